@@ -1,0 +1,144 @@
+"""The port of the Cloud Manager: the verbs that the Upgrade Manager uses, and nothing more.
+
+Every verb is safe to repeat. Drivers raise `TemporaryError` or `PermanentError` of ours and never retry, sleep for
+retry, or decide: the engine does. A driver's blocking client runs in threads inside the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from escalator.model.campaign import Migration
+from escalator.model.inventory import Instance, Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class CloudIdentity:
+    """The cloud as it names itself and who we are in it. `id` is stable: one running campaign per id."""
+
+    id: str
+    user: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """The compute service of a node: whether new instances may land there (`enabled`), and whether it reports (`up`)."""
+
+    node: str
+    enabled: bool
+    up: bool
+    reason: str | None = None
+    forced_down: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, for the break-glass sheet and the journal."""
+        return {
+            "node": self.node,
+            "enabled": self.enabled,
+            "up": self.up,
+            "reason": self.reason,
+            "forced_down": self.forced_down,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOrder:
+    """Move one instance from a node to a named other one."""
+
+    instance: str
+    origin: str
+    target: str
+    kind: Literal["live", "cold"]
+
+
+class MoveState(StrEnum):
+    """Where a move stands, judged by both the instance and the cloud's record of the migration."""
+
+    NONE = "none"  # no migration of this instance is known and it is not on the target
+    RUNNING = "running"
+    CONFIRM = "confirm"  # cold: the instance runs on the target and waits for confirm or revert
+    DONE = "done"  # the instance is on the target and at rest, the record says completed
+    FAILED = "failed"  # the instance is on the origin, the record says why
+    LOST = "lost"  # the instance does not exist any more
+
+
+@dataclass(frozen=True, slots=True)
+class MoveStatus:
+    """Where a move stands. `healthy` says whether the instance is in the state it was in before."""
+
+    state: MoveState
+    at: str | None
+    healthy: bool = True
+    message: str = ""
+    progress: float | None = None
+
+
+class CloudManager(Protocol):
+    """The virtual resources of one cloud."""
+
+    async def identity(self) -> CloudIdentity:
+        """Who and where we are. Raises PermanentError for wrong credentials or a missing role."""
+        ...
+
+    async def inventory(self, policy: Migration) -> Inventory:
+        """Nodes, instances and groups now; `policy` decides how SR-IOV ports count."""
+        ...
+
+    async def instances_on(self, node: str, policy: Migration) -> tuple[Instance, ...]:
+        """Instances on the node now, with their migration kind and what blocks them."""
+        ...
+
+    async def instance(self, instance_id: str) -> Instance | None:
+        """The instance now; None when it is gone."""
+        ...
+
+    async def service(self, node: str) -> ServiceState:
+        """State of the node's compute service. Raises PermanentError when there is none."""
+        ...
+
+    async def cordon(self, node: str, reason: str) -> None:
+        """Keep new instances off the node, with a reason that people see."""
+        ...
+
+    async def restore_service(self, node: str, found: ServiceState) -> None:
+        """Put the service back to exactly what was found before: enabled or disabled, with that reason."""
+        ...
+
+    async def start_move(self, order: MoveOrder) -> None:
+        """Ask for the move. When the same move is under way or done already, nothing happens.
+
+        Raises PermanentError with `CLD_NO_VALID_HOST` when the target is unfit, TemporaryError when the instance is busy.
+        """
+        ...
+
+    async def move_status(self, order: MoveOrder) -> MoveStatus:
+        """Where the move stands, by both the instance and the migration's record."""
+        ...
+
+    async def confirm_move(self, order: MoveOrder) -> None:
+        """End a cold move: the instance stays on the target."""
+        ...
+
+    async def revert_move(self, order: MoveOrder) -> None:
+        """Take a cold move back: the instance returns to the origin."""
+        ...
+
+    async def abort_move(self, order: MoveOrder) -> None:
+        """Abort a live move that is under way; nothing happens when there is none."""
+        ...
+
+    async def stop(self, instance_id: str) -> None:
+        """Stop the instance; ask only. Nothing happens when it is stopped."""
+        ...
+
+    async def start(self, instance_id: str) -> None:
+        """Start the instance; ask only. Nothing happens when it runs."""
+        ...
+
+    def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:
+        """The commands with which a person puts back `kind` (`cordon` or `instance-stopped`) without Escalator."""
+        ...

@@ -1,0 +1,255 @@
+"""A campaign: the operator's wish (`kind: Campaign`). It names selectors and policies, never hosts or VMs one by one."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, field_validator
+
+from escalator.model.codes import Code
+from escalator.model.document import API_VERSION, Metadata, Model, Source, dotted, load
+from escalator.model.errors import InputError, Problem
+from escalator.model.inventory import Node, Role
+
+Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]
+
+
+class Select(Model):
+    """Which nodes; every key that is given has to hold."""
+
+    role: Role | None = None
+    az: tuple[str, ...] = ()
+    rack: tuple[str, ...] = ()
+    aggregate: tuple[str, ...] = ()
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    def matches(self, node: Node) -> bool:
+        """Whether the node fits every key given."""
+        return (
+            (self.role is None or self.role in node.roles)
+            and (not self.az or node.az in self.az)
+            and (not self.rack or node.rack in self.rack)
+            and (not self.aggregate or bool(set(self.aggregate) & set(node.aggregates)))
+            and all(node.labels.get(key) == value for key, value in self.labels.items())
+            and (not self.names or any(fnmatchcase(node.id, pattern) for pattern in self.names))
+        )
+
+
+class Scope(Model):
+    """Nodes of the campaign: selected and not excluded."""
+
+    select: Select
+    exclude: Select | None = None
+    groups: tuple[Mapping[str, object], ...] = ()
+
+    def includes(self, node: Node) -> bool:
+        """Whether the node belongs to the campaign."""
+        return self.select.matches(node) and not (self.exclude is not None and self.exclude.matches(node))
+
+
+class Waves(Model):
+    """How many nodes at once."""
+
+    max_unavailable: Annotated[int, Field(ge=1)] | Annotated[str, StringConstraints(pattern=r"^\d{1,3}%$")] = "10%"
+    reserve_hosts: Annotated[int, Field(ge=0)] = 0
+    max_extra_moves: Annotated[float, Field(ge=0, le=10)] = 0.02
+    max_fill: Annotated[float, Field(gt=0, le=1)] = 1.0
+    spread: tuple[Mapping[str, object], ...] = ()
+    soak_s: Seconds = 0.0
+
+    @field_validator("max_unavailable")
+    @classmethod
+    def _possible(cls, value: int | str) -> int | str:
+        if isinstance(value, str) and not 1 <= int(value[:-1]) <= 100:
+            raise ValueError("a percentage from 1% to 100% is expected")
+        return value
+
+    def limit(self, nodes: int) -> int:
+        """How many of `nodes` in scope may be unavailable at once: rounded down, at least 1."""
+        if isinstance(self.max_unavailable, int):
+            return self.max_unavailable
+        return max(1, math.floor(nodes * int(self.max_unavailable[:-1]) / 100))
+
+
+class MigrationEstimate(Model):
+    """Duration of one move: `base_s` + `s_per_gib` for each GiB of memory."""
+
+    base_s: Seconds = 5.0
+    s_per_gib: Seconds = 1.04
+
+
+class Estimates(Model):
+    """How long things are expected to take, seconds."""
+
+    upgrade_s: Seconds = 1200.0
+    cold_s: Seconds = 120.0
+    migration: MigrationEstimate = MigrationEstimate()
+
+    def move_s(self, memory_gib: float, kind: str) -> float:
+        """Expected duration of one move of an instance with that much memory."""
+        extra = self.cold_s if kind == "cold" else 0.0
+        return self.migration.base_s + self.migration.s_per_gib * memory_gib + extra
+
+
+class Migration(Model):
+    """Bounds on moves. `per_node` bounds departures and arrivals, each."""
+
+    per_node: Annotated[int, Field(ge=1, le=64)] = 1
+    total: Annotated[int, Field(ge=1, le=1000)] = 20
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    allow_direct_ports: bool = False
+    """Whether an instance with `direct` (SR-IOV) ports may be live-migrated; its traffic drops unless the guest bonds."""
+    force_complete: bool = False
+    post_copy: bool = False
+
+
+class Notify(Model):
+    """How VNF managers are asked and what their silence means."""
+
+    lead_time_s: Seconds = 0.0
+    reply_timeout_s: Seconds = 300.0
+    on_timeout: Literal["proceed", "skip-node", "pause"] = "proceed"
+    on_reject: Literal["proceed", "skip-node", "pause"] = "skip-node"
+    on_undeliverable: Literal["proceed", "skip-node", "pause"] = "pause"
+
+
+class DefaultAction(Model):
+    """What happens to instances that no VNF manager speaks for."""
+
+    action: Literal["live", "live-if-possible", "cold", "stop-start", "in-place", "leave"] = "live"
+    on_failure: Literal["retry", "skip-node", "pause"] = "retry"
+    then: Literal["skip-node", "pause"] = "skip-node"
+
+
+class Workloads(Model):
+    """How the VMs of a node are cared for."""
+
+    notify: Notify = Notify()
+    default: DefaultAction = DefaultAction()
+    scale_up: Literal["leave", "lock"] = "leave"
+
+
+class Timeouts(Model):
+    """Longest time of each step of a node, seconds."""
+
+    vacate_s: Seconds = 1800.0
+    upgrade_s: Seconds = 3600.0
+    reboot_s: Seconds = 1800.0
+    verify_s: Seconds = 900.0
+
+
+class NodeProcedure(Model):
+    """How the software of a node is replaced."""
+
+    driver: Literal["packages", "ansible", "command", "simulated"] = "packages"
+    timeouts: Timeouts = Timeouts()
+    hooks: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    tests: tuple[str, ...] = ()
+
+
+class Failure(Model):
+    """What follows from a node that failed."""
+
+    on_node_failure: Literal["leave", "rollback-node", "rollback-hold"] = "rollback-node"
+    max_failed: Annotated[int, Field(ge=0)] = 0
+    same_error: Annotated[int, Field(ge=1)] = 2
+    then: Literal["suspend", "abort", "rollback"] = "suspend"
+
+
+class Backup(Model):
+    """What is backed up before a node changes."""
+
+    scope: tuple[Literal["versions", "config", "state"], ...] = ("versions", "config", "state")
+
+
+class CampaignSpec(Model):
+    """The wish itself. Defaults stand in the reference page of the campaign document."""
+
+    release: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}/[0-9A-Za-z.+-]{1,127}$")] | None = None
+    mode: Literal["smooth", "non-smooth"]
+    scope: Scope
+    waves: Waves = Waves()
+    estimates: Estimates = Estimates()
+    migration: Migration = Migration()
+    workloads: Workloads = Workloads()
+    node: NodeProcedure = NodeProcedure()
+    gates: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    windows: tuple[Mapping[str, object], ...] = ()
+    not_before: str | None = None
+    not_after: str | None = None
+    failure: Failure = Failure()
+    backup: Backup = Backup()
+    exclusive: tuple[str, ...] = ()
+
+
+class Campaign(Model):
+    """A campaign document."""
+
+    api_version: Literal["escalator/v1"] = Field(default=API_VERSION, alias="apiVersion")
+    kind: Literal["Campaign"] = "Campaign"
+    metadata: Metadata
+    spec: CampaignSpec
+
+
+_NOT_YET: Mapping[str, object] = {
+    "mode": "smooth",
+    "scope.groups": (),
+    "waves.max_extra_moves": 0.02,
+    "waves.spread": (),
+    "waves.soak_s": 0.0,
+    "migration.post_copy": False,
+    "migration.force_complete": False,
+    "workloads.scale_up": "leave",
+    "node.tests": (),
+    "gates": {},
+    "windows": (),
+    "not_before": None,
+    "not_after": None,
+    "exclusive": (),
+}
+"""Keys of the format whose capability is not built yet, with the only value that is accepted: the one that asks for nothing."""
+
+
+def load_campaign(source: Source) -> Campaign:
+    """Make a campaign from parsed data.
+
+    Raises InputError with every problem at once. A key or value whose capability is not built yet is refused as
+    "not supported yet", never ignored.
+    """
+    campaign = load(Campaign, source)
+    problems = [problem for path, neutral in _NOT_YET.items() for problem in _unsupported(campaign, source, path, neutral)]
+    problems += _unsupported_values(campaign, source)
+    if problems:
+        raise InputError(Code.CFG_UNSUPPORTED, "The campaign asks for what is not supported yet.", problems=problems)
+    return campaign
+
+
+def _unsupported(campaign: Campaign, source: Source, path: str, neutral: object) -> list[Problem]:
+    value: object = campaign.spec
+    for part in path.split("."):
+        value = getattr(value, part)
+    if value == neutral or (isinstance(value, Mapping) and not any(value.values())):
+        return []
+    return [_not_supported(source, path, value)]
+
+
+def _unsupported_values(campaign: Campaign, source: Source) -> list[Problem]:
+    found = []
+    if campaign.spec.node.driver == "ansible":
+        found.append(_not_supported(source, "node.driver", "ansible"))
+    if campaign.spec.failure.then == "rollback":
+        found.append(_not_supported(source, "failure.then", "rollback"))
+    found += [_not_supported(source, f"node.hooks.{key}", names) for key, names in campaign.spec.node.hooks.items() if names]
+    return found
+
+
+def _not_supported(source: Source, path: str, value: object) -> Problem:
+    full = ("spec", *path.split("."))
+    line = next((source.lines[full[:n]] for n in range(len(full), 0, -1) if full[:n] in source.lines), None)
+    shown = re.sub(r"\s+", " ", str(value))[:60]
+    return Problem(dotted(full), f"{shown} is not supported yet; leave the key out", line)

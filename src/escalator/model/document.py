@@ -1,0 +1,238 @@
+"""Reading the documents that people write: bounded, safe, and with every problem named at once.
+
+A problem carries its path, its line and, for a key that is not known, the nearest key that is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from escalator.model.codes import Code
+from escalator.model.errors import InputError, Problem
+
+MAX_BYTES = 64 * 1024 * 1024
+"""An inventory of ten thousand nodes is about 40 MB; no honest document is larger."""
+MAX_DEPTH = 24
+"""The deepest document of ours nests eight levels."""
+MAX_PROBLEMS = 50
+"""A person mends a page of problems at a time."""
+
+DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""RFC 1123 label: the id of a document."""
+API_VERSION = "escalator/v1"
+
+
+class Model(BaseModel):
+    """Base of every document: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class Metadata(Model):
+    """Name and labels of a document."""
+
+    name: DnsLabel
+    labels: Mapping[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Data of a document with the line of each of its paths (empty for JSON)."""
+
+    data: Any
+    lines: Mapping[tuple[str | int, ...], int] = MappingProxyType({})
+
+
+def parse(text: str | bytes) -> Source:
+    """Read YAML or JSON text into plain data.
+
+    Raises InputError when it is too large or too deep, is not YAML, uses aliases, or has a key twice.
+    """
+    if len(text) > MAX_BYTES:
+        raise InputError(Code.CFG_TOO_LARGE, f"The document is larger than {MAX_BYTES // 2**20} MiB.")
+    if text[:1] in ("{", b"{"):
+        return _parse_json(text)
+    try:
+        node = yaml.compose(text, Loader=_NoAliasLoader)  # noqa: S506 - a subclass of the C safe loader
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or "the text is not valid YAML"
+        problem = Problem("", what, None if mark is None else mark.line + 1)
+        raise InputError(Code.CFG_DOCUMENT, "The document cannot be read.", problems=[problem]) from error
+    lines: dict[tuple[str | int, ...], int] = {}
+    return Source(None if node is None else _construct(node, (), lines), lines)
+
+
+def _parse_json(text: str | bytes) -> Source:
+    try:
+        data = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise InputError(Code.CFG_DOCUMENT, f"The document is not valid JSON: {error}.") from error
+    if _depth(data) > MAX_DEPTH:
+        raise InputError(Code.CFG_TOO_LARGE, f"The document is nested deeper than {MAX_DEPTH} levels.")
+    return Source(data)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {twice!r} stands there twice")
+    return value
+
+
+def _depth(data: object, level: int = 0) -> int:
+    if level > MAX_DEPTH:
+        return level
+    inner: Iterator[object] = iter(())
+    if isinstance(data, dict):
+        inner = iter(data.values())
+    elif isinstance(data, list):
+        inner = iter(data)
+    return max((_depth(item, level + 1) for item in inner), default=level)
+
+
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _NoAliasLoader(_SafeLoader):  # type: ignore[misc]
+    """The safe loader without aliases: a few aliases of aliases can fill any memory."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - PyYAML's own signature
+        """Refuse an alias where PyYAML would resolve it."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
+        return super().compose_node(parent, index)
+
+
+_constructor = yaml.SafeLoader("")
+
+
+def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> Any:  # noqa: ANN401 - plain data
+    if len(path) > MAX_DEPTH:
+        raise InputError(Code.CFG_TOO_LARGE, f"The document is nested deeper than {MAX_DEPTH} levels.")
+    lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = _scalar(key_node)
+            if key in result:
+                line = key_node.start_mark.line + 1
+                raise InputError(
+                    Code.CFG_DOCUMENT,
+                    "The document cannot be read.",
+                    problems=[Problem(dotted((*path, key)), "this key stands there twice", line)],
+                )
+            result[key] = _construct(value_node, (*path, key), lines)
+            lines[*path, key] = key_node.start_mark.line + 1
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item, (*path, index), lines) for index, item in enumerate(node.value)]
+    return _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> Any:  # noqa: ANN401 - plain data
+    try:
+        value = _constructor.construct_object(node)
+        hash(value)
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        problem = Problem("", "only plain values are allowed here", node.start_mark.line + 1)
+        raise InputError(Code.CFG_DOCUMENT, "The document cannot be read.", problems=[problem]) from error
+    return value
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    """`("spec", "groups", 0, "name")` as people write it: `spec.groups[0].name`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(kind: type[M], source: Source, *, code: Code = Code.CFG_DOCUMENT) -> M:
+    """Make a document of `kind` from parsed data; raises InputError with all problems at once."""
+    if not isinstance(source.data, dict):
+        raise InputError(code, f"This is not a {kind.__name__}: a mapping is expected at the top.")
+    try:
+        # JSON mode lets a list stand for a tuple and a number for a float, but no string for a number.
+        return kind.model_validate_json(json.dumps(source.data, default=str))
+    except ValidationError as error:
+        problems = [_problem(kind, item, source) for item in error.errors(include_url=False)]
+        unique = sorted(set(problems), key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
+        raise InputError(code, f"This is not a valid {kind.__name__}.", problems=unique) from error
+
+
+def _problem(kind: type[BaseModel], item: Any, source: Source) -> Problem:  # noqa: ANN401 - pydantic's error details
+    path: tuple[str | int, ...] = tuple(item["loc"])
+    while path and path not in source.lines and source.lines and not _exists(source.data, path):
+        if item["type"] == "missing":
+            break
+        path = path[:-1]
+    line = next((source.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in source.lines), None)
+    return Problem(dotted(tuple(item["loc"]) if item["type"] == "missing" else path), _explain(kind, item), line)
+
+
+def _exists(data: Any, path: tuple[str | int, ...]) -> bool:  # noqa: ANN401 - plain data
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _explain(kind: type[BaseModel], item: Any) -> str:  # noqa: ANN401 - pydantic's error details
+    match item["type"]:
+        case "extra_forbidden":
+            key = str(item["loc"][-1])
+            known = sorted(_keys_at(kind, item["loc"][:-1]))
+            near = get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}."
+            return f"unknown key; {hint}"
+        case "missing":
+            return "this key is required"
+        case "value_error":
+            return str(item["ctx"]["error"])
+        case "literal_error":
+            return f"{item['input']!r} is not one of {item['ctx']['expected']}"
+        case "string_pattern_mismatch" if "[a-z0-9]" in item["ctx"]["pattern"]:
+            return f"{item['input']!r} is not a DNS label: lower-case letters, digits and hyphens, 63 at most"
+        case _:
+            given = item.get("input")
+            shown = "" if isinstance(given, (dict, list)) else f" (given: {str(given)[:80]!r})"
+            return item["msg"][0].lower() + item["msg"][1:] + shown
+
+
+def _keys_at(kind: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
+    """Keys that the document's model knows at a path; models behind optionals, lists and mappings are followed."""
+    kinds: list[Any] = [kind]
+    for part in path:
+        following: list[Any] = []
+        for candidate in kinds:
+            fields = getattr(candidate, "model_fields", {})
+            for name, field in fields.items():
+                if part in (name, field.alias):
+                    following += _models_in(field.annotation)
+        kinds = following or kinds
+    return {field.alias or name for k in kinds for name, field in getattr(k, "model_fields", {}).items()}
+
+
+def _models_in(annotation: Any) -> list[Any]:  # noqa: ANN401 - a typing form
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if annotation is Literal:
+        return []
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]

@@ -1,0 +1,179 @@
+"""The cloud as observed, or as described in a file to plan without one (`kind: Inventory`)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from escalator.model.document import API_VERSION, Model
+
+Amount = Annotated[float, Field(ge=0, le=1e12)]
+Resources = Mapping[str, Amount]
+"""Countable resources by name: `pcpu`, `mem_mib`, `vf`, or any other."""
+Role = Literal["compute", "control", "network", "storage"]
+MigrationKind = Literal["live", "cold", "none"]
+
+
+class Node(Model):
+    """One host of the infrastructure."""
+
+    id: str = Field(min_length=1, max_length=255)
+    roles: tuple[Role, ...] = ("compute",)
+    az: str | None = None
+    rack: str | None = None
+    aggregates: tuple[str, ...] = ()
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    nova_cell: str | None = None
+    traits: tuple[str, ...] = ()
+    physnets: tuple[str, ...] = ()
+    state: Literal["up", "down"] = "up"
+    maintenance: bool = False
+    maintenance_reason: str | None = None
+    progress: Literal["old", "upgrading", "draining", "done", "failed"] = "old"
+    versions: Mapping[str, str] = Field(default_factory=dict)
+    numa: tuple[Resources, ...] = ({},)
+
+
+class Requires(Model):
+    """What a target has to offer to an instance."""
+
+    az: str | None = None
+    aggregates: tuple[str, ...] = ()
+    traits: tuple[str, ...] = ()
+    physnets: tuple[str, ...] = ()
+
+
+class Instance(Model):
+    """One VM. `demand` counts per NUMA entry that it uses."""
+
+    id: str = Field(min_length=1, max_length=255)
+    name: str | None = None
+    project: str
+    vnf: str | None = None
+    state: str = "active"
+    task_state: str | None = None
+    blocked: str | None = None
+    """Why nothing may be done with the instance now, with the remedy; null when nothing stands in the way."""
+    node: str
+    numa_cell: int | tuple[int, ...] | None = None
+    numa_span: Annotated[int, Field(ge=1, le=64)] = 1
+    demand: Resources = Field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    migration: MigrationKind = "live"
+    migration_reason: str | None = None
+    vacate: Literal["move", "in-place"] = "move"
+    requires: Requires = Requires()
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """Indexes of the NUMA entries of its node that it uses."""
+        if self.numa_cell is None:
+            return tuple(range(self.numa_span))
+        return (self.numa_cell,) if isinstance(self.numa_cell, int) else self.numa_cell
+
+    @property
+    def running(self) -> bool:
+        """Whether it carries business as far as the cloud can tell."""
+        return self.state == "active"
+
+    @property
+    def memory_gib(self) -> float:
+        """Memory over all its NUMA entries, GiB."""
+        return self.demand.get("mem_mib", 0.0) * self.numa_span / 1024.0
+
+
+class Group(Model):
+    """Instances with a placement policy or a limit on how many may be impacted at once."""
+
+    id: str
+    policy: Literal["anti-affinity", "soft-anti-affinity", "affinity", "soft-affinity", "none"] = "none"
+    max_impacted: Annotated[int, Field(ge=0)] | None = None
+    min_preserved: Annotated[int, Field(ge=0)] | None = None
+    recovery_s: Annotated[float, Field(ge=0)] = 0.0
+    lead_s: Annotated[float, Field(ge=0)] = 0.0
+
+    def limit(self, members: int) -> int:
+        """How many of `members` may be impacted at once; a group that says nothing allows one."""
+        if self.max_impacted is not None:
+            return self.max_impacted
+        if self.min_preserved is not None:
+            return max(0, members - self.min_preserved)
+        return 1 if self.policy in ("anti-affinity", "soft-anti-affinity") else members
+
+
+class Inventory(Model):
+    """Nodes, instances and groups at one moment."""
+
+    api_version: Literal["escalator/v1"] = Field(default=API_VERSION, alias="apiVersion")
+    kind: Literal["Inventory"] = "Inventory"
+    nodes: tuple[Node, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*self._duplicates(), *self._dangling()]
+        if problems:
+            raise ValueError("; ".join(problems[:20]))
+        return self
+
+    def _duplicates(self) -> list[str]:
+        found = []
+        for what, ids in (
+            ("node", Counter(n.id for n in self.nodes)),
+            ("instance", Counter(i.id for i in self.instances)),
+            ("group", Counter(g.id for g in self.groups)),
+        ):
+            found += [f"{what} {name!r} stands there {count} times" for name, count in ids.items() if count > 1]
+        return found
+
+    def _dangling(self) -> list[str]:
+        found = []
+        for instance in self.instances:
+            node = self.node_by_id.get(instance.node)
+            if node is None:
+                found.append(f"instance {instance.id!r} is on node {instance.node!r}, which is not in the inventory")
+            elif any(not 0 <= cell < len(node.numa) for cell in instance.cells):
+                found.append(f"instance {instance.id!r} uses a NUMA entry that node {node.id!r} does not have")
+            found += [
+                f"instance {instance.id!r} is in group {group!r}, which is not in the inventory"
+                for group in instance.groups
+                if group not in self.group_by_id
+            ]
+        return found
+
+    @cached_property
+    def node_by_id(self) -> dict[str, Node]:
+        """Nodes by id."""
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def instance_by_id(self) -> dict[str, Instance]:
+        """Instances by id."""
+        return {instance.id: instance for instance in self.instances}
+
+    @cached_property
+    def group_by_id(self) -> dict[str, Group]:
+        """Groups by id."""
+        return {group.id: group for group in self.groups}
+
+    @cached_property
+    def instances_by_node(self) -> dict[str, tuple[Instance, ...]]:
+        """Instances on each node that has any."""
+        found: defaultdict[str, list[Instance]] = defaultdict(list)
+        for instance in self.instances:
+            found[instance.node].append(instance)
+        return {node: tuple(instances) for node, instances in found.items()}
+
+    @cached_property
+    def members(self) -> dict[str, tuple[Instance, ...]]:
+        """Instances of each group."""
+        found: defaultdict[str, list[Instance]] = defaultdict(list)
+        for instance in self.instances:
+            for group in instance.groups:
+                found[group].append(instance)
+        return {group: tuple(instances) for group, instances in found.items()}

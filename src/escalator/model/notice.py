@@ -1,0 +1,119 @@
+"""Notices to VNF managers and their replies, as plain values.
+
+Names follow the notification and reply elements of the native Vi-Vnfm interface (SOL conventions: camelCase on the
+wire, snake_case here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from escalator.model.document import DnsLabel, Model
+
+Disposition = Literal["MOVED", "KEEP", "MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"]
+
+
+class NoticeType(StrEnum):
+    """What a notice says; the values go over the wire."""
+
+    MAINTENANCE_PLANNED = "MaintenancePlanned"
+    HOST_MAINTENANCE_UPCOMING = "HostMaintenanceUpcoming"
+    HOST_AVAILABLE = "HostAvailable"
+    NOTICE_CANCELLED = "NoticeCancelled"
+    CAMPAIGN_COMPLETED = "CampaignCompleted"
+    CAMPAIGN_ABORTED = "CampaignAborted"
+
+
+class NoticeState(StrEnum):
+    """Where a notice stands."""
+
+    PENDING = "pending"  # not delivered yet, delivery goes on
+    DELIVERED = "delivered"  # the VNF manager has it
+    ANSWERED = "answered"  # delivered and answered
+    SILENT = "silent"  # delivered, and the deadline passed without an answer
+    UNDELIVERABLE = "undeliverable"  # delivery failed for good
+    CANCELLED = "cancelled"  # withdrawn
+
+
+class Auth(Model):
+    """How Escalator authenticates at a VNF manager. `credential` is the name of a file inside `credentials_dir`."""
+
+    type: Literal["none", "basic", "bearer"] = "none"
+    credential: DnsLabel | None = None
+
+
+class VnfmSpec(Model):
+    """What a VNF manager owns and how it is reached."""
+
+    dialect: Literal["vi-vnfm", "simulated"] = "vi-vnfm"
+    callback_uri: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
+    auth: Auth = Auth()
+    projects: tuple[str, ...] = ()
+    vnfs: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+
+
+class Vnfm(Model):
+    """A registered VNF manager."""
+
+    name: DnsLabel
+    spec: VnfmSpec
+
+
+class Reply(Model):
+    """A VNF manager's answer to one notice: `{"result": …, "instances": {…}}`."""
+
+    result: Literal["ACK", "NACK", "DEFER"]
+    until: str | None = None
+    """RFC 3339 time until which a DEFER asks to wait."""
+    instances: Mapping[str, Disposition] = Field(default_factory=dict, max_length=10_000)
+    reason: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+class AffectedResource(Model):
+    """One VM of the addressed VNF manager that the notice is about."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    resource_id: str
+    resource_name: str | None = None
+    project_id: str
+    vnf_instance_id: str | None = None
+    group_ids: tuple[str, ...] = ()
+    planned_action: str
+    """What is planned for it: `live`, `cold`, `in-place`, `stop-start`, `offline`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One notice to one VNF manager. Times are Unix seconds."""
+
+    id: str
+    type: NoticeType
+    vnfm: str
+    campaign: str
+    node: str | None = None
+    task: str | None = None
+    """Id of the node task that waits for the answer; null where none is expected."""
+    resources: tuple[AffectedResource, ...] = ()
+    allowed_actions: tuple[str, ...] = ()
+    created_at: float
+    reply_by: float | None = None
+    action_at: float | None = None
+    state: NoticeState = NoticeState.PENDING
+    attempts: int = 0
+    next_attempt_at: float = 0.0
+    delivered_at: float | None = None
+    answered_at: float | None = None
+    reply: Reply | None = None
+    reply_token: str | None = None
+    """Unguessable last part of the reply address; null where no reply is expected."""
+    error_code: str | None = None
+    error: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)

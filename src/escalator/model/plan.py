@@ -1,0 +1,132 @@
+"""A plan: the decision (`kind: Plan`). Immutable, with a parent and a digest.
+
+Intervals are [start, end) in seconds of working time from the start of the campaign; at equal times ends come first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from escalator.model.document import API_VERSION, Model
+
+Time = Annotated[float, Field(ge=0)]
+
+
+class _Interval(Model):
+    start_s: Time
+    end_s: Time
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end_s < self.start_s:
+            raise ValueError("end_s is before start_s")
+        return self
+
+
+class Upgrade(_Interval):
+    """One node's upgrade, reboot and verification."""
+
+    node: str
+    wave: Annotated[int, Field(ge=1)] = 1
+    window: Annotated[int, Field(ge=0)] = 0
+
+
+class Move(_Interval):
+    """One instance leaves a node for a named other one."""
+
+    instance: str
+    origin: str = Field(alias="from")
+    target: str = Field(alias="to")
+    numa_cell: int | tuple[int, ...] | None = None
+    kind: Literal["live", "cold"] = "live"
+    extra: bool = False
+
+
+class Impact(_Interval):
+    """One instance stays on its node while that is upgraded."""
+
+    instance: str
+    kind: Literal["in-place", "own", "stop-start", "offline"]
+    node: str
+
+
+class NotUpgraded(Model):
+    """A node of the scope that the plan leaves out, and why."""
+
+    node: str
+    reason: str
+
+
+class Bounds(Model):
+    """Lower bounds: no plan can do with less."""
+
+    moves: Annotated[int, Field(ge=0)] = 0
+    makespan_s: Time = 0.0
+
+
+class Totals(Model):
+    """The plan in numbers."""
+
+    nodes: int = 0
+    moves: int = 0
+    makespan_s: Time = 0.0
+    not_upgraded: tuple[NotUpgraded, ...] = ()
+
+
+class Condition(Model):
+    """One condition of a smooth upgrade: whether it holds, and if not, what would make it hold."""
+
+    code: str
+    ok: bool
+    message: str
+    remedy: str = ""
+
+
+class Plan(Model):
+    """A plan and its report."""
+
+    api_version: Literal["escalator/v1"] = Field(default=API_VERSION, alias="apiVersion")
+    kind: Literal["Plan"] = "Plan"
+    id: str = ""
+    digest: str = ""
+    parent: str | None = None
+    at_s: Time = 0.0
+    smooth: bool
+    upgrades: tuple[Upgrade, ...] = ()
+    moves: tuple[Move, ...] = ()
+    impacts: tuple[Impact, ...] = ()
+    bounds: Bounds = Bounds()
+    totals: Totals = Totals()
+    conditions: tuple[Condition, ...] = ()
+
+    def sealed(self, plan_id: str, parent: str | None = None) -> Plan:
+        """The plan with its id, parent and digest; the digest covers everything but itself."""
+        named = self.model_copy(update={"id": plan_id, "parent": parent, "digest": ""})
+        body = named.model_dump_json(by_alias=True).encode()
+        return named.model_copy(update={"digest": "sha256:" + hashlib.sha256(body).hexdigest()})
+
+    @cached_property
+    def upgrade_of(self) -> dict[str, Upgrade]:
+        """The upgrade of each node that has one."""
+        return {upgrade.node: upgrade for upgrade in self.upgrades}
+
+    @cached_property
+    def moves_from(self) -> dict[str, tuple[Move, ...]]:
+        """The moves that leave each node, in order of their start."""
+        found: defaultdict[str, list[Move]] = defaultdict(list)
+        for move in sorted(self.moves, key=lambda m: (m.start_s, m.instance)):
+            found[move.origin].append(move)
+        return {node: tuple(moves) for node, moves in found.items()}
+
+    @cached_property
+    def impacts_on(self) -> dict[str, tuple[Impact, ...]]:
+        """The impacts of instances that stay on each node."""
+        found: defaultdict[str, list[Impact]] = defaultdict(list)
+        for impact in self.impacts:
+            found[impact.node].append(impact)
+        return {node: tuple(impacts) for node, impacts in found.items()}

@@ -1,0 +1,125 @@
+"""Progress of campaigns and nodes, as plain values: the condition ladder, node tasks, events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Rung(StrEnum):
+    """The condition ladder of a node task, in order."""
+
+    STAGED = "Staged"
+    SELECTED = "Selected"
+    CORDONED = "Cordoned"
+    NOTIFIED = "Notified"
+    VACATED = "Vacated"
+    BACKED_UP = "BackedUp"
+    UPGRADED = "Upgraded"
+    REBOOTED = "Rebooted"
+    VERIFIED = "Verified"
+    AVAILABLE = "Available"
+
+
+class TaskState(StrEnum):
+    """Where a node task stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    HELD = "held"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"  # and what could be undone is not undone, by policy or because an undo failed
+    ROLLED_BACK = "rolled-back"  # failed, and the node is back in service as it was
+
+
+class CampaignState(StrEnum):
+    """States of a campaign; legal moves stand in the engine's state table."""
+
+    DRAFT = "draft"
+    PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    ABORTING = "aborting"
+    ABORTED = "aborted"
+    COMPLETED = "completed"
+    ROLLING_BACK = "rolling_back"
+    ROLLBACK_PAUSED = "rollback_paused"
+    ROLLBACK_FAILED = "rollback_failed"
+    ROLLED_BACK = "rolled_back"
+    RESTORING = "restoring"
+    RESTORED = "restored"
+    COMMITTED = "committed"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One rung reached (or undone), with since when and why. `since` is Unix seconds."""
+
+    rung: Rung
+    status: bool
+    since: float
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTask:
+    """One node's part of a campaign."""
+
+    campaign: str
+    node: str
+    attempt: int = 1
+    wave: int = 1
+    state: TaskState = TaskState.PENDING
+    step: str = ""
+    """The step under way, or the last one."""
+    ladder: tuple[Condition, ...] = ()
+    code: str = ""
+    message: str = ""
+    updated_at: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """`campaign/node/attempt`: also the id of its workflow."""
+        return f"{self.campaign}/{self.node}/{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the history. `seq` is given by the store; `at` is Unix seconds."""
+
+    at: float
+    action: str
+    """Stable event name, such as `node.cordon`."""
+    campaign: str | None = None
+    node: str | None = None
+    object_id: str | None = None
+    step: str | None = None
+    outcome: str | None = None
+    """`started`, `done`, `failed`, `held`, `skipped` or null."""
+    code: str | None = None
+    message: str = ""
+    duration_s: float | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """Something Escalator changed and has to put back: an entry of the break-glass sheet."""
+
+    id: str
+    campaign: str
+    kind: str
+    """`cordon`, `instance-stopped`, ..."""
+    object_id: str
+    node: str
+    found: Mapping[str, object]
+    """What was there before."""
+    commands: tuple[str, ...]
+    """The commands that put it back by hand."""
+    created_at: float
+    restored_at: float | None = None

@@ -1,0 +1,113 @@
+"""A release: the version files and how they are to be installed (`kind: Release`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from escalator.model.document import API_VERSION, Metadata, Model
+
+Version = Annotated[
+    str, StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
+]
+"""Semantic version 2.0.0."""
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,127}$")]
+PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+:~-]{0,127}$")]
+Layer = Literal["os", "kernel", "hypervisor", "agent", "sdn", "storage", "control"]
+
+
+class File(Model):
+    """One file of the release; `path` is relative to the release's folder."""
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    length: Annotated[int, Field(ge=0, le=16 * 2**30)]
+    sha256: Sha256
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        pure = PurePosixPath(value)
+        if pure.is_absolute() or ".." in pure.parts or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+~/-]*", value):
+            raise ValueError(f"{value!r} is not a plain path inside the release")
+        return value
+
+
+class Package(Model):
+    """A pin: this package in exactly this version."""
+
+    name: PackageName
+    version: PackageVersion
+
+
+class Daemon(Model):
+    """How to ask a running daemon for its own version: an HTTP URL on the node that answers JSON."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
+    version_key: str = "version"
+    expect: str | None = None
+    """The version to be found there; null = the version of the first package."""
+
+
+class Health(Model):
+    """A health check on the node: an HTTP URL that answers 200, bounded."""
+
+    name: str
+    url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
+
+
+class ReleaseSpec(Model):
+    """What the release is and what it needs."""
+
+    version: Version
+    type: Literal["deb-set", "rpm-set", "ansible", "image", "command"] = "deb-set"
+    layers: Mapping[Layer, str] = Field(default_factory=dict)
+    impact: Literal["none", "control", "dataplane", "reboot"] = "reboot"
+    files: tuple[File, ...] = ()
+    packages: tuple[Package, ...] = ()
+    upgrades_from: tuple[str, ...] = ()
+    rollback_to: tuple[str, ...] = ()
+    requires: Mapping[str, str] = Field(default_factory=dict)
+    reboot: Literal["never", "auto", "always"] = "auto"
+    state_paths: tuple[Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")], ...] = ()
+    health: tuple[Health, ...] = ()
+    daemon: Daemon | None = None
+    expected_s: Mapping[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    point_of_no_return: str | None = None
+    created: str | None = None
+    expires: str | None = None
+    notes: str | None = None
+
+    @field_validator("state_paths")
+    @classmethod
+    def _plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for path in value:
+            if ".." in PurePosixPath(path).parts or len(PurePosixPath(path).parts) < 3:
+                raise ValueError(f"{path!r} is not a plain path at least two levels deep")
+        return value
+
+    @model_validator(mode="after")
+    def _supported(self) -> Self:
+        if self.type == "deb-set" and not self.packages:
+            raise ValueError("a deb-set names at least one package")
+        if self.type in ("rpm-set", "ansible", "image"):
+            raise ValueError(f"releases of type {self.type} are not supported yet")
+        return self
+
+
+class Release(Model):
+    """A release document. Its id is `name/version`."""
+
+    api_version: Literal["escalator/v1"] = Field(default=API_VERSION, alias="apiVersion")
+    kind: Literal["Release"] = "Release"
+    metadata: Metadata
+    spec: ReleaseSpec
+
+    @property
+    def id(self) -> str:
+        """`name/version`, as campaigns name it."""
+        return f"{self.metadata.name}/{self.spec.version}"

@@ -1,0 +1,236 @@
+"""Settings in three stages: what files may say, merged with defaults and the environment, validated and frozen.
+
+Sources, later ones win: the configuration file, `*.yaml` beside it in `<file>.d/` or `conf.d/` in order of name, then
+`ESCALATOR_<SECTION>__<KEY>` variables (`ESCALATOR_SERVER__PORT=8480`). All problems are reported together. No other
+module reads settings or the environment on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+import yaml
+from pydantic import Field, StringConstraints
+
+from escalator.model.codes import Code
+from escalator.model.document import Model, Source, load, parse
+from escalator.model.errors import InputError, Problem
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/")]
+
+
+class Listener(Model):
+    """Where one listener binds."""
+
+    host: str = "127.0.0.1"
+    port: Port
+    public_url: str | None = None
+    """How others reach it, when that differs from host and port (a name, a proxy)."""
+
+    @property
+    def url(self) -> str:
+        """Address that is given to others."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+class Server(Listener):
+    """Operators' listener: REST API and events. Until accounts exist it binds to loopback only."""
+
+    port: Port = 8470
+
+
+class Repository(Listener):
+    """Nodes' listener: signed release files."""
+
+    port: Port = 8471
+
+
+class VnfmListener(Listener):
+    """VNF managers' listener: replies and notices."""
+
+    port: Port = 8472
+
+
+class Database(Model):
+    """Where our tables and the engine's are kept."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^postgresql(\+psycopg)?://")] | None = None
+    """PostgreSQL URL; null = SQLite files in the state directory. The password may come from `~/.pgpass`."""
+    dbos_schema: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")] = "dbos"
+    schema_name: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")] = "escalator"
+
+
+class SimulatedWorld(Model):
+    """The simulated cloud, when `cloud.driver` is `simulated`."""
+
+    file: AbsolutePath | None = None
+    """File of the world; null = `world.sqlite` in the state directory. It outlives the manager."""
+    nodes: Annotated[int, Field(ge=1, le=20_000)] = 8
+    seed: int = 1
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    """How many times faster than real its operations run."""
+
+
+class Cloud(Model):
+    """The cloud that is upgraded."""
+
+    driver: Literal["openstack", "simulated"] = "openstack"
+    os_cloud: str | None = None
+    """Name in `clouds.yaml`; null = the `OS_*` variables."""
+    config_file: AbsolutePath | None = None
+    """Path of `clouds.yaml`; null = where openstacksdk looks."""
+    poll_s: Seconds = 2.0
+    request_timeout_s: Seconds = 60.0
+    simulated: SimulatedWorld = SimulatedWorld()
+
+
+class Ssh(Model):
+    """How the `packages` driver reaches nodes."""
+
+    user: str = "root"
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    key: str | None = None
+    """Name of the private key file inside `credentials_dir`."""
+    known_hosts: AbsolutePath | None = None
+    """File of the nodes' host keys. A node whose key is not there is refused."""
+    addresses: Mapping[str, str] = Field(default_factory=dict)
+    """Address per node id where the id itself does not resolve."""
+    connect_timeout_s: Seconds = 15.0
+
+
+class CommandDriver(Model):
+    """The operator's own installer: an argv template; `{node}` and `{release}` stand for one argument each."""
+
+    argv: tuple[str, ...] = ()
+    rollback_argv: tuple[str, ...] = ()
+    verify_argv: tuple[str, ...] = ()
+    timeout_s: Seconds = 3600.0
+
+
+class System(Model):
+    """The nodes themselves."""
+
+    ssh: Ssh = Ssh()
+    command: CommandDriver = CommandDriver()
+    poll_s: Seconds = 2.0
+
+
+class Vim(Model):
+    """Notices to VNF managers."""
+
+    delivery_timeout_s: Seconds = 10.0
+    delivery_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    retry_s: Seconds = 5.0
+    """Pause before the second attempt; it doubles up to `retry_max_s`."""
+    retry_max_s: Seconds = 60.0
+    max_defer_s: Seconds = 3600.0
+
+
+class Log(Model):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(Model):
+    """Everything an operator can set."""
+
+    state_dir: AbsolutePath = Field(default_factory=lambda: platformdirs.user_state_dir("escalator"))
+    credentials_dir: AbsolutePath | None = None
+    """Folder of secrets, one file each; null = `credentials` in the state directory."""
+    executor_id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")] = "embedded"
+    """Stable name of this replica: what was under way under this name is taken up again at start."""
+    server: Server = Server()
+    repository: Repository = Repository()
+    vnfm: VnfmListener = VnfmListener()
+    database: Database = Database()
+    cloud: Cloud = Cloud()
+    system: System = System()
+    vim: Vim = Vim()
+    log: Log = Log()
+
+    @property
+    def state(self) -> Path:
+        """The state directory."""
+        return Path(self.state_dir)
+
+    @property
+    def credentials(self) -> Path:
+        """The folder of secrets."""
+        return Path(self.credentials_dir) if self.credentials_dir else self.state / "credentials"
+
+
+def read_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read, merge and validate; raises InputError that lists all problems of all sources."""
+    merged: dict[str, Any] = {}
+    lines: dict[tuple[str | int, ...], int] = {}
+    for path in _files(file):
+        source = _read(path)
+        merged = _merge(merged, source.data or {})
+        if len(_files(file)) == 1:
+            lines = dict(source.lines)
+    overrides = _from_environment(environment)
+    settings = load(Settings, Source(_merge(merged, overrides), lines), code=Code.CFG_SETTINGS)
+    problems = [*_impossible(settings)]
+    if problems:
+        raise InputError(Code.CFG_SETTINGS, "The settings are not valid.", problems=problems)
+    return settings
+
+
+def _files(file: Path | None) -> list[Path]:
+    if file is None:
+        return []
+    drop_in = file.parent / "conf.d"
+    return [file, *sorted(drop_in.glob("*.yaml"))] if drop_in.is_dir() else [file]
+
+
+def _read(path: Path) -> Source:
+    try:
+        source = parse(path.read_bytes())
+    except OSError as error:
+        raise InputError(Code.CFG_FILE, f"{path} cannot be read: {error.strerror}.") from error
+    if source.data is not None and not isinstance(source.data, dict):
+        raise InputError(Code.CFG_SETTINGS, f"{path}: a mapping is expected at the top.")
+    return source
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+_RESERVED = {"ESCALATOR_URL", "ESCALATOR_TOKEN_FILE", "ESCALATOR_REQUIRE_REAL"}
+"""Variables of the CLI and of the tests: no settings of the server."""
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    for name, text in sorted(environment.items()):
+        if not name.startswith("ESCALATOR_") or name in _RESERVED:
+            continue
+        path = name.removeprefix("ESCALATOR_").lower().split("__")
+        value: Any = {path[-1]: yaml.safe_load(text)}
+        for part in reversed(path[:-1]):
+            value = {part: value}
+        overrides = _merge(overrides, value)
+    return overrides
+
+
+def _impossible(settings: Settings) -> list[Problem]:
+    found = []
+    if settings.server.host not in ("127.0.0.1", "::1", "localhost"):
+        message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
+        found.append(Problem("server.host", message))
+    names = [settings.server.port, settings.repository.port, settings.vnfm.port]
+    if len({p for p in names if p}) != len([p for p in names if p]):
+        found.append(Problem("server.port", "the three listeners need three ports"))
+    return found

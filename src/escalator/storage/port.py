@@ -1,0 +1,264 @@
+"""The port of storage, one part per subject. Two implementations pass one contract suite: SQL and memory.
+
+Every method is one transaction. A change of state names the state it expects and raises ConflictError otherwise.
+Rows are the frozen values of `model`; times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
+from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRow:
+    """A campaign as stored. `document` is the campaign document as plain data (JSON mode, by alias)."""
+
+    name: str
+    document: Mapping[str, Any]
+    state: CampaignState = CampaignState.DRAFT
+    cloud: str | None = None
+    """Id of the cloud it runs on, from its start."""
+    plan: str | None = None
+    code: str = ""
+    reason: str = ""
+    """Why it is in this state, for people."""
+    created_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """A stored plan: the document and the inventory it was made from, both as JSON text."""
+
+    id: str
+    campaign: str
+    parent: str | None
+    digest: str
+    document: str
+    inventory: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRow:
+    """A release as stored: its document as plain data, and the digest over document and files."""
+
+    id: str
+    digest: str
+    document: Mapping[str, Any]
+    imported_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImpactRow:
+    """One instance's impact: a move or the upgrade of its node under it. Open while `ended_at` is null."""
+
+    id: str
+    """`task/instance/n`: repeating the same id changes nothing."""
+    campaign: str
+    node: str
+    instance: str
+    kind: str
+    groups: tuple[str, ...] = ()
+    target: str | None = None
+    demand: Mapping[str, float] = field(default_factory=dict)
+    cells: tuple[int, ...] = ()
+    """NUMA entries used on the target, each with `demand`."""
+    started_at: float = 0.0
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSlot:
+    """A node that is out of service because of a campaign."""
+
+    campaign: str
+    node: str
+    task: str
+    since: float
+
+
+class Releases(Protocol):
+    """Imported releases."""
+
+    async def add(self, row: ReleaseRow) -> None:
+        """Store; nothing happens when the same digest is there. Raises ConflictError when the id has another digest."""
+        ...
+
+    async def get(self, release_id: str) -> ReleaseRow | None: ...
+
+    async def list(self) -> Sequence[ReleaseRow]: ...
+
+
+class Vnfms(Protocol):
+    """Registered VNF managers."""
+
+    async def add(self, vnfm: Vnfm) -> None:
+        """Store. Raises ConflictError when the name is taken."""
+        ...
+
+    async def replace(self, vnfm: Vnfm) -> None: ...
+
+    async def remove(self, name: str) -> None: ...
+
+    async def get(self, name: str) -> Vnfm | None: ...
+
+    async def list(self) -> Sequence[Vnfm]: ...
+
+
+class Campaigns(Protocol):
+    """Campaigns and their plans."""
+
+    async def add(self, row: CampaignRow) -> None:
+        """Store. Raises ConflictError when the name is taken."""
+        ...
+
+    async def get(self, name: str) -> CampaignRow | None: ...
+
+    async def list(self) -> Sequence[CampaignRow]: ...
+
+    async def change(
+        self, name: str, expected: Sequence[CampaignState], events: Sequence[Event] = (), **changes: object
+    ) -> CampaignRow:
+        """Change fields of a campaign that is in one of the expected states, append the events, return the new row.
+
+        A change of `state` to running sets `cloud` too; raises ConflictError (`UPG_ONE_RUNNING`) when another
+        campaign of the same cloud is running, paused, suspended or aborting, and (`UPG_STATE`) when the state is not
+        as expected.
+        """
+        ...
+
+    async def add_plan(self, row: PlanRow) -> None: ...
+
+    async def get_plan(self, plan_id: str) -> PlanRow | None: ...
+
+    async def list_plans(self, campaign: str) -> Sequence[PlanRow]:
+        """Plans of a campaign, oldest first; `document` and `inventory` are left empty."""
+        ...
+
+
+class Tasks(Protocol):
+    """Node tasks, and the memo of each: what its steps have to remember (found state, backup, boot id, ...)."""
+
+    async def put(self, task: NodeTask, events: Sequence[Event] = ()) -> None:
+        """Store the task as it is now and append the events, in one transaction."""
+        ...
+
+    async def get(self, campaign: str, node: str) -> NodeTask | None:
+        """The latest attempt."""
+        ...
+
+    async def list(self, campaign: str) -> Sequence[NodeTask]:
+        """The latest attempt of each node, in order of wave and node."""
+        ...
+
+    async def memo(self, task_id: str) -> Mapping[str, Any]:
+        """What the steps of the task have written down so far."""
+        ...
+
+    async def remember(self, task_id: str, key: str, value: object, *, once: bool = False) -> Any:  # noqa: ANN401 - JSON
+        """Write down a JSON value and return what stands there; with `once` the first value stays."""
+        ...
+
+
+class Admission(Protocol):
+    """The two doors. `decide` sees the rows as they are inside the transaction and returns a reason to refuse, or None."""
+
+    async def enter_node(self, slot: NodeSlot, decide: Callable[[Sequence[NodeSlot]], str | None]) -> str | None:
+        """Take a node slot. None when taken (or held already by the same task), else the reason."""
+        ...
+
+    async def leave_node(self, campaign: str, node: str) -> None: ...
+
+    async def node_slots(self) -> Sequence[NodeSlot]: ...
+
+    async def enter_impact(self, row: ImpactRow, since: float, decide: Callable[[Sequence[ImpactRow]], str | None]) -> str | None:
+        """Take an impact's slots. `decide` sees the impacts that are open or ended after `since`."""
+        ...
+
+    async def end_impact(self, row_id: str, at: float) -> None: ...
+
+    async def impacts(self, campaign: str) -> Sequence[ImpactRow]: ...
+
+
+class Restorations(Protocol):
+    """What Escalator changed and has to put back."""
+
+    async def add(self, row: Restoration) -> Restoration:
+        """Write down before changing. The first row of an id stays: what was found first is what is restored."""
+        ...
+
+    async def done(self, row_id: str, at: float) -> None: ...
+
+    async def open(self) -> Sequence[Restoration]:
+        """What is not put back yet, oldest first."""
+        ...
+
+
+class Notices(Protocol):
+    """Outbox of notices and inbox of replies."""
+
+    async def add(self, notices: Sequence[Notice]) -> None:
+        """Put notices into the outbox in one transaction; ids that are there already change nothing."""
+        ...
+
+    async def get(self, notice_id: str) -> Notice | None: ...
+
+    async def by_token(self, token: str) -> Notice | None: ...
+
+    async def for_task(self, task: str) -> Sequence[Notice]: ...
+
+    async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
+        """Newest first."""
+        ...
+
+    async def due(self, now: float, limit: int = 100) -> Sequence[Notice]:
+        """Pending notices whose next attempt is due."""
+        ...
+
+    async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
+        """Pending or delivered notices that expect a reply and whose `reply_by` has passed."""
+        ...
+
+    async def update(self, notice_id: str, expected: Sequence[NoticeState], **changes: object) -> Notice | None:
+        """Change a notice that is in one of the expected states; None when it is not."""
+        ...
+
+    async def record_reply(self, notice_id: str, at: float, reply: Reply, verdict: str) -> None:
+        """Append to the inbox: every reply that arrived, with what became of it (`accepted`, `duplicate`, `late`, ...)."""
+        ...
+
+    async def replies(self, notice_id: str) -> Sequence[Mapping[str, Any]]: ...
+
+
+class Events(Protocol):
+    """The append-only history."""
+
+    async def append(self, events: Sequence[Event]) -> None: ...
+
+    async def read(
+        self, after: int = 0, *, campaign: str | None = None, node: str | None = None, limit: int = 1000
+    ) -> Sequence[Event]:
+        """Events with a higher `seq`, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """All parts of storage."""
+
+    releases: Releases
+    vnfms: Vnfms
+    campaigns: Campaigns
+    tasks: Tasks
+    admission: Admission
+    restorations: Restorations
+    notices: Notices
+    events: Events

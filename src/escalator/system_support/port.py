@@ -1,0 +1,124 @@
+"""The port of System Support: the verbs that the Upgrade Manager uses, and nothing more.
+
+Every verb is safe to repeat. Work that changes a node is started detached under an operation id and polled, so that it
+survives a dropped link and a restart of the manager. Drivers raise `TemporaryError` or `PermanentError` of ours; the
+engine alone decides on retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from escalator.model.codes import Code
+from escalator.model.release import Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """What a node is and offers now.
+
+    `packages` holds the installed version of each package of the release (missing = not installed), `daemon` the
+    running daemon's own version, `offers` countable things that must not become fewer: PCI devices per vendor:device,
+    huge pages per size, CPUs, memory in MiB.
+    """
+
+    node: str
+    boot_id: str
+    kernel: str = ""
+    os: str = ""
+    arch: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    daemon: str | None = None
+    offers: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for the journal."""
+        return asdict(self)
+
+
+class OperationState(StrEnum):
+    """Where a detached operation stands."""
+
+    UNKNOWN = "unknown"  # the node knows no such operation
+    RUNNING = "running"
+    DONE = "done"
+    NOT_NEEDED = "not-needed"
+    RETRY = "retry"  # failed in a way that a later try may mend
+    FAILED = "failed"
+    LOST = "lost"  # it was under way and ended without an exit code (the node died)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a detached operation stands, with log lines from the cursor asked for."""
+
+    state: OperationState
+    exit_code: int | None = None
+    lines: tuple[str, ...] = ()
+    cursor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Result of one of the checks of `verify`."""
+
+    name: str
+    """`installer`, `packages`, `daemon`, `health`."""
+    ok: bool
+    code: Code | None = None
+    message: str = ""
+
+
+class SystemSupport(Protocol):
+    """The software of the nodes. `release` is the wanted one; `operation` ids are unique per node task and purpose."""
+
+    name: str
+    capabilities: frozenset[str]
+    """Of `stage`, `backup`, `rollback`, `reboot`: what the driver can do. The plan shows what it cannot."""
+
+    async def inspect(self, node: str, release: Release) -> NodeFacts:
+        """What the node is and offers now. Raises TemporaryError when it does not answer."""
+        ...
+
+    async def stage(self, node: str, release: Release) -> None:
+        """Fetch and check the release's files on the node; its software does not change."""
+        ...
+
+    async def backup(self, node: str, release: Release, operation: str) -> Mapping[str, object]:
+        """Keep the running versions, configuration and state paths; the value returned is what `rollback` needs."""
+        ...
+
+    async def start(self, node: str, release: Release, operation: str) -> None:
+        """Start the upgrade, detached. When this operation was started before, nothing happens."""
+        ...
+
+    async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:
+        """Where the operation stands. Works after a restart of the manager or of the node."""
+        ...
+
+    async def verify(self, node: str, release: Release, operation: str | None) -> tuple[Check, ...]:
+        """Exit code of the operation, package state, the running daemon's own version, health: each on its own."""
+        ...
+
+    async def reboot_needed(self, node: str, release: Release) -> tuple[bool, str]:
+        """Whether the node has to reboot before it runs what was installed, and why."""
+        ...
+
+    async def reboot(self, node: str, boot_id: str) -> None:
+        """Ask the node to reboot, unless its boot id is another one than `boot_id` already."""
+        ...
+
+    async def boot_id(self, node: str) -> str | None:
+        """The node's boot id; None while it does not answer."""
+        ...
+
+    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
+        """Start putting the node back on what `backup` holds (state first, then pins), detached; `poll` follows it."""
+        ...
+
+    async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
+        """Whether the node is back on what `backup` holds: packages, daemon's own version, health."""
+        ...

@@ -1,0 +1,94 @@
+"""The port of the VIM Interface: the verbs that the Upgrade Manager uses, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal, Protocol
+
+from escalator.model.inventory import Instance
+from escalator.model.notice import Disposition, NoticeType, Vnfm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What one node task asks of all VNF managers with instances on its node.
+
+    `planned` gives per instance the planned action (`live`, `cold`, `in-place`, `stop-start`, `offline`); times are Unix seconds.
+    """
+
+    task: str
+    campaign: str
+    node: str
+    instances: tuple[Instance, ...]
+    planned: Mapping[str, str]
+    reply_by: float
+    action_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Where one VNF manager's answer to an ask stands."""
+
+    vnfm: str
+    notice: str
+    state: Literal["open", "answered", "silent", "undeliverable", "cancelled"]
+    result: Literal["ACK", "NACK", "DEFER"] | None = None
+    until: float | None = None
+    reason: str = ""
+    instances: tuple[str, ...] = ()
+    """Ids of the instances that were asked about."""
+    dispositions: Mapping[str, Disposition] = field(default_factory=dict)
+    error: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for the journal."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Reachability:
+    """Whether a VNF manager answers at its address with our credentials."""
+
+    vnfm: str
+    ok: bool
+    code: str = ""
+    message: str = ""
+
+
+class VimInterface(Protocol):
+    """Everything that goes to and comes from VNF managers."""
+
+    async def owners(self, instances: Sequence[Instance]) -> Mapping[str, str]:
+        """Name of the VNF manager of each instance that has one: by instance, else by VNF, else by project."""
+        ...
+
+    async def ask(self, ask: Ask) -> tuple[str, ...]:
+        """Put one notice per VNF manager concerned into the outbox, in one transaction; ids of the notices.
+
+        Safe to repeat: the same task gets the same notices. When the last answer is in or the deadline has passed, the
+        task's workflow is woken by a message on its topic `answers`; at once when no VNF manager is concerned.
+        """
+        ...
+
+    async def answers(self, task: str) -> tuple[Answer, ...]:
+        """Where the answers to the task's notices stand now."""
+        ...
+
+    async def defer(self, task: str, vnfm: str, until: float) -> None:
+        """Accept a DEFER: the notice is open again until then, and the VNF manager may reply once more."""
+        ...
+
+    async def tell(
+        self, kind: NoticeType, campaign: str, *, node: str | None = None, vnfms: Sequence[str] = (), key: str, **details: str
+    ) -> None:
+        """Put a notice that needs no answer into the outbox, for each VNF manager; `key` makes it safe to repeat."""
+        ...
+
+    async def cancel(self, task: str) -> None:
+        """Withdraw the task's notices and tell the VNF managers that got them."""
+        ...
+
+    async def test(self, vnfm: Vnfm) -> Reachability:
+        """Ask the VNF manager's address whether it would take notices."""
+        ...
