@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from escalator.model.codes import Code
-from escalator.model.document import API_VERSION, Metadata, Model, Source, dotted, load
+from escalator.model.document import Metadata, Model, Source, dotted, load
 from escalator.model.errors import InputError, Problem
 from escalator.model.inventory import Node, Role
 
@@ -190,7 +190,7 @@ class CampaignSpec(Model):
 class Campaign(Model):
     """A campaign document."""
 
-    api_version: Literal["escalator/v1"] = Field(default=API_VERSION, alias="apiVersion")
+    api_version: Literal["escalator/v1"] = Field(default="escalator/v1", alias="apiVersion")
     kind: Literal["Campaign"] = "Campaign"
     metadata: Metadata
     spec: CampaignSpec

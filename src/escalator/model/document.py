@@ -27,7 +27,6 @@ MAX_PROBLEMS = 50
 
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """RFC 1123 label: the id of a document."""
-API_VERSION = "escalator/v1"
 
 
 class Model(BaseModel):

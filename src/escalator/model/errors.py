@@ -42,9 +42,7 @@ class EscalatorError(Exception):
     exit_code: ClassVar[int] = 1
     http_status: ClassVar[int] = 500
 
-    def __init__(
-        self, code: Code, message: str, *, remedy: str = "", facts: Mapping[str, object] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, code: Code, message: str, *, remedy: str = "", facts: Mapping[str, object] = MappingProxyType({})) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

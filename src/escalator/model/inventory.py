@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from escalator.model.document import API_VERSION, Model
+from escalator.model.document import Model
 
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 Resources = Mapping[str, Amount]
@@ -108,7 +108,7 @@ class Group(Model):
 class Inventory(Model):
     """Nodes, instances and groups at one moment."""
 
-    api_version: Literal["escalator/v1"] = Field(default=API_VERSION, alias="apiVersion")
+    api_version: Literal["escalator/v1"] = Field(default="escalator/v1", alias="apiVersion")
     kind: Literal["Inventory"] = "Inventory"
     nodes: tuple[Node, ...] = ()
     instances: tuple[Instance, ...] = ()

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from escalator.model.document import API_VERSION, Model
+from escalator.model.document import Model
 
 Time = Annotated[float, Field(ge=0)]
 
@@ -90,7 +90,7 @@ class Condition(Model):
 class Plan(Model):
     """A plan and its report."""
 
-    api_version: Literal["escalator/v1"] = Field(default=API_VERSION, alias="apiVersion")
+    api_version: Literal["escalator/v1"] = Field(default="escalator/v1", alias="apiVersion")
     kind: Literal["Plan"] = "Plan"
     id: str = ""
     digest: str = ""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from escalator.model.document import API_VERSION, Metadata, Model
+from escalator.model.document import Metadata, Model
 
 Version = Annotated[
     str, StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
@@ -102,7 +102,7 @@ class ReleaseSpec(Model):
 class Release(Model):
     """A release document. Its id is `name/version`."""
 
-    api_version: Literal["escalator/v1"] = Field(default=API_VERSION, alias="apiVersion")
+    api_version: Literal["escalator/v1"] = Field(default="escalator/v1", alias="apiVersion")
     kind: Literal["Release"] = "Release"
     metadata: Metadata
     spec: ReleaseSpec
