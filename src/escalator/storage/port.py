@@ -92,9 +92,13 @@ class Releases(Protocol):
         """Store; nothing happens when the same digest is there. Raises ConflictError when the id has another digest."""
         ...
 
-    async def get(self, release_id: str) -> ReleaseRow | None: ...
+    async def get(self, release_id: str) -> ReleaseRow | None:
+        """The release of that id, or None."""
+        ...
 
-    async def list(self) -> Sequence[ReleaseRow]: ...
+    async def list(self) -> Sequence[ReleaseRow]:
+        """All releases, in order of id."""
+        ...
 
 
 class Vnfms(Protocol):
@@ -104,13 +108,21 @@ class Vnfms(Protocol):
         """Store. Raises ConflictError when the name is taken."""
         ...
 
-    async def replace(self, vnfm: Vnfm) -> None: ...
+    async def replace(self, vnfm: Vnfm) -> None:
+        """Store in place of the one of that name. Raises NotFoundError when there is none."""
+        ...
 
-    async def remove(self, name: str) -> None: ...
+    async def remove(self, name: str) -> None:
+        """Forget. Raises NotFoundError when there is none of that name."""
+        ...
 
-    async def get(self, name: str) -> Vnfm | None: ...
+    async def get(self, name: str) -> Vnfm | None:
+        """The VNF manager of that name, or None."""
+        ...
 
-    async def list(self) -> Sequence[Vnfm]: ...
+    async def list(self) -> Sequence[Vnfm]:
+        """All VNF managers, in order of name."""
+        ...
 
 
 class Campaigns(Protocol):
@@ -120,9 +132,13 @@ class Campaigns(Protocol):
         """Store. Raises ConflictError when the name is taken."""
         ...
 
-    async def get(self, name: str) -> CampaignRow | None: ...
+    async def get(self, name: str) -> CampaignRow | None:
+        """The campaign of that name, or None."""
+        ...
 
-    async def list(self) -> Sequence[CampaignRow]: ...
+    async def list(self) -> Sequence[CampaignRow]:
+        """All campaigns, oldest first."""
+        ...
 
     async def change(
         self, name: str, expected: Sequence[CampaignState], events: Sequence[Event] = (), **changes: object
@@ -131,13 +147,20 @@ class Campaigns(Protocol):
 
         A change of `state` to running sets `cloud` too; raises ConflictError (`UPG_ONE_RUNNING`) when another
         campaign of the same cloud is running, paused, suspended or aborting, and (`UPG_STATE`) when the state is not
-        as expected.
+        as expected. `revision` grows by one. Raises NotFoundError when there is no such campaign.
         """
         ...
 
-    async def add_plan(self, row: PlanRow) -> None: ...
+    async def add_plan(self, row: PlanRow) -> None:
+        """Store; nothing happens when the same digest is there.
 
-    async def get_plan(self, plan_id: str) -> PlanRow | None: ...
+        Raises NotFoundError without its campaign, ConflictError when the id has another digest.
+        """
+        ...
+
+    async def get_plan(self, plan_id: str) -> PlanRow | None:
+        """The plan of that id, or None."""
+        ...
 
     async def list_plans(self, campaign: str) -> Sequence[PlanRow]:
         """Plans of a campaign, oldest first; `document` and `inventory` are left empty."""
@@ -175,27 +198,40 @@ class Admission(Protocol):
         """Take a node slot. None when taken (or held already by the same task), else the reason."""
         ...
 
-    async def leave_node(self, campaign: str, node: str) -> None: ...
+    async def leave_node(self, campaign: str, node: str) -> None:
+        """Give the slot back; nothing happens when it is not taken."""
+        ...
 
-    async def node_slots(self) -> Sequence[NodeSlot]: ...
+    async def node_slots(self) -> Sequence[NodeSlot]:
+        """The slots taken, oldest first."""
+        ...
 
     async def enter_impact(self, row: ImpactRow, since: float, decide: Callable[[Sequence[ImpactRow]], str | None]) -> str | None:
         """Take an impact's slots. `decide` sees the impacts that are open or ended after `since`."""
         ...
 
-    async def end_impact(self, row_id: str, at: float) -> None: ...
+    async def end_impact(self, row_id: str, at: float) -> None:
+        """End an impact; nothing happens when it is not open."""
+        ...
 
-    async def impacts(self, campaign: str) -> Sequence[ImpactRow]: ...
+    async def impacts(self, campaign: str) -> Sequence[ImpactRow]:
+        """All impacts of the campaign, open and ended, oldest first."""
+        ...
 
 
 class Restorations(Protocol):
     """What Escalator changed and has to put back."""
 
     async def add(self, row: Restoration) -> Restoration:
-        """Write down before changing. The first row of an id stays: what was found first is what is restored."""
+        """Write down before changing. The first row of an id stays: what was found first is what is restored.
+
+        An id that has been put back is written anew: this is another change.
+        """
         ...
 
-    async def done(self, row_id: str, at: float) -> None: ...
+    async def done(self, row_id: str, at: float) -> None:
+        """Mark as put back; nothing happens when it is not open."""
+        ...
 
     async def open(self) -> Sequence[Restoration]:
         """What is not put back yet, oldest first."""
@@ -209,39 +245,52 @@ class Notices(Protocol):
         """Put notices into the outbox in one transaction; ids that are there already change nothing."""
         ...
 
-    async def get(self, notice_id: str) -> Notice | None: ...
+    async def get(self, notice_id: str) -> Notice | None:
+        """The notice of that id, or None."""
+        ...
 
-    async def by_token(self, token: str) -> Notice | None: ...
+    async def by_token(self, token: str) -> Notice | None:
+        """The notice whose reply address ends with the token, or None."""
+        ...
 
-    async def for_task(self, task: str) -> Sequence[Notice]: ...
+    async def for_task(self, task: str) -> Sequence[Notice]:
+        """The notices that a node task waits for, oldest first."""
+        ...
 
     async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
         """Newest first."""
         ...
 
     async def due(self, now: float, limit: int = 100) -> Sequence[Notice]:
-        """Pending notices whose next attempt is due."""
+        """Pending notices whose next attempt is due, the longest due first."""
         ...
 
     async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
-        """Pending or delivered notices that expect a reply and whose `reply_by` has passed."""
+        """Pending or delivered notices whose `reply_by` is not after `now`, the oldest deadline first."""
         ...
 
     async def update(self, notice_id: str, expected: Sequence[NoticeState], **changes: object) -> Notice | None:
-        """Change a notice that is in one of the expected states; None when it is not."""
+        """Change a notice that is in one of the expected states; None when it is not, or is unknown."""
         ...
 
     async def record_reply(self, notice_id: str, at: float, reply: Reply, verdict: str) -> None:
-        """Append to the inbox: every reply that arrived, with what became of it (`accepted`, `duplicate`, `late`, ...)."""
+        """Append to the inbox: every reply that arrived, with what became of it (`accepted`, `duplicate`, `late`, ...).
+
+        Raises NotFoundError when there is no such notice.
+        """
         ...
 
-    async def replies(self, notice_id: str) -> Sequence[Mapping[str, Any]]: ...
+    async def replies(self, notice_id: str) -> Sequence[Mapping[str, Any]]:
+        """Every reply to the notice in order of arrival, as `{at, verdict, reply}` with the reply as plain data."""
+        ...
 
 
 class Events(Protocol):
     """The append-only history."""
 
-    async def append(self, events: Sequence[Event]) -> None: ...
+    async def append(self, events: Sequence[Event]) -> None:
+        """Append and number, in one transaction."""
+        ...
 
     async def read(
         self, after: int = 0, *, campaign: str | None = None, node: str | None = None, limit: int = 1000

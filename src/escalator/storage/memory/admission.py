@@ -1,0 +1,65 @@
+"""The two doors in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from escalator.storage.port import ImpactRow, NodeSlot
+
+
+class MemoryAdmission:
+    """Node slots, open impacts, and ended impacts in order of their end."""
+
+    def __init__(self) -> None:
+        self._slots: dict[tuple[str, str], NodeSlot] = {}
+        self._impacts: dict[str, ImpactRow] = {}
+        self._open: dict[str, ImpactRow] = {}
+        self._ended: list[tuple[float, str]] = []
+
+    async def enter_node(self, slot: NodeSlot, decide: Callable[[Sequence[NodeSlot]], str | None]) -> str | None:
+        """Take a node slot; None when taken or held already by the same task, else the reason."""
+        key = (slot.campaign, slot.node)
+        held = self._slots.get(key)
+        if held is not None and held.task == slot.task:
+            return None
+        reason = decide([*self._slots.values()])
+        if reason is None:
+            self._slots[key] = slot
+        return reason
+
+    async def leave_node(self, campaign: str, node: str) -> None:
+        """Give the slot back; nothing happens when it is not taken."""
+        self._slots.pop((campaign, node), None)
+
+    async def node_slots(self) -> Sequence[NodeSlot]:
+        """Return the slots taken, oldest first."""
+        return sorted(self._slots.values(), key=lambda slot: (slot.since, slot.campaign, slot.node))
+
+    async def enter_impact(self, row: ImpactRow, since: float, decide: Callable[[Sequence[ImpactRow]], str | None]) -> str | None:
+        """Take an impact's slots; None when taken (now or before), else the reason."""
+        if row.id in self._impacts:
+            return None
+        recent = self._ended[bisect_right(self._ended, (since, _LAST)) :]
+        reason = decide([*self._open.values(), *(self._impacts[row_id] for _, row_id in recent)])
+        if reason is None:
+            self._impacts[row.id] = row
+            self._open[row.id] = row
+        return reason
+
+    async def end_impact(self, row_id: str, at: float) -> None:
+        """End an impact; nothing happens when it is not open."""
+        row = self._open.pop(row_id, None)
+        if row is not None:
+            self._impacts[row_id] = replace(row, ended_at=at)
+            insort(self._ended, (at, row_id))
+
+    async def impacts(self, campaign: str) -> Sequence[ImpactRow]:
+        """Return all impacts of the campaign, oldest first."""
+        found = (row for row in self._impacts.values() if row.campaign == campaign)
+        return sorted(found, key=lambda row: (row.started_at, row.id))
+
+
+_LAST = "\U0010ffff"
+"""Sorts behind every id: an end at exactly `since` is not after it."""

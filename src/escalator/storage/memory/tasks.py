@@ -1,0 +1,46 @@
+"""Node tasks and their memos in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from escalator.model.progress import Event, NodeTask
+from escalator.storage import rules
+from escalator.storage.memory.events import MemoryEvents
+
+
+class MemoryTasks:
+    """Node tasks: per campaign and node, its attempts."""
+
+    def __init__(self, events: MemoryEvents) -> None:
+        self._events = events
+        self._attempts: dict[str, dict[str, dict[int, NodeTask]]] = {}
+        self._memos: dict[str, dict[str, Any]] = {}
+
+    async def put(self, task: NodeTask, events: Sequence[Event] = ()) -> None:
+        """Store the task as it is now and append the events."""
+        nodes = self._attempts.setdefault(task.campaign, {})
+        nodes.setdefault(task.node, {})[task.attempt] = task
+        self._events.extend(events)
+
+    async def get(self, campaign: str, node: str) -> NodeTask | None:
+        """Return the latest attempt, or None."""
+        attempts = self._attempts.get(campaign, {}).get(node)
+        return attempts[max(attempts)] if attempts else None
+
+    async def list(self, campaign: str) -> Sequence[NodeTask]:
+        """Return the latest attempt of each node, in order of wave and node."""
+        latest = (attempts[max(attempts)] for attempts in self._attempts.get(campaign, {}).values())
+        return sorted(latest, key=lambda task: (task.wave, task.node))
+
+    async def memo(self, task_id: str) -> Mapping[str, Any]:
+        """Return what the steps of the task have written down so far."""
+        return dict(self._memos.get(task_id, {}))
+
+    async def remember(self, task_id: str, key: str, value: object, *, once: bool = False) -> Any:  # noqa: ANN401 - JSON
+        """Write down a JSON value and return what stands there; with `once` the first value stays."""
+        memo = self._memos.setdefault(task_id, {})
+        if not (once and key in memo):
+            memo[key] = rules.plain(value)
+        return memo[key]

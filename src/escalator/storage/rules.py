@@ -1,0 +1,85 @@
+"""What both implementations of storage say in the same words: refusals, and values as plain JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from escalator.model.codes import Code
+from escalator.model.errors import ConflictError, NotFoundError
+from escalator.model.notice import NoticeState, Reply
+from escalator.model.progress import CampaignState
+
+OCCUPYING = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED, CampaignState.ABORTING)
+"""States in which a campaign has its cloud to itself."""
+AWAITING = (NoticeState.PENDING, NoticeState.DELIVERED)
+"""States in which a notice may still be answered."""
+
+
+def to_text(value: object) -> str:
+    """JSON text of a value; raises TypeError or ValueError when it is none."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value as JSON gives it back: tuples are lists, nothing is shared with the caller."""
+    return json.loads(to_text(value))
+
+
+def reply_record(at: float, reply: Mapping[str, Any], verdict: str) -> Mapping[str, Any]:
+    """One line of the inbox."""
+    return {"at": at, "verdict": verdict, "reply": reply}
+
+
+def plain_reply(reply: Reply) -> Any:  # noqa: ANN401 - JSON
+    """A reply as plain data."""
+    return reply.model_dump(mode="json")
+
+
+def release_exists(release_id: str) -> ConflictError:
+    """The refusal of another content under a known id."""
+    return ConflictError(Code.SYS_RELEASE_EXISTS, f"Release {release_id} exists with other content.")
+
+
+def vnfm_exists(name: str) -> ConflictError:
+    """The refusal of a second VNF manager of one name."""
+    return ConflictError(Code.VIM_DUPLICATE, f"A VNF manager named {name} exists.")
+
+
+def no_vnfm(name: str) -> NotFoundError:
+    """There is no VNF manager of that name."""
+    return NotFoundError(Code.VIM_NOT_FOUND, f"There is no VNF manager named {name}.")
+
+
+def no_notice(notice_id: str) -> NotFoundError:
+    """There is no notice of that id."""
+    return NotFoundError(Code.VIM_NOT_FOUND, f"There is no notice {notice_id}.")
+
+
+def campaign_exists(name: str) -> ConflictError:
+    """The refusal of a second campaign of one name."""
+    return ConflictError(Code.UPG_DUPLICATE, f"A campaign named {name} exists.")
+
+
+def no_campaign(name: str) -> NotFoundError:
+    """There is no campaign of that name."""
+    return NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign named {name}.")
+
+
+def plan_exists(plan_id: str) -> ConflictError:
+    """The refusal of another plan under a known id: plans are immutable."""
+    return ConflictError(Code.UPG_DUPLICATE, f"Plan {plan_id} exists with other content.")
+
+
+def wrong_state(name: str, state: CampaignState, expected: Collection[CampaignState]) -> ConflictError:
+    """The refusal of a change of a campaign that is not in a state which allows it."""
+    wanted = " or ".join(expected)
+    facts = {"state": state.value, "expected": [*expected]}
+    return ConflictError(Code.UPG_STATE, f"Campaign {name} is {state.value}; this needs {wanted}.", facts=facts)
+
+
+def cloud_taken(cloud: str, by: str) -> ConflictError:
+    """The refusal of a second campaign on one cloud."""
+    message = f"Campaign {by} has cloud {cloud}; one campaign at a time runs on a cloud."
+    return ConflictError(Code.UPG_ONE_RUNNING, message, facts={"cloud": cloud, "campaign": by})
