@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
@@ -47,7 +46,7 @@ class Source:
     """Data of a document with the line of each of its paths (empty for JSON)."""
 
     data: Any
-    lines: Mapping[tuple[str | int, ...], int] = MappingProxyType({})
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
 
 
 def parse(text: str | bytes) -> Source:
@@ -60,7 +59,7 @@ def parse(text: str | bytes) -> Source:
     if text[:1] in ("{", b"{"):
         return _parse_json(text)
     try:
-        node = yaml.compose(text, Loader=_NoAliasLoader)  # noqa: S506 - a subclass of the C safe loader
+        node = yaml.compose(text, Loader=_NoAliasLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "the text is not valid YAML"
@@ -212,7 +211,8 @@ def _explain(kind: type[BaseModel], item: Any) -> str:  # noqa: ANN401 - pydanti
         case _:
             given = item.get("input")
             shown = "" if isinstance(given, (dict, list)) else f" (given: {str(given)[:80]!r})"
-            return item["msg"][0].lower() + item["msg"][1:] + shown
+            said = str(item["msg"])
+            return said[0].lower() + said[1:] + shown
 
 
 def _keys_at(kind: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
@@ -222,9 +222,9 @@ def _keys_at(kind: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
         following: list[Any] = []
         for candidate in kinds:
             fields = getattr(candidate, "model_fields", {})
-            for name, field in fields.items():
-                if part in (name, field.alias):
-                    following += _models_in(field.annotation)
+            for name, found in fields.items():
+                if part in (name, found.alias):
+                    following += _models_in(found.annotation)
         kinds = following or kinds
     return {field.alias or name for k in kinds for name, field in getattr(k, "model_fields", {}).items()}
 
