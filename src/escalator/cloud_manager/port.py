@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from escalator.model.campaign import Migration
-from escalator.model.inventory import Instance, Inventory
+from escalator.model.inventory import Instance, Inventory, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,14 @@ class CloudManager(Protocol):
 
     async def instance(self, instance_id: str) -> Instance | None:
         """The instance now; None when it is gone."""
+        ...
+
+    async def node(self, node: str) -> Node:
+        """The node now: capacity, traits, versions. Raises PermanentError with `CLD_NOT_FOUND` when there is none."""
+        ...
+
+    async def unavailable(self) -> Mapping[str, str]:
+        """Nodes whose compute service is down or disabled now, each with the reason; cheap enough to ask often."""
         ...
 
     async def service(self, node: str) -> ServiceState:

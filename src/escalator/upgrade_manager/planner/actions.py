@@ -1,0 +1,81 @@
+"""What has to happen to each instance of a node before the node is upgraded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Instance
+
+StayKind = Literal["in-place", "stop-start", "offline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """The instance moves to another node."""
+
+    kind: Literal["live", "cold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """The instance stays on the node while that is upgraded."""
+
+    kind: StayKind
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """The instance can neither move nor stay: a failing condition, with what would mend it."""
+
+    reason: str
+    remedy: str
+
+
+Action = Leaves | Stays | Stuck
+
+
+def action_for(instance: Instance, campaign: Campaign, *, managed: bool) -> Action:
+    """Decide what is planned for one instance; `managed` says that a VNF manager speaks for it.
+
+    The plan's `in-place` for a managed instance still needs the VNF manager's consent when the campaign runs.
+    """
+    if instance.blocked is not None:
+        return Stuck(f"instance {instance.id} cannot be touched now: {instance.blocked}", "mend its state, then plan again")
+    if not instance.running:
+        return Stays("offline")
+    if instance.vacate == "in-place":
+        return Stays("in-place")
+    if instance.migration == "none":
+        return _not_migratable(instance, campaign, managed=managed)
+    if managed:
+        return Leaves(instance.migration)
+    return _by_default(instance, campaign)
+
+
+def _by_default(instance: Instance, campaign: Campaign) -> Action:
+    match campaign.spec.workloads.default.action:
+        case "stop-start":
+            return Stays("stop-start")
+        case "in-place" | "leave":
+            return Stays("in-place")
+        case "cold":
+            return Leaves("cold")
+        case _:
+            return Leaves("cold" if instance.migration == "cold" else "live")
+
+
+def _not_migratable(instance: Instance, campaign: Campaign, *, managed: bool) -> Action:
+    default = campaign.spec.workloads.default.action
+    if managed or instance.groups:
+        return Stays("in-place")
+    if default in ("in-place", "leave"):
+        return Stays("in-place")
+    if default == "stop-start":
+        return Stays("stop-start")
+    why = f" ({instance.migration_reason})" if instance.migration_reason else ""
+    return Stuck(
+        f"instance {instance.id} on {instance.node} cannot migrate{why}, no group covers it, and policy lets it not be stopped",
+        "register its VNF manager, or set workloads.default.action to stop-start or in-place",
+    )

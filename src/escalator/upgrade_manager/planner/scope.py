@@ -1,0 +1,56 @@
+"""Which nodes a campaign is about, and which of them cannot be upgraded now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Inventory, Node
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedNodes:
+    """Nodes in scope, by what can be done with them. `left_out` gives the reason per node id."""
+
+    eligible: tuple[Node, ...]
+    upgraded: tuple[Node, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def count(self) -> int:
+        """How many nodes are in scope."""
+        return len(self.eligible) + len(self.upgraded) + len(self.left_out)
+
+    @property
+    def unavailable(self) -> int:
+        """How many nodes in scope are out of service already: they count against `max_unavailable`."""
+        return len(self.left_out)
+
+
+def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
+    """Sort the nodes of the scope into those to upgrade, those that are upgraded already, and those left out."""
+    eligible, upgraded, left_out = [], [], {}
+    for node in inventory.nodes:
+        if not campaign.spec.scope.includes(node):
+            continue
+        reason = unavailable_reason(node)
+        if reason is not None:
+            left_out[node.id] = reason
+        elif node.progress == "done":
+            upgraded.append(node)
+        else:
+            eligible.append(node)
+    return ScopedNodes(tuple(eligible), tuple(upgraded), left_out)
+
+
+def unavailable_reason(node: Node) -> str | None:
+    """Why the node can neither be upgraded nor be a target; None when it can."""
+    if node.state == "down":
+        return "its compute service is down"
+    if node.maintenance:
+        why = f" ({node.maintenance_reason})" if node.maintenance_reason else ""
+        return f"it is in maintenance for someone else's reason{why}"
+    if node.progress == "failed":
+        return "its upgrade failed before"
+    return None
