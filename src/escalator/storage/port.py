@@ -136,6 +136,10 @@ class Campaigns(Protocol):
         """The campaign of that name, or None."""
         ...
 
+    async def state(self, name: str) -> CampaignState | None:
+        """Only the state: it is read before every step, so this parses no document."""
+        ...
+
     async def list(self) -> Sequence[CampaignRow]:
         """All campaigns, oldest first."""
         ...

@@ -31,6 +31,11 @@ class MemoryCampaigns:
         """Return the campaign, or None."""
         return self._rows.get(name)
 
+    async def state(self, name: str) -> CampaignState | None:
+        """Return the campaign's state, or None."""
+        row = self._rows.get(name)
+        return None if row is None else row.state
+
     async def list(self) -> Sequence[CampaignRow]:
         """Return all in order of creation."""
         return sorted(self._rows.values(), key=lambda row: (row.created_at, row.name))
