@@ -1,0 +1,176 @@
+"""The tenants' and the operator's hands in the bed's cloud: what tests do there and look at, past the driver under test."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openstack
+from openstack.connection import Connection
+
+BOOT_WAIT_S = 60.0
+POLL_S = 0.2
+
+
+class BedCloud:
+    """An administrator's connection, with the few things that tests do."""
+
+    def __init__(self, clouds_yaml: Path) -> None:
+        config = openstack.config.OpenStackConfig(config_files=[str(clouds_yaml)], load_envvars=False)
+        region = config.get_one(cloud="bed", compute_default_microversion="2.87")
+        self.connection = Connection(config=region)
+        self._image: str | None = None
+        self._flavors: dict[str, str] = {}
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def wait(self, condition: Callable[[], Any], otherwise: str, timeout_s: float = BOOT_WAIT_S) -> Any:
+        """What `condition` gives as soon as that is true; the text becomes the failure."""
+        end = time.monotonic() + timeout_s
+        while True:
+            found = condition()
+            if found:
+                return found
+            if time.monotonic() > end:
+                raise AssertionError(f"{otherwise} (after {timeout_s:.0f} s)")
+            time.sleep(POLL_S)
+
+    # Hosts
+
+    def hosts_up(self) -> set[str]:
+        """Hosts whose service is up and whose hypervisor is known, which is later."""
+        services = {s["host"] for s in self._get("/os-services?binary=nova-compute")["services"] if s["state"] == "up"}
+        known = {h["hypervisor_hostname"] for h in self._get("/os-hypervisors")["hypervisors"]}
+        return services & known
+
+    def service(self, host: str) -> dict[str, Any]:
+        """The compute service of the host, raw."""
+        found: dict[str, Any] = self._get(f"/os-services?binary=nova-compute&host={host}")["services"][0]
+        return found
+
+    def set_service(self, host: str, **body: Any) -> None:
+        """Change the compute service: status, disabled_reason, forced_down."""
+        self._ok(self.connection.compute.put(f"/os-services/{self.service(host)['id']}", json=body))
+
+    # Instances
+
+    def boot(self, host: str, *, flavor: str = "m1", name: str | None = None, wait: bool = True, **more: Any) -> str:
+        """An instance on that host; `more` goes into the request (metadata, availability_zone, …)."""
+        hints = {"group": more.pop("group")} if "group" in more else {}
+        wanted = {
+            "name": name or f"vm-{uuid.uuid4().hex[:8]}",
+            "imageRef": self.image(),
+            "flavorRef": self.flavor(flavor),
+            "networks": "none",
+            "host": host,
+            **more,
+        }
+        body: dict[str, Any] = {"server": wanted}
+        if hints:
+            body["os:scheduler_hints"] = hints
+        server_id: str = self._ok(self.connection.compute.post("/servers", json=body)).json()["server"]["id"]
+        if wait:
+            self.wait_state(server_id, "ACTIVE")
+        return server_id
+
+    def server(self, server_id: str) -> dict[str, Any]:
+        """The instance, raw."""
+        found: dict[str, Any] = self._get(f"/servers/{server_id}")["server"]
+        return found
+
+    def wait_state(self, server_id: str, status: str, timeout_s: float = BOOT_WAIT_S) -> dict[str, Any]:
+        """Wait until the instance has the status and no task."""
+
+        def reached() -> dict[str, Any] | None:
+            server = self.server(server_id)
+            if server["status"] == "ERROR" != status:
+                raise AssertionError(f"the instance went to ERROR: {server.get('fault')}")
+            return server if server["status"] == status and server["OS-EXT-STS:task_state"] is None else None
+
+        found: dict[str, Any] = self.wait(reached, f"the instance is not {status}", timeout_s)
+        return found
+
+    def act(self, server_id: str, action: str, arguments: Any = None) -> None:
+        """One server action, such as `suspend`, past the driver."""
+        self._ok(self.connection.compute.post(f"/servers/{server_id}/action", json={action: arguments}))
+
+    def delete(self, *server_ids: str) -> None:
+        """Delete instances and wait until they are gone; one that is gone already is fine."""
+        for server_id in server_ids:
+            self._ok(self.connection.compute.delete(f"/servers/{server_id}"), 404)
+        for server_id in server_ids:
+            self.wait(lambda key=server_id: self._gone(key), f"{server_id} is not gone")
+
+    def _gone(self, server_id: str) -> bool:
+        return bool(self.connection.compute.get(f"/servers/{server_id}").status_code == 404)
+
+    def servers(self) -> list[str]:
+        """Ids of all instances of all projects."""
+        return [server["id"] for server in self._get("/servers?all_tenants=1")["servers"]]
+
+    def migrations(self, server_id: str) -> list[dict[str, Any]]:
+        """Records of the instance's migrations, oldest first."""
+        found = self._get(f"/os-migrations?instance_uuid={server_id}")["migrations"]
+        return sorted(found, key=lambda record: record["id"])
+
+    # What instances need
+
+    def image(self) -> str:
+        if self._image is None:
+            self._image = self.connection.image.find_image("tiny", ignore_missing=False).id
+        return self._image
+
+    def flavor(self, name: str) -> str:
+        if name not in self._flavors:
+            self._flavors |= {f["name"]: f["id"] for f in self._get("/flavors")["flavors"]}
+        return self._flavors[name]
+
+    def make_flavor(self, extra_specs: dict[str, str], *, vcpus: int = 2, ram: int = 2048, disk: int = 1) -> str:
+        """A flavor of its own; gives its name."""
+        name = f"f-{uuid.uuid4().hex[:8]}"
+        body = {"flavor": {"name": name, "vcpus": vcpus, "ram": ram, "disk": disk}}
+        made = self._ok(self.connection.compute.post("/flavors", json=body)).json()["flavor"]["id"]
+        specs = {"extra_specs": extra_specs}
+        self._ok(self.connection.compute.post(f"/flavors/{made}/os-extra_specs", json=specs))
+        return name
+
+    def make_group(self, policy: str) -> str:
+        """A server group; gives its id."""
+        body = {"server_group": {"name": f"g-{uuid.uuid4().hex[:8]}", "policy": policy}}
+        made: str = self._ok(self.connection.compute.post("/os-server-groups", json=body)).json()["server_group"]["id"]
+        return made
+
+    def delete_group(self, group: str) -> None:
+        self._ok(self.connection.compute.delete(f"/os-server-groups/{group}"), 404)
+
+    def make_aggregate(self, *hosts: str, **metadata: str) -> str:
+        """An aggregate of these hosts; gives its name. `availability_zone` in the metadata makes it a zone."""
+        name = f"a-{uuid.uuid4().hex[:8]}"
+        compute = self.connection.compute
+        made = self._ok(compute.post("/os-aggregates", json={"aggregate": {"name": name}})).json()["aggregate"]["id"]
+        if metadata:
+            self._ok(compute.post(f"/os-aggregates/{made}/action", json={"set_metadata": {"metadata": metadata}}))
+        for host in hosts:
+            self._ok(compute.post(f"/os-aggregates/{made}/action", json={"add_host": {"host": host}}))
+        return name
+
+    def delete_aggregates(self) -> None:
+        """Delete every aggregate."""
+        compute = self.connection.compute
+        for aggregate in self._get("/os-aggregates")["aggregates"]:
+            for host in aggregate["hosts"]:
+                self._ok(compute.post(f"/os-aggregates/{aggregate['id']}/action", json={"remove_host": {"host": host}}))
+            self._ok(compute.delete(f"/os-aggregates/{aggregate['id']}"))
+
+    def _get(self, path: str) -> Any:
+        return self._ok(self.connection.compute.get(path)).json()
+
+    @staticmethod
+    def _ok(response: Any, *also: int) -> Any:
+        if response.status_code >= 400 and response.status_code not in also:
+            raise AssertionError(f"{response.request.method} {response.url}: {response.status_code} {response.text[:500]}")
+        return response
