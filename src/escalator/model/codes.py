@@ -91,6 +91,7 @@ class Code(Enum):
     STO_UNAVAILABLE = "ESC-STO-001"  # the database does not answer
     STO_SCHEMA = "ESC-STO-002"  # the database's schema is newer than this Escalator
     STO_LOCKED = "ESC-STO-003"  # another server uses this state directory
+    STO_FILE = "ESC-STO-004"  # the database's file cannot be used
 
     # API
     API_BODY = "ESC-API-001"  # the request's body is not valid

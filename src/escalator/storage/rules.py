@@ -19,7 +19,7 @@ AWAITING = (NoticeState.PENDING, NoticeState.DELIVERED)
 
 def to_text(value: object) -> str:
     """JSON text of a value; raises TypeError or ValueError when it is none."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
@@ -79,7 +79,7 @@ def wrong_state(name: str, state: CampaignState, expected: Collection[CampaignSt
     return ConflictError(Code.UPG_STATE, f"Campaign {name} is {state.value}; this needs {wanted}.", facts=facts)
 
 
-def cloud_taken(cloud: str, by: str) -> ConflictError:
-    """The refusal of a second campaign on one cloud."""
-    message = f"Campaign {by} has cloud {cloud}; one campaign at a time runs on a cloud."
-    return ConflictError(Code.UPG_ONE_RUNNING, message, facts={"cloud": cloud, "campaign": by})
+def cloud_taken(cloud: str, by: str = "") -> ConflictError:
+    """The refusal of a second campaign on one cloud; `by` is the other's name where it is known."""
+    message = f"{f'Campaign {by}' if by else 'Another campaign'} has cloud {cloud}; one campaign at a time runs on a cloud."
+    return ConflictError(Code.UPG_ONE_RUNNING, message, facts={"cloud": cloud, "campaign": by or None})

@@ -80,4 +80,4 @@ class MemoryCampaigns:
     async def list_plans(self, campaign: str) -> Sequence[PlanRow]:
         """Return the campaign's plans, oldest first, without their texts."""
         found = [replace(row, document="", inventory="") for row in self._plans.values() if row.campaign == campaign]
-        return sorted(found, key=lambda row: row.created_at)
+        return sorted(found, key=lambda row: (row.created_at, row.id))

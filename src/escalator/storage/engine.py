@@ -1,0 +1,161 @@
+"""The database: connections, transactions, and what happens when it does not answer.
+
+A unit of work is an ordinary function on a connection. It runs in one transaction, is repeated when that is known to be
+harmless (nothing of it was stored), and its commit is never repeated: after a failed commit nobody knows what stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
+
+T = TypeVar("T")
+
+PAUSES_S = (0.0, 0.1, 0.5)
+"""Pauses before a unit of work is tried again: a dropped connection and a deadlock are over at once; longer failures
+are the caller's to judge."""
+BUSY_TIMEOUT_S = 20.0
+"""How long another writer may hold the database. Our transactions take milliseconds; a backup may take seconds."""
+IDLE_TRANSACTION_S = 60
+"""After this time the server takes locks away from a replica that stopped in the middle of a transaction."""
+_PASSING_STATES = {"40001", "40P01"}
+"""SQLSTATE of a failed serialisation and of a deadlock."""
+
+
+class Lock(Enum):
+    """What a unit of work has to itself, over all replicas, from its first statement to its commit."""
+
+    SCHEMA = 1
+    NODES = 2
+    IMPACTS = 3
+    EVENTS = 4
+
+
+_LOCKS_OF_ESCALATOR = 0x45534341
+"""First half of our advisory lock numbers, so that they meet nobody else's in a shared database."""
+_TAKE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCKS_OF_ESCALATOR}, :lock)")
+
+
+class Database:
+    """Runs units of work, each in one transaction. All raise TemporaryError when the database does not answer."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        # SQLite has one writer. Queueing here is fair and costs nothing; SQLite's own waiting polls.
+        self._writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+
+    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run a unit of work that changes nothing."""
+        return await self._retry(work, None, nullcontext(), commit=False)
+
+    async def write(self, work: Callable[[sa.Connection], T], lock: Lock | None = None) -> T:
+        """Run a unit of work and commit it. Name a lock when it reads before it writes."""
+        return await self._retry(work, lock, self._writer or nullcontext(), commit=True)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    async def _retry(
+        self, work: Callable[[sa.Connection], T], lock: Lock | None, turn: AbstractAsyncContextManager[Any], *, commit: bool
+    ) -> T:
+        for pause in (*PAUSES_S, None):
+            try:
+                async with turn:
+                    return await self._once(work, lock, commit=commit)
+            except (OperationalError, InterfaceError) as error:
+                if pause is None or not _passing(error):
+                    raise unavailable(error) from error
+            except PoolTimeoutError as error:
+                raise unavailable(error) from error
+            await asyncio.sleep(pause)
+        raise AssertionError  # the last pause is None
+
+    async def _once(self, work: Callable[[sa.Connection], T], lock: Lock | None, *, commit: bool) -> T:
+        async with self._engine.connect() as connection:
+            result = await connection.run_sync(_locked, work, lock)
+            if commit:
+                try:
+                    await connection.commit()
+                except DBAPIError as error:
+                    raise unavailable(error) from error
+            return result
+
+
+def _locked(connection: sa.Connection, work: Callable[[sa.Connection], T], lock: Lock | None) -> T:
+    if lock is None:
+        return work(connection)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # its one lock: the right to write
+    else:
+        take(connection, lock)
+    return work(connection)
+
+
+def take(connection: sa.Connection, lock: Lock) -> None:
+    """Take a lock of PostgreSQL until the end of the transaction."""
+    connection.execute(_TAKE, {"lock": lock.value})
+
+
+def _passing(error: DBAPIError) -> bool:
+    """Whether the work was undone by something that is over: the connection broke, or another transaction was preferred."""
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSING_STATES
+
+
+def unavailable(error: Exception) -> TemporaryError:
+    """Our error for a database that does not answer. It tells neither statement nor values."""
+    said = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()
+    return TemporaryError(
+        Code.STO_UNAVAILABLE, f"The database does not answer as it should: {said[0] if said else 'no reason given'}"
+    )
+
+
+def sqlite_database(file: Path) -> Database:
+    """Return the database in a file, which is made when it is not there."""
+    engine = create_async_engine(
+        sa.URL.create("sqlite+aiosqlite", database=str(file)),
+        # With IMMEDIATE the driver begins at the first change, taking the right to write at once: no upgrade of a
+        # read lock that another writer could refuse.
+        connect_args={"isolation_level": "IMMEDIATE", "timeout": BUSY_TIMEOUT_S},
+        pool_size=4,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+    sa.event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    return Database(engine)
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the adapted driver connection has no public type
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def postgresql_database(url: str, schema: str) -> Database:
+    """Return the database at a URL, with our tables in a schema of their own."""
+    engine = create_async_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        isolation_level="READ COMMITTED",  # the locks above rely on each statement seeing what is committed
+        connect_args={
+            "application_name": "escalator",
+            "connect_timeout": 10,
+            "options": f"-csearch_path={schema} -cidle_in_transaction_session_timeout={IDLE_TRANSACTION_S}s",
+        },
+        pool_size=5,
+        max_overflow=5,
+        hide_parameters=True,
+    )
+    return Database(engine)

@@ -1,0 +1,112 @@
+"""Outbox and inbox in a database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from escalator.model.notice import Notice, NoticeState, Reply
+from escalator.storage import rules
+from escalator.storage.engine import Database
+from escalator.storage.sql.notice_rows import columns_of, notice_of, values_of
+from escalator.storage.sql.upsert import insert_or_keep
+from escalator.storage.tables import notices as table
+from escalator.storage.tables import replies
+
+_ADD = insert_or_keep(table)
+_ALL = sa.select(table)
+_GET = _ALL.where(table.c.id == sa.bindparam("id"))
+_BY_TOKEN = _ALL.where(table.c.reply_token == sa.bindparam("token"))
+_FOR_TASK = _ALL.where(table.c.task == sa.bindparam("task")).order_by(table.c.created_at, table.c.id)
+_LIST = _ALL.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(sa.bindparam("limit"))
+_LIST_CAMPAIGN = _LIST.where(table.c.campaign == sa.bindparam("campaign"))
+_DUE = (
+    _ALL.where(table.c.state == NoticeState.PENDING.value, table.c.next_attempt_at <= sa.bindparam("now"))
+    .order_by(table.c.next_attempt_at, table.c.id)
+    .limit(sa.bindparam("limit"))
+)
+_EXPIRED = (
+    _ALL.where(table.c.state.in_([state.value for state in rules.AWAITING]), table.c.reply_by <= sa.bindparam("now"))
+    .order_by(table.c.reply_by, table.c.id)
+    .limit(sa.bindparam("limit"))
+)
+_CHANGE = table.update().where(table.c.id == sa.bindparam("key"), table.c.state.in_(sa.bindparam("expected", expanding=True)))
+_RECORD = replies.insert()
+_REPLIES = (
+    sa.select(replies.c.at, replies.c.reply_json, replies.c.verdict)
+    .where(replies.c.notice == sa.bindparam("notice"))
+    .order_by(replies.c.seq)
+)
+
+
+class SqlNotices:
+    """Notices by id, and the replies to them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, notices: Sequence[Notice]) -> None:
+        """Put into the outbox; ids that are there already change nothing."""
+        if notices:
+            values = [values_of(notice) for notice in notices]
+            await self._database.write(lambda connection: connection.execute(_ADD.on(connection), values).close())
+
+    async def get(self, notice_id: str) -> Notice | None:
+        """Return the notice, or None."""
+        return await self._one(_GET, {"id": notice_id})
+
+    async def by_token(self, token: str) -> Notice | None:
+        """Return the notice whose reply address ends with the token, or None."""
+        return await self._one(_BY_TOKEN, {"token": token})
+
+    async def for_task(self, task: str) -> Sequence[Notice]:
+        """Return the notices that the node task waits for, oldest first."""
+        return await self._many(_FOR_TASK, {"task": task})
+
+    async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
+        """Return up to `limit` notices, newest first."""
+        return await self._many(_LIST if campaign is None else _LIST_CAMPAIGN, {"campaign": campaign, "limit": limit})
+
+    async def due(self, now: float, limit: int = 100) -> Sequence[Notice]:
+        """Return pending notices whose next attempt is due, the longest due first."""
+        return await self._many(_DUE, {"now": now, "limit": limit})
+
+    async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
+        """Return notices that may still be answered and whose `reply_by` is not after `now`, oldest first."""
+        return await self._many(_EXPIRED, {"now": now, "limit": limit})
+
+    async def update(self, notice_id: str, expected: Sequence[NoticeState], **changes: object) -> Notice | None:
+        """Change a notice that is in one of the expected states; None when it is not, or is unknown."""
+        statement = _CHANGE.values(**columns_of(changes)).returning(*table.c)
+        values = {"key": notice_id, "expected": [state.value for state in expected]}
+        row = await self._database.write(lambda connection: connection.execute(statement, values).one_or_none())
+        return None if row is None else notice_of(row)
+
+    async def record_reply(self, notice_id: str, at: float, reply: Reply, verdict: str) -> None:
+        """Append to the inbox; raises NotFoundError when there is no such notice."""
+        values = {"notice": notice_id, "at": at, "verdict": verdict, "reply_json": reply.model_dump_json()}
+
+        def work(connection: sa.Connection) -> None:
+            try:
+                connection.execute(_RECORD, values)
+            except IntegrityError as error:
+                raise rules.no_notice(notice_id) from error
+
+        await self._database.write(work)
+
+    async def replies(self, notice_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return `{at, verdict, reply}` of every reply, in order of arrival."""
+        rows = await self._database.read(lambda connection: connection.execute(_REPLIES, {"notice": notice_id}).all())
+        return [rules.reply_record(row.at, json.loads(row.reply_json), row.verdict) for row in rows]
+
+    async def _one(self, statement: sa.Select[Any], values: Mapping[str, Any]) -> Notice | None:
+        row = await self._database.read(lambda connection: connection.execute(statement, values).one_or_none())
+        return None if row is None else notice_of(row)
+
+    async def _many(self, statement: sa.Select[Any], values: Mapping[str, Any]) -> Sequence[Notice]:
+        rows = await self._database.read(lambda connection: connection.execute(statement, values).all())
+        return [notice_of(row) for row in rows]

@@ -1,0 +1,106 @@
+"""Releases and VNF managers in a database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from escalator.model.notice import Vnfm, VnfmSpec
+from escalator.storage import rules
+from escalator.storage.engine import Database
+from escalator.storage.port import ReleaseRow
+from escalator.storage.sql.upsert import insert_or_keep
+from escalator.storage.tables import releases, vnfms
+
+_ADD_RELEASE = insert_or_keep(releases)
+_RELEASES = sa.select(releases).order_by(releases.c.id)
+_RELEASE = sa.select(releases).where(releases.c.id == sa.bindparam("id"))
+
+_ADD_VNFM = insert_or_keep(vnfms)
+_REPLACE_VNFM = vnfms.update().where(vnfms.c.name == sa.bindparam("key"))
+_REMOVE_VNFM = vnfms.delete().where(vnfms.c.name == sa.bindparam("key"))
+_VNFMS = sa.select(vnfms).order_by(vnfms.c.name)
+_VNFM = sa.select(vnfms).where(vnfms.c.name == sa.bindparam("name"))
+
+
+class SqlReleases:
+    """Imported releases."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, row: ReleaseRow) -> None:
+        """Store; raises ConflictError when the id has another digest."""
+        values = {
+            "id": row.id,
+            "digest": row.digest,
+            "document_json": rules.to_text(row.document),
+            "imported_at": row.imported_at,
+        }
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_ADD_RELEASE.on(connection), values)
+            if connection.execute(_RELEASE, {"id": row.id}).one().digest != row.digest:
+                raise rules.release_exists(row.id)
+
+        await self._database.write(work)
+
+    async def get(self, release_id: str) -> ReleaseRow | None:
+        """Return the release, or None."""
+        row = await self._database.read(lambda connection: connection.execute(_RELEASE, {"id": release_id}).one_or_none())
+        return None if row is None else _release(row)
+
+    async def list(self) -> Sequence[ReleaseRow]:
+        """Return all releases in order of id."""
+        return await self._database.read(lambda connection: [_release(row) for row in connection.execute(_RELEASES)])
+
+
+class SqlVnfms:
+    """Registered VNF managers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, vnfm: Vnfm) -> None:
+        """Store; raises ConflictError when the name is taken."""
+        values = {"name": vnfm.name, "spec_json": vnfm.spec.model_dump_json()}
+
+        def work(connection: sa.Connection) -> None:
+            if connection.execute(_ADD_VNFM.on(connection), values).rowcount == 0:
+                raise rules.vnfm_exists(vnfm.name)
+
+        await self._database.write(work)
+
+    async def replace(self, vnfm: Vnfm) -> None:
+        """Store in place of the one of that name; raises NotFoundError when there is none."""
+        values = {"key": vnfm.name, "spec_json": vnfm.spec.model_dump_json()}
+        await self._database.write(lambda connection: _one(connection, _REPLACE_VNFM, values))
+
+    async def remove(self, name: str) -> None:
+        """Forget; raises NotFoundError when there is none of that name."""
+        await self._database.write(lambda connection: _one(connection, _REMOVE_VNFM, {"key": name}))
+
+    async def get(self, name: str) -> Vnfm | None:
+        """Return the VNF manager, or None."""
+        row = await self._database.read(lambda connection: connection.execute(_VNFM, {"name": name}).one_or_none())
+        return None if row is None else _vnfm(row)
+
+    async def list(self) -> Sequence[Vnfm]:
+        """Return all in order of name."""
+        return await self._database.read(lambda connection: [_vnfm(row) for row in connection.execute(_VNFMS)])
+
+
+def _one(connection: sa.Connection, statement: sa.Update | sa.Delete, values: dict[str, str]) -> None:
+    if connection.execute(statement, values).rowcount == 0:
+        raise rules.no_vnfm(values["key"])
+
+
+def _release(row: sa.Row[Any]) -> ReleaseRow:
+    return ReleaseRow(id=row.id, digest=row.digest, document=json.loads(row.document_json), imported_at=row.imported_at)
+
+
+def _vnfm(row: sa.Row[Any]) -> Vnfm:
+    return Vnfm(name=row.name, spec=VnfmSpec.model_validate_json(row.spec_json))

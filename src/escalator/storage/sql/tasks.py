@@ -1,0 +1,109 @@
+"""Node tasks and their memos in a database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskState
+from escalator.storage import rules
+from escalator.storage.engine import Database
+from escalator.storage.sql.events import insert_events
+from escalator.storage.sql.upsert import insert_or_keep, insert_or_replace
+from escalator.storage.tables import memos, tasks
+
+_PUT = insert_or_replace(tasks)
+_GET = (
+    sa.select(tasks)
+    .where(tasks.c.campaign == sa.bindparam("campaign"), tasks.c.node == sa.bindparam("node"))
+    .order_by(tasks.c.attempt.desc())
+    .limit(1)
+)
+_attempts = tasks.alias("attempts")
+_LATEST = (
+    sa.select(sa.func.max(_attempts.c.attempt))
+    .where(_attempts.c.campaign == tasks.c.campaign, _attempts.c.node == tasks.c.node)
+    .scalar_subquery()
+)
+_LIST = (
+    sa.select(tasks)
+    .where(tasks.c.campaign == sa.bindparam("campaign"), tasks.c.attempt == _LATEST)
+    .order_by(tasks.c.wave, tasks.c.node)
+)
+_MEMO = sa.select(memos.c.key, memos.c.value_json).where(memos.c.task == sa.bindparam("task"))
+_REMEMBER = insert_or_replace(memos)
+_REMEMBER_ONCE = insert_or_keep(memos)
+_REMEMBERED = sa.select(memos.c.value_json).where(memos.c.task == sa.bindparam("task"), memos.c.key == sa.bindparam("key"))
+
+
+class SqlTasks:
+    """Node tasks: per campaign and node, its attempts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, task: NodeTask, events: Sequence[Event] = ()) -> None:
+        """Store the task as it is now and append the events."""
+        values = _values(task)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_PUT.on(connection), values)
+            insert_events(connection, events)
+
+        await self._database.write(work)
+
+    async def get(self, campaign: str, node: str) -> NodeTask | None:
+        """Return the latest attempt, or None."""
+        values = {"campaign": campaign, "node": node}
+        row = await self._database.read(lambda connection: connection.execute(_GET, values).one_or_none())
+        return None if row is None else _task(row)
+
+    async def list(self, campaign: str) -> Sequence[NodeTask]:
+        """Return the latest attempt of each node, in order of wave and node."""
+        rows = await self._database.read(lambda connection: connection.execute(_LIST, {"campaign": campaign}).all())
+        return [_task(row) for row in rows]
+
+    async def memo(self, task_id: str) -> Mapping[str, Any]:
+        """Return what the steps of the task have written down so far."""
+        rows = await self._database.read(lambda connection: connection.execute(_MEMO, {"task": task_id}).all())
+        return {key: json.loads(text) for key, text in rows}
+
+    async def remember(self, task_id: str, key: str, value: object, *, once: bool = False) -> Any:  # noqa: ANN401 - JSON
+        """Write down a JSON value and return what stands there; with `once` the first value stays."""
+        text = rules.to_text(value)
+        values = {"task": task_id, "key": key, "value_json": text}
+
+        def work(connection: sa.Connection) -> str:
+            if not once:
+                connection.execute(_REMEMBER.on(connection), values)
+                return text
+            connection.execute(_REMEMBER_ONCE.on(connection), values)
+            return str(connection.execute(_REMEMBERED, {"task": task_id, "key": key}).scalar_one())
+
+        return json.loads(await self._database.write(work))
+
+
+def _values(task: NodeTask) -> Mapping[str, Any]:
+    ladder = [[c.rung.value, c.status, c.since, c.reason, c.message] for c in task.ladder]
+    return {
+        "campaign": task.campaign,
+        "node": task.node,
+        "attempt": task.attempt,
+        "wave": task.wave,
+        "state": task.state.value,
+        "step": task.step,
+        "ladder_json": rules.to_text(ladder),
+        "code": task.code,
+        "message": task.message,
+        "updated_at": task.updated_at,
+    }
+
+
+def _task(row: sa.Row[Any]) -> NodeTask:
+    values = row._asdict()
+    ladder = tuple(Condition(Rung(rung), *rest) for rung, *rest in json.loads(values.pop("ladder_json")))
+    state = TaskState(values.pop("state"))
+    return NodeTask(**values, ladder=ladder, state=state)
