@@ -1,0 +1,46 @@
+"""The port of a dialect: it translates between notices and what one kind of VNF manager speaks, and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from escalator.model.notice import Notice, Reply, Vnfm
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A reply that had to be fetched; it goes the way of those that arrive by themselves."""
+
+    token: str
+    body: Reply
+    reference: str = ""
+    """What the dialect knows it by."""
+
+
+class Dialect(Protocol):
+    """One way to speak to VNF managers."""
+
+    async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Hand the notice over, within the time-out of deliveries.
+
+        Raises TemporaryError when it may go better later, any other EscalatorError when it will not.
+        """
+        ...
+
+    async def test(self, vnfm: Vnfm) -> None:
+        """Ask whether the VNF manager would take notices; raises EscalatorError when not."""
+        ...
+
+    def next_reply_at(self) -> float | None:
+        """Unix seconds of the next reply to fetch; None while there is none, or where replies come by themselves."""
+        ...
+
+    async def fetch(self, now: float) -> Sequence[Fetched]:
+        """Replies that are there now; each is offered until it is taken."""
+        ...
+
+    async def taken(self, reply: Fetched) -> None:
+        """The reply is in the inbox."""
+        ...

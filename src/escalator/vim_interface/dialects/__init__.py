@@ -1,0 +1,1 @@
+"""The dialects of VNF managers. Each translates only: no decision, no retry, no state of ours."""

@@ -1,0 +1,130 @@
+"""Making notices: pure functions from what the Upgrade Manager says to rows of the outbox.
+
+Ids follow from what a notice is about, so that saying the same thing twice makes the same notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID, uuid5
+
+from escalator.model.inventory import Instance
+from escalator.model.notice import AffectedResource, Notice, NoticeState, NoticeType
+from escalator.vim_interface.negotiation import dispositions_for
+from escalator.vim_interface.port import Answer, Ask
+
+_IDS = UUID("6f1c2f7e-5a0b-4f0e-9d53-5b8f4a1c9e10")
+"""Name space of notice ids. A different one would make every notice anew."""
+
+
+_STATES: Mapping[NoticeState, Literal["open", "answered", "silent", "undeliverable", "cancelled"]] = {
+    NoticeState.PENDING: "open",
+    NoticeState.DELIVERED: "open",
+    NoticeState.ANSWERED: "answered",
+    NoticeState.SILENT: "silent",
+    NoticeState.UNDELIVERABLE: "undeliverable",
+    NoticeState.CANCELLED: "cancelled",
+}
+
+
+def notice_id(*parts: str) -> str:
+    """Return the id of a notice about these things; no two lists of parts share one."""
+    return str(uuid5(_IDS, "\n".join(f"{len(part)}:{part}" for part in parts)))
+
+
+def asking(ask: Ask, owners: Mapping[str, str], now: float, new_token: Callable[[], str]) -> tuple[Notice, ...]:
+    """Make one notice per VNF manager that owns instances of the ask, in order of name."""
+    by_vnfm: dict[str, list[Instance]] = {}
+    for instance in ask.instances:
+        if instance.id in owners:
+            by_vnfm.setdefault(owners[instance.id], []).append(instance)
+    return tuple(_asking_one(ask, vnfm, by_vnfm[vnfm], now, new_token()) for vnfm in sorted(by_vnfm))
+
+
+def _asking_one(ask: Ask, vnfm: str, instances: Sequence[Instance], now: float, token: str) -> Notice:
+    resources = tuple(_resource(instance, ask.planned.get(instance.id, "in-place")) for instance in instances)
+    allowed = frozenset[str]().union(*(dispositions_for(resource.planned_action) for resource in resources))
+    return Notice(
+        id=notice_id("ask", ask.task, vnfm),
+        type=NoticeType.HOST_MAINTENANCE_UPCOMING,
+        vnfm=vnfm,
+        campaign=ask.campaign,
+        node=ask.node,
+        task=ask.task,
+        resources=resources,
+        allowed_actions=tuple(sorted(allowed)),
+        created_at=now,
+        reply_by=ask.reply_by,
+        action_at=ask.action_at,
+        next_attempt_at=now,
+        reply_token=token,
+    )
+
+
+def _resource(instance: Instance, planned_action: str) -> AffectedResource:
+    return AffectedResource(
+        resource_id=instance.id,
+        resource_name=instance.name,
+        project_id=instance.project,
+        vnf_instance_id=instance.vnf,
+        group_ids=instance.groups,
+        planned_action=planned_action,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What is said without asking; `key` tells two of a kind apart."""
+
+    kind: NoticeType
+    campaign: str
+    node: str | None
+    key: str
+    details: Mapping[str, str]
+
+
+def telling(what: Telling, vnfm: str, now: float) -> Notice:
+    """Make a notice that needs no answer."""
+    return Notice(
+        id=notice_id("tell", what.kind.value, what.campaign, what.node or "", what.key, vnfm),
+        type=what.kind,
+        vnfm=vnfm,
+        campaign=what.campaign,
+        node=what.node,
+        created_at=now,
+        next_attempt_at=now,
+        details=what.details,
+    )
+
+
+def cancelling(notice: Notice, now: float) -> Notice:
+    """Make the notice that withdraws `notice`."""
+    return Notice(
+        id=notice_id("cancel", notice.id),
+        type=NoticeType.NOTICE_CANCELLED,
+        vnfm=notice.vnfm,
+        campaign=notice.campaign,
+        node=notice.node,
+        resources=notice.resources,
+        created_at=now,
+        next_attempt_at=now,
+        details={"notice": notice.id},
+    )
+
+
+def answer_of(notice: Notice, until: float | None) -> Answer:
+    """Show where the answer to an asking notice stands. What was said before a deferral no longer counts."""
+    reply = notice.reply if notice.state is NoticeState.ANSWERED else None
+    return Answer(
+        vnfm=notice.vnfm,
+        notice=notice.id,
+        state=_STATES[notice.state],
+        result=reply.result if reply else None,
+        until=until if reply else None,
+        reason=(reply.reason or "") if reply else "",
+        instances=tuple(resource.resource_id for resource in notice.resources),
+        dispositions=dict(reply.instances) if reply else {},
+        error=f"{notice.error_code}: {notice.error}" if notice.error_code else "",
+    )

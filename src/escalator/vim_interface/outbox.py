@@ -1,0 +1,251 @@
+"""The dispatcher: delivers what is in the outbox, watches the deadlines, and says when a task's answers are complete.
+
+Everything is safe to repeat. A notice that was under way at a crash is delivered again with the same id; a task whose
+wake-up may have been lost is woken again, and a workflow ignores the message that it no longer needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import structlog
+
+from escalator.model.clock import Clock
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
+from escalator.model.notice import Notice, NoticeState, Reply
+from escalator.model.progress import CampaignState, TaskState
+from escalator.settings import Vim as Limits
+from escalator.storage.port import Store
+from escalator.vim_interface.agenda import Agenda, Entry
+from escalator.vim_interface.dialect import Dialect, Fetched
+from escalator.vim_interface.negotiation import OPEN, is_deferred
+from escalator.vim_interface.notices import cancelling, notice_id
+
+Wake = Callable[[str, str, Mapping[str, str]], Awaitable[None]]
+"""`wake(task, "answers", {"key": …})`; the key is the same when the same answers are reported again."""
+Receive = Callable[[str, Reply, float], Awaitable[object]]
+"""The inbox's function for a reply: token, body, time."""
+
+TOPIC = "answers"
+LANES = 4
+"""Deliveries to one VNF manager at once: enough to hide one slow answer, too few to flood it."""
+_FAR = 1e12
+"""Later than any deadline, Unix seconds."""
+_ALL = 1_000_000
+"""More notices than can be open."""
+_ENDED_CAMPAIGNS = frozenset({CampaignState.COMMITTED, CampaignState.ROLLED_BACK, CampaignState.RESTORED})
+_ENDED_TASKS = frozenset({TaskState.DONE, TaskState.SKIPPED, TaskState.FAILED, TaskState.ROLLED_BACK})
+
+_log = structlog.get_logger()
+
+
+class Outbox:
+    """One asyncio task, `run`, and short-lived ones for the deliveries. Storage is the truth; memory holds times only."""
+
+    def __init__(
+        self, store: Store, dialects: Mapping[str, Dialect], agenda: Agenda, clock: Clock, limits: Limits, wake: Wake
+    ) -> None:
+        self._store = store
+        self._notices = store.notices
+        self._dialects = dialects
+        self._agenda = agenda
+        self._clock = clock
+        self._limits = limits
+        self._wake = wake
+        self._lanes: dict[str, asyncio.Semaphore] = {}
+
+    def schedule(self, notices: Sequence[Notice]) -> None:
+        """Take up notices that were put into storage."""
+        for notice in notices:
+            if notice.state is NoticeState.PENDING:
+                self._agenda.put(notice.next_attempt_at, Entry("deliver", notice.id, notice.vnfm))
+            if notice.reply_by is not None and notice.state in OPEN:
+                self._agenda.put(notice.reply_by, Entry("deadline", notice.id))
+
+    def settled(self, notice: Notice) -> None:
+        """A notice was settled: its deadline needs no watch, and its task may be complete."""
+        self._agenda.drop(Entry("deadline", notice.id))
+        if notice.task is not None:
+            self.check(notice.task)
+
+    def forget(self, notice: Notice) -> None:
+        """Neither deliver the notice nor watch its deadline."""
+        self._agenda.drop(Entry("deliver", notice.id, notice.vnfm))
+        self._agenda.drop(Entry("deadline", notice.id))
+
+    def check(self, task: str) -> None:
+        """Wake the task soon if all its notices are settled."""
+        self._agenda.put(self._clock.now(), Entry("wake", task))
+
+    async def run(self, receive: Receive, sweep_s: float | None = None) -> None:
+        """Work until cancelled. `sweep_s`: how often to look for notices that another replica left in storage."""
+        self._agenda.put(self._clock.now(), Entry("sweep", "start"))
+        try:
+            async with asyncio.TaskGroup() as deliveries:
+                while True:
+                    for at, entry in await self._agenda.due():
+                        if entry.kind == "deliver":
+                            deliveries.create_task(self._deliver(entry, at))
+                        else:
+                            await self._look(entry, at, receive, sweep_s)
+        finally:
+            self._agenda.close()
+
+    async def _look(self, entry: Entry, at: float, receive: Receive, sweep_s: float | None) -> None:
+        try:
+            match entry.kind:
+                case "deadline":
+                    await self._close(entry.key, at)
+                case "wake":
+                    await self._report(entry.key)
+                case "fetch":
+                    await self._fetch(entry.key, at, receive)
+                case _:
+                    await self._take_up(first=entry.key == "start")
+                    if sweep_s is not None:
+                        self._agenda.put(at + sweep_s, Entry("sweep", "again"))
+        except TemporaryError as error:
+            self._again(entry, error)
+
+    def _again(self, entry: Entry, error: TemporaryError) -> None:
+        """Storage or the engine did not answer: what was to be done stays on the agenda."""
+        _log.warning("vim.retry", kind=entry.kind, object_id=entry.key, code=error.code.value, message=error.message)
+        self._agenda.put(self._clock.now() + self._limits.retry_s, entry)
+
+    async def _take_up(self, *, first: bool) -> None:
+        """Find in storage what was under way: open notices, replies to fetch, and tasks that may wait for nothing."""
+        self.schedule(await self._notices.due(_FAR, _ALL))
+        self.schedule(await self._notices.expired(_FAR, _ALL))
+        for name in self._dialects:
+            self._watch_replies(name)
+        if first:
+            for task in await self._open_tasks():
+                await self._report(task)
+
+    async def _open_tasks(self) -> list[str]:
+        campaigns = [row.name for row in await self._store.campaigns.list() if row.state not in _ENDED_CAMPAIGNS]
+        tasks = [task for name in campaigns for task in await self._store.tasks.list(name)]
+        return [task.id for task in tasks if task.state not in _ENDED_TASKS]
+
+    async def _report(self, task: str) -> None:
+        """Wake the task if it has notices and all are settled."""
+        notices = await self._notices.for_task(task)
+        if notices and all(notice.state not in OPEN for notice in notices):
+            await self._wake(task, TOPIC, {"key": wake_key(task, notices)})
+
+    # -- deliveries ------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, entry: Entry, at: float) -> None:
+        lane = self._lanes.setdefault(entry.vnfm, asyncio.Semaphore(LANES))
+        async with lane:
+            try:
+                notice = await self._notices.get(entry.key)
+                if notice is not None and notice.state is NoticeState.PENDING and not _is_over(notice, at):
+                    await self._attempt(notice)
+            except TemporaryError as error:
+                self._again(entry, error)
+
+    async def _attempt(self, notice: Notice) -> None:
+        vnfm = await self._store.vnfms.get(notice.vnfm)
+        try:
+            if vnfm is None:
+                raise PermanentError(Code.VIM_NOT_FOUND, f"VNF manager {notice.vnfm} is not registered any more.")
+            dialect = self._dialects.get(vnfm.spec.dialect)
+            if dialect is None:
+                raise PermanentError(Code.VIM_REGISTRATION, f"The dialect {vnfm.spec.dialect} is not available here.")
+            await dialect.deliver(vnfm, notice)
+        except EscalatorError as error:
+            await self._failed(notice, error)
+        else:
+            await self._delivered(notice, vnfm.spec.dialect)
+
+    async def _delivered(self, notice: Notice, dialect: str) -> None:
+        self._watch_replies(dialect)
+        now = self._clock.now()
+        facts: dict[str, object] = {"delivered_at": now, "attempts": notice.attempts + 1, "error": None, "error_code": None}
+        row = await self._notices.update(notice.id, (NoticeState.PENDING,), state=NoticeState.DELIVERED, **facts)
+        if row is None:
+            await self._overtaken(notice, facts)
+        _log.info("notice.delivered", object_id=notice.id, vnfm=notice.vnfm, campaign=notice.campaign, node=notice.node)
+
+    async def _overtaken(self, notice: Notice, facts: Mapping[str, object]) -> None:
+        """While it was handed over, the notice was answered already, or withdrawn."""
+        if await self._notices.update(notice.id, (NoticeState.ANSWERED,), **facts) is None:
+            withdrawn = await self._notices.update(notice.id, (NoticeState.CANCELLED,), **facts)
+            if withdrawn is not None:
+                await self.add([cancelling(withdrawn, self._clock.now())])
+
+    async def add(self, notices: Sequence[Notice]) -> None:
+        """Put notices into the outbox, in one transaction, and take them up. Ids that are there change nothing."""
+        await self._notices.add(notices)
+        self.schedule(notices)
+
+    async def _failed(self, notice: Notice, error: EscalatorError) -> None:
+        attempts = notice.attempts + 1
+        pause = min(self._limits.retry_s * 2 ** (attempts - 1), self._limits.retry_max_s)
+        following = self._clock.now() + pause
+        facts: dict[str, object] = {"attempts": attempts, "error_code": error.code.value, "error": error.message}
+        _log.warning("notice.failed", object_id=notice.id, vnfm=notice.vnfm, attempt=attempts, code=error.code.value)
+        last = attempts >= self._limits.delivery_attempts or _is_over(notice, following)
+        if last or not isinstance(error, TemporaryError):
+            await self._settle(notice, (NoticeState.PENDING,), NoticeState.UNDELIVERABLE, **facts)
+        elif await self._notices.update(notice.id, (NoticeState.PENDING,), next_attempt_at=following, **facts):
+            self._agenda.put(following, Entry("deliver", notice.id, notice.vnfm))
+
+    # -- deadlines -------------------------------------------------------------------------------------------------
+
+    async def _close(self, notice_id: str, at: float) -> None:
+        """The deadline of a notice: silence if it was delivered, undeliverable if it never was."""
+        notice = await self._notices.get(notice_id)
+        if notice is None or notice.state not in OPEN or notice.reply_by is None:
+            return
+        if notice.reply_by > at:
+            self.schedule([notice])
+        elif notice.reply is not None and not is_deferred(notice):
+            # A reply that came while an older DEFER was accepted: it is the answer.
+            await self._settle(notice, OPEN, NoticeState.ANSWERED)
+        elif notice.state is NoticeState.DELIVERED:
+            await self._settle(notice, OPEN, NoticeState.SILENT)
+        else:
+            code = notice.error_code or Code.VIM_UNREACHABLE.value
+            why = notice.error or "The notice could not be delivered before the time to reply had passed."
+            await self._settle(notice, (NoticeState.PENDING,), NoticeState.UNDELIVERABLE, error_code=code, error=why)
+
+    async def _settle(self, notice: Notice, expected: Sequence[NoticeState], state: NoticeState, **facts: object) -> None:
+        row = await self._notices.update(notice.id, expected, state=state, **facts)
+        if row is not None:
+            _log.info(f"notice.{state.value}", object_id=row.id, vnfm=row.vnfm, campaign=row.campaign, node=row.node)
+            self.settled(row)
+
+    # -- replies that have to be fetched ---------------------------------------------------------------------------
+
+    def _watch_replies(self, name: str) -> None:
+        when = self._dialects[name].next_reply_at()
+        if when is not None:
+            self._agenda.put(when, Entry("fetch", name))
+
+    async def _fetch(self, name: str, at: float, receive: Receive) -> None:
+        dialect = self._dialects[name]
+        for reply in await dialect.fetch(at):
+            await self._take(dialect, reply, at, receive)
+        self._watch_replies(name)
+
+    async def _take(self, dialect: Dialect, reply: Fetched, at: float, receive: Receive) -> None:
+        try:
+            await receive(reply.token, reply.body, at)
+        except TemporaryError:
+            raise
+        except EscalatorError as error:
+            _log.info("reply.refused", code=error.code.value, message=error.message)
+        await dialect.taken(reply)
+
+
+def wake_key(task: str, notices: Sequence[Notice]) -> str:
+    """Return a key for the answers as they are: the same when nothing changed since, another after a deferral."""
+    return notice_id("wake", task, *(f"{n.id} {n.state} {n.reply_by} {n.answered_at}" for n in notices))
+
+
+def _is_over(notice: Notice, at: float) -> bool:
+    return notice.reply_by is not None and notice.reply_by <= at

@@ -1,0 +1,149 @@
+"""Block 2 as one object: the verbs of the port on top of registry, outbox and inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from escalator.model.clock import Clock
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, NotFoundError
+from escalator.model.inventory import Instance
+from escalator.model.notice import Notice, NoticeState, NoticeType, Vnfm
+from escalator.settings import Vim as Limits
+from escalator.storage.port import Store
+from escalator.vim_interface.agenda import Agenda
+from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.inbox import Inbox, reopen
+from escalator.vim_interface.negotiation import FIRST_REPLY_BY, is_deferred, reply_until
+from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
+from escalator.vim_interface.outbox import TOPIC, Outbox, Wake, wake_key
+from escalator.vim_interface.port import Answer, Ask, Reachability
+from escalator.vim_interface.registry import Registry
+
+DEFER_GRACE_S = 5.0
+"""A VNF manager that waits until a time answers just after it: clocks differ, and the way takes time."""
+_DEFERRED_UNTIL = "deferred_until"
+_WITHDRAWN = (NoticeState.PENDING, NoticeState.DELIVERED, NoticeState.ANSWERED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the VIM Interface is made of. `base_url` is where VNF managers reach Escalator."""
+
+    store: Store
+    dialects: Mapping[str, Dialect]
+    clock: Clock
+    credentials: Credentials
+    wake: Wake
+    new_token: Callable[[], str]
+    """Makes the unguessable part of a reply address: 128 random bits at least, URL-safe."""
+    limits: Limits = field(default_factory=Limits)
+    base_url: str = "http://127.0.0.1:8472"
+
+
+class Vim:
+    """The VIM Interface. `run` has to run for notices to go out and answers to be reported."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._store = parts.store
+        self._dialects = parts.dialects
+        self._clock = parts.clock
+        self._wake = parts.wake
+        self._new_token = parts.new_token
+        agenda = Agenda(parts.clock)
+        self._outbox = Outbox(parts.store, parts.dialects, agenda, parts.clock, parts.limits, parts.wake)
+        self.registry = Registry(parts.store.vnfms, parts.credentials)
+        self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
+
+    async def run(self, sweep_s: float | None = None) -> None:
+        """Work until cancelled. `sweep_s`: how often to look for notices that another replica left in storage."""
+        await self._outbox.run(self.inbox.receive, sweep_s)
+
+    async def owners(self, instances: Sequence[Instance]) -> Mapping[str, str]:
+        """Name of the VNF manager of each instance that has one: by instance, else by VNF, else by project."""
+        return await self.registry.owners(instances)
+
+    async def ask(self, ask: Ask) -> tuple[str, ...]:
+        """Put one notice per VNF manager concerned into the outbox; ids of the task's notices, old or new."""
+        notices = await self._store.notices.for_task(ask.task)
+        if not notices:
+            owners = await self.registry.owners(ask.instances)
+            notices = asking(ask, owners, self._clock.now(), self._new_token)
+            await self._outbox.add(notices)
+        else:
+            self._outbox.schedule(notices)
+            self._outbox.check(ask.task)
+        if not notices:
+            await self._wake(ask.task, TOPIC, {"key": wake_key(ask.task, ())})
+        return tuple(notice.id for notice in notices)
+
+    async def answers(self, task: str) -> tuple[Answer, ...]:
+        """Where the answers to the task's notices stand now."""
+        return tuple(answer_of(notice, reply_until(notice.reply)) for notice in await self._store.notices.for_task(task))
+
+    async def defer(self, task: str, vnfm: str, until: float) -> None:
+        """Accept a DEFER: the notice is open again until then, and a few seconds more.
+
+        Nothing happens when the DEFER is not the answer any more, or was accepted before. Raises NotFoundError when the
+        task has no notice to that VNF manager.
+        """
+        notice = next((n for n in await self._store.notices.for_task(task) if n.vnfm == vnfm), None)
+        if notice is None:
+            raise NotFoundError(Code.VIM_NOT_FOUND, f"{task} has no notice to {vnfm}.")
+        accepted_before = float(notice.details.get(_DEFERRED_UNTIL, 0.0))
+        if notice.state is not NoticeState.ANSWERED or not is_deferred(notice) or until <= accepted_before:
+            return
+        row = await reopen(self._store, notice, **_deferred(notice, until))
+        if row is not None:
+            self._outbox.schedule([row])
+
+    async def tell(
+        self, kind: NoticeType, campaign: str, *, node: str | None = None, vnfms: Sequence[str] = (), key: str, **details: str
+    ) -> None:
+        """Put a notice that needs no answer into the outbox.
+
+        It goes to the VNF managers named; without names to all when it is about the campaign, to nobody when it is
+        about a node: what happens to a node is no business of a VNF manager without instances there.
+        """
+        names = vnfms or (await self.registry.names() if node is None else ())
+        what = Telling(kind=kind, campaign=campaign, node=node, key=key, details=details)
+        now = self._clock.now()
+        await self._outbox.add([telling(what, vnfm, now) for vnfm in sorted(set(names))])
+
+    async def cancel(self, task: str) -> None:
+        """Withdraw the task's notices and tell the VNF managers that got them, or may have."""
+        notices = await self._store.notices.for_task(task)
+        now = self._clock.now()
+        await self._outbox.add([cancelling(notice, now) for notice in notices if _may_have_arrived(notice)])
+        for notice in notices:
+            if await self._store.notices.update(notice.id, _WITHDRAWN, state=NoticeState.CANCELLED):
+                self._outbox.forget(notice)
+
+    async def test(self, vnfm: Vnfm) -> Reachability:
+        """Ask the VNF manager's address whether it would take notices."""
+        dialect = self._dialects.get(vnfm.spec.dialect)
+        if dialect is None:
+            message = f"The dialect {vnfm.spec.dialect} is not available here."
+            return Reachability(vnfm.name, ok=False, code=Code.VIM_REGISTRATION.value, message=message)
+        try:
+            await dialect.test(vnfm)
+        except EscalatorError as error:
+            return Reachability(vnfm.name, ok=False, code=error.code.value, message=error.message)
+        return Reachability(vnfm.name, ok=True)
+
+
+def _may_have_arrived(notice: Notice) -> bool:
+    return notice.delivered_at is not None or notice.answered_at is not None or notice.attempts > 0
+
+
+def _deferred(notice: Notice, until: float) -> dict[str, object]:
+    """What changes when a DEFER is accepted. The first deadline is kept: all DEFERs together are bounded from there."""
+    first = notice.details.get(FIRST_REPLY_BY, str(notice.reply_by))
+    reply_by = until + DEFER_GRACE_S
+    return {
+        "reply_by": reply_by,
+        "action_at": max(notice.action_at or reply_by, reply_by),
+        "details": {**notice.details, FIRST_REPLY_BY: first, _DEFERRED_UNTIL: str(until)},
+    }
