@@ -1,0 +1,139 @@
+"""The simulated cloud: the port's verbs on the world. It behaves as the OpenStack driver does, refusals included."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, ServiceState
+from escalator.model.campaign import Migration
+from escalator.model.inventory import Instance, Inventory
+from escalator.world.records import Move
+from escalator.world.world import World
+
+_STATES: Mapping[str, MoveState] = {
+    "running": MoveState.RUNNING,
+    "confirm": MoveState.CONFIRM,
+    "done": MoveState.DONE,
+    "failed": MoveState.FAILED,
+    "lost": MoveState.LOST,
+}
+
+
+class SimulatedCloud:
+    """The virtual resources of a simulated world. Nothing here waits: the world answers at once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def identity(self) -> CloudIdentity:
+        """The world's own name."""
+        return CloudIdentity(id=self._world.id, user="simulated", roles=("admin",))
+
+    async def inventory(self, policy: Migration) -> Inventory:  # noqa: ARG002 - the world has no ports to judge by a policy
+        """Nodes, instances and groups now."""
+        seen = self._world.inventory()
+        return seen.model_copy(update={"instances": tuple(_seen(instance) for instance in seen.instances)})
+
+    async def instances_on(self, node: str, policy: Migration) -> tuple[Instance, ...]:  # noqa: ARG002 - as above
+        """Instances on the node now, in order of their ids."""
+        return tuple(_seen(instance) for instance in self._world.instances_on(node))
+
+    async def instance(self, instance_id: str) -> Instance | None:
+        """The instance now; None when it is gone."""
+        instance = self._world.instance(instance_id)
+        return None if instance is None else _seen(instance)
+
+    async def service(self, node: str) -> ServiceState:
+        """State of the node's compute service. Raises PermanentError when there is none."""
+        found = self._world.hosts.get(node)
+        return ServiceState(node=node, enabled=not found.maintenance, up=found.state == "up", reason=found.maintenance_reason)
+
+    async def cordon(self, node: str, reason: str) -> None:
+        """Keep new instances off the node. Raises PermanentError (`CLD_FOREIGN_CORDON`)."""
+        self._world.hosts.cordon(node, reason)
+
+    async def restore_service(self, node: str, found: ServiceState) -> None:
+        """Put the service back to exactly what was found before."""
+        self._world.hosts.restore(node, enabled=found.enabled, reason=found.reason)
+
+    async def start_move(self, order: MoveOrder) -> None:
+        """Ask for the move; nothing happens when it is under way or done.
+
+        Raises PermanentError (`CLD_NO_VALID_HOST`, `CLD_REFUSED`, `CLD_NOT_FOUND`) or TemporaryError (`CLD_BUSY`).
+        """
+        self._world.moves.start(order.instance, order.origin, order.target, order.kind)
+
+    async def move_status(self, order: MoveOrder) -> MoveStatus:
+        """Where the move stands, by both the instance and the latest move of it."""
+        move = self._world.moves.get(order.instance)
+        instance = self._world.instance(order.instance)
+        if instance is None:
+            return MoveStatus(MoveState.LOST, None, healthy=False, message="the instance does not exist any more")
+        if move is None or not _same(move, order):
+            return MoveStatus(MoveState.DONE if instance.node == order.target else MoveState.NONE, instance.node)
+        healthy = instance.state in (move.was, "resized") and (move.state == "running" or instance.task_state is None)
+        return MoveStatus(_STATES[move.state], instance.node, healthy, move.message, self._progress(move))
+
+    async def confirm_move(self, order: MoveOrder) -> None:
+        """End a cold move: the instance stays on the target."""
+        if self._concerns(order):
+            self._world.moves.confirm(order.instance)
+
+    async def revert_move(self, order: MoveOrder) -> None:
+        """Take a cold move back: the instance returns to the origin."""
+        if self._concerns(order):
+            self._world.moves.revert(order.instance)
+
+    async def abort_move(self, order: MoveOrder) -> None:
+        """Abort a live move that is under way; nothing happens when there is none."""
+        if self._concerns(order):
+            self._world.moves.abort(order.instance)
+
+    async def stop(self, instance_id: str) -> None:
+        """Stop the instance; ask only."""
+        self._world.power.stop(instance_id)
+
+    async def start(self, instance_id: str) -> None:
+        """Start the instance; ask only."""
+        self._world.power.start(instance_id)
+
+    def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:
+        """What a person would type on a real cloud, so that the sheet of a simulated one reads the same."""
+        if kind == "instance-stopped":
+            return (shlex.join(["openstack", "server", "start", object_id]),)
+        if found.get("enabled", True):
+            return (shlex.join(["openstack", "compute", "service", "set", "--enable", node, "nova-compute"]),)
+        reason = str(found.get("reason") or "")
+        words = ["openstack", "compute", "service", "set", "--disable", "--disable-reason", reason, node, "nova-compute"]
+        return (shlex.join(words),)
+
+    def _concerns(self, order: MoveOrder) -> bool:
+        move = self._world.moves.get(order.instance)
+        return move is not None and _same(move, order)
+
+    def _progress(self, move: Move) -> float | None:
+        """Percent of the way."""
+        if move.state != "running":
+            return None if move.state in ("failed", "lost") else 100.0
+        if move.ends_at is None:
+            return 0.0
+        whole_s = move.ends_at - move.started_at
+        return 100.0 * (self._world.state.clock.now() - move.started_at) / whole_s if whole_s > 0 else 0.0
+
+
+def _same(move: Move, order: MoveOrder) -> bool:
+    return (move.origin, move.target, move.kind) == (order.origin, order.target, order.kind)
+
+
+def _seen(instance: Instance) -> Instance:
+    """The instance with what blocks it, as the cloud's API would tell."""
+    if instance.task_state is not None:
+        why = f"it is busy ({instance.task_state}); wait until that has ended"
+    elif instance.state == "error":
+        why = "it is in state error; repair or delete it"
+    elif instance.state == "resized":
+        why = "a cold move of it waits; confirm or revert it"
+    else:
+        return instance
+    return instance.model_copy(update={"blocked": why})

@@ -1,0 +1,152 @@
+"""The simulated driver of System Support: the port's verbs on the world. It behaves as the `packages` driver does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
+from escalator.model.release import Release
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.world.records import Kept, Operation, Software
+from escalator.world.software import expected_daemon
+from escalator.world.world import World
+
+_STATES: Mapping[str, OperationState] = {
+    "running": OperationState.RUNNING,
+    "done": OperationState.DONE,
+    "not-needed": OperationState.NOT_NEEDED,
+    "retry": OperationState.RETRY,
+    "failed": OperationState.FAILED,
+    "lost": OperationState.LOST,
+}
+_LINES = ((0.0, "fetching"), (0.25, "unpacking"), (0.5, "configuring"), (0.9, "restarting the daemon"))
+"""What an operation logs, and after which share of its time."""
+
+
+class SimulatedSystem:
+    """The software of the nodes of a simulated world. Nothing here waits: the world answers at once."""
+
+    name = "simulated"
+    capabilities = frozenset({"stage", "backup", "rollback", "reboot"})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def inspect(self, node: str, release: Release) -> NodeFacts:
+        """What the node is and offers now. Raises TemporaryError when it does not answer."""
+        software = self._world.software.inspect(node)
+        versions = self._world.hosts.get(node).versions
+        wanted = {package.name for package in release.spec.packages}
+        return NodeFacts(
+            node=node,
+            boot_id=self._world.hosts.boot_id(node) or "",
+            kernel=versions.get("kernel", "simulated"),
+            os=versions.get("os", "simulated"),
+            arch="x86_64",
+            packages={name: version for name, version in software.packages.items() if name in wanted},
+            daemon=software.daemon,
+            offers=software.offers,
+        )
+
+    async def stage(self, node: str, release: Release) -> None:
+        """Put the release's files on the node."""
+        self._world.software.stage(node, release)
+
+    async def backup(self, node: str, release: Release, operation: str) -> Mapping[str, object]:
+        """Keep what runs now; the same operation gets the same backup again."""
+        kept = self._world.software.backup(node, release, operation)
+        return {"id": kept.id, "packages": dict(kept.packages), "daemon": kept.daemon, "versions": dict(kept.versions)}
+
+    async def start(self, node: str, release: Release, operation: str) -> None:
+        """Start the upgrade, detached. When this operation was started before, nothing happens."""
+        self._world.operations.upgrade(node, release, operation)
+
+    async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:
+        """Where the operation stands. Raises TemporaryError while the node does not answer."""
+        found = self._world.operations.get(node, operation)
+        if found is None:
+            return Progress(state=OperationState.UNKNOWN, cursor=cursor)
+        lines = _log(found, self._world.state.clock.now())
+        return Progress(
+            state=_STATES[found.state], exit_code=found.exit_code, lines=lines[cursor:], cursor=max(cursor, len(lines))
+        )
+
+    async def verify(self, node: str, release: Release, operation: str | None) -> tuple[Check, ...]:
+        """Exit code of the operation, package state, the running daemon's own version, health: each on its own."""
+        software = self._world.software.look(node)
+        pins = {package.name: package.version for package in release.spec.packages}
+        installer = () if operation is None else (_installer(self._world.operations.get(node, operation), operation),)
+        return (*installer, *_state(software, pins, expected_daemon(release)))
+
+    async def reboot_needed(self, node: str, release: Release) -> tuple[bool, str]:
+        """Whether the node has to reboot before it runs what was installed, and why."""
+        software = self._world.software.look(node)
+        if release.spec.reboot == "never" or software.pending is None:
+            return False, ""
+        return True, f"{release.id} comes into force at the next boot"
+
+    async def reboot(self, node: str, boot_id: str) -> None:
+        """Ask the node to reboot, unless its boot id is another one already."""
+        self._world.hosts.reboot(node, boot_id)
+
+    async def boot_id(self, node: str) -> str | None:
+        """The node's boot id; None while it does not answer."""
+        return self._world.hosts.boot_id(node)
+
+    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
+        """Start putting the node back on what `backup` holds, detached; `poll` follows it."""
+        self._world.operations.rollback(node, release, self._kept(node, backup), operation)
+
+    async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:  # noqa: ARG002 - the backup says it all
+        """Whether the node is back on what `backup` holds."""
+        kept = self._kept(node, backup)
+        return _state(self._world.software.look(node), kept.packages, kept.daemon)
+
+    def _kept(self, node: str, backup: Mapping[str, object]) -> Kept:
+        kept = self._world.software.kept(str(backup.get("id")))
+        if kept is None or kept.node != node:
+            raise PermanentError(Code.SYS_ROLLBACK, f"Node {node} holds no such backup.")
+        return kept
+
+
+def _log(operation: Operation, now: float) -> tuple[str, ...]:
+    if operation.state == "not-needed":
+        return ("nothing to do",)
+    end = operation.ends_at
+    share = 0.0 if end is None or end <= operation.started_at else (now - operation.started_at) / (end - operation.started_at)
+    lines = tuple(line for after, line in _LINES if after <= share)
+    return lines if operation.state == "running" else (*lines, f"ended: {operation.state}")
+
+
+def _installer(operation: Operation | None, operation_id: str) -> Check:
+    if operation is None:
+        return Check("installer", ok=False, code=Code.SYS_OPERATION, message=f"operation {operation_id} is unknown on the node")
+    if operation.exit_code == 0:
+        return Check("installer", ok=True)
+    return Check(
+        "installer",
+        ok=False,
+        code=Code.SYS_INSTALL,
+        message=f"the installer is {operation.state}, exit code {operation.exit_code}",
+    )
+
+
+def _state(software: Software, packages: Mapping[str, str], daemon: str | None) -> tuple[Check, ...]:
+    wrong = [
+        f"{name} is {software.packages.get(name, 'not installed')} instead of {version}"
+        for name, version in sorted(packages.items())
+        if software.packages.get(name) != version
+    ]
+    runs = daemon is None or software.daemon == daemon
+    well = "health" not in software.defects
+    return (
+        Check("packages", not wrong, None if not wrong else Code.SYS_PACKAGES, "; ".join(wrong)),
+        Check(
+            "daemon",
+            runs,
+            None if runs else Code.SYS_DAEMON,
+            "" if runs else f"the daemon runs {software.daemon} instead of {daemon}",
+        ),
+        Check("health", well, None if well else Code.SYS_HEALTH, "" if well else "the health check of the node fails"),
+    )

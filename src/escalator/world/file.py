@@ -1,0 +1,104 @@
+"""The file of a world: one row per thing, written as it changes, so that a killed process loses nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from escalator.model.codes import Code
+from escalator.model.errors import ConflictError, PermanentError
+
+_TABLE = "CREATE TABLE IF NOT EXISTS row (kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, UNIQUE (kind, key))"
+
+
+class Sink(Protocol):
+    """Where rows are kept."""
+
+    def put(self, kind: str, key: str, body: bytes) -> None:
+        """Keep a row, in place of the one with that kind and key."""
+        ...
+
+    def delete(self, kind: str, key: str) -> None:
+        """Forget a row."""
+        ...
+
+    def commit(self) -> None:
+        """Make everything since the last commit last."""
+        ...
+
+
+class WorldFile:
+    """SQLite file with one table. It has to survive a killed process, not a power loss: hence no fsync.
+
+    One process writes; a second one gets ConflictError (`STO_LOCKED`) unless it opens read-only.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._lock = None if read_only else _lock(path)
+        self._read_only = read_only
+        mode = "ro" if read_only else "rwc"
+        try:
+            self._db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+            )
+            if not read_only:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=OFF")
+                self._db.execute(_TABLE)
+        except sqlite3.Error as error:
+            raise PermanentError(Code.STO_UNAVAILABLE, f"The file of the simulated world cannot be opened: {path}.") from error
+        self._open = False
+
+    def rows(self) -> Iterator[tuple[str, str, bytes]]:
+        """All rows as kind, key and body, in the order in which they first came."""
+        yield from self._db.execute("SELECT kind, key, body FROM row ORDER BY rowid")
+
+    def put(self, kind: str, key: str, body: bytes) -> None:
+        """Keep a row, in place of the one with that kind and key."""
+        if self._begin():
+            self._db.execute(
+                "INSERT INTO row (kind, key, body) VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+                (kind, key, body),
+            )
+
+    def delete(self, kind: str, key: str) -> None:
+        """Forget a row."""
+        if self._begin():
+            self._db.execute("DELETE FROM row WHERE kind = ? AND key = ?", (kind, key))
+
+    def commit(self) -> None:
+        """Make everything since the last commit last."""
+        if self._open:
+            self._db.execute("COMMIT")
+            self._open = False
+
+    def close(self) -> None:
+        """Close the file and let others write to it."""
+        self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _begin(self) -> bool:
+        """Open a transaction; False where nothing may be written (an onlooker's view lives in memory only)."""
+        if self._read_only:
+            return False
+        if not self._open:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._open = True
+        return True
+
+
+def _lock(path: Path) -> int:
+    """Take the lock beside the file; the system lets go of it when the process ends, however it ends."""
+    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise ConflictError(Code.STO_LOCKED, f"Another process uses the simulated world in {path}.") from error
+    return handle

@@ -1,0 +1,186 @@
+"""Detached operations on nodes: an upgrade or a rollback that goes on without anybody watching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Literal
+
+from escalator.model.inventory import Node
+from escalator.model.release import Release
+from escalator.world.audit import Audit
+from escalator.world.faults import DEFECTS, FaultBook, Subject
+from escalator.world.records import Change, Kept, Operation, Outcome, Pending, Software
+from escalator.world.software import SoftwareDepot, expected_daemon, reboots
+from escalator.world.state import State
+from escalator.world.timings import Timings
+
+_ENDS: Mapping[Outcome, tuple[Literal["done", "failed", "lost", "retry"], int | None]] = MappingProxyType(
+    {"done": ("done", 0), "failed": ("failed", 100), "retry": ("retry", 75), "lost": ("lost", None)}
+)
+"""State and exit code in which an operation ends, by what was decided when it began."""
+
+
+class Operations:
+    """Start them once per id, and ask where they stand."""
+
+    def __init__(self, state: State, timings: Timings, faults: FaultBook, audit: Audit, depot: SoftwareDepot) -> None:
+        self._state = state
+        self._timings = timings
+        self._faults = faults
+        self._audit = audit
+        self._depot = depot
+        state.handlers["operation"] = self._end
+
+    def get(self, node_id: str, operation: str) -> Operation | None:
+        """Where the operation stands; None when the node knows none of that id. Raises TemporaryError while it is down."""
+        self._depot.look(node_id)
+        found = self._state.operations.rows.get(operation)
+        return found if found is not None and found.node == node_id else None
+
+    def upgrade(self, node_id: str, release: Release, operation: str) -> None:
+        """Start the upgrade; nothing happens when this operation was started before."""
+        with self._state.change() as now:
+            if operation in self._state.operations.rows:
+                return
+            software = self._depot.look(node_id)
+            node = self._state.node(node_id)
+            change = _wanted(release)
+            if _satisfied(node, software, change):
+                draft = _draft(now, node_id, release, operation, change)
+                self._state.operations.put(operation, replace(draft, state="not-needed", ends_at=now, exit_code=0))
+                self._audit.note(now, "upgrade-not-needed", node=node_id, detail=release.id)
+                return
+            subject = Subject(node=node_id, release=release.id)
+            defects = tuple(kind for kind in DEFECTS if self._faults.check(kind, subject) is not None)
+            nominal_s = release.spec.expected_s.get("upgrade", self._timings.upgrade_s)
+            takes_s = self._timings.real(nominal_s, "upgrade", operation)
+            self._begin(node, _draft(now, node_id, release, operation, replace(change, defects=defects)), takes_s)
+            self._perhaps_crash(now, subject, takes_s)
+
+    def rollback(self, node_id: str, release: Release, kept: Kept, operation: str) -> None:
+        """Start putting the node back on what was kept; nothing happens when this operation was started before."""
+        with self._state.change() as now:
+            if operation in self._state.operations.rows:
+                return
+            software = self._depot.look(node_id)
+            node = self._state.node(node_id)
+            runs_new = software.daemon != kept.daemon or dict(node.versions) != dict(kept.versions)
+            needs_boot = runs_new and reboots(release)
+            change = Change(packages=kept.packages, daemon=kept.daemon, versions=kept.versions, reboot=needs_boot)
+            takes_s = self._timings.real(self._timings.rollback_s, "rollback", operation)
+            draft = replace(_draft(now, node_id, release, operation, change), kind="rollback")
+            self._begin(node, draft, takes_s)
+
+    def break_off(self, now: float, node_id: str) -> None:
+        """Lose the operations under way on a node that went down. Call it inside a change."""
+        for operation_id in list(self._state.at_work[node_id]):
+            operation = self._state.operations.rows[operation_id]
+            self._state.cancel(operation.event)
+            self._close(now, operation, "lost")
+
+    def _begin(self, node: Node, draft: Operation, takes_s: float) -> None:
+        now = draft.started_at
+        fate = self._faults.fate(draft.kind, Subject(node=node.id, release=draft.release), takes_s)
+        ends_at = None if fate.takes_s is None else now + fate.takes_s
+        event = 0 if ends_at is None else self._state.schedule(ends_at, "operation", draft.id)
+        row = replace(draft, outcome=fate.outcome, ends_at=ends_at, event=event, impacted=self._judge(now, node))
+        self._state.operations.put(row.id, row)
+        self._state.at_work[node.id][row.id] = None
+        self._audit.note(now, f"{row.kind}-start", node=node.id, detail=row.release)
+
+    def _judge(self, now: float, node: Node) -> tuple[str, ...]:
+        """Record what a careful manager would not have let happen; the instances that are impacted."""
+        if "compute" in node.roles and not node.maintenance:
+            message = "the node was changed while instances could land on it"
+            self._audit.incident(now, "changed-in-service", node.id, None, message)
+        for instance_id in sorted(self._state.inbound[node.id]):
+            self._audit.incident(now, "changed-under", node.id, instance_id, "the instance was on its way to the node")
+        running = []
+        for instance_id in sorted(self._state.on_node[node.id]):
+            instance = self._state.instance(instance_id)
+            if self._audit.carries_business(instance, now):
+                message = "the instance carried business when its node was changed"
+                self._audit.incident(now, "changed-under", node.id, instance_id, message)
+            if instance.running:
+                running.append(instance_id)
+                self._audit.impact(now, instance, begins=True)
+        return tuple(running)
+
+    def _perhaps_crash(self, now: float, subject: Subject, takes_s: float) -> None:
+        fault = self._faults.check("node_crash", subject)
+        if fault is None:
+            return
+        self._state.schedule(now + takes_s / 2, "crash", subject.node)
+        if fault.effect in ("fail", "slow", "retry"):
+            factor = fault.factor if fault.effect == "slow" else 1.0
+            down_s = self._timings.real(self._timings.reboot_s) * factor
+            self._state.schedule(now + takes_s / 2 + down_s, "boot", subject.node)
+
+    def _end(self, operation_id: str, at: float) -> None:
+        operation = self._state.operations.rows[operation_id]
+        software = self._state.software.rows[operation.node]
+        change = operation.change
+        if change is not None and operation.outcome in ("done", "lost"):
+            self._apply(operation, software, change)
+        elif change is not None and operation.kind == "upgrade":
+            # An installer that fails leaves what it had unpacked until then.
+            half = dict(list(change.packages.items())[: len(change.packages) // 2])
+            self._state.software.put(operation.node, replace(software, packages={**software.packages, **half}))
+        self._close(at, operation, operation.outcome)
+
+    def _close(self, at: float, operation: Operation, outcome: Outcome) -> None:
+        state, exit_code = _ENDS[outcome]
+        self._state.operations.put(operation.id, replace(operation, state=state, exit_code=exit_code, ends_at=at))
+        self._state.at_work[operation.node].pop(operation.id, None)
+        self._audit.note(at, f"{operation.kind}-{state}", node=operation.node, detail=operation.release)
+        for instance_id in operation.impacted:
+            instance = self._state.instances.rows.get(instance_id)
+            if instance is not None:
+                self._audit.impact(at, instance, begins=False)
+
+    def _apply(self, operation: Operation, software: Software, change: Change) -> None:
+        packages = dict(change.packages) if operation.kind == "rollback" else {**software.packages, **change.packages}
+        if "packages" in change.defects:
+            packages.pop(next(iter(change.packages), ""), None)
+        after = replace(software, packages=packages, defects=change.defects)
+        if change.reboot:
+            after = replace(after, pending=Pending(daemon=change.daemon, versions=change.versions))
+        else:
+            daemon = software.daemon if "daemon" in change.defects else change.daemon or software.daemon
+            after = replace(after, daemon=daemon, pending=None)
+            node = self._state.node(operation.node)
+            self._state.nodes.put(node.id, node.model_copy(update={"versions": {**node.versions, **change.versions}}))
+        self._state.software.put(operation.node, after)
+
+
+def _draft(now: float, node: str, release: Release, operation: str, change: Change) -> Operation:
+    return Operation(
+        id=operation,
+        node=node,
+        kind="upgrade",
+        release=release.id,
+        state="running",
+        outcome="done",
+        started_at=now,
+        ends_at=None,
+        change=change,
+    )
+
+
+def _wanted(release: Release) -> Change:
+    pins = {package.name: package.version for package in release.spec.packages}
+    versions = {str(layer): version for layer, version in release.spec.layers.items()}
+    return Change(packages=pins, daemon=expected_daemon(release), versions=versions, reboot=reboots(release))
+
+
+def _satisfied(node: Node, software: Software, change: Change) -> bool:
+    return (
+        not software.defects
+        and software.pending is None
+        and change.packages.items() <= dict(software.packages).items()
+        and (change.daemon is None or change.daemon == software.daemon)
+        and change.versions.items() <= dict(node.versions).items()
+        and bool(change.packages or change.versions)
+    )

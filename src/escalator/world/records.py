@@ -1,0 +1,218 @@
+"""Rows of the simulated world. Each is a frozen value; a change replaces the row. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from escalator.model.notice import Reply, Vnfm, VnfmSpec
+
+Behaviour = Literal[
+    "follows",  # agrees to what is planned for each instance: it switches over where that is an impact in place
+    "moves",  # takes the business away from every instance: MOVED
+    "keep",  # every instance may be impacted where it is: KEEP
+    "own",  # acts itself, the instance stays: OWN_ACTION
+    "migrate",  # asks for every instance to be migrated: MIGRATE
+    "live-migrate",  # ... and live only: LIVE_MIGRATE
+    "refuse",  # NACK
+    "defer",  # DEFER by `defer_s`, then as `moves`
+    "silent",  # gets the notice and never answers
+    "late",  # as `moves`, `delay_s` after the deadline
+    "twice",  # as `moves`, and later another, different answer
+    "unreachable",  # does not get the notice
+]
+"""How a VNF manager acts on a notice about a host."""
+Outcome = Literal["done", "failed", "hang", "lost", "retry"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that will be true at `at`; `what` names its handler."""
+
+    seq: int
+    at: float
+    what: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What the node runs after its next boot."""
+
+    daemon: str | None
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Software:
+    """What is installed and what runs on one node."""
+
+    node: str
+    boot: int = 1
+    booting: bool = False
+    packages: Mapping[str, str] = field(default_factory=dict)
+    daemon: str | None = None
+    offers: Mapping[str, float] = field(default_factory=dict)
+    staged: tuple[str, ...] = ()
+    pending: Pending | None = None
+    """Set while a reboot is needed."""
+    defects: tuple[str, ...] = ()
+    """What a bad release broke: `daemon`, `health`, `packages`, `offers`."""
+    interrupted: tuple[str, ...] = ()
+    """Instances that ran here when the node went down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """The latest move of an instance."""
+
+    instance: str
+    origin: str
+    target: str
+    kind: Literal["live", "cold"]
+    cells: tuple[int, ...]
+    """NUMA entries claimed on the target."""
+    origin_cells: tuple[int, ...]
+    """NUMA entries used on the origin, free again when the move has ended."""
+    state: Literal["running", "confirm", "done", "failed", "lost"]
+    was: str
+    """State of the instance before."""
+    started_at: float
+    ends_at: float | None
+    outcome: Outcome
+    attempt: int = 1
+    event: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """A stop or start of an instance under way."""
+
+    instance: str
+    to: Literal["stopped", "active"]
+    outcome: Outcome
+    event: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a detached operation leaves on its node."""
+
+    packages: Mapping[str, str]
+    daemon: str | None
+    versions: Mapping[str, str]
+    reboot: bool
+    defects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A detached operation on a node."""
+
+    id: str
+    node: str
+    kind: Literal["upgrade", "rollback"]
+    release: str
+    state: Literal["running", "done", "not-needed", "failed", "lost", "retry"]
+    outcome: Outcome
+    started_at: float
+    ends_at: float | None
+    change: Change | None = None
+    impacted: tuple[str, ...] = ()
+    """Instances that ran on the node when it began."""
+    exit_code: int | None = None
+    event: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A backup taken on a node."""
+
+    id: str
+    node: str
+    packages: Mapping[str, str]
+    daemon: str | None
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VnfmRow:
+    """One VNF manager of the world. Seconds are nominal: the world's speed divides them."""
+
+    name: str
+    behaviour: Behaviour = "follows"
+    delay_s: float = 20.0
+    defer_s: float = 120.0
+    projects: tuple[str, ...] = ()
+    vnfs: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+
+    def registration(self) -> Vnfm:
+        """As it is registered at the VIM Interface."""
+        spec = VnfmSpec(dialect="simulated", projects=self.projects, vnfs=self.vnfs, instances=self.instances)
+        return Vnfm(name=self.name, spec=spec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A VNF manager lets this instance be impacted on this node, from `at`: `MOVED`, `KEEP` or `OWN_ACTION`."""
+
+    instance: str
+    node: str
+    vnfm: str
+    disposition: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingReply:
+    """A reply that a VNF manager sends at `due_at`; it is offered until it is acknowledged."""
+
+    notice: str
+    number: int
+    vnfm: str
+    token: str
+    due_at: float
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A notice that a VNF manager got. `times` counts deliveries of the same one."""
+
+    notice: str
+    vnfm: str
+    type: str
+    at: float
+    campaign: str
+    node: str | None = None
+    instances: tuple[str, ...] = ()
+    reply_by: float | None = None
+    action_at: float | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the history."""
+
+    at: float
+    what: str
+    node: str | None = None
+    instance: str | None = None
+    detail: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that must not happen: business was lost, or an invariant broken."""
+
+    at: float
+    what: str
+    node: str
+    instance: str | None = None
+    message: str = ""
+    seq: int = 0

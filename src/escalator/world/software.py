@@ -1,0 +1,80 @@
+"""Software of the nodes: what is installed and what runs, backups, detached operations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
+from escalator.model.release import Release
+from escalator.world.audit import Audit
+from escalator.world.faults import FaultBook, Subject
+from escalator.world.records import Kept, Software
+from escalator.world.state import State
+
+
+class SoftwareDepot:
+    """Verbs on the software of nodes. A node that is down answers with TemporaryError (`SYS_UNREACHABLE`)."""
+
+    def __init__(self, state: State, faults: FaultBook, audit: Audit) -> None:
+        self._state = state
+        self._faults = faults
+        self._audit = audit
+
+    def inspect(self, node_id: str) -> Software:
+        """What is installed, runs and is offered now."""
+        with self._state.change(), self._faults.around("inspect", Subject(node=node_id), Code.SYS_UNREACHABLE):
+            software = self._reachable(node_id)
+            if "offers" not in software.defects:
+                return software
+            fewer = {resource: amount - 1.0 if amount >= 1.0 else amount for resource, amount in software.offers.items()}
+            return replace(software, offers=fewer)
+
+    def look(self, node_id: str) -> Software:
+        """As `inspect`, but nothing goes wrong."""
+        self._state.look()
+        return self._reachable(node_id)
+
+    def stage(self, node_id: str, release: Release) -> None:
+        """Put the release's files on the node."""
+        subject = Subject(node=node_id, release=release.id)
+        with self._state.change() as now, self._faults.around("stage", subject, Code.SYS_STAGE):
+            software = self._reachable(node_id)
+            if release.id not in software.staged:
+                self._state.software.put(node_id, replace(software, staged=(*software.staged[-9:], release.id)))
+                self._audit.note(now, "stage", node=node_id, detail=release.id)
+
+    def backup(self, node_id: str, release: Release, operation: str) -> Kept:
+        """Keep what runs now; the same operation gets the same backup again."""
+        subject = Subject(node=node_id, release=release.id)
+        with self._state.change() as now, self._faults.around("backup", subject, Code.SYS_BACKUP):
+            software = self._reachable(node_id)
+            kept = self._state.backups.rows.get(operation)
+            if kept is None:
+                versions = dict(self._state.node(node_id).versions)
+                kept = Kept(id=operation, node=node_id, packages=software.packages, daemon=software.daemon, versions=versions)
+                self._state.backups.put(operation, kept)
+                self._audit.note(now, "backup", node=node_id, detail=operation)
+            return kept
+
+    def kept(self, operation: str) -> Kept | None:
+        """The backup that this operation took."""
+        return self._state.backups.rows.get(operation)
+
+    def _reachable(self, node_id: str) -> Software:
+        if self._state.node(node_id).state != "up":
+            raise TemporaryError(Code.SYS_UNREACHABLE, f"Node {node_id} does not answer.")
+        return self._state.software.rows[node_id]
+
+
+def expected_daemon(release: Release) -> str | None:
+    """Version that the running daemon tells once the release is in force; None when the release has no daemon."""
+    daemon = release.spec.daemon
+    if daemon is None:
+        return None
+    return daemon.expect or next((package.version for package in release.spec.packages), release.spec.version)
+
+
+def reboots(release: Release) -> bool:
+    """Whether a node has to reboot before it runs the release."""
+    return release.spec.reboot == "always" or (release.spec.reboot == "auto" and release.spec.impact == "reboot")

@@ -1,0 +1,188 @@
+"""Simulated VNF managers: what they own, how they behave, what they were told, what they answer and when."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError, TemporaryError
+from escalator.model.notice import Disposition, Notice, NoticeType, Reply, Vnfm
+from escalator.world.audit import Audit
+from escalator.world.faults import FaultBook, Subject
+from escalator.world.records import Behaviour, Heard, PendingReply, Released, VnfmRow
+from escalator.world.state import State
+from escalator.world.timings import Timings
+
+_DISPOSITIONS: Mapping[Behaviour, Disposition] = MappingProxyType(
+    {
+        "moves": "MOVED",
+        "defer": "MOVED",
+        "late": "MOVED",
+        "twice": "MOVED",
+        "keep": "KEEP",
+        "own": "OWN_ACTION",
+        "migrate": "MIGRATE",
+        "live-migrate": "LIVE_MIGRATE",
+    }
+)
+_RELEASING = frozenset({"MOVED", "KEEP", "OWN_ACTION"})
+
+
+class Vnfms:
+    """All VNF managers of one world."""
+
+    def __init__(self, state: State, timings: Timings, faults: FaultBook, audit: Audit) -> None:
+        self._state = state
+        self._timings = timings
+        self._faults = faults
+        self._audit = audit
+        self._due: list[tuple[float, str]] | None = None
+
+    def put(self, vnfm: VnfmRow) -> None:
+        """Add a VNF manager, or change how it behaves from now on."""
+        with self._state.change():
+            self._state.vnfms.put(vnfm.name, vnfm)
+
+    def behave(self, name: str, behaviour: Behaviour, *, delay_s: float | None = None) -> None:
+        """Change how a VNF manager behaves from now on. Raises NotFoundError."""
+        row = self.get(name)
+        self.put(replace(row, behaviour=behaviour, delay_s=row.delay_s if delay_s is None else delay_s))
+
+    def get(self, name: str) -> VnfmRow:
+        """The VNF manager. Raises NotFoundError."""
+        row = self._state.vnfms.rows.get(name)
+        if row is None:
+            raise NotFoundError(Code.VIM_NOT_FOUND, f"The simulated world has no VNF manager {name}.")
+        return row
+
+    def registrations(self) -> tuple[Vnfm, ...]:
+        """All of them as they are registered at the VIM Interface."""
+        return tuple(row.registration() for row in self._state.vnfms.rows.values())
+
+    def probe(self, name: str) -> None:
+        """Whether it would take notices. Raises TemporaryError (`VIM_UNREACHABLE`) when not, NotFoundError."""
+        if self.get(name).behaviour == "unreachable":
+            raise TemporaryError(Code.VIM_UNREACHABLE, f"The simulated VNF manager {name} does not answer.")
+
+    def deliver(self, name: str, notice: Notice) -> None:
+        """Give a notice to a VNF manager; the same one may come again.
+
+        Raises TemporaryError (`VIM_UNREACHABLE`), PermanentError (`VIM_REFUSED`) where a fault says so, NotFoundError.
+        """
+        subject = Subject(vnfm=name, node=notice.node or "")
+        with self._state.change() as now:
+            row = self.get(name)
+            self.probe(name)
+            with self._faults.around("delivery", subject, Code.VIM_UNREACHABLE):
+                self._hear(now, row, notice)
+
+    def heard(self, name: str | None = None) -> tuple[Heard, ...]:
+        """What the VNF manager (all of them, when null) was told, in order."""
+        return tuple(heard for heard in self._state.heard.rows.values() if name in (None, heard.vnfm))
+
+    def due_replies(self, now: float | None = None) -> tuple[PendingReply, ...]:
+        """Replies whose time has come, in order, offered until `replied`."""
+        until = self._state.look() if now is None else now
+        found = []
+        while self._queue and self._queue[0][0] <= until:
+            item = heapq.heappop(self._queue)
+            reply = self._state.replies.rows.get(item[1])
+            if reply is not None:
+                found.append((item, reply))
+        for item, _ in found:
+            heapq.heappush(self._queue, item)
+        return tuple(reply for _, reply in found)
+
+    def next_reply_at(self) -> float | None:
+        """When the next reply is due; None when none is to come."""
+        while self._queue and self._queue[0][1] not in self._state.replies.rows:
+            heapq.heappop(self._queue)
+        return self._queue[0][0] if self._queue else None
+
+    def replied(self, notice_id: str, number: int) -> None:
+        """The reply was handed over, whatever became of it: it is not offered again."""
+        with self._state.change():
+            self._state.replies.drop(f"{notice_id}/{number}")
+
+    @property
+    def _queue(self) -> list[tuple[float, str]]:
+        if self._due is None:
+            self._due = [(reply.due_at, key) for key, reply in self._state.replies.rows.items()]
+            heapq.heapify(self._due)
+        return self._due
+
+    def _hear(self, now: float, row: VnfmRow, notice: Notice) -> None:
+        known = self._state.heard.rows.get(notice.id)
+        if known is not None:
+            self._state.heard.put(notice.id, replace(known, times=known.times + 1))
+            return
+        heard = Heard(
+            notice=notice.id,
+            vnfm=row.name,
+            type=notice.type.value,
+            at=now,
+            campaign=notice.campaign,
+            node=notice.node,
+            instances=tuple(resource.resource_id for resource in notice.resources),
+            reply_by=notice.reply_by,
+            action_at=notice.action_at,
+        )
+        self._state.heard.put(notice.id, heard)
+        self._audit.note(now, "notice", node=notice.node, detail=f"{notice.type.value} to {row.name}")
+        if notice.type in (NoticeType.HOST_AVAILABLE, NoticeType.NOTICE_CANCELLED) and notice.node is not None:
+            self._come_back(row, notice.node)
+        if notice.reply_token is not None and notice.type is NoticeType.HOST_MAINTENANCE_UPCOMING:
+            for number, (due_at, reply) in enumerate(self._answers(now, row, notice)):
+                self._promise(row, notice, number, due_at, reply)
+
+    def _come_back(self, row: VnfmRow, node: str) -> None:
+        """The business returns to the instances on the node."""
+        for instance_id in self._state.on_node[node]:
+            released = self._state.released.rows.get(instance_id)
+            if released is not None and released.node == node and released.vnfm == row.name:
+                self._state.released.drop(instance_id)
+
+    def _answers(self, now: float, row: VnfmRow, notice: Notice) -> list[tuple[float, Reply]]:
+        at = now + self._timings.real(row.delay_s, "reply", notice.id)
+        ack = Reply(
+            result="ACK", instances={r.resource_id: _disposition(row.behaviour, r.planned_action) for r in notice.resources}
+        )
+        match row.behaviour:
+            case "silent" | "unreachable":
+                return []
+            case "refuse":
+                return [(at, Reply(result="NACK", reason="Simulated: not now"))]
+            case "defer":
+                until = at + row.defer_s / self._timings.speed
+                deferral = Reply(result="DEFER", until=datetime.fromtimestamp(until, UTC).isoformat(), reason="Simulated: later")
+                return [(at, deferral), (until, ack)]
+            case "late":
+                return [(max(at, (notice.reply_by or now) + row.delay_s / self._timings.speed), ack)]
+            case "twice":
+                other = Reply(result="ACK", instances={r.resource_id: "MIGRATE" for r in notice.resources})
+                return [(at, ack), (at + row.delay_s / self._timings.speed, other)]
+            case _:
+                return [(at, ack)]
+
+    def _promise(self, row: VnfmRow, notice: Notice, number: int, due_at: float, reply: Reply) -> None:
+        key = f"{notice.id}/{number}"
+        pending = PendingReply(
+            notice=notice.id, number=number, vnfm=row.name, token=notice.reply_token or "", due_at=due_at, reply=reply
+        )
+        queue = self._queue
+        self._state.replies.put(key, pending)
+        heapq.heappush(queue, (due_at, key))
+        for instance, disposition in reply.instances.items() if number == 0 or row.behaviour == "defer" else ():
+            if disposition in _RELEASING and notice.node is not None:
+                release = Released(instance=instance, node=notice.node, vnfm=row.name, disposition=disposition, at=due_at)
+                self._state.released.put(instance, release)
+
+
+def _disposition(behaviour: Behaviour, planned_action: str) -> Disposition:
+    if behaviour == "follows":
+        return "MIGRATE" if planned_action in ("live", "cold") else "MOVED"
+    return _DISPOSITIONS.get(behaviour, "MIGRATE")
