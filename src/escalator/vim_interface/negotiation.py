@@ -18,19 +18,13 @@ from types import MappingProxyType
 
 from escalator.model.document import MAX_PROBLEMS
 from escalator.model.errors import Problem
-from escalator.model.notice import Disposition, Notice, NoticeState, Reply
+from escalator.model.notice import Notice, NoticeState, Reply
 from escalator.vim_interface.times import from_rfc3339, to_rfc3339
 
 OPEN = (NoticeState.PENDING, NoticeState.DELIVERED)
 """States in which an answer is still awaited. A reply may overtake the record of its notice's delivery."""
 FIRST_REPLY_BY = "first_reply_by"
 """Key in a notice's details: the deadline before the first accepted DEFER, Unix seconds as text."""
-
-_ALWAYS: frozenset[Disposition] = frozenset({"MOVED", "KEEP", "OWN_ACTION"})
-_COLD: frozenset[Disposition] = _ALWAYS | {"MIGRATE"}
-_LIVE: frozenset[Disposition] = _COLD | {"LIVE_MIGRATE"}
-DISPOSITIONS: Mapping[str, frozenset[Disposition]] = MappingProxyType({"live": _LIVE, "cold": _COLD})
-"""What may be asked for an instance, by what is planned for it: a migration only where the plan has a target for one."""
 
 
 class Verdict(StrEnum):
@@ -50,11 +44,6 @@ class Judgement:
     verdict: Verdict
     message: str = ""
     problems: tuple[Problem, ...] = ()
-
-
-def dispositions_for(planned_action: str) -> frozenset[Disposition]:
-    """Return what a VNF manager may ask for an instance with that planned action."""
-    return DISPOSITIONS.get(planned_action, _ALWAYS)
 
 
 def is_deferred(notice: Notice) -> bool:
@@ -131,12 +120,10 @@ def _time_problems(notice: Notice, reply: Reply, now: float, max_defer_s: float)
 
 
 def _instance_problems(notice: Notice, reply: Reply) -> Iterator[Problem]:
-    planned = {resource.resource_id: resource.planned_action for resource in notice.resources}
+    known = {resource.resource_id for resource in notice.resources}
     for instance, disposition in reply.instances.items():
         path = f"instances.{instance[:255]}"
-        if instance not in planned:
+        if instance not in known:
             yield Problem(path, "the notice is not about this instance")
-            continue
-        allowed = dispositions_for(planned[instance]) & set(notice.allowed_actions)
-        if disposition not in allowed:
-            yield Problem(path, f"{disposition} is not possible for it; possible: {', '.join(sorted(allowed))}")
+        elif disposition not in notice.allowed_actions:
+            yield Problem(path, f"{disposition} is not possible here; possible: {', '.join(notice.allowed_actions)}")

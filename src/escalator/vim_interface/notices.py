@@ -11,8 +11,7 @@ from typing import Literal
 from uuid import UUID, uuid5
 
 from escalator.model.inventory import Instance
-from escalator.model.notice import AffectedResource, Notice, NoticeState, NoticeType
-from escalator.vim_interface.negotiation import dispositions_for
+from escalator.model.notice import AffectedResource, Disposition, Notice, NoticeState, NoticeType
 from escalator.vim_interface.port import Answer, Ask
 
 _IDS = UUID("6f1c2f7e-5a0b-4f0e-9d53-5b8f4a1c9e10")
@@ -45,7 +44,6 @@ def asking(ask: Ask, owners: Mapping[str, str], now: float, new_token: Callable[
 
 def _asking_one(ask: Ask, vnfm: str, instances: Sequence[Instance], now: float, token: str) -> Notice:
     resources = tuple(_resource(instance, ask.planned.get(instance.id, "in-place")) for instance in instances)
-    allowed = frozenset[str]().union(*(dispositions_for(resource.planned_action) for resource in resources))
     return Notice(
         id=notice_id("ask", ask.task, vnfm),
         type=NoticeType.HOST_MAINTENANCE_UPCOMING,
@@ -54,13 +52,21 @@ def _asking_one(ask: Ask, vnfm: str, instances: Sequence[Instance], now: float, 
         node=ask.node,
         task=ask.task,
         resources=resources,
-        allowed_actions=tuple(sorted(allowed)),
+        allowed_actions=_allowed(instances),
         created_at=now,
         reply_by=ask.reply_by,
         action_at=ask.action_at,
         next_attempt_at=now,
         reply_token=token,
     )
+
+
+def _allowed(instances: Sequence[Instance]) -> tuple[Disposition, ...]:
+    """What the VNF manager may ask for: a migration only where at least one of its instances is able to."""
+    kinds = {instance.migration for instance in instances}
+    cold: tuple[Disposition, ...] = ("MIGRATE",) if kinds - {"none"} else ()
+    live: tuple[Disposition, ...] = ("LIVE_MIGRATE",) if "live" in kinds else ()
+    return ("MOVED", "KEEP", "OWN_ACTION", *cold, *live)
 
 
 def _resource(instance: Instance, planned_action: str) -> AffectedResource:

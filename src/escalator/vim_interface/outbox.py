@@ -35,6 +35,8 @@ _FAR = 1e12
 """Later than any deadline, Unix seconds."""
 _ALL = 1_000_000
 """More notices than can be open."""
+_RECENT = 5000
+"""Newest notices of a campaign that are looked at for lost wake-ups; more node tasks than these are never open at once."""
 _ENDED_CAMPAIGNS = frozenset({CampaignState.COMMITTED, CampaignState.ROLLED_BACK, CampaignState.RESTORED})
 _ENDED_TASKS = frozenset({TaskState.DONE, TaskState.SKIPPED, TaskState.FAILED, TaskState.ROLLED_BACK})
 
@@ -121,13 +123,19 @@ class Outbox:
         for name in self._dialects:
             self._watch_replies(name)
         if first:
-            for task in await self._open_tasks():
+            for task in sorted(await self._open_tasks()):
                 await self._report(task)
 
-    async def _open_tasks(self) -> list[str]:
-        campaigns = [row.name for row in await self._store.campaigns.list() if row.state not in _ENDED_CAMPAIGNS]
-        tasks = [task for name in campaigns for task in await self._store.tasks.list(name)]
-        return [task.id for task in tasks if task.state not in _ENDED_TASKS]
+    async def _open_tasks(self) -> set[str]:
+        """Ids, as in the notices, of the node tasks that have not ended. What follows a `~` in them is the caller's."""
+        found: set[str] = set()
+        for campaign in await self._store.campaigns.list():
+            if campaign.state in _ENDED_CAMPAIGNS:
+                continue
+            running = {task.id for task in await self._store.tasks.list(campaign.name) if task.state not in _ENDED_TASKS}
+            asked = {notice.task for notice in await self._notices.list(campaign.name, _RECENT) if notice.task is not None}
+            found |= {task for task in asked if task.partition("~")[0] in running}
+        return found
 
     async def _report(self, task: str) -> None:
         """Wake the task if it has notices and all are settled."""
