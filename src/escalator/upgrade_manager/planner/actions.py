@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from escalator.model.campaign import Campaign
+from escalator.model.campaign import CampaignSpec
 from escalator.model.inventory import Instance
 
 StayKind = Literal["in-place", "stop-start", "offline"]
@@ -36,7 +36,7 @@ class Stuck:
 Action = Leaves | Stays | Stuck
 
 
-def action_for(instance: Instance, campaign: Campaign, *, managed: bool) -> Action:
+def action_for(instance: Instance, spec: CampaignSpec, *, managed: bool) -> Action:
     """Decide what is planned for one instance; `managed` says that a VNF manager speaks for it.
 
     The plan's `in-place` for a managed instance still needs the VNF manager's consent when the campaign runs.
@@ -48,14 +48,14 @@ def action_for(instance: Instance, campaign: Campaign, *, managed: bool) -> Acti
     if instance.vacate == "in-place":
         return Stays("in-place")
     if instance.migration == "none":
-        return _not_migratable(instance, campaign, managed=managed)
+        return _not_migratable(instance, spec, managed=managed)
     if managed:
         return Leaves(instance.migration)
-    return _by_default(instance, campaign)
+    return _by_default(instance, spec)
 
 
-def _by_default(instance: Instance, campaign: Campaign) -> Action:
-    match campaign.spec.workloads.default.action:
+def _by_default(instance: Instance, spec: CampaignSpec) -> Action:
+    match spec.workloads.default.action:
         case "stop-start":
             return Stays("stop-start")
         case "in-place" | "leave":
@@ -66,8 +66,8 @@ def _by_default(instance: Instance, campaign: Campaign) -> Action:
             return Leaves("cold" if instance.migration == "cold" else "live")
 
 
-def _not_migratable(instance: Instance, campaign: Campaign, *, managed: bool) -> Action:
-    default = campaign.spec.workloads.default.action
+def _not_migratable(instance: Instance, spec: CampaignSpec, *, managed: bool) -> Action:
+    default = spec.workloads.default.action
     if managed or instance.groups:
         return Stays("in-place")
     if default in ("in-place", "leave"):

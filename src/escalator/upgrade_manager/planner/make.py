@@ -38,7 +38,7 @@ def make_plan(campaign: Campaign, inventory: Inventory, managed: Collection[str]
 
 def _actions(campaign: Campaign, inventory: Inventory, nodes: Sequence[Node], managed: Collection[str]) -> dict[str, Action]:
     return {
-        instance.id: action_for(instance, campaign, managed=instance.id in managed)
+        instance.id: action_for(instance, campaign.spec, managed=instance.id in managed)
         for node in nodes
         for instance in inventory.instances_by_node.get(node.id, ())
     }
@@ -106,7 +106,9 @@ def _report(table: Timetable, bounds: Bounds, checks: tuple[Condition, ...], lef
     )
 
 
-def _bounds(inventory: Inventory, campaign: Campaign, scope: ScopedNodes, table: Timetable, actions: Mapping[str, Action]) -> Bounds:
+def _bounds(
+    inventory: Inventory, campaign: Campaign, scope: ScopedNodes, table: Timetable, actions: Mapping[str, Action]
+) -> Bounds:
     """Bounds for the nodes that the plan upgrades.
 
     What has to leave a node moves at least once, and the nodes go through in turns of the limit, each an upgrade long.

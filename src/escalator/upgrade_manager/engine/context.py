@@ -1,0 +1,145 @@
+"""What the courses and steps work with: the ports, storage, the clock, and the documents they read again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from escalator.cloud_manager.port import CloudManager
+from escalator.model.campaign import Campaign
+from escalator.model.clock import Clock
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
+from escalator.model.progress import NodeTask, Restoration
+from escalator.model.release import Release
+from escalator.storage.port import Store
+from escalator.system_support.port import SystemSupport
+from escalator.upgrade_manager.engine.runtime import Launcher
+from escalator.vim_interface.port import VimInterface
+
+KEPT_DOCUMENTS = 8
+"""One campaign runs per cloud; a few more documents may be looked at meanwhile."""
+
+
+class Sheet(Protocol):
+    """The break-glass sheet: what to put back by hand when Escalator itself is dead."""
+
+    def write(self, rows: tuple[Restoration, ...]) -> None:
+        """Replace the sheet by these rows, atomically."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things are looked at, seconds."""
+
+    poll_s: float = 2.0
+    """Between two looks at a move, an operation or a reboot."""
+    door_s: float = 2.0
+    """Between two tries of an admission door."""
+    recheck_s: float = 60.0
+    """Net under lost wake-ups: how long a gate or a drive waits at most before it looks again."""
+
+
+class Book:
+    """Parsed documents of campaigns under way. A running campaign's document and plans do not change."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._campaigns: OrderedDict[str, Campaign] = OrderedDict()
+        self._plans: OrderedDict[str, tuple[Plan, Inventory]] = OrderedDict()
+        self._releases: OrderedDict[str, Release] = OrderedDict()
+
+    async def campaign(self, name: str) -> Campaign:
+        """The campaign's document."""
+        if name not in self._campaigns:
+            row = await self._store.campaigns.get(name)
+            if row is None:
+                raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.")
+            _keep(self._campaigns, name, Campaign.model_validate_json(json.dumps(row.document)))
+        return self._campaigns[name]
+
+    def forget(self, name: str) -> None:
+        """Read the campaign's document again next time."""
+        self._campaigns.pop(name, None)
+
+    async def plan(self, plan_id: str) -> tuple[Plan, Inventory]:
+        """A plan and the inventory it was made from."""
+        if plan_id not in self._plans:
+            row = await self._store.campaigns.get_plan(plan_id)
+            if row is None:
+                raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no plan {plan_id!r}.")
+            pair = Plan.model_validate_json(row.document), Inventory.model_validate_json(row.inventory)
+            _keep(self._plans, plan_id, pair)
+        return self._plans[plan_id]
+
+    async def release(self, release_id: str) -> Release:
+        """An imported release's document."""
+        if release_id not in self._releases:
+            row = await self._store.releases.get(release_id)
+            if row is None:
+                raise NotFoundError(Code.SYS_RELEASE_NOT_FOUND, f"There is no release {release_id!r}.")
+            _keep(self._releases, release_id, Release.model_validate_json(json.dumps(row.document)))
+        return self._releases[release_id]
+
+
+V = TypeVar("V")
+
+
+def _keep(shelf: OrderedDict[str, V], key: str, value: V) -> None:
+    shelf[key] = value
+    while len(shelf) > KEPT_DOCUMENTS:
+        shelf.popitem(last=False)
+
+
+class Signals:
+    """Wake-ups inside this process; a lost one costs `Pace.recheck_s` at most."""
+
+    def __init__(self) -> None:
+        self._events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._changed: defaultdict[str, set[str]] = defaultdict(set)
+
+    def wake(self, campaign: str, node: str = "") -> None:
+        """Something of the campaign, or of one of its nodes, changed."""
+        self._changed[campaign].add(node)
+        self._events[campaign].set()
+
+    async def wait(self, campaign: str, clock: Clock, timeout_s: float) -> frozenset[str]:
+        """Return at the next change, at the latest after the time-out: the nodes that changed, empty when unknown."""
+        event = self._events[campaign]
+        if not event.is_set():
+            timer = asyncio.ensure_future(clock.sleep(timeout_s))
+            change = asyncio.ensure_future(event.wait())
+            try:
+                await asyncio.wait((timer, change), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                timer.cancel()
+                change.cancel()
+        event.clear()
+        changed = self._changed.pop(campaign, set())
+        return frozenset() if "" in changed else frozenset(changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that the courses and steps work with. Handed in by the wiring; never stored in a workflow."""
+
+    store: Store
+    cloud: CloudManager
+    systems: Mapping[str, SystemSupport]
+    """System Support drivers by name, as `spec.node.driver` names them."""
+    vim: VimInterface
+    clock: Clock
+    launcher: Launcher
+    sheet: Sheet
+    book: Book
+    signals: Signals
+    pace: Pace = Pace()
+    tasks: dict[str, NodeTask] = field(default_factory=dict)
+    """Node tasks under way in this process: each has one writer, its workflow."""

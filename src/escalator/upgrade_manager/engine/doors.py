@@ -1,0 +1,37 @@
+"""Going through the doors of admission, waiting in front of them as long as the step may take."""
+
+from __future__ import annotations
+
+from escalator.storage.port import ImpactRow
+from escalator.upgrade_manager.engine.admission import GroupLimit, impact_door
+from escalator.upgrade_manager.engine.job import Job
+
+
+async def enter_impact(job: Job, row: ImpactRow) -> None:
+    """Take the impact's slots; waits until the groups' limits and the bounds on migration let it through."""
+    limits = await _limits(job, row)
+    horizon = max((limit.recovery_s for limit in limits), default=0.0)
+    while True:
+        now = job.ctx.clock.now()
+        door = impact_door(row, limits, job.spec.migration, now)
+        if await job.ctx.store.admission.enter_impact(row, now - horizon, door) is None:
+            return
+        await job.ctx.clock.sleep(job.ctx.pace.door_s)
+
+
+async def leave_impact(job: Job, row_id: str) -> None:
+    """Give the impact's slots back; its groups recover from now on."""
+    await job.ctx.store.admission.end_impact(row_id, job.ctx.clock.now())
+
+
+async def _limits(job: Job, row: ImpactRow) -> list[GroupLimit]:
+    groups = [job.inventory.group_by_id[g] for g in row.groups if g in job.inventory.group_by_id]
+    if not groups:
+        return []
+    down = {node for node, reason in (await job.ctx.cloud.unavailable()).items() if reason.startswith("down")}
+    found = []
+    for group in groups:
+        members = job.inventory.members.get(group.id, ())
+        hit = sum(m.node in down and m.id != row.instance for m in members)
+        found.append(GroupLimit(group.id, group.limit(len(members)), group.recovery_s, hit))
+    return found

@@ -1,0 +1,231 @@
+"""Driving a campaign: which node goes next, when to stop, when it is over.
+
+The drive is one durable step that keeps nothing of its own: it reads what is stored, starts what is ready through the
+node door, and waits for changes. Run again after a crash, it takes up where the stored state is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
+from escalator.storage.port import NodeSlot
+from escalator.upgrade_manager.engine.admission import node_door
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.states import ENDED
+from escalator.upgrade_manager.planner.order import predecessors
+
+ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
+FAILURES = (TaskState.FAILED, TaskState.ROLLED_BACK)
+
+
+@dataclass(slots=True)
+class Board:
+    """What the drive knows about the campaign's nodes; made anew from storage whenever in doubt."""
+
+    plan: str
+    order: Mapping[str, frozenset[str]]
+    limit: int
+    scope: frozenset[str]
+    tasks: dict[str, NodeTask] = field(default_factory=dict)
+    announced: set[str] = field(default_factory=set)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no node has anything left to do."""
+        return all(task.state in ENDED for task in self.tasks.values())
+
+    def ready(self) -> list[NodeTask]:
+        """Nodes whose turn it is by the plan's order."""
+        over = {node for node, task in self.tasks.items() if task.state in ENDED}
+        return [
+            task
+            for node, task in self.tasks.items()
+            if task.state is TaskState.PENDING and self.order.get(node, frozenset()) <= over
+        ]
+
+
+async def drive(ctx: Context, name: str) -> str:
+    """Bring the campaign to an end; the end state's name. Only a state that is final for its workflow ends the drive."""
+    campaign = await ctx.book.campaign(name)
+    board = await _board(ctx, name, campaign)
+    await _take_up(ctx, board)
+    while True:
+        state = await ctx.store.campaigns.state(name)
+        if state in ENDS:
+            return state.value
+        if state is CampaignState.RUNNING:
+            await _run(ctx, name, campaign, board)
+        elif state is CampaignState.ABORTING:
+            await _abort(ctx, name, board)
+        if await ctx.store.campaigns.state(name) in ENDS:
+            continue
+        changed = await ctx.signals.wait(name, ctx.clock, ctx.pace.recheck_s)
+        await _refresh(ctx, name, board, changed)
+
+
+async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
+    row = await ctx.store.campaigns.get(name)
+    plan_id = row.plan if row is not None and row.plan is not None else ""
+    plan, inventory = await ctx.book.plan(plan_id)
+    scope = frozenset(node.id for node in inventory.nodes if campaign.spec.scope.includes(node))
+    board = Board(plan_id, predecessors(plan, inventory), campaign.spec.waves.limit(len(scope)), scope)
+    await _refresh(ctx, name, board, frozenset())
+    return board
+
+
+async def _refresh(ctx: Context, name: str, board: Board, changed: frozenset[str]) -> None:
+    """Read the tasks that changed; all of them when it is not known which."""
+    if changed:
+        for node in changed:
+            task = await ctx.store.tasks.get(name, node)
+            if task is not None:
+                board.tasks[node] = task
+    else:
+        board.tasks = {task.node: task for task in await ctx.store.tasks.list(name)}
+
+
+async def _take_up(ctx: Context, board: Board) -> None:
+    """Make sure that every node under way has its workflow: a crash may have come between the two."""
+    for task in board.tasks.values():
+        if task.state in (TaskState.RUNNING, TaskState.HELD):
+            await _start(ctx, task, board)
+
+
+async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
+    if await _over_budget(ctx, name, campaign, board):
+        return
+    if board.ended:
+        await _complete(ctx, name, board)
+        return
+    ready = board.ready()
+    if not ready or await _host_failure(ctx, name, board):
+        return
+    unavailable = {n: why for n, why in (await ctx.cloud.unavailable()).items() if n in board.scope}
+    for task in ready:
+        slot = NodeSlot(campaign=name, node=task.node, task=task.id, since=ctx.clock.now())
+        refusal = await ctx.store.admission.enter_node(slot, node_door(board.limit, unavailable, task.node))
+        if refusal is not None:
+            return
+        await _start(ctx, task, board)
+
+
+async def _start(ctx: Context, task: NodeTask, board: Board) -> None:
+    ref = TaskRef(task.campaign, task.node, task.attempt, task.wave, board.plan)
+    board.tasks[task.node] = task if task.state in (TaskState.RUNNING, TaskState.HELD) else _running(task)
+    await ctx.launcher.start("node", ref.id, ref.to_json())
+
+
+def _running(task: NodeTask) -> NodeTask:
+    return NodeTask(campaign=task.campaign, node=task.node, attempt=task.attempt, wave=task.wave, state=TaskState.RUNNING)
+
+
+async def accepted_failures(ctx: Context, name: str) -> set[str]:
+    """Failed tasks that a person has accepted by resuming, retrying or skipping."""
+    return set((await ctx.store.tasks.memo(name)).get("accepted") or ())
+
+
+async def _over_budget(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
+    """Suspend, or abort, when more nodes failed than allowed, or several with one and the same error."""
+    accepted = await accepted_failures(ctx, name) if any(t.state in FAILURES for t in board.tasks.values()) else set()
+    failures = [t for t in board.tasks.values() if t.state in FAILURES and t.id not in accepted]
+    if not failures:
+        return False
+    policy = campaign.spec.failure
+    code, count = Counter(task.code for task in failures).most_common(1)[0]
+    # A node that still needs a person (an undo failed, or policy leaves it) always brings one.
+    needs_person = [task for task in failures if task.state is TaskState.FAILED]
+    if len(failures) <= policy.max_failed and count < policy.same_error and not needs_person:
+        return False
+    last = max(failures, key=lambda task: task.updated_at)
+    why = f"{count} nodes failed with {code}" if count >= policy.same_error else f"{len(failures)} nodes failed"
+    reason = f"{why}, last {last.node}: {last.message}"
+    target = CampaignState.ABORTING if policy.then == "abort" else CampaignState.SUSPENDED
+    await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)
+    return True
+
+
+async def _host_failure(ctx: Context, name: str, board: Board) -> bool:
+    """Whether a host of the scope failed on its own: nothing new starts until it is back or a person accepts it."""
+    known = set((await ctx.store.tasks.memo(name)).get("known_down") or ())
+    down = {node for node, why in (await ctx.cloud.unavailable()).items() if why.startswith("down")}
+    # A node that is having its turn, or whose turn ended in failure, is down for a reason that is known.
+    ours = {node for node, task in board.tasks.items() if task.state not in (TaskState.PENDING, TaskState.DONE)}
+    failed = sorted((down & board.scope) - known - ours)
+    for node in set(failed) - board.announced:
+        board.announced.add(node)
+        message = f"host {node} failed; no further node starts until it is back, or the campaign is paused and resumed"
+        await _event(ctx, name, "campaign.host-failure", message, code=Code.UPG_HOST_FAILURE, node=node)
+    return bool(failed)
+
+
+async def _complete(ctx: Context, name: str, board: Board) -> None:
+    left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
+    reason = "; ".join(f"{t.node} {t.state.value}: {t.message}" for t in left[:10])
+    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
+
+
+async def _abort(ctx: Context, name: str, board: Board) -> None:
+    """Nodes that have not begun are skipped; when those under way are back, the campaign is aborted."""
+    for task in board.tasks.values():
+        if task.state is TaskState.PENDING:
+            await _skip_pending(ctx, task, board)
+    if not board.ended:
+        return
+    open_rows = [row for row in await ctx.store.restorations.open() if row.campaign == name]
+    if open_rows:
+        reason = "not put back: " + ", ".join(f"{row.kind} of {row.object_id}" for row in open_rows[:10])
+        await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
+        return
+    await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, "aborted; every node is in service")
+
+
+async def _skip_pending(ctx: Context, task: NodeTask, board: Board) -> None:
+    await ctx.store.admission.leave_node(task.campaign, task.node)
+    skipped = NodeTask(
+        campaign=task.campaign,
+        node=task.node,
+        attempt=task.attempt,
+        wave=task.wave,
+        state=TaskState.SKIPPED,
+        code=Code.UPG_ABORTED.value,
+        message="the campaign was aborted before its turn",
+        updated_at=ctx.clock.now(),
+    )
+    await ctx.store.tasks.put(skipped)
+    board.tasks[task.node] = skipped
+
+
+async def change(
+    ctx: Context,
+    name: str,
+    expected: tuple[CampaignState, ...],
+    target: CampaignState,
+    code: Code | None,
+    reason: str,
+) -> None:
+    """Move the campaign to another state, with its line in the history."""
+    now = ctx.clock.now()
+    word = code.value if code is not None else ""
+    event = Event(
+        at=now,
+        action=f"campaign.{target.value}",
+        campaign=name,
+        object_id=name,
+        outcome=target.value,
+        code=word or None,
+        message=reason,
+    )
+    ended = now if target in ENDS else None
+    await ctx.store.campaigns.change(name, expected, (event,), state=target, code=word, reason=reason, ended_at=ended)
+    ctx.signals.wake(name)
+
+
+async def _event(ctx: Context, name: str, action: str, message: str, *, code: Code, node: str) -> None:
+    event = Event(at=ctx.clock.now(), action=action, campaign=name, node=node, object_id=node, code=code.value, message=message)
+    await ctx.store.events.append((event,))

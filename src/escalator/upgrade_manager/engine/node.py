@@ -1,0 +1,106 @@
+"""The life of one node in a campaign: the design's seven arrows, top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from escalator.model.codes import Code
+from escalator.model.progress import Event, TaskState
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.outcome import Outcome, Status
+from escalator.upgrade_manager.engine.runner import Step, current, perform, record, revert
+from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.steps.announce import ANNOUNCE
+from escalator.upgrade_manager.engine.steps.consult import CONSULT
+from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
+from escalator.upgrade_manager.engine.steps.notify import ANSWERS, NOTIFY
+from escalator.upgrade_manager.engine.steps.stage import STAGE
+from escalator.upgrade_manager.engine.steps.upgrade import BACK_UP, REBOOT, UPGRADE, VERIFY
+from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
+
+COURSE = (STAGE, CORDON, NOTIFY, CONSULT, VACATE, BACK_UP, UPGRADE, REBOOT, VERIFY, RESUME, UNCORDON, ANNOUNCE)
+
+
+async def upgrade_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Stage, cordon, ask, vacate, back up, upgrade, reboot, verify, give back; on failure put the node back."""
+    ref = TaskRef.from_json(arguments)
+    begun: list[Step] = []
+    asked = stayed = 0
+    for step in COURSE:
+        if (step is CONSULT and not asked) or (step is RESUME and not stayed):
+            continue
+        begun.append(step)
+        outcome = await perform(rt, ctx, ref, step)
+        if outcome.status is not Status.DONE:
+            return await _put_back(rt, ctx, ref, begun, outcome)
+        asked = outcome.data.get("asked", asked)
+        stayed = outcome.data.get("stayed", stayed)
+        if step is NOTIFY and asked:
+            # Woken when the last answer is in or the deadline has passed; the time-out is a net under a lost wake-up.
+            await rt.receive(ANSWERS, await _patience(ctx, ref))
+    _forget(ctx, ref)
+    return {"state": TaskState.DONE.value}
+
+
+async def _patience(ctx: Context, ref: TaskRef) -> float:
+    campaign = await ctx.book.campaign(ref.campaign)
+    return campaign.spec.workloads.notify.reply_timeout_s + ctx.pace.recheck_s
+
+
+async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step], why: Outcome) -> dict[str, Any]:
+    """Undo in reverse. What cannot be undone keeps the node out of service, and it is reported."""
+    campaign = await ctx.book.campaign(ref.campaign)
+    policy = campaign.spec.failure.on_node_failure if UPGRADE in begun else "rollback-node"
+    troubles = ["left on what it runs now, by policy"] if policy == "leave" else []
+    for step in reversed(begun):
+        held = bool(troubles) or policy == "rollback-hold"
+        if step.undo is None or (step is UPGRADE and policy == "leave"):
+            continue
+        if held and step in (NOTIFY, CORDON):
+            # A node whose old software is not proved, or that policy holds, gets no new instances and is not announced.
+            continue
+        undone = await revert(rt, ctx, ref, step)
+        if undone.status is not Status.DONE:
+            troubles.append(f"undo of {step.name} failed: {undone.message}")
+    if troubles or policy == "rollback-hold":
+        troubles.append("held: the node stays cordoned")
+    end = await rt.step("put-back", partial(_end, ctx, ref, why, troubles))
+    return dict(end)
+
+
+async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]) -> dict[str, Any]:
+    now = ctx.clock.now()
+    state = _state(why, troubles)
+    message = "; ".join([why.message, *troubles])
+    task = replace(await current(ctx, ref), state=state, code=why.code, message=message, updated_at=now)
+    undo_failed = any("undo of" in trouble for trouble in troubles)
+    for row in await ctx.store.admission.impacts(ref.campaign):
+        if row.node == ref.node and row.ended_at is None:
+            await ctx.store.admission.end_impact(row.id, now)
+    if not troubles:
+        await ctx.store.admission.leave_node(ref.campaign, ref.node)
+    event = Event(
+        at=now,
+        action="node.end",
+        outcome=state.value,
+        code=Code.UPG_UNDO_FAILED.value if undo_failed else why.code or None,
+        message=message,
+    )
+    await record(ctx, task, event)
+    _forget(ctx, ref)
+    return {"state": state.value, "code": why.code, "message": message, "undo_failed": undo_failed}
+
+
+def _state(why: Outcome, troubles: Sequence[str]) -> TaskState:
+    if troubles:
+        return TaskState.FAILED
+    return TaskState.ROLLED_BACK if why.status is Status.FAILED else TaskState.SKIPPED
+
+
+def _forget(ctx: Context, ref: TaskRef) -> None:
+    ctx.tasks.pop(ref.id, None)
+    ctx.signals.wake(ref.campaign, ref.node)

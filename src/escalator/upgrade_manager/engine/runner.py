@@ -1,0 +1,182 @@
+"""Running one step: its gate, its retries, its record. The step boundary: here, and only here, any failure becomes a value."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from escalator.model.campaign import CampaignSpec
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, TemporaryError
+from escalator.model.progress import CampaignState, Condition, Event, NodeTask, Rung, TaskState
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
+from escalator.upgrade_manager.engine.outcome import Outcome, Status, failed
+from escalator.upgrade_manager.engine.runtime import Runtime
+
+ATTEMPTS = 4
+"""Tries of a step that meets a temporary error: with doubling pauses that covers a restart of an API service."""
+DEFAULT_TIMEOUT_S = 600.0
+"""Longest time of a step whose campaign says nothing about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One kind of step: what it does, how it is undone, and where the ladder stands afterwards."""
+
+    name: str
+    do: Callable[[Job], Awaitable[Outcome]]
+    undo: Callable[[Job], Awaitable[Outcome]] | None = None
+    rung: Rung | None = None
+    timeout_s: Callable[[CampaignSpec], float] = lambda _: DEFAULT_TIMEOUT_S
+    abortable: bool = True
+    """Whether an abort of the campaign stops the node before this step. Once its software changes, a node goes on."""
+    ends: TaskState | None = None
+    """The task's state once this step is done, for the last one."""
+
+
+async def perform(rt: Runtime, ctx: Context, ref: TaskRef, step: Step) -> Outcome:
+    """Run the step to its end. A gate or a door is waited for outside the step, so that nothing is lost meanwhile."""
+    while True:
+        outcome = Outcome.from_json(await rt.step(step.name, partial(_attempt, ctx, ref, step)))
+        if outcome.status not in (Status.HELD, Status.WAIT):
+            return outcome
+        await rt.receive(outcome.topic, outcome.wait_s)
+
+
+async def revert(rt: Runtime, ctx: Context, ref: TaskRef, step: Step) -> Outcome:
+    """Run the step's undo to its end; no gate stands before an undo."""
+    return Outcome.from_json(await rt.step(f"undo-{step.name}", partial(_undo, ctx, ref, step)))
+
+
+async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
+    gate = await _gate(ctx, ref, step)
+    if gate is not None:
+        return gate.to_json()
+    await _begin(ctx, ref, step)
+    began = ctx.clock.now()
+    outcome = await _guarded(ctx, ref, step.do, step.timeout_s)
+    await _conclude(ctx, ref, step, outcome, ctx.clock.now() - began)
+    return outcome.to_json()
+
+
+async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
+    state = await ctx.store.campaigns.state(ref.campaign)
+    if state is CampaignState.PAUSED:
+        task = await current(ctx, ref)
+        if task.state is not TaskState.HELD:
+            now = ctx.clock.now()
+            held = replace(task, state=TaskState.HELD, message=f"held before {step.name}", updated_at=now)
+            await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held"))
+        return Outcome(status=Status.HELD, message="the campaign is paused", wait_s=ctx.pace.recheck_s)
+    if state is CampaignState.ABORTING and step.abortable:
+        return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message="the campaign was aborted")
+    return None
+
+
+async def _begin(ctx: Context, ref: TaskRef, step: Step) -> None:
+    now = ctx.clock.now()
+    task = await current(ctx, ref)
+    running = replace(task, state=TaskState.RUNNING, step=step.name, message="", updated_at=now)
+    await record(ctx, running, Event(at=now, action=f"node.{step.name}", step=step.name, outcome="started"))
+
+
+async def _conclude(ctx: Context, ref: TaskRef, step: Step, outcome: Outcome, duration_s: float) -> None:
+    now = ctx.clock.now()
+    task = await current(ctx, ref)
+    changed = replace(task, message=outcome.message, code=outcome.code, updated_at=now)
+    if outcome.status is Status.DONE and step.rung is not None:
+        rung = Condition(step.rung, status=True, since=now, reason=step.name, message=outcome.message)
+        changed = replace(changed, ladder=(*task.ladder, rung))
+    if outcome.status is Status.DONE and step.ends is not None:
+        changed = replace(changed, state=step.ends)
+    event = Event(
+        at=now,
+        action=f"node.{step.name}",
+        step=step.name,
+        outcome=outcome.status.value,
+        code=outcome.code or None,
+        message=outcome.message,
+        duration_s=round(duration_s, 3),
+    )
+    await record(ctx, changed, event)
+
+
+async def _undo(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
+    if step.undo is None:
+        return Outcome(status=Status.DONE).to_json()
+    began = ctx.clock.now()
+    outcome = await _guarded(ctx, ref, step.undo, step.timeout_s)
+    now = ctx.clock.now()
+    task = replace(await current(ctx, ref), updated_at=now)
+    if step.rung is not None and outcome.status is Status.DONE:
+        undone = Condition(step.rung, status=False, since=now, reason=f"undo-{step.name}", message=outcome.message)
+        task = replace(task, ladder=(*task.ladder, undone))
+    event = Event(
+        at=now,
+        action=f"node.undo-{step.name}",
+        step=step.name,
+        outcome=outcome.status.value,
+        code=outcome.code or None,
+        message=outcome.message,
+        duration_s=round(now - began, 3),
+    )
+    await record(ctx, task, event)
+    return outcome.to_json()
+
+
+async def _guarded(
+    ctx: Context, ref: TaskRef, work: Callable[[Job], Awaitable[Outcome]], timeout_s: Callable[[CampaignSpec], float]
+) -> Outcome:
+    try:
+        job = await job_of(ctx, ref)
+        async with asyncio.timeout(timeout_s(job.spec)):
+            return await _tried(ctx, job, work)
+    except TimeoutError:
+        return failed(Code.UPG_TIMEOUT, "the step did not end within its time-out")
+    except EscalatorError as error:
+        return failed(error.code, _chain(error))
+    except Exception as error:  # noqa: BLE001 - the step boundary: whatever fails, the node is put back
+        return failed(Code.UPG_STEP_FAILED, _chain(error))
+
+
+async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome]]) -> Outcome:
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return await work(job)
+        except TemporaryError:
+            await ctx.clock.sleep(ctx.pace.poll_s * 2 ** (attempt - 1))
+    return await work(job)
+
+
+def _chain(error: BaseException) -> str:
+    """The message and its causes, outermost first."""
+    parts: list[str] = []
+    current_error: BaseException | None = error
+    while current_error is not None and len(parts) < 4:
+        text = getattr(current_error, "message", "") or str(current_error) or type(current_error).__name__
+        if isinstance(current_error, EscalatorError) and current_error.remedy:
+            text = f"{text} {current_error.remedy}"
+        parts.append(text)
+        current_error = current_error.__cause__
+    return ": ".join(parts)[:2000]
+
+
+async def current(ctx: Context, ref: TaskRef) -> NodeTask:
+    """The task as it is now; each task has one writer, so this process's copy is the truth once it is there."""
+    task = ctx.tasks.get(ref.id)
+    if task is None:
+        stored = await ctx.store.tasks.get(ref.campaign, ref.node)
+        fresh = NodeTask(campaign=ref.campaign, node=ref.node, attempt=ref.attempt, wave=ref.wave)
+        task = stored if stored is not None and stored.attempt == ref.attempt else fresh
+        ctx.tasks[ref.id] = task
+    return task
+
+
+async def record(ctx: Context, task: NodeTask, event: Event) -> None:
+    """Store the task as it is now with the event that made it so."""
+    ctx.tasks[task.id] = task
+    full = replace(event, campaign=task.campaign, node=task.node, object_id=event.object_id or task.node)
+    await ctx.store.tasks.put(task, (full,))

@@ -1,0 +1,48 @@
+"""The break-glass sheet as a file: readable without the database, without Escalator, and without its cloud access."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from escalator.model.progress import Restoration
+
+HEAD = """\
+# Break-glass sheet of Escalator
+# What Escalator has changed and not yet put back. When the manager is dead, run the commands from top to bottom with
+# an administrator's OpenStack credentials; each is safe to repeat. Lines that start with '#' explain.
+"""
+
+
+class FileSheet:
+    """Keeps the sheet in one file, replaced atomically at each change."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, rows: tuple[Restoration, ...]) -> None:
+        """Replace the sheet by these rows."""
+        body = HEAD + "".join(_entry(row) for row in rows) + ("" if rows else "# Nothing: all is as it was found.\n")
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".break-glass")
+        with os.fdopen(handle, "w") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(self.path)
+
+
+class NoSheet:
+    """For worlds that end with the process: demo and rehearsal."""
+
+    def write(self, rows: tuple[Restoration, ...]) -> None:
+        """Keep nothing."""
+
+
+def _entry(row: Restoration) -> str:
+    since = datetime.fromtimestamp(row.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = ", ".join(f"{key}={value}" for key, value in sorted(row.found.items()))
+    head = f"{row.kind} of {row.object_id} on {row.node} by campaign {row.campaign} since {since}; found: {found}"
+    # One line, whatever people wrote as a reason: a line break would turn the rest of it into a command.
+    return "\n# " + " ".join(head.split()) + "\n" + "".join(f"{command}\n" for command in row.commands)

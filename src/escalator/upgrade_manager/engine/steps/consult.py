@@ -1,0 +1,196 @@
+"""Consult: what the VNF managers answered decides what happens to each of their instances.
+
+Silence may let an instance live-migrate; it never lets one be stopped, cold-migrated or upgraded in place. A notice that
+could not be delivered is not silence. Where policy says pause, the campaign pauses, and after its resume those VNF
+managers are asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from escalator.model.codes import Code
+from escalator.model.inventory import Instance
+from escalator.model.progress import CampaignState, Event
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, skip, wait
+from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps.notify import ANSWERS, ask, round_id
+from escalator.vim_interface.port import Answer
+
+HARMLESS = ("live", "offline")
+"""Planned actions that need no consent."""
+
+
+async def _do(job: Job) -> Outcome:
+    memo = await job.memo()
+    round_number = int(memo.get("round", 1))
+    if memo.get("paused_round") == round_number:
+        return await _ask_again(job, memo, round_number + 1)
+    answers = await _latest(job, round_number)
+    if any(answer.state == "open" for answer in answers):
+        return wait(_until_deadline(job, memo, round_number), "some VNF managers have not answered yet", topic=ANSWERS)
+    deferred = [a for a in answers if a.result == "DEFER"]
+    if deferred:
+        return await _defer(job, deferred)
+    refused = await _refused(job, answers, round_number)
+    if refused is not None:
+        return refused
+    planned: dict[str, str] = dict(memo["planned"])
+    instances = {i.id: i for i in await job.ctx.cloud.instances_on(job.node, job.spec.migration)}
+    decisions = _decide(planned, answers, instances)
+    if isinstance(decisions, Outcome):
+        return decisions
+    await job.remember("decisions", decisions)
+    return done(_told(answers))
+
+
+async def _latest(job: Job, rounds: int) -> list[Answer]:
+    """The last answer of each VNF manager over all rounds of asking."""
+    latest: dict[str, Answer] = {}
+    for number in range(1, rounds + 1):
+        for answer in await job.ctx.vim.answers(round_id(job, number)):
+            latest[answer.vnfm] = answer
+    return list(latest.values())
+
+
+def _until_deadline(job: Job, memo: Mapping[str, object], round_number: int) -> float:
+    reply_by = memo.get(f"reply_by-{round_number}")
+    left = float(reply_by) - job.ctx.clock.now() if isinstance(reply_by, (int, float)) else 0.0
+    return max(left, 0.0) + job.ctx.pace.recheck_s
+
+
+async def _ask_again(job: Job, memo: Mapping[str, object], round_number: int) -> Outcome:
+    """After a pause: ask those again who could not be asked, did not answer, or refused."""
+    bad = {a.vnfm for a in await _latest(job, round_number - 1) if _trouble(a) is not None}
+    owners = dict(memo.get("owners") or {})  # type: ignore[call-overload]  # JSON
+    instances = await job.ctx.cloud.instances_on(job.node, job.spec.migration)
+    concerned = [i for i in instances if owners.get(i.id) in bad]
+    await ask(job, concerned, dict(memo["planned"]), round_number)  # type: ignore[call-overload]  # JSON
+    await job.remember("round", round_number)
+    policy = job.spec.workloads.notify
+    return wait(policy.reply_timeout_s + job.ctx.pace.recheck_s, "asked again", topic=ANSWERS)
+
+
+async def _defer(job: Job, answers: Sequence[Answer]) -> Outcome:
+    now = job.ctx.clock.now()
+    untils = [a.until if a.until is not None else now for a in answers]
+    for answer, until in zip(answers, untils, strict=True):
+        # The round's id is the notice's task; it is found again by asking each round that has this notice.
+        await job.ctx.vim.defer(await _round_of(job, answer), answer.vnfm, until)
+    return wait(max(0.0, max(untils) - now) + job.ctx.pace.recheck_s, f"{answers[0].vnfm} asks for more time", topic=ANSWERS)
+
+
+async def _round_of(job: Job, answer: Answer) -> str:
+    rounds = int((await job.memo()).get("round", 1))
+    for number in range(rounds, 0, -1):
+        if any(a.notice == answer.notice for a in await job.ctx.vim.answers(round_id(job, number))):
+            return round_id(job, number)
+    return round_id(job, rounds)
+
+
+def _trouble(answer: Answer) -> Code | None:
+    if answer.state == "undeliverable":
+        return Code.UPG_UNDELIVERABLE
+    if answer.state == "silent":
+        return Code.UPG_SILENT
+    return Code.UPG_REJECTED if answer.result == "NACK" else None
+
+
+async def _refused(job: Job, answers: Sequence[Answer], round_number: int) -> Outcome | None:
+    """What policy says about the worst answer; None when all may go on."""
+    notify = job.spec.workloads.notify
+    policies = {
+        Code.UPG_UNDELIVERABLE: notify.on_undeliverable,
+        Code.UPG_REJECTED: notify.on_reject,
+        Code.UPG_SILENT: notify.on_timeout,
+    }
+    for code, policy in policies.items():
+        for answer in answers:
+            if _trouble(answer) is not code or policy == "proceed":
+                continue
+            message = _said(answer)
+            if policy == "skip-node":
+                return skip(code, message)
+            await job.remember("paused_round", round_number)
+            await pause(job, code, message)
+            return Outcome(status=Status.HELD, code=code.value, message=message, wait_s=job.ctx.pace.recheck_s)
+    return None
+
+
+async def pause(job: Job, code: Code, message: str) -> None:
+    """Pause the campaign for a reason of this node. When it is paused or on its way out already, nothing happens."""
+    state = await job.ctx.store.campaigns.state(job.ref.campaign)
+    if state is not CampaignState.RUNNING:
+        return
+    reason = f"{job.node}: {message}"
+    event = Event(
+        at=job.ctx.clock.now(),
+        action="campaign.pause",
+        campaign=job.ref.campaign,
+        node=job.node,
+        object_id=job.ref.campaign,
+        outcome="paused",
+        code=code.value,
+        message=reason,
+    )
+    await job.ctx.store.campaigns.change(
+        job.ref.campaign, (CampaignState.RUNNING,), (event,), state=CampaignState.PAUSED, code=code.value, reason=reason
+    )
+    job.ctx.signals.wake(job.ref.campaign)
+
+
+def _said(answer: Answer) -> str:
+    if answer.state == "undeliverable":
+        return f"the notice to {answer.vnfm} could not be delivered: {answer.error}"
+    if answer.state == "silent":
+        return f"{answer.vnfm} did not answer in time"
+    return f"{answer.vnfm} refused" + (f": {answer.reason}" if answer.reason else "")
+
+
+def _decide(planned: Mapping[str, str], answers: Sequence[Answer], instances: Mapping[str, Instance]) -> dict[str, str] | Outcome:
+    """What happens to each instance: `live`, `cold`, `in-place`, `stop-start`, `offline`, `own`."""
+    decisions = {i: action for i, action in planned.items() if i in instances}
+    for answer in answers:
+        for instance_id in answer.instances:
+            if instance_id not in decisions:
+                continue
+            decided = _for_one(instances[instance_id], decisions[instance_id], answer)
+            if decided is None:
+                return skip(
+                    Code.UPG_SILENT if answer.state == "silent" else Code.UPG_REJECTED, _why(instance_id, answer, planned)
+                )
+            decisions[instance_id] = decided
+    return decisions
+
+
+def _for_one(instance: Instance, planned: str, answer: Answer) -> str | None:
+    """What happens to one instance by its VNF manager's word; None when nothing that is allowed would empty the node."""
+    match answer.dispositions.get(instance.id):
+        case "MOVED" | "KEEP":
+            return planned
+        case "MIGRATE":
+            return instance.migration if instance.running and instance.migration != "none" else _harmless(planned)
+        case "LIVE_MIGRATE":
+            return "live" if instance.running and instance.migration == "live" else _harmless(planned)
+        case "OWN_ACTION":
+            return "own"
+        case _:
+            return _harmless(planned)
+
+
+def _harmless(planned: str) -> str | None:
+    return planned if planned in HARMLESS else None
+
+
+def _why(instance_id: str, answer: Answer, planned: Mapping[str, str]) -> str:
+    said = "silence" if answer.state == "silent" else f"the answer of {answer.vnfm}"
+    return f"{said} does not allow {planned[instance_id]} of instance {instance_id}"
+
+
+def _told(answers: Sequence[Answer]) -> str:
+    words = [f"{a.vnfm} {a.result or a.state}" for a in sorted(answers, key=lambda a: a.vnfm)]
+    return ", ".join(words)
+
+
+CONSULT = Step(name="consult", do=_do)

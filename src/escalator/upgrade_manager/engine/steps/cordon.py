@@ -1,0 +1,43 @@
+"""Cordon: nothing new is scheduled to the node. Its undo, and the end of the node's turn: the service as it was found."""
+
+from __future__ import annotations
+
+from escalator.cloud_manager.port import ServiceState
+from escalator.model.codes import Code
+from escalator.model.progress import Rung
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
+from escalator.upgrade_manager.engine.runner import Step
+
+KIND = "cordon"
+
+
+def reason_of(campaign: str) -> str:
+    """The reason that people see on the disabled service."""
+    return f"Escalator campaign {campaign}: upgrade"
+
+
+async def _do(job: Job) -> Outcome:
+    found = await job.ctx.cloud.service(job.node)
+    ours = found.reason is not None and found.reason.startswith("Escalator campaign ")
+    if not found.up:
+        return skip(Code.PLN_NODE_STATE, "the node's compute service is down")
+    if not found.enabled and not (ours and await job.changes(KIND)):
+        why = found.reason or "no reason given"
+        return skip(Code.CLD_FOREIGN_CORDON, f"the node is disabled by someone else: {why}")
+    await job.will_change(KIND, job.node, found.to_json())
+    await job.ctx.cloud.cordon(job.node, reason_of(job.ref.campaign))
+    return done("no new instance lands on the node")
+
+
+async def restore(job: Job) -> Outcome:
+    """Put the service back to what was found before the cordon."""
+    for row in await job.changes(KIND):
+        found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json
+        await job.ctx.cloud.restore_service(job.node, found)
+        await job.put_back(row)
+    return done("the compute service is as it was")
+
+
+CORDON = Step(name="cordon", do=_do, undo=restore, rung=Rung.CORDONED)
+UNCORDON = Step(name="uncordon", do=restore, abortable=False)

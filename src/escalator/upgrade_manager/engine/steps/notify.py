@@ -1,0 +1,101 @@
+"""Notify: each VNF manager with instances on the node is told what is about to happen and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
+from escalator.model.inventory import Instance
+from escalator.model.notice import NoticeType
+from escalator.model.progress import Rung
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
+from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.planner.actions import Leaves, Stays, action_for
+from escalator.vim_interface.port import Ask
+
+ANSWERS = "answers"
+SETTLE_S = 1.0
+"""The announced moment of action lies this long after the last moment to reply."""
+
+
+async def _do(job: Job) -> Outcome:
+    instances = await job.ctx.cloud.instances_on(job.node, job.spec.migration)
+    blocked = [i for i in instances if i.blocked is not None]
+    if blocked:
+        # A tenant's own task (a rebuild, a snapshot) ends soon as a rule: worth the step's retries.
+        raise TemporaryError(Code.UPG_STUCK_INSTANCE, f"Instance {blocked[0].id} cannot be touched now: {blocked[0].blocked}.")
+    owners = await job.ctx.vim.owners(instances)
+    planned = planned_actions(job, instances, owners)
+    stuck = [i.id for i in instances if i.id not in planned]
+    if stuck:
+        return skip(Code.PLN_PINNED, f"instance {stuck[0]} can neither move nor stay")
+    await job.remember("planned", planned)
+    await job.remember("owners", dict(owners))
+    asked = await ask(job, instances, planned, round_number=1)
+    return done(f"{asked} VNF managers are asked", asked=asked)
+
+
+def planned_actions(job: Job, instances: Sequence[Instance], owners: Collection[str]) -> dict[str, str]:
+    """What is planned per instance: by the plan, else (it came since) by policy. What can neither move nor stay is missing."""
+    moves = {m.instance: m.kind for m in job.plan.moves_from.get(job.node, ())}
+    stays = {i.instance: i.kind for i in job.plan.impacts_on.get(job.node, ())}
+    planned: dict[str, str] = {}
+    for instance in instances:
+        if instance.id in moves and instance.running and instance.migration != "none":
+            planned[instance.id] = moves[instance.id]
+            continue
+        if instance.id in stays and instance.running and stays[instance.id] != "offline":
+            planned[instance.id] = stays[instance.id]
+            continue
+        action = action_for(instance, job.spec, managed=instance.id in owners)
+        if isinstance(action, (Leaves, Stays)):
+            planned[instance.id] = action.kind
+    return planned
+
+
+async def ask(job: Job, instances: Sequence[Instance], planned: dict[str, str], round_number: int) -> int:
+    """Ask once more, in a round of its own; how many VNF managers are asked."""
+    policy = job.spec.workloads.notify
+    now = job.ctx.clock.now()
+    reply_by = await job.remember(f"reply_by-{round_number}", now + policy.reply_timeout_s, once=True)
+    notices = await job.ctx.vim.ask(
+        Ask(
+            task=round_id(job, round_number),
+            campaign=job.ref.campaign,
+            node=job.node,
+            instances=tuple(instances),
+            planned=planned,
+            reply_by=reply_by,
+            action_at=reply_by + max(SETTLE_S, policy.lead_time_s),
+        )
+    )
+    return len(notices)
+
+
+def round_id(job: Job, round_number: int) -> str:
+    """Id under which the VIM Interface knows a round of asking; the part before `~` is the workflow to wake."""
+    return job.ref.id if round_number == 1 else f"{job.ref.id}~{round_number}"
+
+
+async def take_back(job: Job) -> Outcome:
+    """Withdraw what is open and tell those who were told that the node is available again."""
+    memo = await job.memo()
+    for number in range(1, int(memo.get("round", 1)) + 1):
+        await job.ctx.vim.cancel(round_id(job, number))
+    await tell_available(job)
+    return done("the VNF managers are told that nothing happens")
+
+
+async def tell_available(job: Job) -> None:
+    """Tell each VNF manager that was asked that the node is available."""
+    owners = (await job.memo()).get("owners") or {}
+    names = sorted(set(owners.values()))
+    if names:
+        await job.ctx.vim.tell(
+            NoticeType.HOST_AVAILABLE, job.ref.campaign, node=job.node, vnfms=names, key=f"{job.ref.id}/available"
+        )
+
+
+NOTIFY = Step(name="notify", do=_do, undo=take_back, rung=Rung.NOTIFIED)

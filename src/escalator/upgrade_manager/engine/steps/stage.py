@@ -1,0 +1,16 @@
+"""Stage: the release's files are on the node and checked; its software has not changed."""
+
+from __future__ import annotations
+
+from escalator.model.progress import Rung
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.outcome import Outcome, done
+from escalator.upgrade_manager.engine.runner import Step
+
+
+async def _do(job: Job) -> Outcome:
+    await job.system.stage(job.node, job.release)
+    return done(f"{job.release.id} is on the node")
+
+
+STAGE = Step(name="stage", do=_do, rung=Rung.STAGED, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)

@@ -1,0 +1,145 @@
+"""Back up, upgrade, reboot, verify: the node's software is replaced and proved. The undo puts the old one back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from escalator.model.codes import Code
+from escalator.model.progress import Rung
+from escalator.system_support.port import Check, OperationState, Progress
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
+from escalator.upgrade_manager.engine.runner import Step
+
+TRIES = 3
+"""An installer that asks for another try, or died with its node, is started this often."""
+LOG_LINES = 5
+"""Last lines of the installer's log that a failure's message carries."""
+
+
+async def _back_up(job: Job) -> Outcome:
+    facts = await job.system.inspect(job.node, job.release)
+    await job.remember("facts", facts.to_json(), once=True)
+    node = await job.ctx.cloud.node(job.node)
+    await job.remember("offered", node.model_dump(mode="json"), once=True)
+    if "backup" not in job.system.capabilities:
+        return done(f"driver {job.system.name} keeps no backup")
+    backup = await job.system.backup(job.node, job.release, job.operation("backup"))
+    await job.remember("backup", dict(backup), once=True)
+    return done("running versions, configuration and state are kept")
+
+
+async def _upgrade(job: Job) -> Outcome:
+    for number in range(1, TRIES + 1):
+        operation = job.operation(f"upgrade-{number}")
+        await job.system.start(job.node, job.release, operation)
+        await job.remember("operation", operation)
+        progress = await follow(job, operation)
+        if progress.state in (OperationState.DONE, OperationState.NOT_NEEDED):
+            return done("not needed" if progress.state is OperationState.NOT_NEEDED else f"{job.release.id} is installed")
+        if progress.state is OperationState.FAILED:
+            break
+    last = " / ".join(progress.lines[-LOG_LINES:])
+    return failed(Code.SYS_INSTALL, f"the installer ended {progress.state.value} (exit code {progress.exit_code}): {last}")
+
+
+async def follow(job: Job, operation: str) -> Progress:
+    """Follow a detached operation to its end; the step's time-out bounds it."""
+    while True:
+        progress = await job.system.poll(job.node, operation)
+        if progress.state is not OperationState.RUNNING:
+            return progress
+        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+
+
+async def _reboot(job: Job) -> Outcome:
+    if "reboot" not in job.system.capabilities:
+        return done(f"driver {job.system.name} reboots by itself or not at all")
+    needed, why = await job.system.reboot_needed(job.node, job.release)
+    memo = await job.memo()
+    before = str(memo["facts"]["boot_id"])
+    if not needed and await job.system.boot_id(job.node) == before:
+        return done(f"no reboot needed: {why}")
+    await job.system.reboot(job.node, before)
+    await _until_rebooted(job, before)
+    return done(f"rebooted: {why}")
+
+
+async def _until_rebooted(job: Job, before: str) -> None:
+    while (await job.system.boot_id(job.node)) in (None, before):
+        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+
+
+async def _verify(job: Job) -> Outcome:
+    memo = await job.memo()
+    checks = await job.system.verify(job.node, job.release, memo.get("operation"))
+    bad = _first_bad(checks)
+    if bad is not None:
+        return bad
+    while not (await job.ctx.cloud.service(job.node)).up:
+        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+    less = await _less(job, memo)
+    if less:
+        return failed(Code.UPG_LESS_OFFERED, "the node offers less than before: " + "; ".join(less))
+    return done(", ".join(f"{check.name} ok" for check in checks))
+
+
+def _first_bad(checks: tuple[Check, ...]) -> Outcome | None:
+    bad = [check for check in checks if not check.ok]
+    if not bad:
+        return None
+    return failed(bad[0].code or Code.SYS_HEALTH, "; ".join(f"{check.name}: {check.message}" for check in bad))
+
+
+async def _less(job: Job, memo: Mapping[str, Any]) -> list[str]:
+    """What the node offers less of than before its upgrade, by the node's own word and by the cloud's."""
+    facts = await job.system.inspect(job.node, job.release)
+    found = _fewer(memo["facts"]["offers"], facts.offers)
+    before = memo["offered"]
+    now = (await job.ctx.cloud.node(job.node)).model_dump(mode="json")
+    for number, (old, new) in enumerate(zip(before["numa"], now["numa"], strict=False)):
+        found += [f"NUMA entry {number}: {line}" for line in _fewer(old, new)]
+    if len(now["numa"]) < len(before["numa"]):
+        found.append(f"{len(now['numa'])} NUMA entries of {len(before['numa'])}")
+    for what in ("traits", "physnets", "aggregates"):
+        lost = sorted(set(before[what]) - set(now[what]))
+        found += [f"{what} {', '.join(lost)}"] if lost else []
+    return found
+
+
+def _fewer(before: Mapping[str, float], now: Mapping[str, float]) -> list[str]:
+    return [f"{name} {now.get(name, 0):g} of {amount:g}" for name, amount in sorted(before.items()) if now.get(name, 0) < amount]
+
+
+async def _roll_back(job: Job) -> Outcome:
+    """Put the old software back: state first, then pins; reboot when needed; prove it."""
+    memo = await job.memo()
+    backup = memo.get("backup")
+    if memo.get("operation") is None:
+        return done("the software was not touched")
+    if backup is None or "rollback" not in job.system.capabilities:
+        return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
+    operation = job.operation("rollback")
+    await job.system.rollback(job.node, job.release, backup, operation)
+    progress = await follow(job, operation)
+    if progress.state not in (OperationState.DONE, OperationState.NOT_NEEDED):
+        last = " / ".join(progress.lines[-LOG_LINES:])
+        return failed(Code.SYS_ROLLBACK, f"the rollback ended {progress.state.value}: {last}")
+    bad = _first_bad(await job.system.verify_rollback(job.node, job.release, backup))
+    if bad is not None:
+        return failed(Code.SYS_ROLLBACK, bad.message)
+    await job.remember("operation", None)
+    return done("the node runs what it ran before")
+
+
+BACK_UP = Step(name="back-up", do=_back_up, rung=Rung.BACKED_UP)
+UPGRADE = Step(
+    name="upgrade",
+    do=_upgrade,
+    undo=_roll_back,
+    rung=Rung.UPGRADED,
+    timeout_s=lambda spec: spec.node.timeouts.upgrade_s,
+)
+REBOOT = Step(name="reboot", do=_reboot, rung=Rung.REBOOTED, timeout_s=lambda spec: spec.node.timeouts.reboot_s, abortable=False)
+VERIFY = Step(name="verify", do=_verify, rung=Rung.VERIFIED, timeout_s=lambda spec: spec.node.timeouts.verify_s, abortable=False)

@@ -1,0 +1,130 @@
+"""Vacate: what has to leave moves to its named target, then what stays is stopped. The undo starts what was stopped.
+
+A move's undo is nothing: an instance stays where it is. A failed move never becomes a stopped instance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from escalator.model.codes import Code
+from escalator.model.inventory import Instance
+from escalator.model.progress import Event, Rung
+from escalator.storage.port import ImpactRow
+from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.moves import move_away
+from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, failed, skip
+from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps.consult import pause
+
+STOPPED = "instance-stopped"
+MOVES = ("live", "cold")
+STAYS = ("in-place", "stop-start", "own")
+
+
+async def _do(job: Job) -> Outcome:
+    memo = await job.memo()
+    decisions: dict[str, str] = dict(memo.get("decisions") or memo.get("planned") or {})
+    here = {i.id: i for i in await job.ctx.cloud.instances_on(job.node, job.spec.migration)}
+    strangers = [i for i in here if i not in decisions]
+    if strangers:
+        return skip(Code.UPG_INSTANCE_LEFT, f"instance {strangers[0]} came to the node although it is cordoned")
+    moved = await _move_all(job, here, decisions)
+    if moved is not None:
+        return moved
+    stayed = [i for i in here.values() if decisions[i.id] in STAYS and i.running]
+    if job.spec.workloads.default.action != "leave":
+        await _stop_all(job, stayed)
+    return done(f"{sum(d in MOVES for d in decisions.values())} moved, {len(stayed)} stay", stayed=len(stayed))
+
+
+async def _move_all(job: Job, here: Mapping[str, Instance], decisions: Mapping[str, str]) -> Outcome | None:
+    """Move everything that has to leave; None when all of it has left."""
+    targets = {move.instance: move for move in job.plan.moves_from.get(job.node, ())}
+    leaving = sorted((i for i in here.values() if decisions[i.id] in MOVES), key=lambda i: _turn(targets, i))
+    results: list[Outcome] = []
+    for start in range(0, len(leaving), job.spec.migration.per_node):
+        batch = leaving[start : start + job.spec.migration.per_node]
+        results += await asyncio.gather(*(move_away(job, i, decisions[i.id], targets.get(i.id)) for i in batch))
+        if any(r.status is not Status.DONE for r in results):
+            break
+    worst = next((r for r in results if r.status is not Status.DONE), None)
+    if worst is None:
+        return None
+    default = job.spec.workloads.default
+    what = default.then if default.on_failure == "retry" else default.on_failure
+    if what == "pause":
+        await pause(job, Code(worst.code), worst.message)
+        return Outcome(status=Status.HELD, code=worst.code, message=worst.message, wait_s=job.ctx.pace.recheck_s)
+    return skip(Code(worst.code), worst.message)
+
+
+def _turn(targets: Mapping[str, object], instance: Instance) -> tuple[float, str]:
+    move = targets.get(instance.id)
+    return (getattr(move, "start_s", float("inf")), instance.id)
+
+
+async def _stop_all(job: Job, instances: Sequence[Instance]) -> None:
+    """Take the groups' slots, put each stop on the sheet, stop, and see it stopped; in declared order."""
+    order = {impact.instance: n for n, impact in enumerate(job.plan.impacts_on.get(job.node, ()))}
+    for instance in sorted(instances, key=lambda i: (order.get(i.id, len(order)), i.id)):
+        row = ImpactRow(
+            id=f"{job.ref.id}/{instance.id}/stay",
+            campaign=job.ref.campaign,
+            node=job.node,
+            instance=instance.id,
+            kind="in-place",
+            groups=instance.groups,
+            started_at=job.ctx.clock.now(),
+        )
+        await enter_impact(job, row)
+        await job.will_change(STOPPED, instance.id, {"state": instance.state})
+        await job.ctx.cloud.stop(instance.id)
+        await _until(job, instance.id, running=False)
+        await tell(job, "instance.stop", instance.id)
+
+
+async def start_all(job: Job) -> Outcome:
+    """Start what this node's turn stopped, in the order of its stopping, and see each ACTIVE."""
+    rows = await job.changes(STOPPED)
+    for row in rows:
+        instance = await job.ctx.cloud.instance(row.object_id)
+        if instance is not None:
+            if not instance.running:
+                await job.ctx.cloud.start(row.object_id)
+            if not await _until(job, row.object_id, running=True):
+                return failed(Code.UPG_STUCK_INSTANCE, f"instance {row.object_id} was started and is not active")
+            await tell(job, "instance.start", row.object_id)
+        await job.put_back(row)
+        await leave_impact(job, f"{job.ref.id}/{row.object_id}/stay")
+    return done(f"{len(rows)} instances run again")
+
+
+async def _until(job: Job, instance_id: str, *, running: bool) -> bool:
+    """Wait, bounded by the step's time-out, until the instance runs or does not; False when it is in error."""
+    while True:
+        instance = await job.ctx.cloud.instance(instance_id)
+        if instance is None or (instance.running == running and instance.task_state is None):
+            return True
+        if instance.state == "error":
+            return False
+        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+
+
+async def tell(job: Job, action: str, instance_id: str, message: str = "") -> None:
+    """Add a line about one instance to the history."""
+    event = Event(
+        at=job.ctx.clock.now(),
+        action=action,
+        campaign=job.ref.campaign,
+        node=job.node,
+        object_id=instance_id,
+        message=message,
+    )
+    await job.ctx.store.events.append((event,))
+
+
+VACATE = Step(name="vacate", do=_do, undo=start_all, rung=Rung.VACATED, timeout_s=lambda spec: spec.node.timeouts.vacate_s)
+RESUME = Step(name="resume", do=start_all, timeout_s=lambda spec: spec.node.timeouts.verify_s, abortable=False)

@@ -1,0 +1,71 @@
+"""Re-checking a move's target just before the move, and choosing another one with the planner's own rules."""
+
+from __future__ import annotations
+
+from escalator.model.errors import EscalatorError
+from escalator.model.inventory import Instance, Inventory, Node
+from escalator.model.progress import NodeTask, TaskState
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.planner.placement import choose_target
+from escalator.upgrade_manager.planner.room import Room
+from escalator.upgrade_manager.planner.scope import unavailable_reason
+
+
+async def target_lost(job: Job, target: str) -> str | None:
+    """Why the target can not take an instance now; None when it can."""
+    if any(slot.node == target for slot in await job.ctx.store.admission.node_slots()):
+        return "it is in maintenance"
+    try:
+        service = await job.ctx.cloud.service(target)
+    except EscalatorError as error:
+        return error.message
+    if not service.up:
+        return "its compute service is down"
+    if not service.enabled:
+        return f"it is disabled: {service.reason or 'no reason given'}"
+    task = await job.ctx.store.tasks.get(job.ref.campaign, target)
+    move = next((m for m in job.plan.moves if m.target == target and m.origin == job.node), None)
+    if task is not None and task.state is not TaskState.DONE and move is not None and not move.extra:
+        return f"it was to be upgraded before and is {task.state.value}"
+    return None
+
+
+async def local_targets(job: Job, instance: Instance, tried: set[str]) -> str | None:
+    """Another node for the instance, from the cloud as it is now: upgraded ones first, never one whose turn is near."""
+    inventory = await job.ctx.cloud.inventory(job.spec.migration)
+    current = inventory.instance_by_id.get(instance.id)
+    if current is None:
+        return None
+    tasks = {task.node: task for task in await job.ctx.store.tasks.list(job.ref.campaign)}
+    busy = {slot.node for slot in await job.ctx.store.admission.node_slots()}
+    usable = [n for n in inventory.nodes if _usable(n, job) and n.id not in busy | tried]
+    upgraded = [n for n in usable if (n.id in tasks and tasks[n.id].state is TaskState.DONE) or n.progress == "done"]
+    waiting = _waiting(usable, tasks)
+    room = Room(await _with_arrivals(job, inventory), job.spec.waves.max_fill)
+    target = choose_target(current, room, upgraded, waiting)
+    return None if target is None else target.node.id
+
+
+def _usable(node: Node, job: Job) -> bool:
+    return job.spec.scope.includes(node) and unavailable_reason(node) is None
+
+
+def _waiting(usable: list[Node], tasks: dict[str, NodeTask]) -> list[Node]:
+    """Nodes that are upgraded later, in order of their turn, without those that go next."""
+    still = [n for n in usable if n.id in tasks and tasks[n.id].state is TaskState.PENDING]
+    still.sort(key=lambda n: (tasks[n.id].wave, n.id))
+    nearest = tasks[still[0].id].wave if still else 0
+    later = [n for n in still if tasks[n.id].wave > nearest]
+    # Nodes that no task waits for are not going anywhere: they come before any that is.
+    return later + [n for n in usable if n.id not in tasks and n.progress != "done"]
+
+
+async def _with_arrivals(job: Job, inventory: Inventory) -> Inventory:
+    """The inventory with instances that are on their way counted at their targets too."""
+    impacts = [r for r in await job.ctx.store.admission.impacts(job.ref.campaign) if r.ended_at is None and r.target]
+    arriving = [
+        instance.model_copy(update={"id": f"{instance.id}@{row.target}", "node": row.target})
+        for row in impacts
+        if (instance := inventory.instance_by_id.get(row.instance)) is not None and instance.node != row.target
+    ]
+    return inventory.model_copy(update={"instances": (*inventory.instances, *arriving)}) if arriving else inventory

@@ -1,0 +1,358 @@
+"""The use cases that API, CLI and web pages call. Each checks, changes what is stored, and wakes the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from escalator.model.campaign import Campaign, load_campaign
+from escalator.model.codes import Code
+from escalator.model.document import parse
+from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
+from escalator.storage.port import CampaignRow, PlanRow, ReleaseRow
+from escalator.upgrade_manager.drift import Drift, compare
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.drive import FAILURES, change
+from escalator.upgrade_manager.engine.states import ENDED, check
+from escalator.upgrade_manager.planner.make import make_plan
+from escalator.vim_interface.port import Reachability
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """A campaign with its nodes and its progress, for people."""
+
+    row: CampaignRow
+    tasks: Sequence[NodeTask]
+    done: int
+    total: int
+    eta_s: float | None
+    """Seconds until the last node is through, as far as can be told; null when nothing runs or nothing is known."""
+    next: Sequence[str]
+    """What a person can do next."""
+
+
+class CampaignService:
+    """Everything that people ask of campaigns, plans and nodes."""
+
+    def __init__(self, ctx: Context, new_id: Callable[[], str], workers: Executor | None = None) -> None:
+        self._ctx = ctx
+        self._new_id = new_id
+        self._workers = workers
+
+    async def create(self, document: str | bytes) -> CampaignRow:
+        """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
+        campaign = load_campaign(parse(document))
+        if campaign.spec.release is not None:
+            await self._ctx.book.release(campaign.spec.release)
+        row = CampaignRow(
+            name=campaign.metadata.name,
+            document=campaign.model_dump(mode="json", by_alias=True),
+            created_at=self._ctx.clock.now(),
+        )
+        await self._ctx.store.campaigns.add(row)
+        await self._tell(row.name, "campaign.create", "created")
+        return row
+
+    async def plan(self, name: str) -> Plan:
+        """Collect the inventory, plan, store the plan with its report; the plan becomes the campaign's."""
+        row = await self._row(name)
+        check(name, row.state, CampaignState.PLANNED)
+        campaign = await self._ctx.book.campaign(name)
+        inventory = await self._ctx.cloud.inventory(campaign.spec.migration)
+        plan = await self._make(campaign, inventory, row.plan)
+        return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
+
+    async def start(self, name: str, plan_id: str | None = None, *, accept_drift: bool = False) -> CampaignRow:
+        """Start by the given plan, or the campaign's own.
+
+        Raises ConditionsError when the plan is not smooth, the release is missing, or the cloud changed since the plan
+        beyond what was approved; ConflictError when another campaign runs on this cloud.
+        """
+        row = await self._row(name)
+        check(name, row.state, CampaignState.RUNNING)
+        if row.state is not CampaignState.PLANNED:
+            raise ConflictError(Code.UPG_STATE, f"Campaign {name} has run already.", remedy="Use resume.")
+        plan_id = plan_id or row.plan
+        if plan_id is None:
+            raise ConflictError(Code.UPG_NO_PLAN, f"Campaign {name} has no plan.", remedy=f"escalator campaign plan {name}")
+        plan, planned_on = await self._ctx.book.plan(plan_id)
+        stored = await self._ctx.store.campaigns.get_plan(plan_id)
+        if stored is None or stored.campaign != name:
+            raise NotFoundError(Code.UPG_NOT_FOUND, f"Plan {plan_id} is no plan of campaign {name}.")
+        _startable(name, await self._ctx.book.campaign(name), plan)
+        plan = await self._current(name, plan, planned_on, accept_drift=accept_drift)
+        return await self._launch(name, plan)
+
+    async def pause(self, name: str, reason: str = "") -> CampaignRow:
+        """No step begins any more; those under way end. Holds over a restart."""
+        row = await self._row(name)
+        check(name, row.state, CampaignState.PAUSED)
+        await change(self._ctx, name, (CampaignState.RUNNING,), CampaignState.PAUSED, None, reason or "paused by a person")
+        return await self._row(name)
+
+    async def resume(self, name: str) -> CampaignRow:
+        """Go on. What failed so far, and hosts that are down now, are accepted by this."""
+        row = await self._row(name)
+        if row.state not in (CampaignState.PAUSED, CampaignState.SUSPENDED):
+            check(name, row.state, CampaignState.PAUSED if row.state is CampaignState.RUNNING else CampaignState.RUNNING)
+            raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
+        await self._accept(name)
+        await change(self._ctx, name, (row.state,), CampaignState.RUNNING, None, "")
+        await self._wake_held(name)
+        return await self._row(name)
+
+    async def abort(self, name: str, reason: str = "") -> CampaignRow:
+        """Start nothing more, put back the nodes that are not changed yet, let the others end."""
+        row = await self._row(name)
+        check(name, row.state, CampaignState.ABORTING)
+        expected = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
+        await change(self._ctx, name, expected, CampaignState.ABORTING, None, reason or "aborted by a person")
+        await self._wake_held(name)
+        return await self._row(name)
+
+    async def show(self, name: str) -> CampaignView:
+        """The campaign with its nodes, progress, and what can be done next."""
+        row = await self._row(name)
+        tasks = await self._ctx.store.tasks.list(name)
+        done = sum(task.state in ENDED for task in tasks)
+        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), next_verbs(row, tasks))
+
+    async def list(self) -> Sequence[CampaignRow]:
+        """All campaigns."""
+        return await self._ctx.store.campaigns.list()
+
+    async def retry(self, campaign: str, node: str) -> NodeTask:
+        """Give a node that failed or was skipped another turn; a suspended campaign goes on."""
+        task = await self._ended_task(campaign, node)
+        again = NodeTask(campaign=campaign, node=node, attempt=task.attempt + 1, wave=task.wave, updated_at=self._ctx.clock.now())
+        await self._put(again, "node.retry", "another attempt was asked for")
+        await self._go_on(campaign)
+        return again
+
+    async def skip(self, campaign: str, node: str) -> NodeTask:
+        """Leave a node out: one that waits for its turn, or one that failed. A suspended campaign goes on."""
+        task = await self._task(campaign, node)
+        if task.state not in (TaskState.PENDING, *FAILURES):
+            raise ConflictError(
+                Code.UPG_STATE, f"Node {node} is {task.state.value}.", remedy="Only a pending or failed node can be skipped."
+            )
+        held = [r for r in await self._ctx.store.restorations.open() if r.node == node and r.campaign == campaign]
+        if not held:
+            await self._ctx.store.admission.leave_node(campaign, node)
+        skipped = replace(
+            task, state=TaskState.SKIPPED, code=task.code or Code.UPG_SKIPPED.value, updated_at=self._ctx.clock.now()
+        )
+        await self._put(skipped, "node.skip", "skipped by a person")
+        await self._go_on(campaign)
+        return skipped
+
+    # -- inside
+
+    async def _row(self, name: str) -> CampaignRow:
+        row = await self._ctx.store.campaigns.get(name)
+        if row is None:
+            raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.", remedy="escalator campaign list")
+        return row
+
+    async def _task(self, campaign: str, node: str) -> NodeTask:
+        await self._row(campaign)
+        task = await self._ctx.store.tasks.get(campaign, node)
+        if task is None:
+            raise NotFoundError(Code.UPG_NOT_FOUND, f"Campaign {campaign} has no node {node!r}.")
+        return task
+
+    async def _ended_task(self, campaign: str, node: str) -> NodeTask:
+        row, task = await self._row(campaign), await self._task(campaign, node)
+        if row.state not in (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED):
+            raise ConflictError(Code.UPG_STATE, f"Campaign {campaign} is {row.state.value}; its nodes get no further turn.")
+        if task.state not in (TaskState.SKIPPED, *FAILURES):
+            raise ConflictError(
+                Code.UPG_STATE,
+                f"Node {node} is {task.state.value}.",
+                remedy="Only a node that failed or was skipped can be tried again.",
+            )
+        return task
+
+    async def _make(self, campaign: Campaign, inventory: Inventory, parent: str | None) -> Plan:
+        managed = frozenset(await self._ctx.vim.owners(inventory.instances))
+        if self._workers is None:
+            plan = make_plan(campaign, inventory, managed)
+        else:
+            plan = await asyncio.get_running_loop().run_in_executor(self._workers, make_plan, campaign, inventory, managed)
+        return plan.sealed(self._new_id(), parent)
+
+    async def _store(self, name: str, plan: Plan, inventory: Inventory, expected: Sequence[CampaignState]) -> Plan:
+        row = PlanRow(
+            id=plan.id,
+            campaign=name,
+            parent=plan.parent,
+            digest=plan.digest,
+            document=plan.model_dump_json(by_alias=True),
+            inventory=inventory.model_dump_json(by_alias=True, exclude_defaults=True),
+            created_at=self._ctx.clock.now(),
+        )
+        await self._ctx.store.campaigns.add_plan(row)
+        word = "smooth" if plan.smooth else "not smooth"
+        event = self._event(name, "campaign.plan", "planned", f"plan {plan.id}: {plan.totals.nodes} nodes, {word}")
+        await self._ctx.store.campaigns.change(name, expected, (event,), state=CampaignState.PLANNED, plan=plan.id)
+        return plan
+
+    async def _current(self, name: str, plan: Plan, planned_on: Inventory, *, accept_drift: bool) -> Plan:
+        """The plan itself when the cloud is as it was; else a child of it, when that stays inside what was approved."""
+        campaign = await self._ctx.book.campaign(name)
+        now = await self._ctx.cloud.inventory(campaign.spec.migration)
+        drift = compare(planned_on, now)
+        if drift.empty:
+            return plan
+        child = await self._make(campaign, now, plan.id)
+        beyond = drift.beyond(plan, planned_on, child, now)
+        if beyond and not accept_drift:
+            raise _drifted(drift, beyond)
+        _startable(name, campaign, child)
+        await self._tell(name, "campaign.drift", "accepted", "; ".join(drift.lines[:20]))
+        return await self._store(name, child, now, (CampaignState.PLANNED,))
+
+    async def _launch(self, name: str, plan: Plan) -> CampaignRow:
+        identity = await self._ctx.cloud.identity()
+        now = self._ctx.clock.now()
+        for upgrade in plan.upgrades:
+            task = NodeTask(campaign=name, node=upgrade.node, wave=upgrade.wave, updated_at=now)
+            await self._ctx.store.tasks.put(task)
+        await self._accept(name)
+        event = self._event(name, "campaign.start", "running", f"plan {plan.id}, {plan.totals.nodes} nodes")
+        row = await self._ctx.store.campaigns.change(
+            name, (CampaignState.PLANNED,), (event,), state=CampaignState.RUNNING, cloud=identity.id, plan=plan.id, started_at=now
+        )
+        await self._ctx.launcher.start("campaign", f"campaign/{name}", {"campaign": name})
+        return row
+
+    async def _accept(self, name: str) -> None:
+        """What failed so far, and hosts that are down for no reason of ours, are known to a person from now on."""
+        tasks = await self._ctx.store.tasks.list(name)
+        await self._ctx.store.tasks.remember(name, "accepted", sorted(t.id for t in tasks if t.state in FAILURES))
+        await self._ctx.store.tasks.remember(name, "known_down", sorted(await self._ctx.cloud.unavailable()))
+
+    async def _go_on(self, campaign: str) -> None:
+        row = await self._row(campaign)
+        if row.state is CampaignState.SUSPENDED:
+            await self._accept(campaign)
+            await change(self._ctx, campaign, (CampaignState.SUSPENDED,), CampaignState.RUNNING, None, "")
+        self._ctx.signals.wake(campaign)
+
+    async def _wake_held(self, name: str) -> None:
+        """Nodes that wait at a gate look again at once."""
+        row = await self._row(name)
+        for task in await self._ctx.store.tasks.list(name):
+            if task.state in (TaskState.HELD, TaskState.RUNNING):
+                key = f"{task.id}/control/{row.revision}"
+                await self._ctx.launcher.send(task.id, "control", {"state": row.state.value}, key=key)
+        self._ctx.signals.wake(name)
+
+    async def _put(self, task: NodeTask, action: str, message: str) -> None:
+        event = Event(
+            at=task.updated_at,
+            action=action,
+            campaign=task.campaign,
+            node=task.node,
+            object_id=task.node,
+            outcome=task.state.value,
+            message=message,
+        )
+        await self._ctx.store.tasks.put(task, (event,))
+        self._ctx.signals.wake(task.campaign)
+
+    async def _eta(self, row: CampaignRow, tasks: Sequence[NodeTask]) -> float | None:
+        left = sum(task.state not in ENDED for task in tasks)
+        over = len(tasks) - left
+        if row.state is not CampaignState.RUNNING or row.started_at is None or not left:
+            return None
+        if over:
+            return (self._ctx.clock.now() - row.started_at) / over * left
+        plan, _ = await self._ctx.book.plan(row.plan or "")
+        return max(0.0, plan.totals.makespan_s - (self._ctx.clock.now() - row.started_at))
+
+    def _event(self, name: str, action: str, outcome: str, message: str = "") -> Event:
+        now = self._ctx.clock.now()
+        return Event(at=now, action=action, campaign=name, object_id=name, outcome=outcome, message=message)
+
+    async def _tell(self, name: str, action: str, outcome: str, message: str = "") -> None:
+        await self._ctx.store.events.append((self._event(name, action, outcome, message),))
+
+
+def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
+    """Commands that make sense for a person now."""
+    name = row.name
+    match row.state:
+        case CampaignState.DRAFT:
+            return [f"escalator campaign plan {name}"]
+        case CampaignState.PLANNED:
+            return [f"escalator campaign start {name}"]
+        case CampaignState.RUNNING:
+            return [f"escalator campaign pause {name}", f"escalator campaign abort {name}"]
+        case CampaignState.PAUSED:
+            return [f"escalator campaign resume {name}", f"escalator campaign abort {name}"]
+        case CampaignState.SUSPENDED:
+            failed = [task.node for task in tasks if task.state in FAILURES][:3]
+            nodes = [f"escalator node {verb} {name} {node}" for node in failed for verb in ("retry", "skip")]
+            return [*nodes, f"escalator campaign resume {name}", f"escalator campaign abort {name}"]
+        case _:
+            return []
+
+
+def _startable(name: str, campaign: Campaign, plan: Plan) -> None:
+    if campaign.spec.release is None:
+        raise ConditionsError(Code.SYS_RELEASE_NOT_FOUND, f"Campaign {name} names no release.", remedy="Set spec.release.")
+    if not plan.smooth:
+        failing = [c for c in plan.conditions if not c.ok]
+        raise ConditionsError(
+            Code(failing[0].code),
+            f"The plan is not smooth: {'; '.join(c.message for c in failing)}.",
+            remedy="; ".join(c.remedy for c in failing),
+        )
+
+
+def _drifted(drift: Drift, beyond: Sequence[str]) -> ConditionsError:
+    error = ConditionsError(
+        Code.UPG_DRIFT,
+        f"The cloud changed since the plan, beyond what was approved: {'; '.join(beyond)}. Changes: {'; '.join(drift.lines[:20])}.",
+        remedy="Plan again, or start with --accept-drift.",
+        facts={"drift": list(drift.lines), "beyond": list(beyond)},
+    )
+    error.exit_code = 4  # type: ignore[misc]  # a person decides: exit 4, not 3
+    return error
+
+
+class ReleaseService:
+    """What people ask of releases. Files are kept by the release store; this is the list of them."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def list(self) -> Sequence[ReleaseRow]:
+        """All imported releases."""
+        return await self._ctx.store.releases.list()
+
+    async def get(self, release_id: str) -> ReleaseRow:
+        """One release. Raises NotFoundError."""
+        row = await self._ctx.store.releases.get(release_id)
+        if row is None:
+            raise NotFoundError(
+                Code.SYS_RELEASE_NOT_FOUND, f"There is no release {release_id!r}.", remedy="escalator release list"
+            )
+        return row
+
+
+def as_document(plan: Plan) -> Mapping[str, object]:
+    """The plan as plain data, as its format says."""
+    value: Mapping[str, object] = json.loads(plan.model_dump_json(by_alias=True))
+    return value
+
+
+__all__ = ["CampaignService", "CampaignView", "Reachability", "ReleaseService", "as_document", "next_verbs"]
