@@ -1,0 +1,34 @@
+"""Pytest fixtures of the nodes bed. `tests/conftest.py` imports them: `from beds.nodes.fixtures import *`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beds.nodes.base import CannotRunError
+from beds.nodes.bed import NodesBed
+from beds.nodes.packages import build
+
+__all__ = ["nodes_bed", "release_folders"]
+
+
+@pytest.fixture(scope="session")
+def nodes_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodesBed]:
+    """An empty bed; tests add nodes. Skips where it cannot run; fails instead when ESCALATOR_REQUIRE_REAL names `nodes`."""
+    try:
+        bed = NodesBed(tmp_path_factory.mktemp("nodes"))
+    except CannotRunError as error:
+        if "nodes" in os.environ.get("ESCALATOR_REQUIRE_REAL", "").replace(",", " ").split():
+            pytest.fail(f"the nodes bed is required here and cannot run: {error}")
+        pytest.skip(f"the nodes bed cannot run here: {error}")
+    with bed:
+        yield bed
+
+
+@pytest.fixture(scope="session")
+def release_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A release folder per test version, ready for `escalator release import`."""
+    return build(tmp_path_factory.mktemp("releases"))
