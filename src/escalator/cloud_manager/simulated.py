@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, ServiceState
 from escalator.model.campaign import Migration
-from escalator.model.inventory import Instance, Inventory
+from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.records import Move
 from escalator.world.world import World
 
@@ -43,6 +43,14 @@ class SimulatedCloud:
         """The instance now; None when it is gone."""
         instance = self._world.instance(instance_id)
         return None if instance is None else _seen(instance)
+
+    async def node(self, node: str) -> Node:
+        """The node now. Raises PermanentError (`CLD_NOT_FOUND`) when there is none."""
+        return self._world.hosts.get(node)
+
+    async def unavailable(self) -> Mapping[str, str]:
+        """Nodes whose compute service is down or disabled now, each with the reason."""
+        return self._world.hosts.unavailable()
 
     async def service(self, node: str) -> ServiceState:
         """State of the node's compute service. Raises PermanentError when there is none."""

@@ -1,113 +1,17 @@
-"""Faults: what goes wrong in the world, for which node or instance, how often."""
+"""Faults: what goes wrong in the world, decided when something begins, so that the same world always does the same."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
 
 from escalator.model.codes import Code
-from escalator.model.document import Metadata, Model
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.world.records import Outcome
+from escalator.world.rules import Fault, FaultCount, FaultKind, Subject
+from escalator.world.state import State
 from escalator.world.timings import Timings, draw
-
-if TYPE_CHECKING:
-    from escalator.world.records import Outcome
-    from escalator.world.state import State
-
-FaultKind = Literal[
-    "live_migration",
-    "cold_migration",
-    "stop",
-    "start",
-    "cordon",
-    "uncordon",
-    "inspect",
-    "stage",
-    "backup",
-    "upgrade",
-    "rollback",
-    "reboot",
-    "node_crash",
-    "packages",
-    "daemon",
-    "health",
-    "offers",
-    "delivery",
-]
-DEFECTS: tuple[FaultKind, ...] = ("packages", "daemon", "health", "offers")
-"""What a bad release breaks although its installer succeeds; a rollback mends it."""
-
-
-class Fault(Model):
-    """One rule. Without `first`, `occurrences` and `probability` it strikes every time.
-
-    What an effect means for work that takes time: `fail` ends it half-way and leaves things as they were, `hang` never
-    ends it, `slow` takes `factor` times as long, `lost` loses the thing itself (a migrated instance, a rebooted node,
-    the exit code of an installer), `retry` ends it in a way that a later try may mend. For a call that is answered at
-    once: `fail` refuses it, `hang` and `retry` give no answer, `lost` does it and loses the answer.
-    """
-
-    kind: FaultKind
-    effect: Literal["fail", "hang", "slow", "lost", "retry"] = "fail"
-    node: str = "*"
-    instance: str = "*"
-    release: str = "*"
-    vnfm: str = "*"
-    first: Annotated[int, Field(ge=1)] | None = None
-    """Strike the first so many times."""
-    occurrences: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Strike exactly at these times, counted from 1."""
-    probability: Annotated[float, Field(ge=0, le=1)] | None = None
-    factor: Annotated[float, Field(gt=0, le=1000)] = 10.0
-
-    def concerns(self, kind: FaultKind, subject: Subject) -> bool:
-        """Whether the rule is about this."""
-        return (
-            self.kind == kind
-            and fnmatchcase(subject.node, self.node)
-            and fnmatchcase(subject.instance, self.instance)
-            and fnmatchcase(subject.release, self.release)
-            and fnmatchcase(subject.vnfm, self.vnfm)
-        )
-
-
-class FaultCount(Model):
-    """How often a rule was looked at and how often it struck."""
-
-    seen: int = 0
-    struck: int = 0
-
-
-class FaultsSpec(Model):
-    """What a fault file says."""
-
-    faults: tuple[Fault, ...] = ()
-    jitter: Annotated[float, Field(ge=0, le=0.95)] | None = None
-    """Share by which every duration may be longer or shorter, evenly spread."""
-
-
-class Faults(Model):
-    """A fault file (`kind: Faults`)."""
-
-    api_version: Literal["escalator/v1"] = Field(default="escalator/v1", alias="apiVersion")
-    kind: Literal["Faults"] = "Faults"
-    metadata: Metadata | None = None
-    spec: FaultsSpec = FaultsSpec()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is about to happen, and to what."""
-
-    node: str = ""
-    instance: str = ""
-    release: str = ""
-    vnfm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +68,10 @@ class FaultBook:
                 return Fate("done", takes_s * fault.factor)
             case "hang":
                 return Fate("hang", None)
-            case "fail" | "retry" | "lost":
-                return Fate({"fail": "failed", "retry": "retry", "lost": "lost"}[fault.effect], takes_s / 2)  # type: ignore[arg-type]
+            case "fail":
+                return Fate("failed", takes_s / 2)
+            case "retry" | "lost":
+                return Fate(fault.effect, takes_s / 2)
 
     @contextmanager
     def around(self, kind: FaultKind, subject: Subject, code: Code) -> Iterator[None]:

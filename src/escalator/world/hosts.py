@@ -9,10 +9,11 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Node
 from escalator.world.audit import Audit
-from escalator.world.faults import FaultBook, Subject
+from escalator.world.faults import FaultBook
 from escalator.world.moves import Moves
 from escalator.world.operations import Operations
 from escalator.world.records import Software
+from escalator.world.rules import Subject
 from escalator.world.state import State
 from escalator.world.timings import Timings
 
@@ -38,6 +39,14 @@ class Hosts:
         """The node now. Raises PermanentError when there is none."""
         self._state.look()
         return self._state.node(node_id)
+
+    def unavailable(self) -> dict[str, str]:
+        """Nodes that are down or disabled now, each with the reason."""
+        self._state.look()
+        return {
+            node.id: "its compute service is down" if node.state == "down" else node.maintenance_reason or "no reason given"
+            for node in (self._state.nodes.rows[node_id] for node_id in self._state.unavailable)
+        }
 
     def cordon(self, node_id: str, reason: str) -> None:
         """Disable the node's compute service.
@@ -107,7 +116,7 @@ class Hosts:
 
     def _down(self, node: Node, at: float, *, planned: bool) -> None:
         self._audit.note(at, "node-down", node=node.id)
-        self._state.nodes.put(node.id, node.model_copy(update={"state": "down"}))
+        self._state.put_node(node.model_copy(update={"state": "down"}))
         self._moves.break_off(at, node.id)
         interrupted = tuple(i for i in sorted(self._state.on_node[node.id]) if self._interrupt(i, at, planned=planned))
         self._operations.break_off(at, node.id)
@@ -137,7 +146,7 @@ class Hosts:
         versions = dict(node.versions)
         if software.pending is not None:
             versions |= software.pending.versions
-        self._state.nodes.put(node_id, node.model_copy(update={"state": "up", "versions": versions}))
+        self._state.put_node(node.model_copy(update={"state": "up", "versions": versions}))
         for instance_id in software.interrupted if self._timings.resume_guests else ():
             self._resume(instance_id, node_id, at)
         self._state.software.put(node_id, _booted(software))
@@ -151,13 +160,11 @@ class Hosts:
 
     def _set(self, node: Node, *, enabled: bool, reason: str | None) -> None:
         update = {"maintenance": not enabled, "maintenance_reason": None if enabled else reason}
-        self._state.nodes.put(node.id, node.model_copy(update=update))
+        self._state.put_node(node.model_copy(update=update))
 
     def _boot_id(self, node_id: str) -> str:
         return str(uuid.uuid5(_NAMESPACE, f"{node_id}/{self._state.software.rows[node_id].boot}"))
 
 
 def _booted(software: Software) -> Software:
-    pending = software.pending
-    daemon = software.daemon if pending is None or "daemon" in software.defects else pending.daemon
-    return replace(software, boot=software.boot + 1, booting=False, daemon=daemon, pending=None, interrupted=())
+    return replace(software, boot=software.boot + 1, booting=False, pending=None, interrupted=())

@@ -9,9 +9,10 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.inventory import Instance
 from escalator.world.audit import Audit
-from escalator.world.faults import FaultBook, FaultKind, Subject
+from escalator.world.faults import FaultBook
 from escalator.world.placement import unfit
 from escalator.world.records import Move
+from escalator.world.rules import FaultKind, Subject
 from escalator.world.state import State
 from escalator.world.timings import Timings
 

@@ -10,8 +10,9 @@ from typing import Literal
 from escalator.model.inventory import Node
 from escalator.model.release import Release
 from escalator.world.audit import Audit
-from escalator.world.faults import DEFECTS, FaultBook, Subject
+from escalator.world.faults import FaultBook
 from escalator.world.records import Change, Kept, Operation, Outcome, Pending, Software
+from escalator.world.rules import DEFECTS, Subject
 from escalator.world.software import SoftwareDepot, expected_daemon, reboots
 from escalator.world.state import State
 from escalator.world.timings import Timings
@@ -64,10 +65,9 @@ class Operations:
         with self._state.change() as now:
             if operation in self._state.operations.rows:
                 return
-            software = self._depot.look(node_id)
+            self._depot.look(node_id)
             node = self._state.node(node_id)
-            runs_new = software.daemon != kept.daemon or dict(node.versions) != dict(kept.versions)
-            needs_boot = runs_new and reboots(release)
+            needs_boot = reboots(release) and dict(node.versions) != dict(kept.versions)
             change = Change(packages=kept.packages, daemon=kept.daemon, versions=kept.versions, reboot=needs_boot)
             takes_s = self._timings.real(self._timings.rollback_s, "rollback", operation)
             draft = replace(_draft(now, node_id, release, operation, change), kind="rollback")
@@ -144,14 +144,13 @@ class Operations:
         packages = dict(change.packages) if operation.kind == "rollback" else {**software.packages, **change.packages}
         if "packages" in change.defects:
             packages.pop(next(iter(change.packages), ""), None)
-        after = replace(software, packages=packages, defects=change.defects)
-        if change.reboot:
-            after = replace(after, pending=Pending(daemon=change.daemon, versions=change.versions))
-        else:
-            daemon = software.daemon if "daemon" in change.defects else change.daemon or software.daemon
-            after = replace(after, daemon=daemon, pending=None)
+        # The installer restarts the daemon; what needs a boot (kernel, hypervisor) comes into force with it.
+        daemon = software.daemon if "daemon" in change.defects else change.daemon or software.daemon
+        pending = Pending(versions=change.versions) if change.reboot else None
+        after = replace(software, packages=packages, daemon=daemon, defects=change.defects, pending=pending)
+        if not change.reboot:
             node = self._state.node(operation.node)
-            self._state.nodes.put(node.id, node.model_copy(update={"versions": {**node.versions, **change.versions}}))
+            self._state.put_node(node.model_copy(update={"versions": {**node.versions, **change.versions}}))
         self._state.software.put(operation.node, after)
 
 

@@ -38,9 +38,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """What the node runs after its next boot."""
+    """Versions of the layers that come into force at the node's next boot."""
 
-    daemon: str | None
     versions: Mapping[str, str]
 
 

@@ -8,8 +8,9 @@ from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.release import Release
 from escalator.world.audit import Audit
-from escalator.world.faults import FaultBook, Subject
+from escalator.world.faults import FaultBook
 from escalator.world.records import Kept, Software
+from escalator.world.rules import Subject
 from escalator.world.state import State
 
 

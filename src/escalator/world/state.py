@@ -19,7 +19,6 @@ from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Group, Instance, Node
-from escalator.world.faults import Fault, FaultCount
 from escalator.world.file import Sink
 from escalator.world.placement import Usage
 from escalator.world.records import (
@@ -36,6 +35,7 @@ from escalator.world.records import (
     Software,
     VnfmRow,
 )
+from escalator.world.rules import Fault, FaultCount
 
 T = TypeVar("T")
 
@@ -91,6 +91,7 @@ class State:
         self.meta = Table("meta", str, sink)
         self.usage = Usage()
         self.handlers: dict[str, Callable[[str, float], None]] = {}
+        self.unavailable: dict[str, None] = {}
         self.on_node: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.members: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.inbound: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -157,8 +158,13 @@ class State:
 
     def add_node(self, node: Node) -> None:
         """Put a new node into the world."""
-        self.nodes.put(node.id, node)
+        self.put_node(node)
         self.usage.add_node(node)
+
+    def put_node(self, node: Node) -> None:
+        """Put the new state of a node into the world."""
+        self.nodes.put(node.id, node)
+        self._index_node(node)
 
     def place(self, instance: Instance) -> None:
         """Put an instance, or its new state or place, into the world."""
@@ -182,6 +188,7 @@ class State:
             tables[kind].load(key, body)
         for node in self.nodes.rows.values():
             self.usage.add_node(node)
+            self._index_node(node)
         for instance in self.instances.rows.values():
             self._index(instance)
         for move in self.moves.rows.values():
@@ -202,6 +209,12 @@ class State:
         if instance.node == move.origin:
             return move.target, move.cells, instance.demand
         return move.origin, move.origin_cells, instance.demand
+
+    def _index_node(self, node: Node) -> None:
+        if node.maintenance or node.state == "down":
+            self.unavailable[node.id] = None
+        else:
+            self.unavailable.pop(node.id, None)
 
     def _index(self, instance: Instance) -> None:
         self.on_node[instance.node][instance.id] = None

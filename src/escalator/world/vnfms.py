@@ -12,8 +12,9 @@ from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError, TemporaryError
 from escalator.model.notice import Disposition, Notice, NoticeType, Reply, Vnfm
 from escalator.world.audit import Audit
-from escalator.world.faults import FaultBook, Subject
+from escalator.world.faults import FaultBook
 from escalator.world.records import Behaviour, Heard, PendingReply, Released, VnfmRow
+from escalator.world.rules import Subject
 from escalator.world.state import State
 from escalator.world.timings import Timings
 
@@ -29,6 +30,8 @@ _DISPOSITIONS: Mapping[Behaviour, Disposition] = MappingProxyType(
         "live-migrate": "LIVE_MIGRATE",
     }
 )
+DEFER_USED = 0.8
+"""Share of the time asked for with DEFER after which the answer comes: before that time is over."""
 _RELEASING = frozenset({"MOVED", "KEEP", "OWN_ACTION"})
 
 
@@ -148,9 +151,8 @@ class Vnfms:
 
     def _answers(self, now: float, row: VnfmRow, notice: Notice) -> list[tuple[float, Reply]]:
         at = now + self._timings.real(row.delay_s, "reply", notice.id)
-        ack = Reply(
-            result="ACK", instances={r.resource_id: _disposition(row.behaviour, r.planned_action) for r in notice.resources}
-        )
+        said = {r.resource_id: _disposition(row, notice, r.planned_action) for r in notice.resources}
+        ack = Reply(result="ACK", instances=said)
         match row.behaviour:
             case "silent" | "unreachable":
                 return []
@@ -159,11 +161,11 @@ class Vnfms:
             case "defer":
                 until = at + row.defer_s / self._timings.speed
                 deferral = Reply(result="DEFER", until=datetime.fromtimestamp(until, UTC).isoformat(), reason="Simulated: later")
-                return [(at, deferral), (until, ack)]
+                return [(at, deferral), (at + (until - at) * DEFER_USED, ack)]
             case "late":
                 return [(max(at, (notice.reply_by or now) + row.delay_s / self._timings.speed), ack)]
             case "twice":
-                other = Reply(result="ACK", instances={r.resource_id: "MIGRATE" for r in notice.resources})
+                other = Reply(result="NACK", reason="Simulated: a second thought")
                 return [(at, ack), (at + row.delay_s / self._timings.speed, other)]
             case _:
                 return [(at, ack)]
@@ -182,7 +184,9 @@ class Vnfms:
                 self._state.released.put(instance, release)
 
 
-def _disposition(behaviour: Behaviour, planned_action: str) -> Disposition:
-    if behaviour == "follows":
-        return "MIGRATE" if planned_action in ("live", "cold") else "MOVED"
-    return _DISPOSITIONS.get(behaviour, "MIGRATE")
+def _disposition(row: VnfmRow, notice: Notice, planned_action: str) -> Disposition:
+    """What it says about one instance; MOVED where what it would say is not possible."""
+    wanted = _DISPOSITIONS.get(row.behaviour, "MOVED")
+    if row.behaviour == "follows" and planned_action in ("live", "cold"):
+        wanted = "MIGRATE"
+    return wanted if wanted in notice.allowed_actions or not notice.allowed_actions else "MOVED"
