@@ -52,10 +52,10 @@ class SqlCampaigns:
 
         def work(connection: sa.Connection) -> None:
             try:
-                added = connection.execute(_ADD.on(connection), values).rowcount
+                added = _ADD.inserts(connection, values)
             except IntegrityError as error:
                 raise rules.cloud_taken(str(row.cloud)) from error
-            if added == 0:
+            if not added:
                 raise rules.campaign_exists(row.name)
 
         await self._database.write(work)

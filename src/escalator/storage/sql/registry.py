@@ -69,7 +69,7 @@ class SqlVnfms:
         values = {"name": vnfm.name, "spec_json": vnfm.spec.model_dump_json()}
 
         def work(connection: sa.Connection) -> None:
-            if connection.execute(_ADD_VNFM.on(connection), values).rowcount == 0:
+            if not _ADD_VNFM.inserts(connection, values):
                 raise rules.vnfm_exists(vnfm.name)
 
         await self._database.write(work)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +20,12 @@ class Upsert:
     def on(self, connection: sa.Connection) -> sa.Insert:
         """Return the statement for the connection's database."""
         return self.sqlite if connection.dialect.name == "sqlite" else self.postgresql
+
+    def inserts(self, connection: sa.Connection, values: Mapping[str, Any]) -> bool:
+        """Execute for one row; False when its key was there."""
+        # Without the option the number of inserted rows is not kept for PostgreSQL.
+        result = connection.execute(self.on(connection), values, execution_options={"preserve_rowcount": True})
+        return result.rowcount > 0
 
 
 def insert_or_keep(table: sa.Table) -> Upsert:

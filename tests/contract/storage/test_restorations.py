@@ -1,0 +1,40 @@
+"""What has to be put back, over every kind of storage."""
+
+from __future__ import annotations
+
+from contract.storage.samples import JSON, restoration
+from escalator.storage.port import Store
+
+
+async def test_what_was_found_comes_back_as_it_was_given(store: Store) -> None:
+    assert await store.restorations.add(restoration()) == restoration()
+    assert await store.restorations.open() == [restoration()]
+
+
+async def test_what_was_found_first_stays(store: Store) -> None:
+    await store.restorations.add(restoration())
+    assert await store.restorations.add(restoration(found={"status": "disabled"}, created_at=9.0)) == restoration()
+    assert await store.restorations.open() == [restoration()]
+
+
+async def test_what_is_put_back_is_not_open(store: Store) -> None:
+    await store.restorations.add(restoration("r1"))
+    await store.restorations.add(restoration("r2"))
+    await store.restorations.done("r1", 5.0)
+    await store.restorations.done("r1", 6.0)
+    await store.restorations.done("unknown", 6.0)
+    assert await store.restorations.open() == [restoration("r2")]
+
+
+async def test_a_change_after_the_restoration_is_written_down_anew(store: Store) -> None:
+    await store.restorations.add(restoration(found={"status": "enabled"}))
+    await store.restorations.done("r1", 5.0)
+    second = restoration(found=JSON, created_at=6.0)
+    assert await store.restorations.add(second) == second
+    assert await store.restorations.open() == [second]
+
+
+async def test_what_is_open_is_listed_oldest_first(store: Store) -> None:
+    for row_id, created_at in (("b", 2.0), ("c", 1.0), ("a", 2.0)):
+        await store.restorations.add(restoration(row_id, created_at=created_at))
+    assert [row.id for row in await store.restorations.open()] == ["c", "a", "b"]
