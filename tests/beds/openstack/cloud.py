@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import openstack
-from openstack.connection import Connection
+import yaml
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.identity.v3 import Password
+from keystoneauth1.session import Session
+
+from beds.openstack.layout import REGION
 
 BOOT_WAIT_S = 60.0
 POLL_S = 0.2
@@ -19,14 +23,20 @@ class BedCloud:
     """An administrator's connection, with the few things that tests do."""
 
     def __init__(self, clouds_yaml: Path) -> None:
-        config = openstack.config.OpenStackConfig(config_files=[str(clouds_yaml)], load_envvars=False)
-        region = config.get_one(cloud="bed", compute_default_microversion="2.87")
-        self.connection = Connection(config=region)
+        entry = yaml.safe_load(clouds_yaml.read_text(encoding="utf-8"))["clouds"]["bed"]
+        self._session = Session(auth=Password(**entry["auth"]), timeout=60)
+        self.compute = self._adapter("compute", "2.87")
+        self.placement = self._adapter("placement", "1.14")
+        self._images = self._adapter("image", None)
         self._image: str | None = None
         self._flavors: dict[str, str] = {}
 
     def close(self) -> None:
-        self.connection.close()
+        self._session.session.close()
+
+    def _adapter(self, service: str, microversion: str | None) -> Adapter:
+        more = {"default_microversion": microversion, "raise_exc": False}
+        return Adapter(self._session, service_type=service, interface="public", region_name=REGION, **more)
 
     def wait(self, condition: Callable[[], Any], otherwise: str, timeout_s: float = BOOT_WAIT_S) -> Any:
         """What `condition` gives as soon as that is true; the text becomes the failure."""
@@ -54,7 +64,7 @@ class BedCloud:
 
     def set_service(self, host: str, **body: Any) -> None:
         """Change the compute service: status, disabled_reason, forced_down."""
-        self._ok(self.connection.compute.put(f"/os-services/{self.service(host)['id']}", json=body))
+        self._ok(self.compute.put(f"/os-services/{self.service(host)['id']}", json=body))
 
     # Instances
 
@@ -72,7 +82,7 @@ class BedCloud:
         body: dict[str, Any] = {"server": wanted}
         if hints:
             body["os:scheduler_hints"] = hints
-        server_id: str = self._ok(self.connection.compute.post("/servers", json=body)).json()["server"]["id"]
+        server_id: str = self._ok(self.compute.post("/servers", json=body)).json()["server"]["id"]
         if wait:
             self.wait_state(server_id, "ACTIVE")
         return server_id
@@ -96,17 +106,17 @@ class BedCloud:
 
     def act(self, server_id: str, action: str, arguments: Any = None) -> None:
         """One server action, such as `suspend`, past the driver."""
-        self._ok(self.connection.compute.post(f"/servers/{server_id}/action", json={action: arguments}))
+        self._ok(self.compute.post(f"/servers/{server_id}/action", json={action: arguments}))
 
     def delete(self, *server_ids: str) -> None:
         """Delete instances and wait until they are gone; one that is gone already is fine."""
         for server_id in server_ids:
-            self._ok(self.connection.compute.delete(f"/servers/{server_id}"), 404)
+            self._ok(self.compute.delete(f"/servers/{server_id}"), 404)
         for server_id in server_ids:
             self.wait(lambda key=server_id: self._gone(key), f"{server_id} is not gone")
 
     def _gone(self, server_id: str) -> bool:
-        return bool(self.connection.compute.get(f"/servers/{server_id}").status_code == 404)
+        return bool(self.compute.get(f"/servers/{server_id}").status_code == 404)
 
     def servers(self) -> list[str]:
         """Ids of all instances of all projects."""
@@ -121,7 +131,7 @@ class BedCloud:
 
     def image(self) -> str:
         if self._image is None:
-            self._image = self.connection.image.find_image("tiny", ignore_missing=False).id
+            self._image = self._ok(self._images.get("/v2/images?name=tiny")).json()["images"][0]["id"]
         return self._image
 
     def flavor(self, name: str) -> str:
@@ -133,41 +143,39 @@ class BedCloud:
         """A flavor of its own; gives its name."""
         name = f"f-{uuid.uuid4().hex[:8]}"
         body = {"flavor": {"name": name, "vcpus": vcpus, "ram": ram, "disk": disk}}
-        made = self._ok(self.connection.compute.post("/flavors", json=body)).json()["flavor"]["id"]
+        made = self._ok(self.compute.post("/flavors", json=body)).json()["flavor"]["id"]
         specs = {"extra_specs": extra_specs}
-        self._ok(self.connection.compute.post(f"/flavors/{made}/os-extra_specs", json=specs))
+        self._ok(self.compute.post(f"/flavors/{made}/os-extra_specs", json=specs))
         return name
 
     def make_group(self, policy: str) -> str:
         """A server group; gives its id."""
         body = {"server_group": {"name": f"g-{uuid.uuid4().hex[:8]}", "policy": policy}}
-        made: str = self._ok(self.connection.compute.post("/os-server-groups", json=body)).json()["server_group"]["id"]
+        made: str = self._ok(self.compute.post("/os-server-groups", json=body)).json()["server_group"]["id"]
         return made
 
     def delete_group(self, group: str) -> None:
-        self._ok(self.connection.compute.delete(f"/os-server-groups/{group}"), 404)
+        self._ok(self.compute.delete(f"/os-server-groups/{group}"), 404)
 
     def make_aggregate(self, *hosts: str, **metadata: str) -> str:
         """An aggregate of these hosts; gives its name. `availability_zone` in the metadata makes it a zone."""
         name = f"a-{uuid.uuid4().hex[:8]}"
-        compute = self.connection.compute
-        made = self._ok(compute.post("/os-aggregates", json={"aggregate": {"name": name}})).json()["aggregate"]["id"]
+        made = self._ok(self.compute.post("/os-aggregates", json={"aggregate": {"name": name}})).json()["aggregate"]["id"]
         if metadata:
-            self._ok(compute.post(f"/os-aggregates/{made}/action", json={"set_metadata": {"metadata": metadata}}))
+            self._ok(self.compute.post(f"/os-aggregates/{made}/action", json={"set_metadata": {"metadata": metadata}}))
         for host in hosts:
-            self._ok(compute.post(f"/os-aggregates/{made}/action", json={"add_host": {"host": host}}))
+            self._ok(self.compute.post(f"/os-aggregates/{made}/action", json={"add_host": {"host": host}}))
         return name
 
     def delete_aggregates(self) -> None:
         """Delete every aggregate."""
-        compute = self.connection.compute
         for aggregate in self._get("/os-aggregates")["aggregates"]:
             for host in aggregate["hosts"]:
-                self._ok(compute.post(f"/os-aggregates/{aggregate['id']}/action", json={"remove_host": {"host": host}}))
-            self._ok(compute.delete(f"/os-aggregates/{aggregate['id']}"))
+                self._ok(self.compute.post(f"/os-aggregates/{aggregate['id']}/action", json={"remove_host": {"host": host}}))
+            self._ok(self.compute.delete(f"/os-aggregates/{aggregate['id']}"))
 
     def _get(self, path: str) -> Any:
-        return self._ok(self.connection.compute.get(path)).json()
+        return self._ok(self.compute.get(path)).json()
 
     @staticmethod
     def _ok(response: Any, *also: int) -> Any:

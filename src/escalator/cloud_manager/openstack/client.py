@@ -1,0 +1,215 @@
+"""The way to the cloud: one session, used from a bounded number of threads, every request with a time-out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.session import Session
+from openstack.config import OpenStackConfig
+from openstack.config.cloud_region import CloudRegion
+from requests import Response
+
+from escalator.cloud_manager.openstack.refusals import FOREIGN, refusal, translate
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, PermanentError
+from escalator.settings import Cloud
+
+T = TypeVar("T")
+Json = dict[str, Any]
+Query = Mapping[str, str | Sequence[str]]
+
+THREADS = 8
+"""Requests at once: more would only queue at Nova's API workers."""
+MAX_PAGES = 1000
+"""A thousand items a page: a million, far beyond any cloud. A loop in the cloud's links ends here."""
+
+NOVA = (2, 87)
+"""From 2.88 a detailed list of hypervisors asks each compute over RPC and fails when one does not answer."""
+NOVA_SERVERS = (2, 98)
+"""Where the cloud knows it: servers tell their pinned zone (2.96) and their image's properties (2.98)."""
+NOVA_SYNC = "2.30"
+"""The live migration's checks answer at once with what is wrong; from 2.34 they end in a record without a reason."""
+NOVA_LEAST = (2, 79)
+"""OpenStack Train: cold moves to a named host, reasons of locks, policies of groups."""
+PLACEMENT = "1.14"
+"""Providers tell the root of their tree."""
+
+
+class Rest:
+    """One service's REST interface. Blocking; raises our errors."""
+
+    def __init__(self, adapter: Adapter, microversion: str | None, prefix: str = "") -> None:
+        self._adapter = adapter
+        self._microversion = microversion
+        self._prefix = prefix
+
+    def at(self, microversion: str) -> Rest:
+        """The same service at another microversion."""
+        return Rest(self._adapter, microversion, self._prefix)
+
+    def get(self, path: str, doing: str, query: Query | None = None) -> Json:
+        """One answer."""
+        found: Json = self._send("GET", path, doing, params=dict(query or {})).json()
+        return found
+
+    def find(self, path: str, doing: str) -> Json | None:
+        """One answer, or None where there is no such object."""
+        try:
+            return self.get(path, doing)
+        except PermanentError as error:
+            if error.code is Code.CLD_NOT_FOUND:
+                return None
+            raise
+
+    def pages(self, path: str, key: str, doing: str, query: Query | None = None) -> list[Json]:
+        """Every item of a list. Only the marker of the next page is taken from the answer, never its address."""
+        items: list[Json] = []
+        asked = dict(query or {})
+        for _ in range(MAX_PAGES):
+            body = self.get(path, doing, asked)
+            items += body[key]
+            marker = _next_marker(body.get(f"{key}_links", ()))
+            if marker is None or not body[key]:
+                return items
+            asked = {**dict(query or {}), "marker": marker}
+        raise PermanentError(Code.CLD_REFUSED, f"Cannot {doing}: the list does not end.")
+
+    def post(self, path: str, doing: str, body: Json) -> None:
+        """Ask for an action."""
+        self._send("POST", path, doing, json=body)
+
+    def put(self, path: str, doing: str, body: Json) -> None:
+        """Change an object."""
+        self._send("PUT", path, doing, json=body)
+
+    def delete(self, path: str, doing: str) -> None:
+        """Remove an object."""
+        self._send("DELETE", path, doing)
+
+    def _send(self, method: str, path: str, doing: str, **more: Any) -> Response:  # noqa: ANN401 -- what requests takes
+        try:
+            answer = self._adapter.request(self._prefix + path, method, raise_exc=False, microversion=self._microversion, **more)
+        except FOREIGN as error:
+            raise translate(error, doing) from error
+        if answer.status_code >= 400:
+            raise refusal(answer.status_code, answer.text, doing)
+        return answer
+
+
+@dataclass(frozen=True)
+class Api:
+    """The services that the driver talks to."""
+
+    session: Session
+    region: CloudRegion
+    compute: Rest
+    placement: Rest
+    network: Rest
+    servers: Rest
+    """Nova at the microversion that tells most about servers."""
+
+
+class Client:
+    """Runs blocking jobs against the cloud in its threads. The connection is made by the first one."""
+
+    def __init__(self, settings: Cloud) -> None:
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="openstack")
+        self._lock = threading.Lock()
+        self._api: Api | None = None
+
+    async def run(self, job: Callable[[Api], T]) -> T:
+        """The job's result; raises TemporaryError or PermanentError, never with a password in it."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._guarded, job)
+
+    def close(self) -> None:
+        """End the threads and the connection; a request under way ends with its time-out."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            if self._api is not None:
+                self._api.session.session.close()
+                self._api = None
+
+    def _guarded(self, job: Callable[[Api], T]) -> T:
+        return job(self._connected())
+
+    def _connected(self) -> Api:
+        with self._lock:
+            if self._api is None:
+                self._api = connect(self._settings)
+            return self._api
+
+
+def connect(settings: Cloud) -> Api:
+    """Read the configuration, authenticate and find the services. Raises PermanentError or TemporaryError."""
+    doing = "authenticate"
+    try:
+        region = _region(settings)
+        session = region.get_session()
+        session.get_token()
+        doing = "find the services"
+        compute = _adapter(region, session, "compute", least="2.1")
+        endpoint = compute.get_endpoint_data()
+        network = _adapter(region, session, "network")
+        address = network.get_endpoint()
+    except EscalatorError:
+        raise
+    except FOREIGN as error:
+        raise translate(error, doing) from error
+    newest = endpoint.max_microversion if endpoint is not None else None
+    if newest is None or newest < NOVA_LEAST or address is None:
+        raise PermanentError(
+            Code.CLD_CONFIG,
+            "The cloud has no compute service of OpenStack Train or newer, or no network service, in this region.",
+            remedy="Check region_name and interface of this cloud in clouds.yaml.",
+        )
+    base = Rest(compute, _text(min(newest, NOVA)))
+    return Api(
+        session=session,
+        region=region,
+        compute=base,
+        placement=Rest(_adapter(region, session, "placement"), PLACEMENT),
+        network=Rest(network, None, "" if address.rstrip("/").endswith("/v2.0") else "/v2.0"),
+        servers=base.at(_text(min(newest, NOVA_SERVERS))),
+    )
+
+
+def _region(settings: Cloud) -> CloudRegion:
+    files = [settings.config_file] if settings.config_file else None
+    with warnings.catch_warnings():
+        # The SDK warns of its own default of a metrics option that nobody set.
+        warnings.filterwarnings("ignore", "Support for InfluxDB")
+        config = OpenStackConfig(config_files=files, app_name="escalator")
+        return config.get_one(cloud=settings.os_cloud, api_timeout=settings.request_timeout_s)
+
+
+def _adapter(region: CloudRegion, session: Session, service: str, least: str | None = None) -> Adapter:
+    return Adapter(
+        session=session,
+        service_type=region.get_service_type(service),
+        service_name=region.get_service_name(service),
+        interface=region.get_interface(service),
+        region_name=region.get_region_name(service),
+        endpoint_override=region.get_endpoint(service),
+        min_version=least,
+        max_version=None if least is None else "2.latest",
+    )
+
+
+def _text(version: Sequence[float]) -> str:
+    return f"{version[0]:.0f}.{version[1]:.0f}"
+
+
+def _next_marker(links: Sequence[Mapping[str, str]]) -> str | None:
+    for link in links:
+        if link.get("rel") == "next":
+            return parse_qs(urlsplit(link["href"]).query).get("marker", [None])[0]
+    return None

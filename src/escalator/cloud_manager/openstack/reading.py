@@ -1,0 +1,86 @@
+"""What is asked of the cloud for inventories: one function for each list. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from escalator.cloud_manager.openstack.client import Api, Json
+from escalator.cloud_manager.openstack.inventory import Offer
+from escalator.cloud_manager.openstack.migration_kind import BOUND_VNIC_TYPES
+
+IDS_A_QUESTION = 100
+"""Ids of 36 characters: a query of about 5 kB, below what web servers refuse."""
+LEAST_PAGE = 100
+"""Server groups are paged by offset; no cloud has a smaller largest page, so a shorter one is the last."""
+_PORT_FIELDS = ("id", "device_id", "binding:vnic_type")
+
+
+def services(api: Api) -> list[Json]:
+    """Every nova-compute service."""
+    doing = "list the compute services"
+    found: list[Json] = api.compute.get("/os-services", doing, {"binary": "nova-compute"})["services"]
+    return found
+
+
+def hypervisors(api: Api) -> list[Json]:
+    """Every hypervisor, with its version."""
+    return api.compute.pages("/os-hypervisors/detail", "hypervisors", "list the hypervisors")
+
+
+def aggregates(api: Api) -> list[Json]:
+    """Every host aggregate."""
+    found: list[Json] = api.compute.get("/os-aggregates", "list the aggregates")["aggregates"]
+    return found
+
+
+def servers(api: Api, node: str | None = None) -> list[Json]:
+    """Every project's servers, or those on one node."""
+    query = {"all_tenants": "1", **({"host": node} if node is not None else {})}
+    return api.servers.pages("/servers/detail", "servers", "list the servers", query)
+
+
+def groups(api: Api) -> list[Json]:
+    """Every project's server groups."""
+    found: list[Json] = []
+    while True:
+        query = {"all_projects": "True", "limit": "1000", "offset": str(len(found))}
+        page = api.compute.get("/os-server-groups", "list the server groups", query)["server_groups"]
+        found += page
+        if len(page) < LEAST_PAGE:
+            return found
+
+
+def bound_ports(api: Api, server_ids: Sequence[str] | None = None) -> list[Json]:
+    """Ports that bind their instance to its node, of all servers or of these."""
+    base = {"binding:vnic_type": BOUND_VNIC_TYPES, "fields": _PORT_FIELDS}
+    doing = "list the ports of servers"
+    if server_ids is None:
+        found = api.network.pages("/ports", "ports", doing, base)
+    else:
+        parts = [server_ids[i : i + IDS_A_QUESTION] for i in range(0, len(server_ids), IDS_A_QUESTION)]
+        found = [port for part in parts for port in api.network.pages("/ports", "ports", doing, {**base, "device_id": part})]
+    # A plug-in that does not know the filter answers with all ports.
+    return [port for port in found if port.get("binding:vnic_type") in BOUND_VNIC_TYPES]
+
+
+def providers(api: Api) -> list[Json]:
+    """Every resource provider, with the root of its tree."""
+    found: list[Json] = api.placement.get("/resource_providers", "list the resource providers")["resource_providers"]
+    return found
+
+
+def offer(api: Api, provider: str) -> Offer:
+    """What one provider offers; nothing when it went away meanwhile."""
+    doing = f"read what provider {provider} offers"
+    inventories = api.placement.find(f"/resource_providers/{provider}/inventories", doing)
+    traits = api.placement.find(f"/resource_providers/{provider}/traits", doing)
+    if inventories is None or traits is None:
+        return Offer()
+    return Offer(inventories=inventories["inventories"], traits=tuple(traits["traits"]))
+
+
+def groups_of(api: Api, server: Json) -> list[Json]:
+    """The groups that one server names."""
+    doing = f"read the groups of server {server['id']}"
+    found = (api.compute.find(f"/os-server-groups/{group}", doing) for group in server.get("server_groups", ()))
+    return [row["server_group"] for row in found if row is not None]
