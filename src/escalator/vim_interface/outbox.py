@@ -57,6 +57,7 @@ class Outbox:
         self._limits = limits
         self._wake = wake
         self._lanes: dict[str, asyncio.Semaphore] = {}
+        self._under_way: set[str] = set()
 
     def schedule(self, notices: Sequence[Notice]) -> None:
         """Take up notices that were put into storage."""
@@ -108,13 +109,14 @@ class Outbox:
                     await self._take_up(first=entry.key == "start")
                     if sweep_s is not None:
                         self._agenda.put(at + sweep_s, Entry("sweep", "again"))
-        except TemporaryError as error:
+        except EscalatorError as error:
             self._again(entry, error)
 
-    def _again(self, entry: Entry, error: TemporaryError) -> None:
-        """Storage or the engine did not answer: what was to be done stays on the agenda."""
-        _log.warning("vim.retry", kind=entry.kind, object_id=entry.key, code=error.code.value, message=error.message)
-        self._agenda.put(self._clock.now() + self._limits.retry_s, entry)
+    def _again(self, entry: Entry, error: EscalatorError) -> None:
+        """Storage or the engine failed: what was to be done stays on the agenda when trying again may help."""
+        _log.error("vim.failed", kind=entry.kind, object_id=entry.key, code=error.code.value, message=error.message)
+        if isinstance(error, TemporaryError):
+            self._agenda.put(self._clock.now() + self._limits.retry_s, entry)
 
     async def _take_up(self, *, first: bool) -> None:
         """Find in storage what was under way: open notices, replies to fetch, and tasks that may wait for nothing."""
@@ -146,14 +148,18 @@ class Outbox:
     # -- deliveries ------------------------------------------------------------------------------------------------
 
     async def _deliver(self, entry: Entry, at: float) -> None:
-        lane = self._lanes.setdefault(entry.vnfm, asyncio.Semaphore(LANES))
-        async with lane:
-            try:
+        if entry.key in self._under_way:
+            return
+        self._under_way.add(entry.key)
+        try:
+            async with self._lanes.setdefault(entry.vnfm, asyncio.Semaphore(LANES)):
                 notice = await self._notices.get(entry.key)
                 if notice is not None and notice.state is NoticeState.PENDING and not _is_over(notice, at):
                     await self._attempt(notice)
-            except TemporaryError as error:
-                self._again(entry, error)
+        except EscalatorError as error:
+            self._again(entry, error)
+        finally:
+            self._under_way.discard(entry.key)
 
     async def _attempt(self, notice: Notice) -> None:
         vnfm = await self._store.vnfms.get(notice.vnfm)

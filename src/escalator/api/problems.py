@@ -1,0 +1,128 @@
+"""Errors as `application/problem+json` (RFC 9457), for every listener.
+
+`status`, `title` and `detail` are the standard's; `code` is ours, the same in log, event and CLI; `problems` lists every
+fault of an input; `remedy` says what a person can do. Nothing from inside an error that is not ours is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from escalator.model.codes import Code
+from escalator.model.document import MAX_PROBLEMS, dotted
+from escalator.model.errors import EscalatorError, InputError, Problem
+
+MEDIA_TYPE = "application/problem+json"
+_STATUS_OF: Mapping[Code, int] = {Code.API_TOKEN: 401, Code.API_TOO_LARGE: 413, Code.API_METHOD: 405}
+"""Codes that say more than their kind of error does."""
+_CODE_OF: Mapping[int, Code] = {
+    401: Code.API_TOKEN,
+    403: Code.API_HOST,
+    404: Code.API_NOT_FOUND,
+    405: Code.API_METHOD,
+    408: Code.API_TIMEOUT,
+    413: Code.API_TOO_LARGE,
+}
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "pattern": "^ESC-[A-Z]{3}-[0-9]{3}$"},
+        "remedy": {"type": "string"},
+        "problems": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["path", "message"],
+                "properties": {
+                    "path": {"type": "string"},
+                    "message": {"type": "string"},
+                    "line": {"type": ["integer", "null"]},
+                },
+            },
+        },
+    },
+}
+"""JSON Schema of a problem, for OpenAPI documents."""
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says in its OpenAPI document about the errors it may answer."""
+    content = {MEDIA_TYPE: {"schema": dict(SCHEMA)}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def problem(
+    status: int,
+    code: Code,
+    detail: str,
+    *,
+    remedy: str = "",
+    problems: Sequence[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the response for a failure."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code.value,
+    }
+    if remedy:
+        body["remedy"] = remedy
+    if problems:
+        body["problems"] = [{"path": p.path, "message": p.message, "line": p.line} for p in problems[:MAX_PROBLEMS]]
+    return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def add_problem_handlers(app: FastAPI, headers: Mapping[str, str] | None = None) -> None:
+    """Let the app answer every error in this form. `headers` go with each, such as the version of an interface."""
+    always = dict(headers or {})
+
+    async def ours(_: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, EscalatorError):
+            raise error
+        status = _STATUS_OF.get(error.code, error.http_status)
+        problems = error.problems if isinstance(error, InputError) else ()
+        return problem(status, error.code, error.message, remedy=error.remedy, problems=problems, headers=always | _extra(status))
+
+    async def routing(_: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, HTTPException):
+            raise error
+        code = _CODE_OF.get(error.status_code, Code.API_BODY if error.status_code < 500 else Code.API_INTERNAL)
+        given = {**(error.headers or {}), **always}
+        return problem(error.status_code, code, HTTPStatus(error.status_code).description or str(error.detail), headers=given)
+
+    async def validation(_: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        problems = [Problem(dotted(tuple(item["loc"])), str(item["msg"])) for item in error.errors()]
+        return problem(422, Code.API_BODY, "The request is not valid.", problems=problems, headers=always)
+
+    async def unexpected(_: Request, __: Exception) -> JSONResponse:
+        # The server logs the error itself; the caller learns nothing of what is inside.
+        return problem(500, Code.API_INTERNAL, "An internal error; the log has the details.", headers=always)
+
+    app.add_exception_handler(EscalatorError, ours)
+    app.add_exception_handler(HTTPException, routing)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _extra(status: int) -> dict[str, str]:
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": "5"} if status == 503 else {}

@@ -1,0 +1,50 @@
+"""VNF managers as processes, started and ended from tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVER = Path(__file__).with_name("server.py")
+
+
+@dataclass(frozen=True)
+class VnfmProcess:
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def callback_uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}/notices"
+
+    def lines(self, what: str | None = None) -> list[dict]:
+        """What it logged so far."""
+        if not self.log.exists():
+            return []
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [line for line in lines if what in (None, line["what"])]
+
+    def control(self, **changes: object) -> None:
+        data = json.dumps(changes).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/control", data, method="POST")
+        urllib.request.urlopen(request, timeout=5).close()
+
+
+@contextmanager
+def vnfm_process(log: Path, *arguments: str) -> Iterator[VnfmProcess]:
+    """Run a VNF manager; arguments as on the command line of server.py."""
+    command = [sys.executable, str(SERVER), "--log", str(log), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            port = json.loads(process.stdout.readline())["port"]
+            yield VnfmProcess(port, log, process)
+        finally:
+            process.kill()

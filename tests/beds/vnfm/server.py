@@ -1,0 +1,200 @@
+"""A VNF manager as a process of its own: standard library only, no line of Escalator.
+
+    python server.py [--port 0] [--behaviour moves] [--log FILE] [--credential user:password | --credential token]
+                     [--delay SECONDS] [--hold]
+
+It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is killed. Behaviours:
+
+    moves migrate live-migrate keep own    ACK with that disposition for every instance
+    follows                                MIGRATE where a migration is planned, else MOVED
+    refuse                                 NACK
+    defer                                  DEFER for --defer seconds, then ACK when told to go on (or after that time)
+    twice                                  ACK, and the same again, and then a different one
+    silent                                 takes notices, never replies
+    error-500 error-400 error-429 redirect answers the delivery with that status
+    hang                                   takes the connection and never answers
+    flood                                  answers the delivery with an endless body
+
+`--credential` demands it: with a colon as HTTP Basic, else as a bearer token; anything else gets 401. With `--hold`
+replies wait for `POST /control {"release": true}`. `POST /control {"behaviour": …, "credential": …, "hold": …}` changes it
+on the run. Every request and every reply's status goes to the log, one JSON object a line, secrets left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hmac
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+DISPOSITIONS = {
+    "moves": "MOVED",
+    "defer": "MOVED",
+    "twice": "MOVED",
+    "migrate": "MIGRATE",
+    "live-migrate": "LIVE_MIGRATE",
+    "keep": "KEEP",
+    "own": "OWN_ACTION",
+}
+STATUSES = {"error-500": 500, "error-400": 400, "error-429": 429, "redirect": 307}
+BEHAVIOURS = (*DISPOSITIONS, "follows", "refuse", "silent", *STATUSES, "hang", "flood")
+
+
+@dataclass
+class Manager:
+    behaviour: str
+    credential: str | None
+    delay_s: float
+    defer_s: float
+    hold: bool
+    log: Path | None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    released: threading.Event = field(default_factory=threading.Event)
+    seen: set[str] = field(default_factory=set)
+
+    def note(self, **facts: object) -> None:
+        if self.log is not None:
+            with self.lock, self.log.open("a") as file:
+                file.write(json.dumps({"at": time.time(), **facts}) + "\n")
+
+    def admits(self, header: str) -> bool:
+        if self.credential is None:
+            return True
+        basic = "Basic " + base64.b64encode(self.credential.encode()).decode()
+        wanted = basic if ":" in self.credential else f"Bearer {self.credential}"
+        return hmac.compare_digest(header.encode(), wanted.encode())
+
+    def change(self, body: dict) -> None:
+        self.behaviour = body.get("behaviour", self.behaviour)
+        self.credential = body.get("credential", self.credential)
+        self.hold = body.get("hold", self.hold)
+        if body.get("release"):
+            self.released.set()
+
+    def think(self, notice: dict) -> None:
+        """Answer as the behaviour says; a notice that comes again is answered once."""
+        with self.lock:
+            if notice["id"] in self.seen or "replyUri" not in notice:
+                return
+            self.seen.add(notice["id"])
+        if self.hold:
+            self.released.wait()
+        time.sleep(self.delay_s)
+        ack = {"result": "ACK", "instances": {r["resourceId"]: self.disposition(r) for r in notice["affectedResources"]}}
+        match self.behaviour:
+            case "silent":
+                return
+            case "refuse":
+                self.reply(notice, {"result": "NACK", "reason": "not tonight"})
+            case "defer":
+                until = datetime.now(UTC) + timedelta(seconds=self.defer_s)
+                self.reply(notice, {"result": "DEFER", "until": until.isoformat(), "reason": "busy"})
+                self.released.clear()
+                self.released.wait(self.defer_s)
+                self.reply(notice, ack)
+            case "twice":
+                self.reply(notice, ack)
+                self.reply(notice, ack)
+                self.reply(notice, {"result": "NACK", "reason": "changed my mind"})
+            case _:
+                self.reply(notice, ack)
+
+    def disposition(self, resource: dict) -> str:
+        if self.behaviour == "follows":
+            return "MIGRATE" if resource["plannedAction"] in ("live", "cold") else "MOVED"
+        return DISPOSITIONS.get(self.behaviour, "MOVED")
+
+    def reply(self, notice: dict, body: dict) -> None:
+        headers = {"Content-Type": "application/json", "Version": "1.0.0"}
+        request = urllib.request.Request(notice["replyUri"], json.dumps(body).encode(), headers, method="PUT")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                status, answer = response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                status, answer = error.code, error.read()
+        except OSError as error:
+            status, answer = 0, str(error).encode()
+        self.note(what="replied", notice=notice["id"], body=body, status=status, answer=answer.decode())
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    manager: Manager
+
+    def log_message(self, *_: object) -> None:
+        """Standard error stays empty."""
+
+    def do_GET(self) -> None:
+        self.manager.note(what="tested", path=self.path)
+        self.finish_with(self.status(204))
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/control":
+            self.manager.change(body)
+            self.finish_with(204)
+            return
+        status = self.status(204)
+        admitted = self.manager.admits(self.headers.get("Authorization", ""))
+        self.manager.note(what="notified", body=body, status=status, admitted=admitted, version=self.headers.get("Version"))
+        if self.manager.behaviour == "hang":
+            threading.Event().wait()
+        if status == 204 and self.manager.behaviour == "flood":
+            self.flood()
+            return
+        if status == 204:
+            threading.Thread(target=self.manager.think, args=(body,), daemon=True).start()
+        self.finish_with(status)
+
+    def status(self, good: int) -> int:
+        if not self.manager.admits(self.headers.get("Authorization", "")):
+            return 401
+        return STATUSES.get(self.manager.behaviour, good)
+
+    def finish_with(self, status: int) -> None:
+        self.send_response(status)
+        if status == 307:
+            self.send_header("Location", "/elsewhere")
+        if status != 204:
+            self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def flood(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+        except OSError:
+            self.close_connection = True
+            self.manager.note(what="cut off")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--behaviour", choices=BEHAVIOURS, default="moves")
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--credential")
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--defer", type=float, default=60.0)
+    parser.add_argument("--hold", action="store_true")
+    options = parser.parse_args()
+    Handler.manager = Manager(options.behaviour, options.credential, options.delay, options.defer, options.hold, options.log)
+    server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
+    print(json.dumps({"port": server.server_address[1]}), flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""A crash of the manager at any moment: nothing lost, nothing counted twice, the same ids again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from contract.vim_interface.conftest import REPLY_TIMEOUT_S, TASK, Bed
+from escalator.model.notice import Notice, Vnfm
+from escalator.model.progress import NodeTask, TaskState
+from escalator.storage.port import CampaignRow
+from escalator.vim_interface.dialect import Dialect, Fetched
+from escalator.vim_interface.times import to_rfc3339
+
+
+class CutOff:
+    """A dialect whose deliveries arrive, but which never says so."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
+        await self._dialect.deliver(vnfm, notice)
+        await asyncio.Event().wait()
+
+    async def test(self, vnfm: Vnfm) -> None:
+        await self._dialect.test(vnfm)
+
+    def next_reply_at(self) -> float | None:
+        return None
+
+    async def fetch(self, now: float) -> Sequence[Fetched]:
+        return ()
+
+    async def taken(self, reply: Fetched) -> None:
+        raise AssertionError("nothing was fetched")
+
+
+async def _open_task(bed: Bed, state: TaskState = TaskState.RUNNING) -> None:
+    await bed.store.campaigns.add(CampaignRow(name="c1", document={}))
+    await bed.store.tasks.put(NodeTask(campaign="c1", node="cn-1", state=state))
+
+
+async def test_a_notice_written_before_a_crash_goes_out_after_it(bed: Bed):
+    await bed.stop()
+    await bed.vnfm("vnfm-1", "moves", "p1")
+    ids = await bed.ask()
+    await bed.restart()
+    await bed.until_woken()
+    assert bed.heard("vnfm-1") == [("HostMaintenanceUpcoming", ids[0])]
+
+
+async def test_a_notice_whose_delivery_was_not_written_down_goes_out_again_with_the_same_id(bed: Bed):
+    ((name, dialect),) = bed.dialects.items()
+    bed.dialects[name] = CutOff(dialect)
+    await bed.restart()
+    await bed.vnfm("vnfm-1", "silent", "p1")
+    ids = await bed.ask()
+    await bed.until(lambda: len(bed.heard("vnfm-1")) == 1)
+    assert (await bed.answer("vnfm-1")).state == "open"
+    bed.dialects[name] = dialect
+    await bed.restart()
+    await bed.until_state("vnfm-1", "delivered")
+    assert bed.heard("vnfm-1") == [("HostMaintenanceUpcoming", ids[0])] * 2
+
+
+async def test_a_deadline_that_passes_while_the_manager_is_down_is_seen_after_it(bed: Bed):
+    await bed.vnfm("vnfm-1", "silent", "p1")
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    await bed.stop()
+    await bed.clock.advance(2 * REPLY_TIMEOUT_S)
+    assert bed.woken == []
+    await bed.restart()
+    await bed.until_woken()
+    assert (await bed.answer("vnfm-1")).state == "silent"
+
+
+async def test_a_notice_that_could_not_go_out_while_the_manager_was_down_is_not_silent(bed: Bed):
+    await bed.stop()
+    await bed.vnfm("vnfm-1", "moves", "p1")
+    await bed.ask()
+    await bed.clock.advance(2 * REPLY_TIMEOUT_S)
+    await bed.restart()
+    await bed.until_woken()
+    assert (await bed.answer("vnfm-1")).state == "undeliverable"
+    assert bed.heard("vnfm-1") == []
+
+
+async def test_a_task_whose_wake_up_was_lost_is_woken_at_the_start_with_the_same_key(bed: Bed):
+    await _open_task(bed)
+    await bed.vnfm("vnfm-1", "moves", "p1")
+    await bed.ask()
+    await bed.until_woken()
+    await bed.restart()
+    await bed.until_woken(2)
+    assert bed.woken[0] == bed.woken[1]
+    assert [row["verdict"] for row in await bed.store.notices.replies((await bed.notice("vnfm-1")).id)] == ["accepted"]
+
+
+async def test_a_later_round_of_asking_is_found_after_a_crash(bed: Bed):
+    await _open_task(bed)
+    await bed.vnfm("vnfm-1", "moves", "p1")
+    await bed.ask(f"{TASK}~2")
+    await bed.until_woken()
+    await bed.restart()
+    await bed.until_woken(2)
+    assert bed.woken[1][0] == f"{TASK}~2"
+
+
+async def test_a_task_that_has_ended_is_left_alone_at_the_start(bed: Bed):
+    await _open_task(bed, TaskState.DONE)
+    await bed.vnfm("vnfm-1", "moves", "p1")
+    await bed.ask()
+    await bed.until_woken()
+    await bed.restart()
+    await bed.clock.advance(REPLY_TIMEOUT_S)
+    assert len(bed.woken) == 1
+
+
+async def test_a_deferral_survives_a_restart(bed: Bed):
+    await bed.vnfm("vnfm-1", "defer", "p1")
+    await bed.ask()
+    await bed.until_woken()
+    until = (await bed.answer("vnfm-1")).until
+    assert until is not None
+    await bed.vim.defer(TASK, "vnfm-1", until)
+    await bed.restart()
+    await bed.go_on("vnfm-1")
+    await bed.until_woken(2)
+    assert (await bed.answer("vnfm-1")).result == "ACK"
+
+
+async def test_a_deferral_that_nobody_redeems_ends_in_silence(bed: Bed):
+    await bed.vnfm("vnfm-1", "silent", "p1")
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    token = (await bed.notice("vnfm-1")).reply_token
+    assert token is not None
+    body = b'{"result": "DEFER", "until": "%s"}' % _in(bed, 120)
+    await bed.vim.inbox.receive(token, body, bed.clock.now())
+    await bed.until_woken()
+    until = (await bed.answer("vnfm-1")).until
+    assert until is not None
+    await bed.vim.defer(TASK, "vnfm-1", until)
+    await bed.restart()
+    await bed.clock.advance_to(until)
+    assert len(bed.woken) == 1
+    await bed.clock.advance(10)
+    assert len(bed.woken) == 2
+    assert (await bed.answer("vnfm-1")).state == "silent"
+
+
+def _in(bed: Bed, seconds: float) -> bytes:
+    return to_rfc3339(bed.clock.now() + seconds).encode()
