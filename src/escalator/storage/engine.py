@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from escalator.model.codes import Code
-from escalator.model.errors import TemporaryError
+from escalator.model.errors import PermanentError, TemporaryError
 
 T = TypeVar("T")
 
@@ -80,6 +80,10 @@ class Database:
                     raise unavailable(error) from error
             except PoolTimeoutError as error:
                 raise unavailable(error) from error
+            except DatabaseError as error:
+                if type(error) is not DatabaseError:  # its subclasses are refusals of single statements
+                    raise
+                raise PermanentError(Code.STO_FILE, f"The database cannot be used: {error.orig}.") from error
             await asyncio.sleep(pause)
         raise AssertionError  # the last pause is None
 
@@ -122,13 +126,13 @@ def unavailable(error: Exception) -> TemporaryError:
     )
 
 
-def sqlite_database(file: Path) -> Database:
+def sqlite_database(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
     """Return the database in a file, which is made when it is not there."""
     engine = create_async_engine(
         sa.URL.create("sqlite+aiosqlite", database=str(file)),
         # With IMMEDIATE the driver begins at the first change, taking the right to write at once: no upgrade of a
         # read lock that another writer could refuse.
-        connect_args={"isolation_level": "IMMEDIATE", "timeout": BUSY_TIMEOUT_S},
+        connect_args={"isolation_level": "IMMEDIATE", "timeout": busy_timeout_s},
         pool_size=4,
         max_overflow=0,
         hide_parameters=True,
