@@ -6,7 +6,7 @@ import uuid
 from dataclasses import replace
 
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError
+from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.inventory import Node
 from escalator.world.audit import Audit
 from escalator.world.faults import FaultBook
@@ -81,7 +81,7 @@ class Hosts:
     def reboot(self, node_id: str, boot_id: str) -> None:
         """Begin a reboot, unless the node has another boot id already or is on its way.
 
-        Raises PermanentError or TemporaryError (`SYS_REBOOT`) where a fault says so.
+        Raises TemporaryError (`SYS_REBOOT`) where a fault says so.
         """
         with self._state.change() as now:
             node = self._state.node(node_id)
@@ -93,7 +93,7 @@ class Hosts:
             if fate.outcome == "hang":
                 return
             if fate.outcome == "retry":
-                raise PermanentError(Code.SYS_REBOOT, f"Node {node_id} refused to reboot.")
+                raise TemporaryError(Code.SYS_REBOOT, f"Node {node_id} did not take the order to reboot.")
             self._audit.note(now, "reboot-start", node=node_id)
             self._down(node, now, planned=True)
             if fate.outcome == "done" and fate.takes_s is not None:
@@ -143,10 +143,8 @@ class Hosts:
         if node.state == "up":
             return
         software = self._state.software.rows[node_id]
-        versions = dict(node.versions)
-        if software.pending is not None:
-            versions |= software.pending.versions
-        self._state.put_node(node.model_copy(update={"state": "up", "versions": versions}))
+        versions = node.versions if software.pending is None else software.pending.versions
+        self._state.put_node(node.model_copy(update={"state": "up", "versions": dict(versions)}))
         for instance_id in software.interrupted if self._timings.resume_guests else ():
             self._resume(instance_id, node_id, at)
         self._state.software.put(node_id, _booted(software))

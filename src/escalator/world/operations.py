@@ -55,9 +55,12 @@ class Operations:
                 return
             subject = Subject(node=node_id, release=release.id)
             defects = tuple(kind for kind in DEFECTS if self._faults.check(kind, subject) is not None)
+            versions = {**node.versions, **change.versions}
             nominal_s = release.spec.expected_s.get("upgrade", self._timings.upgrade_s)
             takes_s = self._timings.real(nominal_s, "upgrade", operation)
-            self._begin(node, _draft(now, node_id, release, operation, replace(change, defects=defects)), takes_s)
+            self._begin(
+                node, _draft(now, node_id, release, operation, replace(change, versions=versions, defects=defects)), takes_s
+            )
             self._perhaps_crash(now, subject, takes_s)
 
     def rollback(self, node_id: str, release: Release, kept: Kept, operation: str) -> None:
@@ -150,7 +153,7 @@ class Operations:
         after = replace(software, packages=packages, daemon=daemon, defects=change.defects, pending=pending)
         if not change.reboot:
             node = self._state.node(operation.node)
-            self._state.put_node(node.model_copy(update={"versions": {**node.versions, **change.versions}}))
+            self._state.put_node(node.model_copy(update={"versions": dict(change.versions)}))
         self._state.software.put(operation.node, after)
 
 

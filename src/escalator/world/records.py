@@ -38,7 +38,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """Versions of the layers that come into force at the node's next boot."""
+    """Versions of all layers that come into force at the node's next boot."""
 
     versions: Mapping[str, str]
 
@@ -97,7 +97,7 @@ class Power:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a detached operation leaves on its node."""
+    """What a detached operation leaves on its node; `versions` are those of all its layers."""
 
     packages: Mapping[str, str]
     daemon: str | None

@@ -47,10 +47,10 @@ class Subject:
 class Fault(Model):
     """One rule. Without `first`, `occurrences` and `probability` it strikes every time.
 
-    What an effect means for work that takes time: `fail` ends it half-way and leaves things as they were, `hang` never
-    ends it, `slow` takes `factor` times as long, `lost` loses the thing itself (a migrated instance, a rebooted node,
-    the exit code of an installer), `retry` ends it in a way that a later try may mend. For a call that is answered at
-    once: `fail` refuses it, `hang` and `retry` give no answer, `lost` does it and loses the answer.
+    Work that takes time: `fail` ends it half-way and leaves things as they were (a node that fails to reboot stays down),
+    `hang` never ends it, `slow` takes `factor` times as long, `lost` loses the thing itself (a migrated instance, a
+    rebooted node, the exit code of an installer), `retry` ends it in a way that a later try may mend. A call that is
+    answered at once: `fail` refuses it, `hang` and `retry` give no answer, `lost` does it and loses the answer.
     """
 
     kind: FaultKind
