@@ -17,8 +17,9 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow, ReleaseRow
 from escalator.upgrade_manager.drift import Drift, compare
+from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.drive import FAILURES, change
+from escalator.upgrade_manager.engine.drive import change
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.vim_interface.port import Reachability
@@ -321,7 +322,7 @@ def _startable(name: str, campaign: Campaign, plan: Plan) -> None:
 def _drifted(drift: Drift, beyond: Sequence[str]) -> ConditionsError:
     error = ConditionsError(
         Code.UPG_DRIFT,
-        f"The cloud changed since the plan, beyond what was approved: {'; '.join(beyond)}. Changes: {'; '.join(drift.lines[:20])}.",
+        f"The cloud changed beyond what was approved: {'; '.join(beyond)}. Changes: {'; '.join(drift.lines[:20])}.",
         remedy="Plan again, or start with --accept-drift.",
         facts={"drift": list(drift.lines), "beyond": list(beyond)},
     )

@@ -40,11 +40,17 @@ class Pace:
     """How often things are looked at, seconds."""
 
     poll_s: float = 2.0
-    """Between two looks at a move, an operation or a reboot."""
+    """Between two looks at a move, an operation or a reboot, at first."""
+    slowest_poll_s: float = 20.0
+    """What has lasted long is looked at less often: a tenth of its age, but never less often than this."""
     door_s: float = 2.0
     """Between two tries of an admission door."""
     recheck_s: float = 60.0
     """Net under lost wake-ups: how long a gate or a drive waits at most before it looks again."""
+
+    def next_poll_s(self, age_s: float) -> float:
+        """How long to wait before the next look at something that has lasted `age_s` seconds."""
+        return max(self.poll_s, min(age_s / 10.0, self.slowest_poll_s))
 
 
 class Book:

@@ -8,46 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine.admission import node_door
+from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
-from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.planner.order import predecessors
 
 ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
-FAILURES = (TaskState.FAILED, TaskState.ROLLED_BACK)
-
-
-@dataclass(slots=True)
-class Board:
-    """What the drive knows about the campaign's nodes; made anew from storage whenever in doubt."""
-
-    plan: str
-    order: Mapping[str, frozenset[str]]
-    limit: int
-    scope: frozenset[str]
-    tasks: dict[str, NodeTask] = field(default_factory=dict)
-    announced: set[str] = field(default_factory=set)
-
-    @property
-    def ended(self) -> bool:
-        """Whether no node has anything left to do."""
-        return all(task.state in ENDED for task in self.tasks.values())
-
-    def ready(self) -> list[NodeTask]:
-        """Nodes whose turn it is by the plan's order."""
-        over = {node for node, task in self.tasks.items() if task.state in ENDED}
-        return [
-            task
-            for node, task in self.tasks.items()
-            if task.state is TaskState.PENDING and self.order.get(node, frozenset()) <= over
-        ]
 
 
 async def drive(ctx: Context, name: str) -> str:
@@ -85,14 +58,15 @@ async def _refresh(ctx: Context, name: str, board: Board, changed: frozenset[str
         for node in changed:
             task = await ctx.store.tasks.get(name, node)
             if task is not None:
-                board.tasks[node] = task
+                board.put(task)
     else:
-        board.tasks = {task.node: task for task in await ctx.store.tasks.list(name)}
+        for task in await ctx.store.tasks.list(name):
+            board.put(task)
 
 
 async def _take_up(ctx: Context, board: Board) -> None:
     """Make sure that every node under way has its workflow: a crash may have come between the two."""
-    for task in board.tasks.values():
+    for task in list(board.tasks.values()):
         if task.state in (TaskState.RUNNING, TaskState.HELD):
             await _start(ctx, task, board)
 
@@ -104,9 +78,11 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         await _complete(ctx, name, board)
         return
     ready = board.ready()
-    if not ready or await _host_failure(ctx, name, board):
+    if not ready:
         return
     unavailable = {n: why for n, why in (await ctx.cloud.unavailable()).items() if n in board.scope}
+    if await _host_failure(ctx, name, board, unavailable):
+        return
     for task in ready:
         slot = NodeSlot(campaign=name, node=task.node, task=task.id, since=ctx.clock.now())
         refusal = await ctx.store.admission.enter_node(slot, node_door(board.limit, unavailable, task.node))
@@ -117,12 +93,9 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
 
 async def _start(ctx: Context, task: NodeTask, board: Board) -> None:
     ref = TaskRef(task.campaign, task.node, task.attempt, task.wave, board.plan)
-    board.tasks[task.node] = task if task.state in (TaskState.RUNNING, TaskState.HELD) else _running(task)
+    if task.state is TaskState.PENDING:
+        board.put(replace(task, state=TaskState.RUNNING))
     await ctx.launcher.start("node", ref.id, ref.to_json())
-
-
-def _running(task: NodeTask) -> NodeTask:
-    return NodeTask(campaign=task.campaign, node=task.node, attempt=task.attempt, wave=task.wave, state=TaskState.RUNNING)
 
 
 async def accepted_failures(ctx: Context, name: str) -> set[str]:
@@ -132,8 +105,10 @@ async def accepted_failures(ctx: Context, name: str) -> set[str]:
 
 async def _over_budget(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
     """Suspend, or abort, when more nodes failed than allowed, or several with one and the same error."""
-    accepted = await accepted_failures(ctx, name) if any(t.state in FAILURES for t in board.tasks.values()) else set()
-    failures = [t for t in board.tasks.values() if t.state in FAILURES and t.id not in accepted]
+    if not board.failed:
+        return False
+    accepted = await accepted_failures(ctx, name)
+    failures = [task for task in board.failed.values() if task.id not in accepted]
     if not failures:
         return False
     policy = campaign.spec.failure
@@ -150,18 +125,19 @@ async def _over_budget(ctx: Context, name: str, campaign: Campaign, board: Board
     return True
 
 
-async def _host_failure(ctx: Context, name: str, board: Board) -> bool:
+async def _host_failure(ctx: Context, name: str, board: Board, unavailable: Mapping[str, str]) -> bool:
     """Whether a host of the scope failed on its own: nothing new starts until it is back or a person accepts it."""
-    known = set((await ctx.store.tasks.memo(name)).get("known_down") or ())
-    down = {node for node, why in (await ctx.cloud.unavailable()).items() if why.startswith("down")}
+    down = {node for node, why in unavailable.items() if why.startswith("down")}
     # A node that is having its turn, or whose turn ended in failure, is down for a reason that is known.
-    ours = {node for node, task in board.tasks.items() if task.state not in (TaskState.PENDING, TaskState.DONE)}
-    failed = sorted((down & board.scope) - known - ours)
-    for node in set(failed) - board.announced:
+    down = {node for node in down if node not in board.tasks or board.tasks[node].state in (TaskState.PENDING, TaskState.DONE)}
+    if not down:
+        return False
+    known = set((await ctx.store.tasks.memo(name)).get("known_down") or ())
+    for node in sorted(down - known - board.announced):
         board.announced.add(node)
         message = f"host {node} failed; no further node starts until it is back, or the campaign is paused and resumed"
         await _event(ctx, name, "campaign.host-failure", message, code=Code.UPG_HOST_FAILURE, node=node)
-    return bool(failed)
+    return bool(down - known)
 
 
 async def _complete(ctx: Context, name: str, board: Board) -> None:
@@ -172,7 +148,7 @@ async def _complete(ctx: Context, name: str, board: Board) -> None:
 
 async def _abort(ctx: Context, name: str, board: Board) -> None:
     """Nodes that have not begun are skipped; when those under way are back, the campaign is aborted."""
-    for task in board.tasks.values():
+    for task in list(board.tasks.values()):
         if task.state is TaskState.PENDING:
             await _skip_pending(ctx, task, board)
     if not board.ended:
@@ -198,7 +174,7 @@ async def _skip_pending(ctx: Context, task: NodeTask, board: Board) -> None:
         updated_at=ctx.clock.now(),
     )
     await ctx.store.tasks.put(skipped)
-    board.tasks[task.node] = skipped
+    board.put(skipped)
 
 
 async def change(

@@ -16,21 +16,27 @@ from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.targets import local_targets, target_lost
 
+MAX_TARGETS = 10
+"""Nodes that are tried for one instance before its node is given up: more would be a search, and that is the planner's."""
+
 
 async def move_away(job: Job, instance: Instance, kind: str, planned: Move | None) -> Outcome:
     """Move the instance; done when it is gone from the node, at rest and healthy."""
-    tries, reason = 0, f"no node has room for instance {instance.id}"
+    number = failures = 0
+    reason = f"no node has room for instance {instance.id}"
     async for target in _targets(job, instance, planned):
-        if tries > job.spec.migration.retries:
+        if failures > job.spec.migration.retries or number == MAX_TARGETS:
             break
-        tries += 1
+        number += 1
         order = MoveOrder(instance.id, job.node, target, "cold" if kind == "cold" else "live")
-        status = await _one_try(job, instance, order, tries)
+        status = await _one_try(job, instance, order, number)
         if status.state in (MoveState.DONE, MoveState.LOST):
             return done(f"{instance.id} is on {status.at}")
+        # A target that the cloud finds unfit cost the instance nothing: only a move that began counts as a failure.
+        failures += status.state is not MoveState.NONE
         reason = f"instance {instance.id} did not move to {target}: {status.message or status.state.value}"
         await _tell(job, order, "failed", status.message)
-    return failed(Code.UPG_MOVE_FAILED if tries else Code.UPG_NO_TARGET, reason)
+    return failed(Code.UPG_MOVE_FAILED if number else Code.UPG_NO_TARGET, reason)
 
 
 async def _targets(job: Job, instance: Instance, planned: Move | None) -> AsyncIterator[str]:
@@ -72,7 +78,8 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int) 
         await _tell(job, order, "started", "")
         status = await _follow(job, order)
     except PermanentError as error:
-        status = MoveStatus(MoveState.FAILED, order.origin, message=error.message)
+        unfit = error.code is Code.CLD_NO_VALID_HOST
+        status = MoveStatus(MoveState.NONE if unfit else MoveState.FAILED, order.origin, message=error.message)
     finally:
         await leave_impact(job, row.id)
     if status.state is MoveState.DONE:
@@ -91,7 +98,7 @@ async def _follow(job: Job, order: MoveOrder) -> MoveStatus:
             return status
         elif job.ctx.clock.now() - began > _longest(job):
             await job.ctx.cloud.abort_move(order)
-        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+        await job.ctx.clock.sleep(job.ctx.pace.next_poll_s(job.ctx.clock.now() - began))
 
 
 async def _settle(job: Job, order: MoveOrder, status: MoveStatus) -> None:

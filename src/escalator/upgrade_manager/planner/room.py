@@ -21,11 +21,13 @@ class Room:
         self._max_fill = max_fill
         self._used: dict[str, list[Counter[str]]] = {n.id: [Counter() for _ in n.numa] for n in inventory.nodes}
         self._groups: dict[str, Counter[str]] = defaultdict(Counter)
+        self._fill: dict[str, float] = {}  # computed when asked for, forgotten when the node changes
         for instance in inventory.instances:
             self.take(instance, instance.node, instance.cells)
 
     def take(self, instance: Instance, node: str, cells: Iterable[int]) -> None:
         """The instance occupies the node from now on."""
+        self._fill.pop(node, None)
         for cell in cells:
             used = self._used[node][cell]
             for resource, amount in instance.demand.items():
@@ -35,6 +37,7 @@ class Room:
 
     def leave(self, instance: Instance, node: str, cells: Iterable[int]) -> None:
         """The instance has left the node."""
+        self._fill.pop(node, None)
         for cell in cells:
             used = self._used[node][cell]
             for resource, amount in instance.demand.items():
@@ -51,13 +54,17 @@ class Room:
 
     def fill(self, node: Node) -> float:
         """How full the node's scarcest resource is, 0 to 1."""
+        known = self._fill.get(node.id)
+        if known is not None:
+            return known
         shares = [
             self._used[node.id][cell][resource] / amount
             for cell, capacity in enumerate(node.numa)
             for resource, amount in capacity.items()
             if amount
         ]
-        return max(shares, default=0.0)
+        self._fill[node.id] = full = max(shares, default=0.0)
+        return full
 
     def _holds(self, instance: Instance, node: str, cell: int, capacity: Mapping[str, float]) -> bool:
         used = self._used[node][cell]

@@ -46,11 +46,16 @@ async def _upgrade(job: Job) -> Outcome:
 
 async def follow(job: Job, operation: str) -> Progress:
     """Follow a detached operation to its end; the step's time-out bounds it."""
+    began = job.ctx.clock.now()
     while True:
         progress = await job.system.poll(job.node, operation)
         if progress.state is not OperationState.RUNNING:
             return progress
-        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+        await _pause(job, began)
+
+
+async def _pause(job: Job, began: float) -> None:
+    await job.ctx.clock.sleep(job.ctx.pace.next_poll_s(job.ctx.clock.now() - began))
 
 
 async def _reboot(job: Job) -> Outcome:
@@ -67,8 +72,9 @@ async def _reboot(job: Job) -> Outcome:
 
 
 async def _until_rebooted(job: Job, before: str) -> None:
+    began = job.ctx.clock.now()
     while (await job.system.boot_id(job.node)) in (None, before):
-        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+        await _pause(job, began)
 
 
 async def _verify(job: Job) -> Outcome:

@@ -1,0 +1,117 @@
+"""A whole Escalator on a simulated cloud within one process: memory storage, memory runtime, any clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from escalator.model.clock import Clock
+from escalator.model.release import Release
+from escalator.storage.memory import memory_store
+from escalator.storage.port import ReleaseRow, Store
+from escalator.upgrade_manager.engine.context import Context, Pace
+from escalator.upgrade_manager.engine.runtime import Course
+from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngine
+from escalator.upgrade_manager.engine.sheet import NoSheet
+from escalator.upgrade_manager.service import CampaignService
+from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialects.simulated import Simulated
+from escalator.vim_interface.vim import Parts, Vim
+from escalator.wiring import courses_of, make_context, simulated_drivers, waker
+from escalator.world.world import World
+
+RELEASE = Release.model_validate(
+    {
+        "metadata": {"name": "nfvi-agent"},
+        "spec": {
+            "version": "2.0.0",
+            "layers": {"agent": "2.0.0"},
+            "packages": ({"name": "nfvi-agent", "version": "2.0.0"},),
+            "reboot": "auto",
+        },
+    }
+)
+"""The release that the demo installs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """Everything of one simulated Escalator."""
+
+    world: World
+    store: Store
+    ctx: Context
+    engine: MemoryEngine
+    campaigns: CampaignService
+    vim: Vim
+
+
+@asynccontextmanager
+async def simulate(
+    world: World,
+    clock: Clock,
+    *,
+    store: Store | None = None,
+    journal: Journal | None = None,
+    pace: Pace | None = None,
+    strict: bool = False,
+) -> AsyncIterator[Simulation]:
+    """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way."""
+    store = store if store is not None else memory_store()
+    courses: dict[str, Course] = {}
+    engine = MemoryEngine(courses, clock, journal, strict=strict)
+    cloud, systems = simulated_drivers(world)
+    tokens = _numbers("simulated-reply")
+    vim = Vim(
+        Parts(
+            store=store,
+            dialects={"simulated": Simulated(world.vnfms)},
+            clock=clock,
+            credentials=Credentials(Path("/nonexistent")),
+            wake=waker(engine),
+            new_token=lambda: next(tokens),
+        )
+    )
+    ctx = make_context(
+        store=store,
+        cloud=cloud,
+        systems=systems,
+        vim=vim,
+        clock=clock,
+        launcher=engine,
+        sheet=NoSheet(),
+        pace=pace or Pace(),
+    )
+    courses.update(courses_of(ctx))
+    plans = _numbers("plan")
+    await _register(world, store)
+    outbox = asyncio.create_task(vim.run())
+    engine.recover()
+    try:
+        yield Simulation(world, store, ctx, engine, CampaignService(ctx, lambda: next(plans)), vim)
+    finally:
+        await engine.crash()
+        outbox.cancel()
+        await asyncio.gather(outbox, return_exceptions=True)
+
+
+async def _register(world: World, store: Store) -> None:
+    known = {vnfm.name for vnfm in await store.vnfms.list()}
+    for vnfm in world.vnfms.registrations():
+        if vnfm.name not in known:
+            await store.vnfms.add(vnfm)
+
+
+async def import_release(store: Store, release: Release, now: float) -> None:
+    """Make a release known without files: the simulated nodes need none."""
+    row = ReleaseRow(id=release.id, digest=release.id, document=release.model_dump(mode="json", by_alias=True), imported_at=now)
+    await store.releases.add(row)
+
+
+def _numbers(word: str) -> Iterator[str]:
+    """Ids that are the same in every run: a transcript has to be."""
+    return (f"{word}-{number:04d}" for number in count(1))

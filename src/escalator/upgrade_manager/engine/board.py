@@ -1,0 +1,63 @@
+"""What the drive of a campaign knows about its nodes, kept so that one change costs one change."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from escalator.model.progress import NodeTask, TaskState
+from escalator.upgrade_manager.engine.states import ENDED
+
+FAILURES = (TaskState.FAILED, TaskState.ROLLED_BACK)
+
+
+class Board:
+    """Nodes of a campaign by what can happen next. Made anew from storage whenever in doubt."""
+
+    def __init__(self, plan: str, order: Mapping[str, frozenset[str]], limit: int, scope: frozenset[str]) -> None:
+        self.plan = plan
+        self.limit = limit
+        self.scope = scope
+        self.tasks: dict[str, NodeTask] = {}
+        self.failed: dict[str, NodeTask] = {}
+        self.announced: set[str] = set()
+        self._open: set[str] = set()
+        self._before = {node: set(first) for node, first in order.items()}
+        self._after: defaultdict[str, list[str]] = defaultdict(list)
+        for node, first in order.items():
+            for other in first:
+                self._after[other].append(node)
+        self._ready: dict[str, NodeTask] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether no node has anything left to do."""
+        return not self._open
+
+    def ready(self) -> list[NodeTask]:
+        """Nodes whose turn it is by the plan's order."""
+        return sorted(self._ready.values(), key=lambda task: (task.wave, task.node))
+
+    def put(self, task: NodeTask) -> None:
+        """Take in a task as it is now."""
+        node = task.node
+        self.tasks[node] = task
+        self.failed.pop(node, None)
+        if task.state in FAILURES:
+            self.failed[node] = task
+        if task.state in ENDED:
+            self._open.discard(node)
+            # What waited for it may go, however it ended: a target that is lost is found out before each move.
+            for later in self._after[node]:
+                self._before[later].discard(node)
+                self._look(later)
+        else:
+            self._open.add(node)
+        self._look(node)
+
+    def _look(self, node: str) -> None:
+        task = self.tasks.get(node)
+        if task is not None and task.state is TaskState.PENDING and not self._before.get(node):
+            self._ready[node] = task
+        else:
+            self._ready.pop(node, None)
