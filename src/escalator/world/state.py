@@ -140,6 +140,7 @@ class State:
     def next_seq(self) -> int:
         """A number never given before."""
         self._seq += 1
+        self.meta.put("seq", str(self._seq))
         return self._seq
 
     def node(self, node_id: str) -> Node:
@@ -201,7 +202,7 @@ class State:
                 self.at_work[operation.node][operation.id] = None
         self._heap = [(event.at, event.seq) for event in self.events.rows.values()]
         heapq.heapify(self._heap)
-        self._seq = max((event.seq for event in self.events.rows.values()), default=0)
+        self._seq = int(self.meta.rows.get("seq", "0"))
 
     def _claimed(self, move: Move) -> tuple[str, tuple[int, ...], Any]:
         """What the move holds on the other end than the one its instance is counted on."""
