@@ -21,7 +21,7 @@ class Credentials:
 
     def read(self, name: str) -> str:
         """Return the secret, without the line's end; raises PermanentError (`VIM_CREDENTIAL_FILE`) with the reason."""
-        if not name or Path(name).name != name or name in (".", ".."):
+        if not name.isprintable() or Path(name).name != name or name in ("", ".", ".."):
             raise _unusable(name, "its name is no plain file name")
         path = self._folder / name
         try:
@@ -30,15 +30,21 @@ class Credentials:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise _unusable(name, error.strerror or "it cannot be opened") from error
-        with os.fdopen(handle, "rb") as file:
-            return _checked(name, os.fstat(handle).st_mode, file.read(MAX_BYTES + 1))
+        try:
+            _check_mode(name, os.fstat(handle).st_mode)
+            return _text(name, os.read(handle, MAX_BYTES + 1))
+        finally:
+            os.close(handle)
 
 
-def _checked(name: str, mode: int, content: bytes) -> str:
+def _check_mode(name: str, mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise _unusable(name, "it is no regular file")
     if mode & stat.S_IRWXO:
         raise _unusable(name, "everybody on this machine may read it; take that away with chmod o-rwx")
+
+
+def _text(name: str, content: bytes) -> str:
     if len(content) > MAX_BYTES:
         raise _unusable(name, f"it is larger than {MAX_BYTES} bytes")
     try:

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from escalator.model.errors import ConflictError, InputError, NotFoundError
+from escalator.model.inventory import Instance
+from escalator.model.notice import Auth, Vnfm, VnfmSpec
+from escalator.storage.memory import memory_store
+from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.registry import Registry
+
+URI = "http://vnfm.example:8080/notices"
+
+
+def spec(**changes: object) -> VnfmSpec:
+    return VnfmSpec.model_validate({"callback_uri": URI, **changes})
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(memory_store().vnfms, Credentials(tmp_path))
+
+
+async def problems(registry: Registry, given: VnfmSpec) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        await registry.add(Vnfm(name="new", spec=given))
+    return [str(problem) for problem in caught.value.problems]
+
+
+async def test_the_most_particular_registration_owns_an_instance(registry: Registry):
+    await registry.add(Vnfm(name="by-project", spec=spec(projects=("p1",))))
+    await registry.add(Vnfm(name="by-vnf", spec=spec(vnfs=("amf-7",))))
+    await registry.add(Vnfm(name="by-instance", spec=spec(instances=("vm-3",))))
+    instances = [
+        Instance(id="vm-1", project="p1", node="n"),
+        Instance(id="vm-2", project="p1", vnf="amf-7", node="n"),
+        Instance(id="vm-3", project="p1", vnf="amf-7", node="n"),
+        Instance(id="vm-4", project="p2", vnf="smf-1", node="n"),
+    ]
+    assert await registry.owners(instances) == {"vm-1": "by-project", "vm-2": "by-vnf", "vm-3": "by-instance"}
+
+
+async def test_a_changed_registration_counts_at_once(registry: Registry):
+    await registry.add(Vnfm(name="a", spec=spec(projects=("p1",))))
+    instance = Instance(id="vm-1", project="p2", node="n")
+    assert await registry.owners([instance]) == {}
+    await registry.replace(Vnfm(name="a", spec=spec(projects=("p2",))))
+    assert await registry.owners([instance]) == {"vm-1": "a"}
+
+
+async def test_overlaps_are_refused_and_name_the_other(registry: Registry):
+    await registry.add(Vnfm(name="a", spec=spec(projects=("p1",), vnfs=("amf",), instances=("vm-1",))))
+    found = await problems(registry, spec(projects=("p1", "p2"), vnfs=("amf",), instances=("vm-1",)))
+    assert found == [
+        "spec.projects: 'p1' belongs to VNF manager a",
+        "spec.vnfs: 'amf' belongs to VNF manager a",
+        "spec.instances: 'vm-1' belongs to VNF manager a",
+    ]
+
+
+async def test_a_registration_does_not_overlap_with_itself(registry: Registry):
+    await registry.add(Vnfm(name="a", spec=spec(projects=("p1",))))
+    await registry.replace(Vnfm(name="a", spec=spec(projects=("p1", "p2"))))
+
+
+async def test_a_name_is_taken_once_and_replaced_only_when_known(registry: Registry):
+    await registry.add(Vnfm(name="a", spec=spec()))
+    with pytest.raises(ConflictError):
+        await registry.add(Vnfm(name="a", spec=spec()))
+    with pytest.raises(NotFoundError):
+        await registry.replace(Vnfm(name="b", spec=spec()))
+
+
+async def test_the_native_dialect_needs_an_address(registry: Registry):
+    assert await problems(registry, VnfmSpec()) == [
+        "spec.callback_uri: the dialect vi-vnfm needs the address to which notices are sent"
+    ]
+    await registry.add(Vnfm(name="simulated", spec=VnfmSpec(dialect="simulated")))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "2852039166",
+        "0xA9FEA9FE",
+        "169.254.43518",
+        "0.0.0.0",
+        "[::]",
+        "224.0.0.1",
+    ],
+)
+async def test_addresses_where_metadata_services_answer_are_refused(registry: Registry, host: str):
+    found = await problems(registry, spec(callback_uri=f"http://{host}/notices"))
+    assert len(found) == 1
+    assert "link-local" in found[0]
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:1/x", "https://[2001:db8::1]:8443/x", "http://10.0.0.1/x", "https://vnfm/x"])
+async def test_ordinary_addresses_are_taken(registry: Registry, uri: str):
+    await registry.add(Vnfm(name="a", spec=spec(callback_uri=uri)))
+
+
+@pytest.mark.parametrize("uri", ["http://host:99999/x", "http://[::1/x", "http:///x", "http://host/x#part"])
+async def test_addresses_that_cannot_be_used_are_refused(registry: Registry, uri: str):
+    assert (await problems(registry, spec(callback_uri=uri)))[0].startswith("spec.callback_uri: ")
+
+
+@pytest.mark.parametrize("uri", ["http://user:secret@host/x", "http://user@host/x", "file:///etc/passwd", "gopher://h/x"])
+def test_credentials_in_an_address_and_other_schemes_are_no_registration(uri: str):
+    with pytest.raises(ValueError, match="callback_uri"):
+        spec(callback_uri=uri)
+
+
+async def test_authentication_needs_a_credential_that_can_be_read(registry: Registry, tmp_path: Path):
+    (tmp_path / "good").write_text("user:password\n")
+    (tmp_path / "good").chmod(0o600)
+    await registry.add(Vnfm(name="a", spec=spec(auth=Auth(type="basic", credential="good"))))
+    assert await problems(registry, spec(auth=Auth(type="bearer"))) == [
+        "spec.auth.credential: auth.type bearer needs the name of a file in the credentials folder"
+    ]
+    assert await problems(registry, spec(auth=Auth(type="bearer", credential="missing"))) == [
+        "spec.auth.credential: The credential 'missing' cannot be used: No such file or directory."
+    ]
+    assert await problems(registry, spec(auth=Auth(credential="good"))) == [
+        "spec.auth.credential: auth.type none uses no credential"
+    ]
+
+
+async def test_a_credential_for_basic_authentication_has_a_user(registry: Registry, tmp_path: Path):
+    (tmp_path / "token").write_text("only-a-token")
+    (tmp_path / "token").chmod(0o600)
+    found = await problems(registry, spec(auth=Auth(type="basic", credential="token")))
+    assert found == ["spec.auth.credential: for auth.type basic the file has to hold user:password"]
