@@ -1,0 +1,39 @@
+"""Names and logs of detached operations, the same for every driver."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from escalator.system_support.port import OperationState, Progress
+
+MAX_CHUNK_BYTES = 65536
+"""Log bytes per poll; the next poll goes on from the cursor."""
+EXIT_NOT_NEEDED = 70
+EXIT_RETRY = 75
+"""sysexits' EX_TEMPFAIL."""
+
+
+def folder_name(operation: str) -> str:
+    """A folder's name for an operation id: readable, safe, and another one for every other id."""
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", operation).strip("._-")[:60]
+    return f"{readable}-{hashlib.sha256(operation.encode()).hexdigest()[:16]}"
+
+
+def outcome(exit_code: int) -> OperationState:
+    """What an exit code means: 0 done, 70 not needed, 75 try again later, else failed."""
+    known = {0: OperationState.DONE, EXIT_NOT_NEEDED: OperationState.NOT_NEEDED, EXIT_RETRY: OperationState.RETRY}
+    return known.get(exit_code, OperationState.FAILED)
+
+
+def progress(state: OperationState, exit_code: int | None, log: bytes, cursor: int) -> Progress:
+    """Progress from the bytes of the log that follow the cursor; a line that is still being written waits for its end."""
+    full = len(log) >= MAX_CHUNK_BYTES
+    end = len(log) if state is not OperationState.RUNNING and not full else log.rfind(b"\n") + 1
+    used = log[: len(log) if full and end == 0 else end]
+    return Progress(
+        state=state,
+        exit_code=exit_code,
+        lines=tuple(used.decode(errors="replace").splitlines()),
+        cursor=cursor + len(used),
+    )

@@ -1,0 +1,223 @@
+"""System Support by Debian packages: the port's verbs as commands on the node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from escalator.model.clock import Clock
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.release import Release
+from escalator.settings import System
+from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, outcome, progress
+from escalator.system_support.packages.checks import Wanted, checks, facts, installer, wanted
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.system_support.releases.repository import COMPONENT, SUITE
+from escalator.system_support.ssh import Output, Ssh
+
+QUICK_S = 60.0
+"""A script that only looks or starts something: seconds, on a busy node."""
+LONG_S = 1800.0
+"""Staging and backup carry files; a node with a slow disk and gigabytes of state still fits."""
+SETTLE_S = 30.0
+"""How long a daemon may take to come up after its package was configured."""
+SETTLE_POLL_S = 1.0
+FOREVER = ("Hash Sum mismatch", "signatures couldn't be verified", "is not signed", "Unable to locate package", "was not found")
+"""What apt says when fetching again will bring the same: the files or the repository are wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where nodes get packages: URL of the manager's repository and its armoured public key."""
+
+    url: str
+    public_key: str
+
+
+class PackagesSystem:
+    """The `packages` driver. Nodes need sshd, python3, apt and dpkg."""
+
+    name = "packages"
+    capabilities = frozenset({"stage", "backup", "rollback", "reboot"})
+
+    def __init__(self, settings: System, credentials: Path, source: Source, clock: Clock, *, settle_s: float = SETTLE_S) -> None:
+        self._ssh = Ssh(settings.ssh, credentials)
+        self._source = source
+        self._clock = clock
+        self._settle_s = settle_s
+
+    async def inspect(self, node: str, release: Release) -> NodeFacts:
+        """What the node is and offers now. Raises TemporaryError when it does not answer."""
+        return facts(node, release, await self._probe(node, release))
+
+    async def stage(self, node: str, release: Release) -> None:
+        """Fetch the release's packages onto the node by apt, which checks them against the signed index."""
+        files_of_ours = (self._source.public_key, _sources(self._source.url), _apt_conf(self._source.url))
+        output = await self._script(node, ("stage.sh",), (*files_of_ours, *_pins(release)), LONG_S)
+        if output.exit_code == 0:
+            return
+        said = output.stdout.decode(errors="replace")
+        message = f"{release.id} could not be staged on {node}: {_last_errors(said)}"
+        if any(words in said for words in FOREVER):
+            raise PermanentError(Code.SYS_STAGE, message, remedy="Check that the release is imported and its files are whole.")
+        raise TemporaryError(Code.SYS_STAGE, message, remedy=f"Check that {node} reaches {self._source.url}.")
+
+    async def backup(self, node: str, release: Release, operation: str) -> Mapping[str, object]:
+        """Keep versions, configuration, state and the old packages themselves on the node; once per operation."""
+        name = folder_name(operation)
+        asked = {"operation": name, "paths": release.spec.state_paths, "packages": [pin.name for pin in release.spec.packages]}
+        before = await self.inspect(node, release)
+        output = await self._python(node, "backup.py", asked, LONG_S)
+        if output.exit_code != 0:
+            raise TemporaryError(Code.SYS_BACKUP, f"The backup of {node} failed: {output.stderr.strip()[-300:]}")
+        return {"id": name, "node": node, "daemon": before.daemon, **json.loads(output.stdout)}
+
+    async def start(self, node: str, release: Release, operation: str) -> None:
+        """Start the upgrade, detached, unless this operation runs or ended; one that was lost is started again."""
+        await self._start(node, operation, "upgrade.sh", _pins(release))
+
+    async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:
+        """Where the operation stands. The cursor counts bytes of its log."""
+        arguments = (folder_name(operation), str(cursor), str(MAX_CHUNK_BYTES))
+        output = await self._script(node, ("state.sh", "poll.sh"), arguments, QUICK_S)
+        word, _, log = output.stdout.partition(b"\n")
+        if word.isdigit():
+            return progress(outcome(int(word)), int(word), log, cursor)
+        try:
+            return progress(OperationState(word.decode()), None, log, cursor)
+        except ValueError as error:
+            raise TemporaryError(Code.SYS_OPERATION, f"{node} gave no answer about operation {operation}.") from error
+
+    async def verify(self, node: str, release: Release, operation: str | None) -> tuple[Check, ...]:
+        """Exit code, package state, the daemon's own version, health; the daemon gets some seconds to come up."""
+        ended = () if operation is None else (installer(await self.poll(node, operation), operation),)
+        return (*ended, *await self._settled(node, release, wanted(release)))
+
+    async def reboot_needed(self, node: str, release: Release) -> tuple[bool, str]:
+        """Whether the node has to reboot before it runs what was installed, and why."""
+        if release.spec.reboot != "auto":
+            return release.spec.reboot == "always", f"the release says {release.spec.reboot}"
+        probe = await self._probe(node, release)
+        if probe["reboot_required"]:
+            return True, f"asked for by {', '.join(probe['reboot_packages']) or 'an installed package'}"
+        if probe["newer_kernel"]:
+            return True, f"kernel {probe['newer_kernel']} is installed, {probe['kernel']} runs"
+        return False, "no package asks for it and the newest kernel runs"
+
+    async def reboot(self, node: str, boot_id: str) -> None:
+        """Ask the node to reboot, unless its boot id is another one already."""
+        output = await self._script(node, ("reboot.sh",), (boot_id,), QUICK_S)
+        if output.exit_code != 0:
+            raise TemporaryError(Code.SYS_REBOOT, f"{node} refuses to reboot: {output.stderr.strip()[-300:]}")
+
+    async def boot_id(self, node: str) -> str | None:
+        """The node's boot id; None while it does not answer."""
+        try:
+            output = await self._ssh.run(node, ["cat", "/proc/sys/kernel/random/boot_id"], timeout_s=QUICK_S)
+        except TemporaryError:
+            return None
+        return output.stdout.decode().strip() if output.exit_code == 0 else None
+
+    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
+        """Start putting the node back: state first, then the old packages, which the backup holds itself."""
+        names = [pin.name for pin in release.spec.packages]
+        await self._start(node, operation, "rollback.sh", [_backup_id(node, backup), *names])
+
+    async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
+        """Whether the node is back on what `backup` holds: packages, daemon's own version, health."""
+        kept = backup.get("packages")
+        versions = kept if isinstance(kept, Mapping) else {}
+        daemon = backup.get("daemon")
+        target = Wanted({pin.name: versions.get(pin.name) for pin in release.spec.packages}, str(daemon) if daemon else None)
+        if daemon is None:  # nothing ran before, so nothing has to answer now
+            release = release.model_copy(update={"spec": release.spec.model_copy(update={"daemon": None, "health": ()})})
+        return await self._settled(node, release, target)
+
+    async def _settled(self, node: str, release: Release, target: Wanted) -> tuple[Check, ...]:
+        """The checks, repeated for a bounded time while packages are right and the daemon is not yet."""
+        end = self._clock.now() + self._settle_s
+        while True:
+            found = checks(release, target, await self._probe(node, release))
+            coming_up = found[0].ok and not all(check.ok for check in found)
+            if not coming_up or self._clock.now() >= end:
+                return found
+            await self._clock.sleep(SETTLE_POLL_S)
+
+    async def _start(self, node: str, operation: str, work: str, arguments: Sequence[str]) -> None:
+        script = "\n".join(_text(part) for part in ("prelude.sh", work, "detached.sh"))
+        output = await self._script(node, ("state.sh", "start.sh"), (folder_name(operation), script, *arguments), QUICK_S)
+        if output.exit_code != 0:
+            message = f"The operation {operation} could not be started on {node}: {output.stderr.strip()[-300:]}"
+            raise TemporaryError(Code.SYS_OPERATION, message)
+
+    async def _probe(self, node: str, release: Release) -> Mapping[str, Any]:
+        urls = {check.url for check in release.spec.health} | ({release.spec.daemon.url} if release.spec.daemon else set())
+        asked = {"packages": [pin.name for pin in release.spec.packages], "urls": sorted(urls)}
+        output = await self._python(node, "probe.py", asked, QUICK_S)
+        try:
+            answer: Mapping[str, Any] = json.loads(output.stdout)
+        except ValueError as error:
+            said = output.stderr.strip()[-300:]
+            raise TemporaryError(
+                Code.SYS_UNREACHABLE, f"{node} cannot be inspected: {said}", remedy="It needs python3."
+            ) from error
+        return answer
+
+    async def _python(self, node: str, script: str, argument: object, timeout_s: float) -> Output:
+        argv = ["python3", "-I", "-", json.dumps(argument)]
+        return await self._ssh.run(node, argv, stdin=_text(script).encode(), timeout_s=timeout_s)
+
+    async def _script(self, node: str, scripts: Sequence[str], arguments: Sequence[str], timeout_s: float) -> Output:
+        text = "\n".join(_text(part) for part in ("prelude.sh", *scripts))
+        return await self._ssh.run(node, ["sh", "-s", "--", *arguments], stdin=text.encode(), timeout_s=timeout_s)
+
+
+def _text(script: str) -> str:
+    return files("escalator.system_support.packages.on_node").joinpath(script).read_text()
+
+
+def _pins(release: Release) -> list[str]:
+    return [f"{pin.name}={pin.version}" for pin in release.spec.packages]
+
+
+def _sources(url: str) -> str:
+    key = "/var/lib/escalator/apt/escalator.asc"
+    return f"Types: deb\nURIs: {url}/\nSuites: {SUITE}\nComponents: {COMPONENT}\nSigned-By: {key}"
+
+
+def _apt_conf(url: str) -> str:
+    """Options of apt for our repository: no other source, no proxy, no question, and errors are errors."""
+    home = "/var/lib/escalator/apt"
+    options = {
+        "Dir::Etc::sourcelist": f"{home}/escalator.sources",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::State::lists": f"{home}/lists/",
+        "Dir::Cache": f"{home}/cache/",
+        f"Acquire::http::Proxy::{urlsplit(url).hostname}": "DIRECT",
+        "Acquire::Languages": "none",
+        "Acquire::Max-FutureTime": "86400",  # the clock of a node may be behind the manager's
+        "Acquire::Retries": "2",
+        "APT::Update::Error-Mode": "any",
+        "Dpkg::Use-Pty": "0",
+        "DPkg::Lock::Timeout": "60",
+    }
+    lines = [f'{key} "{value}";' for key, value in options.items()]
+    return "\n".join([*lines, 'Dpkg::Options { "--force-confdef"; "--force-confold"; };'])
+
+
+def _last_errors(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.startswith(("E:", "W:", "Err:"))]
+    return " ".join(lines[-3:])[:500] or said.strip()[-300:]
+
+
+def _backup_id(node: str, backup: Mapping[str, object]) -> str:
+    name = backup.get("id")
+    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
+        raise PermanentError(Code.SYS_ROLLBACK, f"There is no backup of {node} to go back to.")
+    return name

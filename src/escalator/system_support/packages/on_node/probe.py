@@ -1,0 +1,105 @@
+"""Prints facts about this node as one JSON object. Runs on the node; its one argument is a JSON object."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+MAX_BODY = 65536
+FETCH_TIMEOUT_S = 5
+MEMORY_STEP_MIB = 256  # kernels of different versions keep a few MiB more or less for themselves
+
+
+def read(path: str) -> str:
+    """Text of a file; empty when it is not there."""
+    try:
+        with open(path, errors="replace") as file:  # noqa: PTH123 - this file runs on the node
+            return file.read(MAX_BODY)
+    except OSError:
+        return ""
+
+
+def output(*argv: str) -> str:
+    """Standard output of a command; empty when it fails."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - argv of ours
+    return done.stdout.decode(errors="replace")
+
+
+def packages(names: list[str]) -> dict[str, list[str]]:
+    """Version and state per package that the node's database knows."""
+    found = {}
+    for name in names:
+        for line in output("dpkg-query", "-W", "-f", "${Package}\\t${Version}\\t${db:Status-Abbrev}\\n", name).splitlines():
+            package, version, state = line.split("\t")
+            if version and state[1:2] not in ("n", "c"):
+                found[package] = [version, state.strip()]
+    return found
+
+
+def fetch(url: str) -> dict[str, Any]:
+    """Status and body of a GET on this node; status 0 when nothing answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=FETCH_TIMEOUT_S) as answer:
+            return {"status": answer.status, "body": answer.read(MAX_BODY).decode(errors="replace")}
+    except urllib.error.HTTPError as error:
+        return {"status": error.code, "body": error.read(MAX_BODY).decode(errors="replace")}
+    except (OSError, ValueError) as error:
+        return {"status": 0, "body": "", "error": str(error)[:200]}
+
+
+def offers() -> dict[str, float]:
+    """Countable things that this node has to offer."""
+    memory = re.search(r"MemTotal:\s+(\d+)", read("/proc/meminfo"))
+    mib = int(memory.group(1)) / 1024 if memory else 0
+    found: dict[str, float] = {"cpus": os.cpu_count() or 0, "memory_mib": round(mib / MEMORY_STEP_MIB) * MEMORY_STEP_MIB}
+    for path in glob.glob("/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages"):  # noqa: PTH207
+        found["hugepages_" + path.split("/")[-2].split("-")[1]] = int(read(path) or 0)
+    for path in glob.glob("/sys/bus/pci/devices/*/vendor"):  # noqa: PTH207
+        ids = (read(path).strip()[2:], read(path[:-6] + "device").strip()[2:])
+        found["pci_%s:%s" % ids] = found.get("pci_%s:%s" % ids, 0) + 1  # noqa: UP031
+    for path in sorted(glob.glob("/etc/escalator/offers.d/*.json")):  # noqa: PTH207
+        try:
+            own = json.loads(read(path))
+        except ValueError:
+            continue  # what cannot be counted is missing from the offers, and that is seen
+        items = own.items() if isinstance(own, dict) else ()
+        found.update({str(k)[:100]: v for k, v in items if isinstance(v, (int, float)) and not isinstance(v, bool)})
+    return found
+
+
+def newer_kernel() -> str:
+    """The newest installed kernel when it is newer than the running one (of the same flavour's files in /boot)."""
+    names = [path[len("/boot/vmlinuz-") :] for path in glob.glob("/boot/vmlinuz-*")]  # noqa: PTH207
+    running = os.uname().release
+    newest = sorted(names, key=lambda name: [(part.isdigit(), part.zfill(20)) for part in re.split(r"(\d+)", name)])[-1:]
+    return newest[0] if running in names and newest[0] != running else ""
+
+
+def main(wanted: dict[str, Any]) -> dict[str, Any]:
+    """All facts."""
+    system = dict(re.findall(r'^(ID|VERSION_ID)="?([^"\n]*)', read("/etc/os-release"), re.MULTILINE))
+    return {
+        "boot_id": read("/proc/sys/kernel/random/boot_id").strip(),
+        "kernel": os.uname().release,
+        "os": (system.get("ID", "") + " " + system.get("VERSION_ID", "")).strip(),
+        "arch": output("dpkg", "--print-architecture").strip(),
+        "packages": packages(wanted["packages"]),
+        "audit": output("dpkg", "--audit")[:2000],
+        "urls": {url: fetch(url) for url in wanted["urls"]},
+        "offers": offers(),
+        "reboot_required": os.path.exists("/run/reboot-required"),  # noqa: PTH110
+        "reboot_packages": sorted(set(read("/run/reboot-required.pkgs").split())),
+        "newer_kernel": newer_kernel(),
+    }
+
+
+if __name__ == "__main__":
+    json.dump(main(json.loads(sys.argv[1])), sys.stdout)

@@ -1,0 +1,35 @@
+# The work of a rollback: arguments are the backup's folder name and the names of the packages.
+stop_services() {
+  for p in "$@"; do
+    dpkg-query -L "$p" 2>/dev/null | grep -E '^/etc/init\.d/|/systemd/system/[^/@]*\.service$'
+  done | sed 's|.*/||; s|\.service$||' | sort -u | while read -r s; do
+    if [ -d /run/systemd/system ]; then systemctl stop "$s.service"; else service "$s" stop; fi </dev/null
+  done
+}
+restore_state() {
+  while read -r path; do
+    case $path in /?*/?*) rm -rf -- "$path" ;; esac
+  done <"$b/paths"
+  tar -C / --numeric-owner --acls --xattrs -xpf "$b/state.tar"
+}
+back() {
+  # State first: the old daemon refuses state that the new one has changed, and the downgrade starts it.
+  stop_services "$@"
+  restore_state || return 1
+  set --
+  for deb in "$b"/debs/*.deb; do [ -e "$deb" ] && set -- "$@" "$deb"; done
+  for pin in $(cat "$b/pins"); do
+    ls "$b/debs/${pin%%=*}_"*.deb >/dev/null 2>&1 || set -- "$@" "$pin"
+  done
+  for name in $(cat "$b/absent"); do set -- "$@" "$name-"; done
+  ours install "$@"
+}
+work() {
+  b=$E/backups/$1; shift
+  [ -d "$b" ] || { echo "there is no backup $b"; return 1; }
+  (cd "$b" && sha256sum --quiet -c sums) || { echo "the backup is damaged"; return 1; }
+  back "$@" || { dpkg --configure -a; back "$@"; } || return 1
+  while read -r s; do
+    if [ -d /run/systemd/system ]; then systemctl start "$s.service"; else service "$s" status >/dev/null || service "$s" start; fi </dev/null
+  done <"$b/services"
+}

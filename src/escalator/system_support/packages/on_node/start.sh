@@ -1,0 +1,23 @@
+# start.sh NAME SCRIPT ARGUMENT...: starts the detached script once. What was lost or is to be retried is started again.
+d=$E/operations/$1; script=$2; name=$1; shift 2
+(umask 077; mkdir -p "$d") || exit 1
+case $(standing "$d") in
+  unknown) ;;
+  lost | 75)
+    n=1; while [ -e "$d/earlier.$n" ]; do n=$((n + 1)); done
+    mkdir "$d/earlier.$n"; mv "$d/rc" "$d/earlier.$n/" 2>/dev/null; mv "$d/started" "$d/earlier.$n/" || exit 1 ;;
+  *) exit 0 ;;
+esac
+printf '%s\n' "$script" >"$d/run.sh.part" && sync "$d/run.sh.part" && mv "$d/run.sh.part" "$d/run.sh" || exit 1
+if [ -d /run/systemd/system ]; then
+  systemctl reset-failed "escalator-$name.service" 2>/dev/null
+  systemd-run --quiet --collect --unit="escalator-$name" /bin/sh "$d/run.sh" "$d" "$@" </dev/null || [ -d "$d/started" ] || exit 1
+else
+  setsid -f /bin/sh "$d/run.sh" "$d" "$@" </dev/null >/dev/null 2>&1 || exit 1
+fi
+for wait in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do # a shell's start takes milliseconds
+  [ -d "$d/started" ] && exit 0
+  sleep 0.1
+done
+echo "the operation did not start" >&2
+exit 1
