@@ -148,6 +148,22 @@ class OpenStackBed:
     def _pid_file(self, host: str) -> Path:
         return self.layout.pids / f"compute-{host}.pid"
 
+    def reset(self) -> None:
+        """An empty cloud of healthy hosts again: no instances, faults, ports, aggregates, cordons; every host is up."""
+        for host in self.hosts:
+            for file in (self.facts_file(host), self._faults_file(host)):
+                file.unlink(missing_ok=True)
+            self.start_compute(host)
+        self.layout.ports_file.unlink(missing_ok=True)
+        for host in self.hosts:
+            service = self.cloud.service(host)
+            if service["status"] != "enabled" or service["disabled_reason"]:
+                self.cloud.set_service(host, status="enabled")
+            if service["forced_down"]:
+                self.cloud.set_service(host, forced_down=False)
+        self.wait_up(self.hosts)
+        self.cloud.clear()
+
     # Files that hosts read again at each call
 
     def facts_file(self, host: str) -> Path:
@@ -163,7 +179,10 @@ class OpenStackBed:
 
     def set_fault(self, host: str, **faults: dict[str, Any]) -> None:
         """What goes wrong on the host from now on, by operation; nothing when nothing is named."""
-        _replace(self.layout.hosts / f"{host}.faults.json", faults)
+        _replace(self._faults_file(host), faults)
+
+    def _faults_file(self, host: str) -> Path:
+        return self.layout.hosts / f"{host}.faults.json"
 
     def set_ports(self, ports: Sequence[dict[str, str]]) -> None:
         """The SR-IOV ports that the cloud shows: id, device_id and binding:vnic_type of each."""

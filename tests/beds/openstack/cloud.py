@@ -115,6 +115,13 @@ class BedCloud:
         for server_id in server_ids:
             self.wait(lambda key=server_id: self._gone(key), f"{server_id} is not gone")
 
+    def clear(self) -> None:
+        """Delete every instance, server group and aggregate."""
+        self.delete(*self.servers())
+        for group in self._get("/os-server-groups?all_projects=True")["server_groups"]:
+            self.delete_group(group["id"])
+        self.delete_aggregates()
+
     def _gone(self, server_id: str) -> bool:
         return bool(self.compute.get(f"/servers/{server_id}").status_code == 404)
 

@@ -18,6 +18,7 @@ Json = Mapping[str, Any]
 _KINDS = {"live": ("live-migration",), "cold": ("migration", "resize")}
 _TASKS = {"live": ("migrating",), "cold": ("resize_prep", "resize_migrating", "resize_migrated", "resize_finish")}
 _BROKEN = ("failed", "error", "cancelled")
+_ENDED = (*_BROKEN, "completed", "confirmed", "reverted", "done")
 _POWER_ACTIONS = ("create", "start", "stop", "reboot", "rebuild", "unshelve", "resume", "restore", "evacuate")
 _RUNNING, _SHUTDOWN = 1, 4
 """Nova's numbers of power states."""
@@ -28,7 +29,7 @@ def judge(order: MoveOrder, server: Json | None, record: Json | None) -> MoveSta
     if server is None:
         return MoveStatus(MoveState.LOST, None, healthy=False, message="the instance does not exist any more")
     if record is None or not _belongs(record, order):
-        return _without_record(order, server)
+        return _without_record(order, server, others=record is not None and record["status"] not in _ENDED)
     return _live(order, server, record) if order.kind == "live" else _cold(order, server, record)
 
 
@@ -41,9 +42,10 @@ def _belongs(record: Json, order: MoveOrder) -> bool:
     )
 
 
-def _without_record(order: MoveOrder, server: Json) -> MoveStatus:
+def _without_record(order: MoveOrder, server: Json, *, others: bool) -> MoveStatus:
     host, task = server["OS-EXT-SRV-ATTR:host"], server["OS-EXT-STS:task_state"]
-    if task in _TASKS[order.kind]:
+    # The task is set before the record is made; with someone else's move under way it is theirs.
+    if task in _TASKS[order.kind] and not others:
         return MoveStatus(MoveState.RUNNING, host)
     if host == order.target and task is None:
         return MoveStatus(MoveState.DONE, host, healthy=_sound(server))
