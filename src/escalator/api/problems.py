@@ -40,6 +40,7 @@ SCHEMA: Mapping[str, Any] = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "code": {"type": "string", "pattern": "^ESC-[A-Z]{3}-[0-9]{3}$"},
+        "exit_code": {"type": "integer"},
         "remedy": {"type": "string"},
         "problems": {
             "type": "array",
@@ -64,16 +65,17 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-def problem(
+def problem(  # noqa: PLR0913 - each is a member of a problem
     status: int,
     code: Code,
     detail: str,
     *,
     remedy: str = "",
     problems: Sequence[Problem] = (),
+    exit_code: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Return the response for a failure."""
+    """Return the response for a failure; `exit_code` is what a command line ends with."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -81,6 +83,8 @@ def problem(
         "detail": detail,
         "code": code.value,
     }
+    if exit_code is not None:
+        body["exit_code"] = exit_code
     if remedy:
         body["remedy"] = remedy
     if problems:
@@ -97,7 +101,15 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str] | None = None)
             raise error
         status = _STATUS_OF.get(error.code, error.http_status)
         problems = error.problems if isinstance(error, InputError) else ()
-        return problem(status, error.code, error.message, remedy=error.remedy, problems=problems, headers=always | _extra(status))
+        return problem(
+            status,
+            error.code,
+            error.message,
+            remedy=error.remedy,
+            problems=problems,
+            exit_code=error.exit_code,
+            headers=always | _extra(status),
+        )
 
     async def routing(_: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):

@@ -103,6 +103,7 @@ class Code(Enum):
     API_TIMEOUT = "ESC-API-007"  # what was waited for did not happen in time
     API_INTERNAL = "ESC-API-008"  # an internal error; the log has the details
     API_METHOD = "ESC-API-009"  # the resource does not know this method
+    API_PORT = "ESC-API-010"  # a listener's address cannot be bound
 
     # Configuration and documents
     CFG_SETTINGS = "ESC-CFG-001"  # the settings are not valid

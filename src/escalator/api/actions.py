@@ -1,0 +1,28 @@
+"""Bodies of actions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from escalator.model.document import DnsLabel, Model
+
+
+class StartAction(Model):
+    """Start by the given plan, or the campaign's own."""
+
+    plan: str | None = None
+    accept_drift: bool = False
+
+
+class StateAction(Model):
+    """Why a person pauses or aborts; it stands in the history."""
+
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class NodeAction(Model):
+    """Of which campaign a node is retried or skipped."""
+
+    campaign: DnsLabel

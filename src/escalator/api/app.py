@@ -1,0 +1,32 @@
+"""The operators' app: REST API and events."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import FastAPI
+
+from escalator.api.openapi import describe
+from escalator.api.problems import add_problem_handlers, documented
+from escalator.api.routes import campaigns, events, health, nodes, notices, releases, server, vnfms
+from escalator.api.security import Guard, hosts_of
+from escalator.api.services import Running, Services
+
+
+def operators_app(services: Services, closing: asyncio.Event | None = None) -> FastAPI:
+    """Return the app of the operators' listener. Streams end when `closing` is set."""
+    app = bare_app()
+    app.state.running = Running(services, closing or asyncio.Event())
+    app.add_middleware(Guard, token=services.token, hosts=hosts_of(services.settings.server))
+    return app
+
+
+def bare_app() -> FastAPI:
+    """Return the app with its routes only: enough for its OpenAPI document, and guarded by nothing."""
+    app = FastAPI(title="Escalator", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    add_problem_handlers(app)
+    app.include_router(health.router)
+    for part in (campaigns, nodes, releases, vnfms, notices, events, server):
+        app.include_router(part.router, prefix="/v1", responses=documented(401, 403))
+    describe(app)
+    return app

@@ -1,0 +1,124 @@
+"""Campaigns and their plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from escalator.api import shapes
+from escalator.api.actions import StartAction, StateAction
+from escalator.api.details import campaign_details
+from escalator.api.documents import body, read_optional, read_text
+from escalator.api.problems import documented
+from escalator.api.services import Here
+from escalator.api.times import stamp
+from escalator.api.views import CampaignDetails, CampaignSummary, PlanRef
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
+from escalator.upgrade_manager.engine.states import ACTIVE
+
+router = APIRouter(tags=["campaigns"])
+_PLAN: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Plan"}}}}
+}
+
+
+@router.post("/campaigns", status_code=201, responses=documented(404, 409, 413, 415, 422), openapi_extra=dict(body("Campaign")))
+async def create_campaign(services: Here, request: Request, response: Response) -> CampaignSummary:
+    """Store a campaign document, YAML or JSON."""
+    row = await services.campaigns.create(await read_text(request))
+    response.headers["Location"] = f"/v1/campaigns/{row.name}"
+    return shapes.campaign_summary(row)
+
+
+@router.get("/campaigns")
+async def list_campaigns(services: Here) -> Sequence[CampaignSummary]:
+    """All campaigns, oldest first; with their progress while they hold the cloud."""
+    found = []
+    for row in await services.campaigns.list():
+        tasks = await services.ctx.store.tasks.list(row.name) if row.state in ACTIVE else None
+        found.append(shapes.campaign_summary(row, tasks))
+    return found
+
+
+@router.get("/campaigns/{name}", responses=documented(404))
+async def get_campaign(services: Here, name: str) -> CampaignDetails:
+    """One campaign with its nodes, its progress, whom it waits for, and what a person can do next."""
+    return await campaign_details(services, name)
+
+
+@router.get("/campaigns/{name}/plans", responses=documented(404))
+async def list_plans(services: Here, name: str) -> Sequence[PlanRef]:
+    """The campaign's plans, oldest first."""
+    view = await services.campaigns.show(name)
+    return [
+        PlanRef(
+            id=plan.id,
+            digest=plan.digest,
+            parent=plan.parent,
+            created_at=stamp(plan.created_at),
+            current=plan.id == view.row.plan,
+        )
+        for plan in await services.ctx.store.campaigns.list_plans(name)
+    ]
+
+
+@router.get("/plans/{plan_id}", response_class=Response, responses={**documented(404), **_PLAN}, tags=["plans"])
+async def get_plan(services: Here, plan_id: str) -> Response:
+    """The plan document exactly as it is stored."""
+    row = await services.ctx.store.campaigns.get_plan(plan_id)
+    if row is None:
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no plan {plan_id!r}.")
+    return Response(row.document, media_type="application/json")
+
+
+@router.post("/campaigns/{name}/actions/plan", response_class=Response, responses={**documented(404, 409, 502, 503), **_PLAN})
+async def plan_campaign(services: Here, name: str) -> Response:
+    """Look at the cloud, plan, and store the plan with its report. The answer is the plan, smooth or not."""
+    plan = await services.campaigns.plan(name)
+    return Response(plan.model_dump_json(by_alias=True), media_type="application/json")
+
+
+@router.post(
+    "/campaigns/{name}/actions/start",
+    status_code=202,
+    responses=documented(404, 409, 413, 415, 422, 502, 503),
+    openapi_extra=dict(body("StartAction", required=False)),
+)
+async def start_campaign(services: Here, name: str, request: Request, response: Response) -> CampaignSummary:
+    """Start. Refused when the plan is not smooth, when the cloud changed beyond it, or when another campaign runs."""
+    action = await read_optional(request, StartAction)
+    response.headers["Location"] = f"/v1/campaigns/{name}"
+    return shapes.campaign_summary(await services.campaigns.start(name, action.plan, accept_drift=action.accept_drift))
+
+
+@router.post(
+    "/campaigns/{name}/actions/pause",
+    status_code=202,
+    responses=documented(404, 409, 422),
+    openapi_extra=dict(body("StateAction", required=False)),
+)
+async def pause_campaign(services: Here, name: str, request: Request) -> CampaignSummary:
+    """No step begins any more; those under way end."""
+    action = await read_optional(request, StateAction)
+    return shapes.campaign_summary(await services.campaigns.pause(name, action.reason))
+
+
+@router.post("/campaigns/{name}/actions/resume", status_code=202, responses=documented(404, 409, 502, 503))
+async def resume_campaign(services: Here, name: str) -> CampaignSummary:
+    """Go on; what failed so far is accepted by this."""
+    return shapes.campaign_summary(await services.campaigns.resume(name))
+
+
+@router.post(
+    "/campaigns/{name}/actions/abort",
+    status_code=202,
+    responses=documented(404, 409, 422),
+    openapi_extra=dict(body("StateAction", required=False)),
+)
+async def abort_campaign(services: Here, name: str, request: Request) -> CampaignSummary:
+    """Start nothing more and put the nodes that are not changed yet back in service."""
+    action = await read_optional(request, StateAction)
+    return shapes.campaign_summary(await services.campaigns.abort(name, action.reason))

@@ -1,0 +1,84 @@
+"""Nodes of the cloud and their turns in campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import APIRouter, Request
+
+from escalator.api import shapes
+from escalator.api.actions import NodeAction
+from escalator.api.documents import body, read
+from escalator.api.problems import documented
+from escalator.api.services import Here, Services
+from escalator.api.views import NodeDetails, NodeView, TaskView
+from escalator.model.campaign import Migration
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
+from escalator.model.progress import NodeTask
+from escalator.upgrade_manager.engine.states import ACTIVE
+
+router = APIRouter(tags=["nodes"])
+
+
+@router.get("/nodes", responses=documented(404, 502, 503))
+async def list_nodes(services: Here, campaign: str | None = None) -> Sequence[NodeView]:
+    """The cloud's nodes, with their turn in the campaign that holds the cloud; or those of the campaign named."""
+    inventory = await services.ctx.cloud.inventory(Migration())
+    tasks = await _tasks(services, campaign)
+    return [
+        shapes.node_view(node, len(inventory.instances_by_node.get(node.id, ())), tasks.get(node.id))
+        for node in inventory.nodes
+        if campaign is None or node.id in tasks
+    ]
+
+
+@router.get("/nodes/{node}", responses=documented(404, 502, 503))
+async def get_node(services: Here, node: str, campaign: str | None = None) -> NodeDetails:
+    """One node with its instances and its turn."""
+    inventory = await services.ctx.cloud.inventory(Migration())
+    found = inventory.node_by_id.get(node)
+    if found is None:
+        raise NotFoundError(Code.CLD_NOT_FOUND, f"The cloud has no node {node!r}.", remedy="escalator node list")
+    hosted = inventory.instances_by_node.get(node, ())
+    task = (await _tasks(services, campaign)).get(node)
+    return NodeDetails(
+        **shapes.node_view(found, len(hosted), task).model_dump(),
+        node_task=shapes.task_view(task) if task else None,
+        hosted=hosted,
+    )
+
+
+@router.post(
+    "/nodes/{node}/actions/retry",
+    status_code=202,
+    responses=documented(404, 409, 413, 415, 422),
+    openapi_extra=dict(body("NodeAction")),
+)
+async def retry_node(services: Here, node: str, request: Request) -> TaskView:
+    """Give a node that failed or was skipped another turn; a suspended campaign goes on."""
+    action = await read(request, NodeAction)
+    return shapes.task_view(await services.campaigns.retry(action.campaign, node))
+
+
+@router.post(
+    "/nodes/{node}/actions/skip",
+    status_code=202,
+    responses=documented(404, 409, 413, 415, 422),
+    openapi_extra=dict(body("NodeAction")),
+)
+async def skip_node(services: Here, node: str, request: Request) -> TaskView:
+    """Leave out a node that waits for its turn or has failed; a suspended campaign goes on."""
+    action = await read(request, NodeAction)
+    return shapes.task_view(await services.campaigns.skip(action.campaign, node))
+
+
+async def _tasks(services: Services, campaign: str | None) -> Mapping[str, NodeTask]:
+    """Tasks by node: of the campaign named, else of the one that holds the cloud."""
+    if campaign is not None:
+        view = await services.campaigns.show(campaign)
+        return {task.node: task for task in view.tasks}
+    for row in await services.campaigns.list():
+        if row.state in ACTIVE:
+            return {task.node: task for task in await services.ctx.store.tasks.list(row.name)}
+    return {}

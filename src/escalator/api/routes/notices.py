@@ -1,0 +1,41 @@
+"""Notices to VNF managers and what they answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from escalator.api import shapes
+from escalator.api.problems import documented
+from escalator.api.services import Here
+from escalator.api.times import stamp
+from escalator.api.views import NoticeDetails, NoticeView
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
+
+router = APIRouter(tags=["notices"])
+
+
+@router.get("/notices", responses=documented(422))
+async def list_notices(
+    services: Here, campaign: str | None = None, limit: Annotated[int, Query(ge=1, le=5000)] = 1000
+) -> Sequence[NoticeView]:
+    """Notices, newest first."""
+    return [shapes.notice_view(notice) for notice in await services.ctx.store.notices.list(campaign, limit)]
+
+
+@router.get("/notices/{notice_id}", responses=documented(404))
+async def get_notice(services: Here, notice_id: str) -> NoticeDetails:
+    """One notice with its instances and every reply that came to it, counted or not."""
+    notice = await services.ctx.store.notices.get(notice_id)
+    if notice is None:
+        raise NotFoundError(Code.VIM_NOT_FOUND, f"There is no notice {notice_id!r}.", remedy="escalator notice list")
+    replies = await services.ctx.store.notices.replies(notice_id)
+    return NoticeDetails(
+        **shapes.notice_view(notice).model_dump(),
+        resources=[resource.model_dump(mode="json") for resource in notice.resources],
+        allowed_actions=notice.allowed_actions,
+        replies=[{"at": stamp(reply["at"]), "verdict": reply["verdict"], "reply": reply["reply"]} for reply in replies],
+    )

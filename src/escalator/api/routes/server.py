@@ -1,0 +1,52 @@
+"""The cloud as it is, the server's settings, and what is not put back yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from escalator.api import shapes
+from escalator.api.problems import documented
+from escalator.api.services import Here
+from escalator.api.views import RestorationView
+from escalator.model.campaign import Migration
+
+router = APIRouter(tags=["server"])
+_INVENTORY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Inventory"}}}}
+}
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@|((?:password|passwd|secret|token)=)[^&\s]+", re.IGNORECASE)
+
+
+@router.get("/inventory", response_class=Response, responses={**documented(502, 503), **_INVENTORY})
+async def get_inventory(services: Here) -> Response:
+    """The real cloud as an inventory document, as `escalator plan` reads it."""
+    inventory = await services.ctx.cloud.inventory(Migration())
+    return Response(inventory.model_dump_json(by_alias=True, exclude_defaults=False), media_type="application/json")
+
+
+@router.get("/config")
+async def get_config(services: Here) -> Mapping[str, Any]:
+    """The settings in force. Secrets are not in them but in files; a password in an address is left out."""
+    shown: Mapping[str, Any] = redacted(services.settings.model_dump(mode="json"))
+    return shown
+
+
+@router.get("/restorations")
+async def list_restorations(services: Here) -> Sequence[RestorationView]:
+    """The break-glass sheet: what Escalator changed and has not put back yet, with the commands to do it by hand."""
+    return [shapes.restoration_view(row) for row in await services.ctx.store.restorations.open()]
+
+
+def redacted(value: Any) -> Any:  # noqa: ANN401 - plain data
+    """The same data with passwords in addresses replaced by `***`."""
+    if isinstance(value, dict):
+        return {key: redacted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [redacted(inner) for inner in value]
+    if isinstance(value, str):
+        return _PASSWORD.sub(lambda m: f"{m[2]}***" if m[2] else f"{m[1]}:***@", value)
+    return value

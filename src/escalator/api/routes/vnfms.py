@@ -1,0 +1,67 @@
+"""Registered VNF managers. Credentials are names of files on the server; what the files hold is never seen here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
+
+from escalator.api.documents import body, read
+from escalator.api.problems import documented
+from escalator.api.services import Here, Services
+from escalator.api.views import ReachabilityView
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
+from escalator.model.notice import Vnfm
+from escalator.model.progress import Event
+
+router = APIRouter(tags=["vnfms"])
+
+
+@router.post("/vnfms", status_code=201, responses=documented(409, 413, 415, 422), openapi_extra=dict(body("Vnfm")))
+async def register_vnfm(services: Here, request: Request, response: Response) -> Vnfm:
+    """Register a VNF manager: what it owns and how it is reached."""
+    vnfm = await read(request, Vnfm)
+    await services.vim.registry.add(vnfm)
+    await _tell(services, "vnfm.register", vnfm.name)
+    response.headers["Location"] = f"/v1/vnfms/{vnfm.name}"
+    return vnfm
+
+
+@router.get("/vnfms")
+async def list_vnfms(services: Here) -> Sequence[Vnfm]:
+    """All VNF managers, in order of name."""
+    return await services.ctx.store.vnfms.list()
+
+
+@router.get("/vnfms/{name}", responses=documented(404))
+async def get_vnfm(services: Here, name: str) -> Vnfm:
+    """One VNF manager."""
+    return await _vnfm(services, name)
+
+
+@router.delete("/vnfms/{name}", status_code=204, responses=documented(404))
+async def remove_vnfm(services: Here, name: str) -> Response:
+    """Forget a VNF manager; its instances have nobody who speaks for them from now on."""
+    await services.ctx.store.vnfms.remove(name)
+    await _tell(services, "vnfm.remove", name)
+    return Response(status_code=204)
+
+
+@router.post("/vnfms/{name}/actions/test", responses=documented(404))
+async def test_vnfm(services: Here, name: str) -> ReachabilityView:
+    """Ask its address whether it would take notices. The answer is 200 in either case: `ok` says it."""
+    found = await services.vim.test(await _vnfm(services, name))
+    return ReachabilityView(vnfm=found.vnfm, ok=found.ok, code=found.code, message=found.message)
+
+
+async def _vnfm(services: Services, name: str) -> Vnfm:
+    vnfm = await services.ctx.store.vnfms.get(name)
+    if vnfm is None:
+        raise NotFoundError(Code.VIM_NOT_FOUND, f"There is no VNF manager {name!r}.", remedy="escalator vnfm list")
+    return vnfm
+
+
+async def _tell(services: Services, action: str, name: str) -> None:
+    event = Event(at=services.ctx.clock.now(), action=action, object_id=name, outcome="done")
+    await services.ctx.store.events.append((event,))

@@ -1,0 +1,85 @@
+"""What the routes work with. The composition root hands it in; the routes never build anything."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+
+from escalator.settings import Settings
+from escalator.storage.port import ReleaseRow
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.vim_interface.vim import Vim
+
+
+class Importer(Protocol):
+    """Takes a folder with a release document and its files."""
+
+    async def import_directory(self, path: Path) -> ReleaseRow:
+        """Check, keep and publish the release. Raises InputError with all problems, ConflictError."""
+        ...
+
+
+class Services(Protocol):
+    """All parts of a running Escalator that operators reach."""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings in force."""
+        ...
+
+    @property
+    def ctx(self) -> Context:
+        """Ports and storage."""
+        ...
+
+    @property
+    def campaigns(self) -> CampaignService:
+        """Use cases of campaigns, plans and nodes."""
+        ...
+
+    @property
+    def releases(self) -> ReleaseService:
+        """Use cases of releases."""
+        ...
+
+    @property
+    def vim(self) -> Vim:
+        """The VIM Interface with its registry."""
+        ...
+
+    @property
+    def importer(self) -> Importer:
+        """Where releases are taken in."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """The operators' bearer token."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What one app serves, and whether it is about to end: streams end then."""
+
+    services: Services
+    closing: asyncio.Event
+
+
+def running_of(request: Request) -> Running:
+    """The running parts behind a request."""
+    return cast("Running", request.app.state.running)
+
+
+def services_of(request: Request) -> Services:
+    """The services behind a request."""
+    return running_of(request).services
+
+
+Here = Annotated[Services, Depends(services_of)]
+"""Parameter of a route: the services."""

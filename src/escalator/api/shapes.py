@@ -1,0 +1,175 @@
+"""From stored rows to replies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from escalator.api import views as v
+from escalator.api.times import stamp, stamp_or_none
+from escalator.model.inventory import Node
+from escalator.model.notice import Notice
+from escalator.model.plan import Plan
+from escalator.model.progress import Event, NodeTask, Restoration, TaskState
+from escalator.storage.port import CampaignRow, ReleaseRow
+
+FAILED = (TaskState.FAILED, TaskState.ROLLED_BACK)
+
+
+def progress(tasks: Sequence[NodeTask]) -> v.ProgressView:
+    """The tasks in numbers; a node that was put back on its old version counts as failed."""
+    count = Counter(task.state for task in tasks)
+    failed = sum(count[state] for state in FAILED)
+    ended = count[TaskState.DONE] + count[TaskState.SKIPPED] + failed
+    return v.ProgressView(
+        total=len(tasks),
+        ended=ended,
+        done=count[TaskState.DONE],
+        running=count[TaskState.RUNNING],
+        held=count[TaskState.HELD],
+        pending=count[TaskState.PENDING],
+        failed=failed,
+        skipped=count[TaskState.SKIPPED],
+        percent=round(100 * ended / len(tasks), 1) if tasks else 0.0,
+    )
+
+
+def task_view(task: NodeTask) -> v.TaskView:
+    """One node task."""
+    ladder = [
+        v.RungView(rung=c.rung.value, status=c.status, since=stamp(c.since), reason=c.reason, message=c.message)
+        for c in task.ladder
+    ]
+    return v.TaskView(
+        campaign=task.campaign,
+        node=task.node,
+        wave=task.wave,
+        attempt=task.attempt,
+        state=task.state.value,
+        step=task.step,
+        ladder=ladder,
+        code=task.code,
+        message=task.message,
+        updated_at=stamp(task.updated_at),
+    )
+
+
+def campaign_summary(row: CampaignRow, tasks: Sequence[NodeTask] | None = None) -> v.CampaignSummary:
+    """A campaign for a list."""
+    return v.CampaignSummary(
+        name=row.name,
+        state=row.state.value,
+        code=row.code,
+        reason=row.reason,
+        release=row.document.get("spec", {}).get("release"),
+        plan=row.plan,
+        created_at=stamp(row.created_at),
+        started_at=stamp_or_none(row.started_at),
+        ended_at=stamp_or_none(row.ended_at),
+        progress=None if tasks is None else progress(tasks),
+    )
+
+
+def plan_summary(plan: Plan) -> v.PlanSummary:
+    """A plan in short."""
+    return v.PlanSummary(
+        id=plan.id,
+        digest=plan.digest,
+        parent=plan.parent,
+        smooth=plan.smooth,
+        nodes=plan.totals.nodes,
+        moves=plan.totals.moves,
+        makespan_s=plan.totals.makespan_s,
+        bounds=plan.bounds,
+        not_upgraded=plan.totals.not_upgraded,
+        conditions=plan.conditions,
+    )
+
+
+def node_view(node: Node, instances: int, task: NodeTask | None) -> v.NodeView:
+    """A node with its place in the campaign."""
+    return v.NodeView(
+        id=node.id,
+        roles=node.roles,
+        az=node.az,
+        rack=node.rack,
+        state=node.state,
+        maintenance=node.maintenance,
+        maintenance_reason=node.maintenance_reason,
+        versions=node.versions,
+        instances=instances,
+        campaign=task.campaign if task else None,
+        task=task.state.value if task else None,
+        step=task.step if task else None,
+        message=task.message if task else None,
+    )
+
+
+def release_view(row: ReleaseRow) -> v.ReleaseView:
+    """A release with its document."""
+    spec = row.document["spec"]
+    name, _, version = row.id.partition("/")
+    return v.ReleaseView(
+        id=row.id,
+        name=name,
+        version=version,
+        type=spec.get("type", ""),
+        impact=spec.get("impact", ""),
+        digest=row.digest,
+        imported_at=stamp(row.imported_at),
+        document=row.document,
+    )
+
+
+def notice_view(notice: Notice) -> v.NoticeView:
+    """A notice without its reply address."""
+    return v.NoticeView(
+        id=notice.id,
+        type=notice.type.value,
+        vnfm=notice.vnfm,
+        campaign=notice.campaign,
+        node=notice.node,
+        state=notice.state.value,
+        result=notice.reply.result if notice.reply else None,
+        instances=len(notice.resources),
+        attempts=notice.attempts,
+        created_at=stamp(notice.created_at),
+        delivered_at=stamp_or_none(notice.delivered_at),
+        answered_at=stamp_or_none(notice.answered_at),
+        reply_by=stamp_or_none(notice.reply_by),
+        action_at=stamp_or_none(notice.action_at),
+        code=notice.error_code,
+        message=notice.error,
+    )
+
+
+def event_view(event: Event) -> v.EventView:
+    """One line of the history."""
+    return v.EventView(
+        seq=event.seq,
+        at=stamp(event.at),
+        action=event.action,
+        campaign=event.campaign,
+        node=event.node,
+        object_id=event.object_id,
+        step=event.step,
+        outcome=event.outcome,
+        code=event.code,
+        message=event.message,
+        duration_s=event.duration_s,
+        data=event.data,
+    )
+
+
+def restoration_view(row: Restoration) -> v.RestorationView:
+    """One entry of the break-glass sheet."""
+    return v.RestorationView(
+        id=row.id,
+        campaign=row.campaign,
+        kind=row.kind,
+        object_id=row.object_id,
+        node=row.node,
+        found=row.found,
+        commands=row.commands,
+        created_at=stamp(row.created_at),
+    )

@@ -1,0 +1,168 @@
+"""Receiving a release: parts of a multipart body written to a folder as they come, within bounds.
+
+The first part is the document; each other one is a file whose filename is its path inside the release. Names are plain
+paths and nothing is overwritten, so whatever is sent stays inside the folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.exceptions import HTTPException
+
+from escalator.model.codes import Code
+from escalator.model.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+MAX_FILES = 4096
+"""As many as a release may have."""
+MAX_UPLOAD_BYTES = 32 * 2**30
+"""An image and the packages of a whole platform; a disk that is smaller refuses earlier."""
+MAX_DOCUMENT_BYTES = 4 * 2**20
+MAX_SILENCE_S = 60.0
+"""A sender that is silent for so long has gone."""
+SPARE_BYTES = 256 * 2**20
+"""What an upload leaves free on the disk: the databases are on it too."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~/-]{0,254}", re.ASCII)
+
+
+async def receive_folder(request: Request, folder: Path) -> None:
+    """Write the parts into the folder. Raises InputError (`API_TOO_LARGE`, `API_BODY`); other types are answered 415."""
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise HTTPException(415)
+    receiver = _Receiver(folder)
+    try:
+        parser = MultipartParser(boundary, receiver.callbacks())
+        await _pump(request, parser, _room(folder))
+        parser.finalize()
+    except FormParserError as error:
+        raise InputError(Code.API_BODY, "The body is no valid multipart message.") from error
+    finally:
+        receiver.close()
+    receiver.check()
+
+
+async def _pump(request: Request, parser: MultipartParser, limit: int) -> None:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_large(limit)
+    received = 0
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(MAX_SILENCE_S):
+                chunk = await anext(stream, None)
+        except TimeoutError as error:
+            raise HTTPException(408) from error
+        if chunk is None:
+            return
+        received += len(chunk)
+        if received > limit:
+            raise _too_large(limit)
+        parser.write(chunk)
+
+
+def _room(folder: Path) -> int:
+    return min(MAX_UPLOAD_BYTES, max(0, shutil.disk_usage(folder).free - SPARE_BYTES))
+
+
+def _too_large(limit: int) -> InputError:
+    message = f"The upload is larger than {limit // 2**20} MiB."
+    return InputError(Code.API_TOO_LARGE, message, remedy="Make room on the disk of the state directory.")
+
+
+class _Receiver:
+    """Callbacks of the parser: one part after another, each into its file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: IO[bytes] | None = None
+        self._header = b""
+        self._value = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._left = 0
+        self._names: list[str] = []
+
+    def callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._on_header,
+            "on_header_value": self._on_value,
+            "on_header_end": self._on_header_end,
+            "on_headers_finished": self._open,
+            "on_part_data": self._write,
+            "on_part_end": self.close,
+        }
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def check(self) -> None:
+        if not self._names:
+            raise _invalid("document", "the first part has to be the release document")
+
+    def _begin(self) -> None:
+        self._headers = {}
+        if len(self._names) > MAX_FILES:
+            raise InputError(Code.API_TOO_LARGE, f"The upload has more than {MAX_FILES} files.")
+
+    def _on_header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        self._headers[self._header.lower()] = self._value
+        self._header = self._value = b""
+
+    def _open(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        name, given = options.get(b"name"), options.get(b"filename", b"").decode("utf-8", "replace")
+        if not self._names:
+            if name != b"document":
+                raise _invalid("document", "the first part has to be the release document")
+            given = "release.json" if given.endswith(".json") else "release.yaml"
+            self._left = MAX_DOCUMENT_BYTES
+        elif name != b"file":
+            raise _invalid(given or "part", "a part after the document has to be named `file`")
+        else:
+            self._left = MAX_UPLOAD_BYTES
+        path = self._folder / _plain(given)
+        self._names.append(given)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._file = path.open("xb")
+        except OSError as error:
+            raise _invalid(given, "this file is sent twice, or another one has its folder's name") from error
+
+    def _write(self, data: bytes, start: int, end: int) -> None:
+        self._left -= end - start
+        if self._left < 0:
+            raise InputError(Code.API_TOO_LARGE, f"The part {self._names[-1]} is too large.")
+        if self._file is not None:
+            self._file.write(memoryview(data)[start:end])
+
+
+def _plain(name: str) -> str:
+    pure = PurePosixPath(name)
+    if not _NAME.fullmatch(name) or ".." in pure.parts or pure.is_absolute():
+        raise _invalid(name[:80], "names of files are plain paths of letters, digits and ._+~- inside the release")
+    return name
+
+
+def _invalid(path: str, message: str) -> InputError:
+    return InputError(Code.API_BODY, "The upload is not valid.", problems=[Problem(path, message)])

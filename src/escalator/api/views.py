@@ -1,0 +1,232 @@
+"""What replies look like. Names and meaning are fixed once released; internal names may change behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from escalator.model.inventory import Instance
+from escalator.model.plan import Bounds, Condition, NotUpgraded
+
+
+class View(BaseModel):
+    """Base of every reply: frozen, and described in the OpenAPI document."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class RungView(View):
+    """One rung of the condition ladder that a node has reached."""
+
+    rung: str
+    status: bool
+    since: str
+    reason: str
+    message: str
+
+
+class TaskView(View):
+    """One node's part of a campaign."""
+
+    campaign: str
+    node: str
+    wave: int
+    attempt: int
+    state: str
+    step: str
+    ladder: Sequence[RungView]
+    code: str
+    message: str
+    updated_at: str
+
+
+class ProgressView(View):
+    """The campaign's nodes in numbers. `ended` counts every node that has nothing left to do."""
+
+    total: int
+    ended: int
+    done: int
+    running: int
+    held: int
+    pending: int
+    failed: int
+    skipped: int
+    percent: float
+
+
+class WaitingView(View):
+    """A VNF manager whose answer is waited for."""
+
+    vnfm: str
+    notice: str
+    node: str | None
+    since: str
+    reply_by: str | None
+    delivered: bool
+
+
+class PlanSummary(View):
+    """A plan in short: what it comes to and which conditions hold."""
+
+    id: str
+    digest: str
+    parent: str | None
+    smooth: bool
+    nodes: int
+    moves: int
+    makespan_s: float
+    bounds: Bounds
+    not_upgraded: Sequence[NotUpgraded]
+    conditions: Sequence[Condition]
+
+
+class PlanRef(View):
+    """A stored plan in a list."""
+
+    id: str
+    digest: str
+    parent: str | None
+    created_at: str
+    current: bool
+
+
+class CampaignSummary(View):
+    """A campaign in a list. `progress` stands there while it holds the cloud."""
+
+    name: str
+    state: str
+    code: str
+    reason: str
+    release: str | None
+    plan: str | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    progress: ProgressView | None = None
+
+
+class CampaignDetails(CampaignSummary):
+    """A campaign with everything that people want to see while it runs."""
+
+    cloud: str | None
+    revision: int
+    eta_s: float | None
+    next: Sequence[str]
+    waiting: Sequence[WaitingView]
+    plan_summary: PlanSummary | None
+    tasks: Sequence[TaskView]
+    document: Mapping[str, Any]
+
+
+class NodeView(View):
+    """A node of the cloud, and where it stands in the campaign that holds the cloud."""
+
+    id: str
+    roles: Sequence[str]
+    az: str | None
+    rack: str | None
+    state: str
+    maintenance: bool
+    maintenance_reason: str | None
+    versions: Mapping[str, str]
+    instances: int
+    campaign: str | None = None
+    task: str | None = None
+    step: str | None = None
+    message: str | None = None
+
+
+class NodeDetails(NodeView):
+    """A node with its instances and its node task."""
+
+    node_task: TaskView | None
+    hosted: Sequence[Instance]
+
+
+class ReleaseView(View):
+    """An imported release."""
+
+    id: str
+    name: str
+    version: str
+    type: str
+    impact: str
+    digest: str
+    imported_at: str
+    document: Mapping[str, Any]
+
+
+class ReachabilityView(View):
+    """Whether a VNF manager answers at its address with our credentials."""
+
+    vnfm: str
+    ok: bool
+    code: str
+    message: str
+
+
+class NoticeView(View):
+    """A notice to a VNF manager and where it stands. The reply address is a secret of its receiver: never shown."""
+
+    id: str
+    type: str
+    vnfm: str
+    campaign: str
+    node: str | None
+    state: str
+    result: str | None
+    instances: int
+    attempts: int
+    created_at: str
+    delivered_at: str | None
+    answered_at: str | None
+    reply_by: str | None
+    action_at: str | None
+    code: str | None
+    message: str | None
+
+
+class NoticeDetails(NoticeView):
+    """A notice with what it is about and every reply that came."""
+
+    resources: Sequence[Mapping[str, Any]]
+    allowed_actions: Sequence[str]
+    replies: Sequence[Mapping[str, Any]]
+
+
+class EventView(View):
+    """One line of the history."""
+
+    seq: int
+    at: str
+    action: str
+    campaign: str | None
+    node: str | None
+    object_id: str | None
+    step: str | None
+    outcome: str | None
+    code: str | None
+    message: str
+    duration_s: float | None
+    data: Mapping[str, Any]
+
+
+class RestorationView(View):
+    """An entry of the break-glass sheet: what is not put back yet, and the commands that put it back by hand."""
+
+    id: str
+    campaign: str
+    kind: str
+    object_id: str
+    node: str
+    found: Mapping[str, Any]
+    commands: Sequence[str]
+    created_at: str
+
+
+class Health(View):
+    """The server answers."""
+
+    status: str
