@@ -1,7 +1,7 @@
 """A VNF manager as a process of its own: standard library only, no line of Escalator.
 
     python server.py [--port 0] [--behaviour moves] [--log FILE] [--credential user:password | --credential token]
-                     [--delay SECONDS] [--hold]
+                     [--delay SECONDS] [--hold] [--hold-delivery]
 
 It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is killed. Behaviours:
 
@@ -16,8 +16,9 @@ It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is k
     flood                                  answers the delivery with an endless body
 
 `--credential` demands it: with a colon as HTTP Basic, else as a bearer token; anything else gets 401. With `--hold`
-replies wait for `POST /control {"release": true}`. `POST /control {"behaviour": …, "credential": …, "hold": …}` changes it
-on the run. Every request and every reply's status goes to the log, one JSON object a line, secrets left out.
+replies wait for `POST /control {"release": true}`; with `--hold-delivery` so does the answer to the delivery.
+`POST /control {"behaviour": …, "credential": …, "hold": …}` changes it on the run. Every request and every reply's status
+goes to the log, one JSON object a line, secrets left out.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Manager:
     delay_s: float
     defer_s: float
     hold: bool
+    hold_delivery: bool
     log: Path | None
     lock: threading.Lock = field(default_factory=threading.Lock)
     released: threading.Event = field(default_factory=threading.Event)
@@ -146,6 +148,8 @@ class Handler(BaseHTTPRequestHandler):
         status = self.status(204)
         admitted = self.manager.admits(self.headers.get("Authorization", ""))
         self.manager.note(what="notified", body=body, status=status, admitted=admitted, version=self.headers.get("Version"))
+        if self.manager.hold_delivery:
+            self.manager.released.wait()
         if self.manager.behaviour == "hang":
             threading.Event().wait()
         if status == 204 and self.manager.behaviour == "flood":
@@ -189,8 +193,11 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--defer", type=float, default=60.0)
     parser.add_argument("--hold", action="store_true")
+    parser.add_argument("--hold-delivery", action="store_true")
     options = parser.parse_args()
-    Handler.manager = Manager(options.behaviour, options.credential, options.delay, options.defer, options.hold, options.log)
+    Handler.manager = Manager(
+        options.behaviour, options.credential, options.delay, options.defer, options.hold, options.hold_delivery, options.log
+    )
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     print(json.dumps({"port": server.server_address[1]}), flush=True)
     server.serve_forever()

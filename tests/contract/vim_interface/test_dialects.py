@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contract.vim_interface.conftest import REPLY_TIMEOUT_S, TASK, Bed
+from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed
 from escalator.model.notice import NoticeType
 
 

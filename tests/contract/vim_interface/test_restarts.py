@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from contract.vim_interface.conftest import REPLY_TIMEOUT_S, TASK, Bed
+from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed
 from escalator.model.notice import Notice, Vnfm
 from escalator.model.progress import NodeTask, TaskState
 from escalator.storage.port import CampaignRow

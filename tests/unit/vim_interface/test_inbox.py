@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from escalator.model.errors import ConflictError, EscalatorError, InputError, No
 from escalator.model.inventory import Instance
 from escalator.model.notice import Notice, Reply, Vnfm, VnfmSpec
 from escalator.storage.memory import memory_store
+from escalator.storage.opening import open_sqlite
 from escalator.storage.port import Store
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.inbox import MAX_KEPT, MAX_REFUSALS, MAX_REPLY_BYTES, parse_reply
@@ -60,9 +62,13 @@ async def asked(store: Store) -> Vim:
     return vim
 
 
-@pytest.fixture
-def store() -> Store:
-    return memory_store()
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield memory_store()
+        return
+    async with open_sqlite(tmp_path / "escalator.sqlite") as opened:
+        yield opened
 
 
 @pytest.fixture

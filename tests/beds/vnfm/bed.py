@@ -1,0 +1,219 @@
+"""The VIM Interface with its VNF managers, over each dialect: processes behind HTTP, and the simulated world."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from beds.vnfm.clocks import SteppedClock, quiet
+from beds.vnfm.listener import served
+from beds.vnfm.processes import VnfmProcess, vnfm_process
+from escalator.api.vnfm import vnfm_app
+from escalator.model.inventory import Instance
+from escalator.model.notice import Notice, Vnfm, VnfmSpec
+from escalator.settings import Vim as Limits
+from escalator.storage.memory import memory_store
+from escalator.storage.port import Store
+from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.dialects.simulated import Simulated
+from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
+from escalator.vim_interface.port import Answer, Ask
+from escalator.vim_interface.vim import Parts, Vim
+from escalator.world.records import VnfmRow
+from escalator.world.world import World
+
+TASK = "c1/cn-1/1"
+INSTANCES = (
+    Instance(id="vm-1", project="p1", node="cn-1"),
+    Instance(id="vm-2", project="p2", node="cn-1"),
+    Instance(id="vm-3", project="free", node="cn-1"),
+)
+REPLY_TIMEOUT_S = 300.0
+
+
+@dataclass
+class Bed:
+    """One VIM Interface over one dialect. Time stands still unless the test lets it pass."""
+
+    name: str
+    clock: SteppedClock
+    folder: Path
+    store: Store = field(default_factory=memory_store)
+    woken: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    processes: dict[str, VnfmProcess] = field(default_factory=dict)
+    dialects: dict[str, Dialect] = field(default_factory=dict)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    base_url: str = ""
+    vim: Vim = field(init=False, repr=False)
+    runner: asyncio.Task[None] | None = None
+    world: World = field(init=False, repr=False)
+
+    def build(self) -> None:
+        async def wake(task: str, topic: str, payload: dict[str, str]) -> None:
+            self.woken.append((task, topic, dict(payload)))
+
+        self.vim = Vim(
+            Parts(
+                store=self.store,
+                dialects=self.dialects,
+                clock=self.clock,
+                credentials=Credentials(self.folder),
+                wake=wake,
+                new_token=lambda: secrets.token_urlsafe(32),
+                limits=Limits(),
+                base_url=self.base_url,
+            )
+        )
+
+    def start(self) -> None:
+        self.runner = asyncio.create_task(self.vim.run())
+
+    async def stop(self) -> None:
+        if self.runner is not None:
+            self.runner.cancel()
+            await asyncio.gather(self.runner, return_exceptions=True)
+            self.runner = None
+
+    async def restart(self) -> None:
+        """What a crash of the manager does: everything but storage is gone."""
+        await self.stop()
+        self.build()
+        self.start()
+
+    async def vnfm(self, name: str, behaviour: str, project: str) -> None:
+        """Register a VNF manager that owns a project and behaves in one way."""
+        if self.name == "simulated":
+            row = VnfmRow(name=name, behaviour=behaviour, delay_s=20.0, defer_s=60.0, projects=(project,))  # type: ignore[arg-type]
+            self.world.vnfms.put(row)
+            await self.vim.registry.add(row.registration())
+            return
+        if behaviour == "unreachable":
+            uri = f"http://127.0.0.1:{_closed_port()}/notices"
+        else:
+            hold = ("--hold",) if behaviour == "late" else ()
+            behaviour = {"late": "moves"}.get(behaviour, behaviour)
+            log = self.folder / f"{name}.jsonl"
+            process = self.stack.enter_context(vnfm_process(log, "--behaviour", behaviour, "--defer", "60", *hold))
+            self.processes[name] = process
+            uri = process.callback_uri
+        await self.vim.registry.add(Vnfm(name=name, spec=VnfmSpec(callback_uri=uri, projects=(project,))))
+
+    async def go_on(self, name: str) -> None:
+        """Let a reply that waits, or comes later, arrive."""
+        if self.name == "simulated":
+            await self.clock.advance(60.0)
+        else:
+            self.processes[name].control(release=True)
+
+    async def ask(self, task: str = TASK) -> tuple[str, ...]:
+        now = self.clock.now()
+        return await self.vim.ask(
+            Ask(
+                task=task,
+                campaign="c1",
+                node="cn-1",
+                instances=INSTANCES,
+                planned={i.id: "live" for i in INSTANCES},
+                reply_by=now + REPLY_TIMEOUT_S,
+                action_at=now + REPLY_TIMEOUT_S + 1,
+            )
+        )
+
+    async def until(self, condition: Callable[[], bool], *, passing: bool = False) -> None:
+        """Go on until the condition holds. Simulated replies need time that passes; real ones come by themselves."""
+        for _ in range(2000):
+            await quiet()
+            if condition():
+                return
+            if self.name == "simulated" or passing:
+                await self.clock.advance(1.0)
+            if self.name != "simulated":
+                await asyncio.sleep(0.005)
+        raise AssertionError("this did not happen")
+
+    async def until_woken(self, times: int = 1, *, passing: bool = False) -> None:
+        await self.until(lambda: len(self.woken) >= times, passing=passing)
+        await quiet()
+        assert len(self.woken) == times
+
+    async def answer(self, vnfm: str, task: str = TASK) -> Answer:
+        return next(a for a in await self.vim.answers(task) if a.vnfm == vnfm)
+
+    async def notice(self, vnfm: str, task: str = TASK) -> Notice:
+        return next(n for n in await self.store.notices.for_task(task) if n.vnfm == vnfm)
+
+    async def until_state(self, vnfm: str, state: str) -> None:
+        for _ in range(2000):
+            await quiet()
+            if (await self.notice(vnfm)).state.value == state:
+                return
+            await asyncio.sleep(0 if self.name == "simulated" else 0.005)
+        raise AssertionError(f"{vnfm} is {(await self.notice(vnfm)).state}")
+
+    async def until_verdict(self, vnfm: str, *verdicts: str) -> None:
+        """Wait until these replies stand in the inbox."""
+        notice = (await self.notice(vnfm)).id
+        for _ in range(2000):
+            await quiet()
+            found = [row["verdict"] for row in await self.store.notices.replies(notice)]
+            if len(found) >= len(verdicts):
+                break
+            if self.name == "simulated":
+                await self.clock.advance(1.0)
+            else:
+                await asyncio.sleep(0.005)
+        assert tuple(found) == verdicts
+
+    def heard(self, vnfm: str) -> list[tuple[str, str]]:
+        """Type and id of what the VNF manager got, each delivery."""
+        if self.name == "simulated":
+            return [(h.type, h.notice) for h in self.world.vnfms.heard(vnfm) for _ in range(h.times)]
+        lines = self.processes[vnfm].lines("notified")
+        return [(line["body"]["notificationType"], line["body"]["id"]) for line in lines]
+
+
+def _closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
+    """The VNF managers' listener; it serves whatever inbox the bed has now."""
+
+    class Current:
+        async def receive(self, *arguments: object) -> object:
+            return await bed.vim.inbox.receive(*arguments)  # type: ignore[arg-type]
+
+        async def show(self, token: str) -> object:
+            return await bed.vim.inbox.show(token)
+
+    return served(vnfm_app(Current(), bed.clock))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def opened_bed(dialect: str, folder: Path, *, timeout_s: float = 5.0) -> AsyncIterator[Bed]:
+    """A bed over one dialect, with its dispatcher running. `timeout_s` bounds a delivery over HTTP, in real time."""
+    bed = Bed(dialect, SteppedClock(float(int(time.time()))), folder)
+    async with bed.stack:
+        if dialect == "simulated":
+            bed.world = World.in_memory(bed.clock)
+            bed.dialects["simulated"] = Simulated(bed.world.vnfms)
+        else:
+            bed.base_url = await bed.stack.enter_async_context(_listener(bed))
+            native = ViVnfm(Credentials(folder), bed.base_url, timeout_s)
+            bed.dialects["vi-vnfm"] = native
+            bed.stack.push_async_callback(native.close)
+        bed.build()
+        bed.start()
+        try:
+            yield bed
+        finally:
+            await bed.stop()
