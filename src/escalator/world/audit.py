@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 
 from escalator.model.inventory import Instance
 from escalator.world.records import Entry, Incident
@@ -71,7 +70,7 @@ class Audit:
         """The largest number of members of each group that were impacted at once."""
         impacted: defaultdict[str, Counter[str]] = defaultdict(Counter)
         peaks: Counter[str] = Counter()
-        for entry in _ends_first(self.history("impact-start", "impact-end")):
+        for entry in self.history("impact-start", "impact-end"):
             step = 1 if entry.what == "impact-start" else -1
             for group in filter(None, entry.detail.split(",")):
                 impacted[group][entry.instance or ""] += step
@@ -82,7 +81,3 @@ class Audit:
         """Note that an instance's business is impacted from now, or no more. Call it inside a change."""
         what = "impact-start" if begins else "impact-end"
         self.note(at, what, node=instance.node, instance=instance.id, detail=",".join(instance.groups))
-
-
-def _ends_first(entries: Iterable[Entry]) -> list[Entry]:
-    return sorted(entries, key=lambda entry: (entry.at, entry.what != "impact-end", entry.seq))

@@ -178,11 +178,11 @@ def _wanted(release: Release) -> Change:
 
 
 def _satisfied(node: Node, software: Software, change: Change) -> bool:
+    versions = node.versions if software.pending is None else software.pending.versions
     return (
         not software.defects
-        and software.pending is None
         and change.packages.items() <= dict(software.packages).items()
         and (change.daemon is None or change.daemon == software.daemon)
-        and change.versions.items() <= dict(node.versions).items()
+        and change.versions.items() <= dict(versions).items()
         and bool(change.packages or change.versions)
     )

@@ -146,7 +146,7 @@ class Vnfms:
         """The business returns to the instances on the node."""
         for instance_id in self._state.on_node[node]:
             released = self._state.released.rows.get(instance_id)
-            if released is not None and released.node == node and released.vnfm == row.name:
+            if released is not None and released.vnfm == row.name:
                 self._state.released.drop(instance_id)
 
     def _answers(self, now: float, row: VnfmRow, notice: Notice) -> list[tuple[float, Reply]]:

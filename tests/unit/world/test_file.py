@@ -45,6 +45,18 @@ def test_what_was_under_way_is_done_after_reopening(tmp_path: Path, clock: Turne
     world.close()
 
 
+def test_a_node_that_crashes_after_reopening_breaks_off_the_move_to_it(tmp_path: Path, clock: TurnedClock) -> None:
+    world = opened(tmp_path / "w.sqlite", clock)
+    world.moves.start("vm-1", "a", "c", "live")
+    world.close()
+    world = opened(tmp_path / "w.sqlite", clock)
+    world.hosts.crash("c")
+    clock.time += 100
+    assert world.moves.get("vm-1").state == "failed"
+    assert world.instance("vm-1").node == "a"
+    world.close()
+
+
 def test_a_second_process_is_refused_while_the_first_one_writes(tmp_path: Path, clock: TurnedClock) -> None:
     world = opened(tmp_path / "w.sqlite", clock)
     with pytest.raises(ConflictError) as caught:

@@ -162,7 +162,17 @@ def test_a_cold_move_can_be_taken_back(world: World, clock: TurnedClock) -> None
     clock.time += 30
     world.moves.revert("vm-3")
     assert (world.instance("vm-3").node, world.instance("vm-3").cells, world.instance("vm-3").state) == ("a", (1,), "active")
+    assert world.state.usage.used("a") == ({"pcpu": 4.0}, {"pcpu": 4.0})
     assert world.state.usage.used("c") == ({}, {})
+
+
+def test_a_member_that_waits_for_confirm_counts_at_both_ends(world: World, clock: TurnedClock) -> None:
+    world.moves.start("vm-2", "b", "c", "cold")
+    clock.time += 30
+    with pytest.raises(PermanentError, match="anti-affinity group g"):
+        world.moves.start("vm-1", "a", "b", "live")
+    world.moves.confirm("vm-2")
+    world.moves.start("vm-1", "a", "b", "live")
 
 
 def test_a_live_move_that_hangs_ends_when_it_is_aborted(world: World, clock: TurnedClock) -> None:

@@ -51,9 +51,10 @@ def test_the_same_operation_is_started_once(world: World, clock: TurnedClock) ->
     assert len(world.audit.history("upgrade-start")) == 1
 
 
-def test_an_upgrade_to_what_is_there_is_not_needed(world: World, clock: TurnedClock) -> None:
-    upgraded(world, clock, reboot="never")
-    world.operations.upgrade("c", a_release(reboot="never"), "again")
+@pytest.mark.parametrize("reboot", ["never", "always"])
+def test_an_upgrade_to_what_is_there_is_not_needed(world: World, clock: TurnedClock, reboot: str) -> None:
+    upgraded(world, clock, reboot=reboot)
+    world.operations.upgrade("c", a_release(reboot=reboot), "again")
     assert world.operations.get("c", "again").state == "not-needed"
     assert world.software.look("c").packages == NEW
 

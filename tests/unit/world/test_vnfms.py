@@ -184,6 +184,15 @@ def test_the_business_comes_back_when_the_host_does(world: World, clock: TurnedC
     assert incidents_after(world) == ["vm-1", "vm-3"]
 
 
+def test_an_instance_that_moved_and_came_back_is_released_no_more(world: World, clock: TurnedClock) -> None:
+    told(world, "moves")
+    for origin, target in (("a", "c"), ("c", "a")):
+        clock.time += 20
+        world.moves.start("vm-1", origin, target, "live")
+    clock.time += 20
+    assert incidents_after(world) == ["vm-1", "vm-3"]
+
+
 def test_registrations_name_what_each_owns(world: World) -> None:
     world.vnfms.put(VnfmRow(name="v", projects=("p",), vnfs=("amf",), instances=("vm-9",)))
     (registration,) = world.vnfms.registrations()
