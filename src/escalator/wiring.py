@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import multiprocessing
+import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+from escalator.clocks import SystemClock
 from escalator.cloud_manager.port import CloudManager
 from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.clock import Clock
+from escalator.model.codes import Code
+from escalator.model.errors import ConflictError
+from escalator.settings import Settings
+from escalator.storage.opening import open_store
 from escalator.storage.port import Store
 from escalator.system_support.port import SystemSupport
+from escalator.system_support.releases.repository import Repository
+from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
-from escalator.upgrade_manager.engine.context import Book, Context, Pace, Sheet, Signals
+from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
-from escalator.vim_interface.port import VimInterface
+from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
+from escalator.upgrade_manager.engine.sheet import FileSheet
+from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.dialects.simulated import Simulated
+from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.vim import Parts, Vim
+from escalator.world.timings import Timings
 from escalator.world.world import World
 
+TOKEN_FILE = "token"  # noqa: S105 - the name of a file
+"""Name of the bearer token's file in the state directory."""
+SWEEP_S = 30.0
+"""How often to look for notices that another replica left in storage."""
 TOKEN_BYTES = 24
 """192 random bits: more than the 128 that an unguessable reply address needs."""
 
@@ -39,42 +66,176 @@ def waker(launcher: Launcher) -> Callable[[str, str, Mapping[str, Json]], Any]:
     return wake
 
 
-def reply_token() -> str:
-    """The unguessable part of a reply address."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
-
-
-def make_context(  # noqa: PLR0913 - the composition root names every part once
-    *,
-    store: Store,
-    cloud: CloudManager,
-    systems: Mapping[str, SystemSupport],
-    vim: VimInterface,
-    clock: Clock,
-    launcher: Launcher,
-    sheet: Sheet,
-    pace: Pace,
-) -> Context:
-    """All that the courses and steps work with."""
-    return Context(
-        store=store,
-        cloud=cloud,
-        systems=systems,
-        vim=vim,
-        clock=clock,
-        launcher=launcher,
-        sheet=sheet,
-        book=Book(store),
-        signals=Signals(),
-        pace=pace,
-    )
-
-
 def simulated_drivers(world: World) -> tuple[CloudManager, dict[str, SystemSupport]]:
     """The simulated Cloud Manager and System Support on one world."""
     return SimulatedCloud(world), {"simulated": SimulatedSystem(world)}
 
 
-def make_vim(parts: Parts) -> Vim:
-    """The VIM Interface of its parts."""
-    return Vim(parts)
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the three listeners serve: the use cases, and the blocks' own doors."""
+
+    settings: Settings
+    ctx: Context
+    campaigns: CampaignService
+    releases: ReleaseService
+    vim: Vim
+    importer: ReleaseStore
+    token: str
+    """The operators' bearer token."""
+
+    @property
+    def repository(self) -> Repository:
+        """Files for the nodes."""
+        return self.importer.repository
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open everything that a server is made of, on the running loop, and close it at the end.
+
+    Raises InputError or PermanentError when the settings ask for what cannot be, ConflictError when another server uses
+    this state directory.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_sole_server(settings.state))
+        store = await stack.enter_async_context(open_store(settings))
+        importer = ReleaseStore(settings.state, store.releases, clock)
+        await importer.refresh()
+        cloud, systems, world = _drivers(settings, clock, importer, stack)
+        launcher = _LateLauncher()
+        vim = Vim(
+            Parts(
+                store=store,
+                dialects=_dialects(settings, world, stack),
+                clock=clock,
+                credentials=Credentials(settings.credentials),
+                wake=waker(launcher),
+                new_token=lambda: secrets.token_urlsafe(TOKEN_BYTES),
+                limits=settings.vim,
+                base_url=settings.vnfm.url,
+            )
+        )
+        if world is not None:
+            await register_world(world, store)
+        ctx = Context(
+            store=store,
+            cloud=cloud,
+            systems=systems,
+            vim=vim,
+            clock=clock,
+            launcher=launcher,
+            sheet=FileSheet(settings.state / "break-glass.txt"),
+            book=Book(store),
+            signals=Signals(),
+            pace=_pace(settings),
+        )
+        ctx.sheet.write(tuple(await store.restorations.open()))
+        launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
+        outbox = asyncio.create_task(vim.run(SWEEP_S))
+        stack.push_async_callback(_end, outbox)
+        workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
+        campaigns = CampaignService(ctx, lambda: f"plan-{uuid4()}", workers)
+        token = write_token(settings.state / TOKEN_FILE)
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token)
+
+
+class _LateLauncher:
+    """The launcher before the engine is there: steps need it, and it needs the steps."""
+
+    engine: DbosEngine
+
+    async def start(self, course: str, workflow_id: str, arguments: Mapping[str, Json]) -> None:
+        await self.engine.start(course, workflow_id, arguments)
+
+    async def send(self, workflow_id: str, topic: str, message: Json, *, key: str) -> None:
+        await self.engine.send(workflow_id, topic, message, key=key)
+
+
+def _drivers(
+    settings: Settings, clock: Clock, importer: ReleaseStore, stack: AsyncExitStack
+) -> tuple[CloudManager, dict[str, SystemSupport], World | None]:
+    if settings.cloud.driver == "simulated":
+        simulated = settings.cloud.simulated
+        file = Path(simulated.file) if simulated.file else settings.state / "world.sqlite"
+        world = World.open(file, clock, Timings(speed=simulated.speed, seed=simulated.seed))
+        stack.callback(world.close)
+        if world.empty:
+            world.seed(nodes=simulated.nodes, seed=simulated.seed)
+        return *simulated_drivers(world), world
+    # openstacksdk and asyncssh take a second to import: only who uses them pays for it.
+    from escalator.cloud_manager.openstack.driver import OpenStackCloud  # noqa: PLC0415
+    from escalator.system_support.command import CommandSystem  # noqa: PLC0415
+    from escalator.system_support.packages.driver import PackagesSystem  # noqa: PLC0415
+
+    cloud = OpenStackCloud(settings.cloud)
+    stack.callback(cloud.close)
+    systems: dict[str, SystemSupport] = {"packages": PackagesSystem(settings, importer, clock)}
+    if settings.system.command.argv:
+        systems["command"] = CommandSystem(settings, clock)
+    return cloud, systems, None
+
+
+def _dialects(settings: Settings, world: World | None, stack: AsyncExitStack) -> dict[str, Dialect]:
+    native = ViVnfm(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
+    stack.push_async_callback(native.close)
+    dialects: dict[str, Dialect] = {"vi-vnfm": native}
+    if world is not None:
+        dialects["simulated"] = Simulated(world.vnfms)
+    return dialects
+
+
+async def register_world(world: World, store: Store) -> None:
+    """Register the VNF managers of a world that are not registered yet."""
+    known = {vnfm.name for vnfm in await store.vnfms.list()}
+    for vnfm in world.vnfms.registrations():
+        if vnfm.name not in known:
+            await store.vnfms.add(vnfm)
+
+
+def _pace(settings: Settings) -> Pace:
+    speed = settings.cloud.simulated.speed if settings.cloud.driver == "simulated" else 1.0
+    poll_s = max(settings.cloud.poll_s / speed, 0.02)
+    return Pace(poll_s=poll_s, slowest_poll_s=poll_s * 10, door_s=poll_s)
+
+
+def _engine_settings(settings: Settings) -> DbosSettings:
+    url = settings.database.url
+    return DbosSettings(
+        folder=settings.state,
+        executor_id=settings.executor_id,
+        url=None if url is None else url.replace("postgresql://", "postgresql+psycopg://", 1),
+        schema=settings.database.dbos_schema,
+    )
+
+
+@contextmanager
+def _sole_server(state: Path) -> Iterator[None]:
+    """Hold the state directory: two servers on one SQLite file would both take up the same work."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (state / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(
+                Code.STO_LOCKED, f"Another Escalator server uses {state}.", remedy="Stop it, or set another state_dir."
+            ) from error
+        yield
+
+
+def write_token(file: Path) -> str:
+    """The operators' bearer token, kept over restarts; readable by the server's user only."""
+    if file.exists() and file.stat().st_mode & 0o077 == 0 and len(known := file.read_text().strip()) >= TOKEN_BYTES:
+        return known
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    file.unlink(missing_ok=True)
+    handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(handle, "w") as opened:
+        opened.write(token + "\n")
+    return token
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -13,7 +13,7 @@ from escalator.model.clock import Clock
 from escalator.model.release import Release
 from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Store
-from escalator.upgrade_manager.engine.context import Context, Pace
+from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
 from escalator.upgrade_manager.engine.runtime import Course
 from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngine
 from escalator.upgrade_manager.engine.sheet import NoSheet
@@ -21,7 +21,7 @@ from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.vim import Parts, Vim
-from escalator.wiring import courses_of, make_context, simulated_drivers, waker
+from escalator.wiring import courses_of, register_world, simulated_drivers, waker
 from escalator.world.world import World
 
 RELEASE = Release.model_validate(
@@ -76,7 +76,7 @@ async def simulate(
             new_token=lambda: next(tokens),
         )
     )
-    ctx = make_context(
+    ctx = Context(
         store=store,
         cloud=cloud,
         systems=systems,
@@ -84,11 +84,13 @@ async def simulate(
         clock=clock,
         launcher=engine,
         sheet=NoSheet(),
+        book=Book(store),
+        signals=Signals(),
         pace=pace or Pace(),
     )
     courses.update(courses_of(ctx))
     plans = _numbers("plan")
-    await _register(world, store)
+    await register_world(world, store)
     outbox = asyncio.create_task(vim.run())
     engine.recover()
     try:
@@ -97,13 +99,6 @@ async def simulate(
         await engine.crash()
         outbox.cancel()
         await asyncio.gather(outbox, return_exceptions=True)
-
-
-async def _register(world: World, store: Store) -> None:
-    known = {vnfm.name for vnfm in await store.vnfms.list()}
-    for vnfm in world.vnfms.registrations():
-        if vnfm.name not in known:
-            await store.vnfms.add(vnfm)
 
 
 async def import_release(store: Store, release: Release, now: float) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
-from dbos.error import DBOSNonExistentWorkflowError
+from dbos import error as dbos_error
 
 from escalator.upgrade_manager.engine.runtime import Course, Json
 
@@ -83,7 +83,7 @@ class DbosEngine:
         async def deliver() -> None:
             try:
                 await DBOS.send_async(workflow_id, message, topic, idempotency_key=f"{workflow_id}/{topic}/{key}")
-            except DBOSNonExistentWorkflowError:
+            except dbos_error.DBOSNonExistentWorkflowError:
                 return
 
         await _outside(deliver())
@@ -134,7 +134,6 @@ def _config(settings: DbosSettings) -> DBOSConfig:
         application_version=WORKFLOW_VERSION,
         # JSON only: the default is pickle, with which whoever writes to the database could run code in the manager.
         serializer=DBOSPortableJSONSerializer(),
-        enable_patching=True,
         enable_otlp=False,
         notification_listener_polling_interval_sec=settings.poll_s,
         console_log_level="WARNING",
