@@ -59,7 +59,7 @@ def _build(target: Path) -> None:
     try:
         command = [
             "mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(PACKAGES)}",
-            "--aptopt=Acquire::Languages \"none\"", *(f"--dpkgopt={line}" for line in LEAN),
+            '--aptopt=Acquire::Languages "none"', *(f"--dpkgopt={line}" for line in LEAN),
             *(f"--customize-hook={hook}" for hook in HOOKS), codename(), str(work / "root"), "-",
         ]  # fmt: skip
         done = subprocess.run(command, input="\n".join(sources) + "\n", text=True, capture_output=True, check=False)

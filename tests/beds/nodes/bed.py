@@ -118,10 +118,11 @@ class NodesBed:
         host = self._hosts[name]
         (host.folder / "state/halt").unlink(missing_ok=True)
         with (host.folder / "state/console.log").open("ab") as console:
-            subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{host.netns}", str(HOST_SCRIPTS / "nodesup"),
+            # setsid forks: the supervisor is nobody's child here and needs no reaping
+            subprocess.run(
+                ["setsid", "-f", "nsenter", f"--net=/run/netns/{host.netns}", str(HOST_SCRIPTS / "nodesup"),
                  host.kind, host.netns, name, str(host.folder), str(self._base)],
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console, check=True,
             )  # fmt: skip
 
     def wait(self, name: str, timeout_s: float = 60.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from beds.nodes.base import CannotRunError
 from beds.nodes.bed import NodesBed
+from beds.nodes.manager import Manager, serving
 from beds.nodes.packages import build
 
-__all__ = ["nodes_bed", "release_folders"]
+__all__ = ["manager", "nodes_bed", "release_folders"]
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,18 @@ def nodes_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodesBed]:
 def release_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A release folder per test version, ready for `escalator release import`."""
     return build(tmp_path_factory.mktemp("releases"))
+
+
+@pytest.fixture(scope="session")
+def manager(nodes_bed: NodesBed, release_folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    """A manager with all test releases imported and its repository served to the bed."""
+    with serving(nodes_bed.manager_address) as (port, repositories):
+        made = Manager(nodes_bed, tmp_path_factory.mktemp("manager"), port)
+        repositories.append(made.store.repository)
+        asyncio.run(_import(made, release_folders))
+        yield made
+
+
+async def _import(manager: Manager, folders: dict[str, Path]) -> None:
+    for folder in folders.values():
+        await manager.store.import_folder(folder)
