@@ -25,7 +25,7 @@ FOREIGN: tuple[type[Exception], ...] = (
 
 _CREDENTIALS = "Check user, password and project of this cloud in clouds.yaml."
 _ROLE = "The user needs the roles admin and service in its project; see the guide to the service user."
-_CONFIG = "Check clouds.yaml and cloud.os_cloud in the settings."
+_CONFIG = "Check clouds.yaml (region_name, interface, cacert) and cloud.os_cloud in the settings."
 _LATER = "Nothing was decided by this; it is tried again."
 
 
@@ -37,7 +37,7 @@ def translate(error: Exception, doing: str) -> EscalatorError:  # noqa: PLR0911 
             return PermanentError(Code.CLD_CREDENTIALS, f"The cloud refused our credentials: {text}", remedy=_CREDENTIALS)
         case ks.Forbidden():
             return PermanentError(Code.CLD_FORBIDDEN, f"Our user may not {doing}: {text}", remedy=_ROLE)
-        case ks.EndpointNotFound() | ks.EmptyCatalog():
+        case ks.EndpointNotFound() | ks.EmptyCatalog() | ks.SSLError():
             return PermanentError(Code.CLD_CONFIG, f"Cannot {doing}: {text}", remedy=_CONFIG)
         case ks.ConnectionError() | ks.DiscoveryFailure() | ks.HttpServerError() | ks.TooManyRequests():
             return _unreachable(doing, text)
