@@ -82,9 +82,11 @@ class SimulatedSystem:
     async def reboot_needed(self, node: str, release: Release) -> tuple[bool, str]:
         """Whether the node has to reboot before it runs what was installed, and why."""
         software = self._world.software.look(node)
-        if release.spec.reboot == "never" or software.pending is None:
-            return False, ""
-        return True, f"{release.id} comes into force at the next boot"
+        if release.spec.reboot != "auto":
+            return release.spec.reboot == "always", f"the release says {release.spec.reboot}"
+        if software.pending is None:
+            return False, "nothing waits for the next boot"
+        return True, "what was installed comes into force at the next boot"
 
     async def reboot(self, node: str, boot_id: str) -> None:
         """Ask the node to reboot, unless its boot id is another one already."""
