@@ -19,7 +19,7 @@ from escalator.vim_interface.vim import Vim
 class Importer(Protocol):
     """Takes a folder with a release document and its files."""
 
-    async def import_directory(self, path: Path) -> ReleaseRow:
+    async def import_folder(self, folder: Path) -> ReleaseRow:
         """Check, keep and publish the release. Raises InputError with all problems, ConflictError."""
         ...
 

@@ -45,7 +45,7 @@ async def import_release(services: Here, request: Request, response: Response) -
     incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=incoming) as folder:
         await receive_folder(request, Path(folder))
-        row = await services.importer.import_directory(Path(folder))
+        row = await services.importer.import_folder(Path(folder))
     response.headers["Location"] = f"/v1/releases/{row.id}"
     return shapes.release_view(row)
 

@@ -1,0 +1,102 @@
+"""The application: finds the command, runs it, and turns every failure into a message and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TextIO
+
+from cliff.app import App
+
+from escalator.cli.base import Help
+from escalator.cli.commands import command_manager
+from escalator.cli.failures import ServerError, UsageError, report
+from escalator.model.errors import EscalatorError
+
+ABOUT = "Upgrade the software of an NFV infrastructure node by node while the services on it keep running."
+DISTRIBUTION = "escalator-nfv"
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class EscalatorApp(App):
+    """The `escalator` command. `environment` tells where server and token are; `run_server` is what `serve` runs."""
+
+    NAME = "escalator"
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        run_server: Callable[[Path | None], None],
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        super().__init__(ABOUT, _version(), command_manager(), stdout=stdout, stderr=stderr)
+        self.command_manager.add_command("help", Help)
+        self.environment = environment
+        self.run_server = run_server
+
+    def build_option_parser(
+        self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
+    ) -> argparse.ArgumentParser:
+        """Options before the command: few, as commands have their own."""
+        parser = argparse.ArgumentParser(
+            self.NAME, description=description, usage=f"{self.NAME} [--version] [--help] COMMAND …", **(argparse_kwargs or {})
+        )
+        parser.add_argument("--version", action="version", version=f"{self.NAME} {version}")
+        return parser
+
+    def run(self, argv: Sequence[str]) -> int:
+        """Run one command line; return its exit code."""
+        first = next((n for n, word in enumerate(argv) if not word.startswith("-")), len(argv))
+        try:
+            if first == len(argv) and set(argv) <= {"-h", "--help"}:
+                self._overview(self.stdout if argv else self.stderr)
+                return 0 if argv else 2
+            self.options = self.parser.parse_args(argv[:first])
+            return self._command(list(argv[first:]))
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 0
+        except (EscalatorError, ServerError, UsageError) as error:
+            return report(error, self.stderr)
+        except BrokenPipeError:
+            # Whoever read our output has gone; the interpreter would complain when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        except KeyboardInterrupt:
+            return INTERRUPTED
+
+    def _command(self, words: list[str]) -> int:
+        try:
+            factory, name, arguments = self.command_manager.find_command(words)
+        except ValueError as error:
+            raise UsageError(self._unknown(words)) from error
+        command = factory(self, self.options, cmd_name=name)
+        parsed = command.get_parser(f"{self.NAME} {name}").parse_args(arguments)
+        return int(command.run(parsed) or 0)
+
+    def _unknown(self, words: list[str]) -> str:
+        typed = " ".join(word for word in words if not word.startswith("-"))
+        known = sorted(name for name, _ in self.command_manager)
+        same_noun = [name for name in known if name.split()[0] == words[0]]
+        near = same_noun or sorted(set(self.get_fuzzy_matches(words[0])))
+        hint = "".join(f"\n  {self.NAME} {name}" for name in near)
+        return f"{self.NAME}: there is no command '{typed}'." + (f" Did you mean:{hint}" if near else f" See {self.NAME} --help.")
+
+    def _overview(self, stream: TextIO) -> None:
+        stream.write(f"{self.parser.format_usage()}\n{ABOUT}\n\nCommands:\n")
+        for name, entry in sorted(self.command_manager):
+            about = (entry.load().__doc__ or "").strip().splitlines()[:1]
+            stream.write(f"  {name:<18} {about[0].rstrip('.') if about else ''}\n")
+        stream.write(f"\n{self.NAME} help COMMAND tells more about one.\n")
+
+
+def _version() -> str:
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "from source"

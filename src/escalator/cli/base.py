@@ -1,0 +1,211 @@
+"""Bases of commands: cliff's, without its scan of installed packages, with output as people and programs want it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cliff import command, lister, show
+from cliff.columns import FormattableColumn
+from cliff.formatters.commaseparated import CSVLister
+from cliff.formatters.json_format import JSONFormatter
+from cliff.formatters.table import TableFormatter
+from cliff.formatters.value import ValueFormatter
+from cliff.formatters.yaml_format import YAMLFormatter
+
+from escalator.cli.failures import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from escalator.cli.client import Client
+
+LONG_S = 900.0
+"""Longest wait for a plan or a start: both read the whole cloud."""
+PIPE_WIDTH = 160
+"""Width of what is drawn for people when nobody's terminal says how wide it is."""
+
+
+class Shown(FormattableColumn[Any]):
+    """A value that programs get as it is and people as a text."""
+
+    def __init__(self, value: object, text: str) -> None:
+        super().__init__(value)
+        self._text = text
+
+    def human_readable(self) -> str:
+        """The text."""
+        return self._text
+
+
+class Table(TableFormatter):
+    """cliff's table with titles for people, and nothing at all for an empty list."""
+
+    def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
+        """Print the table."""
+        rows = list(data)
+        if rows or parsed_args.print_empty:
+            super().emit_list([title(name) for name in column_names], rows, stdout, parsed_args)
+
+    def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
+        """Print one object."""
+        super().emit_one([title(name) for name in column_names], [human(value) for value in data], stdout, parsed_args)
+
+
+def title(name: str) -> str:
+    """`started_at` as `Started at`."""
+    return name[:1].upper() + name[1:].replace("_", " ")
+
+
+def human(value: object) -> object:
+    """Plain data as people read it in a cell."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {human(inner)}" for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return "\n".join(str(human(inner)) for inner in value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    obj: Any
+
+
+class _Formats:
+    """The output formats by name, where cliff expects a plug-in manager."""
+
+    def __init__(self, formats: Mapping[str, Any]) -> None:
+        self._formats = formats
+
+    def names(self) -> list[str]:
+        return list(self._formats)
+
+    def __getitem__(self, name: str) -> _Format:
+        return _Format(self._formats[name])
+
+    def __iter__(self) -> Iterator[_Format]:
+        return map(_Format, self._formats.values())
+
+
+class _Plain:
+    """Overrides that keep cliff from reading the metadata of every installed package at each start."""
+
+    app: Any
+    _hooks: Any
+    more: str = ""
+    """What the help says at its end."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that the application was started with."""
+        found: Mapping[str, str] = self.app.environment
+        return found
+
+    def server(self) -> AbstractContextManager[Client]:
+        """The client of the server; its module is loaded here, as httpx is slow to import."""
+        from escalator.cli.client import connect  # noqa: PLC0415 - see above
+
+        return connect(self.environment)
+
+    def _load_hooks(self) -> None:
+        self._hooks = []
+
+    def get_epilog(self) -> str:
+        return self.more
+
+
+class Command(_Plain, command.Command):
+    """A command without a result."""
+
+
+class Lister(_Plain, lister.Lister):
+    """A command whose result is a list. `nothing` is said when it is empty."""
+
+    nothing = "Nothing to show."
+
+    def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
+        return _Formats(
+            {"csv": CSVLister(), "json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()}
+        )
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
+        """Print the list in the format asked for."""
+        _check_columns(parsed_args, column_names)
+        rows = list(data)
+        if not rows and parsed_args.formatter == "table":
+            self.app.stderr.write(f"{self.nothing}\n")
+        return int(super().produce_output(parsed_args, column_names, rows))
+
+
+class Shower(_Plain, show.ShowOne):
+    """A command whose result is one object. A subclass may draw it for people, and set the exit code."""
+
+    exit_code = 0
+
+    def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
+        return _Formats({"json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()})
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run and return the exit code."""
+        super().run(parsed_args)
+        return self.exit_code
+
+    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType | None:  # noqa: ARG002 - for subclasses
+        """What people see instead of a table of fields; None for that table."""
+        return None
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
+        """Print the object in the format asked for."""
+        _check_columns(parsed_args, column_names)
+        values = list(data)
+        if parsed_args.formatter == "table" and not parsed_args.columns:
+            drawing = self.draw(parsed_args, dict(zip(column_names, values, strict=True)))
+            if drawing is not None:
+                from rich.console import Console  # noqa: PLC0415 - most commands draw nothing
+
+                console = Console(file=self.app.stdout)
+                if not console.is_terminal:
+                    console = Console(file=self.app.stdout, width=PIPE_WIDTH)
+                console.print(drawing)
+                return 0
+        return int(super().produce_output(parsed_args, column_names, values))
+
+
+def fields(document: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """A document as cliff wants it: names and values."""
+    return tuple(document), tuple(document.values())
+
+
+def rows(documents: Iterable[Mapping[str, Any]], columns: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Documents as cliff wants a list: column names, and a row each. A column is a key, or a function of the document."""
+    names = tuple(columns)
+    found = [tuple(how(document) if callable(how) else document[how] for how in columns.values()) for document in documents]
+    return names, found
+
+
+def _check_columns(parsed_args: argparse.Namespace, column_names: Sequence[str]) -> None:
+    known = {name.lower() for name in column_names}
+    unknown = [name for name in parsed_args.columns if name.strip().lower().replace(" ", "_") not in known]
+    if unknown:
+        raise UsageError(f"There is no column {', '.join(unknown)}; columns are {', '.join(column_names)}.")
+
+
+class Help(Command):
+    """Tell more about one command."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Run the command with --help."""
+        return int(self.app.run([*parsed_args.words, "--help"]))

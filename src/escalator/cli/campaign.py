@@ -1,0 +1,118 @@
+"""Campaigns: create, list, and what people do to them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from escalator.cli.base import LONG_S, Lister, Shower, Shown, fields, human, rows
+from escalator.cli.documents import read_file
+from escalator.cli.spans import date_time
+
+BRIEF = ("name", "state", "release", "plan", "reason")
+
+
+class Create(Shower):
+    """Give the server a campaign document."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", type=Path, metavar="FILE", help="campaign document, YAML or JSON")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Post the document; validated here first, so that problems carry the lines of this file."""
+        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
+        from escalator.model.document import parse  # noqa: PLC0415 - as above
+
+        text = read_file(parsed_args.file)
+        load_campaign(parse(text))
+        with self.server() as client:
+            found = client.post_document("/v1/campaigns", text)
+        self.app.stderr.write(f"Next: escalator campaign plan {found['name']}\n")
+        return brief(found)
+
+
+class ListCampaigns(Lister):
+    """List campaigns, oldest first."""
+
+    nothing = "There are no campaigns yet: escalator campaign create FILE"
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
+        """Get the list."""
+        with self.server() as client:
+            found = client.get("/v1/campaigns")
+        columns = {
+            "name": "name",
+            "state": "state",
+            "release": lambda c: Shown(c["release"], c["release"] or ""),
+            "progress": lambda c: Shown(c["progress"], _progress(c["progress"])),
+            "started_at": lambda c: Shown(c["started_at"], date_time(c["started_at"])),
+            "ended_at": lambda c: Shown(c["ended_at"], date_time(c["ended_at"])),
+            "reason": "reason",
+        }
+        return rows(found, columns)
+
+
+class _Verb(Shower):
+    """Something that people do to a campaign."""
+
+    verb = ""
+    said = ""
+    takes_reason = True
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="the campaign")
+        if self.takes_reason:
+            parser.add_argument("--reason", default="", help="why; it stands in the history")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Ask the server for it."""
+        body = {"reason": parsed_args.reason} if self.takes_reason else None
+        with self.server() as client:
+            found = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/{self.verb}", body, timeout_s=LONG_S)
+        self.app.stderr.write(f"{self.said}\n")
+        return brief(found)
+
+
+class Pause(_Verb):
+    """Let no further step begin; those under way end."""
+
+    verb, said = "pause", "Steps under way end, no other begins. Go on with: escalator campaign resume"
+
+
+class Resume(_Verb):
+    """Let a paused or suspended campaign go on."""
+
+    verb, said, takes_reason = "resume", "It goes on; what failed so far is accepted by this.", False
+
+
+class Abort(_Verb):
+    """Start nothing more and put the nodes that are not changed yet back in service."""
+
+    verb, said = "abort", "Nodes that are not changed yet are put back in service; those being upgraded end."
+
+
+def brief(campaign: Mapping[str, Any]) -> Any:  # noqa: ANN401 - cliff's
+    """A campaign in a few fields."""
+    return fields({key: Shown(campaign[key], str(human(campaign[key]))) for key in BRIEF})
+
+
+def quoted(name: str) -> str:
+    """A name as one part of an address, whatever was typed."""
+    from urllib.parse import quote  # noqa: PLC0415 - most commands need none
+
+    return quote(name, safe="")
+
+
+def _progress(progress: Mapping[str, Any] | None) -> str:
+    if progress is None:
+        return ""
+    failed = f", {progress['failed']} failed" if progress["failed"] else ""
+    return f"{progress['ended']}/{progress['total']}{failed}"

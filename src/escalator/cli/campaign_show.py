@@ -1,0 +1,105 @@
+"""Starting a campaign and watching it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from escalator.cli.base import LONG_S, Shower, fields
+from escalator.cli.campaign import brief, quoted
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from escalator.cli.client import Client
+
+
+class _Watched(Shower):
+    """Shows a campaign, after watching it where asked."""
+
+    whole = True
+
+    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType | None:  # noqa: ARG002 - as the base says
+        """The campaign for people; a started one that nobody waits for is a few fields."""
+        if not self.whole:
+            return None
+        from escalator.cli.live import screen  # noqa: PLC0415 - rich is for people's eyes only
+
+        return screen(document, time.time())
+
+    def _watch(
+        self, client: Client, path: str, timeout_s: float | None, begin: frozenset[str] = frozenset()
+    ) -> Mapping[str, Any]:
+        from escalator.cli.watch import TIMED_OUT, Watching, watch  # noqa: PLC0415 - rich is for people's eyes only
+
+        how = Watching(self.app.stderr, timeout_s, begin=begin)
+        try:
+            view, self.exit_code = watch(partial(client.get, path), how)
+        except KeyboardInterrupt:
+            self.app.stderr.write("Stopped watching; the campaign goes on. See it with: escalator campaign show\n")
+            raise
+        if self.exit_code == TIMED_OUT:
+            self.app.stderr.write(f"ESC-API-007: {view['name']} did not end within {timeout_s:g} s; it goes on.\n")
+        return view
+
+
+class Show(_Watched):
+    """Show a campaign: state, progress, every node's ladder, and what to do next.
+
+    With --watch it is followed until it ends or needs a person. Exit code then: 0 completed, 1 aborted, 4 waits for a
+    person, 5 timed out.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="the campaign")
+        parser.add_argument("--watch", action="store_true", help="follow it until it ends or needs a person")
+        parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="watch no longer than that")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the campaign, once or until it ends."""
+        path = f"/v1/campaigns/{quoted(parsed_args.name)}"
+        with self.server() as client:
+            return fields(self._watch(client, path, parsed_args.timeout) if parsed_args.watch else client.get(path))
+
+
+class Start(_Watched):
+    """Start a planned campaign.
+
+    Exit code 3 when its plan is not smooth, 4 when the cloud changed beyond what was approved, 6 when another campaign
+    runs. With --wait: 0 completed, 1 aborted, 4 waits for a person, 5 timed out.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="the campaign")
+        parser.add_argument("--plan", metavar="ID", help="the plan to start by; the campaign's latest when left out")
+        parser.add_argument("--accept-drift", action="store_true", help="start although the cloud changed since the plan")
+        parser.add_argument("--wait", action="store_true", help="follow it until it ends or needs a person")
+        parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="wait no longer than that")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Start, and watch where asked."""
+        path = f"/v1/campaigns/{quoted(parsed_args.name)}"
+        action = {"plan": parsed_args.plan, "accept_drift": parsed_args.accept_drift}
+        self.whole = parsed_args.wait
+        with self.server() as client:
+            found = client.post(f"{path}/actions/start", action, timeout_s=LONG_S)
+            if parsed_args.wait:
+                return fields(self._watch(client, path, parsed_args.timeout))
+        self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
+        return brief(found)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("a number of seconds is expected")
+    return value

@@ -1,0 +1,172 @@
+"""The client of the REST API: finds server and token, and turns every failure into what people can act on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from escalator.cli.base import LONG_S
+from escalator.cli.failures import ServerError
+from escalator.model.codes import Code
+from escalator.model.errors import InputError, NotAllowedError, TemporaryError
+from escalator.settings import read_settings
+
+QUICK_S = 60.0
+"""Longest wait for an answer that needs only storage, or one look at the cloud."""
+_EXIT_OF = {401: 7, 403: 7, 404: 2, 405: 2, 408: 5, 409: 6, 413: 2, 415: 2, 422: 2, 504: 5}
+"""Exit code by status, where the problem does not say it."""
+_TIMED_OUT = 5
+
+
+class TimedOutError(TemporaryError):
+    """The server did not answer in time."""
+
+    exit_code = _TIMED_OUT
+
+
+class Client:
+    """Calls to one server."""
+
+    def __init__(self, http: httpx.Client, token_file: Path | None = None) -> None:
+        self._http = http
+        self._token_file = token_file
+
+    def get(self, path: str, *, timeout_s: float = QUICK_S, **query: str | int | bool | None) -> Any:  # noqa: ANN401 - JSON
+        """GET a resource as plain data."""
+        asked = {key: value for key, value in query.items() if value is not None}
+        return self._data("GET", path, timeout_s, params=asked)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = QUICK_S) -> Any:  # noqa: ANN401 - JSON
+        """POST plain data."""
+        return self._data("POST", path, timeout_s, json=body) if body is not None else self._data("POST", path, timeout_s)
+
+    def post_document(self, path: str, text: bytes) -> Any:  # noqa: ANN401 - JSON
+        """POST a YAML or JSON document."""
+        return self._data("POST", path, QUICK_S, content=text, headers={"Content-Type": "application/yaml"})
+
+    def post_files(self, path: str, parts: list[tuple[str, Any]]) -> Any:  # noqa: ANN401 - JSON
+        """POST files as they are read from disk."""
+        return self._data("POST", path, LONG_S, files=parts)
+
+    def delete(self, path: str) -> None:
+        """DELETE a resource."""
+        self._data("DELETE", path, QUICK_S)
+
+    def follow(self, path: str, **query: str | int | None) -> Iterator[dict[str, Any]]:
+        """Server-sent events, until the server ends the stream."""
+        asked = {key: value for key, value in query.items() if value is not None}
+        with self._reached(), self._http.stream("GET", path, params=asked, timeout=httpx.Timeout(QUICK_S)) as response:
+            if response.is_error:
+                response.read()
+                raise self._failure(response)
+            for line in response.iter_lines():
+                if line.startswith("data:"):
+                    yield json.loads(line[5:])
+
+    def _data(self, method: str, path: str, timeout_s: float, **content: Any) -> Any:  # noqa: ANN401 - JSON
+        with self._reached():
+            response = self._http.request(method, path, timeout=timeout_s, **content)
+        if response.is_error:
+            raise self._failure(response)
+        try:
+            return response.json() if response.content else None
+        except ValueError as error:
+            raise self._stranger() from error
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            message = f"The server at {self._http.base_url} did not answer in time."
+            raise TimedOutError(Code.API_TIMEOUT, message, remedy="Its log tells what it is doing.") from error
+        except httpx.ConnectError as error:
+            message = f"No server answers at {self._http.base_url}."
+            raise TemporaryError(
+                Code.API_UNREACHABLE, message, remedy="Start it with `escalator serve`, or set ESCALATOR_URL to where it is."
+            ) from error
+        except httpx.TransportError as error:
+            message = f"The connection to {self._http.base_url} broke."
+            raise TemporaryError(Code.API_UNREACHABLE, message, remedy="See whether the server still runs.") from error
+
+    def _failure(self, response: httpx.Response) -> ServerError | NotAllowedError | TemporaryError:
+        try:
+            problem = response.json()
+            code, detail = str(problem["code"]), str(problem["detail"])
+        except (ValueError, KeyError, TypeError):
+            return self._stranger()
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            return self._wrong_token()
+        return ServerError(
+            code,
+            detail,
+            remedy=str(problem.get("remedy", "")),
+            problems=[_problem(item) for item in problem.get("problems", ())],
+            exit_code=int(problem.get("exit_code", _EXIT_OF.get(response.status_code, 1))),
+        )
+
+    def _wrong_token(self) -> NotAllowedError:
+        tried = f" It was read from {self._token_file}." if self._token_file else ""
+        message = f"The server at {self._http.base_url} does not take this token.{tried}"
+        remedy = "Set ESCALATOR_TOKEN_FILE to the file `token` in that server's state directory."
+        return NotAllowedError(Code.API_TOKEN, message, remedy=remedy)
+
+    def _stranger(self) -> TemporaryError:
+        message = f"What answers at {self._http.base_url} is not Escalator."
+        return TemporaryError(Code.API_UNREACHABLE, message, remedy="Set ESCALATOR_URL to where the server is.")
+
+
+@contextmanager
+def connect(environment: Mapping[str, str]) -> Iterator[Client]:
+    """The client of the server that the environment names, else of the default one.
+
+    Raises InputError for an address that cannot be, NotAllowedError when the token's file may not be read.
+    """
+    url, token_file = _where(environment)
+    # No proxy of the environment stands between this machine and itself.
+    headers = {"Accept": "application/json", **_authorization(token_file)}
+    with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        yield Client(http, token_file)
+
+
+def _where(environment: Mapping[str, str]) -> tuple[str, Path]:
+    url, file = environment.get("ESCALATOR_URL"), environment.get("ESCALATOR_TOKEN_FILE")
+    if url is None or file is None:
+        settings = read_settings(None, environment)
+        host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
+        url = url or f"http://{host}:{settings.server.port}"
+        file = file or str(settings.state / "token")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(Code.CFG_SETTINGS, f"ESCALATOR_URL is {url!r}; an http or https address is expected.")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        message = f"The token would travel to {parts.hostname} in clear text."
+        raise InputError(Code.CFG_SETTINGS, message, remedy="Use https, or a tunnel to the server's loopback address.")
+    return url, Path(file)
+
+
+def _authorization(token_file: Path) -> dict[str, str]:
+    """Without a token file the call is tried all the same: that no server runs is the likelier reason."""
+    try:
+        token = token_file.read_text().strip()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise NotAllowedError(
+            Code.API_TOKEN,
+            f"{token_file} cannot be read: {why}.",
+            remedy="Run as the server's user, or set ESCALATOR_TOKEN_FILE.",
+        ) from error
+    return {"Authorization": f"Bearer {token}"} if token.isascii() and token.isprintable() else {}
+
+
+def _problem(item: Mapping[str, Any]) -> str:
+    where = f"line {item['line']}: " if item.get("line") else ""
+    return f"{where}{item.get('path') or 'document'}: {item.get('message', '')}"

@@ -1,0 +1,50 @@
+"""All commands by name, found without scanning what is installed: a command's module is loaded when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
+
+from cliff.commandmanager import CommandManager
+
+_HERE = "escalator.cli"
+COMMANDS: Mapping[str, str] = {
+    "campaign abort": "campaign:Abort",
+    "campaign create": "campaign:Create",
+    "campaign list": "campaign:ListCampaigns",
+    "campaign pause": "campaign:Pause",
+    "campaign plan": "campaign_plan:MakePlan",
+    "campaign resume": "campaign:Resume",
+    "campaign show": "campaign_show:Show",
+    "campaign start": "campaign_show:Start",
+    "campaign validate": "offline:Validate",
+    "config show": "server:ShowConfig",
+    "demo": "demo:Demo",
+    "event list": "event:ListEvents",
+    "inventory export": "inventory:Export",
+    "node list": "node:ListNodes",
+    "node retry": "node:Retry",
+    "node show": "node:ShowNode",
+    "node skip": "node:Skip",
+    "notice list": "notice:ListNotices",
+    "notice show": "notice:ShowNotice",
+    "plan": "offline:OfflinePlan",
+    "release import": "release:Import",
+    "release list": "release:ListReleases",
+    "release show": "release:ShowRelease",
+    "restoration list": "server:ListRestorations",
+    "serve": "serve:Serve",
+    "vnfm list": "vnfm:ListVnfms",
+    "vnfm register": "vnfm:Register",
+    "vnfm remove": "vnfm:Remove",
+    "vnfm show": "vnfm:ShowVnfm",
+    "vnfm test": "vnfm:Test",
+}
+
+
+def command_manager() -> CommandManager:
+    """All commands for cliff."""
+    manager = CommandManager()
+    for name, target in COMMANDS.items():
+        manager.commands[name] = EntryPoint(name=name, value=f"{_HERE}.{target}", group=_HERE)
+    return manager

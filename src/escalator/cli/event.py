@@ -1,0 +1,80 @@
+"""The history."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from escalator.cli.base import Lister, Shown, human, rows
+from escalator.cli.spans import date_time
+
+if TYPE_CHECKING:
+    from escalator.cli.client import Client
+
+COLUMNS = ("seq", "at", "action", "campaign", "node", "outcome", "code", "message")
+
+
+class ListEvents(Lister):
+    """Show the last lines of the history, and with --follow those to come.
+
+    Followed lines are printed as they come, as text or with `-f json` as one JSON object a line.
+    """
+
+    nothing = "The history has no such lines."
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--campaign", metavar="NAME", help="only lines of this campaign")
+        parser.add_argument("--node", metavar="NODE", help="only lines of this node")
+        parser.add_argument("--limit", type=int, default=50, metavar="N", help="how many lines, 50 when left out")
+        parser.add_argument("--after", type=int, metavar="SEQ", help="the lines after this one, instead of the last ones")
+        parser.add_argument("--follow", action="store_true", help="go on with the lines to come, until interrupted")
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Follow, or list."""
+        if not parsed_args.follow:
+            return int(super().run(parsed_args) or 0)
+
+        with self.server() as client:
+            self._follow(client, parsed_args)
+        return 0
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the lines."""
+        with self.server() as client:
+            found = client.get("/v1/events", **_query(parsed_args))
+        columns = {key: _cell(key) for key in COLUMNS}
+        return rows(found, columns)
+
+    def _follow(self, client: Client, parsed_args: argparse.Namespace) -> None:
+        for event in client.follow("/v1/events", follow="true", **_query(parsed_args)):
+            text = json.dumps(event) if parsed_args.formatter == "json" else _line(event)
+            self.app.stdout.write(f"{text}\n")
+            self.app.stdout.flush()
+
+
+def _query(parsed_args: argparse.Namespace) -> dict[str, Any]:
+    which = {"campaign": parsed_args.campaign, "node": parsed_args.node}
+    if parsed_args.after is not None:
+        return {**which, "after": parsed_args.after, "limit": parsed_args.limit}
+    return {**which, "tail": parsed_args.limit}
+
+
+def _cell(key: str) -> Any:  # noqa: ANN401 - a column
+    if key == "at":
+        return lambda event: Shown(event["at"], date_time(event["at"]))
+    return lambda event: Shown(event[key], str(human(event[key])))
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    place = [event[key] for key in ("campaign", "node") if event[key]]
+    duration = f" ({event['duration_s']:g} s)" if event["duration_s"] else ""
+    said = f": {event['message']}" if event["message"] else ""
+    code = f" {event['code']}" if event["code"] else ""
+    return f"{date_time(event['at'])} {' '.join(place)} {event['action']} {event['outcome'] or ''}{duration}{code}{said}".replace(
+        "  ", " "
+    )

@@ -1,0 +1,41 @@
+"""Failures as people see them: code, message, every problem, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from escalator.model.errors import EscalatorError, InputError
+
+
+class UsageError(Exception):
+    """The command was called in a way that cannot be; it ends with exit code 2."""
+
+
+class ServerError(Exception):
+    """The server's problem document, as it came: `code` may be one that this program does not know."""
+
+    def __init__(self, code: str, message: str, *, remedy: str = "", problems: Sequence[str] = (), exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.problems = tuple(problems)
+        self.exit_code = exit_code
+
+
+def report(error: EscalatorError | ServerError | UsageError, stream: TextIO) -> int:
+    """Print the failure and return the exit code."""
+    if isinstance(error, UsageError):
+        stream.write(f"{error}\n")
+        return 2
+    if isinstance(error, EscalatorError):
+        problems = tuple(map(str, error.problems)) if isinstance(error, InputError) else ()
+        code, exit_code = error.code.value, int(error.exit_code)
+    else:
+        code, exit_code, problems = error.code, error.exit_code, error.problems
+    stream.write(f"{code}: {error.message}\n")
+    stream.writelines(f"  - {problem}\n" for problem in problems)
+    if error.remedy:
+        stream.write(f"What to do: {error.remedy}\n")
+    return exit_code

@@ -1,0 +1,201 @@
+"""A campaign on the screen: pure functions from plain data to what is drawn.
+
+The data is a campaign as the API gives it (`GET /v1/campaigns/{name}`); times may be RFC 3339 or Unix seconds, and what
+is missing is not drawn, so that the demo can show its campaigns in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from escalator.cli.spans import seconds_of, span
+from escalator.model.progress import Rung
+
+View = Mapping[str, Any]
+LETTERS: Mapping[str, str] = {
+    Rung.STAGED: "S",
+    Rung.SELECTED: "s",
+    Rung.CORDONED: "C",
+    Rung.NOTIFIED: "N",
+    Rung.VACATED: "V",
+    Rung.BACKED_UP: "B",
+    Rung.UPGRADED: "U",
+    Rung.REBOOTED: "R",
+    Rung.VERIFIED: "v",
+    Rung.AVAILABLE: "A",
+}
+LEGEND = "Staged selected Cordoned Notified Vacated BackedUp Upgraded Rebooted verified Available"
+"""Words behind the ladder's letters."""
+COLOURS: Mapping[str, str] = {
+    "running": "bold cyan",
+    "completed": "bold green",
+    "done": "green",
+    "failed": "bold red",
+    "rolled-back": "red",
+    "suspended": "bold red",
+    "held": "yellow",
+    "paused": "bold yellow",
+    "aborting": "bold yellow",
+    "aborted": "yellow",
+    "skipped": "yellow",
+    "pending": "dim",
+}
+_URGENCY = ("failed", "held", "running", "rolled-back", "skipped", "done", "pending")
+"""Which nodes are shown first when not all fit."""
+BAR_CELLS = 40
+HEAD_LINES = 9
+"""Lines around the table of nodes."""
+
+
+def screen(view: View, now: float, height: int | None = None) -> RenderableType:
+    """The whole campaign; `height` is how many lines there are, None for all nodes."""
+    room = None if height is None else max(3, height - HEAD_LINES - len(view.get("waiting", ())))
+    parts: list[RenderableType] = [header(view), *waiting_lines(view, now)]
+    if view.get("tasks"):
+        parts.append(node_table(view["tasks"], now, room))
+        parts.append(Text(f"ladder: {LEGEND}", style="dim"))
+    if view.get("next"):
+        parts.append(Text("next: " + "   ".join(view["next"]), style="dim"))
+    return Group(*parts)
+
+
+def header(view: View) -> RenderableType:
+    """Name, state, plan, progress bar, counts, and the time that is left."""
+    state = str(view["state"])
+    top = Text.assemble((str(view["name"]), "bold"), "  ", (state.upper(), COLOURS.get(state, "")))
+    for word in ("release", "plan"):
+        if view.get(word):
+            top.append(f"   {word} {view[word]}", style="dim")
+    parts: list[RenderableType] = [top]
+    if view.get("reason"):
+        code = f"{view['code']}: " if view.get("code") else ""
+        parts.append(Text(f"{code}{view['reason']}", style="red" if code else "dim"))
+    progress = view.get("progress")
+    if progress and progress["total"]:
+        grid = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=progress["total"], completed=progress["ended"], width=BAR_CELLS)
+        grid.add_row(bar, Text(counts(progress)), Text(left(view), style="bold"))
+        parts.append(grid)
+    return Group(*parts)
+
+
+def counts(progress: Mapping[str, Any]) -> str:
+    """`3 of 8 nodes, 2 running, 1 failed`: zeros are not said."""
+    said = [f"{progress['ended']} of {progress['total']} nodes ({progress['percent']:.0f} %)"]
+    said += [f"{progress[word]} {word}" for word in ("running", "held", "failed", "skipped") if progress.get(word)]
+    return ", ".join(said)
+
+
+def left(view: View) -> str:
+    """How much longer, as far as can be told."""
+    return f"about {span(view['eta_s'])} left" if view.get("eta_s") is not None else ""
+
+
+def waiting_lines(view: View, now: float) -> Iterable[Text]:
+    """Whom the campaign waits for, since when and until when."""
+    for wait in view.get("waiting", ()):
+        line = Text(f"waiting for {wait['vnfm']}", style="magenta")
+        if wait.get("node"):
+            line.append(f" about {wait['node']}")
+        since, until = seconds_of(wait.get("since")), seconds_of(wait.get("reply_by"))
+        if since is not None:
+            line.append(f" for {span(now - since)}")
+        if until is not None:
+            line.append(f", at most {span(until - now)} more")
+        if not wait.get("delivered", True):
+            line.append(" (not delivered yet)", style="red")
+        yield line
+
+
+def node_table(tasks: Sequence[View], now: float, room: int | None = None) -> RenderableType:
+    """A row per node. When not all fit, those that need a look or are under way come first, and the rest is counted."""
+    shown = list(tasks)
+    if room is not None and len(shown) > room:
+        chosen = {id(task) for task in sorted(tasks, key=_urgency)[: room - 1]}
+        shown = [task for task in tasks if id(task) in chosen]
+    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
+    for name in ("Node", "Wave", "State", " ".join(LETTERS.values()), "Step", "For", "Message"):
+        right = name in ("Wave", "For")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "Message", overflow="ellipsis")
+    for task in shown:
+        table.add_row(*_cells(task, now))
+    if len(shown) == len(tasks):
+        return table
+    return Group(table, Text(f"… and {len(tasks) - len(shown)} more", style="dim"))
+
+
+def ladder(task: View) -> Text:
+    """The rungs reached as letters, the one under way as `>` or, where the node failed, as `x`."""
+    reached = {rung["rung"] for rung in task.get("ladder", ()) if rung.get("status", True)}
+    last = max((index for index, rung in enumerate(LETTERS) if rung in reached), default=-1)
+    text = Text()
+    for index, (rung, letter) in enumerate(LETTERS.items()):
+        here = index == last + 1
+        if index:
+            text.append(" ")
+        if rung in reached:
+            text.append(letter, style="green")
+        elif here and task["state"] in ("failed", "rolled-back"):
+            text.append("x", style="bold red")
+        elif here and task["state"] in ("running", "held"):
+            text.append(">", style=COLOURS[task["state"]])
+        else:
+            text.append("-" if index < last else ".", style="dim")
+    return text
+
+
+def change_lines(before: View | None, after: View) -> list[str]:
+    """What changed between two looks, a line each, for output that is no terminal."""
+    lines = []
+    old = {task["node"]: task for task in before["tasks"]} if before else {}
+    for task in after.get("tasks", ()):
+        was = old.get(task["node"])
+        if was is None and task["state"] == "pending":
+            continue
+        if was is None or _look(was) != _look(task):
+            code = f" {task['code']}" if task.get("code") else ""
+            message = f": {task['message']}" if task.get("message") else ""
+            lines.append(f"{task['node']} {task['state']} {task['step']}{code}{message}".rstrip())
+    moved = before is None or before["state"] != after["state"]
+    if moved or _ended(before) != _ended(after):
+        progress = f", {counts(after['progress'])}" if after.get("progress") else ""
+        reason = f": {after['reason']}" if moved and after.get("reason") else ""
+        lines.append(f"{after['name']} {after['state']}{progress}{reason}")
+    return lines
+
+
+def _cells(task: View, now: float) -> tuple[RenderableType, ...]:
+    state = str(task["state"])
+    since = seconds_of(task.get("updated_at"))
+    age = span(now - since) if since is not None and state in ("running", "held") else ""
+    code = f"{task['code']} " if task.get("code") else ""
+    attempt = f" #{task['attempt']}" if task.get("attempt", 1) > 1 else ""
+    colour = COLOURS.get(state, "")
+    return (
+        Text(str(task["node"]), style=colour),
+        str(task.get("wave", "")),
+        Text(state + attempt, style=colour),
+        ladder(task),
+        str(task.get("step", "")) if state not in ("done", "pending") else "",
+        age,
+        Text(f"{code}{task.get('message', '')}"),
+    )
+
+
+def _urgency(task: View) -> tuple[int, float]:
+    rank = _URGENCY.index(task["state"]) if task["state"] in _URGENCY else len(_URGENCY)
+    return rank, -(seconds_of(task.get("updated_at")) or 0.0)
+
+
+def _look(task: View) -> tuple[object, ...]:
+    return task["state"], task["step"], task.get("code"), task.get("message")
+
+
+def _ended(view: View | None) -> object:
+    return view["progress"]["ended"] if view and view.get("progress") else None

@@ -1,0 +1,96 @@
+"""Nodes: where they stand, and another turn or none for one of them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from escalator.cli.base import Lister, Shower, Shown, fields, human, rows
+from escalator.cli.campaign import quoted
+
+
+class ListNodes(Lister):
+    """List the cloud's nodes, with their turn in the campaign that runs."""
+
+    nothing = "There are no nodes."
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--campaign", metavar="NAME", help="only the nodes of this campaign, running or over")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the list."""
+        with self.server() as client:
+            found = client.get("/v1/nodes", campaign=parsed_args.campaign)
+        columns: dict[str, Any] = {"id": "id", "state": "state", "maintenance": _maintenance, "instances": "instances"}
+        columns |= {key: _optional(key) for key in ("az", "rack")}
+        columns["versions"] = lambda n: Shown(n["versions"], ", ".join(f"{k} {v}" for k, v in n["versions"].items()))
+        columns |= {key: _optional(key) for key in ("campaign", "task", "step", "message")}
+        if not any(node["campaign"] for node in found) and parsed_args.formatter == "table":
+            columns = {key: how for key, how in columns.items() if key not in ("campaign", "task", "step", "message")}
+        return rows(found, columns)
+
+
+class ShowNode(Shower):
+    """Show one node with its instances and its turn in the campaign that runs."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("node", metavar="NODE", help="the node's id")
+        parser.add_argument("--campaign", metavar="NAME", help="its turn in this campaign, running or over")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the node."""
+        with self.server() as client:
+            found = client.get(f"/v1/nodes/{quoted(parsed_args.node)}", campaign=parsed_args.campaign)
+        task = found["node_task"]
+        rungs = [f"{r['rung']}  {r['since']}  {r['message']}".rstrip() for r in task["ladder"]] if task else []
+        found["node_task"] = Shown(task, "\n".join(rungs))
+        hosted = [f"{i['id']}  {i['name'] or ''}  {i['state']}  {i['migration']}" for i in found["hosted"]]
+        found["hosted"] = Shown(found["hosted"], "\n".join(hosted))
+        return fields(found)
+
+
+class _Turn(Shower):
+    """Something that people do to a node of a campaign."""
+
+    verb = ""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("campaign", metavar="CAMPAIGN", help="the campaign")
+        parser.add_argument("node", metavar="NODE", help="the node's id")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Ask the server for it."""
+        path = f"/v1/nodes/{quoted(parsed_args.node)}/actions/{self.verb}"
+        with self.server() as client:
+            found = client.post(path, {"campaign": parsed_args.campaign})
+        return fields({key: found[key] for key in ("campaign", "node", "attempt", "state", "code", "message")})
+
+
+class Retry(_Turn):
+    """Give a node that failed or was skipped another turn; a suspended campaign goes on."""
+
+    verb = "retry"
+
+
+class Skip(_Turn):
+    """Leave out a node that waits for its turn or has failed; a suspended campaign goes on."""
+
+    verb = "skip"
+
+
+def _optional(key: str) -> Any:  # noqa: ANN401 - a column
+    return lambda document: Shown(document[key], str(human(document[key])))
+
+
+def _maintenance(node: dict[str, Any]) -> Shown:
+    reason = f": {node['maintenance_reason']}" if node["maintenance_reason"] else ""
+    return Shown(node["maintenance"], f"yes{reason}" if node["maintenance"] else "")

@@ -1,0 +1,63 @@
+"""Notices to VNF managers and their answers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from escalator.cli.base import Lister, Shower, Shown, fields, human, rows
+from escalator.cli.campaign import quoted
+from escalator.cli.spans import date_time
+
+
+class ListNotices(Lister):
+    """List notices to VNF managers, newest first."""
+
+    nothing = "No notices were sent."
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--campaign", metavar="NAME", help="only notices of this campaign")
+        parser.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most, 100 when left out")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the list."""
+        with self.server() as client:
+            found = client.get("/v1/notices", campaign=parsed_args.campaign, limit=parsed_args.limit)
+        columns: dict[str, Any] = {"id": "id", "type": "type", "vnfm": "vnfm", "campaign": "campaign"}
+        columns |= {key: _optional(key) for key in ("node",)}
+        columns |= {"state": "state", "result": _optional("result"), "instances": "instances"}
+        columns |= {key: _time(key) for key in ("created_at", "reply_by", "answered_at")}
+        columns["message"] = _optional("message")
+        return rows(found, columns)
+
+
+class ShowNotice(Shower):
+    """Show one notice with its instances and every reply."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("id", metavar="ID", help="the notice")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the notice."""
+        with self.server() as client:
+            found = client.get(f"/v1/notices/{quoted(parsed_args.id)}")
+        about = [f"{r['resource_id']}  {r['resource_name'] or ''}  {r['planned_action']}" for r in found["resources"]]
+        replies = [f"{r['at']}  {r['verdict']}  {json.dumps(r['reply'])}" for r in found["replies"]]
+        found["resources"] = Shown(found["resources"], "\n".join(about))
+        found["replies"] = Shown(found["replies"], "\n".join(replies))
+        return fields(found)
+
+
+def _optional(key: str) -> Any:  # noqa: ANN401 - a column
+    return lambda document: Shown(document[key], str(human(document[key])))
+
+
+def _time(key: str) -> Any:  # noqa: ANN401 - a column
+    return lambda document: Shown(document[key], date_time(document[key]))

@@ -1,0 +1,91 @@
+"""Commands that need no server and no cloud: validate a campaign, and plan one on an inventory file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from escalator.cli.base import Shower, Shown, fields
+from escalator.cli.documents import read_file
+from escalator.cli.failures import report
+from escalator.model.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+NOT_VALID = 2
+NOT_SMOOTH = 3
+OFFLINE_ID = "offline"
+"""Id of a plan that is stored nowhere."""
+
+
+class Validate(Shower):
+    """Check a campaign document without a server: all problems at once.
+
+    Exit code 0 when it is valid, else 2.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", type=Path, metavar="FILE", help="campaign document, YAML or JSON")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Check it."""
+        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
+        from escalator.model.document import parse  # noqa: PLC0415 - as above
+
+        try:
+            campaign = load_campaign(parse(read_file(parsed_args.file)))
+        except InputError as error:
+            if parsed_args.formatter == "table":
+                raise
+            self.exit_code = report(error, self.app.stderr)
+            return fields({"valid": False, "name": None, "code": error.code.value, "problems": _problems(error)})
+        return fields({"valid": Shown(True, "yes"), "name": campaign.metadata.name, "code": None, "problems": []})
+
+
+class OfflinePlan(Shower):
+    """Plan a campaign on an inventory file: no server and no cloud needed.
+
+    Exit code 0 when the plan is smooth, 3 when it is not (the report says why and what would help), 2 for bad input.
+    """
+
+    _campaign = ""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
+        parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
+        parser.add_argument("--full", action="store_true", help="print every row of long tables")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Plan."""
+        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
+        from escalator.model.document import load, parse  # noqa: PLC0415 - as above
+        from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.make import make_plan  # noqa: PLC0415 - as above
+
+        campaign = load_campaign(parse(read_file(parsed_args.campaign)))
+        inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
+        plan = make_plan(campaign, inventory).sealed(OFFLINE_ID)
+        self._campaign = campaign.metadata.name
+        self.exit_code = 0 if plan.smooth else NOT_SMOOTH
+        return fields(json.loads(plan.model_dump_json(by_alias=True)))
+
+    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType:
+        """The plan for people."""
+        from escalator.cli.plan_view import plan_view  # noqa: PLC0415 - rich is for people's eyes only
+
+        return plan_view(document, self._campaign, full=parsed_args.full)
+
+
+def _problems(error: InputError) -> list[dict[str, Any]]:
+    found = [{"path": p.path, "message": p.message, "line": p.line} for p in error.problems]
+    return found or [{"path": "", "message": error.message, "line": None}]

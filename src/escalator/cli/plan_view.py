@@ -1,0 +1,125 @@
+"""A plan on the screen: what a person reads before saying yes to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from escalator.cli.spans import offset, span
+
+SHOWN = 40
+"""Rows of each table before the rest is counted; `--full` prints all."""
+
+
+def plan_view(plan: Mapping[str, Any], campaign: str, *, full: bool = False) -> RenderableType:
+    """The whole plan: verdict, conditions, nodes by wave, moves, what stays, what is left out."""
+    rows = None if full else SHOWN
+    parts: list[RenderableType] = [verdict(plan, campaign), conditions(plan["conditions"])]
+    if plan["upgrades"]:
+        parts.append(_nodes(plan, rows))
+    if plan["moves"]:
+        parts.append(_moves(plan, rows))
+    if plan["impacts"]:
+        parts.append(_impacts(plan, rows))
+    if plan["totals"]["not_upgraded"]:
+        parts.append(_left_out(plan, rows))
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
+
+
+def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
+    """Smooth or not, and the plan in numbers beside its bounds."""
+    word = Text("SMOOTH", "bold green") if plan["smooth"] else Text("NOT SMOOTH", "bold red")
+    totals, bounds = plan["totals"], plan["bounds"]
+    waves = len({upgrade["wave"] for upgrade in plan["upgrades"]})
+    first = Text.assemble(word, "  plan ", (plan["id"] or "-", "bold"), f" of campaign {campaign}")
+    if plan["parent"]:
+        first.append(f", child of {plan['parent']}", style="dim")
+    second = (
+        f"{totals['nodes']} nodes in {waves} waves, {totals['moves']} moves (at least {bounds['moves']}), "
+        f"{span(totals['makespan_s']) or '0 s'} of work (at least {span(bounds['makespan_s'])})"
+    )
+    return Group(first, Text(second))
+
+
+def conditions(items: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Every condition with ok or FAILS; under a failing one what would make it hold."""
+    table = _table("Conditions", "", "Code", "What was found")
+    for item in items:
+        word = Text("ok", "green") if item["ok"] else Text("FAILS", "bold red")
+        found = Text(item["message"])
+        if not item["ok"] and item.get("remedy"):
+            found.append(f"\n→ {item['remedy']}", style="bold")
+        table.add_row(word, item["code"], found)
+    return table
+
+
+def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    leaving = Counter(move["from"] for move in plan["moves"])
+    arriving = Counter(move["to"] for move in plan["moves"])
+    staying = Counter(impact["node"] for impact in plan["impacts"])
+    table = _table(
+        "Nodes by wave", "Wave", "Node", "Upgrade", "Takes", "Leave", "Stay", "Arrive", right=("Wave", "Leave", "Stay", "Arrive")
+    )
+    upgrades = sorted(plan["upgrades"], key=lambda u: (u["wave"], u["start_s"], u["node"]))
+    last = 0
+    for upgrade in upgrades[:rows]:
+        node = upgrade["node"]
+        if last and upgrade["wave"] != last:
+            table.add_section()
+        table.add_row(
+            str(upgrade["wave"]) if upgrade["wave"] != last else "",
+            node,
+            _interval(upgrade),
+            span(upgrade["end_s"] - upgrade["start_s"]),
+            *(str(count[node] or "") for count in (leaving, staying, arriving)),
+        )
+        last = upgrade["wave"]
+    return _with_rest(table, len(upgrades), rows)
+
+
+def _moves(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    table = _table("Moves", "When", "Instance", "From → to", "How")
+    moves = sorted(plan["moves"], key=lambda m: (m["start_s"], m["instance"]))
+    for move in moves[:rows]:
+        how = move["kind"] + (" (extra)" if move.get("extra") else "")
+        table.add_row(_interval(move), move["instance"], f"{move['from']} → {move['to']}", how)
+    return _with_rest(table, len(moves), rows)
+
+
+def _impacts(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    table = _table("Instances that stay on their node", "When", "Instance", "Node", "How")
+    impacts = sorted(plan["impacts"], key=lambda i: (i["start_s"], i["instance"]))
+    for impact in impacts[:rows]:
+        table.add_row(_interval(impact), impact["instance"], impact["node"], impact["kind"])
+    return _with_rest(table, len(impacts), rows)
+
+
+def _left_out(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    nodes = plan["totals"]["not_upgraded"]
+    table = _table("Left out", "Node", "Why")
+    for item in nodes[:rows]:
+        table.add_row(Text(item["node"], "yellow"), Text(item["reason"]))
+    return _with_rest(table, len(nodes), rows)
+
+
+def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def _with_rest(table: Table, count: int, rows: int | None) -> RenderableType:
+    if rows is None or count <= rows:
+        return table
+    return Group(table, Text(f"… and {count - rows} more: --full shows all", style="dim"))
+
+
+def _interval(item: Mapping[str, Any]) -> str:
+    return f"{offset(item['start_s'])} - {offset(item['end_s'])}"

@@ -1,0 +1,49 @@
+"""The server's settings, and what is not put back yet."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from escalator.cli.base import Lister, Shower, Shown, fields, rows
+from escalator.cli.spans import date_time
+
+
+class ShowConfig(Shower):
+    """Show the settings in force on the server, or those that a file would give.
+
+    Passwords in addresses are left out.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--config", type=Path, metavar="FILE", help="check this file instead; no server is asked")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the settings."""
+        if parsed_args.config is not None:
+            from escalator.settings import read_settings  # noqa: PLC0415 - only here
+
+            return fields(read_settings(parsed_args.config, self.environment).model_dump(mode="json"))
+
+        with self.server() as client:
+            return fields(client.get("/v1/config"))
+
+
+class ListRestorations(Lister):
+    """List what Escalator changed and has not put back yet, with the commands to do it by hand."""
+
+    nothing = "Nothing: all is as it was found."
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
+        """Get the list."""
+        with self.server() as client:
+            found = client.get("/v1/restorations")
+        columns: dict[str, Any] = {key: key for key in ("kind", "object_id", "node", "campaign")}
+        columns["since"] = lambda r: Shown(r["created_at"], date_time(r["created_at"]))
+        columns["found"] = lambda r: Shown(r["found"], ", ".join(f"{k}={v}" for k, v in sorted(r["found"].items())))
+        columns["commands"] = lambda r: Shown(r["commands"], "\n".join(r["commands"]))
+        return rows(found, columns)

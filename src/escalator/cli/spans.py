@@ -1,0 +1,46 @@
+"""Times and durations as people read them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+
+def seconds_of(value: str | float | None) -> float | None:
+    """Unix seconds of an RFC 3339 time, or of what is Unix seconds already."""
+    if value is None or isinstance(value, (int, float)):
+        return value
+    return datetime.fromisoformat(value).timestamp()
+
+
+def span(seconds: float | None) -> str:
+    """`45 s`, `12 min 30 s`, `3 h 5 min`, `2 d 4 h`; nothing for what is not known."""
+    if seconds is None or not math.isfinite(seconds):
+        return ""
+    left = max(0, round(seconds))
+    days, hours, minutes = left // 86400, left // 3600 % 24, left // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    if minutes:
+        return f"{minutes} min {left % 60} s" if minutes < 10 and left % 60 else f"{minutes} min"
+    return f"{left} s"
+
+
+def offset(seconds: float) -> str:
+    """A point on a plan's axis: `0:20:00` from its start."""
+    left = round(seconds)
+    return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
+
+
+def clock_time(value: str | float | None) -> str:
+    """`15:04:55` in UTC."""
+    seconds = seconds_of(value)
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
+
+
+def date_time(value: str | float | None) -> str:
+    """`2026-01-31 15:04:55Z`."""
+    seconds = seconds_of(value)
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"

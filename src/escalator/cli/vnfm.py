@@ -1,0 +1,111 @@
+"""VNF managers: who speaks for which instances, and how they are reached."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from escalator.cli.base import Command, Lister, Shower, Shown, fields, rows
+from escalator.cli.campaign import quoted
+
+OWNED = {"project": "projects", "vnf": "vnfs", "instance": "instances"}
+
+
+class Register(Shower):
+    """Register a VNF manager: what it owns and how it is reached."""
+
+    more = "Secrets are files in the server's credentials folder; --credential names one."
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="its name")
+        parser.add_argument("--dialect", default="vi-vnfm", help="how it is spoken to; vi-vnfm when left out")
+        parser.add_argument("--callback-uri", metavar="URI", help="where notices are sent")
+        for word, owned in OWNED.items():
+            text = f"{owned} it speaks for; may be repeated"
+            parser.add_argument(f"--{word}", action="append", default=[], metavar=word.upper(), help=text)
+        parser.add_argument("--auth", default="none", metavar="TYPE", help="none, basic or bearer; none when left out")
+        parser.add_argument("--credential", metavar="NAME", help="file in the server's credentials folder")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Register."""
+        spec: dict[str, Any] = {
+            "dialect": parsed_args.dialect,
+            "callback_uri": parsed_args.callback_uri,
+            "auth": {"type": parsed_args.auth, "credential": parsed_args.credential},
+        }
+        spec |= {owned: getattr(parsed_args, word) for word, owned in OWNED.items()}
+        with self.server() as client:
+            found = client.post("/v1/vnfms", {"name": parsed_args.name, "spec": spec})
+        self.app.stderr.write(f"See whether it answers: escalator vnfm test {parsed_args.name}\n")
+        return _fields(found)
+
+
+class ListVnfms(Lister):
+    """List VNF managers."""
+
+    nothing = "No VNF manager is registered: escalator vnfm register NAME"
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
+        """Get the list."""
+        with self.server() as client:
+            found = client.get("/v1/vnfms")
+        columns: dict[str, Any] = {"name": "name", "dialect": lambda v: v["spec"]["dialect"]}
+        columns["callback_uri"] = lambda v: Shown(v["spec"]["callback_uri"], v["spec"]["callback_uri"] or "")
+        columns |= {owned: _joined(owned) for owned in OWNED.values()}
+        return rows(found, columns)
+
+
+class _One(Shower):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="the VNF manager")
+        return parser
+
+
+class ShowVnfm(_One):
+    """Show one VNF manager."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get it."""
+        with self.server() as client:
+            return _fields(client.get(f"/v1/vnfms/{quoted(parsed_args.name)}"))
+
+
+class Test(_One):
+    """Ask a VNF manager's address whether it would take notices; exit code 1 when not."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Test it."""
+        with self.server() as client:
+            found = client.post(f"/v1/vnfms/{quoted(parsed_args.name)}/actions/test")
+        self.exit_code = 0 if found["ok"] else 1
+        return fields(found)
+
+
+class Remove(Command):
+    """Forget a VNF manager."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="the VNF manager")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Remove it."""
+        with self.server() as client:
+            client.delete(f"/v1/vnfms/{quoted(parsed_args.name)}")
+        self.app.stderr.write(f"{parsed_args.name} is forgotten; nobody speaks for its instances now.\n")
+
+
+def _fields(vnfm: Mapping[str, Any]) -> Any:  # noqa: ANN401 - cliff's
+    return fields({"name": vnfm["name"], **vnfm["spec"]})
+
+
+def _joined(owned: str) -> Any:  # noqa: ANN401 - a column
+    return lambda vnfm: Shown(vnfm["spec"][owned], ", ".join(vnfm["spec"][owned]))

@@ -1,0 +1,33 @@
+"""The console script."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from escalator.cli.app import EscalatorApp
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return EscalatorApp(os.environ, run_server).run(arguments)
+
+
+def run_server(config: Path | None) -> None:
+    """Serve until told to stop. Raises InputError, ConflictError or PermanentError when that cannot be."""
+    import asyncio  # noqa: PLC0415 - server, cloud and engine take two seconds to import: no other command pays for them
+
+    from escalator.logs import configure_logs  # noqa: PLC0415 - as above
+    from escalator.serving import serve  # noqa: PLC0415 - as above
+    from escalator.settings import read_settings  # noqa: PLC0415 - as above
+
+    settings = read_settings(config, os.environ)
+    configure_logs(settings.log)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

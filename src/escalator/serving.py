@@ -1,0 +1,111 @@
+"""The server process: three listeners on one event loop, from binding to clean shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from escalator.api.app import operators_app
+from escalator.api.repository import repository_app
+from escalator.api.vnfm import vnfm_app
+from escalator.model.codes import Code
+from escalator.model.errors import ConflictError, EscalatorError, InputError
+from escalator.settings import Listener, Settings
+from escalator.wiring import Services, open_services
+
+GRACE_S = 5
+"""How long requests under way may take to end at shutdown; streams end at once."""
+IDLE_S = 15
+"""A connection on which nothing comes is closed."""
+BACKLOG = 512
+
+_log = structlog.get_logger()
+
+
+async def serve(settings: Settings, closing: asyncio.Event | None = None) -> None:
+    """Serve until SIGTERM, SIGINT, or `closing` is set.
+
+    Raises ConflictError when an address is in use or another server uses the state directory, InputError when an
+    address cannot be, and whatever opening the services raises.
+    """
+    closing = closing or asyncio.Event()
+    with ExitStack() as stack:
+        sockets = {name: stack.enter_context(bind(name, listener)) for name, listener in _listeners(settings).items()}
+        _stop_on_signals(closing)
+        async with open_services(settings) as services:
+            servers = {name: _server(app) for name, app in _apps(services, closing).items()}
+            async with asyncio.TaskGroup() as group:
+                for name, server in servers.items():
+                    group.create_task(server.serve([sockets[name]]), name=name)
+                    host, port = sockets[name].getsockname()[:2]
+                    _log.info("server.listening", listener=name, host=host, port=port)
+                await closing.wait()
+                _log.info("server.stopping")
+                for server in servers.values():
+                    server.should_exit = True
+    _log.info("server.stopped")
+
+
+def bind(name: str, listener: Listener) -> socket.socket:
+    """A listening socket: bound before anything else is opened, so that a second server changes nothing."""
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    try:
+        return socket.create_server((listener.host, listener.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise _unbound(name, listener, error) from error
+
+
+def _unbound(name: str, listener: Listener, error: OSError) -> EscalatorError:
+    message = f"The {name} listener cannot bind {listener.host} port {listener.port}: {error.strerror}."
+    if isinstance(error, socket.gaierror):
+        return InputError(Code.API_PORT, message, remedy=f"Set {name}.host to an address of this machine.")
+    return ConflictError(Code.API_PORT, message, remedy=f"Stop what uses it, or set {name}.host or {name}.port.")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: one place ends all three listeners."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(app: FastAPI) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=IDLE_S,
+            timeout_graceful_shutdown=GRACE_S,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+    )
+
+
+def _apps(services: Services, closing: asyncio.Event) -> Mapping[str, FastAPI]:
+    return {
+        "server": operators_app(services, closing),
+        "repository": repository_app(services.repository),
+        "vnfm": vnfm_app(services.vim.inbox, services.ctx.clock),
+    }
+
+
+def _listeners(settings: Settings) -> Mapping[str, Listener]:
+    return {"server": settings.server, "repository": settings.repository, "vnfm": settings.vnfm}
+
+
+def _stop_on_signals(closing: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, closing.set)
