@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
-from escalator.system_support.port import OperationState, Progress
+from escalator.model.codes import Code
+from escalator.system_support.port import Check, OperationState, Progress
 
 MAX_CHUNK_BYTES = 65536
 """Log bytes per poll; the next poll goes on from the cursor."""
@@ -37,3 +38,13 @@ def progress(state: OperationState, exit_code: int | None, log: bytes, cursor: i
         lines=tuple(used.decode(errors="replace").splitlines()),
         cursor=cursor + len(used),
     )
+
+
+def installer(found: Progress, operation: str) -> Check:
+    """The check `installer`: what the operation's own end says."""
+    if found.state in (OperationState.DONE, OperationState.NOT_NEEDED):
+        return Check("installer", ok=True)
+    if found.exit_code is None:
+        message = f"The operation {operation} is {found.state.value}."
+        return Check("installer", ok=False, code=Code.SYS_OPERATION, message=message)
+    return Check("installer", ok=False, code=Code.SYS_INSTALL, message=f"The installer ended with {found.exit_code}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def manager(nodes_bed: NodesBed, release_folders: dict[str, Path], tmp_path_fact
     with serving(nodes_bed.manager_address) as (port, repositories):
         made = Manager(nodes_bed, tmp_path_factory.mktemp("manager"), port)
         repositories.append(made.store.repository)
-        asyncio.run(_import(made, release_folders))
+        with ThreadPoolExecutor(1) as pool:  # the fixture may be asked for from inside a running loop
+            pool.submit(lambda: asyncio.run(_import(made, release_folders))).result()
         yield made
 
 

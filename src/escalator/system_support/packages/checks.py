@@ -9,7 +9,7 @@ from typing import Any
 
 from escalator.model.codes import Code
 from escalator.model.release import Release
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.system_support.port import Check, NodeFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,6 @@ def checks(release: Release, target: Wanted, probe: Mapping[str, Any]) -> tuple[
     if release.spec.health:
         found.append(_health(release, probe))
     return tuple(found)
-
-
-def installer(progress: Progress, operation: str) -> Check:
-    """What the installer itself said."""
-    if progress.state in (OperationState.DONE, OperationState.NOT_NEEDED):
-        return Check("installer", ok=True)
-    if progress.exit_code is None:
-        message = f"The operation {operation} is {progress.state.value}."
-        return Check("installer", ok=False, code=Code.SYS_OPERATION, message=message)
-    return Check("installer", ok=False, code=Code.SYS_INSTALL, message=f"The installer ended with {progress.exit_code}.")
 
 
 def _packages(target: Wanted, probe: Mapping[str, Any]) -> Check:

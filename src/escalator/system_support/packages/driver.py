@@ -15,8 +15,8 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.release import Release
 from escalator.settings import System
-from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, outcome, progress
-from escalator.system_support.packages.checks import Wanted, checks, facts, installer, wanted
+from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
+from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
 from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
 from escalator.system_support.releases.repository import COMPONENT, SUITE
 from escalator.system_support.ssh import Output, Ssh
@@ -71,12 +71,16 @@ class PackagesSystem:
     async def backup(self, node: str, release: Release, operation: str) -> Mapping[str, object]:
         """Keep versions, configuration, state and the old packages themselves on the node; once per operation."""
         name = folder_name(operation)
-        asked = {"operation": name, "paths": release.spec.state_paths, "packages": [pin.name for pin in release.spec.packages]}
-        before = await self.inspect(node, release)
+        asked = {
+            "operation": name,
+            "paths": release.spec.state_paths,
+            "packages": [pin.name for pin in release.spec.packages],
+            "daemon": (await self.inspect(node, release)).daemon,
+        }
         output = await self._python(node, "backup.py", asked, LONG_S)
         if output.exit_code != 0:
             raise TemporaryError(Code.SYS_BACKUP, f"The backup of {node} failed: {output.stderr.strip()[-300:]}")
-        return {"id": name, "node": node, "daemon": before.daemon, **json.loads(output.stdout)}
+        return {"id": name, "node": node, **json.loads(output.stdout)}
 
     async def start(self, node: str, release: Release, operation: str) -> None:
         """Start the upgrade, detached, unless this operation runs or ended; one that was lost is started again."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import io
 import lzma
 import re
 import shutil
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ def read_deb(path: Path) -> Deb:
     try:
         control = _control_file(_decompress(member, data))
         fields = {str(key): str(value) for key, value in Deb822(control.decode()).items()}
-    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, ValueError) as error:
+    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
         raise NotADebError(f"its control data cannot be read: {error}") from error
     for name in ("Package", "Version", "Architecture"):
         if not FIELD.fullmatch(fields.get(name, "")):
@@ -79,14 +79,13 @@ def _header(file: BinaryIO) -> tuple[str, int]:
 
 def _decompress(member: str, data: bytes) -> bytes:
     """The unpacked archive, at most MAX_CONTROL_BYTES of it: a few bytes can unpack to any size."""
-    raw = io.BytesIO(data)
     match member.removeprefix("control.tar"):
         case "":
             unpacked = data
         case ".gz":
-            unpacked = gzip.GzipFile(fileobj=raw).read(MAX_CONTROL_BYTES + 1)
+            unpacked = zlib.decompressobj(wbits=31).decompress(data, MAX_CONTROL_BYTES + 1)
         case ".xz" | ".lzma":
-            unpacked = lzma.LZMAFile(raw).read(MAX_CONTROL_BYTES + 1)
+            unpacked = lzma.LZMADecompressor().decompress(data, MAX_CONTROL_BYTES + 1)
         case ".bz2":
             unpacked = bz2.BZ2Decompressor().decompress(data, MAX_CONTROL_BYTES + 1)
         case ".zst":

@@ -112,7 +112,7 @@ def backup(wanted: dict[str, Any], part: str) -> dict[str, Any]:
     files = ["state.tar"] + ["debs/" + name for name in sorted(os.listdir(part + "/debs"))]  # noqa: PTH208
     sums = {name: sha256(part + "/" + name) for name in files}
     lines(part + "/sums", ["%s  %s" % (total, name) for name, total in sums.items()])  # noqa: UP031
-    return {"packages": versions, "paths": present, "missing": missing, "sha256": sums["state.tar"]}
+    return {"packages": versions, "daemon": wanted["daemon"], "paths": present, "missing": missing, "sha256": sums["state.tar"]}
 
 
 def main(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""The `packages` driver on a node of the bed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from beds.nodes.manager import Manager
+from escalator.system_support.port import SystemSupport
+
+
+class PackagesHarness:
+    """A fresh node with release 1.0.0 of the test packages."""
+
+    tells = True
+
+    def __init__(self, manager: Manager, node: str) -> None:
+        self._manager = manager
+        self.node = node
+
+    @classmethod
+    async def make(cls, manager: Manager, node: str) -> PackagesHarness:
+        manager.bed.add_many([node])
+        made = cls(manager, node)
+        made.old, made.new, made.bad = [await manager.release(version) for version in ("1.0.0", "2.0.0", "2.1.0")]
+        made.driver = made.restarted()
+        return made
+
+    def restarted(self) -> SystemSupport:
+        return self._manager.driver(connect_timeout_s=2.0)
+
+    async def lapse(self) -> None:
+        await self._manager.clock.sleep(0.1)
+
+    @asynccontextmanager
+    async def unreachable(self) -> AsyncIterator[None]:
+        self._manager.bed.cut(self.node)
+        try:
+            yield
+        finally:
+            self._manager.bed.restore(self.node)

@@ -1,0 +1,95 @@
+"""The node itself: what is seen of it, its backup and the way back, its reboot."""
+
+from __future__ import annotations
+
+import pytest
+
+from contract.system_support.harness import Harness, ended
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError, TemporaryError
+from escalator.system_support.port import OperationState
+
+
+@pytest.fixture
+def seen(harness: Harness) -> Harness:
+    if not harness.tells:
+        pytest.skip("this driver does not look at nodes")
+    return harness
+
+
+async def test_inspect_tells_what_is_installed_runs_and_is_offered(seen: Harness) -> None:
+    facts = await seen.driver.inspect(seen.node, seen.old)
+    assert dict(facts.packages) == {pin.name: pin.version for pin in seen.old.spec.packages}
+    assert facts.daemon == "1.0.0"
+    assert facts.boot_id == await seen.driver.boot_id(seen.node)
+    assert facts.boot_id
+    assert facts.offers
+    assert all(count >= 0 for count in facts.offers.values())
+
+
+async def test_staging_changes_nothing_and_can_be_repeated(seen: Harness) -> None:
+    before = await seen.driver.inspect(seen.node, seen.new)
+    await seen.driver.stage(seen.node, seen.new)
+    await seen.driver.stage(seen.node, seen.new)
+    assert await seen.driver.inspect(seen.node, seen.new) == before
+
+
+async def test_a_node_that_does_not_answer_is_a_temporary_error_and_has_no_boot_id(seen: Harness) -> None:
+    async with seen.unreachable():
+        assert await seen.driver.boot_id(seen.node) is None
+        with pytest.raises(TemporaryError) as caught:
+            await seen.driver.inspect(seen.node, seen.old)
+        assert caught.value.code is Code.SYS_UNREACHABLE
+    assert await seen.driver.boot_id(seen.node) is not None
+
+
+async def test_rollback_puts_the_node_back_on_what_the_backup_holds(harness: Harness) -> None:
+    backup = await harness.driver.backup(harness.node, harness.new, "c/backup")
+    if "rollback" not in harness.driver.capabilities:
+        with pytest.raises(PermanentError) as caught:
+            await harness.driver.rollback(harness.node, harness.new, backup, "c/back")
+        assert caught.value.code is Code.SYS_UNSUPPORTED
+        return
+    before = await harness.driver.inspect(harness.node, harness.new)
+    await harness.driver.stage(harness.node, harness.new)
+    await harness.driver.start(harness.node, harness.new, "c/up")
+    await ended(harness, "c/up")
+    assert not all(check.ok for check in await harness.driver.verify_rollback(harness.node, harness.new, backup))
+    await harness.driver.rollback(harness.node, harness.new, backup, "c/back")
+    await harness.driver.rollback(harness.node, harness.new, backup, "c/back")
+    assert (await ended(harness, "c/back")).state is OperationState.DONE
+    checks = await harness.driver.verify_rollback(harness.node, harness.new, backup)
+    assert checks
+    assert [check for check in checks if not check.ok] == []
+    after = await harness.driver.inspect(harness.node, harness.new)
+    assert (after.packages, after.daemon) == (before.packages, before.daemon)
+
+
+async def test_a_backup_is_taken_once_and_stays_what_it_was(seen: Harness) -> None:
+    first = await seen.driver.backup(seen.node, seen.new, "c/backup")
+    await seen.driver.stage(seen.node, seen.new)
+    await seen.driver.start(seen.node, seen.new, "c/up")
+    await ended(seen, "c/up")
+    again = await seen.driver.backup(seen.node, seen.new, "c/backup")
+    assert {**again} == {**first}
+
+
+async def test_a_reboot_gives_a_new_boot_id_and_an_old_request_does_nothing(harness: Harness) -> None:
+    before = await harness.driver.boot_id(harness.node)
+    if "reboot" not in harness.driver.capabilities:
+        with pytest.raises(PermanentError) as caught:
+            await harness.driver.reboot(harness.node, str(before))
+        assert caught.value.code is Code.SYS_UNSUPPORTED
+        return
+    assert before is not None
+    await harness.driver.reboot(harness.node, before)
+    for _ in range(600):
+        after = await harness.driver.boot_id(harness.node)
+        if after not in (None, before):
+            break
+        await harness.lapse()
+    assert after not in (None, before)
+    await harness.driver.reboot(harness.node, before)
+    for _ in range(20):
+        await harness.lapse()
+        assert await harness.driver.boot_id(harness.node) == after

@@ -1,0 +1,97 @@
+"""Who is let in: host keys, our key, its file, and what the errors say."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from beds.nodes.manager import Manager
+from beds.nodes.slots import run
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
+from escalator.settings import System
+from escalator.system_support.ssh import Ssh
+
+pytestmark = pytest.mark.nodes
+NODE = "access"
+
+
+@pytest.fixture
+def node(manager: Manager) -> str:
+    if NODE not in manager.bed.names:
+        manager.bed.add_many([NODE])
+    return NODE
+
+
+async def refused(manager: Manager, node: str, **changes: object) -> PermanentError:
+    with pytest.raises(PermanentError) as caught:
+        await manager.driver(**changes).boot_id(node)
+    return caught.value
+
+
+async def test_a_known_node_lets_us_in(manager: Manager, node: str) -> None:
+    assert await manager.driver().boot_id(node) == manager.bed.boot_id(node)
+
+
+async def test_a_host_key_nobody_knows_is_refused(manager: Manager, node: str, tmp_path: Path) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text("")
+    error = await refused(manager, node, known_hosts=str(known))
+    assert error.code is Code.SYS_HOST_KEY
+    assert "is not known" in error.message
+
+
+async def test_a_host_key_that_changed_is_refused_until_somebody_accepts_it(manager: Manager) -> None:
+    manager.bed.add_many(["changed"])
+    manager.bed.kill("changed")
+    manager.bed.new_host_key("changed", known=False)
+    manager.bed.start("changed")
+    manager.bed.wait("changed")
+    error = await refused(manager, "changed")
+    assert error.code is Code.SYS_HOST_KEY
+    assert "is not the one that is known" in error.message
+    assert "console" in error.remedy
+
+
+async def test_no_file_of_known_hosts_means_no_connection(manager: Manager, node: str) -> None:
+    assert (await refused(manager, node, known_hosts=None)).code is Code.SYS_CONFIG
+
+
+async def test_a_key_that_the_node_does_not_know_is_refused(manager: Manager, node: str, tmp_path: Path) -> None:
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other"))
+    ssh = Ssh(manager.ssh(key="other"), tmp_path)
+    with pytest.raises(PermanentError) as caught:
+        await ssh.run(node, ["true"])
+    assert caught.value.code is Code.SYS_CREDENTIALS
+
+
+async def test_arguments_arrive_as_they_are(manager: Manager, node: str) -> None:
+    ssh = Ssh(System(ssh=manager.ssh()).ssh, manager.bed.key.parent)
+    nasty = ["", "a b", "$(id)", "'", '"', "\\", ";reboot", "*", "äö", "-n"]
+    output = await ssh.run(node, ["printf", "%s|", *nasty])
+    assert output.stdout.decode() == "".join(f"{word}|" for word in nasty)
+
+
+async def test_a_command_that_takes_too_long_is_given_up(manager: Manager, node: str) -> None:
+    ssh = Ssh(manager.ssh(), manager.bed.key.parent)
+    with pytest.raises(Exception, match="does not answer") as caught:
+        await ssh.run(node, ["sleep", "30"], timeout_s=0.5)
+    assert caught.value.code is Code.SYS_UNREACHABLE
+
+
+async def test_output_without_end_is_cut_and_not_kept(manager: Manager, node: str) -> None:
+    ssh = Ssh(manager.ssh(), manager.bed.key.parent)
+    output = await ssh.run(node, ["head", "-c", "20000000", "/dev/zero"])
+    assert len(output.stdout) <= 4 * 2**20
+
+
+async def test_many_nodes_at_once(manager: Manager) -> None:
+    names = [f"fleet-{number}" for number in range(8)]
+    manager.bed.add_many(names)
+    driver, new = manager.driver(), await manager.release("2.0.0")
+    ends = await asyncio.gather(*(manager.upgrade(driver, name, "2.0.0", "fleet") for name in names))
+    assert {end.state.value for end in ends} == {"done"}
+    assert {(await driver.inspect(name, new)).daemon for name in names} == {"2.0.0"}
+    assert {manager.bed.installed(name, "escalator-test-agent") for name in names} == {"2.0.0"}
