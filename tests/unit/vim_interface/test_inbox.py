@@ -19,7 +19,7 @@ from escalator.storage.memory import memory_store
 from escalator.storage.opening import open_sqlite
 from escalator.storage.port import Store
 from escalator.vim_interface.credentials import Credentials
-from escalator.vim_interface.inbox import MAX_KEPT, MAX_REFUSALS, MAX_REPLY_BYTES, parse_reply
+from escalator.vim_interface.inbox import MAX_KEPT, MAX_REFUSALS, MAX_REPLY_BYTES, parse_reply, reopen
 from escalator.vim_interface.negotiation import Verdict
 from escalator.vim_interface.port import Ask
 from escalator.vim_interface.times import to_rfc3339
@@ -205,6 +205,26 @@ async def test_an_answer_may_follow_a_deferral_that_nobody_accepted_yet(vim: Vim
     await vim.defer("c1/n1/1", "vnfm-1", START + 600)
     (answer,) = await vim.answers("c1/n1/1")
     assert (answer.state, answer.result) == ("answered", "ACK")
+
+
+async def test_an_answer_that_comes_while_a_deferral_is_being_accepted_stays(vim: Vim, store: Store):
+    await vim.inbox.receive(TOKEN, DEFER, START)
+    as_read = await the_notice(store)
+    await vim.inbox.receive(TOKEN, ACK, START + 1)
+    assert await reopen(store, as_read, reply_by=START + 600) is None
+    (answer,) = await vim.answers("c1/n1/1")
+    assert (answer.state, answer.result) == ("answered", "ACK")
+
+
+async def test_accepting_the_first_deferral_again_does_not_accept_the_second(vim: Vim, store: Store):
+    await vim.inbox.receive(TOKEN, DEFER, START)
+    await vim.defer("c1/n1/1", "vnfm-1", START + 600)
+    assert (await the_notice(store)).state.value == "delivered"
+    later = json.dumps({"result": "DEFER", "until": to_rfc3339(START + 900)}).encode()
+    await vim.inbox.receive(TOKEN, later, START + 10)
+    await vim.defer("c1/n1/1", "vnfm-1", START + 600)
+    (answer,) = await vim.answers("c1/n1/1")
+    assert (answer.state, answer.result, answer.until) == ("answered", "DEFER", START + 900)
 
 
 async def test_deferring_what_was_never_asked_is_not_found(vim: Vim):
