@@ -74,14 +74,13 @@ class SimulatedCloud:
 
     async def move_status(self, order: MoveOrder) -> MoveStatus:
         """Where the move stands, by both the instance and the latest move of it."""
-        move = self._world.moves.get(order.instance)
-        instance = self._world.instance(order.instance)
+        move, instance, now = self._world.moves.standing(order.instance)
         if instance is None:
             return MoveStatus(MoveState.LOST, None, healthy=False, message="the instance does not exist any more")
         if move is None or not _same(move, order):
             return MoveStatus(MoveState.DONE if instance.node == order.target else MoveState.NONE, instance.node)
         healthy = instance.state in (move.was, "resized") and (move.state == "running" or instance.task_state is None)
-        return MoveStatus(_STATES[move.state], instance.node, healthy, move.message, self._progress(move))
+        return MoveStatus(_STATES[move.state], instance.node, healthy, move.message, _progress(move, now))
 
     async def confirm_move(self, order: MoveOrder) -> None:
         """End a cold move: the instance stays on the target."""
@@ -120,14 +119,15 @@ class SimulatedCloud:
         move = self._world.moves.get(order.instance)
         return move is not None and _same(move, order)
 
-    def _progress(self, move: Move) -> float | None:
-        """Percent of the way."""
-        if move.state != "running":
-            return None if move.state in ("failed", "lost") else 100.0
-        if move.ends_at is None:
-            return 0.0
-        whole_s = move.ends_at - move.started_at
-        return 100.0 * (self._world.state.clock.now() - move.started_at) / whole_s if whole_s > 0 else 0.0
+
+def _progress(move: Move, now: float) -> float | None:
+    """Percent of the way."""
+    if move.state != "running":
+        return None if move.state in ("failed", "lost") else 100.0
+    if move.ends_at is None:
+        return 0.0
+    whole_s = move.ends_at - move.started_at
+    return 100.0 * (now - move.started_at) / whole_s if whole_s > 0 else 0.0
 
 
 def _same(move: Move, order: MoveOrder) -> bool:

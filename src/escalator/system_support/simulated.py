@@ -115,10 +115,18 @@ class SimulatedSystem:
 def _log(operation: Operation, now: float) -> tuple[str, ...]:
     if operation.state == "not-needed":
         return ("nothing to do",)
-    end = operation.ends_at
-    share = 0.0 if end is None or end <= operation.started_at else (now - operation.started_at) / (end - operation.started_at)
-    lines = tuple(line for after, line in _LINES if after <= share)
+    share = _share(operation, now)
+    lines = tuple([line for after, line in _LINES if after <= share])
     return lines if operation.state == "running" else (*lines, f"ended: {operation.state}")
+
+
+def _share(operation: Operation, now: float) -> float:
+    """How far the operation came; one that goes wrong does so half-way."""
+    end = operation.ends_at
+    if end is None or end <= operation.started_at:
+        return 0.0
+    share = min(1.0, (now - operation.started_at) / (end - operation.started_at))
+    return share if operation.outcome == "done" and operation.state != "lost" else share / 2
 
 
 def _installer(operation: Operation | None, operation_id: str) -> Check:

@@ -34,6 +34,11 @@ class Moves:
         self._state.look()
         return self._state.moves.rows.get(instance_id)
 
+    def standing(self, instance_id: str) -> tuple[Move | None, Instance | None, float]:
+        """The latest move, the instance where it is now (None when it is gone), and the time now."""
+        now = self._state.look()
+        return self._state.moves.rows.get(instance_id), self._state.instances.rows.get(instance_id), now
+
     def start(self, instance_id: str, origin: str, target: str, kind: Kind) -> None:
         """Begin a move; nothing happens when it is under way or done.
 

@@ -83,6 +83,7 @@ class _Sower:
         self._hosts = hosts
         self._usage = Usage()
         self._vnfs = 0
+        self._pinned = False
         for host in hosts:
             self._usage.add_node(host)
 
@@ -97,30 +98,33 @@ class _Sower:
 
     def _vnf(self) -> float:
         """One VNF: loose instances, and often a redundant pair or triple; the CPUs it uses."""
+        # In turn, so that a cloud of a few nodes has something of every kind.
+        project = _PROJECTS[self._vnfs % len(_PROJECTS)]
         self._vnfs += 1
-        project = self._chance.choice(_PROJECTS)
         vnf = None if project.name == FREE_PROJECT else f"{self._chance.choice(FUNCTIONS)}-{self._vnfs}"
         size = self._chance.choice(SIZES)
         used = 0.0
-        if vnf is not None and self._chance.random() < 0.6:
-            used += self._redundant(project, vnf, size)
+        # The first of its kind is there in every cloud; of the others some are.
+        pinned = project.pinned and (not self._pinned or self._chance.random() < 0.3)
+        if pinned or (vnf is not None and self._chance.random() < 0.6):
+            used += self._redundant(project, vnf or project.name, size, pinned=pinned)
         for _ in range(self._chance.randint(1, 3)):
             host = self._chance.choice(self._hosts)
             used += self._place(host, project, vnf, size)
         return used
 
-    def _redundant(self, project: _Project, vnf: str, size: int) -> float:
+    def _redundant(self, project: _Project, vnf: str, size: int, *, pinned: bool) -> float:
         members = min(self._chance.choice((2, 2, 3)), len(self._hosts))
         if members < 2:
             return 0.0
         group = Group(id=f"{vnf}-ha", policy="anti-affinity", max_impacted=1, recovery_s=30.0)
-        pinned = project.pinned and self._chance.random() < 0.3
         before = len(self.instances)
         used = sum(
             self._place(host, project, vnf, size, group, pinned=pinned) for host in self._chance.sample(self._hosts, members)
         )
         if len(self.instances) > before:
             self.groups.append(group)
+            self._pinned = self._pinned or pinned
         return used
 
     def _place(

@@ -122,7 +122,7 @@ class State:
 
     def schedule(self, at: float, what: str, subject: str) -> int:
         """Let the handler of `what` run at `at`; the number under which `cancel` finds it."""
-        seq = self.next_seq()
+        seq = self._next_seq()
         self.events.put(str(seq), Event(seq=seq, at=at, what=what, subject=subject))
         heapq.heappush(self._heap, (at, seq))
         return seq
@@ -137,7 +137,7 @@ class State:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def next_seq(self) -> int:
+    def _next_seq(self) -> int:
         """A number never given before."""
         self._seq += 1
         self.meta.put("seq", str(self._seq))

@@ -93,6 +93,7 @@ async def test_an_installer_that_goes_wrong_is_told_apart(
     clock.time += 100
     progress = await system.poll("c", "u")
     assert (progress.state, progress.exit_code) == (state, exit_code)
+    assert progress.lines == ("fetching", "unpacking", "configuring", f"ended: {state.value}")
     installer = (await system.verify("c", RELEASE, "u"))[0]
     assert (installer.name, installer.ok, installer.code) == ("installer", False, Code.SYS_INSTALL)
 

@@ -57,6 +57,14 @@ def test_the_cloud_has_what_makes_an_upgrade_hard() -> None:
     assert len({n.az for n in inventory.nodes}) == 2
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_small_cloud_has_something_of_every_kind(seed: int) -> None:
+    inventory = sow(nodes=8, seed=seed, fill=0.65).inventory
+    assert {i.project for i in inventory.instances} == {"core", "user-plane", "voice", "tenants"}
+    assert any(i.migration == "none" for i in inventory.instances)
+    assert any(len(members) > 1 for members in inventory.members.values())
+
+
 def test_some_instances_have_no_vnf_manager() -> None:
     sown = sow(nodes=50, seed=1, fill=0.65)
     owned = {project for vnfm in sown.vnfms for project in vnfm.projects}
