@@ -37,36 +37,72 @@ def node_door(limit: int, unavailable: Mapping[str, str], node: str) -> Callable
     return decide
 
 
-def impact_door(
-    row: ImpactRow, limits: Sequence[GroupLimit], bounds: Migration, now: float
-) -> Callable[[Sequence[ImpactRow]], str | None]:
-    """Admit an impact while its groups' limits and the bounds on migration hold."""
+class ImpactDoor:
+    """Admit an impact while its groups' limits and the bounds on migration hold.
 
-    def decide(rows: Sequence[ImpactRow]) -> str | None:
-        others = [r for r in rows if r.id != row.id]
-        return _groups(row, limits, others, now) or (_migration(row, bounds, others) if row.target else None)
+    After a refusal, `key` names what has to change before another try is worth it, and `retry_s` after how long it is
+    so in any case (null = only a change helps).
+    """
 
-    return decide
+    def __init__(self, row: ImpactRow, limits: Sequence[GroupLimit], bounds: Migration, now: float) -> None:
+        self._row = row
+        self._limits = limits
+        self._bounds = bounds
+        self._now = now
+        self.key = ""
+        self.retry_s: float | None = None
 
+    def __call__(self, rows: Sequence[ImpactRow]) -> str | None:
+        """The reason to refuse, or None."""
+        others = [r for r in rows if r.id != self._row.id]
+        for limit in self._limits:
+            refusal = self._group(limit, [r for r in others if limit.group in r.groups])
+            if refusal is not None:
+                self.key = group_key(limit.group)
+                return refusal
+        return self._migration(others) if self._row.target else None
 
-def _groups(row: ImpactRow, limits: Sequence[GroupLimit], rows: Sequence[ImpactRow], now: float) -> str | None:
-    for limit in limits:
-        mine = [r for r in rows if limit.group in r.groups]
-        impacted = {r.instance for r in mine if r.ended_at is None} - {row.instance}
+    def _group(self, limit: GroupLimit, rows: Sequence[ImpactRow]) -> str | None:
+        impacted = {r.instance for r in rows if r.ended_at is None} - {self._row.instance}
         if len(impacted) + limit.down + 1 > limit.max_impacted:
             return f"group {limit.group}: {len(impacted) + limit.down} of at most {limit.max_impacted} impacted"
-        recovering = [r for r in mine if r.ended_at is not None and now - r.ended_at < limit.recovery_s]
-        if recovering:
-            return f"group {limit.group} recovers until {limit.recovery_s:g} s after its last impact"
-    return None
+        ends = [r.ended_at for r in rows if r.ended_at is not None]
+        left = max(ends, default=-limit.recovery_s) + limit.recovery_s - self._now
+        if ends and left > 0:
+            self.retry_s = left
+            return f"group {limit.group} recovers for another {left:g} s"
+        return None
+
+    def _migration(self, rows: Sequence[ImpactRow]) -> str | None:
+        moves = [r for r in rows if r.ended_at is None and r.target]
+        bounds, row = self._bounds, self._row
+        if sum(r.node == row.node for r in moves) >= bounds.per_node:
+            self.key = node_key(row.node)
+            return f"{row.node} has {bounds.per_node} departures under way"
+        if sum(r.target == row.target for r in moves) >= bounds.per_node:
+            self.key = node_key(row.target or "")
+            return f"{row.target} has {bounds.per_node} arrivals under way"
+        if len(moves) >= bounds.total:
+            self.key = TOTAL_KEY
+            return f"{len(moves)} moves are under way, migration.total is {bounds.total}"
+        return None
 
 
-def _migration(row: ImpactRow, bounds: Migration, rows: Sequence[ImpactRow]) -> str | None:
-    moves = [r for r in rows if r.ended_at is None and r.target]
-    if len(moves) >= bounds.total:
-        return f"{len(moves)} moves are under way, migration.total is {bounds.total}"
-    if sum(r.node == row.node for r in moves) >= bounds.per_node:
-        return f"{row.node} has {bounds.per_node} departures under way"
-    if sum(r.target == row.target for r in moves) >= bounds.per_node:
-        return f"{row.target} has {bounds.per_node} arrivals under way"
-    return None
+TOTAL_KEY = "moves"
+"""What changes when any move ends."""
+
+
+def group_key(group: str) -> str:
+    """What changes when an impact on a group ends."""
+    return f"group/{group}"
+
+
+def node_key(node: str) -> str:
+    """What changes when a move from or to a node ends."""
+    return f"node/{node}"
+
+
+def keys_of(row: ImpactRow) -> tuple[str, ...]:
+    """Everything that changes when this impact ends."""
+    nodes = (node_key(row.node), node_key(row.target), TOTAL_KEY) if row.target else ()
+    return (*map(group_key, row.groups), *nodes)

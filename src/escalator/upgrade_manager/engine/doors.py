@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from escalator.storage.port import ImpactRow
-from escalator.upgrade_manager.engine.admission import GroupLimit, impact_door
+from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
 from escalator.upgrade_manager.engine.job import Job
 
 
@@ -13,15 +13,19 @@ async def enter_impact(job: Job, row: ImpactRow) -> None:
     horizon = max((limit.recovery_s for limit in limits), default=0.0)
     while True:
         now = job.ctx.clock.now()
-        door = impact_door(row, limits, job.spec.migration, now)
+        door = ImpactDoor(row, limits, job.spec.migration, now)
         if await job.ctx.store.admission.enter_impact(row, now - horizon, door) is None:
             return
-        await job.ctx.clock.sleep(job.ctx.pace.door_s)
+        # Another replica's change is not heard here: the net is looked under after `recheck_s`.
+        wait_s = job.ctx.pace.recheck_s if door.retry_s is None else door.retry_s
+        await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, wait_s)
 
 
-async def leave_impact(job: Job, row_id: str) -> None:
-    """Give the impact's slots back; its groups recover from now on."""
-    await job.ctx.store.admission.end_impact(row_id, job.ctx.clock.now())
+async def leave_impact(job: Job, row: ImpactRow) -> None:
+    """Give the impact's slots back, and let those try again who wait for them; its groups recover from now on."""
+    await job.ctx.store.admission.end_impact(row.id, job.ctx.clock.now())
+    for key in keys_of(row):
+        job.ctx.signals.wake(f"{row.campaign}/{key}")
 
 
 async def _limits(job: Job, row: ImpactRow) -> list[GroupLimit]:

@@ -81,7 +81,7 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int) 
         unfit = error.code is Code.CLD_NO_VALID_HOST
         status = MoveStatus(MoveState.NONE if unfit else MoveState.FAILED, order.origin, message=error.message)
     finally:
-        await leave_impact(job, row.id)
+        await leave_impact(job, row)
     if status.state is MoveState.DONE:
         await _tell(job, order, "done", "")
     return status

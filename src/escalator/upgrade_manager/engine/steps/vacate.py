@@ -70,20 +70,23 @@ async def _stop_all(job: Job, instances: Sequence[Instance]) -> None:
     """Take the groups' slots, put each stop on the sheet, stop, and see it stopped; in declared order."""
     order = {impact.instance: n for n, impact in enumerate(job.plan.impacts_on.get(job.node, ()))}
     for instance in sorted(instances, key=lambda i: (order.get(i.id, len(order)), i.id)):
-        row = ImpactRow(
-            id=f"{job.ref.id}/{instance.id}/stay",
-            campaign=job.ref.campaign,
-            node=job.node,
-            instance=instance.id,
-            kind="in-place",
-            groups=instance.groups,
-            started_at=job.ctx.clock.now(),
-        )
-        await enter_impact(job, row)
+        await enter_impact(job, _stay(job, instance))
         await job.will_change(STOPPED, instance.id, {"state": instance.state})
         await job.ctx.cloud.stop(instance.id)
         await _until(job, instance.id, running=False)
         await tell(job, "instance.stop", instance.id)
+
+
+def _stay(job: Job, instance: Instance) -> ImpactRow:
+    return ImpactRow(
+        id=f"{job.ref.id}/{instance.id}/stay",
+        campaign=job.ref.campaign,
+        node=job.node,
+        instance=instance.id,
+        kind="in-place",
+        groups=instance.groups,
+        started_at=job.ctx.clock.now(),
+    )
 
 
 async def start_all(job: Job) -> Outcome:
@@ -97,8 +100,8 @@ async def start_all(job: Job) -> Outcome:
             if not await _until(job, row.object_id, running=True):
                 return failed(Code.UPG_STUCK_INSTANCE, f"instance {row.object_id} was started and is not active")
             await tell(job, "instance.start", row.object_id)
+            await leave_impact(job, _stay(job, instance))
         await job.put_back(row)
-        await leave_impact(job, f"{job.ref.id}/{row.object_id}/stay")
     return done(f"{len(rows)} instances run again")
 
 
