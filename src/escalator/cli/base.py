@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from cliff import command, lister, show
@@ -138,10 +139,15 @@ class Lister(_Plain, lister.Lister):
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
         """Print the list in the format asked for."""
         _check_columns(parsed_args, column_names)
-        rows = list(data)
-        if not rows and parsed_args.formatter == "table":
-            self.app.stderr.write(f"{self.nothing}\n")
-        return int(super().produce_output(parsed_args, column_names, rows))
+        names, rows = list(column_names), list(data)
+        if parsed_args.formatter == "table":
+            if not rows:
+                self.app.stderr.write(f"{self.nothing}\n")
+            elif not parsed_args.columns:
+                # A column in which nothing stands takes the place of those that say something.
+                said = [any(str(row[n]) for row in rows) for n in range(len(names))]
+                names, rows = list(compress(names, said)), [list(compress(row, said)) for row in rows]
+        return int(super().produce_output(parsed_args, names, rows))
 
 
 class Shower(_Plain, show.ShowOne):
@@ -181,6 +187,11 @@ class Shower(_Plain, show.ShowOne):
 def fields(document: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """A document as cliff wants it: names and values."""
     return tuple(document), tuple(document.values())
+
+
+def optional(key: str) -> Any:  # noqa: ANN401 - a column
+    """A column whose value may be missing: people see nothing then."""
+    return lambda document: Shown(document[key], str(human(document[key])))
 
 
 def rows(documents: Iterable[Mapping[str, Any]], columns: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

@@ -26,9 +26,14 @@ class _Watched(Shower):
         """The campaign for people; a started one that nobody waits for is a few fields."""
         if not self.whole:
             return None
-        from escalator.cli.live import screen  # noqa: PLC0415 - rich is for people's eyes only
+        from rich.console import Group  # noqa: PLC0415 - rich is for people's eyes only
 
-        return screen(document, time.time())
+        from escalator.cli.live import screen  # noqa: PLC0415 - as above
+        from escalator.cli.plan_view import summary_view  # noqa: PLC0415 - as above
+
+        seen = screen(document, time.time())
+        plan = document["plan_summary"]
+        return seen if document["tasks"] or plan is None else Group(seen, summary_view(plan))
 
     def _watch(
         self, client: Client, path: str, timeout_s: float | None, begin: frozenset[str] = frozenset()

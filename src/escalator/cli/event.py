@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from escalator.cli.base import Lister, Shown, human, rows
+from escalator.cli.base import Lister, Shown, optional, rows
 from escalator.cli.spans import date_time
 
 if TYPE_CHECKING:
     from escalator.cli.client import Client
 
-COLUMNS = ("seq", "at", "action", "campaign", "node", "outcome", "code", "message")
+COLUMNS = ("seq", "at", "action", "campaign", "node", "object_id", "outcome", "code", "message")
 
 
 class ListEvents(Lister):
@@ -67,11 +67,19 @@ def _query(parsed_args: argparse.Namespace) -> dict[str, Any]:
 def _cell(key: str) -> Any:  # noqa: ANN401 - a column
     if key == "at":
         return lambda event: Shown(event["at"], date_time(event["at"]))
-    return lambda event: Shown(event[key], str(human(event[key])))
+    if key == "object_id":
+        return lambda event: Shown(event["object_id"], _object(event))
+    return optional(key)
+
+
+def _object(event: Mapping[str, Any]) -> str:
+    """What the line is about, where that is not its campaign or node."""
+    found = event["object_id"]
+    return "" if found in (None, event["campaign"], event["node"]) else str(found)
 
 
 def _line(event: Mapping[str, Any]) -> str:
-    place = [event[key] for key in ("campaign", "node") if event[key]]
+    place = [word for word in (event["campaign"], event["node"], _object(event)) if word]
     duration = f" ({event['duration_s']:g} s)" if event["duration_s"] else ""
     said = f": {event['message']}" if event["message"] else ""
     code = f" {event['code']}" if event["code"] else ""

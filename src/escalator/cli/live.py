@@ -20,7 +20,6 @@ from escalator.model.progress import Rung
 View = Mapping[str, Any]
 LETTERS: Mapping[str, str] = {
     Rung.STAGED: "S",
-    Rung.SELECTED: "s",
     Rung.CORDONED: "C",
     Rung.NOTIFIED: "N",
     Rung.VACATED: "V",
@@ -30,8 +29,8 @@ LETTERS: Mapping[str, str] = {
     Rung.VERIFIED: "v",
     Rung.AVAILABLE: "A",
 }
-LEGEND = "Staged selected Cordoned Notified Vacated BackedUp Upgraded Rebooted verified Available"
-"""Words behind the ladder's letters."""
+LEGEND = "Staged Cordoned Notified Vacated BackedUp Upgraded Rebooted verified Available"
+"""Words behind the ladder's letters. Selected is no step of its own: a node that has begun was selected."""
 COLOURS: Mapping[str, str] = {
     "running": "bold cyan",
     "completed": "bold green",
@@ -49,7 +48,7 @@ COLOURS: Mapping[str, str] = {
 _URGENCY = ("failed", "held", "running", "rolled-back", "skipped", "done", "pending")
 """Which nodes are shown first when not all fit."""
 BAR_CELLS = 40
-HEAD_LINES = 9
+HEAD_LINES = 10
 """Lines around the table of nodes."""
 
 
@@ -58,7 +57,7 @@ def screen(view: View, now: float, height: int | None = None) -> RenderableType:
     room = None if height is None else max(3, height - HEAD_LINES - len(view.get("waiting", ())))
     parts: list[RenderableType] = [header(view), *waiting_lines(view, now)]
     if view.get("tasks"):
-        parts.append(node_table(view["tasks"], now, room))
+        parts += [Text(), node_table(view["tasks"], now, room), Text()]
         parts.append(Text(f"ladder: {LEGEND}", style="dim"))
     if view.get("next"):
         parts.append(Text("next: " + "   ".join(view["next"]), style="dim"))
@@ -80,7 +79,7 @@ def header(view: View) -> RenderableType:
     if progress and progress["total"]:
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=progress["total"], completed=progress["ended"], width=BAR_CELLS)
-        grid.add_row(bar, Text(counts(progress)), Text(left(view), style="bold"))
+        grid.add_row(bar, Text(counts(progress) + wave(view)), Text(left(view), style="bold"))
         parts.append(grid)
     return Group(*parts)
 
@@ -90,6 +89,13 @@ def counts(progress: Mapping[str, Any]) -> str:
     said = [f"{progress['ended']} of {progress['total']} nodes ({progress['percent']:.0f} %)"]
     said += [f"{progress[word]} {word}" for word in ("running", "held", "failed", "skipped") if progress.get(word)]
     return ", ".join(said)
+
+
+def wave(view: View) -> str:
+    """Which wave the campaign has come to."""
+    waves = [task["wave"] for task in view.get("tasks", ())]
+    open_waves = [task["wave"] for task in view.get("tasks", ()) if task["state"] in ("pending", "running", "held")]
+    return f", wave {min(open_waves)} of {max(waves)}" if open_waves else ""
 
 
 def left(view: View) -> str:

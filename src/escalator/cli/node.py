@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from escalator.cli.base import Lister, Shower, Shown, fields, human, rows
+from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
 
 
@@ -25,11 +25,9 @@ class ListNodes(Lister):
         with self.server() as client:
             found = client.get("/v1/nodes", campaign=parsed_args.campaign)
         columns: dict[str, Any] = {"id": "id", "state": "state", "maintenance": _maintenance, "instances": "instances"}
-        columns |= {key: _optional(key) for key in ("az", "rack")}
+        columns |= {key: optional(key) for key in ("az", "rack")}
         columns["versions"] = lambda n: Shown(n["versions"], ", ".join(f"{k} {v}" for k, v in n["versions"].items()))
-        columns |= {key: _optional(key) for key in ("campaign", "task", "step", "message")}
-        if not any(node["campaign"] for node in found) and parsed_args.formatter == "table":
-            columns = {key: how for key, how in columns.items() if key not in ("campaign", "task", "step", "message")}
+        columns |= {key: optional(key) for key in ("campaign", "task", "step", "message")}
         return rows(found, columns)
 
 
@@ -85,10 +83,6 @@ class Skip(_Turn):
     """Leave out a node that waits for its turn or has failed; a suspended campaign goes on."""
 
     verb = "skip"
-
-
-def _optional(key: str) -> Any:  # noqa: ANN401 - a column
-    return lambda document: Shown(document[key], str(human(document[key])))
 
 
 def _maintenance(node: dict[str, Any]) -> Shown:

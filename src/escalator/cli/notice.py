@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from typing import Any
 
-from escalator.cli.base import Lister, Shower, Shown, fields, human, rows
+from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
-from escalator.cli.spans import date_time
+from escalator.cli.spans import clock_time, date_time
 
 
 class ListNotices(Lister):
@@ -28,10 +29,11 @@ class ListNotices(Lister):
         with self.server() as client:
             found = client.get("/v1/notices", campaign=parsed_args.campaign, limit=parsed_args.limit)
         columns: dict[str, Any] = {"id": "id", "type": "type", "vnfm": "vnfm", "campaign": "campaign"}
-        columns |= {key: _optional(key) for key in ("node",)}
-        columns |= {"state": "state", "result": _optional("result"), "instances": "instances"}
-        columns |= {key: _time(key) for key in ("created_at", "reply_by", "answered_at")}
-        columns["message"] = _optional("message")
+        columns["node"] = optional("node")
+        columns |= {"state": "state", "result": optional("result"), "instances": "instances"}
+        columns["created_at"] = _time("created_at", date_time)
+        columns |= {key: _time(key, clock_time) for key in ("reply_by", "answered_at")}
+        columns["message"] = optional("message")
         return rows(found, columns)
 
 
@@ -55,9 +57,5 @@ class ShowNotice(Shower):
         return fields(found)
 
 
-def _optional(key: str) -> Any:  # noqa: ANN401 - a column
-    return lambda document: Shown(document[key], str(human(document[key])))
-
-
-def _time(key: str) -> Any:  # noqa: ANN401 - a column
-    return lambda document: Shown(document[key], date_time(document[key]))
+def _time(key: str, words: Callable[[str | None], str]) -> Any:  # noqa: ANN401 - a column
+    return lambda document: Shown(document[key], words(document[key]))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +28,18 @@ def plan_view(plan: Mapping[str, Any], campaign: str, *, full: bool = False) -> 
         parts.append(_impacts(plan, rows))
     if plan["totals"]["not_upgraded"]:
         parts.append(_left_out(plan, rows))
-    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
+    return Group(*(item for part in parts for item in (part, Text())))
+
+
+def summary_view(plan: Mapping[str, Any]) -> RenderableType:
+    """A stored plan in short: numbers and conditions."""
+    word = Text("SMOOTH", "bold green") if plan["smooth"] else Text("NOT SMOOTH", "bold red")
+    takes = span(plan["makespan_s"]) or "0 s"
+    word.append(
+        f"  {plan['nodes']} nodes, {plan['moves']} moves, {takes} of work, {len(plan['not_upgraded'])} left out",
+        "not bold default",
+    )
+    return Group(word, conditions(plan["conditions"]))
 
 
 def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Lister, Shower, Shown, fields, rows
 from escalator.cli.spans import date_time
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class ShowConfig(Shower):
@@ -31,6 +35,13 @@ class ShowConfig(Shower):
 
         with self.server() as client:
             return fields(client.get("/v1/config"))
+
+    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType:  # noqa: ARG002 - as the base says
+        """The settings as a configuration file has them."""
+        import yaml  # noqa: PLC0415 - only here
+        from rich.text import Text  # noqa: PLC0415 - only here
+
+        return Text(yaml.safe_dump(dict(document), sort_keys=False).rstrip())
 
 
 class ListRestorations(Lister):
