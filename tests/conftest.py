@@ -1,0 +1,9 @@
+"""Fixtures that several folders of tests share: the beds."""
+
+from __future__ import annotations
+
+from beds.nodes.fixtures import manager, nodes_bed, release_folders
+from beds.openstack.fixtures import fresh_openstack, openstack_bed
+from beds.postgresql.fixtures import *  # noqa: F403 - its names are said in __all__
+
+__all__ = ["fresh_openstack", "manager", "nodes_bed", "openstack_bed", "release_folders"]
