@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from escalator.api.bodies import read_body
 from escalator.api.problems import add_problem_handlers, documented
+from escalator.api.vnfm_messages import Notification, Occurrence, example
 from escalator.model.clock import Clock
 from escalator.model.notice import Reply
 from escalator.vim_interface.inbox import MAX_REPLY_BYTES, Inbox
@@ -40,14 +41,28 @@ def vnfm_app(inbox: Inbox, clock: Clock) -> FastAPI:
         await inbox.receive(token, await read_body(request, MAX_REPLY_BYTES), clock.now())
         return Response(status_code=204, headers=_HEADERS)
 
-    @app.get(f"{REPLIES}/{{token}}", responses=documented(404, 406))
+    @app.get(f"{REPLIES}/{{token}}", responses={200: {"model": Occurrence}, **documented(404, 406, 422)})
     async def get_notice(token: str, request: Request, response: Response) -> dict[str, Any]:
         """Return the notice as it stands now, for a VNF manager that missed it."""
         _check_version(request)
         response.headers.update(_HEADERS)
         return await inbox.show(token)
 
+    describe_messages(app)
     return app
+
+
+def describe_messages(app: FastAPI) -> None:
+    """Let the app's OpenAPI document say what Escalator sends to VNF managers, and what their answers mean."""
+    body = {"content": {"application/json": {"example": example()}}}
+    answers: dict[int | str, dict[str, Any]] = {
+        "4XX": {"description": "The delivery is given up; after 408, 425 and 429 it is tried again."},
+        "5XX": {"description": "The delivery is tried again, with the same id."},
+    }
+
+    @app.webhooks.post("notification", status_code=204, responses=answers, openapi_extra={"requestBody": body})
+    async def notification(body: Notification) -> None:
+        """Tell a VNF manager what is about to happen, has happened, or will not happen."""
 
 
 def _check_headers(request: Request) -> None:

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from beds.vnfm.bed import Bed, opened_bed
+from escalator.api.vnfm_messages import Notification, Occurrence, example
+from escalator.model.notice import Reply
 from escalator.vim_interface.inbox import MAX_REPLY_BYTES
 from escalator.vim_interface.messages import REPLIES
 
@@ -111,6 +113,16 @@ async def test_other_forms_versions_and_methods_are_refused(client: httpx.AsyncC
 @pytest.mark.parametrize("path", ["/", "/openapi.json", "/docs", "/vi-vnfm/v1/replies", "/vi-vnfm/v1/notices", "/metrics"])
 async def test_there_is_nothing_else_to_find(client: httpx.AsyncClient, path: str):
     check_problem(await client.get(path), 404, "ESC-API-005")
+
+
+async def test_the_openapi_document_describes_what_is_sent_and_shown(client: httpx.AsyncClient, address: str, bed: Bed):
+    (notified,) = bed.processes["vnfm-1"].lines("notified")
+    sent = Notification.model_validate_json(json.dumps(notified["body"]))
+    assert sent.reply_by is not None
+    await client.put(address, json=ACK)
+    shown = Occurrence.model_validate_json((await client.get(address)).content)
+    assert (shown.state, shown.reply) == ("answered", Reply(result="ACK", instances={"vm-1": "MOVED"}))
+    Notification.model_validate_json(json.dumps(example()))
 
 
 async def test_the_notice_says_all_that_a_vnf_manager_needs(bed: Bed):
