@@ -68,7 +68,7 @@ class BedCloud:
 
     # Instances
 
-    def boot(self, host: str, *, flavor: str = "m1", name: str | None = None, wait: bool = True, **more: Any) -> str:
+    def boot(self, host: str | None, *, flavor: str = "m1", name: str | None = None, wait: bool = True, **more: Any) -> str:
         """An instance on that host; `more` goes into the request (metadata, availability_zone, …)."""
         hints = {"group": more.pop("group")} if "group" in more else {}
         wanted = {
@@ -76,7 +76,7 @@ class BedCloud:
             "imageRef": self.image(),
             "flavorRef": self.flavor(flavor),
             "networks": "none",
-            "host": host,
+            **({"host": host} if host is not None else {}),
             **more,
         }
         body: dict[str, Any] = {"server": wanted}

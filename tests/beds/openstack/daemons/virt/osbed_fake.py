@@ -23,6 +23,8 @@ from oslo_log import log as logging
 LOG = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 GIB = 1 << 30
+OURS = ("CUSTOM_", "HW_", "STORAGE_")
+"""Traits that Nova itself does not derive from the driver's capabilities."""
 
 
 def node_uuid(host):
@@ -55,7 +57,6 @@ class Driver(fake.FakeDriver):
         self._facts_file, self._faults_file = files / f"{host}.json", files / f"{host}.faults.json"
         self._disk = Path(os.environ["OSBED_STATE"]) / f"{host}.instances.json"
         self._moving = {}
-        self._last_traits = set()
         for key, (name, state) in read_json(self._disk).items():
             self.instances[key] = fake.FakeInstance(name, state, key)
 
@@ -74,6 +75,8 @@ class Driver(fake.FakeDriver):
         fault = self._fault(operation, instance)
         if fault.get("seconds"):
             time.sleep(fault["seconds"])
+        if fault.get("fail") and operation == "check_can_live_migrate_destination":
+            raise exception.MigrationPreCheckError(reason=f"injected on {self._host}")
         if fault.get("fail"):
             raise exception.NovaException(f"injected: {operation} on {self._host}")
 
@@ -92,6 +95,7 @@ class Driver(fake.FakeDriver):
         return " 00:00:00 up 1 day,  0:00,  0 users,  load average: 0.00, 0.00, 0.00"
 
     def get_available_resource(self, nodename):
+        self._suffer("available_resource")
         facts = self._facts()
         found = super().get_available_resource(nodename)
         found["uuid"] = node_uuid(nodename)
@@ -121,9 +125,9 @@ class Driver(fake.FakeDriver):
             }
         provider_tree.update_inventory(nodename, inventory)
         traits = set(facts.get("traits", []))
-        provider_tree.remove_traits(nodename, *(self._last_traits - traits))
+        known = provider_tree.data(nodename).traits
+        provider_tree.remove_traits(nodename, *(t for t in known if t.startswith(OURS) and t not in traits))
         provider_tree.add_traits(nodename, *traits)
-        self._last_traits = traits
 
     # Life of instances
 
