@@ -184,7 +184,7 @@ async def test_plans_are_listed_oldest_first_without_their_texts(store: Store) -
 async def test_storing_the_same_plan_again_changes_nothing_and_another_is_refused(store: Store) -> None:
     await store.campaigns.add(campaign())
     await store.campaigns.add_plan(plan())
-    await store.campaigns.add_plan(plan(created_at=9.0))
+    await store.campaigns.add_plan(plan(campaign="unknown", created_at=9.0))
     with pytest.raises(ConflictError) as caught:
         await store.campaigns.add_plan(plan(digest="other"))
     assert caught.value.code is Code.UPG_DUPLICATE

@@ -67,10 +67,12 @@ class MemoryCampaigns:
 
     async def add_plan(self, row: PlanRow) -> None:
         """Store; raises NotFoundError without its campaign, ConflictError when the id has another digest."""
-        if row.campaign not in self._rows:
+        found = self._plans.get(row.id)
+        if found is None and row.campaign not in self._rows:
             raise rules.no_campaign(row.campaign)
-        found = self._plans.setdefault(row.id, row)
-        if found.digest != row.digest:
+        if found is None:
+            self._plans[row.id] = row
+        elif found.digest != row.digest:
             raise rules.plan_exists(row.id)
 
     async def get_plan(self, plan_id: str) -> PlanRow | None:
