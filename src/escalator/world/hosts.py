@@ -76,7 +76,8 @@ class Hosts:
     def boot_id(self, node_id: str) -> str | None:
         """The node's boot id; None while it does not answer."""
         node = self.get(node_id)
-        return self._boot_id(node_id) if node.state == "up" else None
+        cut_off = self._state.software.rows[node_id].cut_off_until > self._state.clock.now()
+        return self._boot_id(node_id) if node.state == "up" and not cut_off else None
 
     def reboot(self, node_id: str, boot_id: str) -> None:
         """Begin a reboot, unless the node has another boot id already or is on its way.
@@ -107,6 +108,14 @@ class Hosts:
             self._state.schedule(begins, "crash", node_id)
             if down_s is not None:
                 self._state.schedule(begins + down_s, "boot", node_id)
+
+    def cut_off(self, node_id: str, *, for_s: float) -> None:
+        """Let nothing reach the node from outside for a while; what is under way on it goes on. Seconds are real."""
+        with self._state.change() as now:
+            self._state.node(node_id)
+            software = self._state.software.rows[node_id]
+            self._state.software.put(node_id, replace(software, cut_off_until=now + for_s))
+            self._audit.note(now, "cut-off", node=node_id)
 
     def _crash(self, node_id: str, at: float) -> None:
         node = self._state.node(node_id)

@@ -50,6 +50,8 @@ class Software:
     node: str
     boot: int = 1
     booting: bool = False
+    cut_off_until: float = 0.0
+    """Nothing reaches the node from outside until then, although it works on."""
     packages: Mapping[str, str] = field(default_factory=dict)
     daemon: str | None = None
     offers: Mapping[str, float] = field(default_factory=dict)

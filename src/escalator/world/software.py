@@ -63,9 +63,11 @@ class SoftwareDepot:
         return self._state.backups.rows.get(operation)
 
     def _reachable(self, node_id: str) -> Software:
-        if self._state.node(node_id).state != "up":
+        node = self._state.node(node_id)
+        software = self._state.software.rows[node_id]
+        if node.state != "up" or (software.cut_off_until and software.cut_off_until > self._state.clock.now()):
             raise TemporaryError(Code.SYS_UNREACHABLE, f"Node {node_id} does not answer.")
-        return self._state.software.rows[node_id]
+        return software
 
 
 def expected_daemon(release: Release) -> str | None:

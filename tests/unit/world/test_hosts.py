@@ -8,7 +8,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.world.rules import Fault
 from escalator.world.world import World
-from unit.world.smallcloud import TIMINGS, TurnedClock, a_node, an_instance, small_cloud
+from unit.world.smallcloud import TIMINGS, TurnedClock, a_node, a_release, an_instance, small_cloud
 
 
 def test_a_cordon_has_a_reason_and_is_put_back_to_what_was_found(world: World) -> None:
@@ -103,6 +103,19 @@ def test_a_reboot_that_hangs_never_begins_and_one_that_is_refused_says_so(world:
     with pytest.raises(TemporaryError) as caught:
         world.hosts.reboot("c", before)
     assert caught.value.code is Code.SYS_REBOOT
+
+
+def test_a_node_that_is_cut_off_works_on(world: World, clock: TurnedClock) -> None:
+    world.hosts.cordon("c", "campaign c")
+    world.operations.upgrade("c", a_release(), "u")
+    world.hosts.cut_off("c", for_s=150)
+    assert world.hosts.boot_id("c") is None
+    with pytest.raises(TemporaryError, match="does not answer"):
+        world.operations.get("c", "u")
+    clock.time += 150
+    assert world.hosts.boot_id("c") is not None
+    assert world.operations.get("c", "u").state == "done"
+    assert world.hosts.get("c").state == "up"
 
 
 def test_an_unknown_node_is_refused(world: World) -> None:
