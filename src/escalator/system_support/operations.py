@@ -17,7 +17,7 @@ EXIT_RETRY = 75
 
 def folder_name(operation: str) -> str:
     """A folder's name for an operation id: readable, safe, and another one for every other id."""
-    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", operation).strip("._-")[:60]
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", operation).strip("._-")[:60] or "operation"
     return f"{readable}-{hashlib.sha256(operation.encode()).hexdigest()[:16]}"
 
 

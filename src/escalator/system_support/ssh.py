@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import asyncssh
 
@@ -38,7 +39,8 @@ class Ssh:
     def __init__(self, settings: SshSettings, credentials: Path) -> None:
         self._settings = settings
         self._credentials = credentials
-        self._slots = asyncio.Semaphore(CONCURRENT)
+        self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._known: tuple[tuple[str, int, int], asyncssh.SSHKnownHosts] | None = None
 
     async def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Output:
         """Run `argv` on the node and return what came of it, whatever its exit code.
@@ -49,7 +51,8 @@ class Ssh:
         if not NODE_ID.fullmatch(node):
             raise PermanentError(Code.SYS_CONFIG, f"{node[:80]!r} is no name of a node.")
         key, known = self._key(), self._known_hosts()
-        async with self._slots:
+        # the engine and the API may have loops of their own, and a semaphore belongs to one loop
+        async with self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CONCURRENT)):
             try:
                 async with asyncio.timeout(timeout_s):
                     return await self._run(node, key, known, shlex.join(argv), stdin)
@@ -104,7 +107,11 @@ class Ssh:
             message = "The setting system.ssh.known_hosts is missing; nodes whose host key is not known are refused."
             raise PermanentError(Code.SYS_CONFIG, message, remedy="Set it to a file in the format of OpenSSH's known_hosts.")
         try:
-            return asyncssh.read_known_hosts(file)
+            found = Path(file).stat()
+            version = (file, found.st_mtime_ns, found.st_size)
+            if self._known is None or self._known[0] != version:  # thousands of lines take a second to read
+                self._known = (version, asyncssh.read_known_hosts(file))
+            return self._known[1]
         except (OSError, ValueError) as error:
             raise PermanentError(Code.SYS_CONFIG, f"{file} cannot be read as known_hosts.") from error
 

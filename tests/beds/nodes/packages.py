@@ -8,7 +8,7 @@
 | 2.2.0 | the daemon ends at its start |
 | 2.3.0 | the daemon runs and reports that it is not healthy |
 | 2.4.0 | healthy, but the node then offers half of its test devices |
-| 2.5.0 | good; its postinst takes 5 s |
+| 2.5.0 | good; its postinst takes 3 s |
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Version:
         lines = {
             "2.0.0": "mkdir -p /run; echo restart > /run/reboot-required; echo escalator-test-agent >> /run/reboot-required.pkgs",
             "2.1.0": 'echo "postinst: simulated failure" >&2; exit 1',
-            "2.5.0": 'echo "postinst: slow work begins"; sleep 5; echo "postinst: slow work ends"',
+            "2.5.0": 'echo "postinst: slow work begins"; sleep 3; echo "postinst: slow work ends"',
         }
         return (HERE / "postinst").read_text().replace("@SPECIAL@", lines.get(self.text, ":"))
 
