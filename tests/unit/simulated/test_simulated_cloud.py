@@ -47,7 +47,10 @@ async def test_nodes_that_are_down_or_disabled_are_unavailable(cloud: CloudManag
     assert await cloud.unavailable() == {}
     await cloud.cordon("a", "campaign c")
     world.hosts.crash("b")
-    assert await cloud.unavailable() == {"a": "campaign c", "b": "its compute service is down"}
+    assert await cloud.unavailable() == {
+        "a": ServiceState("a", enabled=False, up=True, reason="campaign c"),
+        "b": ServiceState("b", enabled=True, up=False),
+    }
     assert await cloud.service("b") == ServiceState("b", enabled=True, up=False)
 
 
