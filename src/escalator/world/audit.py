@@ -66,6 +66,19 @@ class Audit:
             peak = max(peak, len(away))
         return peak
 
+    def moves_to_old(self) -> tuple[Entry, ...]:
+        """Moves that began while their target was not upgraded yet; `extra` moves of a plan are among them."""
+        upgraded: set[str | None] = set()
+        found = []
+        for entry in self.history("move-start", "upgrade-done", "upgrade-not-needed", "rollback-done"):
+            if entry.what == "move-start":
+                found += [entry] if entry.detail.rpartition(" to ")[2] not in upgraded else []
+            elif entry.what == "rollback-done":
+                upgraded.discard(entry.node)
+            else:
+                upgraded.add(entry.node)
+        return tuple(found)
+
     def group_peaks(self) -> dict[str, int]:
         """The largest number of members of each group that were impacted at once."""
         impacted: defaultdict[str, Counter[str]] = defaultdict(Counter)

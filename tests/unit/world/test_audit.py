@@ -17,6 +17,22 @@ def test_the_most_nodes_away_at_once_counts_cordoned_and_down_ones(world: World,
     assert world.audit.most_unavailable() == 2
 
 
+def test_moves_to_nodes_that_are_not_upgraded_are_told(world: World, clock: TurnedClock) -> None:
+    kept = world.software.backup("c", a_release(), "b")
+    world.moves.start("vm-3", "a", "c", "live")
+    clock.time += 10
+    world.operations.upgrade("c", a_release(), "u")
+    clock.time += 100
+    world.moves.start("vm-1", "a", "c", "live")
+    clock.time += 10
+    assert [entry.instance for entry in world.audit.moves_to_old()] == ["vm-3"]
+    world.operations.rollback("c", a_release(), kept, "r")
+    clock.time += 50
+    world.moves.start("vm-2", "b", "a", "live")
+    clock.time += 10
+    assert [entry.instance for entry in world.audit.moves_to_old()] == ["vm-3", "vm-2"]
+
+
 def test_members_of_a_group_count_while_they_are_impacted(world: World, clock: TurnedClock) -> None:
     world.power.stop("vm-1")
     clock.time += 5
