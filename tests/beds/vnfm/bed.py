@@ -56,10 +56,15 @@ class Bed:
     world: World = field(init=False, repr=False)
 
     def build(self) -> None:
+        self.vim = self.another()
+
+    def another(self) -> Vim:
+        """A VIM Interface on the same storage, as a second replica has it."""
+
         async def wake(task: str, topic: str, payload: dict[str, str]) -> None:
             self.woken.append((task, topic, dict(payload)))
 
-        self.vim = Vim(
+        return Vim(
             Parts(
                 store=self.store,
                 dialects=self.dialects,
@@ -72,8 +77,8 @@ class Bed:
             )
         )
 
-    def start(self) -> None:
-        self.runner = asyncio.create_task(self.vim.run())
+    def start(self, sweep_s: float | None = None) -> None:
+        self.runner = asyncio.create_task(self.vim.run(sweep_s))
 
     async def stop(self) -> None:
         if self.runner is not None:
@@ -112,9 +117,9 @@ class Bed:
         else:
             self.processes[name].control(release=True)
 
-    async def ask(self, task: str = TASK) -> tuple[str, ...]:
+    async def ask(self, task: str = TASK, vim: Vim | None = None) -> tuple[str, ...]:
         now = self.clock.now()
-        return await self.vim.ask(
+        return await (vim or self.vim).ask(
             Ask(
                 task=task,
                 campaign="c1",

@@ -118,6 +118,25 @@ async def test_a_task_that_has_ended_is_left_alone_at_the_start(bed: Bed):
     assert len(bed.woken) == 1
 
 
+async def test_what_another_replica_left_behind_is_found_within_a_sweep(bed: Bed):
+    await bed.stop()
+    bed.start(sweep_s=30.0)
+    await bed.vnfm("vnfm-1", "moves", "p1")
+    await bed.vnfm("vnfm-2", "silent", "p2")
+    await bed.clock.advance(1)
+    asked_at = bed.clock.now()
+    await bed.ask(vim=bed.another())
+    await bed.clock.advance(28)
+    assert bed.heard("vnfm-1") == []
+    await bed.clock.advance(1)
+    await bed.until_verdict("vnfm-1", "accepted")
+    await bed.until_state("vnfm-2", "delivered")
+    await bed.clock.advance_to(asked_at + REPLY_TIMEOUT_S)
+    assert {a.vnfm: a.state for a in await bed.vim.answers(TASK)} == {"vnfm-1": "answered", "vnfm-2": "silent"}
+    assert len(bed.woken) == 1
+    assert len(bed.heard("vnfm-1")) == 1
+
+
 async def test_a_deferral_survives_a_restart(bed: Bed):
     await bed.vnfm("vnfm-1", "defer", "p1")
     await bed.ask()
