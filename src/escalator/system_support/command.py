@@ -55,7 +55,7 @@ class CommandSystem:
         return {"id": folder_name(operation), "node": node}
 
     async def start(self, node: str, release: Release, operation: str) -> None:
-        """Start the command, detached, unless this operation runs or ended; one that was lost is started again."""
+        """Start the command, detached. When this operation was started before, nothing happens."""
         await self._start(self._settings.argv, node, release, operation)
 
     async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:  # noqa: ARG002 - operations are unique
@@ -98,9 +98,7 @@ class CommandSystem:
         argv = _argv(template, node, release)
         folder = self._folder / folder_name(operation)
         state, _ = await asyncio.to_thread(_standing, folder)
-        if state in (OperationState.LOST, OperationState.RETRY):
-            await asyncio.to_thread(_put_aside, folder)
-        elif state is not OperationState.UNKNOWN:
+        if state is not OperationState.UNKNOWN:
             return
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         environment = {
@@ -190,15 +188,6 @@ def _alive(started: Path, folder: Path) -> bool:
         return str(folder).encode() in Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-
-
-def _put_aside(folder: Path) -> None:
-    number = next(n for n in range(1, 10_000) if not (folder / f"earlier.{n}").exists())
-    aside = folder / f"earlier.{number}"
-    aside.mkdir()
-    if (folder / "rc").exists():
-        (folder / "rc").rename(aside / "rc")
-    (folder / "started").rename(aside / "started")
 
 
 def _log(path: Path, cursor: int) -> bytes:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from beds.nodes.fixtures import manager, nodes_bed, release_folders
 from contract.system_support.bed_harness import PackagesHarness
 from contract.system_support.harness import CommandHarness, Harness, SimulatedHarness, ended
 from escalator.clocks import SystemClock
-
-__all__ = ["harness", "manager", "nodes_bed", "release_folders"]
 
 _numbers = itertools.count(1)
 

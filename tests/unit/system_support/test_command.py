@@ -115,7 +115,7 @@ async def test_the_command_survives_the_managers_death_and_is_found_again(tmp_pa
     assert (found.state, found.lines) == (OperationState.DONE, ("survived",))
 
 
-async def test_a_command_that_died_with_its_host_is_lost_and_can_be_started_again(tmp_path: Path) -> None:
+async def test_a_command_that_died_with_its_host_is_lost_and_another_operation_takes_its_place(tmp_path: Path) -> None:
     made = driver(tmp_path, "sleep", "60")
     await made.start("cn-1", RELEASE, "op")
     folder = tmp_path / "operations" / folder_name("op")
@@ -125,7 +125,9 @@ async def test_a_command_that_died_with_its_host_is_lost_and_can_be_started_agai
     assert (found.state, found.exit_code) == (OperationState.LOST, None)
     again = driver(tmp_path, "true")
     await again.start("cn-1", RELEASE, "op")
-    assert (await ended(again)).state is OperationState.DONE
+    assert (await again.poll("cn-1", "op")).state is OperationState.LOST
+    await again.start("cn-1", RELEASE, "op-2")
+    assert (await ended(again, "op-2")).state is OperationState.DONE
 
 
 async def test_a_process_id_of_an_earlier_boot_is_not_believed(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class PackagesSystem:
         return {"id": name, "node": node, **json.loads(output.stdout)}
 
     async def start(self, node: str, release: Release, operation: str) -> None:
-        """Start the upgrade, detached, unless this operation runs or ended; one that was lost is started again."""
+        """Start the upgrade, detached. When this operation was started before, nothing happens."""
         await self._start(node, operation, "upgrade.sh", _pins(release))
 
     async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:

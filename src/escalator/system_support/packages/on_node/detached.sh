@@ -4,9 +4,8 @@ d=$1; shift
 rm -rf "$d/claim.$$"; mkdir "$d/claim.$$" || exit 0
 cat /proc/sys/kernel/random/boot_id >"$d/claim.$$/boot"; echo $$ >"$d/claim.$$/pid"
 mv -T "$d/claim.$$" "$d/started" 2>/dev/null || { rm -rf "$d/claim.$$"; exit 0; }
-from=$(($(cat "$d/log" 2>/dev/null | wc -c) + 1))
 work "$@" >>"$d/log" 2>&1 </dev/null
 rc=$?
-if [ $rc != 0 ] && tail -c "+$from" "$d/log" | grep -qE 'Could not get lock|Unable to (acquire|lock)'; then rc=75; fi
+if [ $rc != 0 ] && grep -qE 'Could not get lock|Unable to (acquire|lock)' "$d/log"; then rc=75; fi
 echo $rc >"$d/rc.part"; sync "$d/rc.part" "$d/log" 2>/dev/null
 mv "$d/rc.part" "$d/rc"

@@ -1,13 +1,7 @@
-# start.sh NAME SCRIPT ARGUMENT...: starts the detached script once. What was lost or is to be retried is started again.
+# start.sh NAME SCRIPT ARGUMENT...: starts the detached script, unless it was started before.
 d=$E/operations/$1; script=$2; name=$1; shift 2
 (umask 077; mkdir -p "$d") || exit 1
-case $(standing "$d") in
-  unknown) ;;
-  lost | 75)
-    n=1; while [ -e "$d/earlier.$n" ]; do n=$((n + 1)); done
-    mkdir "$d/earlier.$n"; mv "$d/rc" "$d/earlier.$n/" 2>/dev/null; mv "$d/started" "$d/earlier.$n/" || exit 1 ;;
-  *) exit 0 ;;
-esac
+[ "$(standing "$d")" = unknown ] || exit 0
 printf '%s\n' "$script" >"$d/run.sh.part" && sync "$d/run.sh.part" && mv "$d/run.sh.part" "$d/run.sh" || exit 1
 if [ -d /run/systemd/system ]; then
   systemctl reset-failed "escalator-$name.service" 2>/dev/null
