@@ -91,7 +91,7 @@ class Moves:
                 return
             instance = self._state.instance(instance_id)
             self._state.usage.claim(move.origin, move.origin_cells, instance.demand, -1)
-            back = {"node": move.origin, "numa_cell": _cell(move.origin_cells), "state": move.was, "task_state": None}
+            back = {"node": move.origin, "numa_cell": cell_of(move.origin_cells), "state": move.was, "task_state": None}
             self._state.place(instance.model_copy(update=back))
             self._state.moves.put(instance_id, replace(move, state="failed", message="reverted"))
             self._ended(now, instance, move, "move-failed")
@@ -111,6 +111,16 @@ class Moves:
             if move is not None and move.state == "running":
                 self._state.cancel(move.event)
                 self._fail(now, move, f"node {node} went down")
+
+    def forget(self, now: float, instance_id: str) -> None:
+        """End whatever move of the instance is under way, because its owner deletes it. Call it inside a change."""
+        move = self._state.moves.rows.get(instance_id)
+        if move is not None and move.state == "running":
+            self._state.cancel(move.event)
+            self._fail(now, move, "the instance was deleted")
+        elif move is not None and move.state == "confirm":
+            self._state.usage.claim(move.origin, move.origin_cells, self._state.instance(instance_id).demand, -1)
+        self._state.moves.drop(instance_id)
 
     def _allowed(self, instance: Instance, origin: str, kind: Kind) -> None:
         if instance.task_state is not None:
@@ -185,7 +195,7 @@ class Moves:
     def _arrive(self, move: Move, update: dict[str, object], *, release: bool) -> None:
         instance = self._state.instance(move.instance)
         self._unclaim(move, instance)
-        self._state.place(instance.model_copy(update={"node": move.target, "numa_cell": _cell(move.cells), **update}))
+        self._state.place(instance.model_copy(update={"node": move.target, "numa_cell": cell_of(move.cells), **update}))
         if not release:
             self._state.usage.claim(move.origin, move.origin_cells, instance.demand)
 
@@ -220,5 +230,6 @@ class Moves:
         return move if move is not None and move.state == "confirm" else None
 
 
-def _cell(cells: tuple[int, ...]) -> int | tuple[int, ...]:
+def cell_of(cells: tuple[int, ...]) -> int | tuple[int, ...]:
+    """Entries of a node as an inventory writes them."""
     return cells[0] if len(cells) == 1 else cells

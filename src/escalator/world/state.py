@@ -98,18 +98,22 @@ class State:
         self.at_work: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._heap: list[tuple[float, int]] = []
         self._seq = 0
+        self._depth = 0
+        """How many changes are open within one another: the outermost one commits."""
         self._lock = threading.RLock()
 
     @contextmanager
     def change(self) -> Iterator[float]:
         """One transaction, with the time now. What is due is applied before."""
         with self._lock:
+            self._depth += 1
             try:
                 now = self.clock.now()
                 self._settle(now)
                 yield now
             finally:
-                if self._sink is not None:
+                self._depth -= 1
+                if self._sink is not None and self._depth == 0:
                     self._sink.commit()
 
     def look(self) -> float:

@@ -21,6 +21,7 @@ from escalator.world.records import Software, VnfmRow
 from escalator.world.seeding import Sown, sow
 from escalator.world.software import SoftwareDepot
 from escalator.world.state import State
+from escalator.world.tenants import Tenants
 from escalator.world.timings import Timings
 from escalator.world.vnfms import Vnfms
 
@@ -33,7 +34,7 @@ DAEMON = "1.0.0"
 class World:
     """A simulated cloud with its nodes and VNF managers. Use `in_memory` or `open`.
 
-    Parts: `hosts`, `moves`, `power`, `software`, `operations`, `vnfms`, `faults`, `audit`.
+    Parts: `hosts`, `moves`, `power`, `software`, `operations`, `vnfms`, `tenants`, `faults`, `audit`.
     """
 
     def __init__(self, clock: Clock, timings: Timings, file: WorldFile | None = None) -> None:
@@ -49,6 +50,7 @@ class World:
         self.moves = Moves(self.state, timings, self.faults, self.audit)
         self.power = PowerSwitch(self.state, timings, self.faults, self.audit)
         self.hosts = Hosts(self.state, timings, self.faults, self.audit, self.moves, self.operations)
+        self.tenants = Tenants(self.state, self.audit, self.moves)
         self.vnfms = Vnfms(self.state, timings, self.faults, self.audit)
 
     @classmethod

@@ -45,6 +45,7 @@ actions = st.one_of(
     st.tuples(st.just("move"), instances, nodes, kinds),
     st.tuples(st.sampled_from(["confirm", "revert", "abort", "stop", "start"]), instances),
     st.tuples(st.sampled_from(["cordon", "restore", "reboot", "upgrade", "crash"]), nodes),
+    st.tuples(st.just("delete"), st.sampled_from(["vm-4", "vm-5", "vm-6"])),
     st.tuples(st.just("wait"), st.sampled_from([1.0, 7.0, 30.0, 200.0])),
     st.tuples(st.just("reopen")),
 )
@@ -54,7 +55,7 @@ def act(world: World, clock: TurnedClock, number: int, action: tuple[object, ...
     match action:
         case ("move", instance, target, kind):
             found = world.instance(instance)
-            world.moves.start(instance, found.node, target, kind)
+            world.moves.start(instance, found.node if found is not None else "a", target, kind)
         case ("confirm" | "revert" | "abort" as verb, instance):
             getattr(world.moves, verb)(instance)
         case ("stop" | "start" as verb, instance):
@@ -67,6 +68,8 @@ def act(world: World, clock: TurnedClock, number: int, action: tuple[object, ...
             world.hosts.reboot(node, world.hosts.boot_id(node) or "")
         case ("upgrade", node):
             world.operations.upgrade(node, a_release(f"{number}.0.0"), f"u-{number}")
+        case ("delete", instance):
+            world.tenants.delete(instance)
         case ("crash", node):
             world.hosts.crash(node, down_s=20)
         case ("wait", seconds):
@@ -98,7 +101,7 @@ def check(world: World) -> None:
         assert all(amount <= 8.0 for amount in counted)
     first, second = (inventory.instance_by_id[name].node for name in ("vm-1", "vm-2"))
     assert first != second
-    assert len(inventory.instances) == 6
+    assert len(inventory.instances) == 6 - len(world.audit.history("delete"))
     assert {n for n in NODES if n in world.hosts.unavailable()} == {
         n.id for n in inventory.nodes if n.maintenance or n.state == "down"
     }
