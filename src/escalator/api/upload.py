@@ -143,8 +143,8 @@ class _Receiver:
             self._left = MAX_UPLOAD_BYTES
         path = self._folder / _plain(given)
         self._names.append(given)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = path.open("xb")
         except OSError as error:
             raise _invalid(given, "this file is sent twice, or another one has its folder's name") from error

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from escalator.api.app import operators_app
+from escalator.api.openapi import documents
+from escalator.api.routes.server import redacted
+from escalator.model.document import load, parse
+from escalator.model.inventory import Inventory
+from escalator.model.notice import Notice, NoticeType, Reply
+from escalator.model.progress import Event
+from integration.api.running import RELEASE, TOKEN
+
+DOCUMENT = ("document", ("release.yaml", RELEASE, "application/yaml"))
+
+
+async def test_a_vnfm_is_registered_tested_and_forgotten(api):
+    vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"]}}
+    reply = await api.post("/v1/vnfms", json=vnfm)
+    assert (reply.status_code, reply.headers["location"]) == (201, "/v1/vnfms/acme")
+    assert (await api.get("/v1/vnfms/acme")).json()["spec"]["projects"] == ["p1"]
+    assert "acme" in [v["name"] for v in (await api.get("/v1/vnfms")).json()]
+    tested = await api.post("/v1/vnfms/acme/actions/test")
+    assert (tested.status_code, tested.json()["ok"]) == (200, False)
+    assert (await api.delete("/v1/vnfms/acme")).status_code == 204
+    assert (await api.get("/v1/vnfms/acme")).status_code == 404
+    actions = [e["action"] for e in (await api.get("/v1/events")).json()]
+    assert actions == ["vnfm.register", "vnfm.remove"]
+
+
+async def test_all_problems_of_a_registration_are_told(api):
+    vnfm = {
+        "name": "acme",
+        "spec": {"callback_uri": "http://169.254.169.254/x#y", "projects": ["core"], "auth": {"type": "basic"}},
+    }
+    reply = await api.post("/v1/vnfms", json=vnfm)
+    assert (reply.status_code, reply.json()["code"]) == (422, "ESC-VIM-009")
+    assert [p["path"] for p in reply.json()["problems"]] == [
+        "spec.callback_uri",
+        "spec.callback_uri",
+        "spec.auth.credential",
+        "spec.projects",
+    ]
+
+
+async def test_a_registration_of_a_wrong_form_names_the_key_that_was_meant(api):
+    reply = await api.post("/v1/vnfms", json={"name": "acme", "spec": {"calback_uri": "http://x"}})
+    assert reply.json()["problems"][0]["message"] == "unknown key; did you mean 'callback_uri'?"
+
+
+async def test_a_release_is_taken_in_with_its_files_and_nothing_is_left_behind(api, services):
+    reply = await api.post("/v1/releases", files=[DOCUMENT, ("file", ("bin/agent", b"x" * 200_000))])
+    assert reply.status_code == 201, reply.text
+    assert reply.json()["id"] == "nfvi-agent/2.0.0"
+    assert [f["path"] for f in reply.json()["document"]["spec"]["files"]] == ["bin/agent"]
+    assert (await api.get("/v1/releases/nfvi-agent/2.0.0")).json() == reply.json()
+    assert [r["id"] for r in (await api.get("/v1/releases")).json()] == ["nfvi-agent/2.0.0"]
+    assert list((services.settings.state / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../escape", "/etc/passwd", "a/../../b", "a//../..", ".hidden", "a\\..\\b", "x" * 300, "", "é", "a b"]
+)
+async def test_a_file_whose_name_leaves_the_folder_is_refused(api, services, name):
+    reply = await api.post("/v1/releases", files=[DOCUMENT, ("file", (name, b"x"))])
+    assert reply.status_code == 422, reply.text
+    assert list((services.settings.state / "incoming").iterdir()) == []
+    assert not (services.settings.state / "escape").exists()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [("file", ("a", b"x"))],
+        [DOCUMENT, ("other", ("a", b"x"))],
+        [DOCUMENT, ("file", ("a", b"x")), ("file", ("a", b"y"))],
+        [DOCUMENT, ("file", ("a", b"x")), ("file", ("a/b", b"y"))],
+        [DOCUMENT, ("file", ("release.yaml", b"x"))],
+        [("document", ("release.yaml", b"spec: [", "application/yaml"))],
+    ],
+)
+async def test_an_upload_in_disorder_is_refused(api, parts):
+    reply = await api.post("/v1/releases", files=parts)
+    assert reply.status_code == 422, reply.text
+    assert reply.json()["problems"]
+
+
+async def test_an_upload_that_is_no_multipart_message_is_refused(api):
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (await api.post("/v1/releases", content=b"nonsense", headers=kind)).status_code == 422
+    assert (await api.post("/v1/releases", content=b"", headers=kind)).status_code == 422
+    assert (await api.post("/v1/releases", content=b"--x\r\n", headers=kind)).status_code == 422
+    assert (await api.post("/v1/releases", json={})).status_code == 415
+
+
+async def test_an_upload_larger_than_the_disk_is_refused_by_what_it_announces(api):
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(2**60)}
+    assert (await api.post("/v1/releases", content=b"--x", headers=headers)).status_code == 413
+
+
+async def test_a_document_part_is_bounded(api):
+    huge = ("document", ("release.yaml", b"a" * (4 * 2**20 + 1)))
+    assert (await api.post("/v1/releases", files=[huge])).status_code == 413
+
+
+async def test_the_inventory_is_a_document_that_plan_reads(api):
+    text = (await api.get("/v1/inventory")).text
+    assert len(load(Inventory, parse(text)).nodes) == 4
+
+
+async def test_settings_are_shown_without_passwords(api):
+    shown = (await api.get("/v1/config")).json()
+    assert shown["server"]["port"] == 8470
+    url = {"database": {"url": "postgresql://esc:hunter2@db/esc?sslmode=require&password=hunter3"}}
+    assert redacted(url) == {"database": {"url": "postgresql://esc:***@db/esc?sslmode=require&password=***"}}
+
+
+async def events(services, *numbers: int, **more):
+    rows = [Event(at=float(n), action=f"test.{n}", **more) for n in numbers]
+    await services.ctx.store.events.append(rows)
+
+
+async def test_the_history_is_read_in_pages_from_its_end_and_by_what_it_is_about(api, services):
+    await events(services, *range(1, 8), campaign="a")
+    await events(services, 8, campaign="b", node="n")
+
+    async def actions(**query):
+        return [e["action"] for e in (await api.get("/v1/events", params=query)).json()]
+
+    assert await actions(after=5, limit=2) == ["test.6", "test.7"]
+    assert await actions(tail=2) == ["test.7", "test.8"]
+    assert await actions(tail=2, campaign="a") == ["test.6", "test.7"]
+    assert await actions(node="n") == ["test.8"]
+    first = (await api.get("/v1/events", params={"limit": 1})).json()[0]
+    assert (first["seq"], first["at"]) == (1, "1970-01-01T00:00:01.000Z")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=5001", "after=-1", "after=x", "tail=-1", "follow=perhaps"])
+async def test_a_query_that_cannot_be_is_a_problem(api, query):
+    reply = await api.get(f"/v1/events?{query}")
+    assert (reply.status_code, reply.json()["code"]) == (422, "ESC-API-001")
+
+
+async def test_a_last_event_id_that_is_no_number_is_a_problem(api):
+    assert (await api.get("/v1/events?follow=true", headers={"Last-Event-ID": "x"})).status_code == 422
+
+
+async def test_notices_are_listed_without_the_address_that_answers_them(api, services):
+    notice = Notice(
+        id="n1", type=NoticeType.HOST_MAINTENANCE_UPCOMING, vnfm="vnfm-core", campaign="c", task="c/n/1", created_at=1.0,
+        reply_by=2.0, reply_token="unguessable-token",
+    )  # fmt: skip
+    await services.ctx.store.notices.add([notice])
+    await services.ctx.store.notices.record_reply("n1", 1.5, Reply(result="ACK"), "accepted")
+    listed = await api.get("/v1/notices", params={"campaign": "c"})
+    shown = await api.get("/v1/notices/n1")
+    assert [n["id"] for n in listed.json()] == ["n1"]
+    assert shown.json()["replies"][0]["reply"]["result"] == "ACK"
+    assert "unguessable-token" not in listed.text + shown.text
+
+
+def test_the_committed_openapi_documents_are_those_of_the_code():
+    folder = Path(__file__).parents[3] / "docs" / "reference"
+    for name, text in documents().items():
+        assert json.loads((folder / name).read_text()) == json.loads(text), f"run python -m escalator.api.openapi {folder}"
+
+
+async def test_every_operation_of_the_openapi_document_tells_what_it_does_and_how_it_fails(stranger):
+    document = (await stranger.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["description"], (method, path)
+            if path.startswith("/v1"):
+                assert {"401", "403"} <= set(operation["responses"]), (method, path)
+    text = json.dumps(document)
+    for reference in set(text.split('"#/components/schemas/')[1:]):
+        assert reference.partition('"')[0] in document["components"]["schemas"]
+
+
+async def test_streams_end_when_the_server_ends(services):
+    """Driven at the ASGI level: the client in this process would collect the whole stream first."""
+    closing, sent, first = asyncio.Event(), [], asyncio.Event()
+    app = operators_app(services, closing)
+    await events(services, 1, 2, 3)
+    headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {TOKEN}".encode()), (b"last-event-id", b"1")]
+    scope = {
+        "type": "http", "method": "GET", "path": "/v1/events", "raw_path": b"/v1/events", "query_string": b"follow=true",
+        "headers": headers, "http_version": "1.1", "scheme": "http", "server": ("localhost", 80), "client": ("localhost", 1),
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+    }  # fmt: skip
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+        if b"test.3" in message.get("body", b""):
+            first.set()
+
+    stream = asyncio.create_task(app(scope, receive, send))
+    await first.wait()
+    await events(services, 4)
+    closing.set()
+    await stream
+    body = b"".join(m.get("body", b"") for m in sent).decode()
+    assert sent[0]["status"] == 200
+    assert "id: 2\ndata: {" in body
+    assert "test.1" not in body
