@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from escalator.model.codes import Code
 from escalator.model.errors import InputError
 
+MAX_DIGITS = 15
+"""No limit of ours has more; Python refuses to read numbers of thousands."""
 MAX_READ_S = 30.0
 """A caller that sends more slowly than that holds a connection for nothing."""
 
@@ -20,7 +22,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     A caller that is too slow is answered 408.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if announced.isdecimal() and (len(announced) > MAX_DIGITS or int(announced) > limit):
         raise _too_large(limit)
     body = bytearray()
     try:

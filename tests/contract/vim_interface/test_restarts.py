@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed
-from escalator.model.notice import Notice, Vnfm
+from escalator.model.notice import Notice, NoticeType, Vnfm
 from escalator.model.progress import NodeTask, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.vim_interface.dialect import Dialect, Fetched
@@ -48,6 +48,14 @@ async def test_a_notice_written_before_a_crash_goes_out_after_it(bed: Bed):
     await bed.restart()
     await bed.until_woken()
     assert bed.heard("vnfm-1") == [("HostMaintenanceUpcoming", ids[0])]
+
+
+async def test_news_written_before_a_crash_goes_out_after_it(bed: Bed):
+    await bed.stop()
+    await bed.vnfm("vnfm-1", "moves", "p1")
+    await bed.vim.tell(NoticeType.CAMPAIGN_COMPLETED, "c1", key="1")
+    await bed.restart()
+    await bed.until(lambda: [kind for kind, _ in bed.heard("vnfm-1")] == ["CampaignCompleted"])
 
 
 async def test_a_notice_whose_delivery_was_not_written_down_goes_out_again_with_the_same_id(bed: Bed):
