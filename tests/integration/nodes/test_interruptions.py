@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.system_support.packages.driver import PackagesSystem
 from escalator.system_support.port import OperationState
+from escalator.system_support.releases.key import SigningKey
 
 pytestmark = pytest.mark.nodes
 _numbers = itertools.count(1)
@@ -36,8 +38,9 @@ async def in_postinst(manager: Manager, driver: PackagesSystem, node: str, opera
     slow = await manager.release("2.5.0")
     await driver.stage(node, slow)
     await driver.start(node, slow, operation)
-    while IN_POSTINST not in (await driver.poll(node, operation)).lines:
+    while IN_POSTINST not in (found := await driver.poll(node, operation)).lines:
         await manager.clock.sleep(0.1)
+    assert found.state is OperationState.RUNNING
 
 
 @KINDS
@@ -164,21 +167,23 @@ async def test_a_package_that_was_tampered_with_is_refused_at_staging(manager: M
     await driver.stage(node, new)
 
 
-async def test_an_index_signed_by_somebody_else_is_refused(manager: Manager) -> None:
+async def test_an_index_signed_by_somebody_else_is_refused(manager: Manager, tmp_path: Path) -> None:
     driver, node = await prepared(manager)
     new = await manager.release("2.0.0")
-    index, _ = manager.store.repository.open("dists/escalator/InRelease")
-    plain, _ = manager.store.repository.open("dists/escalator/Release.gpg")
-    signed, detached = index.read_bytes(), plain.read_bytes()
-    index.write_bytes(signed.replace(b"Origin: Escalator", b"Origin: Somebody "))
-    plain.write_bytes(detached[:200] + b"AAAA" + detached[204:])
+    paths = [manager.store.repository.open(f"dists/escalator/{name}")[0] for name in ("InRelease", "Release.gpg", "Release")]
+    before = [path.read_bytes() for path in paths]
+    stranger = SigningKey(tmp_path / "key")
+    changed = before[2].replace(b"Label: Escalator", b"Label: Somebody ")
+    for path, data in zip(paths, (stranger.clear_sign(changed), stranger.detached(changed), changed), strict=True):
+        path.write_bytes(data)
     try:
-        with pytest.raises((PermanentError, TemporaryError)) as caught:
+        with pytest.raises(PermanentError) as caught:
             await driver.stage(node, new)
     finally:
-        index.write_bytes(signed)
-        plain.write_bytes(detached)
+        for path, data in zip(paths, before, strict=True):
+            path.write_bytes(data)
     assert caught.value.code is Code.SYS_STAGE
+    assert "NO_PUBKEY" in caught.value.message
     await driver.stage(node, new)
 
 
