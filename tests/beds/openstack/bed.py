@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,13 +138,20 @@ class OpenStackBed:
         if processes.living(self._pid_file(host)) is None:
             (self.run / "zygote.fifo").write_text(f"{host}\n", encoding="utf-8")
 
-    def restart_compute(self, host: str) -> None:
-        """Kill the hypervisor, start it again and wait until the cloud has what it says of itself now."""
-        self.kill_compute(host)
-        before = self.cloud.service(host)["updated_at"]
-        self.start_compute(host)
+    def restart_compute(self, *hosts: str) -> None:
+        """Kill hypervisors, start them again and wait until the cloud has what they say of themselves now."""
+        for host in hosts:
+            self.kill_compute(host)
+        before = {host: self.cloud.service(host)["updated_at"] for host in hosts}
+        for host in hosts:
+            self.start_compute(host)
         # A host tells of its resources first and reports itself alive afterwards.
-        self.cloud.wait(lambda: self.cloud.service(host)["updated_at"] > before, f"{host} does not report", COMPUTE_WAIT_S)
+        for host in hosts:
+            reported = partial(self._reported_since, host, before[host])
+            self.cloud.wait(reported, f"{host} does not report", COMPUTE_WAIT_S)
+
+    def _reported_since(self, host: str, before: str) -> bool:
+        return bool(self.cloud.service(host)["updated_at"] > before)
 
     def wait_up(self, hosts: Sequence[str], timeout_s: float = COMPUTE_WAIT_S) -> None:
         """Wait until the cloud sees these hosts as up, with their resources."""
@@ -156,7 +164,7 @@ class OpenStackBed:
     def _pid_file(self, host: str) -> Path:
         return self.layout.pids / f"compute-{host}.pid"
 
-    def reset(self) -> None:
+    def reset(self, *, keep_facts: bool = False) -> None:
         """An empty cloud of healthy hosts again: no instances, faults, ports, aggregates, cordons; every host is up."""
         for host in self.hosts:
             self._faults_file(host).unlink(missing_ok=True)
@@ -171,10 +179,10 @@ class OpenStackBed:
         self.wait_up(self.hosts)
         self.cloud.clear()
         # Only now: Placement refuses to take away what an instance uses.
-        for host in self.hosts:
-            if self.facts_file(host).exists():
-                self.facts_file(host).unlink()
-                self.restart_compute(host)
+        changed = [host for host in self.hosts if self.facts_file(host).exists() and not keep_facts]
+        for host in changed:
+            self.facts_file(host).unlink()
+        self.restart_compute(*changed)
 
     # Files that hosts read again at each call
 

@@ -31,6 +31,11 @@ class BedCloud:
         self._image: str | None = None
         self._flavors: dict[str, str] = {}
 
+    @property
+    def project_id(self) -> str:
+        """Id of the project that this connection works in."""
+        return str(self._session.get_project_id())
+
     def close(self) -> None:
         self._session.session.close()
 
@@ -129,6 +134,11 @@ class BedCloud:
         """Ids of all instances of all projects."""
         return [server["id"] for server in self._get("/servers?all_tenants=1")["servers"]]
 
+    def actions(self, server_id: str) -> list[dict[str, Any]]:
+        """What was asked of the instance, oldest first."""
+        found: list[dict[str, Any]] = self._get(f"/servers/{server_id}/os-instance-actions")["instanceActions"]
+        return sorted(found, key=lambda action: action["start_time"])
+
     def migrations(self, server_id: str) -> list[dict[str, Any]]:
         """Records of the instance's migrations, oldest first."""
         found = self._get(f"/os-migrations?instance_uuid={server_id}")["migrations"]
@@ -154,6 +164,17 @@ class BedCloud:
         specs = {"extra_specs": extra_specs}
         self._ok(self.compute.post(f"/flavors/{made}/os-extra_specs", json=specs))
         return name
+
+    def make_project(self, name: str) -> None:
+        """A project in which the administrator may boot instances, unless it is there."""
+        identity = self._adapter("identity", None)
+        projects = self._ok(identity.get(f"/projects?name={name}")).json()["projects"]
+        body = {"project": {"name": name, "domain_id": "default"}}
+        project = projects[0] if projects else self._ok(identity.post("/projects", json=body)).json()["project"]
+        user = self._session.get_user_id()
+        for role in self._ok(identity.get("/roles")).json()["roles"]:
+            if role["name"] in ("admin", "member"):
+                self._ok(identity.put(f"/projects/{project['id']}/users/{user}/roles/{role['id']}"))
 
     def make_group(self, policy: str) -> str:
         """A server group; gives its id."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from beds.openstack.fixtures import *  # noqa: F403 -- fixtures
 from contract.cloud_manager.harness import Harness
 from contract.cloud_manager.openstack_harness import OpenStackHarness
 from contract.cloud_manager.simulated_harness import SimulatedHarness

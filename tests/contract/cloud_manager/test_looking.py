@@ -52,7 +52,22 @@ async def test_an_instance_that_its_owner_deleted_is_not_there(harness: Harness)
     assert await harness.cloud.instances_on(harness.nodes[0], POLICY) == ()
 
 
+async def test_a_node_alone_looks_as_in_the_inventory(harness: Harness) -> None:
+    whole = await harness.cloud.inventory(POLICY)
+    for node in harness.nodes:
+        assert await harness.cloud.node(node) == whole.node_by_id[node]
+
+
+async def test_only_what_is_down_or_disabled_is_unavailable(harness: Harness) -> None:
+    assert await harness.cloud.unavailable() == {}
+    await harness.disable(harness.nodes[1], "bad fan")
+    found = await harness.cloud.unavailable()
+    assert found == {harness.nodes[1]: await harness.cloud.service(harness.nodes[1])}
+    assert found[harness.nodes[1]].reason == "bad fan"
+
+
 async def test_a_node_without_a_compute_service_is_not_found(harness: Harness) -> None:
-    with pytest.raises(PermanentError) as caught:
-        await harness.cloud.service("cn-99")
-    assert caught.value.code is Code.CLD_NOT_FOUND
+    for ask in (harness.cloud.service, harness.cloud.node):
+        with pytest.raises(PermanentError) as caught:
+            await ask("cn-99")
+        assert caught.value.code is Code.CLD_NOT_FOUND

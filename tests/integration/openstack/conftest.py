@@ -9,7 +9,6 @@ from functools import partial
 import pytest
 
 from beds.openstack.bed import OpenStackBed
-from beds.openstack.fixtures import *  # noqa: F403 -- fixtures
 from escalator.cloud_manager.openstack import OpenStackCloud
 from escalator.cloud_manager.port import MoveOrder, MoveState, MoveStatus
 from escalator.settings import Cloud

@@ -11,7 +11,7 @@ from escalator.cloud_manager.openstack import moves, power, reading, services
 from escalator.cloud_manager.openstack.client import Api, Client, Json
 from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveStatus, ServiceState
 from escalator.model.campaign import Migration
-from escalator.model.inventory import Instance, Inventory
+from escalator.model.inventory import Instance, Inventory, Node
 from escalator.settings import Cloud
 
 
@@ -63,6 +63,14 @@ class OpenStackCloud:
     async def instance(self, instance_id: str) -> Instance | None:
         """The instance now, judged by the default policy; None when it is gone or on no node."""
         return await self._client.run(lambda api: _instance(api, instance_id))
+
+    async def node(self, node: str) -> Node:
+        """The node now. Raises PermanentError (`CLD_NOT_FOUND`)."""
+        return await self._client.run(lambda api: _node(api, node))
+
+    async def unavailable(self) -> Mapping[str, ServiceState]:
+        """The compute services that are down or disabled now, by node: one call."""
+        return await self._client.run(services.unavailable)
 
     async def service(self, node: str) -> ServiceState:
         """State of the node's compute service."""
@@ -123,3 +131,21 @@ def _instance(api: Api, instance_id: str) -> Instance | None:
         return None
     ports = reading.bound_ports(api, [instance_id])
     return next(iter(meaning.instances([server], reading.groups_of(api, server), ports, Migration())), None)
+
+
+def _node(api: Api, node: str) -> Node:
+    """One node with what its own providers offer."""
+    service = reading.service(api, node)
+    hypervisors = [row for row in reading.hypervisors(api, node) if row["service"]["host"] == node]
+    providers = [row for hypervisor in hypervisors for row in reading.providers(api, tree=hypervisor["id"])]
+    seen = meaning.Seen(
+        services=[service],
+        hypervisors=hypervisors,
+        aggregates=reading.aggregates(api),
+        providers=providers,
+        offers={row["uuid"]: reading.offer(api, row["uuid"]) for row in providers},
+        servers=(),
+        groups=(),
+        ports=(),
+    )
+    return meaning.inventory(seen, Migration()).nodes[0]

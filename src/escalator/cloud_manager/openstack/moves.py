@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from escalator.cloud_manager.openstack import move_state
+from escalator.cloud_manager.openstack import move_state, reading
 from escalator.cloud_manager.openstack.client import NOVA_SYNC, Api, Json
 from escalator.cloud_manager.port import MoveOrder, MoveState, MoveStatus
 from escalator.model.codes import Code
@@ -112,9 +112,12 @@ def _check_movable(order: MoveOrder, server: Json) -> None:
 
 def _check_target(api: Api, order: MoveOrder) -> None:
     """A cold move to an unfit node is accepted and fails later without a reason, so the plain cases are told here."""
-    query = {"binary": "nova-compute", "host": order.target}
-    rows = api.compute.get("/os-services", f"read the compute service of {order.target}", query)["services"]
-    why = next((_unfit(row) for row in rows if row["host"] == order.target), "it has no compute service")
+    try:
+        why = _unfit(reading.service(api, order.target))
+    except PermanentError as error:
+        if error.code is not Code.CLD_NOT_FOUND:
+            raise
+        why = "it has no compute service"
     if why is not None:
         message = f"Node {order.target} cannot take instance {order.instance}: {why}."
         raise PermanentError(Code.CLD_NO_VALID_HOST, message, remedy="Choose another target.")

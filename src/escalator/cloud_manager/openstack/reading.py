@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from escalator.cloud_manager.openstack.client import Api, Json
 from escalator.cloud_manager.openstack.inventory import Offer
 from escalator.cloud_manager.openstack.migration_kind import BOUND_VNIC_TYPES
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
 
 IDS_A_QUESTION = 100
 """Ids of 36 characters: a query of about 5 kB, below what web servers refuse."""
 LEAST_PAGE = 100
 """Server groups are paged by offset; no cloud has a smaller largest page, so a shorter one is the last."""
+_COMPUTE = "nova-compute"
 _PORT_FIELDS = ("id", "device_id", "binding:vnic_type")
 
 
 def services(api: Api) -> list[Json]:
     """Every nova-compute service."""
-    doing = "list the compute services"
-    found: list[Json] = api.compute.get("/os-services", doing, {"binary": "nova-compute"})["services"]
+    found: list[Json] = api.compute.get("/os-services", "list the compute services", {"binary": _COMPUTE})["services"]
     return found
 
 
-def hypervisors(api: Api) -> list[Json]:
-    """Every hypervisor, with its version."""
-    return api.compute.pages("/os-hypervisors/detail", "hypervisors", "list the hypervisors")
+def service(api: Api, node: str) -> Json:
+    """The nova-compute service of one node. Raises PermanentError (`CLD_NOT_FOUND`)."""
+    doing = f"read the compute service of {node}"
+    rows: list[Json] = api.compute.get("/os-services", doing, {"binary": _COMPUTE, "host": node})["services"]
+    for row in rows:
+        if row["host"] == node:
+            return row
+    raise PermanentError(Code.CLD_NOT_FOUND, f"The cloud has no compute service on node {node}.")
+
+
+def hypervisors(api: Api, node: str | None = None) -> list[Json]:
+    """Every hypervisor with its version, or those that may be the node's."""
+    path, doing = "/os-hypervisors/detail", "list the hypervisors"
+    if node is not None:
+        # Most are named after their host; where none is, all are looked through.
+        body = api.compute.find(f"{path}?{urlencode({'hypervisor_hostname_pattern': node})}", doing)
+        if body is not None and any(row["service"]["host"] == node for row in body["hypervisors"]):
+            found: list[Json] = body["hypervisors"]
+            return found
+    return api.compute.pages(path, "hypervisors", doing)
 
 
 def aggregates(api: Api) -> list[Json]:
@@ -63,9 +83,10 @@ def bound_ports(api: Api, server_ids: Sequence[str] | None = None) -> list[Json]
     return [port for port in found if port.get("binding:vnic_type") in BOUND_VNIC_TYPES]
 
 
-def providers(api: Api) -> list[Json]:
-    """Every resource provider, with the root of its tree."""
-    found: list[Json] = api.placement.get("/resource_providers", "list the resource providers")["resource_providers"]
+def providers(api: Api, tree: str | None = None) -> list[Json]:
+    """Every resource provider with the root of its tree, or those of one tree."""
+    query = {} if tree is None else {"in_tree": tree}
+    found: list[Json] = api.placement.get("/resource_providers", "list the resource providers", query)["resource_providers"]
     return found
 
 

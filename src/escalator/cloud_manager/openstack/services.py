@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
+from escalator.cloud_manager.openstack import reading
 from escalator.cloud_manager.openstack.client import Api, Json
 from escalator.cloud_manager.port import CloudIdentity, ServiceState
 from escalator.model.codes import Code
@@ -25,19 +26,24 @@ def identity(api: Api) -> CloudIdentity:
     region = api.region.get_region_name("compute") or "-"
     urls = access.service_catalog.get_urls(service_type="identity", interface="public", region_name=region)
     address = urlsplit(str(urls[0] if urls else plugin.auth_url))
-    api.compute.get("/os-services", "list the compute services", {"binary": "nova-compute"})
+    reading.services(api)
     roles = tuple(sorted(access.role_names or ()))
     return CloudIdentity(id=f"{address.netloc}/{region}", user=f"{access.username}@{access.project_name}", roles=roles)
 
 
 def state(api: Api, node: str) -> ServiceState:
     """The service now. Raises PermanentError (`CLD_NOT_FOUND`) when the node has none."""
-    return _state(_row(api, node))
+    return _state(reading.service(api, node))
+
+
+def unavailable(api: Api) -> dict[str, ServiceState]:
+    """The services that are down or disabled now, by node."""
+    return {found.node: found for found in map(_state, reading.services(api)) if not (found.enabled and found.up)}
 
 
 def cordon(api: Api, node: str, reason: str) -> None:
     """Disable the service. Raises PermanentError (`CLD_FOREIGN_CORDON`) when it is disabled for another reason."""
-    row = _row(api, node)
+    row = reading.service(api, node)
     found, ours = _state(row), reason[:REASON_LENGTH]
     if not found.enabled and found.reason != ours:
         raise PermanentError(
@@ -51,7 +57,7 @@ def cordon(api: Api, node: str, reason: str) -> None:
 
 def restore(api: Api, node: str, found: ServiceState) -> None:
     """Put state and reason back; the rest was never touched."""
-    row = _row(api, node)
+    row = reading.service(api, node)
     now = _state(row)
     if (now.enabled, now.reason) == (found.enabled, None if found.enabled else found.reason):
         return
@@ -74,15 +80,6 @@ def by_hand(kind: str, node: str, object_id: str, found: Mapping[str, object]) -
         reason = found.get("reason")
         words += ["--disable", *(["--disable-reason", str(reason)] if reason else [])]
     return (shlex.join([*words, node, "nova-compute"]),)
-
-
-def _row(api: Api, node: str) -> Json:
-    query = {"binary": "nova-compute", "host": node}
-    rows: list[Json] = api.compute.get("/os-services", f"read the compute service of {node}", query)["services"]
-    for row in rows:
-        if row["host"] == node:
-            return row
-    raise PermanentError(Code.CLD_NOT_FOUND, f"The cloud has no compute service on node {node}.")
 
 
 def _state(row: Json) -> ServiceState:
