@@ -14,6 +14,7 @@ from escalator.model.notice import Disposition, NoticeType, Vnfm
 class Ask:
     """What one node task asks of all VNF managers with instances on its node.
 
+    `task` is the node task's id; whatever follows a `~` in it tells its rounds of asking apart.
     `planned` gives per instance the planned action (`live`, `cold`, `in-place`, `stop-start`, `offline`); times are Unix seconds.
     """
 
@@ -76,13 +77,16 @@ class VimInterface(Protocol):
         ...
 
     async def defer(self, task: str, vnfm: str, until: float) -> None:
-        """Accept a DEFER: the notice is open again until then, and the VNF manager may reply once more."""
+        """Accept a DEFER: the notice is open again until a few seconds after then, and takes one more reply."""
         ...
 
     async def tell(
         self, kind: NoticeType, campaign: str, *, node: str | None = None, vnfms: Sequence[str] = (), key: str, **details: str
     ) -> None:
-        """Put a notice that needs no answer into the outbox, for each VNF manager; `key` makes it safe to repeat."""
+        """Put a notice that needs no answer into the outbox, for each VNF manager; `key` makes it safe to repeat.
+
+        It goes to `vnfms`; without any, to all when it is about the campaign, to nobody when it is about a node.
+        """
         ...
 
     async def cancel(self, task: str) -> None:

@@ -2,6 +2,7 @@
 
     python server.py [--port 0] [--behaviour moves] [--log FILE] [--credential user:password | --credential token]
                      [--delay SECONDS] [--hold] [--hold-delivery]
+                     [--tls PEM-FILE-OF-CERTIFICATE-AND-KEY]
 
 It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is killed. Behaviours:
 
@@ -27,6 +28,7 @@ import argparse
 import base64
 import hmac
 import json
+import ssl
 import threading
 import time
 import urllib.error
@@ -194,12 +196,18 @@ def main() -> None:
     parser.add_argument("--defer", type=float, default=60.0)
     parser.add_argument("--hold", action="store_true")
     parser.add_argument("--hold-delivery", action="store_true")
+    parser.add_argument("--tls", type=Path)
     options = parser.parse_args()
     Handler.manager = Manager(
         options.behaviour, options.credential, options.delay, options.defer, options.hold, options.hold_delivery, options.log
     )
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
+    if options.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print(json.dumps({"port": server.server_address[1]}), flush=True)
+    server.handle_error = lambda *_: None  # a client that hangs up is no news
     server.serve_forever()
 
 

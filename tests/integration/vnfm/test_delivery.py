@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from beds.vnfm.bed import Bed, opened_bed
 from beds.vnfm.clocks import quiet
@@ -23,6 +29,25 @@ async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
 def put_credential(folder: Path, name: str, secret: str) -> None:
     (folder / name).write_text(secret)
     (folder / name).chmod(0o600)
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate and its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vnfm")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "tls.pem"
+    plain = serialization.NoEncryption()
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    file.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, pkcs8, plain))
+    return file
 
 
 async def add(bed: Bed, name: str, *arguments: str, auth: Auth | None = None, project: str = "p1") -> None:
@@ -130,6 +155,15 @@ async def test_a_vnf_manager_that_hangs_times_out_and_is_tried_again(tmp_path: P
         await bed.clock.advance(5)
         await bed.until_woken()
         assert (await bed.answer("vnfm-1")).state == "answered"
+
+
+async def test_a_certificate_of_an_unknown_authority_is_not_accepted(bed: Bed, tmp_path: Path):
+    process = bed.stack.enter_context(vnfm_process(tmp_path / "log", "--tls", str(self_signed(tmp_path))))
+    uri = process.callback_uri.replace("http:", "https:")
+    reached = await bed.vim.test(Vnfm(name="vnfm-1", spec=VnfmSpec(callback_uri=uri)))
+    assert (reached.ok, reached.code) == (False, "ESC-VIM-003")
+    assert reached.message.startswith("The certificate of VNF manager vnfm-1 is not accepted: self-signed certificate")
+    assert process.lines() == []
 
 
 async def test_many_notices_to_a_vnf_manager_that_hangs_do_not_hold_up_another(tmp_path: Path):
