@@ -23,10 +23,12 @@ if __name__ == "__main__":
 from beds.openstack import processes, template
 from beds.openstack.cloud import BedCloud
 from beds.openstack.environment import UnmetError, ensure_packages, ensure_venv, start_lock, unmet
-from beds.openstack.layout import Layout, free_base
+from beds.openstack.layout import Layout, cache_dir, free_base
 from beds.openstack.services import Services
 
 PREFIX = "escalator-openstack-"
+RUNS = cache_dir() / "openstack-runs"
+"""One file for each bed that was started, with its folder."""
 COMPUTE_WAIT_S = 120.0
 POLL_S = 0.2
 
@@ -66,6 +68,8 @@ class OpenStackBed:
         services = self.services
         services.write_config()
         processes.note(self.run / "owner", os.getpid())
+        RUNS.mkdir(parents=True, exist_ok=True)
+        (RUNS / str(self.layout.base)).write_text(str(self.run), encoding="utf-8")
         services.start_broker()
         services.start_database()
         template.copy_state(made, self.layout)
@@ -217,9 +221,12 @@ def _replace(file: Path, value: object) -> None:
 
 def sweep() -> None:
     """Stop beds whose owner died without doing so."""
-    for run in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if (run / "pid").is_dir() and not (run / "by-hand").exists() and processes.living(run / "owner") is None:
-            Services(Layout(run, 0), Path("/nonexistent")).stop()
+    for entry in RUNS.glob("*"):
+        run = Path(entry.read_text(encoding="utf-8"))
+        if (run / "by-hand").exists() or processes.living(run / "owner") is not None:
+            continue
+        Services(Layout(run, 0), Path("/nonexistent")).stop()
+        entry.unlink()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -59,6 +59,7 @@ COLD_CASES = [
     (_server("b", state="error"), _record("error", "migration"), "failed", False),
     (_server("b", state="error"), _record("finished", "migration"), "failed", False),
     (_server("a"), _record("failed"), "none", True),
+    (_server("b", state="resized"), _record("finished", "resize"), "none", True),
 ]
 
 

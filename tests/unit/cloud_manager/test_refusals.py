@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,20 @@ async def test_a_cloud_that_takes_the_connection_and_never_answers_is_unreachabl
         cloud.close()
     assert caught.value.code is Code.CLD_UNREACHABLE
     assert "p-9f1c" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["clouds:\n  c: {auth: {password: hunter-2}\n", "[hunter-2]", "clouds: hunter-2", "clouds: {c: [hunter-2]}", ""]
+)
+async def test_a_broken_clouds_yaml_is_refused_without_quoting_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "clouds.yaml"
+    file.write_text(text, encoding="utf-8")
+    cloud = OpenStackCloud(Cloud(os_cloud="c", config_file=str(file)))
+    with pytest.raises(PermanentError) as caught:
+        await cloud.identity()
+    cloud.close()
+    assert caught.value.code is Code.CLD_CONFIG
+    assert "hunter-2" not in "".join(traceback.format_exception(caught.value))
 
 
 @dataclass

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 from openstack.config import OpenStackConfig
@@ -19,7 +20,7 @@ from requests import Response
 
 from escalator.cloud_manager.openstack.refusals import FOREIGN, refusal, translate
 from escalator.model.codes import Code
-from escalator.model.errors import EscalatorError, PermanentError
+from escalator.model.errors import PermanentError
 from escalator.settings import Cloud
 
 T = TypeVar("T")
@@ -133,13 +134,21 @@ class Client:
     def close(self) -> None:
         """End the threads and the connection; a request under way ends with its time-out."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._forget()
+
+    def _guarded(self, job: Callable[[Api], T]) -> T:
+        try:
+            return job(self._connected())
+        except PermanentError as error:
+            if error.code is Code.CLD_CREDENTIALS:
+                self._forget()  # clouds.yaml may have a new password by the next time
+            raise
+
+    def _forget(self) -> None:
         with self._lock:
             if self._api is not None:
                 self._api.session.session.close()
                 self._api = None
-
-    def _guarded(self, job: Callable[[Api], T]) -> T:
-        return job(self._connected())
 
     def _connected(self) -> Api:
         with self._lock:
@@ -160,8 +169,6 @@ def connect(settings: Cloud) -> Api:
         endpoint = compute.get_endpoint_data()
         network = _adapter(region, session, "network")
         address = network.get_endpoint()
-    except EscalatorError:
-        raise
     except FOREIGN as error:
         raise translate(error, doing) from error
     newest = endpoint.max_microversion if endpoint is not None else None
@@ -183,7 +190,20 @@ def connect(settings: Cloud) -> Api:
 
 
 def _region(settings: Cloud) -> CloudRegion:
+    """The entry of clouds.yaml. What is wrong with that file is never quoted: passwords stand in it."""
     files = [settings.config_file] if settings.config_file else None
+    try:
+        return _entry(files, settings)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f" at line {mark.line + 1}"
+        raise PermanentError(Code.CLD_CONFIG, f"clouds.yaml is not valid YAML{where}.") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        why = f"clouds.yaml does not have the expected form ({type(error).__name__})."
+        raise PermanentError(Code.CLD_CONFIG, why) from None
+
+
+def _entry(files: list[str] | None, settings: Cloud) -> CloudRegion:
     with warnings.catch_warnings():
         # The SDK warns of its own default of a metrics option that nobody set.
         warnings.filterwarnings("ignore", "Support for InfluxDB")

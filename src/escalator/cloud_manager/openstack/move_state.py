@@ -15,7 +15,7 @@ from escalator.cloud_manager.port import MoveOrder, MoveState, MoveStatus
 
 Json = Mapping[str, Any]
 
-_KINDS = {"live": ("live-migration",), "cold": ("migration", "resize")}
+_KINDS = {"live": ("live-migration",), "cold": ("migration",)}
 _TASKS = {"live": ("migrating",), "cold": ("resize_prep", "resize_migrating", "resize_migrated", "resize_finish")}
 _BROKEN = ("failed", "error", "cancelled")
 _ENDED = (*_BROKEN, "completed", "confirmed", "reverted", "done")
@@ -47,7 +47,8 @@ def _without_record(order: MoveOrder, server: Json, *, others: bool) -> MoveStat
     # The task is set before the record is made; with someone else's move under way it is theirs.
     if task in _TASKS[order.kind] and not others:
         return MoveStatus(MoveState.RUNNING, host)
-    if host == order.target and task is None:
+    at_rest = task is None and server["OS-EXT-STS:vm_state"] != "resized"
+    if host == order.target and at_rest:
         return MoveStatus(MoveState.DONE, host, healthy=_sound(server))
     return MoveStatus(MoveState.NONE, host, healthy=_sound(server))
 

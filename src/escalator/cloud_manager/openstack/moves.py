@@ -139,7 +139,8 @@ def _under_way(api: Api, order: MoveOrder) -> Json | None:
     doing = f"read the migrations under way of {order.instance}"
     body = api.compute.find(f"/servers/{order.instance}/migrations", doing)
     rows = body["migrations"] if body is not None else []
-    return next((r for r in rows if (r["source_compute"], r["dest_compute"]) == (order.origin, order.target)), None)
+    ours = (r for r in rows if r["source_compute"] == order.origin and r["dest_compute"] in (order.target, None))
+    return next(ours, None)
 
 
 def _actions(api: Api, server_id: str) -> list[Json]:

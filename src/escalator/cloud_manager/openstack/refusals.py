@@ -24,7 +24,7 @@ FOREIGN: tuple[type[Exception], ...] = (
 """Everything that the client libraries raise."""
 
 _CREDENTIALS = "Check user, password and project of this cloud in clouds.yaml."
-_ROLE = "The user needs the roles admin and service in its project; see the guide to the service user."
+_ROLE = "The user needs the roles admin and service in its project, or a policy of the cloud that allows this."
 _CONFIG = "Check clouds.yaml (region_name, interface, cacert) and cloud.os_cloud in the settings."
 _LATER = "Nothing was decided by this; it is tried again."
 
