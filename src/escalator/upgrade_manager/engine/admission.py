@@ -6,7 +6,7 @@ node under it).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from escalator.model.campaign import Migration
@@ -24,7 +24,7 @@ class GroupLimit:
     """Members that are impacted already because their node is down."""
 
 
-def node_door(limit: int, unavailable: Mapping[str, str], node: str) -> Callable[[Sequence[NodeSlot]], str | None]:
+def node_door(limit: int, unavailable: Collection[str], node: str) -> Callable[[Sequence[NodeSlot]], str | None]:
     """Admit a node while fewer than `limit` nodes of the scope are out of service for any reason."""
 
     def decide(slots: Sequence[NodeSlot]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
 from escalator.upgrade_manager.engine.job import Job
@@ -11,11 +12,16 @@ async def enter_impact(job: Job, row: ImpactRow) -> None:
     """Take the impact's slots; waits until the groups' limits and the bounds on migration let it through."""
     limits = await _limits(job, row)
     horizon = max((limit.recovery_s for limit in limits), default=0.0)
+    told = ""
     while True:
         now = job.ctx.clock.now()
         door = ImpactDoor(row, limits, job.spec.migration, now)
-        if await job.ctx.store.admission.enter_impact(row, now - horizon, door) is None:
+        refusal = await job.ctx.store.admission.enter_impact(row, now - horizon, door)
+        if refusal is None:
             return
+        if door.key != told:
+            told = door.key
+            await _tell(job, row, refusal)
         # Another replica's change is not heard here: the net is looked under after `recheck_s`.
         wait_s = job.ctx.pace.recheck_s if door.retry_s is None else door.retry_s
         await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, wait_s)
@@ -28,11 +34,24 @@ async def leave_impact(job: Job, row: ImpactRow) -> None:
         job.ctx.signals.wake(f"{row.campaign}/{key}")
 
 
+async def _tell(job: Job, row: ImpactRow, refusal: str) -> None:
+    event = Event(
+        at=job.ctx.clock.now(),
+        action="impact.waits",
+        campaign=row.campaign,
+        node=row.node,
+        object_id=row.instance,
+        outcome="held",
+        message=refusal,
+    )
+    await job.ctx.store.events.append((event,))
+
+
 async def _limits(job: Job, row: ImpactRow) -> list[GroupLimit]:
     groups = [job.inventory.group_by_id[g] for g in row.groups if g in job.inventory.group_by_id]
     if not groups:
         return []
-    down = {node for node, reason in (await job.ctx.cloud.unavailable()).items() if reason.startswith("down")}
+    down = {node for node, service in (await job.ctx.cloud.unavailable()).items() if not service.up}
     found = []
     for group in groups:
         members = job.inventory.members.get(group.id, ())

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
@@ -80,7 +81,7 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
     ready = board.ready()
     if not ready:
         return
-    unavailable = {n: why for n, why in (await ctx.cloud.unavailable()).items() if n in board.scope}
+    unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.scope}
     if await _host_failure(ctx, name, board, unavailable):
         return
     for task in ready:
@@ -125,9 +126,9 @@ async def _over_budget(ctx: Context, name: str, campaign: Campaign, board: Board
     return True
 
 
-async def _host_failure(ctx: Context, name: str, board: Board, unavailable: Mapping[str, str]) -> bool:
+async def _host_failure(ctx: Context, name: str, board: Board, unavailable: Mapping[str, ServiceState]) -> bool:
     """Whether a host of the scope failed on its own: nothing new starts until it is back or a person accepts it."""
-    down = {node for node, why in unavailable.items() if why.startswith("down")}
+    down = {node for node, service in unavailable.items() if not service.up}
     # A node that is having its turn, or whose turn ended in failure, is down for a reason that is known.
     down = {node for node in down if node not in board.tasks or board.tasks[node].state in (TaskState.PENDING, TaskState.DONE)}
     if not down:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.model.progress import Rung
 from escalator.system_support.port import Check, OperationState, Progress
 from escalator.upgrade_manager.engine.job import Job
@@ -48,7 +49,12 @@ async def follow(job: Job, operation: str) -> Progress:
     """Follow a detached operation to its end; the step's time-out bounds it."""
     began = job.ctx.clock.now()
     while True:
-        progress = await job.system.poll(job.node, operation)
+        try:
+            progress = await job.system.poll(job.node, operation)
+        except TemporaryError:
+            # Once started the operation needs nobody: a node that does not answer now is asked again later.
+            await _pause(job, began)
+            continue
         if progress.state is not OperationState.RUNNING:
             return progress
         await _pause(job, began)
@@ -132,11 +138,23 @@ async def _roll_back(job: Job) -> Outcome:
     if progress.state not in (OperationState.DONE, OperationState.NOT_NEEDED):
         last = " / ".join(progress.lines[-LOG_LINES:])
         return failed(Code.SYS_ROLLBACK, f"the rollback ended {progress.state.value}: {last}")
+    await _reboot_after_rollback(job)
     bad = _first_bad(await job.system.verify_rollback(job.node, job.release, backup))
     if bad is not None:
         return failed(Code.SYS_ROLLBACK, bad.message)
     await job.remember("operation", None)
     return done("the node runs what it ran before")
+
+
+async def _reboot_after_rollback(job: Job) -> None:
+    """What was put back may come into force only at the next boot, as what was installed did."""
+    if "reboot" not in job.system.capabilities:
+        return
+    before = await job.remember("rollback_boot", await job.system.boot_id(job.node), once=True)
+    needed, _ = await job.system.reboot_needed(job.node, job.release)
+    if needed:
+        await job.system.reboot(job.node, before)
+        await _until_rebooted(job, before)
 
 
 BACK_UP = Step(name="back-up", do=_back_up, rung=Rung.BACKED_UP)
