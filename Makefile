@@ -30,11 +30,11 @@ check: $(DEV) ## lint, format, types, layers, changelog fragments, generated pag
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/towncrier build --draft --version next >/dev/null
-	$(BIN)/python tools/docs/generate.py --check
+	$(BIN)/python -m tools.docs.generate --check
 
 docs: $(DEV) ## write the generated reference pages and check the links
-	$(BIN)/python tools/docs/generate.py
-	$(BIN)/python tools/docs/links.py
+	$(BIN)/python -m tools.docs.generate
+	$(BIN)/python -m tools.docs.links
 
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url
 OPENSTACK = tests/beds/openstack/requirements

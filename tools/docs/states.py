@@ -1,0 +1,113 @@
+"""Pages of states and steps, from the engine's own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from escalator.model.campaign import CampaignSpec, Scope, Select
+from escalator.model.progress import CampaignState, Rung, TaskState
+from escalator.upgrade_manager.engine.node import COURSE
+from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.states import ACTIVE, CAMPAIGN_MOVES, TASK_MOVES, VERBS, mermaid
+from tools.docs.markdown import GENERATED, code, sentence, table
+
+NOT_YET = ("rolling_back", "rollback_paused", "rollback_failed", "rolled_back", "restoring", "restored", "committed")
+"""States that the table has and no action leads to yet."""
+
+
+def _moves(moves: Mapping[Any, Mapping[Any, str]]) -> str:
+    rows = [
+        (code(state.value), ", ".join(f"{code(target.value)} ({by})" for target, by in targets.items()) or "final")
+        for state, targets in moves.items()
+    ]
+    return table(("State", "Moves to (by)"), rows)
+
+
+def page() -> str:
+    """The page of states."""
+    return "\n".join(
+        (
+            GENERATED,
+            "# States\n",
+            "The tables are `CAMPAIGN_MOVES` and `TASK_MOVES` in `engine/states.py`; anything they do not list is refused with",
+            "`ESC-UPG-002`.\n",
+            "## Campaign\n",
+            "```mermaid",
+            mermaid(CAMPAIGN_MOVES, CampaignState.DRAFT.value),
+            "```\n",
+            _moves(CAMPAIGN_MOVES),
+            f"One campaign at a time may be in {', '.join(code(s.value) for s in ACTIVE)} on one cloud.\n",
+            f"Not built yet: nothing leads to {', '.join(map(code, NOT_YET))}. A campaign ends as `completed` or `aborted`.\n",
+            "What a person can do in each state:\n",
+            table(("State", "Actions"), [(code(s.value), ", ".join(map(code, verbs))) for s, verbs in VERBS.items()]),
+            "## Node task\n",
+            "One node's part of a campaign.\n",
+            "```mermaid",
+            mermaid(TASK_MOVES, TaskState.PENDING.value),
+            "```\n",
+            _moves(TASK_MOVES),
+            "## Condition ladder\n",
+            "What has been reached on a node, each with since when, by which step, and a message. An undo adds the same rung",
+            "with status false; nothing is taken away.\n",
+            ", ".join(code(rung.value) for rung in Rung) + ".\n",
+        )
+    )
+
+
+def steps_page() -> str:
+    """The page of steps."""
+    spec = CampaignSpec(mode="smooth", scope=Scope(select=Select()))
+    return "\n".join(
+        (
+            GENERATED,
+            "# Steps of a node\n",
+            "In this order. *consult* runs only when somebody was asked, *resume* only when an instance was to stay on the node.",
+            "A failure runs the undos of the steps that have begun, last one first. *Abort stops before it*: an abort of the",
+            "campaign keeps a node from beginning this step; later ones are never kept back.\n",
+            table(
+                ("Step", "Rung reached", "Undo", "Abort stops before it", "Time-out by default"), (_row(s, spec) for s in COURSE)
+            ),
+            "Time-outs come from `spec.node.timeouts` of the campaign where it names one, else they are fixed.\n",
+            "## What each does\n",
+            *(f"- **{step.name}**: {WHAT[step.name]}" for step in COURSE),
+            "",
+        )
+    )
+
+
+def _row(step: Step, spec: CampaignSpec) -> tuple[str, ...]:
+    undo = "yes" if step.undo is not None else "nothing to undo"
+    return (
+        code(step.name),
+        code(step.rung.value) if step.rung else "",
+        undo,
+        "yes" if step.abortable else "no",
+        f"{step.timeout_s(spec):g} s",
+    )
+
+
+WHAT: Mapping[str, str] = {
+    name: sentence(text)
+    for name, text in {
+        "stage": "fetches the release's files onto the node and checks them; its software does not change. "
+        "The node is still in service",
+        "cordon": "writes what it found to the break-glass sheet, then disables the node's compute service so that nothing new "
+        "lands there. A node that somebody else disabled, or that is down, is skipped. The undo puts the service back as found",
+        "notify": "asks each VNF manager with instances on the node, in one round with one deadline. An instance with a task of "
+        "its own under way is waited for. The undo withdraws what is open and says that the node is available",
+        "consult": "turns answers, silence and failed deliveries into what happens to each instance, by the campaign's policy; a "
+        "deferral is waited for",
+        "vacate": "moves what has to leave, each to a named target that is looked at again just before, then stops what stays. "
+        "The undo starts what was stopped; a moved instance stays where it is",
+        "back-up": "notes what the node offers and keeps versions, configuration and state as far as the driver can",
+        "upgrade": "starts the installer detached on the node under an id of its own and follows it. The undo puts the old "
+        "software back and proves it",
+        "reboot": "reboots when the release or the node asks for it, and waits for a new boot id",
+        "verify": "checks installer, packages, daemon and health, waits for the compute service, and compares what the node "
+        "offers with what it offered before",
+        "resume": "starts what was stopped for the node and sees it active",
+        "uncordon": "puts the compute service back exactly as it was found",
+        "announce": "tells the VNF managers that the node is available and frees its slot",
+    }.items()
+}
