@@ -181,8 +181,8 @@ def settings_page() -> str:
     """The settings."""
     intro = (
         "Later sources win: the file given with `escalator serve --config`, then `conf.d/*.yaml` beside it in order of name, "
-        "then variables `ESCALATOR_<SECTION>__<KEY>` (`ESCALATOR_SERVER__PORT=8480`; values are read as YAML). All problems of all "
-        "sources are reported together. `escalator config show` prints what is in force. `ESCALATOR_URL` and "
+        "then variables `ESCALATOR_<SECTION>__<KEY>` (`ESCALATOR_SERVER__PORT=8480`; values are read as YAML). All problems of "
+        "all sources are reported together. `escalator config show` prints what is in force. `ESCALATOR_URL` and "
         "`ESCALATOR_TOKEN_FILE` are the command line's own: where its server and the token are."
     )
     return _page("Settings", intro, Settings, "settings.yaml")
