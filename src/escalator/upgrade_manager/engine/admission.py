@@ -20,8 +20,8 @@ class GroupLimit:
     group: str
     max_impacted: int
     recovery_s: float
-    down: int = 0
-    """Members that are impacted already because their node is down."""
+    down: frozenset[str] = frozenset()
+    """Ids of members that are impacted because their node is down now."""
 
 
 def node_door(limit: int, unavailable: Collection[str], node: str) -> Callable[[Sequence[NodeSlot]], str | None]:
@@ -63,9 +63,9 @@ class ImpactDoor:
         return self._migration(others) if self._row.target else None
 
     def _group(self, limit: GroupLimit, rows: Sequence[ImpactRow]) -> str | None:
-        impacted = {r.instance for r in rows if r.ended_at is None} - {self._row.instance}
-        if len(impacted) + limit.down + 1 > limit.max_impacted:
-            return f"group {limit.group}: {len(impacted) + limit.down} of at most {limit.max_impacted} impacted"
+        impacted = ({r.instance for r in rows if r.ended_at is None} | limit.down) - {self._row.instance}
+        if len(impacted) + 1 > limit.max_impacted:
+            return f"group {limit.group}: {len(impacted)} of at most {limit.max_impacted} impacted"
         ends = [r.ended_at for r in rows if r.ended_at is not None]
         left = max(ends, default=-limit.recovery_s) + limit.recovery_s - self._now
         if ends and left > 0:

@@ -10,10 +10,10 @@ from escalator.upgrade_manager.engine.job import Job
 
 async def enter_impact(job: Job, row: ImpactRow) -> None:
     """Take the impact's slots; waits until the groups' limits and the bounds on migration let it through."""
-    limits = await _limits(job, row)
-    horizon = max((limit.recovery_s for limit in limits), default=0.0)
     told = ""
     while True:
+        limits = await _limits(job, row)
+        horizon = max((limit.recovery_s for limit in limits), default=0.0)
         now = job.ctx.clock.now()
         door = ImpactDoor(row, limits, job.spec.migration, now)
         refusal = await job.ctx.store.admission.enter_impact(row, now - horizon, door)
@@ -51,10 +51,19 @@ async def _limits(job: Job, row: ImpactRow) -> list[GroupLimit]:
     groups = [job.inventory.group_by_id[g] for g in row.groups if g in job.inventory.group_by_id]
     if not groups:
         return []
-    down = {node for node, service in (await job.ctx.cloud.unavailable()).items() if not service.up}
+    away = await _away(job)
     found = []
     for group in groups:
         members = job.inventory.members.get(group.id, ())
-        hit = sum(m.node in down and m.id != row.instance for m in members)
-        found.append(GroupLimit(group.id, group.limit(len(members)), group.recovery_s, hit))
+        down = away & {m.id for m in members}
+        found.append(GroupLimit(group.id, group.limit(len(members)), group.recovery_s, down))
     return found
+
+
+async def _away(job: Job) -> frozenset[str]:
+    """Instances on nodes that are down now, wherever the plan saw them."""
+    down = [node for node, service in (await job.ctx.cloud.unavailable()).items() if not service.up]
+    found: set[str] = set()
+    for node in down:
+        found |= {instance.id for instance in await job.ctx.cloud.instances_on(node, job.spec.migration)}
+    return frozenset(found)
