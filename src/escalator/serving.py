@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -63,8 +64,11 @@ def bind(name: str, listener: Listener) -> socket.socket:
 
 
 def _unbound(name: str, listener: Listener, error: OSError) -> EscalatorError:
-    message = f"The {name} listener cannot bind {listener.host} port {listener.port}: {error.strerror}."
-    if isinstance(error, socket.gaierror):
+    unknown = isinstance(error, socket.gaierror)
+    # The library's own text names the address once more; a resolver's errors are numbered differently.
+    why = error.strerror if unknown or error.errno is None else os.strerror(error.errno)
+    message = f"The {name} listener cannot bind {listener.host} port {listener.port}: {why}."
+    if unknown:
         return InputError(Code.API_PORT, message, remedy=f"Set {name}.host to an address of this machine.")
     return ConflictError(Code.API_PORT, message, remedy=f"Stop what uses it, or set {name}.host or {name}.port.")
 

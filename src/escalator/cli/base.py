@@ -56,6 +56,14 @@ class Table(TableFormatter):
         super().emit_one([title(name) for name in column_names], [human(value) for value in data], stdout, parsed_args)
 
 
+class Csv(CSVLister):
+    """cliff's CSV for lists; one object is a list of one."""
+
+    def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
+        """Print one object."""
+        self.emit_list(column_names, [data], stdout, parsed_args)
+
+
 def title(name: str) -> str:
     """`started_at` as `Started at`."""
     return name[:1].upper() + name[1:].replace("_", " ")
@@ -133,7 +141,7 @@ class Lister(_Plain, lister.Lister):
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
         return _Formats(
-            {"csv": CSVLister(), "json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()}
+            {"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()}
         )
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
@@ -156,7 +164,9 @@ class Shower(_Plain, show.ShowOne):
     exit_code = 0
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
-        return _Formats({"json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()})
+        return _Formats(
+            {"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()}
+        )
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run and return the exit code."""

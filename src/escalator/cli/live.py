@@ -162,7 +162,7 @@ def change_lines(before: View | None, after: View) -> list[str]:
     old = {task["node"]: task for task in before["tasks"]} if before else {}
     for task in after.get("tasks", ()):
         was = old.get(task["node"])
-        if was is None and task["state"] == "pending":
+        if was is None and task["state"] in ("pending", "done", "skipped"):
             continue
         if was is None or _look(was) != _look(task):
             code = f" {task['code']}" if task.get("code") else ""

@@ -1,0 +1,244 @@
+"""The command line against a server on loopback, as operators use it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+
+import pytest
+import yaml
+
+from escalator.cli.app import EscalatorApp
+from escalator.model.codes import Code
+from escalator.model.document import load, parse
+from escalator.model.inventory import Inventory
+from integration.api.running import CAMPAIGN, served, write_release
+from unit.cli.terminal import Seen, no_server, run
+
+
+@pytest.fixture
+def server(tmp_path):
+    with served(tmp_path / "state") as found:
+        yield found
+
+
+@pytest.fixture
+def esc(server):
+    def command(*words) -> Seen:
+        return run(*words, environment=server.environment)
+
+    return command
+
+
+@pytest.fixture
+def campaign(esc, tmp_path):
+    """A campaign that is ready to be planned."""
+    assert esc("release", "import", write_release(tmp_path / "release")).code == 0
+    file = tmp_path / "campaign.yaml"
+    file.write_text(CAMPAIGN)
+    assert esc("campaign", "create", file).code == 0
+    return file
+
+
+def data(seen: Seen):
+    """The one JSON document on standard output."""
+    return json.loads(seen.out)
+
+
+def test_a_campaign_is_run_from_the_command_line(esc, campaign):
+    plan = data(esc("campaign", "plan", "agent-2", "-f", "json"))
+    assert plan["smooth"] is True
+    started = esc("campaign", "start", "agent-2", "--plan", plan["id"], "--wait", "--timeout", "60", "-f", "json")
+    assert started.code == 0
+    assert data(started)["state"] == "completed"
+    assert "agent-2 completed, 4 of 4 nodes (100 %)" in started.err
+    shown = esc("campaign", "show", "agent-2")
+    assert "COMPLETED" in shown.out
+    assert shown.out.count("S C N V B U R v A") == 5, "the heading and four nodes"
+    assert esc("campaign", "show", "agent-2", "--watch").code == 0
+    assert esc("campaign", "list", "-f", "value", "-c", "name", "-c", "state").out == "agent-2 completed\n"
+    assert {node["task"] for node in data(esc("node", "list", "--campaign", "agent-2", "-f", "json"))} == {"done"}
+    notices = data(esc("notice", "list", "-f", "json"))
+    asked = next(n for n in notices if n["type"] == "HostMaintenanceUpcoming")
+    notice = esc("notice", "show", asked["id"])
+    assert "accepted" in notice.out
+    lines = esc("event", "list", "--campaign", "agent-2", "--limit", "5000", "-f", "value", "-c", "action").out.split()
+    assert lines[0] == "campaign.create"
+    assert "campaign.completed" in lines
+    assert esc("restoration", "list").err == "Nothing: all is as it was found.\n"
+
+
+def test_a_campaign_is_paused_resumed_and_aborted(esc, campaign):
+    esc("campaign", "plan", "agent-2")
+    started = esc("campaign", "start", "agent-2", "-f", "json")
+    assert (started.code, data(started)["state"]) == (0, "running")
+    assert data(esc("campaign", "pause", "agent-2", "--reason", "lunch", "-f", "json"))["reason"] == "lunch"
+    watched = esc("campaign", "show", "agent-2", "--watch")
+    assert watched.code == 4
+    assert "next: escalator campaign resume agent-2" in watched.out
+    pending = next(n["id"] for n in data(esc("node", "list", "--campaign", "agent-2", "-f", "json")) if n["task"] == "pending")
+    assert data(esc("node", "skip", "agent-2", pending, "-f", "json"))["state"] == "skipped"
+    assert data(esc("node", "retry", "agent-2", pending, "-f", "json"))["attempt"] == 2
+    assert esc("node", "show", pending).code == 0
+    assert data(esc("campaign", "resume", "agent-2", "-f", "json"))["state"] == "running"
+    assert data(esc("campaign", "abort", "agent-2", "-f", "json"))["state"] == "aborting"
+    ended = esc("campaign", "show", "agent-2", "--watch", "--timeout", "60", "-f", "json")
+    assert (ended.code, data(ended)["state"]) == (1, "aborted")
+
+
+def test_waiting_that_takes_too_long_ends_with_5_and_the_campaign_goes_on(esc, campaign):
+    esc("campaign", "plan", "agent-2")
+    seen = esc("campaign", "start", "agent-2", "--wait", "--timeout", "0", "-f", "json")
+    assert seen.code == 5
+    assert "ESC-API-007" in seen.err
+    assert data(seen)["state"] == "running"
+
+
+def test_a_plan_that_is_not_smooth_ends_with_3_and_cannot_be_started(esc, server, campaign):
+    world = server.services.simulation.world
+    for node in ("cn-0002", "cn-0003"):
+        server.loop.call_soon_threadsafe(world.hosts.cordon, node, "a disk is replaced")
+    seen = esc("campaign", "plan", "agent-2")
+    assert seen.code == 3
+    assert "NOT SMOOTH" in seen.out
+    assert "cn-0002" in seen.out
+    start = esc("campaign", "start", "agent-2")
+    assert (start.code, start.out) == (3, "")
+    assert start.err.startswith("ESC-PLN-")
+    assert "What to do: " in start.err
+
+
+def test_drift_ends_with_4_until_it_is_accepted(esc, server, campaign):
+    esc("campaign", "plan", "agent-2")
+    server.loop.call_soon_threadsafe(server.services.simulation.world.hosts.cordon, "cn-0002", "a disk is replaced")
+    refused = esc("campaign", "start", "agent-2")
+    assert (refused.code, refused.out) == (4, "")
+    assert refused.err.startswith("ESC-UPG-004")
+    assert "cn-0002" in refused.err
+    assert esc("campaign", "start", "agent-2", "--accept-drift").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (["campaign", "show", "none"], 2, Code.UPG_NOT_FOUND),
+        (["campaign", "show", "../config"], 2, Code.API_NOT_FOUND),
+        (["campaign", "start", "agent-2"], 6, Code.UPG_STATE),
+        (["campaign", "pause", "agent-2"], 6, Code.UPG_STATE),
+        (["node", "show", "none"], 2, Code.CLD_NOT_FOUND),
+        (["node", "retry", "agent-2", "cn-0001"], 2, Code.UPG_NOT_FOUND),
+        (["release", "show", "none/1.0.0"], 2, Code.SYS_RELEASE_NOT_FOUND),
+        (["vnfm", "remove", "none"], 2, Code.VIM_NOT_FOUND),
+        (["notice", "show", "none"], 2, Code.VIM_NOT_FOUND),
+        (["vnfm", "register", "acme"], 2, Code.VIM_REGISTRATION),
+        (["vnfm", "register", "acme", "--dialect", "klingon"], 2, Code.API_BODY),
+        (["event", "list", "--limit", "0"], 2, None),
+        (["notice", "list", "--limit", "0"], 2, Code.API_BODY),
+    ],
+)
+def test_a_refusal_keeps_its_code_and_prints_no_result(esc, campaign, words, code, error):
+    seen = esc(*words, "-f", "json") if words[:2] != ["vnfm", "remove"] else esc(*words)
+    if error is None:
+        assert (seen.code, data(seen)) == (0, [])
+        return
+    assert (seen.code, seen.out) == (code, "")
+    assert seen.err.startswith(f"{error.value}: ")
+
+
+def test_creating_a_campaign_twice_is_a_conflict_and_a_bad_one_is_told_with_its_lines(esc, campaign):
+    assert esc("campaign", "create", campaign).code == 6
+    campaign.write_text(CAMPAIGN.replace("mode: smooth", "mode: rough"))
+    seen = esc("campaign", "create", campaign)
+    assert seen.code == 2
+    assert "line 7: spec.mode" in seen.err
+
+
+def test_a_wrong_token_ends_with_7(server, tmp_path):
+    (tmp_path / "other").write_text("wrong")
+    seen = run("campaign", "list", environment={**server.environment, "ESCALATOR_TOKEN_FILE": str(tmp_path / "other")})
+    assert (seen.code, seen.out) == (7, "")
+    assert seen.err.startswith("ESC-API-002")
+    assert "wrong" not in seen.err.replace(str(tmp_path), "")
+
+
+def test_a_vnfm_is_registered_shown_tested_and_removed(esc):
+    registered = esc(
+        "vnfm", "register", "acme", "--callback-uri", "http://127.0.0.1:1/n", "--project", "p1", "--project", "p2", "--vnf", "v1",
+        "--auth", "none", "-f", "json",
+    )  # fmt: skip
+    assert registered.code == 0, registered.err
+    assert data(registered)["projects"] == ["p1", "p2"]
+    assert data(esc("vnfm", "show", "acme", "-f", "json"))["vnfs"] == ["v1"]
+    tested = esc("vnfm", "test", "acme", "-f", "json")
+    assert (tested.code, data(tested)["ok"]) == (1, False)
+    assert esc("vnfm", "test", "vnfm-core").code == 0
+    assert "p1, p2" in esc("vnfm", "list").out
+    assert esc("vnfm", "remove", "acme").code == 0
+    assert esc("vnfm", "show", "acme").code == 2
+
+
+def test_the_inventory_is_exported_as_plan_reads_it(esc, tmp_path):
+    file = tmp_path / "cloud.yaml"
+    assert esc("inventory", "export", "--output", file).code == 0
+    exported = load(Inventory, parse(file.read_bytes()))
+    assert exported == load(Inventory, parse(esc("inventory", "export", "-f", "json").out))
+    campaign = tmp_path / "c.yaml"
+    campaign.write_text(CAMPAIGN)
+    assert esc("plan", "--inventory", file, "--campaign", campaign).code == 0
+    assert esc("inventory", "export", "--output", tmp_path / "none" / "x").code == 2
+
+
+def test_a_folder_that_is_no_release_is_refused_before_anything_is_sent(esc, tmp_path):
+    assert esc("release", "import", tmp_path).code == 2
+    folder = write_release(tmp_path / "release")
+    (folder / "link").symlink_to("/etc/passwd")
+    seen = esc("release", "import", folder)
+    assert seen.code == 2
+    assert "symbolic link" in seen.err
+
+
+@pytest.mark.parametrize("words", [["vnfm", "list"], ["node", "list"], ["config", "show"], ["vnfm", "show", "vnfm-core"]])
+def test_every_format_is_one_document_of_that_format(esc, words):
+    formats = {"json": json.loads, "yaml": yaml.safe_load, "csv": lambda text: list(csv.reader(io.StringIO(text)))}
+    for form, read in formats.items():
+        seen = esc(*words, "-f", form)
+        assert seen.code == 0
+        assert read(seen.out)
+        assert seen.err == ""
+    assert esc(*words, "-f", "value").code == esc(*words).code == 0
+
+
+def test_an_empty_list_is_said_on_standard_error_and_is_an_empty_document(esc):
+    assert esc("campaign", "list").out == ""
+    assert "escalator campaign create FILE" in esc("campaign", "list").err
+    assert (esc("campaign", "list", "-f", "json").out, esc("campaign", "list", "-f", "json").err) == ("[]\n", "")
+
+
+class Told(io.StringIO):
+    """Standard output that says when something was written to it."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = threading.Event()
+
+    def write(self, text):
+        self.written.set()
+        return super().write(text)
+
+
+def test_following_prints_lines_as_they_come_and_ends_with_the_server(tmp_path):
+    out, codes = Told(), []
+    with served(tmp_path / "state") as server:
+        app = EscalatorApp(server.environment, no_server, out, io.StringIO())
+        run("vnfm", "register", "a", "--dialect", "simulated", environment=server.environment)
+        follow = threading.Thread(target=lambda: codes.append(app.run(["event", "list", "--follow", "-f", "json"])))
+        follow.start()
+        assert out.written.wait(30)
+        out.written.clear()
+        run("vnfm", "register", "b", "--dialect", "simulated", environment=server.environment)
+        assert out.written.wait(30)
+    follow.join(30)
+    assert codes == [0]
+    assert [json.loads(line)["object_id"] for line in out.getvalue().splitlines()] == ["a", "b"]

@@ -1,0 +1,104 @@
+"""`escalator serve` as a process: how it begins, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from unit.cli.terminal import run
+
+SOURCE = Path(__file__).parents[3] / "src"
+START_S = 60
+
+
+def configuration(folder: Path, **over) -> Path:
+    ports = {name: {"port": 0} for name in ("server", "repository", "vnfm")}
+    settings = {"state_dir": str(folder / "state"), "cloud": {"driver": "simulated", "simulated": {"nodes": 2}}, **ports, **over}
+    file = folder / "settings.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    return file
+
+
+def start(file: Path) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "escalator.main", "serve", "--config", str(file)]
+    environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "HOME": str(file.parent)}
+    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def serving(file: Path):
+    """A server that listens, and where."""
+    process = start(file)
+    try:
+        urls: dict[str, str] = {}
+        while len(urls) < 3:
+            line = process.stderr.readline()
+            assert line, f"the server ended with {process.wait()}"
+            said = json.loads(line)
+            if said["event"] == "server.listening":
+                urls[said["listener"]] = f"http://127.0.0.1:{said['port']}"
+        yield process, urls
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_serves_and_ends_cleanly_with_a_stream_open(tmp_path, number):
+    with serving(configuration(tmp_path)) as (process, urls):
+        token = tmp_path / "state" / "token"
+        assert stat.S_IMODE(token.stat().st_mode) == 0o600
+        environment = {"ESCALATOR_URL": urls["server"], "ESCALATOR_TOKEN_FILE": str(token)}
+        assert "cn-0002" in run("node", "list", environment=environment).out
+        assert httpx.get(f"{urls['server']}/readyz").status_code == 200
+        assert httpx.get(f"{urls['repository']}/").status_code == 404
+        assert httpx.get(f"{urls['vnfm']}/vi-vnfm/v1/replies/none").status_code == 404
+        headers = {"Authorization": f"Bearer {token.read_text().strip()}"}
+        with httpx.stream("GET", f"{urls['server']}/v1/events?follow=true", headers=headers, timeout=30) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "retry: 2000"
+            process.send_signal(number)
+            assert list(lines) == [""], "the stream ends, it does not break"
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "")
+    assert json.loads(err.splitlines()[-1])["event"] == "server.stopped"
+    assert "Traceback" not in err
+
+
+def test_a_second_server_on_the_same_state_directory_is_refused(tmp_path):
+    file = configuration(tmp_path)
+    with serving(file):
+        second = start(file)
+        out, err = second.communicate(timeout=START_S)
+    assert (second.returncode, out) == (6, "")
+    assert "ESC-STO-003" in err
+
+
+def test_an_address_in_use_is_a_clear_error_and_nothing_is_opened(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start(configuration(tmp_path, vnfm={"port": port}))
+        out, err = process.communicate(timeout=START_S)
+    assert (process.returncode, out) == (6, "")
+    assert f"ESC-API-010: The vnfm listener cannot bind 127.0.0.1 port {port}: Address already in use." in err
+    assert "vnfm.port" in err
+    assert not (tmp_path / "state").exists()
+
+
+def test_settings_that_cannot_be_are_told_with_their_lines(tmp_path):
+    process = start(configuration(tmp_path, server={"host": "0.0.0.0", "port": 0}, lgo={}))
+    out, err = process.communicate(timeout=START_S)
+    assert (process.returncode, out) == (2, "")
+    assert "ESC-CFG-001" in err
+    assert "did you mean 'log'?" in err

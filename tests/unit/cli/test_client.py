@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from unit.cli.terminal import run
+
+
+@contextmanager
+def answering(status: int, body: bytes, kind: str = "application/json", seen: list | None = None):
+    """Some server that answers everything in one way."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if seen is not None:
+                seen.append(dict(self.headers))
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_server_that_is_not_there_is_said_to_be_not_there_even_without_a_token(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    seen = run("campaign", "list", environment={"ESCALATOR_SERVER__PORT": str(port), "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert (seen.code, seen.out) == (1, "")
+    assert f"ESC-API-006: No server answers at http://127.0.0.1:{port}" in seen.err
+    assert "escalator serve" in seen.err
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (404, b"{}"), (500, b"<h1>"), (404, b"[]"), (401, b"")])
+def test_another_program_at_that_address_is_recognised(tmp_path, status, body):
+    with answering(status, body) as url:
+        seen = run("campaign", "list", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert (seen.code, seen.out) == (1, "")
+    assert "is not Escalator" in seen.err
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "nonsense", "http://", "http://manager.example:8470"])
+def test_an_address_that_cannot_be_is_refused_and_so_is_a_token_in_clear_text(tmp_path, url):
+    seen = run("campaign", "list", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert (seen.code, seen.out) == (2, "")
+    assert seen.err.startswith("ESC-CFG-001")
+
+
+def test_a_problem_keeps_its_code_its_problems_and_its_exit_code(tmp_path):
+    body = b"""{"code": "ESC-NEW-999", "detail": "No.", "remedy": "Wait.", "exit_code": 4,
+                "problems": [{"path": "spec.x", "message": "bad", "line": 7}, {"path": "", "message": "worse"}]}"""
+    with answering(409, body, "application/problem+json") as url:
+        seen = run("campaign", "list", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert (seen.code, seen.out) == (4, "")
+    assert seen.err == "ESC-NEW-999: No.\n  - line 7: spec.x: bad\n  - document: worse\nWhat to do: Wait.\n"
+
+
+def test_the_token_is_read_from_its_file_and_proxies_are_left_aside(tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    (tmp_path / "elsewhere").write_text("s3cret\n")
+    heard: list = []
+    with answering(200, b"[]", seen=heard) as url:
+        environment = {"ESCALATOR_URL": url, "ESCALATOR_TOKEN_FILE": str(tmp_path / "elsewhere")}
+        assert run("campaign", "list", environment=environment).code == 0
+    assert heard[0]["Authorization"] == "Bearer s3cret"
+
+
+def test_a_token_that_cannot_be_read_is_a_matter_of_rights(tmp_path):
+    (tmp_path / "token").mkdir()
+    seen = run("campaign", "list", environment={"ESCALATOR_URL": "http://127.0.0.1:1", "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert seen.code == 7
+    assert "ESCALATOR_TOKEN_FILE" in seen.err

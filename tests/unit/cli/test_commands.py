@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from escalator.cli.app import EscalatorApp
+from escalator.cli.commands import COMMANDS, command_manager
+from unit.cli.terminal import no_server, run
+
+SOURCE = Path(__file__).parents[3] / "src"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_what_it_does_and_what_each_argument_means(name):
+    factory = dict(command_manager())[name].load()
+    command = factory(EscalatorApp({}, no_server), None, cmd_name=name)
+    parser = command.get_parser(f"escalator {name}")
+    assert command.get_description().endswith(".")
+    for action in parser._actions:
+        assert action.help, action.dest
+
+
+def test_help_lists_every_command(capsys):
+    seen = run("--help")
+    assert seen.code == 0
+    for name in COMMANDS:
+        assert f"  {name} " in seen.out
+
+
+def test_no_command_at_all_is_a_mistake_that_help_answers():
+    seen = run()
+    assert (seen.code, seen.out) == (2, "")
+    assert "campaign plan" in seen.err
+
+
+def test_the_help_of_one_command_is_printed_either_way(capsys):
+    assert run("help", "campaign", "start").code == 0
+    first = capsys.readouterr().out
+    assert run("campaign", "start", "--help").code == 0
+    assert capsys.readouterr().out == first
+    assert "--accept-drift" in first
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [(["campain", "list"], "campaign list"), (["campaign", "strat"], "campaign start"), (["xyzzy"], "escalator")],
+)
+def test_a_mistyped_command_gets_a_hint_on_standard_error(words, hint):
+    seen = run(*words)
+    assert (seen.code, seen.out) == (2, "")
+    assert hint in seen.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["campaign", "show"],
+        ["campaign", "start", "x", "--timeout", "-1"],
+        ["campaign", "start", "x", "--timeout", "nan"],
+        ["campaign", "list", "-f", "xml"],
+        ["plan", "--inventory", "x"],
+        ["--nonsense"],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_prints_no_result(words, capsys):
+    seen = run(*words)
+    assert (seen.code, seen.out) == (2, "")
+    assert capsys.readouterr().err.startswith("usage: escalator")
+
+
+def test_a_release_has_a_name_and_a_version():
+    seen = run("release", "show", "nfvi-agent")
+    assert seen.code == 2
+    assert "NAME/VERSION" in seen.err
+
+
+def test_offline_commands_load_neither_the_http_client_nor_the_server():
+    code = (
+        "import sys; from escalator.main import main; main(['campaign', 'validate', '/nonexistent']); "
+        "sys.exit(any(m in sys.modules for m in ('httpx', 'fastapi', 'uvicorn', 'openstack', 'asyncssh', 'dbos', 'sqlalchemy')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()

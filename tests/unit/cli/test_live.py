@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from escalator.cli import live
+from escalator.cli.spans import clock_time, date_time, offset, seconds_of, span
+from escalator.model.progress import Rung
+
+NOW = 1_767_225_600.0
+
+
+def drawn(thing, width=140) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width).print(thing)
+    return out.getvalue()
+
+
+def task(node, state="pending", *rungs, **more):
+    ladder = [{"rung": rung.value, "since": NOW, "status": True} for rung in rungs]
+    return {"node": node, "wave": 1, "attempt": 1, "state": state, "step": "", "ladder": ladder, "updated_at": NOW - 5, **more}
+
+
+def view(*tasks, state="running", **more):
+    ended = sum(t["state"] in ("done", "failed") for t in tasks)
+    progress = {"total": len(tasks), "ended": ended, "percent": 100 * ended / len(tasks), "running": 0}
+    return {"name": "c1", "state": state, "progress": progress, "tasks": list(tasks), **more}
+
+
+def test_the_screen_shows_state_progress_time_left_and_whom_it_waits_for():
+    waiting = {"vnfm": "core", "node": "n2", "since": NOW - 90, "reply_by": "2026-01-01T00:05:00Z", "delivered": False}
+    seen = drawn(live.screen(view(task("n1", "done"), task("n2", "running"), eta_s=600, waiting=[waiting]), NOW))
+    assert "c1  RUNNING" in seen
+    assert "1 of 2 nodes (50 %)" in seen
+    assert "about 10 min left" in seen
+    assert "waiting for core about n2 for 1 min 30 s, at most 5 min more (not delivered yet)" in seen
+
+
+def test_the_reason_stands_there_with_its_code():
+    seen = drawn(live.screen(view(task("n1"), state="suspended", code="ESC-UPG-014", reason="2 nodes failed"), NOW))
+    assert "SUSPENDED" in seen
+    assert "ESC-UPG-014: 2 nodes failed" in seen
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (task("n"), ". . . . . . . . ."),
+        (task("n", "running"), "> . . . . . . . ."),
+        (task("n", "running", Rung.STAGED, Rung.CORDONED), "S C > . . . . . ."),
+        (task("n", "failed", Rung.STAGED), "S x . . . . . . ."),
+        (task("n", "done", *Rung), "S C N V B U R v A"),
+        (task("n", "done", Rung.STAGED, Rung.AVAILABLE), "S - - - - - - - A"),
+    ],
+)
+def test_the_ladder_tells_what_is_reached_and_where_the_node_is(given, shown):
+    assert live.ladder(given).plain == shown
+
+
+def test_a_rung_that_was_undone_is_not_reached():
+    undone = task("n", "rolled-back")
+    undone["ladder"] = [{"rung": "Staged", "status": True}, {"rung": "Cordoned", "status": False}]
+    assert live.ladder(undone).plain == "S x . . . . . . ."
+
+
+def test_when_not_all_nodes_fit_those_that_need_a_look_are_shown_and_the_rest_is_counted():
+    nodes = [task(f"n{n:03}") for n in range(200)]
+    nodes[150] = task("n150", "failed", code="ESC-SYS-006", message="the installer ended with 1")
+    nodes[180] = task("n180", "running", step="vacate")
+    seen = drawn(live.screen(view(*nodes), NOW, height=20))
+    assert len(seen.splitlines()) <= 20
+    assert "n150" in seen
+    assert "ESC-SYS-006 the installer ended with 1" in seen
+    assert "n180" in seen
+    assert "and 191 more" in seen
+
+
+def test_the_screen_keeps_to_its_height_with_waiting_lines_too():
+    waiting = [{"vnfm": f"v{n}", "node": "n", "since": NOW} for n in range(8)]
+    more = {"waiting": waiting, "reason": "r", "next": ["a"]}
+    seen = drawn(live.screen(view(*[task(f"n{n}") for n in range(100)], **more), NOW, height=30))
+    assert len(seen.splitlines()) <= 30
+
+
+def test_markup_in_messages_is_text():
+    seen = drawn(live.screen(view(task("n1", "failed", message="[red]ups[/red] [/]")), NOW))
+    assert "[red]ups[/red] [/]" in seen
+
+
+def test_changes_are_told_once_each():
+    first = view(task("n1"), task("n2"))
+    second = view(task("n1", "running", step="cordon"), task("n2"))
+    third = view(task("n1", "failed", step="upgrade", code="ESC-SYS-006", message="no"), task("n2"))
+    assert live.change_lines(None, first) == ["c1 running, 0 of 2 nodes (0 %)"]
+    assert live.change_lines(first, second) == ["n1 running cordon"]
+    assert live.change_lines(second, second) == []
+    assert live.change_lines(second, third) == ["n1 failed upgrade ESC-SYS-006: no", "c1 running, 1 of 2 nodes (50 %)"]
+    over = {**third, "state": "suspended", "reason": "1 failed"}
+    assert live.change_lines(third, over) == ["c1 suspended, 1 of 2 nodes (50 %): 1 failed"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"), (59.4, "59 s"), (60, "1 min"), (90, "1 min 30 s"), (600, "10 min"), (3599, "59 min"), (3600, "1 h 0 min"),
+        (7500, "2 h 5 min"), (100_000, "1 d 3 h"), (-3, "0 s"), (None, ""), (float("inf"), ""),
+    ],
+)  # fmt: skip
+def test_durations_are_said_as_people_say_them(seconds, shown):
+    assert span(seconds) == shown
+
+
+def test_times_are_read_in_both_forms():
+    assert seconds_of("2026-01-01T00:00:00.000Z") == seconds_of(NOW) == NOW
+    assert (clock_time(NOW), date_time("2026-01-01T00:00:00Z")) == ("00:00:00", "2026-01-01 00:00:00Z")
+    assert offset(3725) == "1:02:05"

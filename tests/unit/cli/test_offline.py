@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from unit.cli.terminal import run
+
+CAMPAIGN = """
+apiVersion: escalator/v1
+kind: Campaign
+metadata: {name: site-7}
+spec:
+  mode: smooth
+  scope: {select: {role: compute}}
+"""
+
+
+def inventory(nodes: int = 3, used: int = 8, migration: str = "live"):
+    hosts = [{"id": f"n{n}", "numa": [{"pcpu": 16, "mem_mib": 65536}]} for n in range(nodes)]
+    vms = [
+        {"id": f"vm{n}", "project": "p", "node": f"n{n}", "demand": {"pcpu": used, "mem_mib": 8192}, "migration": migration}
+        for n in range(1, nodes)
+    ]
+    return {"apiVersion": "escalator/v1", "kind": "Inventory", "nodes": hosts, "instances": vms}
+
+
+@pytest.fixture
+def files(tmp_path):
+    def write(document, campaign=CAMPAIGN):
+        (tmp_path / "inventory.yaml").write_text(yaml.safe_dump(document))
+        (tmp_path / "campaign.yaml").write_text(campaign)
+        return ["--inventory", str(tmp_path / "inventory.yaml"), "--campaign", str(tmp_path / "campaign.yaml")]
+
+    return write
+
+
+def test_a_smooth_plan_is_one_json_document_and_exit_0(files):
+    seen = run("plan", *files(inventory()), "-f", "json")
+    plan = json.loads(seen.out)
+    assert (seen.code, seen.err) == (0, "")
+    assert (plan["kind"], plan["smooth"], len(plan["upgrades"])) == ("Plan", True, 3)
+    assert {move["from"] for move in plan["moves"]} == {"n1", "n2"}
+    assert plan["digest"].startswith("sha256:")
+
+
+def test_a_plan_that_is_not_smooth_ends_with_3_and_says_what_would_help(files):
+    words = files(inventory(used=12, migration="none"))
+    seen = run("plan", *words, "-f", "json")
+    failing = [c for c in json.loads(seen.out)["conditions"] if not c["ok"]]
+    assert seen.code == 3
+    assert failing
+    people = run("plan", *words)
+    assert people.code == 3
+    assert "NOT SMOOTH" in people.out
+    for condition in failing:
+        assert condition["code"] in people.out
+    assert "FAILS" in people.out
+    assert "→" in people.out
+
+
+def test_people_see_waves_moves_and_conditions_of_a_plan(files):
+    out = run("plan", *files(inventory())).out
+    assert "SMOOTH  plan offline of campaign site-7" in out
+    assert "n1 → n0" in out
+    assert "0:00:00 - 0:20:00" in out
+    assert "ok  ESC-PLN-001" in out
+    assert not any(line.endswith("  ") and not line.strip() for line in out.splitlines()), "blank lines are empty"
+
+
+def test_a_long_table_is_cut_and_says_so(files):
+    words = files(inventory(nodes=50, used=1))
+    assert "more: --full shows all" in run("plan", *words).out
+    assert "more: --full shows all" not in run("plan", *words, "--full").out
+
+
+def test_columns_pick_parts_of_the_plan(files):
+    seen = run("plan", *files(inventory()), "-f", "value", "-c", "smooth")
+    assert (seen.code, seen.out) == (0, "True\n")
+
+
+def test_bad_input_names_every_problem_on_standard_error_and_ends_with_2(files):
+    broken = inventory()
+    broken["nodes"][0]["sate"] = "up"
+    broken["instances"][0]["migration"] = "teleport"
+    seen = run("plan", *files(broken), "-f", "json")
+    assert (seen.code, seen.out) == (2, "")
+    assert seen.err.startswith("ESC-CFG-002: ")
+    assert "nodes[0].sate: unknown key; did you mean 'state'?" in seen.err
+    assert "instances[0].migration" in seen.err
+
+
+def test_a_file_that_is_not_there_is_named(files, tmp_path):
+    seen = run("plan", "--inventory", tmp_path / "none", "--campaign", tmp_path / "none")
+    assert (seen.code, seen.out) == (2, "")
+    assert seen.err == f"ESC-CFG-003: {tmp_path / 'none'} cannot be read: No such file or directory.\n"
+
+
+def test_validate_accepts_a_good_campaign(files):
+    path = files(inventory())[3]
+    assert run("campaign", "validate", path).code == 0
+    assert json.loads(run("campaign", "validate", path, "-f", "json").out) == {
+        "valid": True,
+        "name": "site-7",
+        "code": None,
+        "problems": [],
+    }
+
+
+def test_validate_tells_all_problems_at_once_to_people_and_programs(files):
+    path = files(inventory(), CAMPAIGN.replace("smooth", "rough").replace("scope", "scpe"))[3]
+    people, programs = run("campaign", "validate", path), run("campaign", "validate", path, "-f", "json")
+    assert (people.code, people.out, programs.code) == (2, "", 2)
+    found = json.loads(programs.out)
+    assert found["valid"] is False
+    assert {(p["path"], p["line"]) for p in found["problems"]} >= {("spec.mode", 6), ("spec.scpe", 7)}
+    for problem in found["problems"]:
+        assert problem["message"] in people.err
+
+
+def test_what_is_not_supported_yet_is_refused(files):
+    path = files(inventory(), CAMPAIGN + "  windows: [{days: [sat]}]\n")[3]
+    seen = run("campaign", "validate", path)
+    assert seen.code == 2
+    assert "ESC-CFG-005" in seen.err
+    assert "not supported yet" in seen.err
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value"])
+def test_every_format_prints_something(files, form):
+    seen = run("plan", *files(inventory()), "-f", form)
+    assert seen.code == 0
+    assert "n1" in seen.out
