@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from contract.system_support.harness import Harness, ended
 from escalator.model.codes import Code
 from escalator.system_support.port import OperationState
@@ -29,6 +31,15 @@ async def test_an_operation_under_way_is_not_started_again(harness: Harness) -> 
     await harness.driver.start(harness.node, harness.new, "c/twice")
     lines = (await ended(harness, "c/twice")).lines
     assert len(lines) == len(set(lines)) > 0
+
+
+async def test_an_operation_that_several_start_at_once_runs_once(harness: Harness) -> None:
+    await harness.driver.stage(harness.node, harness.new)
+    drivers = [harness.restarted() for _ in range(4)]
+    await asyncio.gather(*(driver.start(harness.node, harness.new, "c/race") for driver in drivers))
+    found = await ended(harness, "c/race")
+    assert found.state is OperationState.DONE
+    assert len(found.lines) == len(set(found.lines)) > 0
 
 
 async def test_an_operation_that_nobody_started_is_unknown(harness: Harness) -> None:

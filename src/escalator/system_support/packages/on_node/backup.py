@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -119,15 +120,20 @@ def main(wanted: dict[str, Any]) -> dict[str, Any]:
     """The manifest of the backup; taken once per operation."""
     os.umask(0o077)
     final = HOME + "/backups/" + wanted["operation"]
+    for stray in glob.glob(glob.escape(final) + ".part.*"):  # noqa: PTH207
+        if not os.path.exists("/proc/" + stray.rpartition(".")[2]):  # noqa: PTH110 - who made it has died
+            shutil.rmtree(stray)
     if not os.path.isdir(final):  # noqa: PTH112
-        part = final + ".part"
-        shutil.rmtree(part, ignore_errors=True)
+        part = final + ".part." + str(os.getpid())
         os.makedirs(part + "/debs")  # noqa: PTH103
         manifest = backup(wanted, part)
         with open(part + "/manifest.json", "w") as file:  # noqa: PTH123
             json.dump(manifest, file)
         os.sync()
-        os.rename(part, final)  # noqa: PTH104
+        try:
+            os.rename(part, final)  # noqa: PTH104
+        except OSError:
+            shutil.rmtree(part)  # another call for the same operation was faster: its backup is the one
     with open(final + "/manifest.json") as file:  # noqa: PTH123
         kept: dict[str, Any] = json.load(file)
     return kept

@@ -1,5 +1,5 @@
 # stage.sh KEY SOURCES CONF PIN...: makes our repository known to this node and fetches the pins. Installs nothing.
-put() { printf '%s\n' "$2" >"$1.part" && mv "$1.part" "$1"; }
+put() { printf '%s\n' "$2" >"$1.part.$$" && mv "$1.part.$$" "$1"; }
 mkdir -p "$E/apt/lists/partial" "$E/apt/cache/archives/partial" || exit 1
 put "$E/apt/escalator.asc" "$1" && put "$E/apt/escalator.sources" "$2" && put "$E/apt/apt.conf" "$3" || exit 1
 shift 3

@@ -2,7 +2,8 @@
 d=$E/operations/$1; script=$2; name=$1; shift 2
 (umask 077; mkdir -p "$d") || exit 1
 [ "$(standing "$d")" = unknown ] || exit 0
-printf '%s\n' "$script" >"$d/run.sh.part" && sync "$d/run.sh.part" && mv "$d/run.sh.part" "$d/run.sh" || exit 1
+part=$d/run.sh.part.$$ # another start of the same operation may be at work beside us
+printf '%s\n' "$script" >"$part" && sync "$part" && mv "$part" "$d/run.sh" || exit 1
 if [ -d /run/systemd/system ]; then
   systemctl reset-failed "escalator-$name.service" 2>/dev/null
   systemd-run --quiet --collect --unit="escalator-$name" /bin/sh "$d/run.sh" "$d" "$@" </dev/null || [ -d "$d/started" ] || exit 1
