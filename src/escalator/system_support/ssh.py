@@ -42,6 +42,11 @@ class Ssh:
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         self._known: tuple[tuple[str, int, int], asyncssh.SSHKnownHosts] | None = None
 
+    @property
+    def is_root(self) -> bool:
+        """Whether we log in as root; another user runs everything by sudo, without a password."""
+        return self._settings.user == "root"
+
     async def run(self, node: str, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Output:
         """Run `argv` on the node and return what came of it, whatever its exit code.
 
@@ -51,11 +56,12 @@ class Ssh:
         if not NODE_ID.fullmatch(node):
             raise PermanentError(Code.SYS_CONFIG, f"{node[:80]!r} is no name of a node.")
         key, known = self._key(), self._known_hosts()
+        command = shlex.join(argv if self.is_root else ["sudo", "-n", "--", *argv])
         # the engine and the API may have loops of their own, and a semaphore belongs to one loop
         async with self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CONCURRENT)):
             try:
                 async with asyncio.timeout(timeout_s):
-                    return await self._run(node, key, known, shlex.join(argv), stdin)
+                    return await self._run(node, key, known, command, stdin)
             except (asyncssh.Error, OSError) as error:
                 raise self._translate(node, known, error) from error
 

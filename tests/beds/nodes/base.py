@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = (
-    "openssh-server", "mount", "python3", "iproute2", "procps", "ca-certificates",
+    "openssh-server", "mount", "python3", "iproute2", "procps", "ca-certificates", "sudo",
     "systemd", "systemd-sysv", "dbus", "libpam-systemd",
 )  # fmt: skip
 LEAN = tuple(f"path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale"))

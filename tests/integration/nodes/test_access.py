@@ -12,6 +12,7 @@ from beds.nodes.slots import run
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.settings import System
+from escalator.system_support.port import OperationState
 from escalator.system_support.ssh import Ssh
 
 pytestmark = pytest.mark.nodes
@@ -95,3 +96,25 @@ async def test_many_nodes_at_once(manager: Manager) -> None:
     assert {end.state.value for end in ends} == {"done"}
     assert {(await driver.inspect(name, new)).daemon for name in names} == {"2.0.0"}
     assert {manager.bed.installed(name, "escalator-test-agent") for name in names} == {"2.0.0"}
+
+
+async def test_another_user_than_root_works_by_sudo(manager: Manager) -> None:
+    node = "by-sudo"
+    manager.bed.add_many([node], "systemd")
+    keys = "/root/.ssh/authorized_keys"
+    commands = (
+        "useradd -m -s /bin/sh ops",
+        f"install -d -o ops -m 700 /home/ops/.ssh && install -o ops -m 600 {keys} /home/ops/.ssh/",
+        "echo 'ops ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/ops",
+        f"rm {keys}",
+    )
+    for command in commands:
+        manager.bed.exec(node, "sh", "-c", command)
+    driver, new = manager.driver(user="ops"), await manager.release("2.0.0")
+    assert (await manager.upgrade(driver, node, "2.0.0", "sudo")).state is OperationState.DONE
+    before = await driver.boot_id(node)
+    assert before is not None
+    await driver.reboot(node, before)
+    while await driver.boot_id(node) in (None, before):
+        await manager.clock.sleep(0.05)
+    assert [check for check in await driver.verify(node, new, "sudo") if not check.ok] == []

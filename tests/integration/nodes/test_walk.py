@@ -73,3 +73,24 @@ async def test_without_its_state_the_old_daemon_would_not_run(manager: Manager) 
     await manager.upgrade(driver, node, "2.0.0", "down/2")
     assert (await manager.upgrade(driver, node, "1.0.0", "down/1")).state is OperationState.DONE
     assert set(wrong(await driver.verify(node, await manager.release("1.0.0"), "down/1"))) == {"daemon", "health"}
+
+
+@pytest.mark.parametrize("kind", ["ns", "systemd"])
+async def test_after_its_reboot_the_node_runs_the_release_and_needs_no_other(manager: Manager, kind: Kind) -> None:
+    node = f"reboot-{kind}"
+    manager.bed.add_many([node], kind)
+    driver, second = manager.driver(), await manager.release("2.0.0")
+    await manager.upgrade(driver, node, "2.0.0", "up")
+    before = await driver.inspect(node, second)
+    assert (await driver.reboot_needed(node, second))[0]
+    await driver.reboot(node, before.boot_id)
+    while await driver.boot_id(node) in (None, before.boot_id):
+        await manager.clock.sleep(0.05)
+    assert (await driver.poll(node, "up")).state is OperationState.DONE
+    assert wrong(await driver.verify(node, second, "up")) == {}
+    after = await driver.inspect(node, second)
+    assert after.boot_id == manager.bed.boot_id(node)
+    assert (after.packages, after.daemon, after.offers) == (before.packages, before.daemon, before.offers)
+    assert not (await driver.reboot_needed(node, second))[0]
+    always = second.model_copy(update={"spec": second.spec.model_copy(update={"reboot": "always"})})
+    assert (await driver.reboot_needed(node, always))[0]

@@ -41,7 +41,7 @@ class Source:
 
 
 class PackagesSystem:
-    """The `packages` driver. Nodes need sshd, python3, apt and dpkg."""
+    """The `packages` driver. Nodes need sshd, python3, apt and dpkg; sudo where we are not root."""
 
     name = "packages"
     capabilities = frozenset({"stage", "backup", "rollback", "reboot"})
@@ -126,6 +126,11 @@ class PackagesSystem:
             output = await self._ssh.run(node, ["cat", "/proc/sys/kernel/random/boot_id"], timeout_s=QUICK_S)
         except TemporaryError:
             return None
+        except PermanentError as error:
+            # While a node boots, pam_nologin turns everybody but root away as if the key were wrong.
+            if error.code is Code.SYS_CREDENTIALS and not self._ssh.is_root:
+                return None
+            raise
         return output.stdout.decode().strip() if output.exit_code == 0 else None
 
     async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
