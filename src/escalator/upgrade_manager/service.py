@@ -21,6 +21,7 @@ from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import change
 from escalator.upgrade_manager.engine.states import ENDED, check
+from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.vim_interface.port import Reachability
 
@@ -144,6 +145,7 @@ class CampaignService:
             raise ConflictError(
                 Code.UPG_STATE, f"Node {node} is {task.state.value}.", remedy="Only a pending or failed node can be skipped."
             )
+        await self._not_beginning(task)
         held = [r for r in await self._ctx.store.restorations.open() if r.node == node and r.campaign == campaign]
         if not held:
             await self._ctx.store.admission.leave_node(campaign, node)
@@ -168,6 +170,12 @@ class CampaignService:
         if task is None:
             raise NotFoundError(Code.UPG_NOT_FOUND, f"Campaign {campaign} has no node {node!r}.")
         return task
+
+    async def _not_beginning(self, task: NodeTask) -> None:
+        """A pending node that went through the door is about to be worked on: its slot is not ours to give back."""
+        slots = await self._ctx.store.admission.node_slots()
+        if task.state is TaskState.PENDING and any(slot.task == task.id for slot in slots):
+            raise ConflictError(Code.UPG_STATE, f"Node {task.node} is just beginning.", remedy="Abort, or let it end.")
 
     async def _ended_task(self, campaign: str, node: str) -> NodeTask:
         row, task = await self._row(campaign), await self._task(campaign, node)
@@ -254,6 +262,9 @@ class CampaignService:
             if task.state in (TaskState.HELD, TaskState.RUNNING):
                 key = f"{task.id}/control/{row.revision}"
                 await self._ctx.launcher.send(task.id, "control", {"state": row.state.value}, key=key)
+                if row.state is CampaignState.ABORTING:
+                    # Nor does it wait for answers any more.
+                    await self._ctx.launcher.send(task.id, ANSWERS, {"state": row.state.value}, key=f"{key}/answers")
         self._ctx.signals.wake(name)
 
     async def _put(self, task: NodeTask, action: str, message: str) -> None:

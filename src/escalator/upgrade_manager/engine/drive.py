@@ -13,6 +13,7 @@ from dataclasses import replace
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, TemporaryError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine.admission import node_door
@@ -26,21 +27,38 @@ ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
 
 async def drive(ctx: Context, name: str) -> str:
     """Bring the campaign to an end; the end state's name. Only a state that is final for its workflow ends the drive."""
-    campaign = await ctx.book.campaign(name)
-    board = await _board(ctx, name, campaign)
-    await _take_up(ctx, board)
+    board: Board | None = None
+    told = ""
     while True:
-        state = await ctx.store.campaigns.state(name)
-        if state in ENDS:
-            return state.value
-        if state is CampaignState.RUNNING:
-            await _run(ctx, name, campaign, board)
-        elif state is CampaignState.ABORTING:
-            await _abort(ctx, name, board)
-        if await ctx.store.campaigns.state(name) in ENDS:
-            continue
-        changed = await ctx.signals.wait(name, ctx.clock, ctx.pace.recheck_s)
-        await _refresh(ctx, name, board, changed)
+        try:
+            campaign = await ctx.book.campaign(name)
+            if board is None:
+                board = await _board(ctx, name, campaign)
+                await _take_up(ctx, board)
+            end = await _advance(ctx, name, campaign, board)
+            if end is not None:
+                return end.value
+            changed = await ctx.signals.wait(name, ctx.clock, ctx.pace.recheck_s)
+            await _refresh(ctx, name, board, changed)
+            told = ""
+        except EscalatorError as error:
+            # A cloud that does not answer, or a person who was quicker, must not end the campaign: look again soon.
+            board = None
+            if told != error.message:
+                told = error.message
+                await _trouble(ctx, name, error)
+            await ctx.clock.sleep(ctx.pace.recheck_s)
+
+
+async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) -> CampaignState | None:
+    """Do what can be done now; the end state once it is reached."""
+    state = await ctx.store.campaigns.state(name)
+    if state is CampaignState.RUNNING:
+        await _run(ctx, name, campaign, board)
+    elif state is CampaignState.ABORTING:
+        await _abort(ctx, name, board)
+    state = await ctx.store.campaigns.state(name)
+    return state if state in ENDS else None
 
 
 async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
@@ -201,6 +219,17 @@ async def change(
     ended = now if target in ENDS else None
     await ctx.store.campaigns.change(name, expected, (event,), state=target, code=word, reason=reason, ended_at=ended)
     ctx.signals.wake(name)
+
+
+async def _trouble(ctx: Context, name: str, error: EscalatorError) -> None:
+    message = f"the campaign is looked at again: {error.message}"
+    event = Event(
+        at=ctx.clock.now(), action="campaign.trouble", campaign=name, object_id=name, code=error.code.value, message=message
+    )
+    try:
+        await ctx.store.events.append((event,))
+    except TemporaryError:
+        return  # it may be storage itself that does not answer
 
 
 async def _event(ctx: Context, name: str, action: str, message: str, *, code: Code, node: str) -> None:

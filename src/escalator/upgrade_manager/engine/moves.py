@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any
 
 from escalator.cloud_manager.port import MoveOrder, MoveState, MoveStatus
 from escalator.model.codes import Code
@@ -20,15 +21,28 @@ MAX_TARGETS = 10
 """Nodes that are tried for one instance before its node is given up: more would be a search, and that is the planner's."""
 
 
-async def move_away(job: Job, instance: Instance, kind: str, planned: Move | None) -> Outcome:
-    """Move the instance; done when it is gone from the node, at rest and healthy."""
-    number = failures = 0
+_BEGUN = "move/"
+"""Memo of a task: the latest try of each instance, so that a repetition goes on where this one was cut off."""
+
+
+async def move_away(job: Job, instance: Instance, kind: str, planned: Move | None, begun: Mapping[str, Any] | None) -> Outcome:
+    """Move the instance; done when it is gone from the node, at rest and healthy.
+
+    `begun` is the memo's entry of an earlier run of the step that did not see its end.
+    """
+    tries = failures = 0
+    number = 0 if begun is None else int(begun["number"])
     reason = f"no node has room for instance {instance.id}"
-    async for target in _targets(job, instance, planned):
-        if failures > job.spec.migration.retries or number == MAX_TARGETS:
+    under_way = await _under_way(job, instance, begun)
+    async for target in _targets(job, instance, planned, under_way):
+        if failures > job.spec.migration.retries or tries == MAX_TARGETS:
             break
-        number += 1
         order = MoveOrder(instance.id, job.node, target, "cold" if kind == "cold" else "live")
+        if under_way is not None and not tries:
+            order = under_way
+        else:
+            number += 1
+        tries += 1
         status = await _one_try(job, instance, order, number)
         if status.state in (MoveState.DONE, MoveState.LOST):
             return done(f"{instance.id} is on {status.at}")
@@ -36,12 +50,59 @@ async def move_away(job: Job, instance: Instance, kind: str, planned: Move | Non
         failures += status.state is not MoveState.NONE
         reason = f"instance {instance.id} did not move to {target}: {status.message or status.state.value}"
         await _tell(job, order, "failed", status.message)
-    return failed(Code.UPG_MOVE_FAILED if number else Code.UPG_NO_TARGET, reason)
+    return failed(Code.UPG_MOVE_FAILED if tries else Code.UPG_NO_TARGET, reason)
 
 
-async def _targets(job: Job, instance: Instance, planned: Move | None) -> AsyncIterator[str]:
-    """The planned target, then others by the planner's own rules, from the cloud as it is then."""
+def begun_moves(memo: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The latest try of each instance that this task began to move."""
+    return {key.removeprefix(_BEGUN): value for key, value in memo.items() if key.startswith(_BEGUN)}
+
+
+async def settle_left(job: Job, begun: Mapping[str, Mapping[str, Any]], here: Collection[str]) -> None:
+    """See moves to their end whose instance has left the node since a run of this step was cut off."""
+    for instance_id, entry in begun.items():
+        if instance_id not in here:
+            await _settle_one(job, instance_id, entry)
+
+
+async def break_off(job: Job, begun: Mapping[str, Mapping[str, Any]]) -> None:
+    """Abort the moves under way, and see each to its end; its instance stays where it then is."""
+    for instance_id, entry in begun.items():
+        order = _order(job, instance_id, entry)
+        if (await job.ctx.cloud.move_status(order)).state is MoveState.RUNNING:
+            await job.ctx.cloud.abort_move(order)
+        await _settle_one(job, instance_id, entry)
+
+
+async def _settle_one(job: Job, instance_id: str, entry: Mapping[str, Any]) -> None:
+    order = _order(job, instance_id, entry)
+    await _follow(job, order)
+    instance = await job.ctx.cloud.instance(instance_id) or job.inventory.instance_by_id.get(instance_id)
+    if instance is not None:
+        await leave_impact(job, _row(job, instance, order, int(entry["number"])))
+
+
+def _order(job: Job, instance_id: str, entry: Mapping[str, Any]) -> MoveOrder:
+    return MoveOrder(instance_id, job.node, str(entry["target"]), "cold" if entry["kind"] == "cold" else "live")
+
+
+async def _under_way(job: Job, instance: Instance, begun: Mapping[str, Any] | None) -> MoveOrder | None:
+    """The order of an earlier run that is still under way; what else that run held is given back."""
+    if begun is None:
+        return None
+    order = _order(job, instance.id, begun)
+    if (await job.ctx.cloud.move_status(order)).state in (MoveState.RUNNING, MoveState.CONFIRM):
+        return order
+    await leave_impact(job, _row(job, instance, order, int(begun["number"])))
+    return None
+
+
+async def _targets(job: Job, instance: Instance, planned: Move | None, under_way: MoveOrder | None) -> AsyncIterator[str]:
+    """Where the instance is on its way to, the planned target, then others by the planner's own rules, from the cloud then."""
     tried: set[str] = set()
+    if under_way is not None:
+        tried.add(under_way.target)
+        yield under_way.target
     if planned is not None:
         lost = await target_lost(job, planned.target)
         tried.add(planned.target)
@@ -61,7 +122,26 @@ async def _targets(job: Job, instance: Instance, planned: Move | None) -> AsyncI
 
 
 async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int) -> MoveStatus:
-    row = ImpactRow(
+    await job.remember(_BEGUN + instance.id, {"number": number, "target": order.target, "kind": order.kind})
+    row = _row(job, instance, order, number)
+    await enter_impact(job, row)
+    try:
+        await job.ctx.cloud.start_move(order)
+        await _tell(job, order, "started", "")
+        status = await _follow(job, order)
+    except PermanentError as error:
+        unfit = error.code is Code.CLD_NO_VALID_HOST
+        status = MoveStatus(MoveState.NONE if unfit else MoveState.FAILED, order.origin, message=error.message)
+    # Cut off by a time-out, a temporary error or a crash, the move may be under way: its slots stay taken until the
+    # step's repetition, or its undo, has seen the end of it.
+    await leave_impact(job, row)
+    if status.state is MoveState.DONE:
+        await _tell(job, order, "done", "")
+    return status
+
+
+def _row(job: Job, instance: Instance, order: MoveOrder, number: int) -> ImpactRow:
+    return ImpactRow(
         id=f"{job.ref.id}/{instance.id}/{number}",
         campaign=job.ref.campaign,
         node=job.node,
@@ -72,19 +152,6 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int) 
         demand=dict(instance.demand),
         started_at=job.ctx.clock.now(),
     )
-    await enter_impact(job, row)
-    try:
-        await job.ctx.cloud.start_move(order)
-        await _tell(job, order, "started", "")
-        status = await _follow(job, order)
-    except PermanentError as error:
-        unfit = error.code is Code.CLD_NO_VALID_HOST
-        status = MoveStatus(MoveState.NONE if unfit else MoveState.FAILED, order.origin, message=error.message)
-    finally:
-        await leave_impact(job, row)
-    if status.state is MoveState.DONE:
-        await _tell(job, order, "done", "")
-    return status
 
 
 async def _follow(job: Job, order: MoveOrder) -> MoveStatus:

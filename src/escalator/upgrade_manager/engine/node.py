@@ -54,7 +54,9 @@ async def _patience(ctx: Context, ref: TaskRef) -> float:
 async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step], why: Outcome) -> dict[str, Any]:
     """Undo in reverse. What cannot be undone keeps the node out of service, and it is reported."""
     campaign = await ctx.book.campaign(ref.campaign)
-    policy = campaign.spec.failure.on_node_failure if UPGRADE in begun else "rollback-node"
+    # Software that an abort left untouched is no failed upgrade, whatever policy says about those.
+    touched = UPGRADE in begun and why.status is Status.FAILED
+    policy = campaign.spec.failure.on_node_failure if touched else "rollback-node"
     troubles = ["left on what it runs now, by policy"] if policy == "leave" else []
     for step in reversed(begun):
         held = bool(troubles) or policy == "rollback-hold"

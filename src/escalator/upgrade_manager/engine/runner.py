@@ -92,6 +92,8 @@ async def _conclude(ctx: Context, ref: TaskRef, step: Step, outcome: Outcome, du
         changed = replace(changed, ladder=(*task.ladder, rung))
     if outcome.status is Status.DONE and step.ends is not None:
         changed = replace(changed, state=step.ends)
+    if outcome.status is Status.HELD:
+        changed = replace(changed, state=TaskState.HELD)
     event = Event(
         at=now,
         action=f"node.{step.name}",

@@ -27,7 +27,9 @@ async def _do(job: Job) -> Outcome:
     round_number = int(memo.get("round", 1))
     if memo.get("paused_round") == round_number:
         return await _ask_again(job, memo, round_number + 1)
-    answers = await _latest(job, round_number)
+    instances = {i.id: i for i in await job.ctx.cloud.instances_on(job.node, job.spec.migration)}
+    # Who has no instance here any more has no say either.
+    answers = [a for a in await _latest(job, round_number) if instances.keys() & set(a.instances)]
     if any(answer.state == "open" for answer in answers):
         return wait(_until_deadline(job, memo, round_number), "some VNF managers have not answered yet", topic=ANSWERS)
     deferred = [a for a in answers if a.result == "DEFER"]
@@ -37,7 +39,6 @@ async def _do(job: Job) -> Outcome:
     if refused is not None:
         return refused
     planned: dict[str, str] = dict(memo["planned"])
-    instances = {i.id: i for i in await job.ctx.cloud.instances_on(job.node, job.spec.migration)}
     decisions = _decide(planned, answers, instances)
     if isinstance(decisions, Outcome):
         return decisions
@@ -157,9 +158,7 @@ def _decide(planned: Mapping[str, str], answers: Sequence[Answer], instances: Ma
                 continue
             decided = _for_one(instances[instance_id], decisions[instance_id], answer)
             if decided is None:
-                return skip(
-                    Code.UPG_SILENT if answer.state == "silent" else Code.UPG_REJECTED, _why(instance_id, answer, planned)
-                )
+                return skip(_trouble(answer) or Code.UPG_REJECTED, _why(instance_id, answer, planned))
             decisions[instance_id] = decided
     return decisions
 
@@ -184,8 +183,9 @@ def _harmless(planned: str) -> str | None:
 
 
 def _why(instance_id: str, answer: Answer, planned: Mapping[str, str]) -> str:
-    said = "silence" if answer.state == "silent" else f"the answer of {answer.vnfm}"
-    return f"{said} does not allow {planned[instance_id]} of instance {instance_id}"
+    said = {"silent": f"the silence of {answer.vnfm}", "undeliverable": f"a notice that did not reach {answer.vnfm}"}
+    word = said.get(answer.state, f"the answer of {answer.vnfm}")
+    return f"{word} does not allow {planned[instance_id]} of instance {instance_id}"
 
 
 def _told(answers: Sequence[Answer]) -> str:

@@ -19,13 +19,16 @@ def reason_of(campaign: str) -> str:
 
 async def _do(job: Job) -> Outcome:
     found = await job.ctx.cloud.service(job.node)
+    held = await job.changes(KIND)
     ours = found.reason is not None and found.reason.startswith("Escalator campaign ")
     if not found.up:
         return skip(Code.PLN_NODE_STATE, "the node's compute service is down")
-    if not found.enabled and not (ours and await job.changes(KIND)):
+    if not found.enabled and not (ours and held):
         why = found.reason or "no reason given"
         return skip(Code.CLD_FOREIGN_CORDON, f"the node is disabled by someone else: {why}")
-    await job.will_change(KIND, job.node, found.to_json())
+    if not held:
+        # What an earlier attempt found is what is restored; a node that it held is disabled by nobody but us.
+        await job.will_change(KIND, job.node, found.to_json())
     await job.ctx.cloud.cordon(job.node, reason_of(job.ref.campaign))
     return done("no new instance lands on the node")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from escalator.model.codes import Code
-from escalator.model.errors import TemporaryError
+from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.progress import Rung
 from escalator.system_support.port import Check, OperationState, Progress
 from escalator.upgrade_manager.engine.job import Job
@@ -34,8 +34,7 @@ async def _back_up(job: Job) -> Outcome:
 async def _upgrade(job: Job) -> Outcome:
     for number in range(1, TRIES + 1):
         operation = job.operation(f"upgrade-{number}")
-        await job.system.start(job.node, job.release, operation)
-        await job.remember("operation", operation)
+        await _start(job, operation, first=number == 1)
         progress = await follow(job, operation)
         if progress.state in (OperationState.DONE, OperationState.NOT_NEEDED):
             return done("not needed" if progress.state is OperationState.NOT_NEEDED else f"{job.release.id} is installed")
@@ -43,6 +42,17 @@ async def _upgrade(job: Job) -> Outcome:
             break
     last = " / ".join(progress.lines[-LOG_LINES:])
     return failed(Code.SYS_INSTALL, f"the installer ended {progress.state.value} (exit code {progress.exit_code}): {last}")
+
+
+async def _start(job: Job, operation: str, *, first: bool) -> None:
+    """Start the operation. It is written down before: a start whose answer is lost may have begun."""
+    await job.remember("operation", operation)
+    try:
+        await job.system.start(job.node, job.release, operation)
+    except PermanentError:
+        if first:
+            await job.remember("operation", None)
+        raise
 
 
 async def follow(job: Job, operation: str) -> Progress:
@@ -133,6 +143,7 @@ async def _roll_back(job: Job) -> Outcome:
     if backup is None or "rollback" not in job.system.capabilities:
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
     operation = job.operation("rollback")
+    await _until_reachable(job)
     await job.system.rollback(job.node, job.release, backup, operation)
     progress = await follow(job, operation)
     if progress.state not in (OperationState.DONE, OperationState.NOT_NEEDED):
@@ -144,6 +155,13 @@ async def _roll_back(job: Job) -> Outcome:
         return failed(Code.SYS_ROLLBACK, bad.message)
     await job.remember("operation", None)
     return done("the node runs what it ran before")
+
+
+async def _until_reachable(job: Job) -> None:
+    """A node that died under its installer may be on its way back; the step's time-out bounds the wait."""
+    began = job.ctx.clock.now()
+    while await job.system.boot_id(job.node) is None:
+        await _pause(job, began)
 
 
 async def _reboot_after_rollback(job: Job) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
@@ -14,12 +15,14 @@ from escalator.model.progress import Event, Rung
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.engine.moves import move_away
+from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_away, settle_left
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, failed, skip
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.consult import pause
 
 STOPPED = "instance-stopped"
+STAYING = "staying"
+"""Memo of a task: the instances whose stay holds their groups' slots."""
 MOVES = ("live", "cold")
 STAYS = ("in-place", "stop-start", "own")
 
@@ -31,23 +34,28 @@ async def _do(job: Job) -> Outcome:
     strangers = [i for i in here if i not in decisions]
     if strangers:
         return skip(Code.UPG_INSTANCE_LEFT, f"instance {strangers[0]} came to the node although it is cordoned")
-    moved = await _move_all(job, here, decisions)
+    begun = begun_moves(memo)
+    await settle_left(job, begun, here)
+    moved = await _move_all(job, here, decisions, begun)
     if moved is not None:
         return moved
-    stayed = [i for i in here.values() if decisions[i.id] in STAYS and i.running]
-    if job.spec.workloads.default.action != "leave":
-        await _stop_all(job, stayed)
+    # What an earlier run of this step stopped does not run now, and stays all the same.
+    stopped = {row.object_id for row in await job.changes(STOPPED)}
+    stayed = [i for i in here.values() if decisions[i.id] in STAYS and (i.running or i.id in stopped)]
+    await _stay_all(job, stayed)
     return done(f"{sum(d in MOVES for d in decisions.values())} moved, {len(stayed)} stay", stayed=len(stayed))
 
 
-async def _move_all(job: Job, here: Mapping[str, Instance], decisions: Mapping[str, str]) -> Outcome | None:
+async def _move_all(
+    job: Job, here: Mapping[str, Instance], decisions: Mapping[str, str], begun: Mapping[str, Mapping[str, Any]]
+) -> Outcome | None:
     """Move everything that has to leave; None when all of it has left."""
     targets = {move.instance: move for move in job.plan.moves_from.get(job.node, ())}
     leaving = sorted((i for i in here.values() if decisions[i.id] in MOVES), key=lambda i: _turn(targets, i))
     results: list[Outcome] = []
     for start in range(0, len(leaving), job.spec.migration.per_node):
         batch = leaving[start : start + job.spec.migration.per_node]
-        results += await asyncio.gather(*(move_away(job, i, decisions[i.id], targets.get(i.id)) for i in batch))
+        results += await asyncio.gather(*(move_away(job, i, decisions[i.id], targets.get(i.id), begun.get(i.id)) for i in batch))
         if any(r.status is not Status.DONE for r in results):
             break
     worst = next((r for r in results if r.status is not Status.DONE), None)
@@ -66,11 +74,18 @@ def _turn(targets: Mapping[str, object], instance: Instance) -> tuple[float, str
     return (getattr(move, "start_s", float("inf")), instance.id)
 
 
-async def _stop_all(job: Job, instances: Sequence[Instance]) -> None:
-    """Take the groups' slots, put each stop on the sheet, stop, and see it stopped; in declared order."""
+async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
+    """Take the groups' slots, put each stop on the sheet, stop, and see it stopped; in declared order.
+
+    Where policy leaves instances alone nothing is stopped; the upgrade under them is an impact all the same.
+    """
     order = {impact.instance: n for n, impact in enumerate(job.plan.impacts_on.get(job.node, ()))}
+    if instances:
+        await job.remember(STAYING, sorted(i.id for i in instances))
     for instance in sorted(instances, key=lambda i: (order.get(i.id, len(order)), i.id)):
         await enter_impact(job, _stay(job, instance))
+        if job.spec.workloads.default.action == "leave":
+            continue
         await job.will_change(STOPPED, instance.id, {"state": instance.state})
         await job.ctx.cloud.stop(instance.id)
         await _until(job, instance.id, running=False)
@@ -100,9 +115,18 @@ async def start_all(job: Job) -> Outcome:
             if not await _until(job, row.object_id, running=True):
                 return failed(Code.UPG_STUCK_INSTANCE, f"instance {row.object_id} was started and is not active")
             await tell(job, "instance.start", row.object_id)
-            await leave_impact(job, _stay(job, instance))
         await job.put_back(row)
+    for instance_id in (await job.memo()).get(STAYING) or ():
+        instance = await job.ctx.cloud.instance(instance_id) or job.inventory.instance_by_id.get(instance_id)
+        if instance is not None:
+            await leave_impact(job, _stay(job, instance))
     return done(f"{len(rows)} instances run again")
+
+
+async def _undo(job: Job) -> Outcome:
+    """Nothing is on its way any more, and what was stopped runs."""
+    await break_off(job, begun_moves(await job.memo()))
+    return await start_all(job)
 
 
 async def _until(job: Job, instance_id: str, *, running: bool) -> bool:
@@ -129,5 +153,5 @@ async def tell(job: Job, action: str, instance_id: str, message: str = "") -> No
     await job.ctx.store.events.append((event,))
 
 
-VACATE = Step(name="vacate", do=_do, undo=start_all, rung=Rung.VACATED, timeout_s=lambda spec: spec.node.timeouts.vacate_s)
+VACATE = Step(name="vacate", do=_do, undo=_undo, rung=Rung.VACATED, timeout_s=lambda spec: spec.node.timeouts.vacate_s)
 RESUME = Step(name="resume", do=start_all, timeout_s=lambda spec: spec.node.timeouts.verify_s, abortable=False)

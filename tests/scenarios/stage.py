@@ -1,0 +1,262 @@
+"""A simulated Escalator driven by lines of text, in virtual time; what it shows is the transcript.
+
+Every line of a script is one command, `#` begins a comment. Commands:
+
+    world nodes=6 seed=1          a new simulated cloud
+    vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
+    fault kind=upgrade node=...   something goes wrong from now on; `faults none` ends all of it
+    crash NODE [seconds]          a host fails on its own, and is back after that time
+    disable NODE / enable NODE    somebody else takes a node out of service, or back
+    campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
+    plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
+    retry NAME NODE, skip NAME NODE
+    run NAME                      until the campaign has ended or waits for a person
+    until NAME ACTION [NODE] [OUTCOME]  until that event
+    wait SECONDS
+    held NODE...                  these nodes are expected to be out of service at the end
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import yaml
+
+from escalator.model.errors import EscalatorError
+from escalator.model.notice import NoticeType
+from escalator.model.progress import CampaignState, Event, TaskState
+from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
+from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
+from escalator.world.records import VnfmRow
+from escalator.world.rules import Fault
+from escalator.world.world import World
+
+RESTING = (
+    CampaignState.COMPLETED,
+    CampaignState.ABORTED,
+    CampaignState.PAUSED,
+    CampaignState.SUSPENDED,
+)
+PATIENCE_S = 5 * 86400.0
+LOOK_S = 5.0
+
+
+class Stage:
+    """One script's world, and what was shown of it."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.lines: list[str] = []
+        self.held: set[str] = set()
+        self.limit = 0
+        self.sim: Simulation
+        self.world: World
+        self._seen = 0
+        self._stack = AsyncExitStack()
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+    async def play(self, script: str) -> None:
+        for raw in script.splitlines():
+            line = raw.split("#", 1)[0].strip()
+            if not line:
+                continue
+            self.lines.append(f"> {line}")
+            word, *arguments = line.split()
+            command: Callable[..., Any] = getattr(self, f"do_{word}")
+            try:
+                await command(*arguments)
+            except EscalatorError as error:
+                self.lines.append(f"! exit {error.exit_code} {error.code.value}: {error.message} {error.remedy}".rstrip())
+            await self._events()
+
+    # -- commands
+
+    async def do_world(self, *settings: str) -> None:
+        numbers = {key: int(value) for key, value in (s.split("=") for s in settings)}
+        self.world = World.in_memory(self.clock)
+        self.world.seed(**numbers)
+        self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
+        await import_release(self.sim.store, RELEASE, self.clock.now())
+
+    async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
+        row: VnfmRow = self.world.vnfms.get(name)
+        self.world.vnfms.behave(name, behaviour, delay_s=float(delay_s) if delay_s else row.delay_s)  # type: ignore[arg-type]
+
+    async def do_fault(self, *fields: str) -> None:
+        self.world.faults.add(Fault.model_validate(_nested(fields), strict=False))
+
+    async def do_faults(self, what: str) -> None:
+        assert what == "none"
+        self.world.faults.clear()
+
+    async def do_crash(self, node: str, down_s: str = "") -> None:
+        self.world.hosts.crash(node, down_s=float(down_s) if down_s else None)
+
+    async def do_disable(self, node: str) -> None:
+        self.world.hosts.cordon(node, "a disk is being replaced")
+
+    async def do_enable(self, node: str) -> None:
+        self.world.hosts.restore(node, enabled=True, reason=None)
+
+    async def do_campaign(self, name: str, *settings: str) -> None:
+        given = _nested(settings)
+        spec = {
+            "release": RELEASE.id,
+            "mode": "smooth",
+            "scope": {"select": {"role": "compute"}},
+            "node": {"driver": "simulated"},
+            **given,
+        }
+        document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": name}, "spec": spec}
+        await self.sim.campaigns.create(json.dumps(document))
+
+    async def do_plan(self, name: str) -> None:
+        plan = await self.sim.campaigns.plan(name)
+        words = "smooth" if plan.smooth else "not smooth"
+        stays = f"{len(plan.impacts)} stay" if plan.impacts else "none stays"
+        self.lines.append(f"  {words}: {plan.totals.nodes} nodes, {plan.totals.moves} moves, {stays}")
+        self.lines += [f"  {c.code} {c.message}; {c.remedy}" for c in plan.conditions if not c.ok]
+        self.lines += [f"  not upgraded: {n.node}: {n.reason}" for n in plan.totals.not_upgraded]
+        campaign = await self.sim.ctx.book.campaign(name)
+        self.limit = max(
+            self.limit, campaign.spec.waves.limit(sum(map(campaign.spec.scope.includes, self.world.inventory().nodes)))
+        )
+
+    async def do_start(self, name: str, flag: str = "") -> None:
+        await self.sim.campaigns.start(name, accept_drift=flag == "accept_drift")
+
+    async def do_pause(self, name: str) -> None:
+        await self.sim.campaigns.pause(name)
+
+    async def do_resume(self, name: str) -> None:
+        await self.sim.campaigns.resume(name)
+
+    async def do_abort(self, name: str) -> None:
+        await self.sim.campaigns.abort(name)
+
+    async def do_retry(self, name: str, node: str) -> None:
+        await self.sim.campaigns.retry(name, node)
+
+    async def do_skip(self, name: str, node: str) -> None:
+        await self.sim.campaigns.skip(name, node)
+
+    async def do_run(self, name: str) -> None:
+        end = self.clock.now() + PATIENCE_S
+        while self.clock.now() < end:
+            view = await self.sim.campaigns.show(name)
+            busy = any(task.state is TaskState.RUNNING for task in view.tasks)
+            if view.row.state in RESTING and not busy:
+                if view.row.state in (CampaignState.COMPLETED, CampaignState.ABORTED):
+                    await self.sim.engine.result(f"campaign/{name}")
+                return
+            await self.clock.sleep(LOOK_S)
+        raise AssertionError(f"campaign {name} does not come to rest: {await self._standing(name)}")
+
+    async def do_until(self, name: str, action: str, *more: str) -> None:
+        """Until the event with that action, and with these other words in it."""
+        end = self.clock.now() + PATIENCE_S
+        while self.clock.now() < end:
+            for event in await self.sim.store.events.read(self._seen, campaign=name, limit=100_000):
+                said = (event.node, event.object_id, event.outcome)
+                if event.action == action and all(word in said for word in more):
+                    return
+            await self.clock.sleep(LOOK_S)
+        raise AssertionError(f"no {action} {more} came")
+
+    async def do_wait(self, seconds: str) -> None:
+        await self.clock.sleep(float(seconds))
+
+    async def do_show(self, name: str) -> None:
+        self.lines += await self._standing(name)
+
+    async def do_held(self, *nodes: str) -> None:
+        self.held |= set(nodes)
+
+    # -- what is shown
+
+    async def _standing(self, name: str) -> list[str]:
+        view = await self.sim.campaigns.show(name)
+        lines = [f"  {name} {view.row.state.value} {view.done}/{view.total} {view.row.code} {view.row.reason}".rstrip()]
+        lines += [f"  {t.node} attempt {t.attempt} {t.state.value} {t.code} {t.message}".rstrip() for t in view.tasks]
+        return [*lines, *(f"  next: {verb}" for verb in view.next)]
+
+    async def _events(self) -> None:
+        if not hasattr(self, "sim"):
+            return
+        for event in await self.sim.store.events.read(self._seen, limit=100_000):
+            self._seen = event.seq
+            if event.outcome != "started":
+                self.lines.append(self._told(event))
+
+    def _told(self, event: Event) -> str:
+        seconds = round(event.at - EPOCH_S)
+        clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        about = event.object_id if event.object_id not in (None, event.node) else ""
+        words = [clock, event.action, event.node or "", about or "", event.outcome or "", event.code or "", event.message]
+        if event.action == "instance.move":
+            words.append(f"{event.data['kind']} to {event.data['to']}")
+        return "  " + " ".join(word for word in words if word)
+
+    # -- what holds at the end of every script
+
+    async def invariants(self) -> Sequence[str]:
+        """What is broken, one line each."""
+        broken = [f"incident: {incident}" for incident in self.world.audit.incidents]
+        if self.world.audit.most_unavailable() > self.limit:
+            broken.append(f"{self.world.audit.most_unavailable()} nodes out of service at once, the limit is {self.limit}")
+        inventory = self.world.inventory()
+        out = {node.id for node in inventory.nodes if node.maintenance or node.state == "down"}
+        if out != self.held:
+            broken.append(f"out of service: {sorted(out)}, expected: {sorted(self.held)}")
+        broken += [f"{i.id} is {i.state}" for i in inventory.instances if not i.running and i.node not in self.held]
+        groups = self.world.audit.group_peaks()
+        for group in inventory.groups:
+            limit = group.limit(len(inventory.members.get(group.id, ())))
+            if groups.get(group.id, 0) > limit:
+                broken.append(f"group {group.id}: {groups[group.id]} impacted at once, the limit is {limit}")
+        slots = {slot.node for slot in await self.sim.store.admission.node_slots()}
+        if not slots <= self.held:
+            broken.append(f"slots of nodes in service: {sorted(slots - self.held)}")
+        for row in await self.sim.campaigns.list():
+            broken += [f"impact is open: {i}" for i in await self.sim.store.admission.impacts(row.name) if i.ended_at is None]
+        sheet = {row.node for row in await self.sim.store.restorations.open()}
+        if not sheet <= self.held:
+            broken.append(f"on the sheet although in service: {sorted(sheet - self.held)}")
+        broken += await self._counted_twice()
+        return broken
+
+    async def _counted_twice(self) -> list[str]:
+        notices = [n for n in await self.sim.store.notices.list() if n.type is NoticeType.HOST_MAINTENANCE_UPCOMING]
+        found = []
+        for notice in notices:
+            kept = [r for r in await self.sim.store.notices.replies(notice.id) if r["verdict"] == "accepted"]
+            if sum(r["reply"]["result"] != "DEFER" for r in kept) > 1:
+                found.append(f"{len(kept)} replies to notice {notice.id} were counted")
+        return found
+
+
+@asynccontextmanager
+async def staged() -> AsyncIterator[Stage]:
+    stage = Stage()
+    try:
+        yield stage
+    finally:
+        await stage.close()
+
+
+def _nested(settings: Sequence[str]) -> dict[str, Any]:
+    """`a.b=1 c=x` as `{"a": {"b": 1}, "c": "x"}`."""
+    found: dict[str, Any] = {}
+    for setting in settings:
+        path, _, text = setting.partition("=")
+        *parents, last = path.split(".")
+        place = found
+        for part in parents:
+            place = place.setdefault(part, {})
+        place[last] = yaml.safe_load(text)
+    return found
