@@ -1,0 +1,72 @@
+"""A VNF manager in one file: takes Escalator's notices and answers them. Needs Python only.
+
+    python3 docs/examples/vnfm.py 9000
+
+What a real one does in `switch_over` takes time; the notice's `replyBy` says how much there is.
+"""  # noqa: INP001 - no package: one file to copy
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.request import Request, urlopen
+
+SEEN: set[str] = set()
+"""Ids of the notices that came."""
+
+
+def switch_over(resource: dict) -> str:
+    """Move the business of one VM elsewhere, and say what may happen to the VM now."""
+    return "LIVE_MIGRATE" if resource["plannedAction"] == "live" else "MOVED"
+
+
+def reply_to(notice: dict) -> dict:
+    """The reply to a notice that asks."""
+    chosen = {r["resourceId"]: switch_over(r) for r in notice["affectedResources"]}
+    return {"result": "ACK", "instances": {i: d for i, d in chosen.items() if d in notice["allowedActions"]}}
+
+
+def put(uri: str, reply: dict) -> None:
+    """Send the reply; the same reply again does no harm, so it can be repeated after a failure."""
+    body = json.dumps(reply).encode()
+    headers = {"Content-Type": "application/json", "Version": "1.0.0"}
+    with urlopen(Request(uri, body, headers, method="PUT"), timeout=10) as answer:  # noqa: S310 - the notice's own address
+        say(f"  replied {reply['result']} {reply['instances']} -> {answer.status}")
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)  # noqa: T201 - a program for the terminal
+
+
+class Notices(BaseHTTPRequestHandler):
+    """Answers the two requests that Escalator makes."""
+
+    def do_GET(self) -> None:
+        """`escalator vnfm test` asks whether somebody is here."""
+        self.confirm()
+
+    def do_POST(self) -> None:
+        """A notice. Confirm at once, work afterwards; the same id may come twice."""
+        notice = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.confirm()
+        if notice["id"] in SEEN:
+            return
+        SEEN.add(notice["id"])
+        say(f"{notice['notificationType']} {notice['campaignId']} {notice.get('hostId', '')}")
+        if "replyUri" in notice:
+            Thread(target=lambda: put(notice["replyUri"], reply_to(notice))).start()
+
+    def confirm(self) -> None:
+        """204: taken."""
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing about each request."""
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 9000
+    say(f"listening on http://127.0.0.1:{port}/notices")
+    ThreadingHTTPServer(("127.0.0.1", port), Notices).serve_forever()
