@@ -29,7 +29,7 @@ LETTERS: Mapping[str, str] = {
     Rung.VERIFIED: "v",
     Rung.AVAILABLE: "A",
 }
-LEGEND = "Staged Cordoned Notified Vacated BackedUp Upgraded Rebooted verified Available"
+LEGEND = "Stage Cordon Notify Vacate Backup Upgrade Reboot verify Available"
 """Words behind the ladder's letters. Selected is no step of its own: a node that has begun was selected."""
 COLOURS: Mapping[str, str] = {
     "running": "bold cyan",
@@ -48,20 +48,29 @@ COLOURS: Mapping[str, str] = {
 _URGENCY = ("failed", "held", "running", "rolled-back", "skipped", "done", "pending")
 """Which nodes are shown first when not all fit."""
 BAR_CELLS = 40
-HEAD_LINES = 10
-"""Lines around the table of nodes."""
+MOST_WAITS = 5
+"""Answers that are waited for, named before the rest is counted."""
+HEAD_LINES = 8
+"""Lines around the table of nodes that are always there."""
 
 
 def screen(view: View, now: float, height: int | None = None) -> RenderableType:
     """The whole campaign; `height` is how many lines there are, None for all nodes."""
-    room = None if height is None else max(3, height - HEAD_LINES - len(view.get("waiting", ())))
-    parts: list[RenderableType] = [header(view), *waiting_lines(view, now)]
+    waiting = list(waiting_lines(view, now))
+    around = HEAD_LINES + bool(view.get("reason")) + len(waiting) + len(view.get("next", ()))
+    room = None if height is None else max(3, height - around)
+    parts: list[RenderableType] = [header(view), *waiting]
     if view.get("tasks"):
         parts += [Text(), node_table(view["tasks"], now, room), Text()]
         parts.append(Text(f"ladder: {LEGEND}", style="dim"))
-    if view.get("next"):
-        parts.append(Text("next: " + "   ".join(view["next"]), style="dim"))
+    for index, command in enumerate(view.get("next", ())):
+        parts.append(Text(f"{'      ' if index else 'next: '}{command}", style="" if state_waits(view) else "dim"))
     return Group(*parts)
+
+
+def state_waits(view: View) -> bool:
+    """Whether nothing goes on until a person says so."""
+    return view["state"] in ("suspended", "paused", "planned", "draft")
 
 
 def header(view: View) -> RenderableType:
@@ -79,14 +88,14 @@ def header(view: View) -> RenderableType:
     if progress and progress["total"]:
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=progress["total"], completed=progress["ended"], width=BAR_CELLS)
-        grid.add_row(bar, Text(counts(progress) + wave(view)), Text(left(view), style="bold"))
-        parts.append(grid)
+        grid.add_row(bar, Text(f"{progress['percent']:3.0f} %"), Text(left(view), style="bold"))
+        parts += [grid, Text(counts(progress) + wave(view))]
     return Group(*parts)
 
 
 def counts(progress: Mapping[str, Any]) -> str:
     """`3 of 8 nodes, 2 running, 1 failed`: zeros are not said."""
-    said = [f"{progress['ended']} of {progress['total']} nodes ({progress['percent']:.0f} %)"]
+    said = [f"{progress['ended']} of {progress['total']} nodes"]
     said += [f"{progress[word]} {word}" for word in ("running", "held", "failed", "skipped") if progress.get(word)]
     return ", ".join(said)
 
@@ -105,7 +114,8 @@ def left(view: View) -> str:
 
 def waiting_lines(view: View, now: float) -> Iterable[Text]:
     """Whom the campaign waits for, since when and until when."""
-    for wait in view.get("waiting", ()):
+    waits = view.get("waiting", ())
+    for wait in waits[:MOST_WAITS]:
         line = Text(f"waiting for {wait['vnfm']}", style="magenta")
         if wait.get("node"):
             line.append(f" about {wait['node']}")
@@ -117,6 +127,8 @@ def waiting_lines(view: View, now: float) -> Iterable[Text]:
         if not wait.get("delivered", True):
             line.append(" (not delivered yet)", style="red")
         yield line
+    if len(waits) > MOST_WAITS:
+        yield Text(f"… and for {len(waits) - MOST_WAITS} more answers", style="magenta")
 
 
 def node_table(tasks: Sequence[View], now: float, room: int | None = None) -> RenderableType:
@@ -130,7 +142,10 @@ def node_table(tasks: Sequence[View], now: float, room: int | None = None) -> Re
         right = name in ("Wave", "For")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "Message", overflow="ellipsis")
     for task in shown:
-        table.add_row(*_cells(task, now))
+        message = _message(task)
+        # On a screen of limited height each node has one line, whatever it has to say.
+        message.no_wrap, message.overflow = (True, "ellipsis") if room is not None else (False, "fold")
+        table.add_row(*_cells(task, now), message)
     if len(shown) == len(tasks):
         return table
     return Group(table, Text(f"… and {len(tasks) - len(shown)} more", style="dim"))
@@ -180,7 +195,6 @@ def _cells(task: View, now: float) -> tuple[RenderableType, ...]:
     state = str(task["state"])
     since = seconds_of(task.get("updated_at"))
     age = span(now - since) if since is not None and state in ("running", "held") else ""
-    code = f"{task['code']} " if task.get("code") else ""
     attempt = f" #{task['attempt']}" if task.get("attempt", 1) > 1 else ""
     colour = COLOURS.get(state, "")
     return (
@@ -190,8 +204,12 @@ def _cells(task: View, now: float) -> tuple[RenderableType, ...]:
         ladder(task),
         str(task.get("step", "")) if state not in ("done", "pending") else "",
         age,
-        Text(f"{code}{task.get('message', '')}"),
     )
+
+
+def _message(task: View) -> Text:
+    code = f"{task['code']} " if task.get("code") else ""
+    return Text(f"{code}{task.get('message', '')}" if task["state"] != "done" else "")
 
 
 def _urgency(task: View) -> tuple[int, float]:
