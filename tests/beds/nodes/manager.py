@@ -39,7 +39,7 @@ class Manager:
     def driver(self, **changes: object) -> PackagesSystem:
         """A fresh driver, as after a restart of the manager."""
         source = Source(self._url, self.store.repository.public_key)
-        return PackagesSystem(System(ssh=self.ssh(**changes)), self._credentials, source, self.clock, settle_s=self._settle_s)
+        return PackagesSystem(System(ssh=self.ssh(**changes), settle_s=self._settle_s), self._credentials, source, self.clock)
 
     async def release(self, version: str) -> Release:
         return await self.store.get(f"nfvi-agent/{version}")

@@ -25,8 +25,6 @@ QUICK_S = 60.0
 """A script that only looks or starts something: seconds, on a busy node."""
 LONG_S = 1800.0
 """Staging and backup carry files; a node with a slow disk and gigabytes of state still fits."""
-SETTLE_S = 30.0
-"""How long a daemon may take to come up after its package was configured."""
 SETTLE_POLL_S = 1.0
 FOREVER = ("Hash Sum mismatch", "signatures couldn't be verified", "is not signed", "Unable to locate package", "was not found")
 """What apt says when fetching again will bring the same: the files or the repository are wrong."""
@@ -46,11 +44,11 @@ class PackagesSystem:
     name = "packages"
     capabilities = frozenset({"stage", "backup", "rollback", "reboot"})
 
-    def __init__(self, settings: System, credentials: Path, source: Source, clock: Clock, *, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, settings: System, credentials: Path, source: Source, clock: Clock) -> None:
         self._ssh = Ssh(settings.ssh, credentials)
         self._source = source
         self._clock = clock
-        self._settle_s = settle_s
+        self._settle_s = settings.settle_s
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
