@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.inventory import Instance, Inventory
+from escalator.model.inventory import Instance
 from escalator.model.plan import Condition
-from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck
+from escalator.upgrade_manager.planner.actions import Stuck
 from escalator.upgrade_manager.planner.scope import ScopedNodes
 from escalator.upgrade_manager.planner.waves import Unplaced
 
@@ -53,16 +53,12 @@ def state_condition(stuck: Sequence[tuple[Instance, Stuck]]) -> Condition:
     return _fails(Code.PLN_INSTANCE_STATE, _names([s.reason for _, s in blocked]), blocked[0][1].remedy)
 
 
-def group_condition(inventory: Inventory, actions: Mapping[str, Action]) -> Condition:
-    """No group forbids every impact of members that have to be impacted."""
-    frozen = []
-    for group in inventory.groups:
-        members = inventory.members.get(group.id, ())
-        hit = [m for m in members if m.id in actions and not _offline(actions[m.id])]
-        if hit and group.limit(len(members)) < 1:
-            frozen.append(f"group {group.id} allows no member to be impacted and {len(hit)} have to be")
-    if frozen:
-        return _fails(Code.PLN_GROUP, _names(frozen), "let the group's limit allow one member, or exclude its nodes")
+def group_condition(blocked: Mapping[str, str]) -> Condition:
+    """No group's limit or affinity keeps a node from being upgraded; `blocked` gives the reason per node."""
+    if blocked:
+        said = [f"{node}: {reason}" for node, reason in sorted(blocked.items())]
+        remedy = "raise the limits of the groups named by what is missing, spread their members, or exclude these nodes"
+        return _fails(Code.PLN_GROUP, _names(said), remedy)
     return _holds(Code.PLN_GROUP, "every group's limit can hold")
 
 
@@ -85,10 +81,6 @@ def _shape(instances: Sequence[Instance]) -> str:
         for resource, amount in instance.demand.items():
             need[resource] = max(need[resource], amount * instance.numa_span)  # type: ignore[assignment]
     return ", ".join(f"{resource} {amount:g}" for resource, amount in sorted(need.items()))
-
-
-def _offline(action: Action) -> bool:
-    return isinstance(action, Stays) and action.kind == "offline"
 
 
 def _names(items: Sequence[str]) -> str:

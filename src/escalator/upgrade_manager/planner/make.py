@@ -9,6 +9,7 @@ from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Bounds, Condition, NotUpgraded, Plan, Totals
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stuck, action_for
+from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.room import Room
 from escalator.upgrade_manager.planner.schedule import Scheduler, Timetable
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
@@ -24,12 +25,17 @@ def make_plan(campaign: Campaign, inventory: Inventory, managed: Collection[str]
     scope = select(campaign, inventory)
     actions = _actions(campaign, inventory, scope.eligible, managed)
     stuck = _stuck(inventory, scope.eligible, actions)
-    free = [node for node in scope.eligible if node.id not in stuck]
+    blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id not in stuck], actions)
+    free = [node for node in scope.eligible if node.id not in stuck and node.id not in blocked]
     limit = campaign.spec.waves.limit(scope.count)
     waves, unplaced = _search(campaign, inventory, scope, actions, free, limit)
     table = Scheduler(campaign, inventory).run(waves)
-    checks = _conditions(campaign, inventory, scope, limit, actions, unplaced)
-    left = {**scope.left_out, **{n.id: "already upgraded" for n in scope.upgraded}, **stuck}
+    checks = (
+        *_conditions(inventory, scope, limit, actions),
+        c.group_condition(blocked),
+        c.capacity_condition(unplaced, campaign),
+    )
+    left = {**scope.left_out, **{n.id: "already upgraded" for n in scope.upgraded}, **stuck, **blocked}
     left |= {u.node.id: u.reason for u in unplaced}
     left |= {n.id: "no room under max_unavailable" for n in free if n.id not in left and limit <= scope.unavailable}
     bounds = _bounds(inventory, campaign, scope, table, actions)
@@ -69,22 +75,13 @@ def _search(
     return WaveSearch(inventory, room, actions, scope.upgraded).run(free, width)
 
 
-def _conditions(
-    campaign: Campaign,
-    inventory: Inventory,
-    scope: ScopedNodes,
-    limit: int,
-    actions: Mapping[str, Action],
-    unplaced: Sequence[Unplaced],
-) -> tuple[Condition, ...]:
+def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: Mapping[str, Action]) -> tuple[Condition, ...]:
     stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
     return (
         c.scope_condition(scope),
         c.availability_condition(scope, limit),
         c.pinned_condition(stuck),
         c.state_condition(stuck),
-        c.group_condition(inventory, actions),
-        c.capacity_condition(unplaced, campaign),
     )
 
 

@@ -45,12 +45,19 @@ class Room:
         for group in instance.groups:
             self._groups[node][group] -= 1
 
-    def fit(self, instance: Instance, target: Node) -> tuple[int, ...] | None:
-        """NUMA entries of the target that can take the instance; None when it does not fit or may not be there."""
-        if not self._allowed(instance, target):
+    def fit(self, instance: Instance, target: Node, *, renewed: bool = False) -> tuple[int, ...] | None:
+        """NUMA entries of the target that can take the instance; None when it does not fit or may not be there.
+
+        `renewed`: the target's hypervisor is upgraded before, so what the inventory tells of it does not count.
+        """
+        if not self._allowed(instance, target, renewed=renewed):
             return None
         cells = [cell for cell, capacity in enumerate(target.numa) if self._holds(instance, target.id, cell, capacity)]
         return next(combinations(cells, instance.numa_span), None)
+
+    def policy(self, group: str) -> str:
+        """The placement policy of a group."""
+        return self._inventory.group_by_id[group].policy
 
     def fill(self, node: Node) -> float:
         """How full the node's scarcest resource is, 0 to 1."""
@@ -73,9 +80,11 @@ class Room:
             for resource, amount in instance.demand.items()
         )
 
-    def _allowed(self, instance: Instance, target: Node) -> bool:
+    def _allowed(self, instance: Instance, target: Node, *, renewed: bool) -> bool:
         origin, needs = self._nodes[instance.node], instance.requires
-        if target.id == origin.id or target.nova_cell != origin.nova_cell:
+        if target.id == origin.id or target.nova_cell != origin.nova_cell or "compute" not in target.roles:
+            return False
+        if not renewed and _older(target, origin):
             return False
         if needs.az is not None and target.az != needs.az:
             return False
@@ -89,3 +98,13 @@ class Room:
     def _conflicts(self, group: str, node: str) -> bool:
         policy = self._inventory.group_by_id[group].policy
         return policy == "anti-affinity" and self._groups[node][group] > 0
+
+
+def _older(target: Node, origin: Node) -> bool:
+    """Whether the target's hypervisor is older: an instance does not go back to it."""
+    new, old = target.versions.get("hypervisor"), origin.versions.get("hypervisor")
+    return new is not None and old is not None and _parts(new) < _parts(old)
+
+
+def _parts(version: str) -> tuple[tuple[int, str], ...]:
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.replace("-", ".").split("."))

@@ -16,24 +16,23 @@ class ScopedNodes:
     eligible: tuple[Node, ...]
     upgraded: tuple[Node, ...]
     left_out: Mapping[str, str]
+    unavailable: int
+    """How many nodes in scope are out of service already: they count against `max_unavailable`."""
 
     @property
     def count(self) -> int:
         """How many nodes are in scope."""
         return len(self.eligible) + len(self.upgraded) + len(self.left_out)
 
-    @property
-    def unavailable(self) -> int:
-        """How many nodes in scope are out of service already: they count against `max_unavailable`."""
-        return len(self.left_out)
-
 
 def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
     """Sort the nodes of the scope into those to upgrade, those that are upgraded already, and those left out."""
     eligible, upgraded, left_out = [], [], {}
+    unavailable = 0
     for node in inventory.nodes:
         if not campaign.spec.scope.includes(node):
             continue
+        unavailable += node.state == "down" or node.maintenance
         reason = unavailable_reason(node)
         if reason is not None:
             left_out[node.id] = reason
@@ -41,7 +40,7 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
             upgraded.append(node)
         else:
             eligible.append(node)
-    return ScopedNodes(tuple(eligible), tuple(upgraded), left_out)
+    return ScopedNodes(tuple(eligible), tuple(upgraded), left_out, unavailable)
 
 
 def unavailable_reason(node: Node) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
-from escalator.upgrade_manager.planner.placement import Target, choose_target
+from escalator.upgrade_manager.planner.placement import Target, place_together
 from escalator.upgrade_manager.planner.room import Room
 
 
@@ -110,15 +110,29 @@ class WaveSearch:
             if isinstance(action, Stays):
                 stays.append((instance, action))
                 continue
-            kind = action.kind if isinstance(action, Leaves) else "live"
-            target = choose_target(instance, self._room, self._upgraded, later)
-            if target is None:
+            if any(other.instance is instance for other in placed):
+                continue
+            bundle = self._bundle(instance)
+            targets = place_together(bundle, self._room, self._upgraded, later)
+            if targets is None:
                 for other in placed:
                     self._room.leave(other.instance, other.target.node.id, other.target.cells)
-                return Unplaced(node, instance, f"no node has room for instance {instance.id}")
-            self._room.take(instance, target.node.id, target.cells)
-            placed.append(Placed(instance, kind, target))
+                return Unplaced(node, instance, f"no node has room for {_said(bundle)}")
+            placed += [Placed(i, self._kind(i), target) for i, target in zip(bundle, targets, strict=True)]
         return NodeTurn(node, tuple(placed), tuple(stays))
+
+    def _bundle(self, instance: Instance) -> list[Instance]:
+        """The instance with those on its node that hard affinity makes leave with it, directly or by others."""
+        bundle = [instance]
+        for member in bundle:  # grows
+            tied = {g for g in member.groups if self._room.policy(g) == "affinity"}
+            if tied:
+                bundle += [i for i in self._by_node[instance.node] if i not in bundle and tied & set(i.groups)]
+        return bundle
+
+    def _kind(self, instance: Instance) -> str:
+        action = self._actions[instance.id]
+        return action.kind if isinstance(action, Leaves) else "live"
 
     def _finish(self, wave: Sequence[NodeTurn]) -> None:
         for turn in wave:
@@ -127,6 +141,12 @@ class WaveSearch:
                 self._by_node[turn.node.id].remove(placed.instance)
                 self._by_node[placed.target.node.id].append(_moved(placed))
             self._upgraded.append(turn.node)
+
+
+def _said(bundle: Sequence[Instance]) -> str:
+    if len(bundle) == 1:
+        return f"instance {bundle[0].id}"
+    return "instances " + ", ".join(i.id for i in bundle) + " together, as affinity demands"
 
 
 def _moved(placed: Placed) -> Instance:

@@ -1,0 +1,49 @@
+"""What groups forbid for a whole node, whenever its turn comes: more members on it than may be impacted at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from escalator.model.inventory import Inventory, Node
+from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
+
+
+def blocked_by_groups(inventory: Inventory, nodes: Sequence[Node], actions: Mapping[str, Action]) -> dict[str, str]:
+    """The nodes that the limits of groups, or hard affinity, keep from being upgraded, each with the reason."""
+    down = _down(inventory)
+    found: dict[str, str] = {}
+    for node in nodes:
+        reason = _reason(inventory, node, actions, down)
+        if reason is not None:
+            found[node.id] = reason
+    return found
+
+
+def _down(inventory: Inventory) -> Counter[str]:
+    """Members of each group on nodes that are down: they count as impacted."""
+    nodes = (node.id for node in inventory.nodes if node.state == "down")
+    return Counter(g for node in nodes for i in inventory.instances_by_node.get(node, ()) for g in i.groups)
+
+
+def _reason(inventory: Inventory, node: Node, actions: Mapping[str, Action], down: Counter[str]) -> str | None:
+    staying: Counter[str] = Counter()
+    leaving: Counter[str] = Counter()
+    present: Counter[str] = Counter()
+    for instance in inventory.instances_by_node.get(node.id, ()):
+        action = actions[instance.id]
+        present.update(instance.groups)
+        if isinstance(action, Leaves):
+            leaving.update(instance.groups)
+        elif isinstance(action, Stays) and action.kind != "offline":
+            staying.update(instance.groups)
+    for name in sorted(present):
+        group = inventory.group_by_id[name]
+        allowed = group.limit(len(inventory.members[name])) - down[name]
+        at_once = max(staying[name], min(leaving[name], 1))
+        if at_once > allowed:
+            more = f", {down[name]} of them on nodes that are down" if down[name] else ""
+            return f"group {name} allows {max(allowed, 0)} members to be impacted{more}, and here {at_once} would be at once"
+        if group.policy == "affinity" and 0 < leaving[name] < present[name]:
+            return f"members of affinity group {name} leave together or not at all, and one of them has to stay"
+    return None
