@@ -167,13 +167,14 @@ def _drivers(
     # openstacksdk and asyncssh take a second to import: only who uses them pays for it.
     from escalator.cloud_manager.openstack.driver import OpenStackCloud  # noqa: PLC0415
     from escalator.system_support.command import CommandSystem  # noqa: PLC0415
-    from escalator.system_support.packages.driver import PackagesSystem  # noqa: PLC0415
+    from escalator.system_support.packages.driver import PackagesSystem, Source  # noqa: PLC0415
 
     cloud = OpenStackCloud(settings.cloud)
     stack.callback(cloud.close)
-    systems: dict[str, SystemSupport] = {"packages": PackagesSystem(settings, importer, clock)}
+    source = Source(settings.repository.url, importer.repository.public_key)
+    systems: dict[str, SystemSupport] = {"packages": PackagesSystem(settings.system, settings.credentials, source, clock)}
     if settings.system.command.argv:
-        systems["command"] = CommandSystem(settings, clock)
+        systems["command"] = CommandSystem(settings.system.command, settings.state, os.environ)
     return cloud, systems, None
 
 

@@ -100,8 +100,8 @@ class CloudManager(Protocol):
         """The node now: capacity, traits, versions. Raises PermanentError with `CLD_NOT_FOUND` when there is none."""
         ...
 
-    async def unavailable(self) -> Mapping[str, str]:
-        """Nodes whose compute service is down or disabled now, each with the reason; cheap enough to ask often."""
+    async def unavailable(self) -> Mapping[str, ServiceState]:
+        """The compute services that are down or disabled now, by node; cheap enough to ask often."""
         ...
 
     async def service(self, node: str) -> ServiceState:

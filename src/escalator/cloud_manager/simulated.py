@@ -48,9 +48,9 @@ class SimulatedCloud:
         """The node now. Raises PermanentError (`CLD_NOT_FOUND`) when there is none."""
         return self._world.hosts.get(node)
 
-    async def unavailable(self) -> Mapping[str, str]:
-        """Nodes whose compute service is down or disabled now, each with the reason."""
-        return self._world.hosts.unavailable()
+    async def unavailable(self) -> Mapping[str, ServiceState]:
+        """The compute services that are down or disabled now, by node."""
+        return {node: await self.service(node) for node in self._world.hosts.unavailable()}
 
     async def service(self, node: str) -> ServiceState:
         """State of the node's compute service. Raises PermanentError when there is none."""
