@@ -50,7 +50,7 @@ class Manager:
             found = await driver.poll(node, operation, cursor)
             if found.state is not OperationState.RUNNING:
                 return found
-            await self.clock.sleep(0.1)
+            await self.clock.sleep(0.25)
 
     async def upgrade(self, driver: PackagesSystem, node: str, version: str, operation: str) -> Progress:
         """Stage, start and follow."""

@@ -27,10 +27,10 @@ class PackagesHarness:
         return made
 
     def restarted(self) -> SystemSupport:
-        return self._manager.driver(connect_timeout_s=2.0)
+        return self._manager.driver(connect_timeout_s=3.0)
 
     async def lapse(self) -> None:
-        await self._manager.clock.sleep(0.1)
+        await self._manager.clock.sleep(0.2)
 
     @asynccontextmanager
     async def unreachable(self) -> AsyncIterator[None]:

@@ -28,7 +28,7 @@ async def prepared(manager: Manager, kind: Kind = "ns") -> tuple[PackagesSystem,
     """A driver and a node on 1.0.0."""
     node = f"interrupted-{next(_numbers)}"
     manager.bed.add_many([node], kind)
-    driver = manager.driver(connect_timeout_s=2.0)
+    driver = manager.driver(connect_timeout_s=3.0)
     assert (await manager.upgrade(driver, node, "1.0.0", "first")).state is OperationState.DONE
     return driver, node
 

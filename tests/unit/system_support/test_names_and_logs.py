@@ -32,17 +32,22 @@ def test_a_line_that_is_still_being_written_waits_for_its_end() -> None:
     assert (found.lines, found.cursor) == (("two",), 17)
 
 
-@given(st.lists(st.binary(max_size=30)), st.data())
+@given(st.lists(st.binary(max_size=10), max_size=6), st.data())
 def test_lines_read_in_pieces_are_the_lines_of_the_whole(parts: list[bytes], data: st.DataObject) -> None:
     log = b"\n".join(part.replace(b"\r", b"").replace(b"\n", b"") for part in parts)
     lines: list[str] = []
     cursor = 0
     while cursor < len(log):
-        written = data.draw(st.integers(cursor, len(log)))
+        written = data.draw(st.integers(cursor + 1, len(log)))
         state = OperationState.DONE if written == len(log) else OperationState.RUNNING
         found = progress(state, None, log[cursor:written], cursor)
         lines += found.lines
+        assert found.cursor in (cursor, log.rfind(b"\n", 0, written) + 1, len(log))
         cursor = found.cursor
+        if cursor < written:  # the rest is the beginning of a line: it comes with the line's end
+            found = progress(OperationState.DONE, None, log[cursor:], cursor)
+            lines += found.lines
+            cursor = found.cursor
     assert lines == list(progress(OperationState.DONE, 0, log, 0).lines)
 
 

@@ -1,6 +1,7 @@
 # stage.sh KEY SOURCES CONF PIN...: makes our repository known to this node and fetches the pins. Installs nothing.
 put() { printf '%s\n' "$2" >"$1.part.$$" && mv "$1.part.$$" "$1"; }
 mkdir -p "$E/apt/lists/partial" "$E/apt/cache/archives/partial" || exit 1
+chmod 755 "$E" "$E/apt" || exit 1 # apt fetches as a user of its own
 put "$E/apt/escalator.asc" "$1" && put "$E/apt/escalator.sources" "$2" && put "$E/apt/apt.conf" "$3" || exit 1
 shift 3
 chown _apt "$E/apt/lists/partial" "$E/apt/cache/archives/partial" 2>/dev/null
