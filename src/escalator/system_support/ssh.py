@@ -80,14 +80,7 @@ class Ssh:
             login_timeout=self._settings.connect_timeout_s,
             keepalive_interval=KEEPALIVE_S,
         ) as link:
-            process = await link.create_process(command, encoding=None)
-            process.stdin.write(stdin)
-            process.stdin.write_eof()
-            stdout, stderr = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
-            await process.wait_closed()
-            if process.exit_status is None:
-                raise asyncssh.ConnectionLost("the command ended without an exit status")
-            return Output(process.exit_status, stdout, stderr.decode(errors="replace"))
+            return await _command(link, command, stdin)
 
     def _address(self, node: str) -> str:
         return self._settings.addresses.get(node, node)
@@ -133,6 +126,17 @@ class Ssh:
             remedy = f"Let {self._settings.user} in with the public part of {self._settings.key}."
             return PermanentError(Code.SYS_CREDENTIALS, f"{node} refuses our key.", remedy=remedy, facts=facts)
         return TemporaryError(Code.SYS_UNREACHABLE, f"{node} does not answer over SSH at {address}.", facts=facts)
+
+
+async def _command(link: asyncssh.SSHClientConnection, command: str, stdin: bytes) -> Output:
+    process = await link.create_process(command, encoding=None)
+    process.stdin.write(stdin)
+    process.stdin.write_eof()
+    stdout, stderr = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
+    await process.wait_closed()
+    if process.exit_status is None:
+        raise asyncssh.ConnectionLost("the command ended without an exit status")
+    return Output(process.exit_status, stdout, stderr.decode(errors="replace"))
 
 
 async def _bounded(reader: asyncssh.SSHReader[bytes]) -> bytes:

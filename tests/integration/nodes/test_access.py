@@ -10,7 +10,7 @@ import pytest
 from beds.nodes.manager import Manager
 from beds.nodes.slots import run
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError
+from escalator.model.errors import PermanentError, TemporaryError
 from escalator.settings import System
 from escalator.system_support.port import OperationState
 from escalator.system_support.ssh import Ssh
@@ -77,9 +77,24 @@ async def test_arguments_arrive_as_they_are(manager: Manager, node: str) -> None
 
 async def test_a_command_that_takes_too_long_is_given_up(manager: Manager, node: str) -> None:
     ssh = Ssh(manager.ssh(), manager.bed.key.parent)
-    with pytest.raises(Exception, match="does not answer") as caught:
+    with pytest.raises(TemporaryError, match="does not answer") as caught:
         await ssh.run(node, ["sleep", "30"], timeout_s=0.5)
     assert caught.value.code is Code.SYS_UNREACHABLE
+
+
+async def test_a_link_that_dies_under_a_command_is_given_up_in_time(manager: Manager, node: str) -> None:
+    ssh = Ssh(manager.ssh(), manager.bed.key.parent)
+    busy = asyncio.create_task(ssh.run(node, ["sh", "-c", "touch /run/busy; yes | head -c 1000000; sleep 30"], timeout_s=2.0))
+    while not manager.bed.exec(node, "sh", "-c", "ls /run/busy", check=False):
+        await manager.clock.sleep(0.02)
+    manager.bed.cut(node)
+    began = manager.clock.now()
+    try:
+        with pytest.raises(TemporaryError):
+            await busy
+    finally:
+        manager.bed.restore(node)
+    assert manager.clock.now() - began < 5
 
 
 async def test_output_without_end_is_cut_and_not_kept(manager: Manager, node: str) -> None:
