@@ -28,9 +28,12 @@ class Span:
 
 
 class Judge:
-    """One plan on one inventory by one campaign, all of them plain data."""
+    """One plan on one inventory by one campaign, all of them plain data; VNF managers speak for the instances `managed`."""
 
-    def __init__(self, inventory: dict[str, Any], campaign: dict[str, Any], plan: dict[str, Any]) -> None:
+    def __init__(
+        self, inventory: dict[str, Any], campaign: dict[str, Any], plan: dict[str, Any], managed: frozenset[str] = frozenset()
+    ) -> None:
+        self.managed = managed
         self.nodes = {n["id"]: n for n in inventory["nodes"]}
         self.instances = {i["id"]: i for i in inventory["instances"]}
         self.groups = {g["id"]: g for g in inventory["groups"]}
@@ -231,7 +234,8 @@ class Judge:
                 facts = self.instances[instance]
                 if (row["kind"] == "offline") != (facts["state"] != "active"):
                     yield f"{instance} is {facts['state']} and its impact is {row['kind']}"
-                pinned = facts["migration"] == "none" and not facts["groups"] and facts["vacate"] == "move"
+                alone = facts["migration"] == "none" and not facts["groups"] and facts["vacate"] == "move"
+                pinned = alone and instance not in self.managed
                 if row["kind"] != "offline" and pinned and default not in ("stop-start", "in-place", "leave"):
                     yield f"nothing allows {instance} to stay on {node}"
                 if facts.get("blocked"):

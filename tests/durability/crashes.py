@@ -1,0 +1,202 @@
+"""Crashing a simulated Escalator at any of its writes, and taking it up again on the same storage, journal and world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from escalator.model.inventory import Group, Instance, Inventory, Node
+from escalator.model.notice import NoticeType
+from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
+from escalator.storage.memory import memory_store
+from escalator.storage.port import Store
+from escalator.upgrade_manager.engine.runtimes.memory import Journal
+from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
+from escalator.world.records import VnfmRow
+from escalator.world.world import World
+
+WRITES = {
+    "add",
+    "add_plan",
+    "append",
+    "change",
+    "done",
+    "end_impact",
+    "enter_impact",
+    "enter_node",
+    "leave_node",
+    "put",
+    "record_reply",
+    "remember",
+    "update",
+}
+"""Methods of storage that change something."""
+LONG_S = 3 * 86400.0
+
+
+class Tripwire:
+    """Counts writes; at the given one the process is dead: nothing more is written, by anybody."""
+
+    def __init__(self, at: int | None = None, *, after: bool = False) -> None:
+        self.count = 0
+        self.dead = False
+        self.where = ""
+        self.tripped = asyncio.Event()
+        self._at = at
+        self._after = after
+
+    async def write(self, name: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self.dead:
+            raise asyncio.CancelledError
+        self.count += 1
+        strikes = self.count == self._at
+        result = await call(*args, **kwargs) if not strikes or self._after else None
+        if strikes:
+            self.dead = True
+            self.where = f"{'after' if self._after else 'before'} write {self.count}, {name}{args[:1]}"
+            self.tripped.set()
+            raise asyncio.CancelledError
+        return result
+
+
+class _Part:
+    def __init__(self, part: Any, name: str, wire: Tripwire) -> None:
+        self._part, self._name, self._wire = part, name, wire
+
+    def __getattr__(self, method: str) -> Any:
+        call = getattr(self._part, method)
+        if method not in WRITES:
+            return call
+
+        async def wired(*args: Any, **kwargs: Any) -> Any:
+            return await self._wire.write(f"{self._name}.{method}", call, *args, **kwargs)
+
+        return wired
+
+
+def wired(store: Store, wire: Tripwire) -> Store:
+    parts = {field.name: _Part(getattr(store, field.name), field.name, wire) for field in fields(store)}
+    return replace(store, **parts)
+
+
+def small_cloud() -> tuple[Inventory, tuple[VnfmRow, ...]]:
+    """Three nodes. On a and b: a pinned pair and a migrating pair of VNFs, one VM that nobody speaks for; c is empty."""
+    cell = {"pcpu": 16.0, "mem_mib": 65536.0}
+
+    def vm(number: int, node: str, **more: Any) -> Instance:
+        return Instance(id=f"vm-{number}", node=node, numa_cell=0, demand={"pcpu": 2.0, "mem_mib": 4096.0}, **more)
+
+    inventory = Inventory(
+        nodes=tuple(Node(id=name, versions={"agent": "1.0.0"}, numa=(cell,)) for name in ("a", "b", "c")),
+        instances=(
+            vm(1, "a", project="up", groups=("pinned",), migration="none"),
+            vm(2, "b", project="up", groups=("pinned",), migration="none"),
+            vm(3, "a", project="core", groups=("pair",)),
+            vm(4, "b", project="core", groups=("pair",)),
+            vm(5, "a", project="free"),
+        ),
+        groups=(
+            Group(id="pinned", policy="anti-affinity", max_impacted=1, recovery_s=30.0),
+            Group(id="pair", policy="anti-affinity", max_impacted=1, recovery_s=30.0),
+        ),
+    )
+    vnfms = (
+        VnfmRow(name="up", behaviour="follows", delay_s=40.0, projects=("up",)),
+        VnfmRow(name="core", behaviour="migrate", delay_s=20.0, projects=("core",)),
+    )
+    return inventory, vnfms
+
+
+@dataclass
+class Stand:
+    """What outlives a crash."""
+
+    clock: VirtualClock
+    world: World
+    store: Store
+    journal: Journal
+
+    @classmethod
+    async def make(cls, document: str, prepare: Callable[[World], None]) -> Stand:
+        """A planned and started campaign named `c`; nothing of it has run yet."""
+        clock = VirtualClock()
+        world = World.in_memory(clock)
+        inventory, vnfms = small_cloud()
+        world.load(inventory, vnfms)
+        stand = cls(clock, world, memory_store(), Journal())
+        prepare(world)
+        async with simulate(world, clock, store=stand.store, journal=stand.journal, strict=True) as sim:
+            await import_release(stand.store, RELEASE, clock.now())
+            await sim.campaigns.create(document)
+            plan = await sim.campaigns.plan("c")
+            assert plan.smooth, plan.conditions
+            await sim.campaigns.start("c")
+        return stand
+
+    async def live(self, wire: Tripwire, steer: Callable[[Simulation], Any] | None = None) -> bool:
+        """Run until the campaign is over (True), or the wire is tripped (False)."""
+        store = wired(self.store, wire)
+        async with simulate(self.world, self.clock, store=store, journal=self.journal, strict=True) as sim:
+            end = asyncio.ensure_future(sim.engine.result("campaign/c"))
+            trip = asyncio.ensure_future(wire.tripped.wait())
+            hand = asyncio.ensure_future(steer(sim)) if steer is not None else None
+            done, _ = await asyncio.wait((end, trip), timeout=LONG_S, return_when=asyncio.FIRST_COMPLETED)
+            trip.cancel()
+            if hand is not None:
+                hand.cancel()
+            assert done, f"the campaign does not end: {await self.standing()}"
+            over = end in done and not end.cancelled() and end.exception() is None and not wire.dead
+            if not over:
+                wire.dead = True
+                end.cancel()
+            await asyncio.gather(end, trip, *([hand] if hand else []), return_exceptions=True)
+            if end in done and not wire.tripped.is_set() and not over:
+                raise AssertionError(f"the drive died: {end}")
+            if over:
+                await self.clock.sleep(60.0)  # the last notices go out
+            return over
+
+    async def standing(self) -> list[str]:
+        row = await self.store.campaigns.get("c")
+        tasks = [f"{t.node} {t.state} {t.step} {t.code} {t.message}" for t in await self.store.tasks.list("c")]
+        return [f"{row and row.state} {row and row.reason}", *tasks]
+
+    async def broken(self, before: Inventory) -> Sequence[str]:
+        """What does not hold although it has to, however often the manager crashed."""
+        found = [f"incident: {i.what} {i.node} {i.instance} {i.message}" for i in self.world.audit.incidents]
+        now = self.world.inventory()
+        found += [f"node {n.id} is left in maintenance" for n in now.nodes if n.maintenance or n.state == "down"]
+        gone = {i.id for i in before.instances} - {i.id for i in now.instances}
+        found += [f"instance {i} is lost" for i in sorted(gone)]
+        found += [f"instance {i.id} is {i.state} {i.task_state}" for i in now.instances if not i.running or i.task_state]
+        if self.world.audit.most_unavailable() > 1:
+            found.append("more than one node was out of service")
+        found += [f"group {g}: {peak} impacted at once" for g, peak in self.world.audit.group_peaks().items() if peak > 1]
+        found += [f"impact {i.id} is open" for i in await self.store.admission.impacts("c") if i.ended_at is None]
+        found += [f"slot of {slot.node} is taken" for slot in await self.store.admission.node_slots()]
+        found += [f"{row.kind} of {row.object_id} is on the sheet" for row in await self.store.restorations.open()]
+        return [*found, *(await self._notices()), *self._operations()]
+
+    async def _notices(self) -> list[str]:
+        found = []
+        heard = {h.notice for h in self.world.vnfms.heard()}
+        for notice in await self.store.notices.list("c", limit=10_000):
+            if notice.id not in heard:
+                found.append(f"{notice.type} to {notice.vnfm} never arrived: {notice.state}")
+            kept = [r for r in await self.store.notices.replies(notice.id) if r["verdict"] == "accepted"]
+            kept = [r for r in kept if r["reply"]["result"] != "DEFER"]  # a DEFER is not the last word
+            if len(kept) > 1:
+                found.append(f"{len(kept)} replies of {notice.vnfm} about {notice.node} count")
+        asked = Counter((h.node, h.vnfm) for h in self.world.vnfms.heard() if h.type == NoticeType.HOST_MAINTENANCE_UPCOMING)
+        told = Counter((h.node, h.vnfm) for h in self.world.vnfms.heard() if h.type == NoticeType.HOST_AVAILABLE)
+        found += [f"{vnfm} was asked about {node} and not told that it is back" for node, vnfm in asked.keys() - told.keys()]
+        return found
+
+    def _operations(self) -> list[str]:
+        begun = Counter(e.node for e in self.world.audit.history("upgrade-start"))
+        moved = Counter(e.instance for e in self.world.audit.history("move-done"))
+        found = [f"{node} was upgraded {count} times" for node, count in begun.items() if count > 1]
+        return found + [f"{instance} moved {count} times" for instance, count in moved.items() if count > 2]

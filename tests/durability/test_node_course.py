@@ -1,0 +1,144 @@
+"""The real courses, crashed before and after each write of a whole campaign, end as if nothing had happened."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from durability.crashes import Stand, Tripwire, small_cloud
+from escalator.model.progress import CampaignState, TaskState
+from escalator.simulation.setup import Simulation
+from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.world.rules import Fault
+from escalator.world.world import World
+
+DONE = {"a": "done", "b": "done", "c": "done"}
+
+
+def document(**spec: Any) -> str:
+    base = {
+        "release": "nfvi-agent/2.0.0",
+        "mode": "smooth",
+        "scope": {"select": {"role": "compute"}},
+        "node": {"driver": "simulated"},
+        "waves": {"max_unavailable": 1},
+    }
+    return json.dumps({"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": {**base, **spec}})
+
+
+def nothing(world: World) -> None: ...
+
+
+def unhealthy(world: World) -> None:
+    world.faults.add(Fault(kind="health", node="b"))
+
+
+def refusing(world: World) -> None:
+    world.vnfms.behave("core", "refuse")
+
+
+def deferring(world: World) -> None:
+    world.vnfms.behave("core", "defer")
+
+
+def failing_move(world: World) -> None:
+    world.faults.add(Fault(kind="live_migration", instance="vm-3", first=1))
+
+
+async def abort_at_b(sim: Simulation) -> None:
+    """Somebody aborts when instances have begun to leave the second node."""
+    while True:
+        row = await sim.store.campaigns.get("c")
+        assert row is not None
+        moved = [e for e in await sim.store.events.read(limit=10_000) if e.action == "instance.move" and e.outcome == "started"]
+        if moved and row.state is CampaignState.RUNNING:
+            await sim.campaigns.abort("c")
+        await sim.ctx.clock.sleep(5.0)
+
+
+async def retry_failed(sim: Simulation) -> None:
+    """Somebody mends the release and tries again."""
+    while True:
+        row = await sim.store.campaigns.get("c")
+        assert row is not None
+        if row.state is CampaignState.SUSPENDED:
+            sim.world.faults.clear()
+            for task in await sim.store.tasks.list("c"):
+                if task.state in (TaskState.ROLLED_BACK, TaskState.FAILED):
+                    await sim.campaigns.retry("c", task.node)
+        await sim.ctx.clock.sleep(60.0)
+
+
+LENIENT = {"failure": {"max_failed": 3, "same_error": 9}}
+COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str, str] | None]] = {
+    "upgraded": ({}, nothing, None, DONE),
+    "moved cold": ({"workloads": {"default": {"action": "cold"}}}, nothing, None, DONE),
+    "stopped": ({"workloads": {"default": {"action": "stop-start"}}}, nothing, None, DONE),
+    "deferred": ({}, deferring, None, DONE),
+    "moved at the second try": ({}, failing_move, None, DONE),
+    "rolled back": (LENIENT, unhealthy, None, {"a": "done", "b": "rolled-back", "c": "done"}),
+    "refused": ({}, refusing, None, {"a": "skipped", "b": "skipped", "c": "done"}),
+    "aborted": ({}, nothing, abort_at_b, None),
+    "tried again": ({}, unhealthy, retry_failed, DONE),
+}
+
+
+def crash(course: str, at: int | None, *, after: bool) -> tuple[int, list[str]]:
+    """One campaign with one crash; how many writes there were, and what is broken."""
+    spec, prepare, steer, ends = COURSES[course]
+
+    async def play() -> tuple[int, list[str]]:
+        stand = await Stand.make(document(**spec), prepare)
+        wire = Tripwire(at, after=after)
+        if not await stand.live(wire, steer):
+            assert wire.dead
+            assert await stand.live(Tripwire(), steer), wire.where
+        found = [*await stand.broken(small_cloud()[0])]
+        states = {t.node: t.state.value for t in await stand.store.tasks.list("c")}
+        if ends is not None and states != ends:
+            found.append(f"nodes ended as {states}")
+        if found:
+            found = [f"{wire.where}: {line}" for line in found] + await stand.standing()
+        return wire.count, found
+
+    return virtual_time.run(play())
+
+
+def crash_at(course: str, first: int, step: int) -> list[str]:
+    """What a crash breaks at every `step`th point from `first` on; a point is a write, before or after it."""
+    count, found = crash(course, None, after=False)
+    assert found == []
+    assert count > 50
+    for point in range(first, 2 * count, step):
+        at, after = point // 2 + 1, point % 2 == 1
+        try:
+            found += crash(course, at, after=after)[1]
+        except (AssertionError, RuntimeError, asyncio.CancelledError) as error:
+            found.append(f"{'after' if after else 'before'} write {at}: {error!r}")
+    return found
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_a_crash_at_one_write_of_several_leaves_nothing_behind(course: str) -> None:
+    step = 3 if course == "upgraded" else 9
+    assert crash_at(course, [*COURSES].index(course) % step, step) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("course", COURSES)
+def test_a_crash_at_any_write_leaves_nothing_behind(course: str) -> None:
+    assert crash_at(course, 0, 1) == []
+
+
+def test_a_crash_that_is_not_taken_up_is_noticed() -> None:
+    async def play() -> list[str]:
+        stand = await Stand.make(document(), nothing)
+        wire = Tripwire(60)
+        assert not await stand.live(wire)
+        return [*await stand.broken(small_cloud()[0])]
+
+    assert any("is left in maintenance" in line for line in virtual_time.run(play()))
