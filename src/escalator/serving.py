@@ -47,6 +47,7 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
                     group.create_task(server.serve([sockets[name]]), name=name)
                     host, port = sockets[name].getsockname()[:2]
                     _log.info("server.listening", listener=name, host=host, port=port)
+                _log.info("server.ready", state_dir=settings.state_dir)
                 await closing.wait()
                 _log.info("server.stopping")
                 for server in servers.values():

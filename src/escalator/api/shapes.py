@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from escalator.api import views as v
 from escalator.api.times import stamp, stamp_or_none
@@ -13,6 +14,8 @@ from escalator.model.plan import Plan
 from escalator.model.progress import Event, NodeTask, Restoration, TaskState
 from escalator.storage.port import CampaignRow, ReleaseRow
 
+KEPT_TASKS = 4096
+"""Each is about four kilobytes. The largest clouds have more nodes; their looks are slower, not wrong."""
 FAILED = (TaskState.FAILED, TaskState.ROLLED_BACK)
 
 
@@ -34,8 +37,9 @@ def progress(tasks: Sequence[NodeTask]) -> v.ProgressView:
     )
 
 
+@lru_cache(maxsize=KEPT_TASKS)
 def task_view(task: NodeTask) -> v.TaskView:
-    """One node task."""
+    """One node task. Kept, as most nodes of a campaign are as they were when somebody looked a second ago."""
     ladder = [
         v.RungView(rung=c.rung.value, status=c.status, since=stamp(c.since), reason=c.reason, message=c.message)
         for c in task.ladder

@@ -18,6 +18,8 @@ EXIT_OF: Mapping[str, int] = {"completed": 0, "committed": 0, "aborted": 1, "sus
 """States in which nothing goes on by itself, and what a command that waited for them ends with."""
 TIMED_OUT = 5
 LOOK_S = 1.0
+RESTRAINT = 5.0
+"""Pause after a look, in times that it took: watching a large campaign must not slow it down."""
 PATIENCE = 30
 """Looks in a row that may fail, as when the server is restarted, before the watching ends."""
 
@@ -37,15 +39,17 @@ class Watching:
 
 def watch(fetch: Callable[[], Mapping[str, Any]], how: Watching) -> tuple[Mapping[str, Any], int]:
     """Show the campaign as it changes; its last state and the exit code."""
-    began = how.now()
+    began, took = how.now(), 0.0
     view = fetch()
     with _display(how) as show:
         show(view)
         while view["state"] not in EXIT_OF or view["state"] in how.begin:
             if how.timeout_s is not None and how.now() - began >= how.timeout_s:
                 return view, TIMED_OUT
-            how.sleep(how.look_s)
+            how.sleep(max(how.look_s, RESTRAINT * took))
+            asked = how.now()
             view = _patiently(fetch, how)
+            took = how.now() - asked
             show(view)
     return view, EXIT_OF.get(view["state"], 1)
 

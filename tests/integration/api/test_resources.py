@@ -60,6 +60,8 @@ async def test_a_release_is_taken_in_with_its_files_and_nothing_is_left_behind(a
     assert (await api.get("/v1/releases/nfvi-agent/2.0.0")).json() == reply.json()
     assert [r["id"] for r in (await api.get("/v1/releases")).json()] == ["nfvi-agent/2.0.0"]
     assert list((services.settings.state / "incoming").iterdir()) == []
+    lines = [(line["action"], line["object_id"]) for line in (await api.get("/v1/events")).json()]
+    assert lines == [("release.import", "nfvi-agent/2.0.0")]
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_many_answers_that_are_waited_for_are_counted():
     assert "and for 3 more answers" in seen
 
 
-@pytest.mark.parametrize("width", [80, 60])
+@pytest.mark.parametrize("width", [110, 80])
 def test_on_a_narrow_screen_messages_are_cut_and_never_the_nodes(width):
     long = task("compute-0001", "failed", code="ESC-SYS-006", message="the installer ended " * 20)
     lines = drawn(live.screen(view(long), NOW, height=20), width).splitlines()

@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from escalator.api import shapes
+from escalator.api.history import write_down
 from escalator.api.problems import documented
 from escalator.api.services import Here
 from escalator.api.upload import receive_folder
@@ -46,6 +47,7 @@ async def import_release(services: Here, request: Request, response: Response) -
     with tempfile.TemporaryDirectory(dir=incoming) as folder:
         await receive_folder(request, Path(folder))
         row = await services.importer.import_folder(Path(folder))
+    await write_down(services, "release.import", row.id)
     response.headers["Location"] = f"/v1/releases/{row.id}"
     return shapes.release_view(row)
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request, Response
 
 from escalator.api.documents import body, read
+from escalator.api.history import write_down
 from escalator.api.problems import documented
 from escalator.api.services import Here, Services
 from escalator.api.views import ReachabilityView
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.notice import Vnfm
-from escalator.model.progress import Event
 
 router = APIRouter(tags=["vnfms"])
 
@@ -23,7 +23,7 @@ async def register_vnfm(services: Here, request: Request, response: Response) ->
     """Register a VNF manager: what it owns and how it is reached."""
     vnfm = await read(request, Vnfm)
     await services.vim.registry.add(vnfm)
-    await _tell(services, "vnfm.register", vnfm.name)
+    await write_down(services, "vnfm.register", vnfm.name)
     response.headers["Location"] = f"/v1/vnfms/{vnfm.name}"
     return vnfm
 
@@ -44,7 +44,7 @@ async def get_vnfm(services: Here, name: str) -> Vnfm:
 async def remove_vnfm(services: Here, name: str) -> Response:
     """Forget a VNF manager; its instances have nobody who speaks for them from now on."""
     await services.ctx.store.vnfms.remove(name)
-    await _tell(services, "vnfm.remove", name)
+    await write_down(services, "vnfm.remove", name)
     return Response(status_code=204)
 
 
@@ -60,8 +60,3 @@ async def _vnfm(services: Services, name: str) -> Vnfm:
     if vnfm is None:
         raise NotFoundError(Code.VIM_NOT_FOUND, f"There is no VNF manager {name!r}.", remedy="escalator vnfm list")
     return vnfm
-
-
-async def _tell(services: Services, action: str, name: str) -> None:
-    event = Event(at=services.ctx.clock.now(), action=action, object_id=name, outcome="done")
-    await services.ctx.store.events.append((event,))
