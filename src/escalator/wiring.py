@@ -133,8 +133,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         ctx.sheet.write(tuple(await store.restorations.open()))
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
-        outbox = asyncio.create_task(vim.run(SWEEP_S))
-        stack.push_async_callback(_end, outbox)
+        # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         campaigns = CampaignService(ctx, lambda: f"plan-{uuid4()}", workers)
         token = write_token(settings.state / TOKEN_FILE)
@@ -235,8 +236,3 @@ def write_token(file: Path) -> str:
     with os.fdopen(handle, "w") as opened:
         opened.write(token + "\n")
     return token
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

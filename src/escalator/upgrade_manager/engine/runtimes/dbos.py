@@ -10,6 +10,7 @@ import contextvars
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,19 +108,30 @@ async def open_engine(settings: DbosSettings, courses: Mapping[str, Course]) -> 
     between the two would break.
     """
     DBOS(config=_config(settings))
-    engine = DbosEngine({name: _workflow(name, course) for name, course in courses.items()})
+    running: set[asyncio.Task[Any]] = set()
+    engine = DbosEngine({name: _workflow(name, course, running) for name, course in courses.items()})
     try:
         DBOS.launch()
         yield engine
     finally:
-        # Workflows under way stay as they are in the database: they go on at the next launch.
+        # Workflows under way stay as they are in the database, and go on at the next launch: a cancelled task is no
+        # outcome that DBOS records.
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        # DBOS made its thread pool the loop's default one and has just shut it down.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
 
-def _workflow(name: str, course: Course) -> Callable[..., Coroutine[Any, Any, Json]]:
+def _workflow(name: str, course: Course, running: set[asyncio.Task[Any]]) -> Callable[..., Coroutine[Any, Any, Json]]:
     # Unlimited recovery: a campaign lives for weeks and over many restarts, and none of these is its fault.
     @DBOS.workflow(name=name, max_recovery_attempts=None)
     async def workflow(arguments: dict[str, Json]) -> Json:
+        task = asyncio.current_task()
+        if task is not None:
+            running.add(task)
+            task.add_done_callback(running.discard)
         return await course(DbosRuntime(DBOS.workflow_id or ""), arguments)
 
     return workflow
