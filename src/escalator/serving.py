@@ -87,6 +87,7 @@ def _server(app: FastAPI) -> _Server:
         uvicorn.Config(
             app,
             lifespan="off",
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

@@ -142,8 +142,12 @@ def _where(environment: Mapping[str, str]) -> tuple[str, Path]:
         host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
         url = url or f"http://{host}:{settings.server.port}"
         file = file or str(settings.state / "token")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        possible = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        possible = False
+    if not possible:
         raise InputError(Code.CFG_SETTINGS, f"ESCALATOR_URL is {url!r}; an http or https address is expected.")
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         message = f"The token would travel to {parts.hostname} in clear text."

@@ -55,6 +55,7 @@ class ListEvents(Lister):
             text = json.dumps(event) if parsed_args.formatter == "json" else _line(event)
             self.app.stdout.write(f"{text}\n")
             self.app.stdout.flush()
+        self.app.stderr.write("The server ended the stream.\n")
 
 
 def _query(parsed_args: argparse.Namespace) -> dict[str, Any]:
