@@ -199,6 +199,7 @@ class Campaign(Model):
 _NOT_YET: Mapping[str, object] = {
     "mode": "smooth",
     "scope.groups": (),
+    "waves.reserve_hosts": 0,
     "waves.max_extra_moves": 0.02,
     "waves.spread": (),
     "waves.soak_s": 0.0,
@@ -210,6 +211,7 @@ _NOT_YET: Mapping[str, object] = {
     "windows": (),
     "not_before": None,
     "not_after": None,
+    "backup.scope": ("versions", "config", "state"),
     "exclusive": (),
 }
 """Keys of the format whose capability is not built yet, with the only value that is accepted: the one that asks for nothing."""

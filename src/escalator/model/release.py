@@ -60,6 +60,10 @@ class Health(Model):
     url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
 
 
+NOT_YET = ("upgrades_from", "rollback_to", "requires", "point_of_no_return", "expires")
+"""Keys of the format whose capability is not built yet: promises that nobody would keep are refused, not ignored."""
+
+
 class ReleaseSpec(Model):
     """What the release is and what it needs."""
 
@@ -96,6 +100,9 @@ class ReleaseSpec(Model):
             raise ValueError("a deb-set names at least one package")
         if self.type in ("rpm-set", "ansible", "image"):
             raise ValueError(f"releases of type {self.type} are not supported yet")
+        asked = [key for key in NOT_YET if getattr(self, key)]
+        if asked:
+            raise ValueError(f"{', '.join(asked)}: not supported yet; leave {'it' if len(asked) == 1 else 'them'} out")
         return self
 
 
