@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from escalator.cli.client import Client
 
+NARROWEST = 20
+"""Columns are not folded to less than a date and time."""
 LONG_S = 900.0
 """Longest wait for a plan or a start: both read the whole cloud."""
 PIPE_WIDTH = 160
@@ -43,7 +47,7 @@ class Shown(FormattableColumn[Any]):
 
 
 class Table(TableFormatter):
-    """cliff's table with titles for people, and nothing at all for an empty list."""
+    """cliff's table with titles for people, nothing at all for an empty list, and ids that stay in one piece."""
 
     def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print the table."""
@@ -51,13 +55,45 @@ class Table(TableFormatter):
         if rows or parsed_args.print_empty:
             super().emit_list([title(name) for name in column_names], rows, stdout, parsed_args)
 
+    @staticmethod
+    def _assign_max_widths(table: Any, max_width: int, min_width: int = 0, fit_width: bool = False) -> None:  # noqa: ANN401, ARG004, FBT001, FBT002 - cliff's
+        width = max_width if max_width > 0 else _screen_width(fit=fit_width)
+        if width:
+            _fit(table, width)
+
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print one object."""
         super().emit_one([title(name) for name in column_names], [human(value) for value in data], stdout, parsed_args)
 
 
+def _screen_width(*, fit: bool) -> int:
+    """Columns of the screen; 0 where output goes elsewhere and nobody asked for fitting."""
+    return shutil.get_terminal_size().columns if fit or sys.stdout.isatty() else 0
+
+
+def _fit(table: Any, width: int) -> None:  # noqa: ANN401 - prettytable's
+    """Make a table as narrow as the screen by folding its widest columns, never the first: people copy ids from it."""
+    lines = table.get_string().splitlines()
+    if not lines or len(lines[0]) <= width:
+        return
+    widths = dict(zip(table.field_names, (len(cell) - 2 for cell in lines[0].split("+")[1:-1]), strict=True))
+    foldable = [name for name in table.field_names[1:] if widths[name] > NARROWEST]
+    room = width - (len(lines[0]) - sum(widths[name] for name in foldable))
+    level = max((widths[name] for name in foldable), default=0)
+    while level > NARROWEST and sum(min(widths[name], level) for name in foldable) > room:
+        level -= 1
+    for name in foldable:
+        table.max_width[name] = level
+
+
 class Csv(CSVLister):
-    """cliff's CSV for lists; one object is a list of one."""
+    """cliff's CSV for lists; one object is a list of one, and what is missing is an empty cell."""
+
+    def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
+        """Print the rows."""
+        plain = [[value.machine_readable() if isinstance(value, Shown) else value for value in row] for row in data]
+        said = [["" if value is None else value for value in row] for row in plain]
+        super().emit_list(column_names, said, stdout, parsed_args)
 
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print one object."""

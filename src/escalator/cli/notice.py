@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from typing import Any
 
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
-from escalator.cli.spans import clock_time, date_time
+from escalator.cli.spans import clock_time
+
+KINDS = {
+    "MaintenancePlanned": "planned",
+    "HostMaintenanceUpcoming": "upcoming",
+    "HostAvailable": "available",
+    "NoticeCancelled": "cancelled",
+    "CampaignCompleted": "completed",
+    "CampaignAborted": "aborted",
+}
+"""Types of notices in a word, for people; programs get them as they go over the wire."""
+OPEN = ("pending", "delivered")
 
 
 class ListNotices(Lister):
@@ -28,12 +38,14 @@ class ListNotices(Lister):
         """Get the list."""
         with self.server() as client:
             found = client.get("/v1/notices", campaign=parsed_args.campaign, limit=parsed_args.limit)
-        columns: dict[str, Any] = {"id": "id", "type": "type", "vnfm": "vnfm", "campaign": "campaign"}
-        columns["node"] = optional("node")
-        columns |= {"state": "state", "result": optional("result"), "instances": "instances"}
-        columns["created_at"] = _time("created_at", date_time)
-        columns |= {key: _time(key, clock_time) for key in ("reply_by", "answered_at")}
-        columns["message"] = optional("message")
+        columns: dict[str, Any] = {"id": "id", "type": lambda n: Shown(n["type"], KINDS.get(n["type"], n["type"]))}
+        columns |= {"vnfm": "vnfm", "campaign": lambda n: Shown(n["campaign"], "" if parsed_args.campaign else n["campaign"])}
+        columns |= {"node": optional("node"), "state": lambda n: Shown(n["state"], f"{n['state']} {n['result'] or ''}".rstrip())}
+        # People find the result beside the state, and a deadline only while it matters.
+        columns |= {"result": lambda n: Shown(n["result"], ""), "instances": "instances"}
+        columns["created_at"] = lambda n: Shown(n["created_at"], clock_time(n["created_at"]))
+        columns["reply_by"] = lambda n: Shown(n["reply_by"], clock_time(n["reply_by"]) if n["state"] in OPEN else "")
+        columns |= {"answered_at": lambda n: Shown(n["answered_at"], ""), "message": optional("message")}
         return rows(found, columns)
 
 
@@ -55,7 +67,3 @@ class ShowNotice(Shower):
         found["resources"] = Shown(found["resources"], "\n".join(about))
         found["replies"] = Shown(found["replies"], "\n".join(replies))
         return fields(found)
-
-
-def _time(key: str, words: Callable[[str | None], str]) -> Any:  # noqa: ANN401 - a column
-    return lambda document: Shown(document[key], words(document[key]))

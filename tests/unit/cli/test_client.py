@@ -55,7 +55,9 @@ def test_another_program_at_that_address_is_recognised(tmp_path, status, body):
     assert "is not Escalator" in seen.err
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "nonsense", "http://", "http://[::1", "http://127.0.0.1:99999", "http://manager.example:8470"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x", "nonsense", "http://", "http://[::1", "http://127.0.0.1:99999", "http://manager.example:8470"]
+)
 def test_an_address_that_cannot_be_is_refused_and_so_is_a_token_in_clear_text(tmp_path, url):
     seen = run("campaign", "list", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
     assert (seen.code, seen.out) == (2, "")

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+from escalator.cli.base import Csv, Shown, Table, human, title
+
+ID = "f526a89f-7163-5e87-b05f-d8f5923fbbcb"
+
+
+def table(names, rows, width=0):
+    out = io.StringIO()
+    Table().emit_list(names, rows, out, SimpleNamespace(max_width=width, fit_width=False, print_empty=False))
+    return out.getvalue()
+
+
+def test_a_table_is_folded_to_the_screen_and_ids_stay_in_one_piece():
+    seen = table(["id", "message", "reason"], [[ID, "word " * 30, "x"]], 90)
+    assert max(map(len, seen.splitlines())) <= 90
+    assert ID in seen
+    assert seen.count("word") == 30
+
+
+def test_a_table_that_fits_is_left_alone_and_one_that_cannot_fit_stays_readable():
+    assert len(table(["id", "message"], [[ID, "short"]], 90).splitlines()) == 5
+    narrow = table(["id", "message"], [[ID, "word " * 30]], 30)
+    assert ID in narrow
+    assert "| word word word word " in narrow
+
+
+def test_without_a_screen_nothing_is_folded():
+    assert len(table(["id", "message"], [[ID, "word " * 100]]).splitlines()) == 5
+
+
+def test_titles_are_for_people_and_an_empty_list_is_nothing():
+    assert "| Started at |" in table(["started_at"], [["now"]])
+    assert table(["a"], []) == ""
+
+
+def test_what_is_missing_is_an_empty_cell_of_csv():
+    out = io.StringIO()
+    Csv().emit_list(["a", "b"], [[None, Shown(None, "nothing")]], out, SimpleNamespace(quote_mode="minimal"))
+    assert out.getvalue().split() == ["a,b", ","]
+
+
+def test_values_are_said_as_people_say_them():
+    assert (human(None), human(True), human([1, 2]), human({"a": None})) == ("", "yes", "1\n2", "a: ")
+    assert title("az") == "Az"
+    assert Shown({"a": 1}, "one").machine_readable() == {"a": 1}
+    assert str(Shown({"a": 1}, "one")) == "one"
