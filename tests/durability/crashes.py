@@ -164,7 +164,7 @@ class Stand:
         tasks = [f"{t.node} {t.state} {t.step} {t.code} {t.message}" for t in await self.store.tasks.list("c")]
         return [f"{row and row.state} {row and row.reason}", *tasks]
 
-    async def broken(self, before: Inventory) -> Sequence[str]:
+    async def broken(self, before: Inventory, upgrades: int = 1) -> Sequence[str]:
         """What does not hold although it has to, however often the manager crashed."""
         found = [f"incident: {i.what} {i.node} {i.instance} {i.message}" for i in self.world.audit.incidents]
         now = self.world.inventory()
@@ -178,7 +178,7 @@ class Stand:
         found += [f"impact {i.id} is open" for i in await self.store.admission.impacts("c") if i.ended_at is None]
         found += [f"slot of {slot.node} is taken" for slot in await self.store.admission.node_slots()]
         found += [f"{row.kind} of {row.object_id} is on the sheet" for row in await self.store.restorations.open()]
-        return [*found, *(await self._notices()), *self._operations()]
+        return [*found, *(await self._notices()), *self._operations(upgrades)]
 
     async def _notices(self) -> list[str]:
         found = []
@@ -195,8 +195,8 @@ class Stand:
         found += [f"{vnfm} was asked about {node} and not told that it is back" for node, vnfm in asked.keys() - told.keys()]
         return found
 
-    def _operations(self) -> list[str]:
+    def _operations(self, upgrades: int) -> list[str]:
         begun = Counter(e.node for e in self.world.audit.history("upgrade-start"))
         moved = Counter(e.instance for e in self.world.audit.history("move-done"))
-        found = [f"{node} was upgraded {count} times" for node, count in begun.items() if count > 1]
+        found = [f"{node} was upgraded {count} times" for node, count in begun.items() if count > upgrades]
         return found + [f"{instance} moved {count} times" for instance, count in moved.items() if count > 2]
