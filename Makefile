@@ -36,10 +36,11 @@ docs: $(DEV) ## write the generated reference pages and check the links
 	$(BIN)/python -m tools.docs.generate
 	$(BIN)/python -m tools.docs.links
 
-COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url $(UPGRADE)
 OPENSTACK = tests/beds/openstack/requirements
 
-lock: $(DEV) ## renew the lock files
+# Pins that still fit stay; UPGRADE=--upgrade takes the newest of everything.
+lock: $(DEV) ## bring the lock files in step with what is asked for
 	$(COMPILE) pyproject.toml -o requirements/run.lock
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.lock
 	$(COMPILE) $(OPENSTACK).in -o $(OPENSTACK).lock

@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import queue
 import re
+import runpy
 import shlex
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from escalator.cli.app import EscalatorApp
@@ -242,6 +248,46 @@ def test_the_example_campaign_is_smooth_on_the_example_inventory():
     plan = make_plan(campaign, load(Inventory, parse(page("examples/inventory.yaml"))))
     assert plan.smooth
     assert len(plan.upgrades) == 3
+
+
+def test_the_example_vnf_manager_confirms_once_and_replies_to_the_address_it_was_given():
+    example = runpy.run_path(str(DOCS / "examples/vnfm.py"))
+    notice = next(value for value in map(json.loads, blocks(DOCS / "tutorial/answer-notices.md", "json")) if "replyUri" in value)
+    came: queue.Queue[tuple[str, bytes]] = queue.Queue()
+
+    class Replies(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            came.put((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object):
+            pass
+
+    with serving(Replies) as replies, serving(example["Notices"]) as vnfm:
+        body = json.dumps(notice | {"replyUri": f"{replies}/vi-vnfm/v1/replies/unguessable"}).encode()
+        for _ in range(2):
+            assert httpx.post(f"{vnfm}/notices", content=body).status_code == 204
+        assert httpx.get(f"{vnfm}/notices").status_code == 204
+        path, sent = came.get(timeout=10)
+        assert path == "/vi-vnfm/v1/replies/unguessable"
+        reply = Reply.model_validate_json(sent)
+        assert (reply.result, dict(reply.instances)) == ("ACK", {"vm-000048": "LIVE_MIGRATE"})
+    assert came.empty()
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve in threads that are joined at the end."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_the_makefile_names_its_targets():
