@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from escalator.model import campaign as campaigns
 from escalator.model.inventory import Inventory
 from escalator.model.notice import Vnfm
 from escalator.model.plan import Plan
+from escalator.model.release import NOT_YET as RELEASE_NOT_YET
 from escalator.model.release import Release
 from escalator.settings import Settings
 from tools.docs.markdown import GENERATED, code, sentence, table
@@ -28,7 +29,7 @@ from tools.docs.markdown import GENERATED, code, sentence, table
 MEANINGS: Mapping[str, str] = yaml.safe_load((Path(__file__).parent / "meanings.yaml").read_text())
 """Meaning of keys whose model says nothing itself, as `Model.key`."""
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
-NOT_YET: Mapping[str, object] = campaigns._NOT_YET  # noqa: SLF001 - what is refused is what the page has to say
+NOT_YET: Collection[str] = campaigns._NOT_YET  # noqa: SLF001 - what is refused is what the page has to say
 _MAPPINGS = ("Mapping", "dict")
 
 
@@ -112,19 +113,17 @@ def _default(field: FieldInfo) -> str:
     return code(yaml.safe_dump(value, default_flow_style=True, width=1000).split("\n")[0])
 
 
-def _rows(kind: type[BaseModel], unbuilt: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
+def _rows(kind: type[BaseModel], unbuilt: Collection[str]) -> Iterator[tuple[str, ...]]:
     for path, owner, name, field in keys(kind):
         text = sentence(meaning(owner, name))
         if path.removeprefix("spec.") in unbuilt:
-            neutral = unbuilt[path.removeprefix("spec.")]
-            only = list(neutral) if isinstance(neutral, tuple) else neutral
-            text = f"{text} **Not supported yet**: only {code('null' if only is None else only)} is accepted."
+            text = f"{text} **Not supported yet**: only {code('smooth') if name == 'mode' else _default(field)} is accepted."
         yield code(path), _type(field.annotation), _default(field), text.strip()
 
 
-def _page(title: str, intro: str, kind: type[BaseModel], example: str | None, unbuilt: Mapping[str, object] | None = None) -> str:
+def _page(title: str, intro: str, kind: type[BaseModel], example: str | None, unbuilt: Collection[str] = ()) -> str:
     shown = f"```yaml\n{(EXAMPLES / example).read_text()}```\n" if example else ""
-    keyed = table(("Key", "Type", "Default", "Meaning"), _rows(kind, unbuilt or {}))
+    keyed = table(("Key", "Type", "Default", "Meaning"), _rows(kind, unbuilt))
     return "\n".join((GENERATED, f"# {title}\n", f"{textwrap.fill(intro, 120)}\n", shown, "## Keys\n", keyed))
 
 
@@ -146,7 +145,7 @@ def campaign_page() -> str:
 def release_page() -> str:
     """The release document."""
     intro = f"What is installed: `release.yaml` in the folder that `escalator release import` takes. {COMMON}"
-    return _page("Release document", intro, Release, "release.yaml")
+    return _page("Release document", intro, Release, "release.yaml", RELEASE_NOT_YET)
 
 
 def inventory_page() -> str:
