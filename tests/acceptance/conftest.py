@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.site import Site, populate, settings_of
+from acceptance.small import SmallSite, small_site
 from beds.joint.bed import JointBed
 from beds.joint.server import ServerProcess
 from beds.nodes.bed import NodesBed
@@ -47,8 +48,9 @@ def joint_bed(
 
 
 @pytest.fixture
-def site(joint_bed: JointBed, release_folders: dict[str, Path], tmp_path: Path) -> Iterator[Site]:
+def site(joint_bed: JointBed, kept_small: _Kept, release_folders: dict[str, Path], tmp_path: Path) -> Iterator[Site]:
     """A populated cloud, three VNF managers, and a running server that knows releases and VNF managers."""
+    kept_small.end()
     joint_bed.reset()
     with ExitStack() as stack:
         vnfms = {
@@ -65,3 +67,38 @@ def site(joint_bed: JointBed, release_folders: dict[str, Path], tmp_path: Path) 
         stack.callback(server.stop)
         made.register()
         yield made
+
+
+class _Kept:
+    """The small site that is there now, if any, and how to end it."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.site: SmallSite | None = None
+
+    def end(self) -> None:
+        """No small site any more."""
+        self.site = None
+        self.stack.close()
+
+
+@pytest.fixture(scope="session")
+def kept_small(joint_bed: JointBed) -> Iterator[_Kept]:
+    """The small site between tests; on the same bed as all others, so it ends when another site takes the bed."""
+    kept = _Kept()
+    yield kept
+    kept.end()
+
+
+@pytest.fixture
+def small(
+    joint_bed: JointBed, kept_small: _Kept, release_folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> SmallSite:
+    """The small site, on version 1.0.0 and at rest; a new one when the last test left what cannot be made good."""
+    if kept_small.site is None or not kept_small.site.good():
+        kept_small.end()
+        kept_small.site = kept_small.stack.enter_context(small_site(joint_bed, release_folders, tmp_path_factory.mktemp("small")))
+    for host in joint_bed.names:
+        joint_bed.openstack.set_fault(host)
+    kept_small.site.make_good()
+    return kept_small.site

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,11 @@ class Placed:
     group: str | None
 
 
-def populate(bed: JointBed) -> dict[str, Placed]:
-    """Boot the instances; two of them have an SR-IOV port and cannot migrate."""
+def populate(bed: JointBed, layout: Mapping[str, Sequence[str]] = LAYOUT) -> dict[str, Placed]:
+    """Boot the instances; those with an SR-IOV port cannot migrate."""
     found: dict[str, Placed] = {}
     groups: dict[str, str] = {}
-    for node, wanted in LAYOUT.items():
+    for node, wanted in layout.items():
         for text in wanted:
             name, _, group = text.rstrip("!").partition(":")
             tenant = bed.tenant(name)

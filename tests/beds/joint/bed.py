@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -41,7 +42,7 @@ class JointBed:
         self.install(self.names, version)
         for name in self.names:
             self._write_version(name)
-            self.openstack.set_facts(name, hypervisor_version_file=str(self._version_file(name)))
+            self.set_facts(name)
         self.nodes.watch(self._power)
         threading.Thread(target=self._versions, name="joint-bed-versions", daemon=True).start()
 
@@ -56,6 +57,10 @@ class JointBed:
         self.install(self.names, version)
         for name in self.names:
             self._write_version(name)
+
+    def set_facts(self, name: str, **facts: Any) -> None:
+        """What the host is, beside its version, which is always its node's: see `OpenStackBed.set_facts`."""
+        self.openstack.set_facts(name, hypervisor_version_file=str(self._version_file(name)), **facts)
 
     def stop(self) -> None:
         """End what this bed started; the two beds are ended by whoever made them."""

@@ -45,6 +45,7 @@ class ServerProcess:
         for name, listener in listeners.items():
             merged[name] = {**listener, **settings.get(name, {})}
         self.url = f"http://127.0.0.1:{ports[0]}"
+        self.vnfm_url = f"http://127.0.0.1:{ports[2]}"
         self.settings = folder / "escalator.yaml"
         self.settings.write_text(yaml.safe_dump(merged))
         self.log = folder / "server.log"
@@ -73,6 +74,11 @@ class ServerProcess:
                 return
         raise AssertionError(f"the server did not become ready:\n{self.log.read_text()[-3000:]}")
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """`kill -9`."""
         self._end(signal.SIGKILL)
@@ -87,10 +93,12 @@ class ServerProcess:
             self._process.wait(30)
             self._process = None
 
-    def cli(self, *arguments: str, timeout_s: float = 600.0) -> Ran:
-        """Run one command of the command line."""
+    def cli(self, *arguments: str, timeout_s: float = 600.0, **environment: str) -> Ran:
+        """Run one command of the command line, with these variables changed."""
         command = [sys.executable, "-m", "escalator.main", *arguments]
-        ran = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=timeout_s, check=False)
+        ran = subprocess.run(
+            command, capture_output=True, text=True, env=self.environment | environment, timeout=timeout_s, check=False
+        )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
 
     def api(self, path: str) -> Any:

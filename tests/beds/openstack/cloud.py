@@ -113,6 +113,18 @@ class BedCloud:
         """One server action, such as `suspend`, past the driver."""
         self._ok(self.compute.post(f"/servers/{server_id}/action", json={action: arguments}))
 
+    def live_migrate(self, server_id: str, host: str) -> None:
+        """Move the instance as an operator would, past the driver, and see it there."""
+        self.act(server_id, "os-migrateLive", {"host": host, "block_migration": "auto"})
+
+        def there() -> bool:
+            server = self.server(server_id)
+            if server["OS-EXT-STS:task_state"] is None and self.migrations(server_id)[-1]["status"] in ("error", "failed"):
+                raise AssertionError(f"{server_id} did not move to {host}")
+            return bool(server["OS-EXT-SRV-ATTR:host"] == host and server["OS-EXT-STS:task_state"] is None)
+
+        self.wait(there, f"{server_id} is not on {host}")
+
     def delete(self, *server_ids: str) -> None:
         """Delete instances and wait until they are gone; one that is gone already is fine."""
         for server_id in server_ids:

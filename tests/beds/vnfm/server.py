@@ -1,7 +1,7 @@
 """A VNF manager as a process of its own: standard library only, no line of Escalator.
 
     python server.py [--port 0] [--behaviour moves] [--log FILE] [--credential user:password | --credential token]
-                     [--delay SECONDS] [--hold] [--hold-delivery]
+                     [--delay SECONDS] [--hold] [--hold-delivery] [--persist SECONDS]
                      [--tls PEM-FILE-OF-CERTIFICATE-AND-KEY]
 
 It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is killed. Behaviours:
@@ -18,6 +18,7 @@ It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is k
 
 `--credential` demands it: with a colon as HTTP Basic, else as a bearer token; anything else gets 401. With `--hold`
 replies wait for `POST /control {"release": true}`; with `--hold-delivery` so does the answer to the delivery.
+With `--persist` a reply that finds nobody is repeated for that long.
 `POST /control {"behaviour": …, "credential": …, "hold": …}` changes it on the run. Every request and every reply's status
 goes to the log, one JSON object a line, secrets left out.
 """
@@ -27,6 +28,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hmac
+import http.client
 import json
 import ssl
 import threading
@@ -60,6 +62,7 @@ class Manager:
     hold: bool
     hold_delivery: bool
     log: Path | None
+    persist_s: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
     released: threading.Event = field(default_factory=threading.Event)
     seen: set[str] = field(default_factory=set)
@@ -119,14 +122,20 @@ class Manager:
     def reply(self, notice: dict, body: dict) -> None:
         headers = {"Content-Type": "application/json", "Version": "1.0.0"}
         request = urllib.request.Request(notice["replyUri"], json.dumps(body).encode(), headers, method="PUT")
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:
-                status, answer = response.status, response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                status, answer = error.code, error.read()
-        except OSError as error:
-            status, answer = 0, str(error).encode()
+        end = time.monotonic() + self.persist_s
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as response:
+                    status, answer = response.status, response.read()
+            except urllib.error.HTTPError as error:
+                with error:
+                    status, answer = error.code, error.read()
+            except (OSError, http.client.HTTPException) as error:
+                if time.monotonic() < end:
+                    time.sleep(0.2)
+                    continue
+                status, answer = 0, str(error).encode()
+            break
         self.note(what="replied", notice=notice["id"], body=body, status=status, answer=answer.decode())
 
 
@@ -194,13 +203,15 @@ def main() -> None:
     parser.add_argument("--credential")
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--defer", type=float, default=60.0)
+    parser.add_argument("--persist", type=float, default=0.0)
     parser.add_argument("--hold", action="store_true")
     parser.add_argument("--hold-delivery", action="store_true")
     parser.add_argument("--tls", type=Path)
     options = parser.parse_args()
     Handler.manager = Manager(
-        options.behaviour, options.credential, options.delay, options.defer, options.hold, options.hold_delivery, options.log
-    )
+        options.behaviour, options.credential, options.delay, options.defer, options.hold, options.hold_delivery, options.log,
+        options.persist,
+    )  # fmt: skip
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
