@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-import yaml
 from pydantic import Field, StringConstraints
 
 from escalator.model.codes import Code
@@ -220,11 +219,20 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if not name.startswith("ESCALATOR_") or name in _RESERVED:
             continue
         path = name.removeprefix("ESCALATOR_").lower().split("__")
-        value: Any = {path[-1]: yaml.safe_load(text)}
+        value: Any = {path[-1]: _value(name, text)}
         for part in reversed(path[:-1]):
             value = {part: value}
         overrides = _merge(overrides, value)
     return overrides
+
+
+def _value(name: str, text: str) -> Any:  # noqa: ANN401 - plain data
+    try:
+        return parse(text).data
+    except InputError as error:
+        # What stands there may be a secret: only where it breaks is told.
+        problems = [Problem(name, p.message, p.line) for p in error.problems] or [Problem(name, error.message)]
+        raise InputError(Code.CFG_SETTINGS, f"The variable {name} cannot be read.", problems=problems) from None
 
 
 def _impossible(settings: Settings) -> list[Problem]:

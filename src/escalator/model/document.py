@@ -59,7 +59,8 @@ def parse(text: str | bytes) -> Source:
     if text[:1] in ("{", b"{"):
         return _parse_json(text)
     try:
-        node = yaml.compose(text, Loader=_NoAliasLoader)
+        _check_events(text)
+        node = yaml.compose(text, Loader=_SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "the text is not valid YAML"
@@ -102,15 +103,19 @@ def _depth(data: object, level: int = 0) -> int:
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _NoAliasLoader(_SafeLoader):  # type: ignore[misc]
-    """The safe loader without aliases: a few aliases of aliases can fill any memory."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - PyYAML's own signature
-        """Refuse an alias where PyYAML would resolve it."""
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
-        return super().compose_node(parent, index)
+def _check_events(text: str | bytes) -> None:
+    """Refuse aliases (a few of them can fill any memory) and depth, before anything that recurses sees the text."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            mark: Any = event.start_mark
+            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise InputError(Code.CFG_TOO_LARGE, f"The document is nested deeper than {MAX_DEPTH} levels.")
 
 
 _constructor = yaml.SafeLoader("")

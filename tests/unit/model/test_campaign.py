@@ -1,0 +1,104 @@
+"""Campaigns: what is not built yet is refused, and the rules about limits, selectors and estimates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from escalator.model.campaign import Estimates, Scope, Select, Waves, load_campaign
+from escalator.model.codes import Code
+from escalator.model.document import parse
+from escalator.model.errors import InputError
+from escalator.model.inventory import Node
+
+HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  mode: smooth\n  scope: {select: {}}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ("  waves: {soak_s: 5}\n", "spec.waves.soak_s"),
+        ("  waves: {spread: [{by: rack, max: 1}]}\n", "spec.waves.spread"),
+        ("  waves: {max_extra_moves: 0.5}\n", "spec.waves.max_extra_moves"),
+        ("  migration: {post_copy: true}\n", "spec.migration.post_copy"),
+        ("  migration: {force_complete: true}\n", "spec.migration.force_complete"),
+        ("  workloads: {scale_up: lock}\n", "spec.workloads.scale_up"),
+        ("  node: {tests: [a]}\n", "spec.node.tests"),
+        ("  node: {driver: ansible}\n", "spec.node.driver"),
+        ("  node: {hooks: {preflight: [a]}}\n", "spec.node.hooks.preflight"),
+        ("  gates: {before: [a]}\n", "spec.gates"),
+        ("  windows: [{days: [sat]}]\n", "spec.windows"),
+        ("  not_before: '2026-01-01'\n", "spec.not_before"),
+        ("  not_after: '2026-01-01'\n", "spec.not_after"),
+        ("  exclusive: [a]\n", "spec.exclusive"),
+        ("  failure: {then: rollback}\n", "spec.failure.then"),
+        ("  waves: {reserve_hosts: 1}\n", "spec.waves.reserve_hosts"),
+        ("  backup: {scope: [versions]}\n", "spec.backup.scope"),
+    ],
+)
+def test_what_is_not_built_yet_is_refused_and_never_ignored(more: str, path: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_campaign(parse(HEAD + more))
+    assert caught.value.code is Code.CFG_UNSUPPORTED
+    [problem] = caught.value.problems
+    assert problem.path == path
+    assert "is not supported yet; leave the key out" in problem.message
+    assert problem.line == 7
+
+
+def test_non_smooth_mode_and_groups_are_not_built_yet() -> None:
+    text = HEAD.replace("smooth", "non-smooth").replace("select: {}", "select: {}, groups: [{name: canary}]")
+    with pytest.raises(InputError) as caught:
+        load_campaign(parse(text))
+    assert sorted((p.path, p.line) for p in caught.value.problems) == [("spec.mode", 5), ("spec.scope.groups", 6)]
+
+
+def test_the_neutral_values_of_what_is_not_built_are_accepted() -> None:
+    more = "  gates: {before: [], between: []}\n  windows: []\n  not_before: null\n  waves: {spread: [], soak_s: 0}\n"
+    assert load_campaign(parse(HEAD + more)).spec.windows == ()
+
+
+@pytest.mark.parametrize(
+    ("wish", "nodes", "limit"),
+    [("10%", 100, 10), ("10%", 19, 1), ("10%", 5, 1), ("10%", 0, 1), ("100%", 7, 7), ("33%", 10, 3), (4, 2, 4), (1, 500, 1)],
+)
+def test_max_unavailable_is_rounded_down_and_at_least_one(wish: Any, nodes: int, limit: int) -> None:
+    assert Waves(max_unavailable=wish).limit(nodes) == limit
+
+
+NODE = Node(id="cn-0001", az="az1", rack="r1", aggregates=("x", "y"), labels={"pinned": "false"}, roles=("compute", "storage"))
+
+
+@pytest.mark.parametrize(
+    ("select", "matches"),
+    [
+        ({}, True),
+        ({"role": "storage"}, True),
+        ({"role": "control"}, False),
+        ({"az": ("az2", "az1")}, True),
+        ({"az": ("az2",)}, False),
+        ({"rack": ("r2",)}, False),
+        ({"aggregate": ("y", "z")}, True),
+        ({"aggregate": ("z",)}, False),
+        ({"labels": {"pinned": "false"}}, True),
+        ({"labels": {"pinned": "true"}}, False),
+        ({"labels": {"other": "x"}}, False),
+        ({"names": ("cn-00*",)}, True),
+        ({"names": ("cn-lab-*", "cn-0001")}, True),
+        ({"names": ("CN-*",)}, False),
+        ({"role": "compute", "az": ("az2",)}, False),
+    ],
+)
+def test_a_selector_holds_when_every_key_holds(select: dict[str, Any], matches: bool) -> None:
+    assert Select(**select).matches(NODE) is matches
+
+
+def test_the_scope_is_what_is_selected_and_not_excluded() -> None:
+    assert Scope(select=Select()).includes(NODE)
+    assert not Scope(select=Select(), exclude=Select(names=("cn-*",))).includes(NODE)
+
+
+def test_a_move_lasts_as_estimated() -> None:
+    assert Estimates().move_s(8.0, "live") == pytest.approx(5 + 8 * 1.04)
+    assert Estimates().move_s(8.0, "cold") == pytest.approx(125 + 8 * 1.04)
