@@ -41,6 +41,8 @@ class Board:
     def put(self, task: NodeTask) -> None:
         """Take in a task as it is now."""
         node = task.node
+        if self.tasks.get(node) is task:
+            return
         self.tasks[node] = task
         self.failed.pop(node, None)
         if task.state in FAILURES:

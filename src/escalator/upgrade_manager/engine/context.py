@@ -46,7 +46,9 @@ class Pace:
     door_s: float = 2.0
     """Between two tries of an admission door."""
     recheck_s: float = 60.0
-    """Net under lost wake-ups: how long a gate or a drive waits at most before it looks again."""
+    """Net under lost wake-ups: how long a gate waits at most before it looks again."""
+    sweep_s: float = 300.0
+    """The same net under the drive, which then reads every node of the campaign again."""
 
     def next_poll_s(self, age_s: float) -> float:
         """How long to wait before the next look at something that has lasted `age_s` seconds."""

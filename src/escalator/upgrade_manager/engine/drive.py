@@ -38,7 +38,7 @@ async def drive(ctx: Context, name: str) -> str:
             end = await _advance(ctx, name, campaign, board)
             if end is not None:
                 return end.value
-            changed = await ctx.signals.wait(name, ctx.clock, ctx.pace.recheck_s)
+            changed = await ctx.signals.wait(name, ctx.clock, ctx.pace.sweep_s)
             await _refresh(ctx, name, board, changed)
             told = ""
         except EscalatorError as error:

@@ -81,8 +81,10 @@ class WaveSearch:
             if groups.staying & (touched | moved) or groups.leaving & touched:
                 refused.append(Unplaced(node, None, "another member of one of its groups is impacted in this wave"))
                 continue
-            later = [n for n in waiting if n.id != node.id and all(n.id != t.node.id for t in wave)]
-            turn = self._turn(node, later[width:])
+            going = {turn.node.id for turn in wave} | {node.id}
+            later = [n for n in waiting if n.id not in going]
+            # The last are asked first; the next ones only when nobody else has room, as in a cloud of two full nodes.
+            turn = self._turn(node, later)
             if isinstance(turn, Unplaced):
                 refused.append(turn)
                 continue

@@ -40,7 +40,7 @@ class DbosSettings:
     executor_id: str
     url: str | None = None
     schema: str = "dbos"
-    poll_s: float = 0.25
+    poll_s: float = 0.5
     """How often SQLite is asked for messages; PostgreSQL tells by itself."""
 
 
