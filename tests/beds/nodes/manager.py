@@ -34,7 +34,7 @@ class Manager:
     def ssh(self, **changes: object) -> Ssh:
         """SSH settings for the bed's nodes, some of them changed."""
         usual = {"key": self.bed.key.name, "known_hosts": str(self.bed.known_hosts), "addresses": self.bed.addresses()}
-        return Ssh.model_validate({**usual, "connect_timeout_s": 5.0, **changes})
+        return Ssh.model_validate({**usual, "connect_timeout_s": 15.0, **changes})
 
     def driver(self, **changes: object) -> PackagesSystem:
         """A fresh driver, as after a restart of the manager."""

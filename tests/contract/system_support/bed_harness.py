@@ -27,15 +27,17 @@ class PackagesHarness:
         return made
 
     def restarted(self) -> SystemSupport:
-        return self._manager.driver(connect_timeout_s=3.0)
+        return self._manager.driver()
 
     async def lapse(self) -> None:
         await self._manager.clock.sleep(0.2)
 
     @asynccontextmanager
     async def unreachable(self) -> AsyncIterator[None]:
+        patient, self.driver = self.driver, self._manager.driver(connect_timeout_s=2.0)
         self._manager.bed.cut(self.node)
         try:
             yield
         finally:
             self._manager.bed.restore(self.node)
+            self.driver = patient

@@ -28,7 +28,7 @@ async def prepared(manager: Manager, kind: Kind = "ns") -> tuple[PackagesSystem,
     """A driver and a node on 1.0.0."""
     node = f"interrupted-{next(_numbers)}"
     manager.bed.add_many([node], kind)
-    driver = manager.driver(connect_timeout_s=3.0)
+    driver = manager.driver()
     assert (await manager.upgrade(driver, node, "1.0.0", "first")).state is OperationState.DONE
     return driver, node
 
@@ -51,7 +51,7 @@ async def test_a_dead_link_in_the_middle_of_a_postinst_breaks_nothing_and_a_new_
     await in_postinst(manager, driver, node, "slow")
     manager.bed.cut(node)
     with pytest.raises(TemporaryError):
-        await driver.poll(node, "slow")
+        await manager.driver(connect_timeout_s=2.0).poll(node, "slow")
     manager.bed.restore(node)
     driver = manager.driver()
     assert (await manager.ended(driver, node, "slow")).state is OperationState.DONE
