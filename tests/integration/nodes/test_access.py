@@ -118,8 +118,8 @@ async def test_another_user_than_root_works_by_sudo(manager: Manager) -> None:
     manager.bed.add_many([node], "systemd")
     keys = "/root/.ssh/authorized_keys"
     commands = (
-        "useradd -m -s /bin/sh ops",
-        f"install -d -o ops -m 700 /home/ops/.ssh && install -o ops -m 600 {keys} /home/ops/.ssh/",
+        "useradd -m -d /srv/ops -s /bin/sh ops",
+        f"install -d -o ops -m 700 /srv/ops/.ssh && install -o ops -m 600 {keys} /srv/ops/.ssh/",
         "echo 'ops ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/ops",
         f"rm {keys}",
     )
