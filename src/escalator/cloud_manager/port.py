@@ -7,7 +7,7 @@ retry, or decide: the engine does. A driver's blocking client runs in threads in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -33,6 +33,8 @@ class ServiceState:
     up: bool
     reason: str | None = None
     forced_down: bool = False
+    reported: str | None = field(default=None, compare=False)
+    """Changes whenever the service reports anew; null where the cloud does not tell. To be compared, not read."""
 
     def to_json(self) -> dict[str, object]:
         """Plain values, for the break-glass sheet and the journal."""

@@ -18,6 +18,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow, ReleaseRow
 from escalator.upgrade_manager.drift import Drift, compare
 from escalator.upgrade_manager.engine.board import FAILURES
+from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import change
 from escalator.upgrade_manager.engine.states import ENDED, check
@@ -146,8 +147,7 @@ class CampaignService:
                 Code.UPG_STATE, f"Node {node} is {task.state.value}.", remedy="Only a pending or failed node can be skipped."
             )
         await self._not_beginning(task)
-        held = [r for r in await self._ctx.store.restorations.open() if r.node == node and r.campaign == campaign]
-        if not held:
+        if not await take_off(self._ctx, campaign, node):
             await self._ctx.store.admission.leave_node(campaign, node)
         skipped = replace(
             task, state=TaskState.SKIPPED, code=task.code or Code.UPG_SKIPPED.value, updated_at=self._ctx.clock.now()

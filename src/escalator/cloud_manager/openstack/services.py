@@ -89,6 +89,7 @@ def _state(row: Json) -> ServiceState:
         up=row["state"] == "up" and not row["forced_down"],
         reason=row.get("disabled_reason"),
         forced_down=row["forced_down"],
+        reported=row.get("updated_at"),
     )
 
 

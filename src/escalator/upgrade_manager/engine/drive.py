@@ -18,6 +18,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine.admission import node_door
 from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.planner.order import predecessors
@@ -162,6 +163,7 @@ async def _host_failure(ctx: Context, name: str, board: Board, unavailable: Mapp
 async def _complete(ctx: Context, name: str, board: Board) -> None:
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
     reason = "; ".join(f"{t.node} {t.state.value}: {t.message}" for t in left[:10])
+    await _give_slots_back(ctx, name)
     await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
 
 
@@ -172,12 +174,20 @@ async def _abort(ctx: Context, name: str, board: Board) -> None:
             await _skip_pending(ctx, task, board)
     if not board.ended:
         return
-    open_rows = [row for row in await ctx.store.restorations.open() if row.campaign == name]
+    open_rows = await take_off(ctx, name)
     if open_rows:
         reason = "not put back: " + ", ".join(f"{row.kind} of {row.object_id}" for row in open_rows[:10])
         await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
         return
+    await _give_slots_back(ctx, name)
     await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, "aborted; every node is in service")
+
+
+async def _give_slots_back(ctx: Context, name: str) -> None:
+    """A campaign that is over holds no node: one that still is out of service counts by the cloud's own word."""
+    for slot in await ctx.store.admission.node_slots():
+        if slot.campaign == name:
+            await ctx.store.admission.leave_node(name, slot.node)
 
 
 async def _skip_pending(ctx: Context, task: NodeTask, board: Board) -> None:

@@ -15,6 +15,8 @@ from escalator.upgrade_manager.engine.runner import Step
 
 TRIES = 3
 """An installer that asks for another try, or died with its node, is started this often."""
+REPORTED = "reported"
+"""Memo of a task: the compute service's last report when the node was seen to be back from its reboot."""
 LOG_LINES = 5
 """Last lines of the installer's log that a failure's message carries."""
 
@@ -84,6 +86,7 @@ async def _reboot(job: Job) -> Outcome:
         return done(f"no reboot needed: {why}")
     await job.system.reboot(job.node, before)
     await _until_rebooted(job, before)
+    await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
     return done(f"rebooted: {why}")
 
 
@@ -99,12 +102,23 @@ async def _verify(job: Job) -> Outcome:
     bad = _first_bad(checks)
     if bad is not None:
         return bad
-    while not (await job.ctx.cloud.service(job.node)).up:
-        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+    await _until_reported(job, memo.get(REPORTED))
     less = await _less(job, memo)
     if less:
         return failed(Code.UPG_LESS_OFFERED, "the node offers less than before: " + "; ".join(less))
     return done(", ".join(f"{check.name} ok" for check in checks))
+
+
+async def _until_reported(job: Job, before: str | None) -> None:
+    """Wait, bounded by the step's time-out, for the compute service.
+
+    For some time after a reboot the cloud still believes what the service said before it: only a new report counts.
+    """
+    while True:
+        service = await job.ctx.cloud.service(job.node)
+        if service.up and (before is None or service.reported != before):
+            return
+        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
 
 
 def _first_bad(checks: tuple[Check, ...]) -> Outcome | None:

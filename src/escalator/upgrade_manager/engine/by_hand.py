@@ -1,0 +1,57 @@
+"""What a person has put back by hand is taken from the break-glass sheet: the cloud's word counts, not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from escalator.cloud_manager.port import ServiceState
+from escalator.model.errors import PermanentError
+from escalator.model.progress import Event, Restoration
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
+from escalator.upgrade_manager.engine.steps.vacate import STOPPED
+
+
+async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequence[Restoration]:
+    """Take from the sheet what the cloud shows as it was found; the rows that are still to be put back.
+
+    Only for nodes whose turn is over: while it lasts, its steps put back what they changed. Raises TemporaryError when
+    the cloud does not answer.
+    """
+    rows = [r for r in await ctx.store.restorations.open() if r.campaign == campaign and node in (None, r.node)]
+    left = [row for row in rows if not await _is_back(ctx, row)]
+    for row in rows:
+        if row not in left:
+            await _done(ctx, row)
+    if len(left) < len(rows):
+        ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+    return left
+
+
+async def _is_back(ctx: Context, row: Restoration) -> bool:
+    if row.kind == STOPPED:
+        instance = await ctx.cloud.instance(row.object_id)
+        return instance is None or instance.running
+    if row.kind != CORDON:
+        return False
+    found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json
+    try:
+        now = await ctx.cloud.service(row.node)
+    except PermanentError:
+        return False
+    return now.enabled if found.enabled else (now.enabled, now.reason) == (False, found.reason)
+
+
+async def _done(ctx: Context, row: Restoration) -> None:
+    now = ctx.clock.now()
+    event = Event(
+        at=now,
+        action="restoration.by-hand",
+        campaign=row.campaign,
+        node=row.node,
+        object_id=row.object_id,
+        outcome="done",
+        message=f"{row.kind} of {row.object_id} was put back by hand",
+    )
+    await ctx.store.restorations.done(row.id, now)
+    await ctx.store.events.append((event,))
