@@ -166,10 +166,15 @@ class Judge:
                     for cell in cells:
                         for resource, amount in self.instances[instance]["demand"].items():
                             used[node, cell, resource] += amount
+            # How full a node may be made binds where something arrives; what stood there before may be fuller.
+            filled = {
+                (m["to"], cell)
+                for m in self.moves
+                if m["start_s"] == time
+                for cell in _tuple(m["numa_cell"], self.instances[m["instance"]]["numa_span"])
+            }
             for (node, cell, resource), amount in used.items():
-                fill = (
-                    self.spec["waves"]["max_fill"] if any(m["to"] == node and m["start_s"] == time for m in self.moves) else 1.0
-                )
+                fill = self.spec["waves"]["max_fill"] if (node, cell) in filled else 1.0
                 if node in arriving and amount > self.nodes[node]["numa"][cell].get(resource, 0.0) * fill + NEAR:
                     yield f"{resource} of entry {cell} of {node} is {amount} at {time}"
 

@@ -52,7 +52,10 @@ class WaveSearch:
         waiting = sorted(nodes, key=self._effort)
         waves: list[list[NodeTurn]] = []
         while waiting:
-            wave, refused = self._wave(waiting, width)
+            wave, refused = self._wave(waiting, width, spared=width)
+            if not wave:
+                # Nodes whose turn is next take something when nobody else has room, as in a cloud of two nodes.
+                wave, refused = self._wave(waiting, 1, spared=0)
             if not wave:
                 return waves, refused
             gone = {turn.node.id for turn in wave}
@@ -65,7 +68,7 @@ class WaveSearch:
         leaving = [i for i in self._by_node[node.id] if isinstance(self._actions[i.id], Leaves)]
         return (sum(i.memory_gib for i in leaving), len(leaving), node.id)
 
-    def _wave(self, waiting: Sequence[Node], width: int) -> tuple[list[NodeTurn], list[Unplaced]]:
+    def _wave(self, waiting: Sequence[Node], width: int, *, spared: int) -> tuple[list[NodeTurn], list[Unplaced]]:
         wave: list[NodeTurn] = []
         refused: list[Unplaced] = []
         touched: set[str] = set()  # groups with a member that stays on a node of this wave
@@ -83,8 +86,7 @@ class WaveSearch:
                 continue
             going = {turn.node.id for turn in wave} | {node.id}
             later = [n for n in waiting if n.id not in going]
-            # The last are asked first; the next ones only when nobody else has room, as in a cloud of two full nodes.
-            turn = self._turn(node, later)
+            turn = self._turn(node, later[spared:])
             if isinstance(turn, Unplaced):
                 refused.append(turn)
                 continue
