@@ -290,6 +290,15 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
         server.server_close()
 
 
+def test_the_layers_are_those_that_the_linter_enforces():
+    section = (ROOT / ".importlinter").read_text().partition("layers =\n")[2].partition("\n\n")[0]
+    named = [re.findall(r"escalator\.([a-z_]+)", line) for line in section.splitlines()]
+    enforced = [sorted(name for name in line if any((ROOT / "src/escalator").glob(f"{name}*"))) for line in named]
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Layers")[2].partition("Three more")[0]
+    told = re.findall(r"^\d+\. ([^\n:]+)", section, re.MULTILINE)
+    assert [sorted(re.findall(r"`([a-z_]+)`", line)) for line in told] == enforced
+
+
 def test_the_makefile_names_its_targets():
     text = (ROOT / "Makefile").read_text()
     for target in ("demo", "test", "test-long", "check", "docs", "lock"):
