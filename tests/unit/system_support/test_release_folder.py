@@ -63,7 +63,7 @@ def test_listed_files_are_compared(tmp_path: Path) -> None:
     assert "is not there" in problems(missing)["b.deb"]
     unlisted = folder(tmp_path / "unlisted", {"a.deb": data, "c.deb": deb("c")}, files=[good])
     assert "not listed" in problems(unlisted)["c.deb"]
-    twice = folder(tmp_path / "twice", {"a.deb": data}, files=[good, good])
+    twice = folder(tmp_path / "twice", {"a.deb": data}, files=[good, dict(good)])
     assert problems(twice)["a.deb"] == "this file is listed twice"
 
 
