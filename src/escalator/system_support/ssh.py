@@ -130,8 +130,11 @@ class Ssh:
 
 async def _command(link: asyncssh.SSHClientConnection, command: str, stdin: bytes) -> Output:
     process = await link.create_process(command, encoding=None)
-    process.stdin.write(stdin)
-    process.stdin.write_eof()
+    try:
+        process.stdin.write(stdin)
+        process.stdin.write_eof()
+    except BrokenPipeError:
+        pass  # a quick command has ended before we could say that nothing more comes; its answer is there to be read
     stdout, stderr = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
     await process.wait_closed()
     if process.exit_status is None:

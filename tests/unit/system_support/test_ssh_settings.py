@@ -73,3 +73,20 @@ async def test_a_node_where_nothing_listens_is_a_temporary_error(credentials: Pa
         await ssh(credentials, addresses={"cn-1": "127.0.0.1"}).run("cn-1", ["true"])
     assert caught.value.code is Code.SYS_UNREACHABLE
     assert caught.value.facts == {"node": "cn-1", "address": "127.0.0.1"}
+
+
+async def test_a_command_that_ends_before_its_input_is_still_answered(credentials: Path) -> None:
+    async def quick(process: asyncssh.SSHServerProcess[str]) -> None:
+        process.stdout.write("answer")
+        process.exit(3)
+
+    host_key = asyncssh.generate_private_key("ssh-ed25519")
+    authorized = asyncssh.import_authorized_keys(asyncssh.read_private_key(credentials / "id").export_public_key().decode())
+    async with asyncssh.listen(
+        "127.0.0.1", 0, server_host_keys=[host_key], authorized_client_keys=authorized, process_factory=quick
+    ) as server:
+        (credentials / "known_hosts").write_text(f"cn-1 {host_key.export_public_key().decode()}")
+        made = ssh(credentials, port=server.get_port(), addresses={"cn-1": "127.0.0.1"}, connect_timeout_s=15.0)
+        for _ in range(10):
+            output = await made.run("cn-1", ["true"], stdin=b"never read")
+            assert (output.exit_code, output.stdout) == (3, b"answer")
