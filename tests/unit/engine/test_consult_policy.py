@@ -1,0 +1,64 @@
+"""Answers and policies together, on whole campaigns: what each combination does to the node."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+
+from escalator.model.codes import Code
+from escalator.model.inventory import Instance, Inventory, Node
+from escalator.model.progress import CampaignState
+from escalator.simulation.setup import RELEASE, import_release, simulate
+from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.world.records import VnfmRow
+from escalator.world.world import World
+
+PLANS = {"live": {}, "in-place": {"migration": "none", "vacate": "in-place"}}
+BEHAVIOURS = {"silent": "on_timeout", "refuse": "on_reject", "unreachable": "on_undeliverable"}
+CODES = {"silent": Code.UPG_SILENT, "refuse": Code.UPG_REJECTED, "unreachable": Code.UPG_UNDELIVERABLE}
+
+
+async def turn(plan: str, behaviour: str, policy: str) -> tuple[CampaignState, str, str, list[str]]:
+    """State of the campaign, state and code of the node's task, and what happened to the instance."""
+    clock = virtual_time.VirtualClock()
+    world = World.in_memory(clock)
+    vm = Instance(id="v", project="p", node="a", demand={"pcpu": 1.0}, **PLANS[plan])
+    nodes = tuple(Node(id=name, numa=({"pcpu": 8.0},)) for name in ("a", "b"))
+    world.load(Inventory(nodes=nodes, instances=(vm,)), (VnfmRow(name="m", behaviour=behaviour, projects=("p",)),))
+    spec = {
+        "release": RELEASE.id,
+        "mode": "smooth",
+        "scope": {"select": {}},
+        "waves": {"max_unavailable": 1},
+        "node": {"driver": "simulated"},
+        "workloads": {"notify": {BEHAVIOURS[behaviour]: policy}},
+    }
+    document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
+    async with simulate(world, clock, strict=True) as sim:
+        await import_release(sim.store, RELEASE, clock.now())
+        await sim.campaigns.create(json.dumps(document))
+        assert (await sim.campaigns.plan("c")).smooth
+        await sim.campaigns.start("c")
+        await clock.sleep(10_000.0)
+        row = await sim.store.campaigns.get("c")
+        task = await sim.store.tasks.get("c", "a")
+        assert row is not None
+        assert task is not None
+        happened = [e.what for e in world.audit.history("move-done", "stop") if e.instance == "v"]
+        return row.state, task.state.value, task.code, happened
+
+
+@pytest.mark.parametrize(("plan", "behaviour", "policy"), [*product(PLANS, BEHAVIOURS, ("proceed", "skip-node", "pause"))])
+def test_policy_never_lets_silence_or_a_lost_notice_stop_anything(plan: str, behaviour: str, policy: str) -> None:
+    state, task, code, happened = virtual_time.run(turn(plan, behaviour, policy))
+    if policy == "pause":
+        assert (state, task, code) == (CampaignState.PAUSED, "held", CODES[behaviour].value)
+        assert happened == []
+    elif policy == "skip-node" or plan == "in-place":
+        assert (state, task, code) == (CampaignState.COMPLETED, "skipped", CODES[behaviour].value)
+        assert happened == []
+    else:
+        assert (state, task, code) == (CampaignState.COMPLETED, "done", "")
+        assert happened == ["move-done"]
