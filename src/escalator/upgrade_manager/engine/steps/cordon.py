@@ -42,5 +42,12 @@ async def restore(job: Job) -> Outcome:
     return done("the compute service is as it was")
 
 
+async def given_back(job: Job) -> Outcome | None:
+    """Leave the node alone when a person put it back in service in its turn, as the break-glass sheet says how to."""
+    if await job.changes(KIND) and (await job.ctx.cloud.service(job.node)).enabled:
+        return skip(Code.UPG_GIVEN_BACK, "the node was put back in service by hand in the middle of its turn")
+    return None
+
+
 CORDON = Step(name="cordon", do=_do, undo=restore, rung=Rung.CORDONED)
 UNCORDON = Step(name="uncordon", do=restore, abortable=False)

@@ -10,8 +10,10 @@ from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.progress import Rung
 from escalator.system_support.port import Check, OperationState, Progress
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
+from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps.cordon import given_back
+from escalator.upgrade_manager.engine.steps.vacate import STAYING, STOPPED
 
 TRIES = 3
 """An installer that asks for another try, or died with its node, is started this often."""
@@ -34,6 +36,10 @@ async def _back_up(job: Job) -> Outcome:
 
 
 async def _upgrade(job: Job) -> Outcome:
+    if (await job.memo()).get("operation") is None:
+        changed = await given_back(job) or await _carries(job)
+        if changed is not None:
+            return changed
     for number in range(1, TRIES + 1):
         operation = job.operation(f"upgrade-{number}")
         await _start(job, operation, first=number == 1)
@@ -44,6 +50,15 @@ async def _upgrade(job: Job) -> Outcome:
             break
     last = " / ".join(progress.lines[-LOG_LINES:])
     return failed(Code.SYS_INSTALL, f"the installer ended {progress.state.value} (exit code {progress.exit_code}): {last}")
+
+
+async def _carries(job: Job) -> Outcome | None:
+    """The last look before the software changes: no instance runs here but those that may stay as they are."""
+    may_run = set((await job.memo()).get(STAYING) or ()) - {row.object_id for row in await job.changes(STOPPED)}
+    for instance in await job.ctx.cloud.instances_on(job.node, job.spec.migration):
+        if instance.running and instance.id not in may_run:
+            return skip(Code.UPG_INSTANCE_LEFT, f"instance {instance.id} runs on the node since it was vacated")
+    return None
 
 
 async def _start(job: Job, operation: str, *, first: bool) -> None:

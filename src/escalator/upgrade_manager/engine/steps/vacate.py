@@ -19,6 +19,7 @@ from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, failed, skip
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.consult import pause
+from escalator.upgrade_manager.engine.steps.cordon import given_back
 
 STOPPED = "instance-stopped"
 STAYING = "staying"
@@ -28,6 +29,9 @@ STAYS = ("in-place", "stop-start", "own")
 
 
 async def _do(job: Job) -> Outcome:
+    back = await given_back(job)
+    if back is not None:
+        return back
     memo = await job.memo()
     decisions: dict[str, str] = dict(memo.get("decisions") or memo.get("planned") or {})
     here = {i.id: i for i in await job.ctx.cloud.instances_on(job.node, job.spec.migration)}
