@@ -82,15 +82,17 @@ def wired(store: Store, wire: Tripwire) -> Store:
     return replace(store, **parts)
 
 
-def small_cloud() -> tuple[Inventory, tuple[VnfmRow, ...]]:
-    """Three nodes. On a and b: a pinned pair and a migrating pair of VNFs, one VM that nobody speaks for; c is empty."""
+def small_cloud(*, spare: bool = False) -> tuple[Inventory, tuple[VnfmRow, ...]]:
+    """On a and b: a pinned pair and a migrating pair of VNFs, one VM that nobody speaks for; c, and a spare d, are empty."""
     cell = {"pcpu": 16.0, "mem_mib": 65536.0}
 
     def vm(number: int, node: str, **more: Any) -> Instance:
         return Instance(id=f"vm-{number}", node=node, numa_cell=0, demand={"pcpu": 2.0, "mem_mib": 4096.0}, **more)
 
     inventory = Inventory(
-        nodes=tuple(Node(id=name, versions={"agent": "1.0.0"}, numa=(cell,)) for name in ("a", "b", "c")),
+        nodes=tuple(
+            Node(id=name, versions={"agent": "1.0.0"}, numa=(cell,)) for name in ("a", "b", "c", "d")[: 4 if spare else 3]
+        ),
         instances=(
             vm(1, "a", project="up", groups=("pinned",), migration="none"),
             vm(2, "b", project="up", groups=("pinned",), migration="none"),
@@ -120,11 +122,11 @@ class Stand:
     journal: Journal
 
     @classmethod
-    async def make(cls, document: str, prepare: Callable[[World], None]) -> Stand:
+    async def make(cls, document: str, prepare: Callable[[World], None], *, spare: bool = False) -> Stand:
         """A planned and started campaign named `c`; nothing of it has run yet."""
         clock = VirtualClock()
         world = World.in_memory(clock)
-        inventory, vnfms = small_cloud()
+        inventory, vnfms = small_cloud(spare=spare)
         world.load(inventory, vnfms)
         stand = cls(clock, world, memory_store(), Journal())
         prepare(world)
