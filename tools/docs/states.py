@@ -101,7 +101,8 @@ WHAT: Mapping[str, str] = {
         "vacate": "moves what has to leave, each to a named target that is looked at again just before, then stops what stays. "
         "The undo starts what was stopped; a moved instance stays where it is",
         "back-up": "notes what the node offers and keeps versions, configuration and state as far as the driver can",
-        "upgrade": "starts the installer detached on the node under an id of its own and follows it. The undo puts the old "
+        "upgrade": "looks a last time whether the node is still out of service and nothing runs on it that may not, then starts "
+        "the installer detached on the node under an id of its own and follows it. The undo puts the old "
         "software back and proves it",
         "reboot": "reboots when the release or the node asks for it, and waits for a new boot id",
         "verify": "checks installer, packages, daemon and health, waits for the compute service, and compares what the node "
