@@ -60,8 +60,11 @@ class Job:
         return self.ref.node
 
     def operation(self, purpose: str) -> str:
-        """Id of an operation on the node: the same for every repetition of the same purpose."""
-        return f"{self.ref.id}/{purpose}"
+        """Id of an operation on the node: the same for every repetition of the same purpose.
+
+        The plan's id makes it another one when a campaign of that name ran before on another database: nodes remember.
+        """
+        return f"{self.ref.id}/{purpose}/{self.ref.plan}"
 
     async def memo(self) -> Mapping[str, Any]:
         """What earlier steps of this task have written down."""
