@@ -33,6 +33,24 @@ def test_the_break_glass_sheet_puts_the_cloud_back_without_the_manager(small: Sm
     before = small.services["cn-01"]
     assert (after["status"], after["disabled_reason"]) == (before["status"], before["disabled_reason"])
     assert {raw["status"] for raw in small.servers().values()} == {"ACTIVE"}
+    began = "broken_cn-01_1_upgrade-1" in small.bed.nodes.exec("cn-01", "ls", "/var/lib/escalator/operations", check=False)
+    small.server.start()
+    check_respected(small, pinned, began=began)
+
+
+def check_respected(site: SmallSite, pinned: str, *, began: bool) -> None:
+    """The manager that comes back leaves the node to the person who put it back, and stops nothing again.
+
+    Only where the software was being changed when it died does it see that through.
+    """
+    view = site.follow("broken", 0)
+    (task,) = view["tasks"]
+    assert site.asked(pinned) == ["stop", "start"]
+    if not began:
+        assert (task["state"], task["code"]) == ("skipped", "ESC-UPG-022"), task
+        assert site.bed.versions()["cn-01"] == "1.0.0"
+    site.check_restored()
+    site.check_told("broken", "cn-01")
 
 
 def run_by_hand(cloud: BedCloud, words: Sequence[str]) -> None:
