@@ -116,7 +116,6 @@ class System(Model):
 
     ssh: Ssh = Ssh()
     command: CommandDriver = CommandDriver()
-    poll_s: Seconds = 2.0
     settle_s: Seconds = 30.0
     """How long a daemon may take to come up and be healthy after its packages were installed or put back."""
 

@@ -75,7 +75,6 @@ def settings_of(bed: JointBed, folder: Path) -> dict[str, Any]:
         "cloud": {"os_cloud": "escalator", "config_file": str(bed.openstack.clouds_yaml), "poll_s": 0.5},
         "system": {
             "ssh": {"key": "node-key", "known_hosts": str(bed.nodes.known_hosts), "addresses": bed.nodes.addresses()},
-            "poll_s": 0.5,
         },
         "vim": {"delivery_attempts": 2, "retry_s": 0.5},
     }

@@ -16,11 +16,10 @@ from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
 
-from debian.deb822 import Deb822
-
 MAX_CONTROL_BYTES = 16 * 2**20
 """Control archives hold scripts and checksums: the largest in the wild are a few MiB unpacked."""
 AR_MAGIC = b"!<arch>\n"
+FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~-]*")
 
 
@@ -44,13 +43,37 @@ def read_deb(path: Path) -> Deb:
         member, data = _control_member(file)
     try:
         control = _control_file(_decompress(member, data))
-        fields = {str(key): str(value) for key, value in Deb822(control.decode()).items()}
+        fields = parse_stanza(control.decode())
     except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
         raise NotADebError(f"its control data cannot be read: {error}") from error
     for name in ("Package", "Version", "Architecture"):
         if not FIELD.fullmatch(fields.get(name, "")):
             raise NotADebError(f"its control data has no valid {name}")
     return Deb(fields["Package"], fields["Version"], fields["Architecture"], fields)
+
+
+def parse_stanza(text: str) -> dict[str, str]:
+    """The fields of one stanza of Debian control data; lines that continue a field stay as they are.
+
+    Raises ValueError for anything else (Debian policy manual, 5.1). Written here because the library for it is under the
+    GPL, which does not go with this project's licence.
+    """
+    fields: dict[str, str] = {}
+    name = ""
+    for line in text.strip("\n").split("\n"):
+        if name and line[:1] in (" ", "\t") and line.strip():
+            fields[name] += f"\n{line.rstrip()}"
+            continue
+        name, colon, value = line.partition(":")
+        if not colon or not FIELD_NAME.fullmatch(name) or name in fields:
+            raise ValueError(f"line {line[:60]!r} is no field of its own")
+        fields[name] = value.strip()
+    return fields
+
+
+def stanza(fields: Mapping[str, str]) -> str:
+    """The fields as one stanza, as `parse_stanza` reads it."""
+    return "".join(f"{name}: {value}\n" for name, value in fields.items())
 
 
 def _control_member(file: BinaryIO) -> tuple[str, bytes]:

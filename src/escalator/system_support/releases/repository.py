@@ -13,11 +13,9 @@ from email.utils import formatdate
 from pathlib import Path
 from types import MappingProxyType
 
-from debian.deb822 import Deb822
-
 from escalator.model.release import Release
 from escalator.system_support.releases.blobs import Blobs, sync_folder
-from escalator.system_support.releases.deb import read_deb
+from escalator.system_support.releases.deb import read_deb, stanza
 from escalator.system_support.releases.key import SigningKey
 
 SUITE, COMPONENT = "escalator", "main"
@@ -129,9 +127,9 @@ def _entries(releases: Iterable[Release], blobs: Blobs) -> list[Entry]:
     for sha256, file in files.items():
         deb = read_deb(blobs.path(sha256))
         path = f"pool/{sha256[:2]}/{sha256}/{deb.name}_{re.sub('[^A-Za-z0-9.]', '-', deb.version)}_{deb.arch}.deb"
-        stanza = Deb822({key: value for key, value in deb.fields.items() if key not in OURS})
-        stanza.update({"Filename": path, "Size": str(file.length), "SHA256": sha256})
-        entries.append(Entry(deb.arch, str(stanza), path, sha256))
+        fields = {key: value for key, value in deb.fields.items() if key not in OURS}
+        fields |= {"Filename": path, "Size": str(file.length), "SHA256": sha256}
+        entries.append(Entry(deb.arch, stanza(fields), path, sha256))
     return sorted(entries, key=lambda entry: entry.path)
 
 

@@ -169,6 +169,8 @@ async def _roll_back(job: Job) -> Outcome:
     backup = memo.get("backup")
     if memo.get("operation") is None:
         return done("the software was not touched")
+    if "backup" not in job.system.capabilities:
+        backup = {}  # such a driver's own tool knows what was there before
     if backup is None or "rollback" not in job.system.capabilities:
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
     operation = job.operation("rollback")
