@@ -21,6 +21,8 @@ VNFMS = {
 """Behaviour and credential of each VNF manager, as long as a test changes nothing."""
 VERSIONS = ("1.0.0", "2.0.0", "2.1.0", "2.2.0", "2.3.0", "2.4.0")
 REPLY_TIMEOUT_S = 2
+OPERATIONS = "/var/lib/escalator/operations"
+"""Where a node keeps what was started on it."""
 UNTIL_S = 120.0
 ACTIVE = ("running", "paused", "suspended", "aborting")
 
@@ -100,6 +102,8 @@ class SmallSite(Site):
         """Healthy nodes on 1.0.0, every instance at home, VNF managers as they were."""
         wrong = [node for node, version in self.bed.versions().items() if version != "1.0.0" and node in LAYOUT]
         self.bed.install(wrong, "1.0.0")
+        for node in LAYOUT:
+            self.bed.nodes.exec(node, "rm", "-rf", OPERATIONS)
         for name, (behaviour, credential) in VNFMS.items():
             self.vnfms[name].control(behaviour=behaviour, credential=credential)
         for server, raw in self.servers().items():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from acceptance.small import SmallSite
+from acceptance.small import OPERATIONS, SmallSite
 from beds.openstack.cloud import BedCloud
 
 pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(300)]
@@ -33,7 +33,7 @@ def test_the_break_glass_sheet_puts_the_cloud_back_without_the_manager(small: Sm
     before = small.services["cn-01"]
     assert (after["status"], after["disabled_reason"]) == (before["status"], before["disabled_reason"])
     assert {raw["status"] for raw in small.servers().values()} == {"ACTIVE"}
-    began = "broken_cn-01_1_upgrade-1" in small.bed.nodes.exec("cn-01", "ls", "/var/lib/escalator/operations", check=False)
+    began = "broken_cn-01_1_upgrade-1" in small.bed.nodes.exec("cn-01", "ls", OPERATIONS, check=False)
     small.server.start()
     check_respected(small, pinned, began=began)
 

@@ -117,4 +117,4 @@ def test_a_host_that_offers_less_to_the_cloud_after_its_reboot_is_put_back(small
     finally:
         small.bed.set_facts("cn-04")
         small.bed.openstack.restart_compute("cn-04")
-    assert "pcpu 32 of 64" in failed["message"]
+    assert "pcpu 128 of 256" in failed["message"]  # as Placement counts: four to one

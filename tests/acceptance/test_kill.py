@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from acceptance.small import LAYOUT, SmallSite
+from acceptance.small import LAYOUT, OPERATIONS, SmallSite
 
 pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(300)]
 KILLS = 3
 GAP_EVENTS = (4, 22)
 """So many lines of history later comes the next kill: with three of them, from the first node's turn into the last one's."""
-OPERATIONS = "/var/lib/escalator/operations"
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, 6))])
