@@ -150,7 +150,8 @@ class BedCloud:
         """What was asked of the instance, oldest first."""
         found: list[dict[str, Any]] = self._get(f"/servers/{server_id}/os-instance-actions")["instanceActions"]
         # Nova gives the newest first and tells whole seconds: what shares a second keeps its order.
-        return sorted(found[::-1], key=lambda action: action["start_time"])
+        found.reverse()
+        return sorted(found, key=lambda action: action["start_time"])
 
     def migrations(self, server_id: str) -> list[dict[str, Any]]:
         """Records of the instance's migrations, oldest first."""
