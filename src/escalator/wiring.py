@@ -35,6 +35,7 @@ from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
+from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
@@ -137,9 +138,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
+        await _begin_what_runs(store, launcher)
         campaigns = CampaignService(ctx, lambda: f"plan-{uuid4()}", workers)
         token = write_token(settings.state / TOKEN_FILE)
         yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token)
+
+
+async def _begin_what_runs(store: Store, launcher: Launcher) -> None:
+    """A server may have died between the record that a campaign runs and the start of its workflow."""
+    for row in await store.campaigns.list():
+        if row.state in ACTIVE:
+            await launcher.start("campaign", f"campaign/{row.name}", {"campaign": row.name})
 
 
 class _LateLauncher:

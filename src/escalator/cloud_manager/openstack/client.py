@@ -20,7 +20,7 @@ from requests import Response
 
 from escalator.cloud_manager.openstack.refusals import FOREIGN, refusal, translate
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError
+from escalator.model.errors import PermanentError, TemporaryError
 from escalator.settings import Cloud
 
 T = TypeVar("T")
@@ -58,7 +58,12 @@ class Rest:
 
     def get(self, path: str, doing: str, query: Query | None = None) -> Json:
         """One answer."""
-        found: Json = self._send("GET", path, doing, params=dict(query or {})).json()
+        answer = self._send("GET", path, doing, params=dict(query or {}))
+        try:
+            found: Json = answer.json()
+        except ValueError as error:
+            # A proxy in front of the API has answered in its place.
+            raise TemporaryError(Code.CLD_UNREACHABLE, f"Could not {doing}: the answer is no JSON.") from error
         return found
 
     def find(self, path: str, doing: str) -> Json | None:

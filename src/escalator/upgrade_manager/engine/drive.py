@@ -13,7 +13,7 @@ from dataclasses import replace
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.errors import EscalatorError, TemporaryError
+from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine.admission import node_door
@@ -42,12 +42,13 @@ async def drive(ctx: Context, name: str) -> str:
             changed = await ctx.signals.wait(name, ctx.clock, ctx.pace.sweep_s)
             await _refresh(ctx, name, board, changed)
             told = ""
-        except EscalatorError as error:
-            # A cloud that does not answer, or a person who was quicker, must not end the campaign: look again soon.
+        except Exception as error:  # noqa: BLE001 - the worker loop: whatever fails, the campaign must not be left alone
+            # A cloud that does not answer, or a person who was quicker: look again soon.
             board = None
-            if told != error.message:
-                told = error.message
-                await _trouble(ctx, name, error)
+            said = error.message if isinstance(error, EscalatorError) else f"{type(error).__name__}: {error}"
+            if told != said:
+                told = said
+                await _trouble(ctx, name, error.code if isinstance(error, EscalatorError) else Code.UPG_STEP_FAILED, said)
             await ctx.clock.sleep(ctx.pace.recheck_s)
 
 
@@ -231,14 +232,12 @@ async def change(
     ctx.signals.wake(name)
 
 
-async def _trouble(ctx: Context, name: str, error: EscalatorError) -> None:
-    message = f"the campaign is looked at again: {error.message}"
-    event = Event(
-        at=ctx.clock.now(), action="campaign.trouble", campaign=name, object_id=name, code=error.code.value, message=message
-    )
+async def _trouble(ctx: Context, name: str, code: Code, said: str) -> None:
+    message = f"the campaign is looked at again: {said}"
+    event = Event(at=ctx.clock.now(), action="campaign.trouble", campaign=name, object_id=name, code=code.value, message=message)
     try:
         await ctx.store.events.append((event,))
-    except TemporaryError:
+    except EscalatorError:
         return  # it may be storage itself that does not answer
 
 

@@ -57,7 +57,12 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
     # Software that an abort left untouched is no failed upgrade, whatever policy says about those.
     touched = UPGRADE in begun and why.status is Status.FAILED
     policy = campaign.spec.failure.on_node_failure if touched else "rollback-node"
-    troubles = ["left on what it runs now, by policy"] if policy == "leave" else []
+    proved = RESUME in begun or UNCORDON in begun
+    if proved:
+        # Instances run on the node again, or may: its new software is verified, and nothing is rebooted under them.
+        policy = "leave"
+    why_left = "the new software is proved and stays" if proved else "left on what it runs now, by policy"
+    troubles = [why_left] if policy == "leave" else []
     for step in reversed(begun):
         held = bool(troubles) or policy == "rollback-hold"
         if step.undo is None or (step is UPGRADE and policy == "leave"):
@@ -68,7 +73,9 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
         undone = await revert(rt, ctx, ref, step)
         if undone.status is not Status.DONE:
             troubles.append(f"undo of {step.name} failed: {undone.message}")
-    if troubles or policy == "rollback-hold":
+    if proved:
+        troubles.append("what is not put back stands in escalator restoration list")
+    elif troubles or policy == "rollback-hold":
         troubles.append("held: the node stays cordoned")
     end = await rt.step("put-back", partial(_end, ctx, ref, why, troubles))
     return dict(end)

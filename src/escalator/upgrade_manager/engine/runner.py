@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.codes import Code
@@ -57,7 +58,7 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
         return gate.to_json()
     await _begin(ctx, ref, step)
     began = ctx.clock.now()
-    outcome = await _guarded(ctx, ref, step.do, step.timeout_s)
+    outcome = await _guarded(ctx, ref, step.do, step.timeout_s, patient=not step.abortable)
     await _conclude(ctx, ref, step, outcome, ctx.clock.now() - began)
     return outcome.to_json()
 
@@ -71,7 +72,7 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
             held = replace(task, state=TaskState.HELD, message=f"held before {step.name}", updated_at=now)
             await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held"))
         return Outcome(status=Status.HELD, message="the campaign is paused", wait_s=ctx.pace.recheck_s)
-    if state is CampaignState.ABORTING and step.abortable:
+    if state not in (CampaignState.RUNNING, CampaignState.SUSPENDED) and step.abortable:
         return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message="the campaign was aborted")
     return None
 
@@ -110,7 +111,7 @@ async def _undo(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
     if step.undo is None:
         return Outcome(status=Status.DONE).to_json()
     began = ctx.clock.now()
-    outcome = await _guarded(ctx, ref, step.undo, step.timeout_s)
+    outcome = await _guarded(ctx, ref, step.undo, step.timeout_s, patient=True)
     now = ctx.clock.now()
     task = replace(await current(ctx, ref), updated_at=now)
     if step.rung is not None and outcome.status is Status.DONE:
@@ -130,12 +131,17 @@ async def _undo(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
 
 
 async def _guarded(
-    ctx: Context, ref: TaskRef, work: Callable[[Job], Awaitable[Outcome]], timeout_s: Callable[[CampaignSpec], float]
+    ctx: Context,
+    ref: TaskRef,
+    work: Callable[[Job], Awaitable[Outcome]],
+    timeout_s: Callable[[CampaignSpec], float],
+    *,
+    patient: bool,
 ) -> Outcome:
     try:
         job = await job_of(ctx, ref)
         async with asyncio.timeout(timeout_s(job.spec)):
-            return await _tried(ctx, job, work)
+            return await _tried(ctx, job, work, patient=patient)
     except TimeoutError:
         return failed(Code.UPG_TIMEOUT, "the step did not end within its time-out")
     except EscalatorError as error:
@@ -144,13 +150,16 @@ async def _guarded(
         return failed(Code.UPG_STEP_FAILED, _chain(error))
 
 
-async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome]]) -> Outcome:
-    for attempt in range(1, ATTEMPTS):
+async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome]], *, patient: bool) -> Outcome:
+    """Try again after a temporary error: a few times, or, where giving up is worse than waiting, until the time-out."""
+    for attempt in count(1):
         try:
             return await work(job)
         except TemporaryError:
-            await ctx.clock.sleep(ctx.pace.poll_s * 2 ** (attempt - 1))
-    return await work(job)
+            if attempt == ATTEMPTS and not patient:
+                raise
+            await ctx.clock.sleep(min(ctx.pace.poll_s * 2 ** min(attempt - 1, 6), ctx.pace.slowest_poll_s))
+    raise AssertionError("count never ends")
 
 
 def _chain(error: BaseException) -> str:

@@ -19,12 +19,15 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as dbos_error
 
+from escalator.model.errors import TemporaryError
 from escalator.upgrade_manager.engine.runtime import Course, Json
 
 WORKFLOW_VERSION = "escalator-wf-1"
 """Constant, so that an upgrade of the manager takes up what is under way. A change of a course needs a patch, or a new one."""
 POOL_SIZE = 4
 """Measured on SQLite: 78 ms a node instead of 103 with the default."""
+STORAGE_RETRY_S = 5.0
+"""How long to wait before a step is tried again whose record could not be written."""
 FILE = "engine.sqlite"
 """DBOS's own SQLite file in the state directory; our tables are in another one, so that each migrates alone."""
 
@@ -54,7 +57,12 @@ class DbosRuntime:
         """Run the work once and remember its result."""
 
         async def named() -> Json:
-            return await work()
+            while True:
+                try:
+                    return await work()
+                except TemporaryError:
+                    # Our storage did not answer: an error that left the step would end the workflow for ever.
+                    await asyncio.sleep(STORAGE_RETRY_S)
 
         return await DBOS.run_step_async({"name": name}, named)
 

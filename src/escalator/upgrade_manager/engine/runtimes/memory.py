@@ -14,7 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from escalator.model.clock import Clock
+from escalator.model.errors import TemporaryError
 from escalator.upgrade_manager.engine.runtime import Course, Json
+
+STORAGE_RETRY_S = 5.0
+"""How long to wait before a step is tried again whose record could not be written."""
 
 
 @dataclass(slots=True)
@@ -46,7 +50,7 @@ class MemoryRuntime:
         known = self._next(name)
         if known is not None:
             return known[0]
-        result = await work()
+        result = await self._engine.patiently(work)
         return self._engine.write(self.workflow_id, name, result)
 
     async def receive(self, topic: str, timeout_s: float) -> Json | None:
@@ -114,6 +118,14 @@ class MemoryEngine:
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    async def patiently(self, work: Callable[[], Awaitable[Json]]) -> Json:
+        """Do the work, again after a pause when storage did not answer: as the durable runtime does."""
+        while True:
+            try:
+                return await work()
+            except TemporaryError:
+                await self._clock.sleep(STORAGE_RETRY_S)
 
     def write(self, workflow_id: str, name: str, result: Json) -> Json:
         """Add a result to the workflow's journal; the value as it will be read."""

@@ -10,17 +10,19 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import Step
 
 KIND = "cordon"
+OURS = "Escalator campaign "
+"""How every reason of ours begins."""
 
 
 def reason_of(campaign: str) -> str:
     """The reason that people see on the disabled service."""
-    return f"Escalator campaign {campaign}: upgrade"
+    return f"{OURS}{campaign}: upgrade"
 
 
 async def _do(job: Job) -> Outcome:
     found = await job.ctx.cloud.service(job.node)
     held = await job.changes(KIND)
-    ours = found.reason is not None and found.reason.startswith("Escalator campaign ")
+    ours = found.reason is not None and found.reason.startswith(OURS)
     if not found.up:
         return skip(Code.PLN_NODE_STATE, "the node's compute service is down")
     if not found.enabled and not (ours and held):
@@ -37,6 +39,11 @@ async def restore(job: Job) -> Outcome:
     """Put the service back to what was found before the cordon."""
     for row in await job.changes(KIND):
         found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json
+        now = await job.ctx.cloud.service(job.node)
+        if not now.enabled and not (now.reason or "").startswith(OURS):
+            # Somebody disabled it for a reason of their own in the meantime: it is theirs now.
+            await job.put_back(row)
+            return done(f"left disabled by someone else: {now.reason or 'no reason given'}")
         await job.ctx.cloud.restore_service(job.node, found)
         await job.put_back(row)
     return done("the compute service is as it was")

@@ -6,7 +6,7 @@ A move's undo is nothing: an instance stays where it is. A failed move never bec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from escalator.model.codes import Code
@@ -59,7 +59,7 @@ async def _move_all(
     results: list[Outcome] = []
     for start in range(0, len(leaving), job.spec.migration.per_node):
         batch = leaving[start : start + job.spec.migration.per_node]
-        results += await asyncio.gather(*(move_away(job, i, decisions[i.id], targets.get(i.id), begun.get(i.id)) for i in batch))
+        results += await _all(*(move_away(job, i, decisions[i.id], targets.get(i.id), begun.get(i.id)) for i in batch))
         if any(r.status is not Status.DONE for r in results):
             break
     worst = next((r for r in results if r.status is not Status.DONE), None)
@@ -71,6 +71,15 @@ async def _move_all(
         await pause(job, Code(worst.code), worst.message)
         return Outcome(status=Status.HELD, code=worst.code, message=worst.message, wait_s=job.ctx.pace.recheck_s)
     return skip(Code(worst.code), worst.message)
+
+
+async def _all(*moves: Coroutine[Any, Any, Outcome]) -> list[Outcome]:
+    """Every move is seen to its end before the first error is raised: none may go on behind a step that is over."""
+    ended = await asyncio.gather(*moves, return_exceptions=True)
+    for result in ended:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in ended if isinstance(result, Outcome)]
 
 
 def _turn(targets: Mapping[str, object], instance: Instance) -> tuple[float, str]:
