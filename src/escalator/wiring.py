@@ -47,6 +47,8 @@ from escalator.world.world import World
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 """Name of the bearer token's file in the state directory."""
+WORLD_HISTORY = 20_000
+"""Lines of its audit that a simulated cloud under a server keeps: each is kept in memory, too."""
 SWEEP_S = 30.0
 """How often to look for notices that another replica left in storage."""
 TOKEN_BYTES = 24
@@ -169,7 +171,7 @@ def _drivers(
     if settings.cloud.driver == "simulated":
         simulated = settings.cloud.simulated
         file = Path(simulated.file) if simulated.file else settings.state / "world.sqlite"
-        world = World.open(file, clock, Timings(speed=simulated.speed, seed=simulated.seed))
+        world = World.open(file, clock, Timings(speed=simulated.speed, seed=simulated.seed), history=WORLD_HISTORY)
         stack.callback(world.close)
         if world.empty:
             world.seed(nodes=simulated.nodes, seed=simulated.seed)

@@ -17,15 +17,16 @@ INCIDENT_LIMIT = 10_000
 class Audit:
     """The world's own record. Nothing that the manager does can change it."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, limit: int = HISTORY_LIMIT) -> None:
         self._state = state
+        self._limit = limit
         self._entries = max((entry.seq for entry in state.history.rows.values()), default=0)
 
     def note(self, at: float, what: str, *, node: str | None = None, instance: str | None = None, detail: str = "") -> None:
         """Add a line to the history. Call it inside a change."""
         self._entries += 1
         entry = Entry(at=at, what=what, node=node, instance=instance, detail=detail, seq=self._entries)
-        self._state.history.put(str(self._entries % HISTORY_LIMIT), entry)
+        self._state.history.put(str(self._entries % self._limit), entry)
 
     def incident(self, at: float, what: str, node: str, instance: str | None, message: str) -> None:
         """Record what must not happen. Call it inside a change."""

@@ -10,7 +10,7 @@ from typing import Self
 
 from escalator.model.clock import Clock
 from escalator.model.inventory import Instance, Inventory
-from escalator.world.audit import Audit
+from escalator.world.audit import HISTORY_LIMIT, Audit
 from escalator.world.faults import FaultBook
 from escalator.world.file import WorldFile
 from escalator.world.hosts import Hosts
@@ -37,13 +37,13 @@ class World:
     Parts: `hosts`, `moves`, `power`, `software`, `operations`, `vnfms`, `tenants`, `faults`, `audit`.
     """
 
-    def __init__(self, clock: Clock, timings: Timings, file: WorldFile | None = None) -> None:
+    def __init__(self, clock: Clock, timings: Timings, file: WorldFile | None = None, *, history: int = HISTORY_LIMIT) -> None:
         self.timings = timings
         self._file = file
         self.state = State(clock, file)
         if file is not None:
             self.state.restore(file.rows())
-        self.audit = Audit(self.state)
+        self.audit = Audit(self.state, history)
         self.faults = FaultBook(self.state, timings)
         self.software = SoftwareDepot(self.state, self.faults, self.audit)
         self.operations = Operations(self.state, timings, self.faults, self.audit, self.software)
@@ -59,12 +59,22 @@ class World:
         return cls(clock, timings or Timings())
 
     @classmethod
-    def open(cls, path: Path, clock: Clock, timings: Timings | None = None, *, read_only: bool = False) -> Self:
+    def open(
+        cls,
+        path: Path,
+        clock: Clock,
+        timings: Timings | None = None,
+        *,
+        read_only: bool = False,
+        history: int = HISTORY_LIMIT,
+    ) -> Self:
         """The world in that file, as it was left and with what has become due since; a new one where there is no file.
+
+        `history` is how many lines of the audit are kept.
 
         Raises ConflictError (`STO_LOCKED`) when another process has it; `read_only` looks on while another one writes.
         """
-        return cls(clock, timings or Timings(), WorldFile(path, read_only=read_only))
+        return cls(clock, timings or Timings(), WorldFile(path, read_only=read_only), history=history)
 
     def close(self) -> None:
         """Let go of the file."""

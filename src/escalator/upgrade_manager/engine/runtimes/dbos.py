@@ -156,7 +156,8 @@ def _config(settings: DbosSettings) -> DBOSConfig:
         serializer=DBOSPortableJSONSerializer(),
         enable_otlp=False,
         notification_listener_polling_interval_sec=settings.poll_s,
-        console_log_level="WARNING",
+        # Its warnings tell of tasks cancelled at shutdown and of workflows found again: neither needs a person.
+        log_level="ERROR",
     )
     if settings.url is not None:
         config["dbos_system_schema"] = settings.schema
