@@ -80,6 +80,8 @@ class WorldFile:
         """Close the file and let others write to it."""
         self._db.close()
         if self._lock is not None:
+            # Unlocked first: a child that another thread is just starting may hold a copy of the handle for a moment.
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
             os.close(self._lock)
             self._lock = None
 
