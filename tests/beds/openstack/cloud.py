@@ -130,7 +130,12 @@ class BedCloud:
         for server_id in server_ids:
             self._ok(self.compute.delete(f"/servers/{server_id}"), 404)
         for server_id in server_ids:
-            self.wait(lambda key=server_id: self._gone(key), f"{server_id} is not gone")
+            try:
+                self.wait(lambda key=server_id: self._gone(key), f"{server_id} is not gone")
+            except AssertionError as error:
+                left = self.compute.get(f"/servers/{server_id}").json().get("server", {})
+                what = {key: left.get(key) for key in ("status", "OS-EXT-STS:task_state", "OS-EXT-SRV-ATTR:host", "fault")}
+                raise AssertionError(f"{error}: {what}") from error
 
     def clear(self) -> None:
         """Delete every instance, server group and aggregate."""

@@ -12,6 +12,7 @@ are read again at every call:
 
 import json
 import os
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -57,13 +58,15 @@ class Driver(fake.FakeDriver):
         self._facts_file, self._faults_file = files / f"{host}.json", files / f"{host}.faults.json"
         self._disk = Path(os.environ["OSBED_STATE"]) / f"{host}.instances.json"
         self._moving = {}
+        self._saving = threading.Lock()
         for key, (name, state) in read_json(self._disk).items():
             self.instances[key] = fake.FakeInstance(name, state, key)
 
     def _save(self):
         scratch = self._disk.with_suffix(".tmp")
-        scratch.write_text(json.dumps({k: (i.name, i.state) for k, i in list(self.instances.items())}), encoding="utf-8")
-        scratch.replace(self._disk)
+        with self._saving:  # several instances change at once, each in a thread of its own
+            scratch.write_text(json.dumps({k: (i.name, i.state) for k, i in list(self.instances.items())}), encoding="utf-8")
+            scratch.replace(self._disk)
 
     def _fault(self, operation, instance=None):
         fault = read_json(self._faults_file).get(operation, {})
@@ -215,6 +218,10 @@ class Driver(fake.FakeDriver):
 
     def live_migration_abort(self, instance):
         self._moving[instance.uuid]["abort"] = True
+
+    def post_live_migration_at_destination(self, context, instance, *args, **kwargs):
+        self._suffer("post_live_migration_at_destination", instance)
+        super().post_live_migration_at_destination(context, instance, *args, **kwargs)
 
     def post_live_migration(self, context, instance, block_device_info, migrate_data=None):
         self.destroy(context, instance, None, block_device_info)
