@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.errors import PermanentError
 from escalator.model.progress import Rung
 from escalator.system_support.port import Check, OperationState, Progress
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.cordon import given_back
@@ -19,8 +20,6 @@ TRIES = 3
 """An installer that asks for another try, or died with its node, is started this often."""
 REPORTED = "reported"
 """Memo of a task: the compute service's last report when the node was seen to be back from its reboot."""
-LOG_LINES = 5
-"""Last lines of the installer's log that a failure's message carries."""
 
 
 async def _back_up(job: Job) -> Outcome:
@@ -43,12 +42,12 @@ async def _upgrade(job: Job) -> Outcome:
     for number in range(1, TRIES + 1):
         operation = job.operation(f"upgrade-{number}")
         await _start(job, operation, first=number == 1)
-        progress = await follow(job, operation)
-        if progress.state in (OperationState.DONE, OperationState.NOT_NEEDED):
+        progress = await _follow(job, operation)
+        if progress.state in GOOD:
             return done("not needed" if progress.state is OperationState.NOT_NEEDED else f"{job.release.id} is installed")
         if progress.state is OperationState.FAILED:
             break
-    last = " / ".join(progress.lines[-LOG_LINES:])
+    last = " / ".join(progress.lines)
     return failed(Code.SYS_INSTALL, f"the installer ended {progress.state.value} (exit code {progress.exit_code}): {last}")
 
 
@@ -72,19 +71,8 @@ async def _start(job: Job, operation: str, *, first: bool) -> None:
         raise
 
 
-async def follow(job: Job, operation: str) -> Progress:
-    """Follow a detached operation to its end; the step's time-out bounds it."""
-    began = job.ctx.clock.now()
-    while True:
-        try:
-            progress = await job.system.poll(job.node, operation)
-        except TemporaryError:
-            # Once started the operation needs nobody: a node that does not answer now is asked again later.
-            await _pause(job, began)
-            continue
-        if progress.state is not OperationState.RUNNING:
-            return progress
-        await _pause(job, began)
+async def _follow(job: Job, operation: str) -> Progress:
+    return await follow(job.system, job.node, operation, job.ctx.clock, job.ctx.pace)
 
 
 async def _pause(job: Job, began: float) -> None:
@@ -176,9 +164,9 @@ async def _roll_back(job: Job) -> Outcome:
     operation = job.operation("rollback")
     await _until_reachable(job)
     await job.system.rollback(job.node, job.release, backup, operation)
-    progress = await follow(job, operation)
-    if progress.state not in (OperationState.DONE, OperationState.NOT_NEEDED):
-        last = " / ".join(progress.lines[-LOG_LINES:])
+    progress = await _follow(job, operation)
+    if progress.state not in GOOD:
+        last = " / ".join(progress.lines)
         return failed(Code.SYS_ROLLBACK, f"the rollback ended {progress.state.value}: {last}")
     await _reboot_after_rollback(job)
     bad = _first_bad(await job.system.verify_rollback(job.node, job.release, backup))
