@@ -80,7 +80,8 @@ class SimulatedCloud:
         if move is None or not _same(move, order):
             return MoveStatus(MoveState.DONE if instance.node == order.target else MoveState.NONE, instance.node)
         healthy = instance.state in (move.was, "resized") and (move.state == "running" or instance.task_state is None)
-        return MoveStatus(_STATES[move.state], instance.node, healthy, move.message, _progress(move, now))
+        message = move.message if healthy else f"the instance is in state {instance.state}"
+        return MoveStatus(_STATES[move.state], instance.node, healthy, message, _progress(move, now))
 
     async def confirm_move(self, order: MoveOrder) -> None:
         """End a cold move: the instance stays on the target."""

@@ -181,9 +181,7 @@ class Moves:
         move = self._state.moves.rows[instance_id]
         match move.outcome:
             case "done" if move.kind == "live":
-                self._arrive(move, {"state": move.was, "task_state": None}, release=True)
-                self._state.moves.put(instance_id, replace(move, state="done", message="completed"))
-                self._ended(at, self._state.instance(instance_id), move, "move-done")
+                self._complete(at, move)
             case "done":
                 self._arrive(move, {"state": "resized", "task_state": None}, release=False)
                 self._state.moves.put(instance_id, replace(move, state="confirm", message="waits for confirm"))
@@ -191,6 +189,13 @@ class Moves:
                 self._lose(at, move)
             case _:
                 self._fail(at, move, "simulated failure of the migration")
+
+    def _complete(self, at: float, move: Move) -> None:
+        """A live move is over; the fault `arrival` leaves its instance broken on the target, and so still impacted."""
+        broken = self._faults.check("arrival", Subject(node=move.target, instance=move.instance)) is not None
+        self._arrive(move, {"state": "error" if broken else move.was, "task_state": None}, release=True)
+        self._state.moves.put(move.instance, replace(move, state="done", message="completed"))
+        self._ended(at, self._state.instance(move.instance), replace(move, was="error") if broken else move, "move-done")
 
     def _arrive(self, move: Move, update: dict[str, object], *, release: bool) -> None:
         instance = self._state.instance(move.instance)

@@ -13,6 +13,7 @@ from escalator.model.document import Metadata, Model
 FaultKind = Literal[
     "live_migration",
     "cold_migration",
+    "arrival",
     "stop",
     "start",
     "cordon",

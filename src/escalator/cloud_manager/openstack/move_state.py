@@ -61,7 +61,9 @@ def _live(order: MoveOrder, server: Json, record: Json) -> MoveStatus:
             return MoveStatus(MoveState.DONE, host, healthy=False, message=f"it arrived, but the migration is {status}")
         return MoveStatus(MoveState.FAILED, host, healthy, f"the migration is {status}")
     if status == "completed" and task is None:
-        return MoveStatus(MoveState.DONE if host == order.target else MoveState.NONE, host, healthy)
+        return MoveStatus(
+            MoveState.DONE if host == order.target else MoveState.NONE, host, healthy, "" if healthy else _fault(server)
+        )
     if server["OS-EXT-STS:vm_state"] == "error" and task is None:
         return MoveStatus(MoveState.FAILED, host, healthy=False, message=_fault(server))
     return MoveStatus(MoveState.RUNNING, host, healthy, _silence(server))
@@ -114,7 +116,8 @@ def _sound(server: Json) -> bool:
 
 def _fault(server: Json) -> str:
     text = (server.get("fault") or {}).get("message", "")
-    return f"the instance is in state error: {shorten(text)}" if text else "the instance is in state error"
+    state = f"the instance is in state {server['OS-EXT-STS:vm_state']}"
+    return f"{state}: {shorten(text)}" if text else state
 
 
 def _silence(server: Json) -> str:

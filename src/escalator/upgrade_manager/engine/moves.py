@@ -44,8 +44,11 @@ async def move_away(job: Job, instance: Instance, kind: str, planned: Move | Non
             number += 1
         tries += 1
         status = await _one_try(job, instance, order, number)
-        if status.state in (MoveState.DONE, MoveState.LOST):
+        if status.state is MoveState.LOST or (status.state is MoveState.DONE and status.healthy):
             return done(f"{instance.id} is on {status.at}")
+        if status.state in (MoveState.DONE, MoveState.FAILED) and not status.healthy:
+            await _tell(job, order, "failed", status.message)
+            return failed(Code.UPG_STUCK_INSTANCE, _broken(instance.id, status))
         # A target that the cloud finds unfit cost the instance nothing: only a move that began counts as a failure.
         failures += status.state is not MoveState.NONE
         reason = f"instance {instance.id} did not move to {target}: {status.message or status.state.value}"
@@ -53,16 +56,25 @@ async def move_away(job: Job, instance: Instance, kind: str, planned: Move | Non
     return failed(Code.UPG_MOVE_FAILED if tries else Code.UPG_NO_TARGET, reason)
 
 
+def _broken(instance_id: str, status: MoveStatus) -> str:
+    """No further try is made: what a move left broken needs a person, and the node's turn ends as a failure."""
+    why = status.message or "it is not in the state it was in before"
+    return f"instance {instance_id} is on {status.at} after its move and needs a person: {why}"
+
+
 def begun_moves(memo: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The latest try of each instance that this task began to move."""
     return {key.removeprefix(_BEGUN): value for key, value in memo.items() if key.startswith(_BEGUN)}
 
 
-async def settle_left(job: Job, begun: Mapping[str, Mapping[str, Any]], here: Collection[str]) -> None:
-    """See moves to their end whose instance has left the node since a run of this step was cut off."""
+async def settle_left(job: Job, begun: Mapping[str, Mapping[str, Any]], here: Collection[str]) -> Outcome | None:
+    """See moves to their end whose instance has left the node since a run of this step was cut off; a failure if one broke."""
     for instance_id, entry in begun.items():
         if instance_id not in here:
-            await _settle_one(job, instance_id, entry)
+            status = await _settle_one(job, instance_id, entry)
+            if status.state is MoveState.DONE and not status.healthy:
+                return failed(Code.UPG_STUCK_INSTANCE, _broken(instance_id, status))
+    return None
 
 
 async def break_off(job: Job, begun: Mapping[str, Mapping[str, Any]]) -> None:
@@ -74,12 +86,13 @@ async def break_off(job: Job, begun: Mapping[str, Mapping[str, Any]]) -> None:
         await _settle_one(job, instance_id, entry)
 
 
-async def _settle_one(job: Job, instance_id: str, entry: Mapping[str, Any]) -> None:
+async def _settle_one(job: Job, instance_id: str, entry: Mapping[str, Any]) -> MoveStatus:
     order = _order(job, instance_id, entry)
-    await _follow(job, order)
+    status = await _follow(job, order)
     instance = await job.ctx.cloud.instance(instance_id) or job.inventory.instance_by_id.get(instance_id)
     if instance is not None:
         await leave_impact(job, _row(job, instance, order, int(entry["number"])))
+    return status
 
 
 def _order(job: Job, instance_id: str, entry: Mapping[str, Any]) -> MoveOrder:
@@ -135,7 +148,7 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int) 
     # Cut off by a time-out, a temporary error or a crash, the move may be under way: its slots stay taken until the
     # step's repetition, or its undo, has seen the end of it.
     await leave_impact(job, row)
-    if status.state is MoveState.DONE:
+    if status.state is MoveState.DONE and status.healthy:
         await _tell(job, order, "done", "")
     return status
 
