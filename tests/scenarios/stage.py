@@ -6,6 +6,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
     fault kind=upgrade node=...   something goes wrong from now on; `faults none` ends all of it
     crash NODE [seconds]          a host fails on its own, and is back after that time
+    mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
@@ -96,6 +97,10 @@ class Stage:
 
     async def do_crash(self, node: str, down_s: str = "") -> None:
         self.world.hosts.crash(node, down_s=float(down_s) if down_s else None)
+
+    async def do_mend(self, instance: str) -> None:
+        self.world.power.start(instance)
+        await self.clock.sleep(60)
 
     async def do_disable(self, node: str) -> None:
         self.world.hosts.cordon(node, "a disk is being replaced")

@@ -18,7 +18,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow, ReleaseRow
 from escalator.upgrade_manager.drift import Drift, compare
 from escalator.upgrade_manager.engine.board import FAILURES
-from escalator.upgrade_manager.engine.by_hand import take_off
+from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import change
 from escalator.upgrade_manager.engine.states import ENDED, check
@@ -90,6 +90,8 @@ class CampaignService:
         if stored is None or stored.campaign != name:
             raise NotFoundError(Code.UPG_NOT_FOUND, f"Plan {plan_id} is no plan of campaign {name}.")
         _startable(name, await self._ctx.book.campaign(name), plan)
+        # What a person put back after an earlier campaign no longer counts against its groups.
+        await take_off_ended(self._ctx)
         plan = await self._current(name, plan, planned_on, accept_drift=accept_drift)
         return await self._launch(name, plan)
 
@@ -106,6 +108,7 @@ class CampaignService:
         if row.state not in (CampaignState.PAUSED, CampaignState.SUSPENDED):
             check(name, row.state, CampaignState.PAUSED if row.state is CampaignState.RUNNING else CampaignState.RUNNING)
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
+        await take_off_ended(self._ctx)
         await self._accept(name)
         await change(self._ctx, name, (row.state,), CampaignState.RUNNING, None, "")
         await self._wake_held(name)

@@ -34,6 +34,11 @@ class Board:
         """Whether no node has anything left to do."""
         return not self._open
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a node is having its turn."""
+        return any(self.tasks[node].state is not TaskState.PENDING for node in self._open)
+
     def ready(self) -> list[NodeTask]:
         """Nodes whose turn it is by the plan's order."""
         return sorted(self._ready.values(), key=lambda task: (task.wave, task.node))

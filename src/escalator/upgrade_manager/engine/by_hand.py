@@ -8,8 +8,9 @@ from escalator.cloud_manager.port import ServiceState
 from escalator.model.errors import PermanentError
 from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
-from escalator.upgrade_manager.engine.steps.vacate import STOPPED
+from escalator.upgrade_manager.engine.steps.vacate import STOPPED, stay_of
 
 
 async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequence[Restoration]:
@@ -26,6 +27,19 @@ async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequ
     if len(left) < len(rows):
         ctx.sheet.write(tuple(await ctx.store.restorations.open()))
     return left
+
+
+async def take_off_ended(ctx: Context) -> None:
+    """The same for every node whose turn is over, in whichever campaign; what is all put back holds no slot any more.
+
+    Raises TemporaryError when the cloud does not answer.
+    """
+    rows = {(row.campaign, row.node) for row in await ctx.store.restorations.open()}
+    slots = {(slot.campaign, slot.node) for slot in await ctx.store.admission.node_slots()}
+    for campaign, node in sorted(rows | slots):
+        task = await ctx.store.tasks.get(campaign, node)
+        if (task is None or task.state in ENDED) and not await take_off(ctx, campaign, node):
+            await ctx.store.admission.leave_node(campaign, node)
 
 
 async def _is_back(ctx: Context, row: Restoration) -> bool:
@@ -54,4 +68,6 @@ async def _done(ctx: Context, row: Restoration) -> None:
         message=f"{row.kind} of {row.object_id} was put back by hand",
     )
     await ctx.store.restorations.done(row.id, now)
+    if row.kind == STOPPED:
+        await ctx.store.admission.end_impact(stay_of(row), now)
     await ctx.store.events.append((event,))

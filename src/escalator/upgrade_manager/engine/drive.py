@@ -108,8 +108,22 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         slot = NodeSlot(campaign=name, node=task.node, task=task.id, since=ctx.clock.now())
         refusal = await ctx.store.admission.enter_node(slot, node_door(board.limit, unavailable, task.node))
         if refusal is not None:
+            if not board.under_way:
+                await _no_room(ctx, name, board, refusal)
             return
         await _start(ctx, task, board)
+
+
+async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:
+    """Nothing is under way and nothing may start: a person is called when only a person can change that."""
+    slots = await ctx.store.admission.node_slots()
+    held = sorted(slot.node for slot in slots if slot.campaign == name and slot.node in board.failed)
+    if held:
+        why = f"{refusal}; {', '.join(held)} held out of service: put back what escalator restoration list shows, then resume"
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_ROOM, why)
+    elif refusal not in board.announced:
+        board.announced.add(refusal)
+        await _event(ctx, name, "campaign.waits", refusal, code=Code.UPG_NO_ROOM, node=None)
 
 
 async def _start(ctx: Context, task: NodeTask, board: Board) -> None:
@@ -241,6 +255,7 @@ async def _trouble(ctx: Context, name: str, code: Code, said: str) -> None:
         return  # it may be storage itself that does not answer
 
 
-async def _event(ctx: Context, name: str, action: str, message: str, *, code: Code, node: str) -> None:
-    event = Event(at=ctx.clock.now(), action=action, campaign=name, node=node, object_id=node, code=code.value, message=message)
+async def _event(ctx: Context, name: str, action: str, message: str, *, code: Code, node: str | None) -> None:
+    about = node or name
+    event = Event(at=ctx.clock.now(), action=action, campaign=name, node=node, object_id=about, code=code.value, message=message)
     await ctx.store.events.append((event,))

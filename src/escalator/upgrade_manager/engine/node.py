@@ -20,7 +20,7 @@ from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, NOTIFY
 from escalator.upgrade_manager.engine.steps.stage import STAGE
 from escalator.upgrade_manager.engine.steps.upgrade import BACK_UP, REBOOT, UPGRADE, VERIFY
-from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
+from escalator.upgrade_manager.engine.steps.vacate import RESUME, STOPPED, VACATE, stay_of
 
 COURSE = (STAGE, CORDON, NOTIFY, CONSULT, VACATE, BACK_UP, UPGRADE, REBOOT, VERIFY, RESUME, UNCORDON, ANNOUNCE)
 
@@ -87,9 +87,7 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     message = "; ".join([why.message, *troubles])
     task = replace(await current(ctx, ref), state=state, code=why.code, message=message, updated_at=now)
     undo_failed = any("undo of" in trouble for trouble in troubles)
-    for row in await ctx.store.admission.impacts(ref.campaign):
-        if row.node == ref.node and row.ended_at is None:
-            await ctx.store.admission.end_impact(row.id, now)
+    await _end_impacts(ctx, ref, now)
     if not troubles:
         await ctx.store.admission.leave_node(ref.campaign, ref.node)
     event = Event(
@@ -102,6 +100,14 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     await record(ctx, task, event)
     _forget(ctx, ref)
     return {"state": state.value, "code": why.code, "message": message, "undo_failed": undo_failed}
+
+
+async def _end_impacts(ctx: Context, ref: TaskRef, now: float) -> None:
+    """End this node's impacts. An instance that could not be started again stays impacted: its group has one less to give."""
+    stopped = {stay_of(row) for row in await ctx.store.restorations.open() if row.kind == STOPPED}
+    for row in await ctx.store.admission.impacts(ref.campaign):
+        if row.node == ref.node and row.ended_at is None and row.id not in stopped:
+            await ctx.store.admission.end_impact(row.id, now)
 
 
 def _state(why: Outcome, troubles: Sequence[str]) -> TaskState:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
-from escalator.model.progress import Event, Rung
+from escalator.model.progress import Event, Restoration, Rung
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
@@ -39,8 +40,7 @@ async def _do(job: Job) -> Outcome:
     if strangers:
         return skip(Code.UPG_INSTANCE_LEFT, f"instance {strangers[0]} came to the node although it is cordoned")
     begun = begun_moves(memo)
-    await settle_left(job, begun, here)
-    moved = await _move_all(job, here, decisions, begun)
+    moved = await settle_left(job, begun, here) or await _move_all(job, here, decisions, begun)
     if moved is not None:
         return moved
     # What an earlier run of this step stopped does not run now, and stays all the same.
@@ -62,9 +62,12 @@ async def _move_all(
         results += await _all(*(move_away(job, i, decisions[i.id], targets.get(i.id), begun.get(i.id)) for i in batch))
         if any(r.status is not Status.DONE for r in results):
             break
-    worst = next((r for r in results if r.status is not Status.DONE), None)
+    bad = [r for r in results if r.status is not Status.DONE]
+    worst = next((r for r in bad if r.code == Code.UPG_STUCK_INSTANCE.value), bad[0] if bad else None)
     if worst is None:
         return None
+    if worst.code == Code.UPG_STUCK_INSTANCE.value:
+        return worst
     default = job.spec.workloads.default
     what = default.then if default.on_failure == "retry" else default.on_failure
     if what == "pause":
@@ -105,9 +108,19 @@ async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
         await tell(job, "instance.stop", instance.id)
 
 
+def stay_id(task: str, instance_id: str) -> str:
+    """Id of the impact that a task's turn has on an instance that stays on its node."""
+    return f"{task}/{instance_id}/stay"
+
+
+def stay_of(row: Restoration) -> str:
+    """Id of the impact behind a stop on the sheet: whichever attempt stopped the instance."""
+    return stay_id(row.id.removesuffix(f"/{STOPPED}/{row.object_id}"), row.object_id)
+
+
 def _stay(job: Job, instance: Instance) -> ImpactRow:
     return ImpactRow(
-        id=f"{job.ref.id}/{instance.id}/stay",
+        id=stay_id(job.ref.id, instance.id),
         campaign=job.ref.campaign,
         node=job.node,
         instance=instance.id,
@@ -128,6 +141,8 @@ async def start_all(job: Job) -> Outcome:
             if not await _until(job, row.object_id, running=True):
                 return failed(Code.UPG_STUCK_INSTANCE, f"instance {row.object_id} was started and is not active")
             await tell(job, "instance.start", row.object_id)
+            # An earlier attempt may have stopped it: its slots were kept as long as it did not run.
+            await leave_impact(job, replace(_stay(job, instance), id=stay_of(row)))
         await job.put_back(row)
     for instance_id in (await job.memo()).get(STAYING) or ():
         instance = await job.ctx.cloud.instance(instance_id) or job.inventory.instance_by_id.get(instance_id)
