@@ -7,7 +7,7 @@ of the package that is installed on the node.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class JointBed:
         self._folder = folder
         self._ends = threading.Event()
         self._tenants: dict[str, BedCloud] = {}
+        self._unwatch: Callable[[], None] = lambda: None
 
     def start(self, version: str = "1.0.0") -> None:
         """Boot the nodes on that version and tie each to its nova-compute."""
@@ -43,7 +44,7 @@ class JointBed:
         for name in self.names:
             self._write_version(name)
             self.set_facts(name)
-        self.nodes.watch(self._power)
+        self._unwatch = self.nodes.watch(self._power)
         threading.Thread(target=self._versions, name="joint-bed-versions", daemon=True).start()
 
     def reset(self, version: str = "1.0.0") -> None:
@@ -65,6 +66,7 @@ class JointBed:
     def stop(self) -> None:
         """End what this bed started; the two beds are ended by whoever made them."""
         self._ends.set()
+        self._unwatch()
         for tenant in self._tenants.values():
             tenant.close()
 

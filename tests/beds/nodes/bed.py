@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from beds.nodes.base import CannotRunError, base
-from beds.nodes.slots import Slot, kill_all, pids, run
+from beds.nodes.slots import Slot, is_in, kill_all, pids, run
 
 HOST_SCRIPTS = Path(__file__).with_name("host")
 Kind = Literal["ns", "systemd"]
@@ -55,7 +55,8 @@ class NodesBed:
         self._base = base()
         self._slot = Slot()
         self._hosts: dict[str, Host] = {}
-        self._watch_ends = threading.Event()
+        self._inits: dict[str, int | None] = {}
+        self._watchers: list[threading.Event] = []
         folder.mkdir(parents=True, exist_ok=True)
         self.key = folder / "client_key"
         """Private key that every node accepts for root."""
@@ -173,7 +174,8 @@ class NodesBed:
 
     def close(self) -> None:
         """End all nodes and the fabric."""
-        self._watch_ends.set()
+        for ends in self._watchers:
+            ends.set()
         self._slot.close()
         shutil.rmtree(self.folder / "hosts", ignore_errors=True)
 
@@ -188,14 +190,12 @@ class NodesBed:
 
     def init_pid(self, name: str) -> int | None:
         """The node's PID 1 as this machine numbers it; None while the node is off."""
-        for pid in pids(self._hosts[name].netns):
-            try:
-                status = Path(f"/proc/{pid}/status").read_text()
-            except OSError:
-                continue  # it ended meanwhile
-            if "\nNSpid:" in status and status.partition("\nNSpid:")[2].split("\n")[0].split()[1:] == ["1"]:
-                return pid
-        return None
+        netns = self._hosts[name].netns
+        known = self._inits.get(name)
+        if known is not None and is_in(known, netns) and _is_init(known):
+            return known
+        self._inits[name] = found = next((pid for pid in pids(netns) if _is_init(pid)), None)
+        return found
 
     def boot_id(self, name: str) -> str | None:
         """The node's boot id; None while it is off. Cheap enough to poll."""
@@ -213,18 +213,18 @@ class NodesBed:
         """Version of a package in the node's dpkg database, read past the node (also while it is off); None = not there."""
         upper = self._hosts[name].folder / "upper/var/lib/dpkg/status"
         status = upper if upper.exists() else self._base / "var/lib/dpkg/status"
-        for paragraph in status.read_text().split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
-            if fields.get("Package") == package and not fields.get("Status", "").endswith("not-installed"):
-                return fields.get("Version")
-        return None
+        _, _, after = f"\n{status.read_text()}".partition(f"\nPackage: {package}\n")
+        fields = dict(line.split(": ", 1) for line in after.partition("\n\n")[0].splitlines() if ": " in line and line[0] != " ")
+        return None if fields.get("Status", "not-installed").endswith("not-installed") else fields.get("Version")
 
-    def watch(self, changed: Callable[[str, str | None], None], every_s: float = 0.2) -> None:
-        """Call `changed(name, boot id or None)` from a thread whenever a node dies or boots, until the bed closes."""
+    def watch(self, changed: Callable[[str, str | None], None], every_s: float = 0.2) -> Callable[[], None]:
+        """Call `changed(name, boot id or None)` from a thread whenever a node dies or boots; what is returned ends it."""
+        ends = threading.Event()
+        self._watchers.append(ends)
 
         def loop() -> None:
             seen: dict[str, str | None] = {}
-            while not self._watch_ends.wait(every_s):
+            while not ends.wait(every_s):
                 for name in list(self._hosts):
                     now = self.boot_id(name)
                     if name not in seen or seen[name] != now:
@@ -232,6 +232,7 @@ class NodesBed:
                         changed(name, now)
 
         threading.Thread(target=loop, name="nodes-bed-watch", daemon=True).start()
+        return ends.set
 
     def cut(self, name: str) -> None:
         """Pull the node's network cable."""
@@ -317,3 +318,12 @@ def check_can_run() -> None:
     probe = f"escprobe{os.getpid()}"
     run("ip", "netns", "add", probe)
     run("ip", "netns", "del", probe)
+
+
+def _is_init(pid: int) -> bool:
+    """Whether the process is PID 1 of a node."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False  # it ended meanwhile
+    return "\nNSpid:" in status and status.partition("\nNSpid:")[2].split("\n")[0].split()[1:] == ["1"]

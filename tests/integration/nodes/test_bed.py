@@ -35,7 +35,9 @@ def test_a_node_is_a_host_of_its_own(nodes_bed: NodesBed, kind: Kind) -> None:
 
 
 @KINDS
-def test_watchers_see_a_node_die_and_boot_again_with_another_boot_id(nodes_bed: NodesBed, kind: Kind) -> None:
+def test_watchers_see_a_node_die_and_boot_again_with_another_boot_id(
+    nodes_bed: NodesBed, kind: Kind, request: pytest.FixtureRequest
+) -> None:
     name = f"watched-{kind}"
     nodes_bed.add_many([name], kind)
     seen: list[str | None] = []
@@ -51,7 +53,7 @@ def test_watchers_see_a_node_die_and_boot_again_with_another_boot_id(nodes_bed: 
         with told:
             assert told.wait_for(lambda: len(seen) >= number, timeout=20), seen
 
-    nodes_bed.watch(changed, every_s=0.02)
+    request.addfinalizer(nodes_bed.watch(changed, every_s=0.02))
     expect(1)
     nodes_bed.exec(name, "touch", "/root/kept", "/run/gone")
     nodes_bed.kill(name)
