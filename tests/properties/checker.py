@@ -97,7 +97,11 @@ class Judge:
                 yield f"node {node} is out of service and upgraded"
             if self.nodes[node]["progress"] == "done":
                 yield f"node {node} is upgraded already"
-            if abs(upgrade["end_s"] - upgrade["start_s"] - self.spec["estimates"]["upgrade_s"]) > NEAR:
+            lasts = self.spec["estimates"]["upgrade_s"]
+            for model in reversed(self.spec["estimates"]["hardware"]):
+                if model["labels"].items() <= self.nodes[node]["labels"].items():
+                    lasts = model["upgrade_s"]
+            if abs(upgrade["end_s"] - upgrade["start_s"] - lasts) > NEAR:
                 yield f"the upgrade of {node} does not last as estimated"
 
     def _moves(self) -> Iterator[str]:

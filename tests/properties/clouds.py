@@ -33,6 +33,7 @@ def nodes(draw: st.DrawFn) -> list[dict[str, Any]]:
             "id": f"n{number}",
             "roles": draw(rare([["compute"]] * 8 + [["control"], ["compute", "storage"]])),
             "az": draw(rare(["a", "a", "a", "b"])),
+            "labels": draw(rare([{}, {}, {"model": "slow"}])),
             "traits": draw(rare([[], [], ["T"]])),
             "state": draw(rare(["up"] * 9 + ["down"])),
             "maintenance": draw(rare([False] * 9 + [True])),
@@ -87,6 +88,10 @@ def clouds(draw: st.DrawFn) -> dict[str, Any]:
     return {"apiVersion": "escalator/v1", "kind": "Inventory", "nodes": hosts, "instances": found, "groups": kinds}
 
 
+def _window(start: str, length_s: float) -> dict[str, Any]:
+    return {"days": ["sat", "sun"], "start": start, "length_s": length_s}
+
+
 @st.composite
 def campaigns(draw: st.DrawFn) -> dict[str, Any]:
     pick = st.sampled_from
@@ -94,11 +99,20 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
         "release": "nfvi-agent/2.0.0",
         "mode": "smooth",
         "scope": {"select": draw(pick([{"role": "compute"}, {"role": "compute", "az": ["a"]}, {}]))},
-        "waves": {"max_unavailable": draw(pick([1, 2, 3, "10%", "50%", "100%"])), "max_fill": draw(pick([1.0, 1.0, 0.75]))},
+        "waves": {
+            "max_unavailable": draw(pick([1, 2, 3, "10%", "50%", "100%"])),
+            "max_fill": draw(pick([1.0, 1.0, 0.75])),
+            "max_extra_moves": draw(pick([0.02, 0.02, 0.0, 0.5])),
+            "reserve_hosts": draw(pick([0, 0, 0, 1])),
+            "spread": draw(pick([[], [], [{"by": "az", "max": 1}]])),
+        },
+        "estimates": {"hardware": draw(pick([[], [{"labels": {"model": "slow"}, "upgrade_s": 2400.0}]]))},
         "migration": {"per_node": draw(pick([1, 2])), "total": draw(pick([1, 2, 20]))},
         "workloads": {
             "notify": {"lead_time_s": draw(pick([0.0, 0.0, 120.0]))},
             "default": {"action": draw(pick(["live", "live-if-possible", "cold", "stop-start", "in-place", "leave"]))},
         },
     }
+    windows = draw(pick([[], [], [_window("01:00", 7200.0)], [_window("23:00", 3000.0)]]))
+    spec |= {"windows": windows} if windows else {}
     return {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}

@@ -14,6 +14,7 @@ from escalator.model.document import Source
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.verify.check import verify
 from properties.checker import Judge
 from properties.clouds import campaigns, clouds
 
@@ -37,6 +38,7 @@ def test_every_plan_obeys_the_semantics(cloud: dict[str, Any], wish: dict[str, A
     plan = make_plan(campaign, inventory, owned)
     event(f"smooth: {plan.smooth}, moves: {bool(plan.moves)}, stays: {bool(plan.impacts)}")
     assert _judge(inventory, campaign, plan, owned) == []
+    assert verify(campaign, inventory, plan, owned) == []
 
 
 @given(clouds(), campaigns())
@@ -96,3 +98,5 @@ def test_the_judge_sees_what_is_wrong(what: str) -> None:
     assert len(plan.moves) == 2
     assert _judge(inventory, campaign, plan) == []
     assert _judge(inventory, campaign, _spoil(plan, what)) != []
+    assert verify(campaign, inventory, plan) == []
+    assert verify(campaign, inventory, _spoil(plan, what)) != []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import LONG_S, Shower, fields
 from escalator.cli.campaign import quoted
+from escalator.cli.chart_file import add_chart, write_chart
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +29,7 @@ class MakePlan(Shower):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="the campaign")
         parser.add_argument("--full", action="store_true", help="print every row of long tables")
+        add_chart(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
@@ -35,6 +37,7 @@ class MakePlan(Shower):
         with self.server() as client:
             plan = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/plan", timeout_s=LONG_S)
         self.exit_code = 0 if plan["smooth"] else NOT_SMOOTH
+        write_chart(parsed_args, plan, parsed_args.name)
         if plan["smooth"]:
             self.app.stderr.write(f"Next: escalator campaign start {parsed_args.name} --wait\n")
         return fields(plan)

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "release show": "release:ShowRelease",
     "restoration list": "server:ListRestorations",
     "serve": "serve:Serve",
+    "verify": "offline:Verify",
     "vnfm list": "vnfm:ListVnfms",
     "vnfm register": "vnfm:Register",
     "vnfm remove": "vnfm:Remove",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, Shown, fields
+from escalator.cli.chart_file import add_chart, write_chart
 from escalator.cli.documents import read_file
 from escalator.cli.failures import report
 from escalator.model.errors import InputError
@@ -16,6 +18,7 @@ from escalator.model.errors import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+VIOLATED = 1
 NOT_VALID = 2
 NOT_SMOOTH = 3
 OFFLINE_ID = "offline"
@@ -63,6 +66,7 @@ class OfflinePlan(Shower):
         parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
         parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
         parser.add_argument("--full", action="store_true", help="print every row of long tables")
+        add_chart(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
@@ -77,13 +81,52 @@ class OfflinePlan(Shower):
         plan = make_plan(campaign, inventory).sealed(OFFLINE_ID)
         self._campaign = campaign.metadata.name
         self.exit_code = 0 if plan.smooth else NOT_SMOOTH
-        return fields(json.loads(plan.model_dump_json(by_alias=True)))
+        document = json.loads(plan.model_dump_json(by_alias=True))
+        write_chart(parsed_args, document, self._campaign)
+        return fields(document)
 
     def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType:
         """The plan for people."""
         from escalator.cli.plan_view import plan_view  # noqa: PLC0415 - rich is for people's eyes only
 
         return plan_view(document, self._campaign, full=parsed_args.full)
+
+
+class Verify(Shower):
+    """Check a plan against an inventory and a campaign, independently of what made it: no server and no cloud needed.
+
+    Exit code 0 when it breaks no rule, 1 when it does, 2 for bad input.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
+        parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
+        parser.add_argument("--plan", type=Path, required=True, metavar="FILE", help="plan document, JSON or YAML")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Verify."""
+        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
+        from escalator.model.document import load, parse  # noqa: PLC0415 - as above
+        from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
+        from escalator.model.plan import Plan  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.verify.check import verify  # noqa: PLC0415 - as above
+
+        campaign = load_campaign(parse(read_file(parsed_args.campaign)))
+        inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
+        plan = load(Plan, parse(read_file(parsed_args.plan)))
+        found = verify(campaign, inventory, plan)
+        self.exit_code = VIOLATED if found else 0
+        totals = json.loads(plan.totals.model_dump_json())
+        return fields({"violations": [asdict(violation) for violation in found], "totals": totals})
+
+    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType:  # noqa: ARG002 - cliff's
+        """The violations for people."""
+        from escalator.cli.plan_view import violations_view  # noqa: PLC0415 - rich is for people's eyes only
+
+        return violations_view(document["violations"], document["totals"])
 
 
 def _problems(error: InputError) -> list[dict[str, Any]]:

@@ -10,18 +10,33 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from escalator.cli.gantt import gantt
 from escalator.cli.spans import offset, span
 
 SHOWN = 40
 """Rows of each table before the rest is counted; `--full` prints all."""
 
 
+BINDING = {
+    "node": "the longest turn",
+    "parallel": "max_unavailable",
+    "bandwidth": "migration.total",
+    "group": "a group's limit and recovery",
+    "area": "free room",
+    "growth": "room on upgraded nodes",
+    "window": "the windows",
+}
+"""What each lower bound comes from."""
+
+
 def plan_view(plan: Mapping[str, Any], campaign: str, *, full: bool = False) -> RenderableType:
-    """The whole plan: verdict, conditions, nodes by wave, moves, what stays, what is left out."""
+    """The whole plan: verdict, conditions, nodes by wave, chart, VNFs that are hit, moves, what stays, what is left out."""
     rows = None if full else SHOWN
     parts: list[RenderableType] = [verdict(plan, campaign), conditions(plan["conditions"])]
     if plan["upgrades"]:
-        parts.append(_nodes(plan, rows))
+        parts += [_nodes(plan, rows), gantt(plan, rows)]
+    if plan["hits"]:
+        parts.append(_hits(plan, rows))
     if plan["moves"]:
         parts.append(_moves(plan, rows))
     if plan["impacts"]:
@@ -52,7 +67,8 @@ def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
         first.append(f", child of {plan['parent']}", style="dim")
     second = (
         f"{totals['nodes']} nodes in {waves} waves, {totals['moves']} moves (at least {bounds['moves']}), "
-        f"{span(totals['makespan_s']) or '0 s'} of work (at least {span(bounds['makespan_s'])})"
+        f"{span(totals['makespan_s']) or '0 s'} of work (at least {span(bounds['makespan_s'])}"
+        + (f", by {BINDING[bounds['binding']]})" if bounds["binding"] in BINDING else ")")
     )
     return Group(first, Text(second))
 
@@ -91,6 +107,30 @@ def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
         )
         last = upgrade["wave"]
     return _with_rest(table, len(upgrades), rows)
+
+
+def _hits(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    table = _table(
+        "VNFs that are hit", "VNF", "Window", "Moved", "Stayed", "Hit for", "At once", right=("Moved", "Stayed", "At once")
+    )
+    hits = plan["hits"]
+    for hit in hits[:rows]:
+        counts = [str(hit[key] or "") for key in ("moved", "stayed")]
+        table.add_row(hit["vnf"], str(hit["window"] + 1), *counts, span(hit["impacted_s"]), str(hit["at_once"]))
+    return _with_rest(table, len(hits), rows)
+
+
+def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> RenderableType:
+    """What the verifier found."""
+    said = f"{totals['nodes']} nodes, {totals['moves']} moves"
+    if not violations:
+        return Text.assemble(("No violation", "bold green"), f"  {said}")
+    table = _table("Violations", "When", "Code", "What")
+    for item in violations[:SHOWN]:
+        table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
+    return Group(
+        Text.assemble((f"{len(violations)} violations", "bold red"), f"  {said}"), _with_rest(table, len(violations), SHOWN)
+    )
 
 
 def _moves(plan: Mapping[str, Any], rows: int | None) -> RenderableType:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
 from escalator.model.codes import Code
 from escalator.model.document import Metadata, Model, Source, dotted, load
@@ -52,6 +53,20 @@ class Scope(Model):
         return self.select.matches(node) and not (self.exclude is not None and self.exclude.matches(node))
 
 
+class Spread(Model):
+    """At most `max` nodes that share a rack, a zone or an aggregate out of service at once."""
+
+    by: Literal["rack", "az", "aggregate"]
+    max: Annotated[int, Field(ge=1)]
+
+    def values(self, node: Node) -> tuple[str, ...]:
+        """What the node shares with others."""
+        if self.by == "aggregate":
+            return node.aggregates
+        value = node.rack if self.by == "rack" else node.az
+        return () if value is None else (value,)
+
+
 class Waves(Model):
     """How many nodes at once."""
 
@@ -59,7 +74,7 @@ class Waves(Model):
     reserve_hosts: Annotated[int, Field(ge=0)] = 0
     max_extra_moves: Annotated[float, Field(ge=0, le=10)] = 0.02
     max_fill: Annotated[float, Field(gt=0, le=1)] = 1.0
-    spread: tuple[Mapping[str, object], ...] = ()
+    spread: tuple[Spread, ...] = ()
     soak_s: Seconds = 0.0
 
     @field_validator("max_unavailable")
@@ -83,12 +98,32 @@ class MigrationEstimate(Model):
     s_per_gib: Seconds = 1.04
 
 
+class HardwareEstimate(Model):
+    """Duration of the upgrade of nodes that carry all these labels."""
+
+    labels: Mapping[str, str] = Field(min_length=1)
+    upgrade_s: Seconds
+
+
 class Estimates(Model):
     """How long things are expected to take, seconds."""
 
     upgrade_s: Seconds = 1200.0
+    hardware: tuple[HardwareEstimate, ...] = ()
+    """Upgrade times of hardware models that differ, by labels of the node; the first that fits counts."""
     cold_s: Seconds = 120.0
     migration: MigrationEstimate = MigrationEstimate()
+    p90: Annotated[float, Field(ge=1, le=10)] = 1.25
+    """How much longer a node's turn may take in nine of ten cases: by this a node has to fit into its window."""
+    rollback_s: Seconds | None = None
+    """Duration of a node's rollback, which has to fit into the window too (null = as long as its upgrade)."""
+
+    def upgrade_of(self, node: Node) -> float:
+        """Expected duration of the node's upgrade, reboot and verification."""
+        for hardware in self.hardware:
+            if all(node.labels.get(key) == value for key, value in hardware.labels.items()):
+                return hardware.upgrade_s
+        return self.upgrade_s
 
     def move_s(self, memory_gib: float, kind: str) -> float:
         """Expected duration of one move of an instance with that much memory."""
@@ -167,6 +202,28 @@ class Backup(Model):
     scope: tuple[Literal["versions", "config", "state"], ...] = ("versions", "config", "state")
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Window(Model):
+    """A weekly maintenance window: it begins on each of the days at that local time and lasts so many real seconds."""
+
+    days: Annotated[tuple[Day, ...], Field(min_length=1)]
+    start: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    length_s: Annotated[float, Field(gt=0, le=7 * 86400)]
+    time_zone: str = "UTC"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone of the IANA database") from error
+        return value
+
+
 class CampaignSpec(Model):
     """The wish itself. Defaults stand in the reference page of the campaign document."""
 
@@ -179,9 +236,9 @@ class CampaignSpec(Model):
     workloads: Workloads = Workloads()
     node: NodeProcedure = NodeProcedure()
     gates: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    windows: tuple[Mapping[str, object], ...] = ()
-    not_before: str | None = None
-    not_after: str | None = None
+    windows: tuple[Window, ...] = ()
+    not_before: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    not_after: Annotated[AwareDatetime, Field(strict=False)] | None = None
     failure: Failure = Failure()
     backup: Backup = Backup()
     exclusive: tuple[str, ...] = ()
@@ -199,18 +256,12 @@ class Campaign(Model):
 _NOT_YET: Mapping[str, object] = {
     "mode": "smooth",
     "scope.groups": (),
-    "waves.reserve_hosts": 0,
-    "waves.max_extra_moves": 0.02,
-    "waves.spread": (),
     "waves.soak_s": 0.0,
     "migration.post_copy": False,
     "migration.force_complete": False,
     "workloads.scale_up": "leave",
     "node.tests": (),
     "gates": {},
-    "windows": (),
-    "not_before": None,
-    "not_after": None,
     "backup.scope": ("versions", "config", "state"),
     "exclusive": (),
 }

@@ -45,6 +45,25 @@ class Code(Enum):
     PLN_GROUP = "ESC-PLN-006"  # a group's limits cannot hold
     PLN_VIOLATION = "ESC-PLN-007"  # the plan breaks an invariant
     PLN_DOCUMENT = "ESC-PLN-008"  # the plan document is not valid
+    PLN_WINDOW = "ESC-PLN-009"  # the maintenance windows are too short or too few
+    PLN_RESERVE = "ESC-PLN-010"  # the reserve of hosts or a spread rule leaves no room
+    PLN_V_NODES = "ESC-PLN-101"  # verify: a node stands in both lists or in none, twice, or is not in scope
+    PLN_V_STATE = "ESC-PLN-102"  # verify: a node is upgraded that is out of service or upgraded already
+    PLN_V_DURATION = "ESC-PLN-103"  # verify: something does not last as estimated
+    PLN_V_ORIGIN = "ESC-PLN-104"  # verify: an instance is not where it is moved from, or moves twice at once
+    PLN_V_KIND = "ESC-PLN-105"  # verify: an instance cannot be moved that way
+    PLN_V_TARGET = "ESC-PLN-106"  # verify: an instance may not be on its target
+    PLN_V_EXTRA = "ESC-PLN-107"  # verify: a move goes to a node not upgraded without saying so, or there are too many of these
+    PLN_V_CAPACITY = "ESC-PLN-108"  # verify: a NUMA entry is over-full
+    PLN_V_AFFINITY = "ESC-PLN-109"  # verify: an affinity or anti-affinity policy does not hold
+    PLN_V_UNAVAILABLE = "ESC-PLN-110"  # verify: too many nodes out of service at once
+    PLN_V_RESERVE = "ESC-PLN-111"  # verify: the reserve of empty hosts does not hold
+    PLN_V_CONCURRENCY = "ESC-PLN-112"  # verify: too many moves at once
+    PLN_V_STAY = "ESC-PLN-113"  # verify: an instance is left on a node that is upgraded, and nothing allows it
+    PLN_V_GROUP = "ESC-PLN-114"  # verify: too many members of a group impacted at once, or too close together
+    PLN_V_LEAD = "ESC-PLN-115"  # verify: an impact comes before the lead time, or work before the plan's own start
+    PLN_V_WINDOW = "ESC-PLN-116"  # verify: a turn does not fit into its maintenance window
+    PLN_V_REPORT = "ESC-PLN-117"  # verify: what the plan says of itself does not hold
 
     # VIM Interface
     VIM_NOT_FOUND = "ESC-VIM-001"  # no VNF manager, notice or reply address of that name

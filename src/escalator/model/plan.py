@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -67,6 +68,10 @@ class Bounds(Model):
 
     moves: Annotated[int, Field(ge=0)] = 0
     makespan_s: Time = 0.0
+    binding: str | None = None
+    """Name of the largest of `parts`: what would have to change for a shorter plan."""
+    parts: Mapping[str, Time] = Field(default_factory=dict)
+    """Each bound on the makespan, seconds."""
 
 
 class Totals(Model):
@@ -75,7 +80,24 @@ class Totals(Model):
     nodes: int = 0
     moves: int = 0
     makespan_s: Time = 0.0
+    windows: int = 0
+    """Maintenance windows in which nodes are upgraded."""
     not_upgraded: tuple[NotUpgraded, ...] = ()
+
+
+class Hit(Model):
+    """How one VNF is hit in one maintenance window."""
+
+    vnf: str
+    """Its name, or the project of instances that belong to no VNF."""
+    window: Annotated[int, Field(ge=0)] = 0
+    moved: Annotated[int, Field(ge=0)] = 0
+    stayed: Annotated[int, Field(ge=0)] = 0
+    """Instances that stay on a node while it is upgraded."""
+    impacted_s: Time = 0.0
+    """Time in which at least one of its instances is impacted, seconds."""
+    at_once: Annotated[int, Field(ge=0)] = 0
+    """Most instances impacted at the same time."""
 
 
 class Condition(Model):
@@ -102,6 +124,7 @@ class Plan(Model):
     impacts: tuple[Impact, ...] = ()
     bounds: Bounds = Bounds()
     totals: Totals = Totals()
+    hits: tuple[Hit, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
     def sealed(self, plan_id: str, parent: str | None = None) -> Plan:

@@ -23,7 +23,7 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import change
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
-from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.verified import verified_plan
 from escalator.vim_interface.port import Reachability
 
 
@@ -194,10 +194,11 @@ class CampaignService:
 
     async def _make(self, campaign: Campaign, inventory: Inventory, parent: str | None) -> Plan:
         managed = frozenset(await self._ctx.vim.owners(inventory.instances))
+        arguments = (campaign, inventory, managed, self._ctx.clock.now())
         if self._workers is None:
-            plan = make_plan(campaign, inventory, managed)
+            plan = verified_plan(*arguments)
         else:
-            plan = await asyncio.get_running_loop().run_in_executor(self._workers, make_plan, campaign, inventory, managed)
+            plan = await asyncio.get_running_loop().run_in_executor(self._workers, verified_plan, *arguments)
         return plan.sealed(self._new_id(), parent)
 
     async def _store(self, name: str, plan: Plan, inventory: Inventory, expected: Sequence[CampaignState]) -> Plan:

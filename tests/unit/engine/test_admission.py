@@ -8,7 +8,7 @@ import pytest
 
 from escalator.model.campaign import Migration
 from escalator.storage.port import ImpactRow, NodeSlot
-from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of, node_door
+from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, NodeDoor, keys_of
 
 NOW = 1000.0
 
@@ -35,7 +35,7 @@ def slot(node: str, campaign: str = "c") -> NodeSlot:
 def test_a_node_is_admitted_while_fewer_than_the_limit_are_out(
     limit: int, slots: list[str], unavailable: list[str], admitted: bool
 ) -> None:
-    refusal = node_door(limit, unavailable, "a")([slot(name) for name in slots])
+    refusal = NodeDoor(limit, unavailable, "a")([slot(name) for name in slots])
     assert (refusal is None) is admitted
     if refusal is not None:
         assert f"max_unavailable is {limit}" in refusal

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from escalator.model.progress import NodeTask, TaskState
-from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.board import Board, Limits
 
 
 def task(node: str, state: TaskState = TaskState.PENDING, wave: int = 1, attempt: int = 1) -> NodeTask:
@@ -15,7 +15,7 @@ def task(node: str, state: TaskState = TaskState.PENDING, wave: int = 1, attempt
 
 
 def board(order: dict[str, set[str]]) -> Board:
-    made = Board("p", {node: frozenset(first) for node, first in order.items()}, 2, frozenset(order))
+    made = Board("p", {node: frozenset(first) for node, first in order.items()}, Limits(most=2, scope=frozenset(order)))
     for node, first in order.items():
         made.put(task(node, wave=2 if first else 1))
     return made

@@ -6,7 +6,7 @@ node under it).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from escalator.model.campaign import Migration
@@ -24,17 +24,41 @@ class GroupLimit:
     """Ids of members that are impacted because their node is down now."""
 
 
-def node_door(limit: int, unavailable: Collection[str], node: str) -> Callable[[Sequence[NodeSlot]], str | None]:
-    """Admit a node while fewer than `limit` nodes of the scope are out of service for any reason."""
+@dataclass(frozen=True, slots=True)
+class SpreadLimit:
+    """At most `most` nodes of one value (a rack, a zone, an aggregate) out of service at once; `of` gives each node's values."""
 
-    def decide(slots: Sequence[NodeSlot]) -> str | None:
-        out = {slot.node for slot in slots} | set(unavailable)
-        out.discard(node)
-        if len(out) < limit:
-            return None
-        return f"{len(out)} nodes are out of service, max_unavailable is {limit}"
+    by: str
+    most: int
+    of: Mapping[str, tuple[str, ...]]
 
-    return decide
+
+class NodeDoor:
+    """Admit a node while fewer than `limit` nodes of the scope are out of service for any reason, and no spread rule forbids it.
+
+    After a refusal `full` says whether it would have been the same for every node.
+    """
+
+    def __init__(self, limit: int, unavailable: Collection[str], node: str, spread: Sequence[SpreadLimit] = ()) -> None:
+        self._limit = limit
+        self._unavailable = unavailable
+        self._node = node
+        self._spread = spread
+        self.full = False
+
+    def __call__(self, slots: Sequence[NodeSlot]) -> str | None:
+        """The reason to refuse, or None."""
+        out = {slot.node for slot in slots} | set(self._unavailable)
+        out.discard(self._node)
+        if len(out) >= self._limit:
+            self.full = True
+            return f"{len(out)} nodes are out of service, max_unavailable is {self._limit}"
+        for rule in self._spread:
+            for value in rule.of.get(self._node, ()):
+                there = sum(value in rule.of.get(node, ()) for node in out)
+                if there >= rule.most:
+                    return f"{there} nodes of {rule.by} {value} are out of service, waves.spread allows {rule.most}"
+        return None
 
 
 class ImpactDoor:

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from escalator.model.progress import NodeTask, TaskState
+from escalator.upgrade_manager.engine.admission import SpreadLimit
 from escalator.upgrade_manager.engine.states import ENDED
 
 FAILURES = (TaskState.FAILED, TaskState.ROLLED_BACK)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What bounds the nodes of one campaign's plan."""
+
+    most: int
+    """Nodes out of service at once."""
+    scope: frozenset[str]
+    spread: tuple[SpreadLimit, ...] = ()
+    needs_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that each node's turn needs of its maintenance window."""
+
+
 class Board:
     """Nodes of a campaign by what can happen next. Made anew from storage whenever in doubt."""
 
-    def __init__(self, plan: str, order: Mapping[str, frozenset[str]], limit: int, scope: frozenset[str]) -> None:
+    def __init__(self, plan: str, order: Mapping[str, frozenset[str]], limits: Limits) -> None:
         self.plan = plan
-        self.limit = limit
-        self.scope = scope
+        self.limits = limits
+        self.look_s: float | None = None
+        """After how long to look again although nothing changes; null = the usual time."""
         self.tasks: dict[str, NodeTask] = {}
         self.failed: dict[str, NodeTask] = {}
         self.announced: set[str] = set()

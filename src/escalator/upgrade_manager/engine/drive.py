@@ -7,7 +7,7 @@ node door, and waits for changes. Run again after a crash, it takes up where the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from escalator.cloud_manager.port import ServiceState
@@ -16,11 +16,12 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine.admission import node_door
-from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
+from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.windows import needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
 
 ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
@@ -39,7 +40,8 @@ async def drive(ctx: Context, name: str) -> str:
             end = await _advance(ctx, name, campaign, board)
             if end is not None:
                 return end.value
-            changed = await ctx.signals.wait(name, ctx.clock, ctx.pace.sweep_s)
+            look_s = ctx.pace.sweep_s if board.look_s is None else min(board.look_s, ctx.pace.sweep_s)
+            changed = await ctx.signals.wait(name, ctx.clock, look_s)
             await _refresh(ctx, name, board, changed)
             told = ""
         except Exception as error:  # noqa: BLE001 - the worker loop: whatever fails, the campaign must not be left alone
@@ -67,8 +69,15 @@ async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
     row = await ctx.store.campaigns.get(name)
     plan_id = row.plan if row is not None and row.plan is not None else ""
     plan, inventory = await ctx.book.plan(plan_id)
-    scope = frozenset(node.id for node in inventory.nodes if campaign.spec.scope.includes(node))
-    board = Board(plan_id, predecessors(plan, inventory), campaign.spec.waves.limit(len(scope)), scope)
+    waves = campaign.spec.waves
+    nodes = [node for node in inventory.nodes if campaign.spec.scope.includes(node)]
+    limits = Limits(
+        most=waves.limit(len(nodes)),
+        scope=frozenset(node.id for node in nodes),
+        spread=tuple(SpreadLimit(rule.by, rule.max, {node.id: rule.values(node) for node in nodes}) for rule in waves.spread),
+        needs_s=needs_s(plan, campaign.spec),
+    )
+    board = Board(plan_id, predecessors(plan, inventory), limits)
     await _refresh(ctx, name, board, frozenset())
     return board
 
@@ -98,20 +107,45 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
     if board.ended:
         await _complete(ctx, name, board)
         return
-    ready = board.ready()
+    board.look_s = None
+    ready = await _in_window(ctx, name, campaign, board)
     if not ready:
         return
-    unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.scope}
+    unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.limits.scope}
     if await _host_failure(ctx, name, board, unavailable):
         return
+    refusal = None
     for task in ready:
         slot = NodeSlot(campaign=name, node=task.node, task=task.id, since=ctx.clock.now())
-        refusal = await ctx.store.admission.enter_node(slot, node_door(board.limit, unavailable, task.node))
-        if refusal is not None:
-            if not board.under_way:
-                await _no_room(ctx, name, board, refusal)
-            return
-        await _start(ctx, task, board)
+        door = NodeDoor(board.limits.most, unavailable, task.node, board.limits.spread)
+        refused = await ctx.store.admission.enter_node(slot, door)
+        if refused is None:
+            await _start(ctx, task, board)
+        refusal = refusal or refused
+        if door.full:
+            break
+    if refusal is not None and not board.under_way:
+        await _no_room(ctx, name, board, refusal)
+
+
+async def _in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -> Sequence[NodeTask]:
+    """The nodes whose turn may begin now and still fits into the maintenance window; none while no window is open."""
+    ready = board.ready()
+    now = ctx.clock.now()
+    window = opening(campaign.spec, now)
+    if window is not None and window[0] <= now:
+        fitting = [task for task in ready if now + board.limits.needs_s.get(task.node, 0.0) <= window[1]]
+        if ready and not fitting and not board.under_way:
+            # What is left of this window is too short for every one of them.
+            board.look_s = window[1] - now
+        return fitting
+    if window is not None:
+        board.look_s = window[0] - now
+    elif ready and not board.under_way and "windows" not in board.announced:
+        board.announced.add("windows")
+        message = "no maintenance window is left; pause or abort, and plan again with other windows"
+        await _event(ctx, name, "campaign.waits", message, code=Code.PLN_WINDOW, node=None)
+    return ()
 
 
 async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:

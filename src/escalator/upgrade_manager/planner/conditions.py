@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import ceil
 
-from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner.actions import Stuck
+from escalator.upgrade_manager.planner.cloud import Cloud, Guest
 from escalator.upgrade_manager.planner.scope import ScopedNodes
-from escalator.upgrade_manager.planner.waves import Unplaced
+from escalator.upgrade_manager.planner.turns import Found, NotYet, Rules
 
 SHOWN = 10
 """How many objects a message names before it counts the rest."""
@@ -62,24 +62,72 @@ def group_condition(blocked: Mapping[str, str]) -> Condition:
     return _holds(Code.PLN_GROUP, "every group's limit can hold")
 
 
-def capacity_condition(unplaced: Sequence[Unplaced], campaign: Campaign) -> Condition:
-    """There is room for everything that has to move."""
-    if not unplaced:
+def unplaced(cloud: Cloud, found: Found) -> list[tuple[str, Guest]]:
+    """Nodes that got no turn for lack of room, each with the first instance that found none."""
+    waits = [(number, wait.lacking) for number, wait in sorted(found.left.items())]
+    return [(cloud.nodes[number].id, lacking) for number, lacking in waits if lacking is not None]
+
+
+def reason(cloud: Cloud, wait: NotYet) -> str:
+    """Why a node got no turn, with what was needed."""
+    if wait.lacking is None:
+        return wait.reason or "nothing made room for it"
+    return f"no node has room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
+
+
+def said(guest: Guest) -> str:
+    """The instance by name, with what ties it to others."""
+    tied = f", with those of affinity group {guest.tied[0]} together" if guest.tied else ""
+    return f"instance {guest.instance.id}{tied}"
+
+
+def capacity_condition(lacking: Sequence[tuple[str, Guest]], spare: str) -> Condition:
+    """There is room for everything that has to move; `spare` says what would make it so."""
+    if not lacking:
         return _holds(Code.PLN_CAPACITY, "there is room for everything that has to move")
-    shape = _shape([u.instance for u in unplaced if u.instance is not None])
-    message = _names([f"{u.node.id}: {u.reason}" for u in unplaced])
-    if shape:
-        remedy = f"add 1 empty host with at least {shape} free, in the aggregate and zone of the instances named"
-    else:
-        remedy = f"raise waves.max_unavailable above {campaign.spec.waves.max_unavailable}, or relax the groups named"
-    return _fails(Code.PLN_CAPACITY, message, remedy)
+    message = _names([f"{node}: no node has room for {said(guest)}" for node, guest in lacking])
+    return _fails(Code.PLN_CAPACITY, message, spare)
 
 
-def _shape(instances: Sequence[Instance]) -> str:
-    need: Counter[str] = Counter()
-    for instance in instances:
-        for resource, amount in instance.demand.items():
-            need[resource] = max(need[resource], amount * instance.numa_span)  # type: ignore[assignment]
+def other_conditions(cloud: Cloud, rules: Rules, found: Found) -> tuple[Condition, ...]:
+    """Windows, the reserve and the spread rules, where the campaign has any."""
+    left = [(cloud.nodes[n].id, wait) for n, wait in sorted(found.left.items()) if wait.lacking is None]
+    checks = []
+    if not rules.windows.open:
+        checks.append(_window_condition(rules, [(node, wait) for node, wait in left if "window" in wait.reason], found))
+    if rules.reserve or rules.domains:
+        rest = [(node, wait) for node, wait in left if "window" not in wait.reason]
+        checks.append(_reserve_condition(rules, rest))
+    return tuple(checks)
+
+
+def _window_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], found: Found) -> Condition:
+    if not left:
+        used = len({rules.windows.index(turn.away_s) for turn in found.turns})
+        return _holds(Code.PLN_WINDOW, f"every turn fits into its window; {used} windows are used")
+    message = _names([f"{node}: {wait.reason}" for node, wait in left])
+    per_window = max(1, len(found.turns)) / max(1, len(rules.windows.starts) - 1)
+    more = ceil(len(left) / per_window)
+    return _fails(Code.PLN_WINDOW, message, f"give about {more} more windows, longer ones, or raise waves.max_unavailable")
+
+
+def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]]) -> Condition:
+    if not left:
+        return _holds(Code.PLN_RESERVE, "the reserve and the spread rules hold all the time")
+    message = _names([f"{node}: {wait.reason}" for node, wait in left])
+    remedy = "relax waves.spread, or bring nodes back"
+    if any("reserve" in wait.reason for _, wait in left):
+        remedy = f"add 1 empty host, or lower waves.reserve_hosts below {rules.reserve}"
+    return _fails(Code.PLN_RESERVE, message, remedy)
+
+
+def shape(cloud: Cloud, guests: Sequence[Guest]) -> str:
+    """What the largest of the instances need, per resource, over all their NUMA entries."""
+    need: dict[str, float] = {}
+    for guest in guests:
+        for resource, amount in guest.shape.demand:
+            name = cloud.resources[resource]
+            need[name] = max(need.get(name, 0.0), amount * guest.shape.span)
     return ", ".join(f"{resource} {amount:g}" for resource, amount in sorted(need.items()))
 
 

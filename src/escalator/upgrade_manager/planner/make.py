@@ -3,49 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import inf
 
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Bounds, Condition, NotUpgraded, Plan, Totals
+from escalator.upgrade_manager.planner import bounds as lower
 from escalator.upgrade_manager.planner import conditions as c
-from escalator.upgrade_manager.planner.actions import Action, Leaves, Stuck, action_for
+from escalator.upgrade_manager.planner.actions import Action, Stuck, action_for
+from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
-from escalator.upgrade_manager.planner.room import Room
-from escalator.upgrade_manager.planner.schedule import Scheduler, Timetable
+from escalator.upgrade_manager.planner.hits import hits_of
+from escalator.upgrade_manager.planner.policies import best_of
+from escalator.upgrade_manager.planner.remedies import spare_hosts
+from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of
+from escalator.upgrade_manager.planner.rules import rules_of
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
-from escalator.upgrade_manager.planner.waves import NodeTurn, Unplaced, WaveSearch
+from escalator.upgrade_manager.planner.turns import Found, NotYet, Rules
 
 
-def make_plan(campaign: Campaign, inventory: Inventory, managed: Collection[str] = frozenset()) -> Plan:
+def make_plan(
+    campaign: Campaign, inventory: Inventory, managed: Collection[str] = frozenset(), now_s: float | None = None
+) -> Plan:
     """Plan the campaign on the inventory; `managed` holds the ids of instances that have a VNF manager.
 
-    A plan that is not smooth is returned all the same, with its feasible part and the reason for each node left out.
-    The plan has no id yet: `Plan.sealed` gives it one.
+    `now_s` (Unix seconds) tells which maintenance window comes first; without it a week begins on a Monday. A plan that
+    is not smooth is returned all the same, with its feasible part and the reason for each node left out. The plan has no
+    id yet: `Plan.sealed` gives it one.
     """
     scope = select(campaign, inventory)
-    actions = _actions(campaign, inventory, scope.eligible, managed)
+    actions = _actions(campaign, inventory, scope, managed)
     stuck = _stuck(inventory, scope.eligible, actions)
     blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id not in stuck], actions)
     free = [node for node in scope.eligible if node.id not in stuck and node.id not in blocked]
-    limit = campaign.spec.waves.limit(scope.count)
-    waves, unplaced = _search(campaign, inventory, scope, actions, free, limit)
-    table = Scheduler(campaign, inventory).run(waves)
+    cloud = build(campaign, inventory, actions, free, _targets(scope, stuck, blocked))
+    rules = rules_of(campaign, inventory, scope, cloud, now_s)
+    found = best_of(cloud, rules) if rules.width > 0 else Found([], {n: NotYet(inf, _no_width(rules)) for n in _todo(cloud)})
+    unplaced = c.unplaced(cloud, found)
     checks = (
-        *_conditions(inventory, scope, limit, actions),
+        *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
         c.group_condition(blocked),
-        c.capacity_condition(unplaced, campaign),
+        c.capacity_condition(unplaced, spare_hosts(cloud, rules, found)),
+        *c.other_conditions(cloud, rules, found),
     )
     left = {**scope.left_out, **{n.id: "already upgraded" for n in scope.upgraded}, **stuck, **blocked}
-    left |= {u.node.id: u.reason for u in unplaced}
-    left |= {n.id: "no room under max_unavailable" for n in free if n.id not in left and limit <= scope.unavailable}
-    bounds = _bounds(inventory, campaign, scope, table, actions)
-    return _report(table, bounds, checks, left)
+    left |= {cloud.nodes[number].id: c.reason(cloud, wait) for number, wait in found.left.items()}
+    return _report(cloud, rules, found, checks, left)
 
 
-def _actions(campaign: Campaign, inventory: Inventory, nodes: Sequence[Node], managed: Collection[str]) -> dict[str, Action]:
+def _no_width(rules: Rules) -> str:
+    return "no room under max_unavailable" if rules.width <= 0 else ""
+
+
+def _todo(cloud: Cloud) -> list[int]:
+    return [number for number, ready in enumerate(cloud.ready) if ready]
+
+
+def _targets(scope: ScopedNodes, stuck: Mapping[str, str], blocked: Mapping[str, str]) -> Sequence[Node]:
+    """Nodes that are upgraded already. Those that are stuck or blocked stay as they are, and take nothing."""
+    return [node for node in scope.upgraded if node.id not in stuck and node.id not in blocked]
+
+
+def _actions(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, managed: Collection[str]) -> dict[str, Action]:
     return {
         instance.id: action_for(instance, campaign.spec, managed=instance.id in managed)
-        for node in nodes
+        for node in scope.eligible
         for instance in inventory.instances_by_node.get(node.id, ())
     }
 
@@ -60,21 +82,6 @@ def _stuck(inventory: Inventory, nodes: Sequence[Node], actions: Mapping[str, Ac
     return found
 
 
-def _search(
-    campaign: Campaign,
-    inventory: Inventory,
-    scope: ScopedNodes,
-    actions: Mapping[str, Action],
-    free: Sequence[Node],
-    limit: int,
-) -> tuple[list[list[NodeTurn]], list[Unplaced]]:
-    width = limit - scope.unavailable
-    if width < 1:
-        return [], []
-    room = Room(inventory, campaign.spec.waves.max_fill)
-    return WaveSearch(inventory, room, actions, scope.upgraded).run(free, width)
-
-
 def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: Mapping[str, Action]) -> tuple[Condition, ...]:
     stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
     return (
@@ -85,33 +92,30 @@ def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: M
     )
 
 
-def _report(table: Timetable, bounds: Bounds, checks: tuple[Condition, ...], left: Mapping[str, str]) -> Plan:
-    totals = Totals(
-        nodes=len(table.upgrades),
-        moves=len(table.moves),
-        makespan_s=table.end_s,
-        not_upgraded=tuple(NotUpgraded(node=node, reason=reason) for node, reason in sorted(left.items())),
-    )
+def _report(cloud: Cloud, rules: Rules, found: Found, checks: tuple[Condition, ...], left: Mapping[str, str]) -> Plan:
+    planned = [turn.node for turn in found.turns]
+    parts = lower.makespan(cloud, planned, rules)
+    upgrades, moves = upgrades_of(cloud, rules, found), moves_of(cloud, found)
+    binding = max(parts, key=lambda name: parts[name], default=None)
     return Plan(
         smooth=all(check.ok for check in checks),
-        upgrades=tuple(table.upgrades),
-        moves=tuple(table.moves),
-        impacts=tuple(table.impacts),
-        bounds=bounds,
-        totals=totals,
+        at_s=rules.at_s,
+        upgrades=upgrades,
+        moves=moves,
+        impacts=impacts_of(cloud, found),
+        bounds=Bounds(
+            moves=lower.moves(cloud, planned),
+            makespan_s=max(parts.values(), default=0.0),
+            binding=binding,
+            parts=dict(sorted(parts.items())),
+        ),
+        totals=Totals(
+            nodes=len(upgrades),
+            moves=len(moves),
+            makespan_s=found.end_s,
+            windows=len({u.window for u in upgrades}),
+            not_upgraded=tuple(NotUpgraded(node=node, reason=reason) for node, reason in sorted(left.items())),
+        ),
+        hits=hits_of(found, rules),
         conditions=checks,
     )
-
-
-def _bounds(
-    inventory: Inventory, campaign: Campaign, scope: ScopedNodes, table: Timetable, actions: Mapping[str, Action]
-) -> Bounds:
-    """Bounds for the nodes that the plan upgrades.
-
-    What has to leave a node moves at least once, and the nodes go through in turns of the limit, each an upgrade long.
-    """
-    nodes = [upgrade.node for upgrade in table.upgrades]
-    leaving = [i for node in nodes for i in inventory.instances_by_node.get(node, ()) if isinstance(actions[i.id], Leaves)]
-    limit = max(1, campaign.spec.waves.limit(scope.count))
-    turns = -(-len(nodes) // limit)
-    return Bounds(moves=len(leaving), makespan_s=turns * campaign.spec.estimates.upgrade_s)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 from escalator.model.inventory import Instance, Inventory, Node
+from escalator.upgrade_manager.planner.versions import older
 
 
 class Room:
@@ -84,7 +85,7 @@ class Room:
         origin, needs = self._nodes[instance.node], instance.requires
         if target.id == origin.id or target.nova_cell != origin.nova_cell or "compute" not in target.roles:
             return False
-        if not renewed and _older(target, origin):
+        if not renewed and older(target.versions.get("hypervisor"), origin.versions.get("hypervisor")):
             return False
         if needs.az is not None and target.az != needs.az:
             return False
@@ -98,13 +99,3 @@ class Room:
     def _conflicts(self, group: str, node: str) -> bool:
         policy = self._inventory.group_by_id[group].policy
         return policy == "anti-affinity" and self._groups[node][group] > 0
-
-
-def _older(target: Node, origin: Node) -> bool:
-    """Whether the target's hypervisor is older: an instance does not go back to it."""
-    new, old = target.versions.get("hypervisor"), origin.versions.get("hypervisor")
-    return new is not None and old is not None and _parts(new) < _parts(old)
-
-
-def _parts(version: str) -> tuple[tuple[int, str], ...]:
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.replace("-", ".").split("."))

@@ -1,0 +1,28 @@
+"""A plan as a chart in a file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from escalator.model.codes import Code
+from escalator.model.errors import InputError
+
+
+def add_chart(parser: argparse.ArgumentParser) -> None:
+    """The argument for a chart in a file."""
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="write the plan as a Gantt chart, SVG, into this file")
+
+
+def write_chart(parsed_args: argparse.Namespace, document: Mapping[str, Any], campaign: str) -> None:
+    """Write the chart where one is asked for. Raises InputError when the file cannot be written."""
+    if parsed_args.chart is None:
+        return
+    from escalator.cli.gantt import svg  # noqa: PLC0415 - only where it is asked for
+
+    try:
+        parsed_args.chart.write_text(svg(document, campaign), encoding="utf-8")
+    except OSError as error:
+        raise InputError(Code.CFG_FILE, f"{parsed_args.chart} cannot be written: {error.strerror}.") from error

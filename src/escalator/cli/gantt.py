@@ -1,0 +1,88 @@
+"""A plan as a Gantt chart: in the terminal, and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from escalator.cli.spans import offset
+
+WIDTH = 72
+"""Columns of the time axis in the terminal."""
+ROW, LABEL, CHART = 18, 150, 900
+"""Picture: height of a row, width of the names, width of the time axis."""
+LEAVES, UPGRADED, PAPER, INK = "#f0a030", "#2f6fb0", "#ffffff", "#222222"
+MOST_ROWS = 2000
+"""Rows of a picture: more would be no picture any more."""
+
+
+def turns(plan: Mapping[str, Any]) -> Sequence[tuple[str, float, float, float, int]]:
+    """Node, first departure (else start), start and end of the upgrade, window; by first departure."""
+    first: dict[str, float] = {}
+    for move in plan["moves"]:
+        first[move["from"]] = min(first.get(move["from"], move["start_s"]), move["start_s"])
+    rows = [
+        (u["node"], min(u["start_s"], first.get(u["node"], u["start_s"])), u["start_s"], u["end_s"], u["window"])
+        for u in plan["upgrades"]
+    ]
+    return sorted(rows, key=lambda row: (row[1], row[3], row[0]))
+
+
+def gantt(plan: Mapping[str, Any], most: int | None) -> RenderableType:
+    """The chart in characters: ░ instances leave, █ the node is upgraded; a line where another window begins."""
+    rows = turns(plan)
+    end = max(row[3] for row in rows) or 1.0
+    shown = rows if most is None else rows[:most]
+    width = max(len(row[0]) for row in shown)
+    lines = [Text("Chart", style="bold"), Text(f"{'':{width}}  0:00:00{offset(end):>{WIDTH - 7}}", style="dim")]
+    window = shown[0][4]
+    for node, away, start, stop, number in shown:
+        if number != window:
+            window = number
+            lines.append(Text(f"{'':{width}}  {'─' * WIDTH} window {number + 1}", style="dim"))
+        a, b, c = (round(at / end * WIDTH) for at in (away, start, stop))
+        b, c = max(a, min(b, WIDTH - 1)), max(c, min(b, WIDTH - 1) + 1)
+        bar = Text.assemble(" " * a, ("░" * (b - a), "yellow"), ("█" * (c - b), "blue"))
+        lines.append(Text.assemble(f"{node:{width}}  ", bar))
+    if len(rows) > len(shown):
+        lines.append(Text(f"… and {len(rows) - len(shown)} more: --full shows all", style="dim"))
+    return Group(*lines)
+
+
+def svg(plan: Mapping[str, Any], campaign: str) -> str:
+    """The chart as a picture of its own, without anything from outside."""
+    rows = turns(plan)[:MOST_ROWS]
+    end = max((row[3] for row in rows), default=0.0) or 1.0
+    height = ROW * (len(rows) + 3)
+    scale = CHART / end
+    title = f"{campaign}: {len(plan['upgrades'])} nodes, {len(plan['moves'])} moves, {offset(end)}"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + CHART + 30}" height="{height}"',
+        ' font-family="sans-serif" font-size="11">',
+        f'<rect width="100%" height="100%" fill="{PAPER}"/>',
+        f'<text x="8" y="14" font-size="13" fill="{INK}">{escape(title)}</text>',
+    ]
+    for tick in range(9):
+        x = LABEL + CHART * tick / 8
+        parts.append(f'<line x1="{x:.1f}" y1="{ROW * 2}" x2="{x:.1f}" y2="{height - ROW}" stroke="#dddddd"/>')
+        parts.append(f'<text x="{x:.1f}" y="{ROW * 2 - 4}" text-anchor="middle" fill="{INK}">{offset(end * tick / 8)}</text>')
+    for number, (node, away, start, stop, _) in enumerate(rows):
+        y = ROW * (number + 2)
+        parts.append(f'<text x="8" y="{y + 13}" fill="{INK}">{escape(node)}</text>')
+        for a, b, color, word in ((away, start, LEAVES, "instances leave"), (start, stop, UPGRADED, "upgrade")):
+            if b > a:
+                words = escape(f"{node}: {word} {offset(a)} - {offset(b)}")
+                bar = f'<rect x="{LABEL + a * scale:.1f}" y="{y + 3}" width="{max(1.0, (b - a) * scale):.1f}" height="{ROW - 5}"'
+                parts.append(f'{bar} fill="{color}"><title>{words}</title></rect>')
+    windows = {row[4]: row[1] for row in reversed(rows)}
+    for number, at in sorted(windows.items())[1:]:
+        x = LABEL + at * scale
+        parts.append(
+            f'<line x1="{x:.1f}" y1="{ROW * 2}" x2="{x:.1f}" y2="{height - ROW}" stroke="{INK}" stroke-dasharray="4 3"/>'
+        )
+        parts.append(f'<text x="{x + 3:.1f}" y="{height - 5}" fill="{INK}">window {number + 1}</text>')
+    return "\n".join([*parts, "</svg>\n"])

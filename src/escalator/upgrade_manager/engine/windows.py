@@ -1,0 +1,31 @@
+"""Maintenance windows at run time: no node's turn begins outside of one, or too late to end in it with its rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from escalator.model.campaign import CampaignSpec
+from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner.nights import openings
+
+ALWAYS = (float("-inf"), float("inf"))
+
+
+def opening(spec: CampaignSpec, now_s: float) -> tuple[float, float] | None:
+    """The window that is open, else the next one: from and until, Unix seconds; None when there is none any more."""
+    if not spec.windows and spec.not_before is None and spec.not_after is None:
+        return ALWAYS
+    return next(openings(spec, now_s), None)
+
+
+def needs_s(plan: Plan, spec: CampaignSpec) -> Mapping[str, float]:
+    """Seconds that each node's turn needs of its window: in nine of ten cases, its rollback included."""
+    if not spec.windows and spec.not_after is None:
+        return {}
+    first: dict[str, float] = {}
+    for move in plan.moves:
+        first[move.origin] = min(first.get(move.origin, move.start_s), move.start_s)
+    slowest = max((upgrade.end_s - upgrade.start_s for upgrade in plan.upgrades), default=0.0)
+    rollback_s = slowest if spec.estimates.rollback_s is None else spec.estimates.rollback_s
+    away = {u.node: u.end_s - min(u.start_s, first.get(u.node, u.start_s)) for u in plan.upgrades}
+    return {node: spec.estimates.p90 * seconds + rollback_s for node, seconds in away.items()}

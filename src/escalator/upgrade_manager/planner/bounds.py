@@ -1,0 +1,190 @@
+"""Lower bounds: what no plan can do with less, so that a plan tells how good it is. Proofs in docs/explanation/bounds.md.
+
+Every bound holds for all plans of the nodes given, whatever their order, within the campaign's own rules. Those of
+`growth` hold for plans with at most so many moves beyond one per instance.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import ceil, floor, inf
+
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
+from escalator.upgrade_manager.planner.turns import Rules
+
+MAX_CYCLES = 10_000
+
+
+def moves(cloud: Cloud, nodes: Sequence[int]) -> int:
+    """Moves of any plan: what has to leave moves once; without a node that can go first, one node's instances move twice."""
+    leaving = {node: sum(guest.leaves for guest in cloud.guests[node]) for node in nodes}
+    if len(nodes) < len(cloud.nodes) or not all(leaving.values()):
+        # Somebody else may keep what the first node gives away.
+        return sum(leaving.values())
+    return sum(leaving.values()) + min(leaving.values(), default=0)
+
+
+def makespan(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> dict[str, float]:
+    """Each bound on the makespan by name, seconds; the largest is the bound."""
+    if not nodes:
+        return {}
+    found = {
+        "node": _node(cloud, nodes, rules),
+        "parallel": _parallel(cloud, nodes, rules),
+        "bandwidth": _bandwidth(cloud, nodes, rules),
+        "group": _group(cloud, nodes),
+        "area": _area(cloud, nodes),
+        "growth": _growth(cloud, nodes, rules),
+        "window": _window(cloud, nodes, rules),
+    }
+    return {name: round(seconds, 6) for name, seconds in found.items() if seconds > 0}
+
+
+def _drain_s(cloud: Cloud, node: int, rules: Rules) -> float:
+    """A node's departures one after the other, so many at once as the campaign lets leave."""
+    lasts = [guest.lasts_s for guest in cloud.guests[node] if guest.leaves]
+    return max([sum(lasts) / rules.per_node, *lasts], default=0.0)
+
+
+def _node(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+    return max(_drain_s(cloud, node, rules) + cloud.upgrade_s[node] for node in nodes)
+
+
+def _parallel(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+    """Nodes are away for their departures and their upgrade, and at most `width` of them at once."""
+    return sum(_drain_s(cloud, node, rules) + cloud.upgrade_s[node] for node in nodes) / max(1, rules.width)
+
+
+def _bandwidth(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+    """At most `total` moves at once, and behind the last one its node's upgrade."""
+    lasts = [guest.lasts_s for node in nodes for guest in cloud.guests[node] if guest.leaves]
+    if not lasts:
+        return 0.0
+    shortest = min(cloud.upgrade_s[node] for node in nodes if any(guest.leaves for guest in cloud.guests[node]))
+    return sum(lasts) / rules.total + shortest
+
+
+def _group(cloud: Cloud, nodes: Sequence[int]) -> float:
+    """The longest chain of impacts that a group's limit and recovery force."""
+    impacts: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
+    for node in nodes:
+        together: set[int] = set()  # members that stay on one node are impacted as one
+        for guest in cloud.guests[node]:
+            if guest.kind == "offline":
+                continue
+            for group in guest.groups:
+                if guest.leaves:
+                    impacts[group].append((guest.lasts_s, cloud.upgrade_s[node]))
+                elif group not in together:
+                    together.add(group)
+                    impacts[group].append((cloud.upgrade_s[node], 0.0))
+    return max((_chain(cloud, group, found) for group, found in impacts.items()), default=0.0)
+
+
+def _chain(cloud: Cloud, group: int, impacts: Sequence[tuple[float, float]]) -> float:
+    """With a limit of one all of them follow one another; else every k-th in order of start follows the one k before."""
+    limit = cloud.limits[group]
+    most = max(1, limit.most)
+    after = min(upgrade for _, upgrade in impacts)
+    if most == 1:
+        return limit.lead_s + sum(lasts for lasts, _ in impacts) + (len(impacts) - 1) * limit.recovery_s + after
+    rounds = ceil(len(impacts) / most)
+    shortest = min(lasts for lasts, _ in impacts)
+    return limit.lead_s + rounds * shortest + (rounds - 1) * limit.recovery_s + after
+
+
+def _area(cloud: Cloud, nodes: Sequence[int]) -> float:
+    """A node being upgraded takes its free room away, a moving instance counts twice; both have to fit in what is free."""
+    best = 0.0
+    todo = set(nodes)
+    for resource in range(len(cloud.resources)):
+        free = needed = 0.0
+        for node in range(len(cloud.nodes)):
+            there = sum(cloud.capacity[cell][resource] for cell in cloud.cells[node])
+            free += max(0.0, there - sum(cloud.used[cell][resource] for cell in cloud.cells[node]))
+            if node not in todo:
+                continue
+            staying = 0.0
+            for guest in cloud.guests[node]:
+                amount = guest.shape.span * dict(guest.shape.demand).get(resource, 0.0)
+                if guest.leaves:
+                    needed += amount * guest.lasts_s
+                else:
+                    staying += amount
+            needed += max(0.0, there - staying) * cloud.upgrade_s[node]
+        if free > SLACK:
+            best = max(best, needed / free)
+    return best if any(guest.leaves for node in nodes for guest in cloud.guests[node]) else 0.0
+
+
+def _growth(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+    """Generations: what leaves the nodes of one has to fit on the nodes of those before it."""
+    best = 0
+    for resource in range(len(cloud.resources)):
+        best = max(best, _generations(cloud, nodes, resource, rules.extra_moves))
+    if best == 0:
+        return 0.0
+    shortest = min(cloud.upgrade_s[node] for node in nodes)
+    lasts = [guest.lasts_s for node in nodes for guest in cloud.guests[node] if guest.leaves]
+    return best * shortest + (best - 1) * min(lasts, default=0.0)
+
+
+def _generations(cloud: Cloud, nodes: Sequence[int], resource: int, extra_moves: int) -> int:
+    """Generations that are needed at least, by one resource; each takes the nodes that give most for what they need."""
+    rows, largest, known = [], 0.0, 0.0
+    todo = set(nodes)
+    for node in range(len(cloud.nodes)):
+        there = sum(cloud.capacity[cell][resource] for cell in cloud.cells[node])
+        leaving = staying = 0.0
+        for guest in cloud.guests[node]:
+            amount = guest.shape.span * dict(guest.shape.demand).get(resource, 0.0)
+            if guest.leaves:
+                leaving += amount
+                largest = max(largest, amount)
+            else:
+                staying += amount
+        if node in todo:
+            rows.append((leaving, max(0.0, there - staying)))
+        elif cloud.done[node]:
+            known += max(0.0, there - sum(cloud.used[cell][resource] for cell in cloud.cells[node]))
+    rows.sort(key=lambda row: row[0] / row[1] if row[1] else inf)
+    spare = extra_moves * largest
+    need = sum(leaving for leaving, _ in rows)
+    room, count = known + spare, 0
+    while count < MAX_CYCLES:
+        count += 1
+        if need <= room + SLACK:
+            return count
+        grown = known + spare + _most_room(rows, room)
+        if grown <= room + SLACK:
+            return count
+        room = grown
+    return count
+
+
+def _most_room(rows: Sequence[tuple[float, float]], room: float) -> float:
+    """The fractional knapsack: room of the nodes whose leaving instances fit in `room`, the cheapest first."""
+    gained = 0.0
+    for leaving, gives in rows:
+        if leaving <= room:
+            room -= leaving
+            gained += gives
+        else:
+            return gained + gives * room / leaving
+    return gained
+
+
+def _window(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+    """Turns do not cross the end of a window: so many windows as the nodes need at least, all but the last one in full."""
+    windows = rules.windows
+    if windows.open or windows.longest_s == inf:
+        return 0.0
+    shortest = min(_drain_s(cloud, node, rules) + cloud.upgrade_s[node] for node in nodes)
+    spare = windows.longest_s - rules.needs_s(0.0, shortest)
+    if spare < -SLACK:
+        return 0.0
+    a_night = max(1, rules.width) * (1 + floor((spare + SLACK) / shortest))
+    nights = ceil(len(nodes) / a_night)
+    lengths = sorted(b - a for a, b in zip(windows.starts, windows.starts[1:], strict=False))
+    return sum(lengths[: nights - 1]) + shortest

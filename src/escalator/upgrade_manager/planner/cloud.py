@@ -1,0 +1,249 @@
+"""The cloud as the search sees it: nodes, NUMA entries, instances and groups as numbers in lists.
+
+Everything is an index: a node, a *cell* (one NUMA entry of one node), an instance, a group. Nothing here decides; the
+state that a search changes (who is where, what is free) is copied for each run by `Standing`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import NamedTuple
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Instance, Inventory, Node, Requires
+from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
+from escalator.upgrade_manager.planner.versions import older
+
+SLACK = 1e-9
+"""What sums of demands may be off by."""
+
+
+class Kind(NamedTuple):
+    """What a node offers to those who require something: nodes of one kind are alike for placement."""
+
+    nova_cell: str | None
+    compute: bool
+    az: str | None
+    aggregates: tuple[str, ...]
+    traits: tuple[str, ...]
+    physnets: tuple[str, ...]
+    hypervisor: str | None
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What an instance needs: per cell (resource, amount), how many cells, and where it may go. One object for all alike."""
+
+    demand: tuple[tuple[int, float], ...]
+    span: int
+    nova_cell: str | None
+    hypervisor: str | None
+    needs: Requires
+
+
+@dataclass(slots=True)
+class Guest:
+    """One instance on a node that is to be upgraded."""
+
+    instance: Instance
+    shape: Shape
+    kind: str
+    """`live` or `cold` for what leaves, else the kind of its stay."""
+    leaves: bool
+    lasts_s: float
+    """Duration of its move."""
+    groups: tuple[int, ...]
+    """Groups whose limits or recovery can bind."""
+    apart: tuple[int, ...]
+    """Groups of hard anti-affinity."""
+    soft: tuple[int, ...]
+    """Groups of soft anti-affinity: not to be placed worse than before."""
+    tied: tuple[str, ...]
+    """Groups of hard affinity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a group allows: `most` members impacted at once beside those that are down, `recovery_s` between impacts.
+
+    No impact begins before `lead_s`.
+    """
+
+    id: str
+    most: int
+    recovery_s: float
+    lead_s: float
+    members: int
+
+
+@dataclass(slots=True)
+class Cloud:
+    """Nodes of the scope that are upgraded or can be; the order of `nodes` is that of the inventory."""
+
+    nodes: list[Node] = field(default_factory=list)
+    resources: tuple[str, ...] = ()
+    key: int = 0
+    """The scarcest resource of what has to move: placement looks for room by it."""
+    cells: list[tuple[int, ...]] = field(default_factory=list)
+    host: list[int] = field(default_factory=list)
+    """Node of each cell."""
+    capacity: list[tuple[float, ...]] = field(default_factory=list)
+    used: list[list[float]] = field(default_factory=list)
+    kinds: list[Kind] = field(default_factory=list)
+    guests: list[list[Guest]] = field(default_factory=list)
+    """Instances on each node."""
+    limits: list[Limit] = field(default_factory=list)
+    upgrade_s: list[float] = field(default_factory=list)
+    done: list[bool] = field(default_factory=list)
+    """Nodes that are upgraded already."""
+    ready: list[bool] = field(default_factory=list)
+    """Nodes to upgrade that nothing blocks for good."""
+
+
+def build(
+    campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], ready: Sequence[Node], upgraded: Sequence[Node]
+) -> Cloud:
+    """Number everything. `ready` are the nodes to upgrade, `upgraded` those that are; every other node is out of the picture."""
+    cloud = Cloud()
+    wanted = {node.id for node in ready}
+    known = {node.id for node in upgraded}
+    cloud.nodes = [node for node in inventory.nodes if node.id in wanted or node.id in known]
+    names: dict[str, int] = {}
+    for node in cloud.nodes:
+        for numa in node.numa:
+            for name in numa:
+                names.setdefault(name, len(names))
+    for node in cloud.nodes:
+        for instance in inventory.instances_by_node.get(node.id, ()):
+            for name in instance.demand:
+                names.setdefault(name, len(names))
+    cloud.resources = tuple(names)
+    for node in cloud.nodes:
+        _add_node(cloud, node, names, campaign, done=node.id in known)
+    _add_guests(cloud, campaign, inventory, actions, names)
+    cloud.key = _scarcest(cloud)
+    return cloud
+
+
+def _add_node(cloud: Cloud, node: Node, names: Mapping[str, int], campaign: Campaign, *, done: bool) -> None:
+    index = len(cloud.cells)
+    first = len(cloud.host)
+    for numa in node.numa:
+        row = [0.0] * len(names)
+        for name, amount in numa.items():
+            row[names[name]] = amount
+        cloud.capacity.append(tuple(row))
+        cloud.used.append([0.0] * len(names))
+        cloud.host.append(index)
+    cloud.cells.append(tuple(range(first, len(cloud.host))))
+    offers = (node.az, node.aggregates, node.traits, node.physnets)
+    cloud.kinds.append(Kind(node.nova_cell, "compute" in node.roles, *offers, node.versions.get("hypervisor"), done))
+    cloud.guests.append([])
+    cloud.upgrade_s.append(campaign.spec.estimates.upgrade_of(node))
+    cloud.done.append(done)
+    cloud.ready.append(not done)
+
+
+def _add_guests(
+    cloud: Cloud, campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], names: Mapping[str, int]
+) -> None:
+    limits = _Limits(inventory, campaign)
+    shapes: dict[tuple[object, ...], Shape] = {}
+    estimates = campaign.spec.estimates
+    for index, node in enumerate(cloud.nodes):
+        home = (node.nova_cell, node.versions.get("hypervisor"))
+        for instance in inventory.instances_by_node.get(node.id, ()):
+            demand = tuple((names[name], amount) for name, amount in instance.demand.items() if amount > 0)
+            for cell in instance.cells:
+                used = cloud.used[cloud.cells[index][cell]]
+                for resource, amount in demand:
+                    used[resource] += amount
+            key = (demand, instance.numa_span, home, instance.requires)
+            shape = shapes.get(key)
+            if shape is None:
+                shape = shapes[key] = Shape(demand, instance.numa_span, *home, instance.requires)
+            action = actions.get(instance.id)
+            leaves = isinstance(action, Leaves)
+            kind = action.kind if isinstance(action, Leaves | Stays) else "offline"
+            lasts_s = estimates.move_s(instance.memory_gib, kind) if leaves else 0.0
+            cloud.guests[index].append(Guest(instance, shape, kind, leaves, lasts_s, *limits.of(instance)))
+    cloud.limits = limits.limits
+
+
+class _Limits:
+    """Groups by number, made when an instance names them; those that cannot bind have none."""
+
+    def __init__(self, inventory: Inventory, campaign: Campaign) -> None:
+        self._inventory = inventory
+        self._lead_s = campaign.spec.workloads.notify.lead_time_s
+        self._numbers: dict[str, int | None] = {}
+        self._down: defaultdict[str, int] = defaultdict(int)
+        self.limits: list[Limit] = []
+        for node in inventory.nodes:
+            if node.state == "down":
+                for instance in inventory.instances_by_node.get(node.id, ()):
+                    for group in instance.groups:
+                        self._down[group] += 1
+
+    def of(self, instance: Instance) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[str, ...]]:
+        """Numbers of its groups that can bind, of hard and of soft anti-affinity, and the names of those of hard affinity."""
+        if not instance.groups:
+            return (), (), (), ()
+        groups, apart, soft, tied = [], [], [], []
+        for name in instance.groups:
+            number = self._number(name)
+            policy = self._inventory.group_by_id[name].policy
+            if self._binds(number):
+                groups.append(number)
+            if policy == "anti-affinity":
+                apart.append(number)
+            elif policy == "soft-anti-affinity":
+                soft.append(number)
+            elif policy == "affinity":
+                tied.append(name)
+        return tuple(groups), tuple(apart), tuple(soft), tuple(tied)
+
+    def _binds(self, number: int) -> bool:
+        limit = self.limits[number]
+        return limit.most < limit.members or limit.recovery_s > 0 or limit.lead_s > 0
+
+    def _number(self, name: str) -> int:
+        number = self._numbers.get(name)
+        if number is None:
+            group = self._inventory.group_by_id[name]
+            members = len(self._inventory.members[name])
+            most = group.limit(members) - self._down[name]
+            number = self._numbers[name] = len(self.limits)
+            self.limits.append(Limit(name, most, group.recovery_s, max(group.lead_s, self._lead_s), members))
+        return number
+
+
+def _scarcest(cloud: Cloud) -> int:
+    """The resource of which what is used is the largest share of what there is, among those that instances ask for."""
+    asked = {resource for guests in cloud.guests for guest in guests for resource, _ in guest.shape.demand}
+    best, most = 0, -1.0
+    for resource in sorted(asked):
+        there = sum(row[resource] for row in cloud.capacity)
+        taken = sum(row[resource] for row in cloud.used)
+        share = taken / there if there else inf
+        if share > most:
+            best, most = resource, share
+    return best
+
+
+def may_go(shape: Shape, kind: Kind, *, renewed: bool) -> bool:
+    """Whether an instance of that shape may be on a node of that kind; `renewed`: the node is upgraded before it arrives."""
+    needs = shape.needs
+    if not kind.compute or kind.nova_cell != shape.nova_cell or needs.az not in (None, kind.az):
+        return False
+    if not renewed and older(kind.hypervisor, shape.hypervisor):
+        return False
+    return (
+        set(needs.aggregates) <= set(kind.aggregates)
+        and set(needs.traits) <= set(kind.traits)
+        and set(needs.physnets) <= set(kind.physnets)
+    )

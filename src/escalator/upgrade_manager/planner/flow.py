@@ -1,0 +1,224 @@
+"""What is under way, event by event: moves as the bounds on migration and the groups let them begin, then the upgrade.
+
+Times are found by letting time pass, as the engine does: whatever may begin begins, older turns first. At equal times
+ends come first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from math import inf
+
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
+from escalator.upgrade_manager.planner.doors import Door, latest
+from escalator.upgrade_manager.planner.turns import Placed, Rules, Timed, Turn
+
+MOVE_ENDS, UPGRADE_ENDS, SOON, WAKE = range(4)
+
+
+@dataclass(slots=True)
+class Drain:
+    """A node whose turn has begun."""
+
+    node: int
+    pending: list[Placed]
+    stays: tuple[Guest, ...]
+    counts: dict[int, int]
+    """Members of each group that stay on the node and are impacted by its upgrade."""
+    wave: int
+    active: int = 0
+    upgrading: bool = False
+    moves: list[Timed] = field(default_factory=list)
+
+
+class Flow:
+    """Turns that have begun and not ended, and the events to come."""
+
+    def __init__(self, cloud: Cloud, rules: Rules, ahead_s: float = 0.0) -> None:
+        self._cloud, self._rules, self._ahead_s = cloud, rules, ahead_s
+        self.soon: list[int] = []
+        """Nodes that come back within `ahead_s` and were not seen yet."""
+        self._back_s: dict[int, float] = {}
+        self.doors = [Door(limit) for limit in cloud.limits]
+        self.turns: list[Turn] = []
+        self.away = 0
+        """Nodes that are out of service."""
+        self.arriving: Counter[int] = Counter()
+        """Instances on their way to each node."""
+        self._drains: dict[int, Drain] = {}
+        self._events: list[tuple[float, int, int, int, Placed | None]] = []
+        self._numbers = count()
+        self._moves = 0
+        self._incoming: defaultdict[int, int] = defaultdict(int)
+        self._queued: defaultdict[int, dict[int, None]] = defaultdict(dict)
+        """Nodes that wait for a target to take one more."""
+        self._for_total: dict[int, None] = {}
+        self._wakes: dict[int, float] = {}
+
+    def begin(self, node: int, placed: Sequence[Placed], stays: tuple[Guest, ...], wave: int, now: float) -> None:
+        """The node's turn begins."""
+        counts = Counter(group for guest in stays if guest.kind != "offline" for group in guest.groups)
+        pending = sorted(placed, key=lambda p: (-p.guest.lasts_s, p.guest.instance.id))
+        drain = self._drains[node] = Drain(node, pending, stays, dict(counts), wave)
+        self.away += 1
+        for one in placed:
+            self.arriving[one.target] += 1
+        if pending:
+            for group, number in counts.items():
+                self.doors[group].kept[node] = number
+        self._go(drain, now)
+
+    def next_s(self) -> float:
+        """When something happens next."""
+        return self._events[0][0] if self._events else inf
+
+    def advance(self, now: float) -> tuple[list[int], bool]:
+        """Let everything happen until then: the nodes that come back, and whether a move has ended."""
+        back: list[int] = []
+        moved = False
+        while self._events and self._events[0][0] <= now + SLACK:
+            at = self._events[0][0]
+            asking: dict[int, None] = {}
+            while self._events and self._events[0][0] <= at + SLACK:
+                _, kind, _, node, placed = heapq.heappop(self._events)
+                if kind == MOVE_ENDS and placed is not None:
+                    self._move_ends(node, placed, at, asking)
+                    moved = True
+                elif kind == UPGRADE_ENDS:
+                    self._upgrade_ends(node, at)
+                    back.append(node)
+                elif kind == SOON:
+                    self.soon.append(node)
+                else:
+                    self._wakes.pop(node, None)
+                    asking[node] = None
+            for node in asking:
+                if node in self._drains:
+                    self._go(self._drains[node], at)
+            self._refill(at)
+        return back, moved
+
+    def stays_from(self, node: int, guests: Sequence[Guest], now: float) -> float:
+        """When the groups of what stays on the node let it be upgraded, as far as it is known now."""
+        counts = Counter(group for guest in guests if not guest.leaves and guest.kind != "offline" for group in guest.groups)
+        return latest(self.doors, counts, now, node)
+
+    def queue(self, node: int) -> int:
+        """How many arrivals the node still expects: what one more has to wait for."""
+        return self.arriving[node]
+
+    # -- inside
+
+    def _go(self, drain: Drain, now: float) -> None:
+        """Begin what may begin now of a node's turn."""
+        node = drain.node
+        if drain.pending:
+            left = []
+            for number, one in enumerate(drain.pending):
+                if drain.active >= self._rules.per_node or self._moves >= self._rules.total:
+                    if self._moves >= self._rules.total:
+                        self._for_total[node] = None
+                    left += drain.pending[number:]
+                    break
+                if not self._move_begins(drain, one, now):
+                    left.append(one)
+            drain.pending = left
+        if not drain.pending and not drain.active and not drain.upgrading:
+            self._upgrade_begins(drain, now)
+
+    def _move_begins(self, drain: Drain, one: Placed, now: float) -> bool:
+        if self._incoming[one.target] >= self._rules.per_node:
+            self._queued[one.target][drain.node] = None
+            return False
+        if self._back_s.get(one.target, 0.0) > now + SLACK:
+            self._wake(drain.node, self._back_s[one.target])
+            return False
+        groups = one.guest.groups
+        if groups:
+            opens = max(self.doors[group].opens(now, drain.node) for group in groups)
+            if opens > now + SLACK:
+                self._ask_again(drain.node, groups, opens)
+                return False
+        elif now < self._rules.lead_s - SLACK:
+            self._ask_again(drain.node, (), self._rules.lead_s)
+            return False
+        end = now + one.guest.lasts_s
+        for group in groups:
+            self.doors[group].enter(end)
+        drain.active += 1
+        drain.moves.append(Timed(one, now, end))
+        self._moves += 1
+        self._incoming[one.target] += 1
+        self._event(end, MOVE_ENDS, drain.node, one)
+        return True
+
+    def _upgrade_begins(self, drain: Drain, now: float) -> None:
+        node = drain.node
+        impacted = any(guest.kind != "offline" for guest in drain.stays)
+        opens = max(latest(self.doors, drain.counts, now, node), self._rules.lead_s if impacted else now)
+        if opens > now + SLACK:
+            self._ask_again(node, tuple(drain.counts), opens)
+            return
+        drain.upgrading = True
+        end = now + self._cloud.upgrade_s[node]
+        for group, number in drain.counts.items():
+            self.doors[group].kept.pop(node, None)
+            self.doors[group].enter(end, number)
+        away = min((move.start_s for move in drain.moves), default=now)
+        self.turns.append(Turn(node, tuple(drain.moves), drain.stays, away, now, end, drain.wave))
+        self._event(end, UPGRADE_ENDS, node, None)
+        if self._ahead_s:
+            self._back_s[node] = end
+            self._event(max(now, end - self._ahead_s), SOON, node, None)
+
+    def _move_ends(self, node: int, one: Placed, at: float, asking: dict[int, None]) -> None:
+        self._drains[node].active -= 1
+        self._moves -= 1
+        self._incoming[one.target] -= 1
+        self.arriving[one.target] -= 1
+        asking[node] = None
+        queued = self._queued.get(one.target)
+        if queued:
+            asking.update(queued)
+            queued.clear()
+        self._group_freed(one.guest.groups, at)
+
+    def _upgrade_ends(self, node: int, at: float) -> None:
+        drain = self._drains.pop(node)
+        self.away -= 1
+        self._group_freed(tuple(drain.counts), at)
+
+    def _group_freed(self, groups: Sequence[int], at: float) -> None:
+        for group in groups:
+            door = self.doors[group]
+            if door.waiting:
+                for node in door.waiting:
+                    self._wake(node, at + door.limit.recovery_s)
+                door.waiting.clear()
+
+    def _ask_again(self, node: int, groups: Sequence[int], opens: float) -> None:
+        if opens < inf:
+            self._wake(node, opens)
+        else:
+            for group in groups:
+                self.doors[group].waiting[node] = None
+
+    def _wake(self, node: int, at: float) -> None:
+        if self._wakes.get(node, inf) > at + SLACK:
+            self._wakes[node] = at
+            self._event(at, WAKE, node, None)
+
+    def _refill(self, now: float) -> None:
+        """Moves that wait for their turn among all; each node that asks takes what it can."""
+        while self._for_total and self._moves < self._rules.total:
+            node = next(iter(self._for_total))
+            del self._for_total[node]
+            if node in self._drains:
+                self._go(self._drains[node], now)
+
+    def _event(self, at: float, kind: int, node: int, placed: Placed | None) -> None:
+        heapq.heappush(self._events, (at, kind, next(self._numbers), node, placed))

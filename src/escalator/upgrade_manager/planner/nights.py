@@ -1,0 +1,75 @@
+"""Maintenance windows on the calendar: when they open and close, and how they lie end to end in working time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from escalator.model.campaign import DAYS, CampaignSpec, Window
+
+MOST = 400
+"""Windows that a plan looks ahead: more than a year of nights."""
+LOOK_AHEAD_DAYS = 3 * 366
+ANY_MONDAY_S = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
+"""Where weeks are counted from when no date is given."""
+
+Span = tuple[float, float]
+
+
+def openings(spec: CampaignSpec, now_s: float) -> Iterator[Span]:
+    """Windows that have not closed at `now_s` (Unix seconds), first to last, those that meet joined; cut to the campaign's dates.
+
+    Without windows, one: from `not_before` (or now) to `not_after` (or for ever).
+    """
+    begin = max(now_s, spec.not_before.timestamp() if spec.not_before else now_s)
+    end = spec.not_after.timestamp() if spec.not_after else float("inf")
+    if not spec.windows:
+        if begin < end:
+            yield (begin, end)
+        return
+    for opens, closes in _joined(_all(spec.windows, begin)):
+        if opens >= end:
+            return
+        if closes > begin:
+            yield (max(opens, begin), min(closes, end))
+
+
+def lengths(spec: CampaignSpec, now_s: float | None) -> Sequence[float]:
+    """Lengths of the windows to come; empty when time is open. Without `now_s` the week begins on a Monday."""
+    start = now_s if now_s is not None else spec.not_before.timestamp() if spec.not_before else ANY_MONDAY_S
+    if not spec.windows and spec.not_after is None:
+        return ()
+    return tuple(closes - opens for opens, closes in islice(openings(spec, start), MOST))
+
+
+def _all(windows: Sequence[Window], begin: float) -> list[Span]:
+    """Every opening from a week before `begin` on, by start. A local time that a clock change skips counts all the same."""
+    found: list[Span] = []
+    for window in windows:
+        zone = ZoneInfo(window.time_zone)
+        hour, minute = map(int, window.start.split(":"))
+        first = datetime.fromtimestamp(begin, zone).date() - timedelta(days=8)
+        days = {DAYS.index(day) for day in window.days}
+        needed = MOST * 7 // len(days) + 16
+        for number in range(min(needed, LOOK_AHEAD_DAYS * 3)):
+            day = first + timedelta(days=number)
+            if day.weekday() in days:
+                opens = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp()
+                found.append((opens, opens + window.length_s))
+    return sorted(found)
+
+
+def _joined(spans: Sequence[Span]) -> Iterator[Span]:
+    """Windows that meet or overlap are one."""
+    current: Span | None = None
+    for opens, closes in spans:
+        if current is not None and opens <= current[1]:
+            current = (current[0], max(current[1], closes))
+            continue
+        if current is not None:
+            yield current
+        current = (opens, closes)
+    if current is not None:
+        yield current

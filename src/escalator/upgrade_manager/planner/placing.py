@@ -1,0 +1,132 @@
+"""Placing all instances that leave one node: all of them or none, the largest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
+from escalator.upgrade_manager.planner.space import Space, Standing
+from escalator.upgrade_manager.planner.turns import Placed
+
+LOOKED_AT = 6
+"""Fitting targets that are weighed against each other before the best of them is taken."""
+MANY = 10_000
+"""Targets that are looked at for instances that have to stay together."""
+
+
+class Placing:
+    """Looks for room on upgraded nodes (`new`), and where that is allowed on nodes that have their turn later (`old`)."""
+
+    def __init__(self, standing: Standing, new: Space, queue: Callable[[int], int], queue_weight: float) -> None:
+        self._standing = standing
+        self._cloud: Cloud = standing.cloud
+        self._new = new
+        self._arriving = queue
+        self._weight = queue_weight
+        self._full: set[Shape] = set()
+        """Shapes that no upgraded node has room for, until one more is upgraded."""
+
+    def refreshed(self) -> None:
+        """More nodes are upgraded: what was full may not be any more."""
+        self._full.clear()
+
+    def hopeless(self, guests: Sequence[Guest]) -> Guest | None:
+        """An instance among these that finds no room on upgraded nodes, as far as that is known without trying."""
+        key = self._cloud.key
+        need = 0.0
+        for guest in guests:
+            if guest.shape in self._full:
+                return guest
+            need += sum(amount for resource, amount in guest.shape.demand if resource == key) * guest.shape.span
+        return max(guests, key=lambda g: g.lasts_s) if need > self._new.room + SLACK else None
+
+    def all_of(self, guests: Sequence[Guest], old: Space | None = None, extras: int = 0) -> list[Placed] | Guest:
+        """Place them all and occupy the room, at most `extras` of them on old nodes; else the first that found no room."""
+        placed: list[Placed] = []
+        spent = 0
+        for bundle in self._bundles(guests):
+            found = self._bundle(bundle, self._new, extra=False)
+            if found is None and old is not None and spent + len(bundle) <= extras:
+                found = self._bundle(bundle, old, extra=True)
+                spent += len(bundle)
+            if found is None:
+                self.undo(placed, old)
+                self._remember(bundle[0])
+                return bundle[0]
+            placed += found
+        return placed
+
+    def undo(self, placed: Sequence[Placed], old: Space | None) -> None:
+        """Give the room back."""
+        for one in placed:
+            space = old if one.extra and old is not None else self._new
+            space.take(one.guest, one.target, one.cells, -1)
+
+    def _remember(self, guest: Guest) -> None:
+        alone = Guest(guest.instance, guest.shape, guest.kind, guest.leaves, guest.lasts_s, (), (), (), ())
+        if not self._new.places(alone, 1, soft=False):
+            self._full.add(guest.shape)
+
+    def _bundles(self, guests: Sequence[Guest]) -> list[list[Guest]]:
+        """Instances that have to stay together, directly or by others, as one; the largest first."""
+        key = self._cloud.key
+        size: Mapping[int, float] = {
+            id(guest): guest.shape.span * dict(guest.shape.demand).get(key, 0.0) + guest.lasts_s * 1e-6 for guest in guests
+        }
+        ordered = sorted(guests, key=lambda g: (-len(g.tied), -g.shape.span, -size[id(g)], g.instance.id))
+        bundles: list[list[Guest]] = []
+        taken: set[int] = set()
+        for guest in ordered:
+            if id(guest) in taken:
+                continue
+            bundle = [guest]
+            taken.add(id(guest))
+            for member in bundle:  # grows
+                if member.tied:
+                    more = [g for g in ordered if id(g) not in taken and set(g.tied) & set(member.tied)]
+                    taken.update(map(id, more))
+                    bundle += more
+            bundles.append(bundle)
+        return bundles
+
+    def _bundle(self, bundle: Sequence[Guest], space: Space, *, extra: bool) -> list[Placed] | None:
+        for soft in (True, False) if any(guest.soft for guest in bundle) else (False,):
+            found = self._single(bundle[0], space, soft=soft, extra=extra) if len(bundle) == 1 else None
+            if len(bundle) > 1:
+                found = self._together(bundle, space, soft=soft, extra=extra)
+            if found is not None:
+                return found
+        return None
+
+    def _single(self, guest: Guest, space: Space, *, soft: bool, extra: bool) -> list[Placed] | None:
+        found = space.places(guest, LOOKED_AT if self._weight else 1, soft=soft)
+        if not found:
+            return None
+        node, cells = min(found, key=lambda place: self._cost(*place)) if self._weight else found[0]
+        space.take(guest, node, cells)
+        return [Placed(guest, node, cells, extra)]
+
+    def _cost(self, node: int, cells: tuple[int, ...]) -> float:
+        """Share of the cell's room that stays free, and what waiting for its other arrivals costs beside that."""
+        key = self._cloud.key
+        there = self._cloud.capacity[cells[0]][key] or 1.0
+        return self._standing.free[cells[0]][key] / there + self._weight * self._arriving(node)
+
+    def _together(self, bundle: Sequence[Guest], space: Space, *, soft: bool, extra: bool) -> list[Placed] | None:
+        tried: set[int] = set()
+        for node, _ in space.places(bundle[0], MANY, soft=soft):
+            if node in tried:
+                continue
+            tried.add(node)
+            placed: list[Placed] = []
+            for guest in bundle:
+                cells = next((c for n, c in space.places(guest, MANY, soft=soft) if n == node), None)
+                if cells is None:
+                    break
+                space.take(guest, node, cells)
+                placed.append(Placed(guest, node, cells, extra))
+            if len(placed) == len(bundle):
+                return placed
+            for one in placed:
+                space.take(one.guest, node, one.cells, -1)
+        return None

@@ -1,0 +1,63 @@
+"""A found search result as the rows of a plan."""
+
+from __future__ import annotations
+
+from escalator.model.plan import Impact, Move, Upgrade
+from escalator.upgrade_manager.planner.cloud import Cloud
+from escalator.upgrade_manager.planner.turns import Found, Rules
+
+
+def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]:
+    """Upgrades by start."""
+    turns = sorted(found.turns, key=lambda turn: (turn.start_s, turn.node))
+    return tuple(
+        Upgrade.model_construct(
+            node=cloud.nodes[turn.node].id,
+            start_s=turn.start_s,
+            end_s=turn.end_s,
+            wave=turn.wave,
+            window=rules.windows.index(turn.away_s),
+        )
+        for turn in turns
+    )
+
+
+def moves_of(cloud: Cloud, found: Found) -> tuple[Move, ...]:
+    """Moves by start. Built without checks: there may be a hundred thousand, and each field is ours."""
+    rows = []
+    for turn in found.turns:
+        origin = cloud.nodes[turn.node].id
+        for move in turn.moves:
+            placed = move.placed
+            first = cloud.cells[placed.target][0]
+            cells = tuple(cell - first for cell in placed.cells)
+            rows.append(
+                Move.model_construct(
+                    instance=placed.guest.instance.id,
+                    origin=origin,
+                    target=cloud.nodes[placed.target].id,
+                    numa_cell=cells[0] if len(cells) == 1 else cells,
+                    kind=placed.guest.kind,  # type: ignore[arg-type]  # the kind of a move for what leaves
+                    start_s=move.start_s,
+                    end_s=move.end_s,
+                    extra=placed.extra,
+                )
+            )
+    rows.sort(key=lambda move: (move.start_s, move.instance))
+    return tuple(rows)
+
+
+def impacts_of(cloud: Cloud, found: Found) -> tuple[Impact, ...]:
+    """What stays on its node during the upgrade, by start."""
+    rows = [
+        Impact.model_construct(
+            instance=guest.instance.id,
+            kind=guest.kind,  # type: ignore[arg-type]  # the kind of a stay for what stays
+            node=cloud.nodes[turn.node].id,
+            start_s=turn.start_s,
+            end_s=turn.end_s,
+        )
+        for turn in found.turns
+        for guest in turn.stays
+    ]
+    return tuple(sorted(rows, key=lambda impact: (impact.start_s, impact.instance)))

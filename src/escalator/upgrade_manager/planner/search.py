@@ -1,0 +1,232 @@
+"""The search: asynchronous waves. Whenever a node comes back, the next ones go whose instances all find room by then.
+
+Nodes whose instances all stay, and empty ones, need no room and begin the growth; where there are none, the nodes that
+are cheapest to empty are emptied onto others that have their turn later (moves beyond one per instance, within the
+campaign's bound). What is placed goes onto upgraded nodes only, which therefore only fill up: capacity is looked at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
+from escalator.upgrade_manager.planner.flow import Flow
+from escalator.upgrade_manager.planner.placing import Placing
+from escalator.upgrade_manager.planner.queue import Queue
+from escalator.upgrade_manager.planner.space import Space, Standing
+from escalator.upgrade_manager.planner.turns import Found, NotYet, Placed, Policy, Rules
+
+UNSTICK_TRIES = 50
+"""Nodes that are looked at for moves beyond one per instance before the search gives up."""
+IDLE_SHARE = 0.05
+"""Share of an upgrade's time that an emptied node may wait for the groups of what stays on it; else it begins later."""
+
+
+class Search:
+    """One run with one policy."""
+
+    def __init__(self, cloud: Cloud, rules: Rules, policy: Policy) -> None:
+        self._cloud, self._rules, self._policy = cloud, rules, policy
+        self._guests = [list(guests) for guests in cloud.guests]
+        self._standing = Standing(cloud, rules.max_fill)
+        self._new = Space(self._standing, renewed=True)
+        self._old: Space | None = None
+        self._flow = Flow(cloud, rules, policy.ahead_s)
+        self._placing = Placing(self._standing, self._new, self._flow.queue, policy.queue_weight)
+        self._queue = Queue(cloud, rules, policy, self._guests)
+        self._cells: dict[str, tuple[int, ...]] = {}
+        """Cells of instances that were moved to a node that has its turn later."""
+        self._waiting: dict[int, NotYet] = {n: NotYet(rules.at_s, "") for n in range(len(cloud.nodes)) if cloud.ready[n]}
+        self._out: list[Counter[str]] = [Counter(domain.down) for domain in rules.domains]
+        self._level = 0
+        self._wave = [0] * len(cloud.nodes)
+        self._extra = 0
+        self._empty = sum(not self._standing.count[n] for n in range(len(cloud.nodes)))
+
+    def run(self) -> Found:
+        """Every node's turn, and the nodes that got none."""
+        for node, done in enumerate(self._cloud.done):
+            if done:
+                self._new.add(node)
+        now = looked = self._rules.at_s
+        wake = self._start_all(now, seeds=self._policy.seeds, patient=True)
+        changed = False
+        while self._waiting:
+            following = min(self._flow.next_s(), wake)
+            if following == inf:
+                begun = len(self._waiting)
+                wake, changed = self._start_all(now, patient=True), False
+                if len(self._waiting) == begun and wake == inf and not self._unstick(now):
+                    break
+                continue
+            now = following
+            back, moved = self._flow.advance(now)
+            for node in back:
+                self._come_back(node)
+            soon = self._take_soon()
+            changed |= soon or bool(back) or (moved and bool(self._extra))
+            if (changed and now >= looked + self._policy.batch_s) or now >= wake - SLACK:
+                wake, changed, looked = self._start_all(now), False, now
+        self._flow.advance(inf)
+        return Found(self._flow.turns, dict(self._waiting), self._extra)
+
+    def _take_soon(self) -> bool:
+        """Nodes that come back shortly may be named as targets from now on."""
+        soon = self._flow.soon
+        for node in soon:
+            if node not in self._new:
+                self._new.add(node)
+        found = bool(soon)
+        soon.clear()
+        if found:
+            self._placing.refreshed()
+        return found
+
+    def _come_back(self, node: int) -> None:
+        for domain, out in zip(self._rules.domains, self._out, strict=True):
+            out.subtract(domain.of[node])
+        self._level = max(self._level, self._wave[node])
+        if node not in self._new:
+            self._new.add(node)
+        self._empty += not self._standing.count[node]
+        self._placing.refreshed()
+
+    # -- starting turns
+
+    def _start_all(self, now: float, seeds: int = 0, *, patient: bool = False) -> float:
+        """Begin every turn that may begin now; when it is worth to look again without any other event."""
+        patience = inf if patient else self._policy.patience
+        without_room = begun = 0
+        wake = inf
+        for node in self._queue.order(self._waiting):
+            if self._flow.away >= self._rules.width or without_room > patience:
+                break
+            wait = self._waiting.get(node)
+            if wait is None:
+                continue
+            if wait.ready_s <= now + SLACK:
+                found = self._try(node, now)
+                if found is None:
+                    begun += 1
+                    continue
+                self._waiting[node] = wait = found
+                without_room += wait.lacking is not None
+            if wait.ready_s > now + SLACK:
+                wake = min(wake, wait.ready_s)
+        for _ in range(seeds - begun):
+            if not self._unstick(now):
+                break
+        return wake if self._flow.away < self._rules.width else inf
+
+    def _try(self, node: int, now: float, extras: int = 0) -> NotYet | None:
+        """Begin the node's turn now; else when it may be tried again, and why."""
+        guests = self._guests[node]
+        leaving = [guest for guest in guests if guest.leaves]
+        held = self._held_back(node, leaving, now)
+        if held is not None:
+            return held
+        if not extras and (hopeless := self._placing.hopeless(leaving)) is not None:
+            return NotYet(now, "", hopeless)
+        old = self._old_space(node) if extras else None
+        placed = self._placing.all_of(leaving, old, extras)
+        if isinstance(placed, Guest):
+            self._give_up(node)
+            return NotYet(now, "", placed)
+        if not self._reserved(node, placed):
+            self._placing.undo(placed, old)
+            self._give_up(node)
+            return NotYet(now, f"the reserve of {self._rules.reserve} hosts would not hold")
+        self._begin(node, placed, now)
+        return None
+
+    def _held_back(self, node: int, leaving: list[Guest], now: float) -> NotYet | None:
+        """Bounds that need no look at targets: domains, groups of what stays, and the end of the window."""
+        for domain, out in zip(self._rules.domains, self._out, strict=True):
+            full = next((value for value in domain.of[node] if out[value] >= domain.most), None)
+            if full is not None:
+                return NotYet(now, f"{domain.by} {full} has {domain.most} nodes out of service")
+        if self._extra and self._flow.arriving[node]:
+            return NotYet(now, "it takes instances until then")
+        guests = self._guests[node]
+        lasts_s = self._cloud.upgrade_s[node]
+        drain_s = sum(guest.lasts_s for guest in leaving) / self._rules.per_node
+        if len(leaving) < len(guests):
+            stays = self._flow.stays_from(node, guests, now)
+            impacted = bool(leaving) or any(guest.kind != "offline" for guest in guests)
+            stays = max(stays, self._rules.lead_s if impacted else now)
+            idle_s = IDLE_SHARE * lasts_s if leaving else 0.0
+            if stays > now + drain_s + idle_s + SLACK:
+                return NotYet(stays - drain_s if stays < inf else now, "its groups recover until then")
+        elif leaving and now < self._rules.lead_s - drain_s - SLACK:
+            return NotYet(self._rules.lead_s - drain_s, "no impact is allowed before the lead time")
+        return self._too_late(now, now + drain_s * self._policy.margin + lasts_s)
+
+    def _too_late(self, now: float, end: float) -> NotYet | None:
+        windows = self._rules.windows
+        if windows.open:
+            return None
+        needs_s = self._rules.needs_s(now, end)
+        if now + needs_s <= windows.end(now) + SLACK:
+            return None
+        if needs_s > windows.longest_s + SLACK:
+            longest = f"no window is longer than {windows.longest_s:.0f} s"
+            return NotYet(inf, f"it needs {needs_s:.0f} s, its rollback included, and {longest}")
+        return NotYet(windows.next(now), "no window is left that is long enough")
+
+    def _reserved(self, node: int, placed: list[Placed]) -> bool:
+        """Whether enough nodes in service stay without any instance."""
+        if not self._rules.reserve:
+            return True
+        return self._empty - self._first_ones(placed) - (not self._guests[node]) >= self._rules.reserve
+
+    def _first_ones(self, placed: list[Placed]) -> int:
+        """Nodes that these are the first instances of."""
+        arrived: Counter[int] = Counter(one.target for one in placed)
+        return sum(self._standing.count[target] == number for target, number in arrived.items())
+
+    def _begin(self, node: int, placed: list[Placed], now: float) -> None:
+        self._queue.begun(node)
+        self._empty -= self._first_ones(placed) + (not self._guests[node])
+        for one in placed:
+            self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
+            if one.extra:
+                self._extra += 1
+                self._guests[one.target].append(one.guest)
+                self._cells[one.guest.instance.id] = one.cells
+                self._queue.changed(one.target)
+        self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
+        del self._waiting[node]
+        self._wave[node] = self._level + 1
+        self._flow.begin(node, placed, tuple(self._guests[node]), self._level + 1, now)
+        for domain, out in zip(self._rules.domains, self._out, strict=True):
+            out.update(domain.of[node])
+
+    def _cells_of(self, guest: Guest, node: int) -> tuple[int, ...]:
+        cells = self._cells.get(guest.instance.id)
+        return cells if cells is not None else tuple(self._cloud.cells[node][n] for n in guest.instance.cells)
+
+    # -- moves beyond one per instance
+
+    def _old_space(self, node: int) -> Space:
+        """Nodes that have their turn later and may take something until then, the given one left out."""
+        if self._old is None:
+            self._old = Space(self._standing, renewed=False)
+            for other in self._waiting:
+                self._old.add(other)
+        for other in [n for n in range(len(self._cloud.nodes)) if n in self._old and (n == node or n not in self._waiting)]:
+            self._old.remove(other)
+        return self._old
+
+    def _give_up(self, node: int) -> None:
+        if self._old is not None and node not in self._old:
+            self._old.add(node)
+
+    def _unstick(self, now: float) -> bool:
+        """Empty one node, in part or whole, onto nodes that have their turn later; the cheapest that can be."""
+        left = self._rules.extra_moves - self._extra
+        if left <= 0 or self._flow.away >= self._rules.width:
+            return False
+        ready = [node for node, wait in self._waiting.items() if wait.lacking is not None]
+        ready.sort(key=lambda n: (sum(guest.leaves for guest in self._guests[n]), self._queue.size(n), n))
+        return any(self._try(node, now, extras=left) is None for node in ready[:UNSTICK_TRIES])

@@ -1,0 +1,128 @@
+"""What a search decides for one node, and the rules that it holds to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+from escalator.upgrade_manager.planner.cloud import Guest
+from escalator.upgrade_manager.planner.windows import Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An instance with the node and the cells that it goes to; `extra` when that node has its own turn later."""
+
+    guest: Guest
+    target: int
+    cells: tuple[int, ...]
+    extra: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A placed instance with the time of its move."""
+
+    placed: Placed
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One node's turn: out of service from `away_s`, upgraded from `start_s` to `end_s`."""
+
+    node: int
+    moves: tuple[Timed, ...]
+    stays: tuple[Guest, ...]
+    away_s: float
+    start_s: float
+    end_s: float
+    wave: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """The node can have its turn at `ready_s` at the earliest (infinite: not by the clock alone), and why not now."""
+
+    ready_s: float
+    reason: str
+    lacking: Guest | None = None
+    """The first instance that found no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """At most `most` nodes of one value (a rack, a zone, an aggregate) out of service at once. `of` gives each node's values."""
+
+    by: str
+    most: int
+    of: Sequence[tuple[str, ...]]
+    down: dict[str, int] = field(default_factory=dict)
+    """Nodes of each value that are out of service anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The campaign's bounds in numbers."""
+
+    width: int
+    """Nodes out of service at once, those counted off that are so anyway."""
+    per_node: int
+    total: int
+    lead_s: float
+    max_fill: float
+    extra_moves: int
+    reserve: int = 0
+    domains: tuple[Domain, ...] = ()
+    windows: Windows = field(default_factory=Windows)
+    p90: float = 1.0
+    rollback_s: float = 0.0
+    at_s: float = 0.0
+
+    def needs_s(self, away_s: float, end_s: float) -> float:
+        """Time that a turn may take in nine of ten cases, its rollback included."""
+        return self.p90 * (end_s - away_s) + self.rollback_s
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One way to search: which nodes go first, how many are emptied onto others at the start, how targets are weighed."""
+
+    order: str = "size"
+    seeds: int = 0
+    queue_weight: float = 0.0
+    """What a second of waiting for a target costs beside a bucket of room wasted there."""
+    patience: int = 10**9
+    """Nodes without room that are looked at before the rest of the queue waits for more."""
+    batch_s: float = 0.0
+    """Ends of upgrades so close together are seen as one."""
+    ahead_s: float = 0.0
+    """How long before a node comes back others may begin to leave theirs for it; what goes to it waits until it is there."""
+    shuffle: int = 0
+    """Seed of a small disorder in the queue; 0 for none. Several of these find what one order misses."""
+    margin: float = 1.0
+    """What a node's departures may take longer than one after the other, when it is judged whether its window is long enough."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a run of the search found."""
+
+    turns: list[Turn]
+    left: dict[int, NotYet]
+    """Nodes without a turn, with the last reason."""
+    extra: int = 0
+
+    @property
+    def end_s(self) -> float:
+        """End of the last upgrade."""
+        return max((turn.end_s for turn in self.turns), default=0.0)
+
+    def worth(self) -> tuple[int, float, int]:
+        """For comparing: fewer nodes left, then sooner, then fewer moves."""
+        return (len(self.left), self.end_s, sum(len(turn.moves) for turn in self.turns))
+
+
+NEVER = inf

@@ -1,0 +1,26 @@
+"""Plans that are stored: made, and then checked by what shares no code with the maker."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.verify.check import verify
+
+TOLD = 5
+
+
+def verified_plan(campaign: Campaign, inventory: Inventory, managed: Collection[str], now_s: float | None) -> Plan:
+    """As `make_plan`. Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule."""
+    plan = make_plan(campaign, inventory, managed, now_s)
+    found = verify(campaign, inventory, plan, managed, now_s)
+    if found:
+        said = "; ".join(f"{violation.code.value} {violation.message}" for violation in found[:TOLD])
+        message = f"The plan breaks {len(found)} rules and is not stored: {said}"
+        raise PermanentError(Code.PLN_VIOLATION, message, remedy="This is a defect of the planner: report it with the inventory.")
+    return plan

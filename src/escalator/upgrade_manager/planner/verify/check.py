@@ -1,0 +1,75 @@
+"""The verifier's entry: all checks of a plan, and what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner.nights import lengths
+from escalator.upgrade_manager.planner.verify import groups, moves, nodes
+from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
+
+MOST = 1000
+"""Violations that are told; a plan with more is not read to its end by anybody."""
+
+
+def verify(
+    campaign: Campaign,
+    inventory: Inventory,
+    plan: Plan,
+    managed: Collection[str] = frozenset(),
+    now_s: float | None = None,
+) -> Sequence[Violation]:
+    """Everything that the plan does against the rules, at most MOST; none for a sound plan.
+
+    `managed` and `now_s` as for `make_plan`: instances that a VNF manager speaks for, and the moment that tells which
+    maintenance window comes first.
+    """
+    replay = Replay(inventory, campaign, plan, frozenset(managed))
+    found: list[Violation] = []
+    for violation in _all(replay, now_s):
+        found.append(violation)
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _all(replay: Replay, now_s: float | None) -> Iterator[Violation]:
+    yield from nodes.check_nodes(replay)
+    yield from nodes.check_away(replay)
+    yield from nodes.check_stays(replay)
+    yield from nodes.check_windows(replay, tuple(lengths(replay.campaign.spec, now_s)))
+    yield from nodes.check_reserve(replay)
+    yield from moves.check_moves(replay)
+    yield from moves.check_extra(replay)
+    yield from moves.check_bounds(replay)
+    yield from moves.check_room(replay)
+    yield from groups.check_limits(replay)
+    yield from groups.check_apart(replay)
+    yield from groups.check_together(replay)
+    yield from _report(replay)
+
+
+def _report(replay: Replay) -> Iterator[Violation]:
+    """What the plan says of itself: totals, bounds, and whether it is smooth."""
+    plan = replay.plan
+    last = max((upgrade.end_s for upgrade in plan.upgrades), default=0.0)
+    wrong = []
+    if (plan.totals.nodes, plan.totals.moves) != (len(plan.upgrades), len(plan.moves)):
+        wrong.append("the totals do not count what the plan holds")
+    if abs(plan.totals.makespan_s - last) > NEAR_S:
+        wrong.append(f"the makespan is {plan.totals.makespan_s:g} s and the last upgrade ends at {last:g} s")
+    if plan.bounds.moves > len(plan.moves) or plan.bounds.makespan_s > last + NEAR_S:
+        wrong.append(f"the plan undercuts its own bounds: {plan.bounds.moves} moves, {plan.bounds.makespan_s:g} s")
+    failing = [condition for condition in plan.conditions if not condition.ok]
+    if plan.smooth == bool(failing):
+        wrong.append(f"smooth is {plan.smooth} with {len(failing)} failing conditions")
+    wrong += [f"condition {condition.code} fails without a remedy" for condition in failing if not condition.remedy]
+    fit = {n for n in replay.scope - replay.out if replay.node(n).progress not in ("done", "failed")}
+    if plan.smooth and fit - set(replay.upgrades):
+        wrong.append(f"the plan is smooth and leaves out {', '.join(sorted(fit - set(replay.upgrades))[:10])}")
+    for message in wrong:
+        yield Violation(code=Code.PLN_V_REPORT, message=message)

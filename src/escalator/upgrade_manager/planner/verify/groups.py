@@ -1,0 +1,95 @@
+"""Checks of groups: limits, recovery and lead times; affinity and anti-affinity."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import partial
+
+from escalator.model.codes import Code
+from escalator.model.inventory import Group
+from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
+
+Span = tuple[float, float, str]
+
+
+def _impacts(replay: Replay) -> Iterator[Span]:
+    """Everything that impacts an instance that runs: its moves, and the upgrade under it."""
+    yield from ((move.start_s, move.end_s, move.instance) for move in replay.moves)
+    yield from ((i.start_s, i.end_s, i.instance) for i in replay.impacts if i.kind != "offline")
+
+
+def check_limits(replay: Replay) -> Iterator[Violation]:
+    """At most so many members of a group are impacted at once; any two impacts overlap or are its recovery apart."""
+    lead = replay.campaign.spec.workloads.notify.lead_time_s
+    spans: defaultdict[str, list[Span]] = defaultdict(list)
+    for start, end, name in _impacts(replay):
+        if start < lead - NEAR_S:
+            message = f"{name} is impacted at {start:g} s, before the campaign's lead time"
+            yield Violation(code=Code.PLN_V_LEAD, instance=name, time_s=start, message=message)
+        for group in replay.inventory.instance_by_id[name].groups:
+            spans[group].append((start, end, name))
+    for group_id, rows in spans.items():
+        yield from _limit(replay, replay.inventory.group_by_id[group_id], sorted(rows))
+
+
+def _limit(replay: Replay, group: Group, rows: list[Span]) -> Iterator[Violation]:
+    members = replay.inventory.members[group.id]
+    down = sum(replay.node(member.node).state == "down" for member in members)
+    limit = group.limit(len(members))
+    active: list[float] = []
+    last = float("-inf")
+    for start, end, name in rows:
+        wrong = partial(Violation, group=group.id, instance=name, time_s=start)
+        if start < group.lead_s - NEAR_S:
+            message = f"{name} is impacted at {start:g} s, before the lead time of {group.id}"
+            yield wrong(code=Code.PLN_V_LEAD, message=message)
+        while active and active[0] <= start + NEAR_S:
+            last = max(last, heapq.heappop(active))
+        if start - last < group.recovery_s - NEAR_S:
+            apart = f"{start - last:g} s after another member of {group.id}"
+            message = f"{name} is impacted {apart}, which recovers in {group.recovery_s:g} s"
+            yield wrong(code=Code.PLN_V_GROUP, message=message)
+        heapq.heappush(active, end)
+        if len(active) + down > limit:
+            message = f"{len(active)} members of {group.id} are impacted and {down} down; the limit is {limit}"
+            yield wrong(code=Code.PLN_V_GROUP, message=message)
+
+
+def check_apart(replay: Replay) -> Iterator[Violation]:
+    """No instance goes where a member of its hard anti-affinity group is, counted at both ends while it moves."""
+    there: defaultdict[tuple[str, str], int] = defaultdict(int)
+    hard = {g.id for g in replay.inventory.groups if g.policy == "anti-affinity"}
+    for instance in replay.inventory.instances:
+        for group in hard & set(instance.groups):
+            there[group, instance.node] += 1
+    events = [event for move in replay.moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
+    for at, begins, move in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1], e[2].instance)):
+        for group in hard & set(replay.instance(move).groups):
+            if not begins:
+                there[group, move.origin] -= 1
+                continue
+            there[group, move.target] += 1
+            if there[group, move.target] > 1:
+                message = f"{move.instance} joins another member of anti-affinity group {group} on {move.target}"
+                yield Violation(
+                    code=Code.PLN_V_AFFINITY, group=group, instance=move.instance, node=move.target, time_s=at, message=message
+                )
+
+
+def check_together(replay: Replay) -> Iterator[Violation]:
+    """Members of a hard affinity group leave a node together, to one node, or not at all."""
+    tied = {group.id for group in replay.inventory.groups if group.policy == "affinity"}
+    for node, upgrade in replay.upgrades.items():
+        gone: defaultdict[str, set[str]] = defaultdict(set)
+        for move in replay.departures.get(node, ()):
+            for group in tied & set(replay.instance(move).groups):
+                gone[group].add(move.target)
+        if not gone:
+            continue
+        left: Counter[str] = Counter(g for instance in replay.present(node, upgrade.start_s) for g in instance.groups)
+        for group, targets in gone.items():
+            if len(targets) > 1 or left[group]:
+                message = f"members of affinity group {group} part when {node} is upgraded"
+                yield Violation(code=Code.PLN_V_AFFINITY, group=group, node=node, time_s=upgrade.start_s, message=message)

@@ -1,0 +1,155 @@
+"""Checks of nodes: each has its place in the plan, not too many are away, what stays on them may, windows hold."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import partial
+
+from escalator.model.codes import Code
+from escalator.model.inventory import Instance
+from escalator.model.plan import Impact, Upgrade
+from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, too_many
+
+ALLOWED_ALONE = ("stop-start", "in-place", "leave")
+"""Default actions that let an instance be stopped that cannot migrate and that nobody speaks for."""
+
+
+def check_nodes(replay: Replay) -> Iterator[Violation]:
+    """Every node of the scope stands in one list; none is upgraded that should not be."""
+    left = {item.node for item in replay.plan.totals.not_upgraded}
+    for node in sorted(replay.scope):
+        if (node in replay.upgrades) == (node in left):
+            yield Violation(code=Code.PLN_V_NODES, node=node, message=f"{node} is in scope and stands in both lists or in none")
+    for node in sorted((set(replay.upgrades) | left) - replay.scope):
+        yield Violation(code=Code.PLN_V_NODES, node=node, message=f"{node} is not in scope")
+    for item in replay.plan.totals.not_upgraded:
+        if not item.reason:
+            yield Violation(code=Code.PLN_V_NODES, node=item.node, message=f"{item.node} is left out without a reason")
+    counts = Counter(upgrade.node for upgrade in replay.plan.upgrades)
+    for node, count in counts.items():
+        if node not in replay.inventory.node_by_id:
+            yield Violation(code=Code.PLN_V_NODES, node=node, message=f"{node} is not in the inventory")
+        elif count > 1:
+            yield Violation(code=Code.PLN_V_NODES, node=node, message=f"{node} is upgraded {count} times")
+    for upgrade in replay.upgrades.values():
+        yield from _upgrade(replay, upgrade)
+
+
+def _upgrade(replay: Replay, upgrade: Upgrade) -> Iterator[Violation]:
+    node = replay.node(upgrade.node)
+    at = upgrade.start_s
+    if node.id in replay.out:
+        yield Violation(code=Code.PLN_V_STATE, node=node.id, time_s=at, message=f"{node.id} is out of service and upgraded")
+    if node.progress == "done":
+        yield Violation(code=Code.PLN_V_STATE, node=node.id, time_s=at, message=f"{node.id} is upgraded already")
+    lasts_s = replay.campaign.spec.estimates.upgrade_of(node)
+    if abs(upgrade.end_s - at - lasts_s) > NEAR_S:
+        message = f"the upgrade of {node.id} lasts {upgrade.end_s - at:g} s, the estimate is {lasts_s:g} s"
+        yield Violation(code=Code.PLN_V_DURATION, node=node.id, time_s=at, message=message)
+    if replay.away[node.id][0] < replay.plan.at_s - NEAR_S:
+        message = f"{node.id} begins at {replay.away[node.id][0]:g} s, before the plan's own start"
+        yield Violation(code=Code.PLN_V_LEAD, node=node.id, time_s=at, message=message)
+
+
+def check_away(replay: Replay) -> Iterator[Violation]:
+    """Never more nodes out of service than allowed, in all and of each rack, zone or aggregate with a rule."""
+    waves = replay.campaign.spec.waves
+    most = waves.limit(len(replay.scope)) - len(replay.out & replay.scope)
+    spans = [(start, end, node) for node, (start, end) in replay.away.items()]
+    for at, count, node in too_many(spans, most):
+        message = f"{count} nodes are away, and {len(replay.out & replay.scope)} out of service anyway; the limit is exceeded"
+        yield Violation(code=Code.PLN_V_UNAVAILABLE, node=node, time_s=at, message=message)
+    for rule in waves.spread:
+        down: Counter[str] = Counter(v for n in replay.out & replay.scope for v in rule.values(replay.node(n)))
+        by_value: defaultdict[str, list[tuple[float, float, str]]] = defaultdict(list)
+        for start, end, node in spans:
+            for value in rule.values(replay.node(node)):
+                by_value[value].append((start, end, node))
+        for value, there in by_value.items():
+            for at, count, node in too_many(there, rule.max - down[value]):
+                message = f"{count} nodes of {rule.by} {value} are away, the limit is {rule.max}"
+                yield Violation(code=Code.PLN_V_UNAVAILABLE, node=node, time_s=at, message=message)
+
+
+def check_reserve(replay: Replay) -> Iterator[Violation]:
+    """So many nodes in service are without any instance, at every moment at which that can change."""
+    reserve = replay.campaign.spec.waves.reserve_hosts
+    if not reserve:
+        return
+    count = {node: len(replay.inventory.instances_by_node.get(node, ())) for node in replay.scope - replay.out}
+    away: set[str] = set()
+    events: list[tuple[float, int, str]] = []
+    for move in replay.moves:
+        events += [(move.end_s, 0, move.origin), (move.start_s, 3, move.target)]
+    for node, (start, end) in replay.away.items():
+        events += [(end, 1, node), (start, 2, node)]
+    for at, kind, node in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1])):
+        if kind in (0, 3) and node in count:
+            count[node] += 1 if kind else -1
+        elif kind == 1:
+            away.discard(node)
+        elif kind == 2:
+            away.add(node)
+        if kind >= 2:
+            empty = sum(not number and name not in away for name, number in count.items())
+            if empty < reserve:
+                message = f"{empty} hosts in service are empty, the reserve is {reserve}"
+                yield Violation(code=Code.PLN_V_RESERVE, node=node, time_s=at, message=message)
+
+
+def check_stays(replay: Replay) -> Iterator[Violation]:
+    """What is left on a node that is upgraded has an impact that covers it, and something allows it."""
+    rows: defaultdict[str, dict[str, Impact]] = defaultdict(dict)
+    for impact in replay.impacts:
+        rows[impact.node][impact.instance] = impact
+        if impact.node not in replay.upgrades:
+            message = f"{impact.instance} is impacted on {impact.node}, which is not upgraded"
+            yield Violation(code=Code.PLN_V_STAY, node=impact.node, instance=impact.instance, message=message)
+    if len(replay.impacts) < len(replay.plan.impacts):
+        yield Violation(code=Code.PLN_V_STAY, message="an impact names an instance or a node that is not in the inventory")
+    for node, upgrade in replay.upgrades.items():
+        present = replay.present(node, upgrade.start_s)
+        for instance in present:
+            yield from _stay(replay, instance, upgrade, rows[node].get(instance.id))
+        for name in sorted(set(rows[node]) - {instance.id for instance in present}):
+            message = f"{name} is not on {node} and has an impact there"
+            yield Violation(code=Code.PLN_V_STAY, node=node, instance=name, time_s=upgrade.start_s, message=message)
+
+
+def _stay(replay: Replay, instance: Instance, upgrade: Upgrade, row: Impact | None) -> Iterator[Violation]:
+    wrong = partial(Violation, node=upgrade.node, instance=instance.id, time_s=upgrade.start_s)
+    if row is None or row.start_s > upgrade.start_s + NEAR_S or row.end_s < upgrade.end_s - NEAR_S:
+        message = f"{instance.id} is left on {upgrade.node} and no impact covers its upgrade"
+        yield wrong(code=Code.PLN_V_STAY, message=message)
+        return
+    if (row.kind == "offline") == instance.running:
+        message = f"{instance.id} is {instance.state} and its impact is {row.kind}"
+        yield wrong(code=Code.PLN_V_STAY, message=message)
+    if instance.blocked is not None:
+        message = f"{instance.id} cannot be touched ({instance.blocked}) and its node is upgraded"
+        yield wrong(code=Code.PLN_V_STAY, message=message)
+    alone = instance.migration == "none" and not instance.groups and instance.vacate == "move"
+    action = replay.campaign.spec.workloads.default.action
+    if row.kind != "offline" and alone and instance.id not in replay.managed and action not in ALLOWED_ALONE:
+        message = f"nothing allows {instance.id} to stay on {upgrade.node}: it has no group and no VNF manager"
+        yield wrong(code=Code.PLN_V_STAY, message=message)
+
+
+def check_windows(replay: Replay, lengths: tuple[float, ...]) -> Iterator[Violation]:
+    """Each turn lies in the window that its row names, with time for nine of ten cases and a rollback."""
+    if not lengths:
+        return
+    estimates = replay.campaign.spec.estimates
+    slowest = max((upgrade.end_s - upgrade.start_s for upgrade in replay.upgrades.values()), default=0.0)
+    rollback_s = slowest if estimates.rollback_s is None else estimates.rollback_s
+    starts = [0.0]
+    for length in lengths:
+        starts.append(starts[-1] + length)
+    for node, (start, end) in replay.away.items():
+        number = replay.upgrades[node].window
+        closes = starts[number + 1] if number < len(lengths) else -1.0
+        needs = start + estimates.p90 * (end - start) + rollback_s
+        if closes < 0 or start < starts[number] - NEAR_S or needs > closes + NEAR_S:
+            message = f"{node} is away from {start:g} s and needs until {needs:g} s; window {number} ends at {closes:g} s"
+            yield Violation(code=Code.PLN_V_WINDOW, node=node, time_s=start, message=message)

@@ -1,0 +1,85 @@
+"""Maintenance windows on the calendar."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+from escalator.model.campaign import CampaignSpec
+from escalator.upgrade_manager.planner.nights import lengths, openings
+from unit.planner.clouds import campaign
+
+HELSINKI = ZoneInfo("Europe/Helsinki")
+
+
+def spec(**changes: Any) -> CampaignSpec:
+    return campaign(**changes).spec
+
+
+def window(*days: str, start: str = "01:00", hours: float = 4, zone: str = "Europe/Helsinki") -> dict[str, Any]:
+    return {"days": list(days), "start": start, "length_s": hours * 3600, "time_zone": zone}
+
+
+def local(*date: int) -> float:
+    return datetime(*date, tzinfo=HELSINKI).timestamp()
+
+
+def test_windows_come_in_order_of_their_local_time() -> None:
+    found = list(islice(openings(spec(windows=[window("sat"), window("sun", hours=2)]), local(2026, 11, 25, 12)), 3))
+    saturday, sunday = local(2026, 11, 28, 1), local(2026, 11, 29, 1)
+    assert found == [
+        (saturday, saturday + 4 * 3600),
+        (sunday, sunday + 2 * 3600),
+        (local(2026, 12, 5, 1), local(2026, 12, 5, 5)),
+    ]
+
+
+def test_a_window_that_is_open_counts_from_now() -> None:
+    now = local(2026, 11, 28, 3)
+    assert next(openings(spec(windows=[window("sat")]), now)) == (now, local(2026, 11, 28, 5))
+
+
+def test_a_window_over_a_clock_change_lasts_its_real_time() -> None:
+    opens, closes = next(openings(spec(windows=[window("sun")]), local(2026, 10, 24, 12)))
+    assert (opens, closes - opens) == (local(2026, 10, 25, 1), 4 * 3600)
+    assert datetime.fromtimestamp(closes, HELSINKI).hour == 4  # and not 5: the clocks went back in between
+
+
+def test_windows_that_meet_are_one() -> None:
+    joined = spec(windows=[window("sat", start="22:00", hours=3), window("sun", start="00:30", hours=2)])
+    assert next(openings(joined, local(2026, 11, 27, 12))) == (local(2026, 11, 28, 22), local(2026, 11, 29, 2, 30))
+
+
+def test_dates_cut_windows() -> None:
+    dated = spec(windows=[window("sat")], not_before="2026-12-05T02:00:00+02:00", not_after="2026-12-12T02:00:00+02:00")
+    assert list(openings(dated, local(2026, 11, 25))) == [
+        (local(2026, 12, 5, 2), local(2026, 12, 5, 5)),
+        (local(2026, 12, 12, 1), local(2026, 12, 12, 2)),
+    ]
+
+
+def test_without_windows_time_is_open_from_the_first_date_to_the_last() -> None:
+    now = local(2026, 11, 25)
+    assert lengths(spec(), now) == ()
+    assert list(openings(spec(), now)) == [(now, float("inf"))]
+    assert list(openings(spec(not_before="2026-11-26T00:00:00+02:00"), now)) == [(local(2026, 11, 26), float("inf"))]
+    assert list(openings(spec(not_after="2026-11-24T00:00:00+02:00"), now)) == []
+
+
+def test_without_a_moment_a_week_begins_on_its_monday() -> None:
+    week = spec(windows=[window("sun", hours=2, zone="UTC"), window("mon", hours=3, zone="UTC")])
+    assert list(lengths(week, None))[:3] == [3 * 3600, 2 * 3600, 3 * 3600]
+    assert list(lengths(week, datetime(2026, 11, 25, tzinfo=UTC).timestamp()))[:2] == [2 * 3600, 3 * 3600]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"start": "25:00"}, {"days": []}, {"days": ["someday"]}, {"length_s": 0}, {"time_zone": "Mars"}]
+)
+def test_a_window_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        spec(windows=[window("sat") | wrong])
