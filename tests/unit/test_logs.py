@@ -21,9 +21,12 @@ LIBRARIES = ["uvicorn", "uvicorn.error", "dbos", "asyncssh", "openstack", "sqlal
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """Where the logs go; afterwards logging is as it was."""
+    """Where the logs go. Loggers are as in a new process, whatever ran in this one before; afterwards they are as they were."""
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in ("dbos", "uvicorn", "uvicorn.error", "alembic"))]
     before = [(logger, logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers[1:]:
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.NOTSET)
     yield io.StringIO()
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()

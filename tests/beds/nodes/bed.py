@@ -121,7 +121,9 @@ class NodesBed:
         with (host.folder / "state/console.log").open("ab") as console:
             # setsid forks: the supervisor is nobody's child here and needs no reaping
             subprocess.run(
-                ["setsid", "-f", "nsenter", f"--net=/run/netns/{host.netns}", str(HOST_SCRIPTS / "nodesup"),
+                # A node's init is told to reboot by SIGHUP, which whoever started the tests may have had ignored.
+                ["setsid", "-f", "env", "--default-signal=HUP", "nsenter", f"--net=/run/netns/{host.netns}",
+                 str(HOST_SCRIPTS / "nodesup"),
                  host.kind, host.netns, name, str(host.folder), str(self._base)],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, check=True,
             )  # fmt: skip
