@@ -8,7 +8,7 @@ from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 from escalator.upgrade_manager.planner.space import Space, Standing
 from escalator.upgrade_manager.planner.turns import Placed
 
-LOOKED_AT = 6
+LOOKED_AT = 4
 """Fitting targets that are weighed against each other before the best of them is taken."""
 MANY = 10_000
 """Targets that are looked at for instances that have to stay together."""

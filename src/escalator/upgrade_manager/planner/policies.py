@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from escalator.upgrade_manager.planner import bounds
-from escalator.upgrade_manager.planner.cloud import Cloud
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
 from escalator.upgrade_manager.planner.queue import LIVELY
 from escalator.upgrade_manager.planner.search import Search
-from escalator.upgrade_manager.planner.turns import Found, Policy, Rules
+from escalator.upgrade_manager.planner.turns import Found, NotYet, Policy, Rules, Turn
 
 GOOD_ENOUGH = 1.005
 """A plan this near to the lower bound is not searched any further."""
+FEW = 50
+"""Up to so many nodes all are looked at whenever something ends."""
 SMALL = 300
 """Up to so many nodes every policy is tried."""
 PATIENCE = 30
 """Nodes without room that are looked at before the others wait, in larger clouds."""
 BATCH_S = 30.0
 WEIGHT = 0.02
-TRIES = 6000
+RETRIES = 12
+"""Runs in which nodes that end too late for their window are given more time, before they are left out."""
+TRIES = 1500
 """Nodes times runs of the search that are spent on one plan of a smaller cloud."""
 MOST_TRIES = 150
 
@@ -28,8 +33,9 @@ def best_of(cloud: Cloud, rules: Rules) -> Found:
     todo = [node for node, ready in enumerate(cloud.ready) if ready]
     bound = max(bounds.makespan(cloud, todo, rules).values(), default=0.0)
     best: Found | None = None
+    slow: dict[int, float] = {}
     for policy in _policies(cloud, len(todo)):
-        found = Search(cloud, rules, policy).run()
+        found = _in_time(cloud, rules, policy, slow)
         if best is None or found.worth() < best.worth():
             best = found
         if not best.left and best.end_s <= bound * GOOD_ENOUGH:
@@ -37,12 +43,48 @@ def best_of(cloud: Cloud, rules: Rules) -> Found:
     return best if best is not None else Found([], {})
 
 
+def _in_time(cloud: Cloud, rules: Rules, policy: Policy, slow: dict[int, float]) -> Found:
+    """A run in which every turn ends in its window: nodes whose departures took longer than was thought are given more.
+
+    What was learned of them stays in `slow` for the runs to come.
+    """
+    for _ in range(RETRIES):
+        found = Search(cloud, rules, policy, slow).run()
+        late = {turn.node: over for turn in found.turns if (over := _over(rules, turn)) > SLACK}
+        if not late:
+            return found
+        for node, over in late.items():
+            slow[node] = slow.get(node, 0.0) * 2 + over
+    return _without(cloud, found, set(late))
+
+
+def _over(rules: Rules, turn: Turn) -> float:
+    """Seconds by which the turn may pass the end of its window in nine of ten cases."""
+    return turn.away_s + rules.needs_s(turn.away_s, turn.end_s) - rules.windows.end(turn.away_s)
+
+
+def _without(cloud: Cloud, found: Found, late: set[int]) -> Found:
+    """The turns without those that are late, and without those that take instances to them afterwards."""
+    gone = set(late)
+    more = True
+    while more:
+        more = False
+        for turn in found.turns:
+            if turn.node not in gone and any(move.placed.target in gone for move in turn.moves):
+                gone.add(turn.node)
+                more = True
+    waits = {node: NotYet(inf, "no window is left that is long enough") for node in gone if cloud.ready[node]}
+    return Found([turn for turn in found.turns if turn.node not in gone], found.left | waits, found.extra)
+
+
 def _policies(cloud: Cloud, nodes: int) -> Sequence[Policy]:
     """What is tried, the most promising first. How much of it is a matter of size alone: the same cloud gives the same plan."""
     seeds = (0,) if _begun(cloud) else (nodes, 1)
     if nodes > LIVELY:
         return [Policy("size", seeds[0], WEIGHT, patience=PATIENCE, batch_s=BATCH_S)]
-    patience = PATIENCE if nodes > SMALL else 10**9
+    if nodes > SMALL:
+        return [Policy(order, seed, WEIGHT, PATIENCE) for seed in seeds for order in ("mixed", "size")]
+    patience = PATIENCE if nodes > FEW else 10**9
     orders = ("mixed", "size", "chain")
     plain = [Policy(order, seed, weight, patience) for seed in seeds for order in orders for weight in (WEIGHT, 0.0)]
     tries = max(0, TRIES // max(nodes, 1) - len(plain))

@@ -8,6 +8,7 @@ campaign's bound). What is placed goes onto upgraded nodes only, which therefore
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from math import inf
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
@@ -24,10 +25,10 @@ IDLE_SHARE = 0.05
 
 
 class Search:
-    """One run with one policy."""
+    """One run with one policy. `slow`: seconds that single nodes need more of their window than their moves tell."""
 
-    def __init__(self, cloud: Cloud, rules: Rules, policy: Policy) -> None:
-        self._cloud, self._rules, self._policy = cloud, rules, policy
+    def __init__(self, cloud: Cloud, rules: Rules, policy: Policy, slow: Mapping[int, float] | None = None) -> None:
+        self._cloud, self._rules, self._policy, self._slow = cloud, rules, policy, slow or {}
         self._guests = [list(guests) for guests in cloud.guests]
         self._standing = Standing(cloud, rules.max_fill)
         self._new = Space(self._standing, renewed=True)
@@ -160,13 +161,13 @@ class Search:
                 return NotYet(stays - drain_s if stays < inf else now, "its groups recover until then")
         elif leaving and now < self._rules.lead_s - drain_s - SLACK:
             return NotYet(self._rules.lead_s - drain_s, "no impact is allowed before the lead time")
-        return self._too_late(now, now + drain_s * self._policy.margin + lasts_s)
+        return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0))
 
-    def _too_late(self, now: float, end: float) -> NotYet | None:
+    def _too_late(self, now: float, end: float, more_s: float) -> NotYet | None:
         windows = self._rules.windows
         if windows.open:
             return None
-        needs_s = self._rules.needs_s(now, end)
+        needs_s = self._rules.needs_s(now, end) + more_s
         if now + needs_s <= windows.end(now) + SLACK:
             return None
         if needs_s > windows.longest_s + SLACK:

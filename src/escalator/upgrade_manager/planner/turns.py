@@ -102,8 +102,6 @@ class Policy:
     """How long before a node comes back others may begin to leave theirs for it; what goes to it waits until it is there."""
     shuffle: int = 0
     """Seed of a small disorder in the queue; 0 for none. Several of these find what one order misses."""
-    margin: float = 1.0
-    """What a node's departures may take longer than one after the other, when it is judged whether its window is long enough."""
 
 
 @dataclass(slots=True)
