@@ -21,8 +21,8 @@ PATIENCE = 30
 """Nodes without room that are looked at before the others wait, in larger clouds."""
 BATCH_S = 30.0
 WEIGHT = 0.02
-RETRIES = 12
-"""Runs in which nodes that end too late for their window are given more time, before they are left out."""
+SPARE_S = (0.0, 0.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)
+"""What every node with departures is given beside its own lateness, run after run, until no turn passes its window."""
 TRIES = 1500
 """Nodes times runs of the search that are spent on one plan of a smaller cloud."""
 MOST_TRIES = 150
@@ -33,9 +33,8 @@ def best_of(cloud: Cloud, rules: Rules) -> Found:
     todo = [node for node, ready in enumerate(cloud.ready) if ready]
     bound = max(bounds.makespan(cloud, todo, rules).values(), default=0.0)
     best: Found | None = None
-    slow: dict[int, float] = {}
     for policy in _policies(cloud, len(todo)):
-        found = _in_time(cloud, rules, policy, slow)
+        found = _in_time(cloud, rules, policy)
         if best is None or found.worth() < best.worth():
             best = found
         if not best.left and best.end_s <= bound * GOOD_ENOUGH:
@@ -43,18 +42,17 @@ def best_of(cloud: Cloud, rules: Rules) -> Found:
     return best if best is not None else Found([], {})
 
 
-def _in_time(cloud: Cloud, rules: Rules, policy: Policy, slow: dict[int, float]) -> Found:
-    """A run in which every turn ends in its window: nodes whose departures took longer than was thought are given more.
-
-    What was learned of them stays in `slow` for the runs to come.
-    """
-    for _ in range(RETRIES):
+def _in_time(cloud: Cloud, rules: Rules, policy: Policy) -> Found:
+    """A run in which every turn ends in its window: nodes whose departures took longer than was thought are given more."""
+    slow: dict[int, float] = {}
+    for spare_s in SPARE_S:
         found = Search(cloud, rules, policy, slow).run()
         late = {turn.node: over for turn in found.turns if (over := _over(rules, turn)) > SLACK}
         if not late:
             return found
-        for node, over in late.items():
-            slow[node] = slow.get(node, 0.0) * 2 + over
+        for node in range(len(cloud.nodes)):
+            if any(guest.leaves for guest in cloud.guests[node]):
+                slow[node] = max(slow.get(node, 0.0) + 1.2 * late.get(node, 0.0), spare_s)
     return _without(cloud, found, set(late))
 
 

@@ -134,10 +134,11 @@ class Search:
         if isinstance(placed, Guest):
             self._give_up(node)
             return NotYet(now, "", placed)
-        if not self._reserved(node, placed):
+        wait = self._reserved(node, placed, now) or self._too_slow(node, placed, now)
+        if wait is not None:
             self._placing.undo(placed, old)
             self._give_up(node)
-            return NotYet(now, f"the reserve of {self._rules.reserve} hosts would not hold")
+            return wait
         self._begin(node, placed, now)
         return None
 
@@ -175,11 +176,22 @@ class Search:
             return NotYet(inf, f"it needs {needs_s:.0f} s, its rollback included, and {longest}")
         return NotYet(windows.next(now), "no window is left that is long enough")
 
-    def _reserved(self, node: int, placed: list[Placed]) -> bool:
+    def _reserved(self, node: int, placed: list[Placed], now: float) -> NotYet | None:
         """Whether enough nodes in service stay without any instance."""
         if not self._rules.reserve:
-            return True
-        return self._empty - self._first_ones(placed) - (not self._guests[node]) >= self._rules.reserve
+            return None
+        if self._empty - self._first_ones(placed) - (not self._guests[node]) >= self._rules.reserve:
+            return None
+        return NotYet(now, f"the reserve of {self._rules.reserve} hosts would not hold")
+
+    def _too_slow(self, node: int, placed: list[Placed], now: float) -> NotYet | None:
+        """Whether what arrives at the targets before would make the departures too long for the window."""
+        if self._rules.windows.open or not placed:
+            return None
+        drain_s = sum(one.guest.lasts_s for one in placed) / self._rules.per_node
+        waits_s = max(self._flow.arriving[one.target] * one.guest.lasts_s for one in placed) / self._rules.per_node
+        lasts_s = self._cloud.upgrade_s[node]
+        return self._too_late(now, now + max(drain_s, waits_s) + lasts_s, self._slow.get(node, 0.0))
 
     def _first_ones(self, placed: list[Placed]) -> int:
         """Nodes that these are the first instances of."""
