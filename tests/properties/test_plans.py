@@ -21,7 +21,7 @@ from properties.clouds import campaigns, clouds
 PROPERTIES = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 
-def _load(cloud: dict[str, Any], wish: dict[str, Any]) -> tuple[Inventory, Campaign]:
+def load(cloud: dict[str, Any], wish: dict[str, Any]) -> tuple[Inventory, Campaign]:
     return Inventory.model_validate_json(json.dumps(cloud)), load_campaign(Source(wish))
 
 
@@ -33,7 +33,7 @@ def _judge(inventory: Inventory, campaign: Campaign, plan: Plan, managed: frozen
 @given(clouds(), campaigns(), st.booleans())
 @PROPERTIES
 def test_every_plan_obeys_the_semantics(cloud: dict[str, Any], wish: dict[str, Any], managed: bool) -> None:
-    inventory, campaign = _load(cloud, wish)
+    inventory, campaign = load(cloud, wish)
     owned = frozenset(i.id for i in inventory.instances if i.project == "p") if managed else frozenset()
     plan = make_plan(campaign, inventory, owned)
     event(f"smooth: {plan.smooth}, moves: {bool(plan.moves)}, stays: {bool(plan.impacts)}")
@@ -44,7 +44,7 @@ def test_every_plan_obeys_the_semantics(cloud: dict[str, Any], wish: dict[str, A
 @given(clouds(), campaigns())
 @PROPERTIES
 def test_the_same_cloud_gives_the_same_plan(cloud: dict[str, Any], wish: dict[str, Any]) -> None:
-    inventory, campaign = _load(cloud, wish)
+    inventory, campaign = load(cloud, wish)
     assert make_plan(campaign, inventory).sealed("p") == make_plan(campaign, inventory).sealed("p")
 
 
@@ -92,7 +92,7 @@ def _spoil(plan: Plan, what: str) -> Plan:
     ],
 )
 def test_the_judge_sees_what_is_wrong(what: str) -> None:
-    inventory, campaign = _load(PAIR, WISH)
+    inventory, campaign = load(PAIR, WISH)
     plan = make_plan(campaign, inventory)
     assert plan.smooth
     assert len(plan.moves) == 2

@@ -16,6 +16,9 @@ WIDTH = 72
 ROW, LABEL, CHART = 18, 150, 900
 """Picture: height of a row, width of the names, width of the time axis."""
 LEAVES, UPGRADED, PAPER, INK = "#f0a030", "#2f6fb0", "#ffffff", "#222222"
+STEPS_S = (60, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+"""Distances of lines on the time axis, seconds."""
+MOST_TICKS = 10
 MOST_ROWS = 2000
 """Rows of a picture: more would be no picture any more."""
 
@@ -59,17 +62,19 @@ def svg(plan: Mapping[str, Any], campaign: str) -> str:
     end = max((row[3] for row in rows), default=0.0) or 1.0
     height = ROW * (len(rows) + 3)
     scale = CHART / end
-    title = f"{campaign}: {len(plan['upgrades'])} nodes, {len(plan['moves'])} moves, {offset(end)}"
+    counts = f"{len(plan['upgrades'])} nodes, {len(plan['moves'])} moves, {offset(end)}"
+    title = f"{campaign}: {counts}; orange: instances leave, blue: the node is upgraded"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + CHART + 30}" height="{height}"',
         ' font-family="sans-serif" font-size="11">',
         f'<rect width="100%" height="100%" fill="{PAPER}"/>',
         f'<text x="8" y="14" font-size="13" fill="{INK}">{escape(title)}</text>',
     ]
-    for tick in range(9):
-        x = LABEL + CHART * tick / 8
+    step = next((seconds for seconds in STEPS_S if end / seconds <= MOST_TICKS), end)
+    for tick in range(int(end / step) + 1):
+        x = LABEL + tick * step * scale
         parts.append(f'<line x1="{x:.1f}" y1="{ROW * 2}" x2="{x:.1f}" y2="{height - ROW}" stroke="#dddddd"/>')
-        parts.append(f'<text x="{x:.1f}" y="{ROW * 2 - 4}" text-anchor="middle" fill="{INK}">{offset(end * tick / 8)}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{ROW * 2 - 4}" text-anchor="middle" fill="{INK}">{offset(tick * step)}</text>')
     for number, (node, away, start, stop, _) in enumerate(rows):
         y = ROW * (number + 2)
         parts.append(f'<text x="8" y="{y + 13}" fill="{INK}">{escape(node)}</text>')

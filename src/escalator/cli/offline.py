@@ -120,7 +120,9 @@ class Verify(Shower):
         found = verify(campaign, inventory, plan)
         self.exit_code = VIOLATED if found else 0
         totals = json.loads(plan.totals.model_dump_json())
-        return fields({"violations": [asdict(violation) for violation in found], "totals": totals})
+        return fields(
+            {"violations": [asdict(violation) | {"code": violation.code.value} for violation in found], "totals": totals}
+        )
 
     def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType:  # noqa: ARG002 - cliff's
         """The violations for people."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -132,3 +133,57 @@ def test_every_format_prints_something(files, form):
     seen = run("plan", *files(inventory()), "-f", form)
     assert seen.code == 0
     assert "n1" in seen.out
+
+
+NIGHTS = CAMPAIGN + "  windows: [{days: [sat], start: '01:00', length_s: 4200}]\n  waves: {max_unavailable: 1}\n"
+
+
+def test_the_chart_shows_every_node_and_where_a_window_begins(files, tmp_path):
+    chart = tmp_path / "plan.svg"
+    seen = run("plan", *files(inventory(), NIGHTS), "--chart", str(chart))
+    assert seen.code == 0, seen.out
+    assert "window 2" in seen.out
+    assert "█" in seen.out
+    assert "VNFs that are hit" in seen.out
+    picture = ET.fromstring(chart.read_text())
+    texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"n0", "n1", "n2", "window 2"} <= set(texts)
+    bars = [title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")]
+    assert sum("upgrade" in bar for bar in bars) == 3
+    assert sum("leave" in bar for bar in bars) == 2
+
+
+def test_a_chart_that_cannot_be_written_is_said(files, tmp_path):
+    seen = run("plan", *files(inventory()), "--chart", str(tmp_path))
+    assert seen.code == 2
+    assert "cannot be written" in seen.err
+
+
+def test_a_plan_is_verified_and_one_that_was_changed_is_not(files, tmp_path):
+    words = files(inventory())
+    plan = json.loads(run("plan", *words, "-f", "json").out)
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(plan))
+    sound = run("verify", *words, "--plan", str(file), "-f", "json")
+    assert sound.code == 0
+    assert json.loads(sound.out)["violations"] == []
+    assert json.loads(sound.out)["totals"]["nodes"] == 3
+    plan["moves"][0]["to"] = plan["moves"][1]["from"]
+    file.write_text(json.dumps(plan))
+    broken = run("verify", *words, "--plan", str(file), "-f", "json")
+    assert broken.code == 1
+    found = json.loads(broken.out)["violations"]
+    assert {"code", "time_s", "node", "instance", "group", "message"} == found[0].keys()
+    assert "ESC-PLN-107" in {item["code"] for item in found}
+    people = run("verify", *words, "--plan", str(file))
+    assert people.code == 1
+    assert "ESC-PLN-107" in people.out
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "kind: Plan", '{"kind": "Inventory"}'])
+def test_what_is_no_plan_is_said(files, tmp_path, text):
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    seen = run("verify", *files(inventory()), "--plan", str(file))
+    assert seen.code == 2
+    assert "ESC-CFG" in seen.err

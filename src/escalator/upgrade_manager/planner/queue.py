@@ -36,11 +36,14 @@ class Queue:
         self._sizes = [self._size_of(node) for node in nodes]
         self._work = sum(cloud.upgrade_s[node] for node in nodes if cloud.ready[node])
         self._fixed: list[int] | None = None
+        self._given = policy.fixed
         rng = Random(policy.shuffle)  # noqa: S311 - an order to try, no secret
         self._swing = [1.0 + (DISORDER * (rng.random() - 0.5) if policy.shuffle else 0.0) for _ in nodes]
 
     def order(self, waiting: Mapping[int, object]) -> Iterable[int]:
         """The nodes that wait, first to last; some that do not any more may be among them."""
+        if self._given:
+            return self._given
         if not self._lively:
             if self._fixed is None or len(self._fixed) > 2 * len(waiting) + 16:
                 self._fixed = sorted(waiting, key=self._by_size)

@@ -100,6 +100,8 @@ class Policy:
     """Ends of upgrades so close together are seen as one."""
     ahead_s: float = 0.0
     """How long before a node comes back others may begin to leave theirs for it; what goes to it waits until it is there."""
+    fixed: tuple[int, ...] = ()
+    """An order of one's own, instead of the one that `order` names."""
     shuffle: int = 0
     """Seed of a small disorder in the queue; 0 for none. Several of these find what one order misses."""
 
