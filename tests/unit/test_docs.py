@@ -30,6 +30,7 @@ from escalator.model.plan import Plan
 from escalator.model.release import Release
 from escalator.settings import Settings
 from escalator.upgrade_manager.planner.make import make_plan
+from escalator.world.rules import Faults
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # `tools` is not installed
@@ -82,14 +83,14 @@ def test_every_command_is_documented(command: str):
     assert f"\n## {command}\n" in page("reference/cli.md")
 
 
-@pytest.mark.parametrize("kind", [Campaign, Release, Inventory, Plan, Vnfm, Settings], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Campaign, Release, Inventory, Plan, Faults, Vnfm, Settings], ids=lambda kind: kind.__name__)
 def test_every_key_of_a_document_has_a_meaning(kind: type):
     top = ("metadata", "spec")
     assert [path for path, owner, name, _ in documents.keys(kind) if path not in top and not documents.meaning(owner, name)] == []
 
 
 def test_every_meaning_belongs_to_a_key():
-    kinds = (Campaign, Release, Inventory, Plan, Vnfm, Settings)
+    kinds = (Campaign, Release, Inventory, Plan, Faults, Vnfm, Settings)
     known = {f"{base.__name__}.{name}" for k in kinds for _, owner, name, _ in documents.keys(k) for base in owner.__mro__}
     assert [key for key in documents.MEANINGS if key not in known] == []
 
@@ -229,7 +230,7 @@ def check(text: str, where: str) -> None:
     if kind == "Campaign":
         load_campaign(source)
     elif kind is not None:
-        load({"Release": Release, "Inventory": Inventory}[kind], source)
+        load({"Release": Release, "Inventory": Inventory, "Faults": Faults}[kind], source)
     elif "clouds" not in source.data:
         load(Settings, source)
     assert where

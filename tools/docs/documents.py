@@ -24,6 +24,7 @@ from escalator.model.plan import Plan
 from escalator.model.release import NOT_YET as RELEASE_NOT_YET
 from escalator.model.release import Release
 from escalator.settings import Settings
+from escalator.world.rules import FaultKind, Faults
 from tools.docs.markdown import GENERATED, code, sentence, table
 
 MEANINGS: Mapping[str, str] = yaml.safe_load((Path(__file__).parent / "meanings.yaml").read_text())
@@ -155,6 +156,13 @@ def inventory_page() -> str:
         "An instance has to name a node and groups that the document has."
     )
     return _page("Inventory document", intro, Inventory, "inventory.yaml")
+
+
+def faults_page() -> str:
+    """The fault file."""
+    kinds = ", ".join(code(kind) for kind in get_args(FaultKind))
+    intro = f"What goes wrong in a rehearsal: `escalator rehearse --faults FILE`. Kinds of faults: {kinds}. {COMMON}"
+    return _page("Fault file", intro, Faults, "faults.yaml")
 
 
 def plan_page() -> str:

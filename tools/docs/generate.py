@@ -17,6 +17,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": documents.settings_page,
     "campaign.md": documents.campaign_page,
     "release.md": documents.release_page,
+    "faults.md": documents.faults_page,
     "inventory.md": documents.inventory_page,
     "plan.md": documents.plan_page,
     "vnfm.md": documents.vnfm_page,

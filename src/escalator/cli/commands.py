@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "notice list": "notice:ListNotices",
     "notice show": "notice:ShowNotice",
     "plan": "offline:OfflinePlan",
+    "rehearse": "rehearse:Rehearse",
     "release import": "release:Import",
     "release list": "release:ListReleases",
     "release show": "release:ShowRelease",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -51,7 +52,7 @@ class Simulation:
 
 
 @asynccontextmanager
-async def simulate(
+async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or leaves out
     world: World,
     clock: Clock,
     *,
@@ -59,8 +60,12 @@ async def simulate(
     journal: Journal | None = None,
     pace: Pace | None = None,
     strict: bool = False,
+    planners: Executor | None = None,
 ) -> AsyncIterator[Simulation]:
-    """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way."""
+    """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way.
+
+    `planners` makes the plans, where they are not to be made in this thread.
+    """
     store = store if store is not None else memory_store()
     courses: dict[str, Course] = {}
     engine = MemoryEngine(courses, clock, journal, strict=strict)
@@ -94,7 +99,7 @@ async def simulate(
     outbox = asyncio.create_task(vim.run())
     engine.recover()
     try:
-        yield Simulation(world, store, ctx, engine, CampaignService(ctx, lambda: next(plans)), vim)
+        yield Simulation(world, store, ctx, engine, CampaignService(ctx, lambda: next(plans), planners), vim)
     finally:
         await engine.crash()
         outbox.cancel()

@@ -85,10 +85,22 @@ class FaultCount(Model):
     struck: int = 0
 
 
+class Character(Model):
+    """How the VNF managers of some projects behave in a run, drawn anew for each run and manager."""
+
+    behaviour: Literal["silent", "late", "refuse", "defer", "twice", "unreachable", "migrate", "keep", "own"]
+    project: str = "*"
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
 class FaultsSpec(Model):
     """What a fault file says."""
 
     faults: tuple[Fault, ...] = ()
+    vnfms: tuple[Character, ...] = ()
+    """Characters of VNF managers; the first that strikes counts. Without one, a manager does what is asked of it."""
+    kills: Annotated[int, Field(ge=0, le=100)] = 0
+    """How often the manager itself dies in the course of each run, and is started again."""
     jitter: Annotated[float, Field(ge=0, le=0.95)] | None = None
     """Share by which every duration may be longer or shorter, evenly spread."""
 

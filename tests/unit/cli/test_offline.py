@@ -187,3 +187,24 @@ def test_what_is_no_plan_is_said(files, tmp_path, text):
     seen = run("verify", *files(inventory()), "--plan", str(file))
     assert seen.code == 2
     assert "ESC-CFG" in seen.err
+
+
+def test_a_rehearsal_is_one_json_document_and_exit_0(files):
+    seen = run("rehearse", *files(inventory()), "--runs", "2", "-f", "json")
+    found = json.loads(seen.out)
+    assert (seen.code, found["runs"], found["completed"], found["violations"]) == (0, 2, 2, [])
+    assert found["nodes"]["upgraded"] == {"p50": 3, "p90": 3, "max": 3}
+    people = run("rehearse", *files(inventory()), "--runs", "1")
+    assert "1 of 1 runs completed" in people.out
+
+
+def test_a_rehearsal_that_fails_ends_with_1(files, tmp_path):
+    file = tmp_path / "faults.yaml"
+    file.write_text("apiVersion: escalator/v1\nkind: Faults\nspec: {faults: [{kind: upgrade, node: n1}]}\n")
+    seen = run("rehearse", *files(inventory()), "--runs", "1", "--faults", str(file), "-f", "json")
+    assert seen.code == 1
+    assert json.loads(seen.out)["states"] == {"suspended": 1}
+    file.write_text("apiVersion: escalator/v1\nkind: Faults\nspec: {faults: [{kind: upgrad}]}\n")
+    wrong = run("rehearse", *files(inventory()), "--faults", str(file))
+    assert wrong.code == 2
+    assert "spec.faults[0].kind" in wrong.err

@@ -103,3 +103,19 @@ def test_slow_hardware_takes_its_own_time() -> None:
     estimates = {"hardware": [{"labels": {"model": "old"}, "upgrade_s": 3000.0}]}
     plan = plan_of(node("a", labels={"model": "old"}), node("b"), waves={"max_unavailable": 2}, estimates=estimates)
     assert {u.node: u.end_s - u.start_s for u in plan.upgrades} == {"a": 3000.0, "b": 1200.0}
+
+
+def test_turns_never_wait_for_one_another() -> None:
+    # What leaves each of the two last needs the place that is kept for what stays on the other.
+    stays, numa = {"vacate": "in-place"}, ({"pcpu": 8.0, "mem_mib": 65536.0},)
+    things: list[Any] = [node(name, numa=numa) for name in ("e1", "e2", "a", "b")]
+    for name, kept, asked in (("a", "g", "h"), ("b", "h", "g")):
+        things += [
+            vm(f"{name}-stays", name, groups=(kept,), **stays),
+            vm(f"{name}-first", name, demand={"pcpu": 1.0, "mem_mib": 8192.0}),
+            vm(f"{name}-last", name, groups=(asked,)),
+        ]
+    plan = plan_of(*things, Group(id="g", max_impacted=1), Group(id="h", max_impacted=1), waves=FREE)
+    assert plan.smooth
+    assert {upgrade.node for upgrade in plan.upgrades} == {"a", "b", "e1", "e2"}
+    assert len(plan.moves) == 4

@@ -107,6 +107,13 @@ class Flow:
         counts = Counter(group for guest in guests if not guest.leaves and guest.kind != "offline" for group in guest.groups)
         return latest(self.doors, counts, now, node)
 
+    def may_wait_for_ever(self, node: int, guests: Sequence[Guest], now: float) -> bool:
+        """Whether an instance that leaves needs a place that is kept for a node whose turn has begun.
+
+        Such a node begins later: turns then wait for those that began after them only, and no two for one another.
+        """
+        return any(self.doors[group].opens(now, node) == inf for guest in guests for group in guest.groups)
+
     def queue(self, node: int) -> int:
         """How many arrivals the node still expects: what one more has to wait for."""
         return self.arriving[node]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from heapq import merge
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from escalator.model.campaign import DAYS, CampaignSpec, Window
 
 MOST = 400
 """Windows that a plan looks ahead: more than a year of nights."""
-LOOK_AHEAD_DAYS = 3 * 366
+LOOK_AHEAD_DAYS = 9 * 366
 ANY_MONDAY_S = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 """Where weeks are counted from when no date is given."""
 
@@ -44,24 +45,25 @@ def lengths(spec: CampaignSpec, now_s: float | None) -> Sequence[float]:
     return tuple(closes - opens for opens, closes in islice(openings(spec, start), MOST))
 
 
-def _all(windows: Sequence[Window], begin: float) -> list[Span]:
-    """Every opening from a week before `begin` on, by start. A local time that a clock change skips counts all the same."""
-    found: list[Span] = []
-    for window in windows:
-        zone = ZoneInfo(window.time_zone)
-        hour, minute = map(int, window.start.split(":"))
-        first = datetime.fromtimestamp(begin, zone).date() - timedelta(days=8)
-        days = {DAYS.index(day) for day in window.days}
-        needed = MOST * 7 // len(days) + 16
-        for number in range(min(needed, LOOK_AHEAD_DAYS * 3)):
-            day = first + timedelta(days=number)
-            if day.weekday() in days:
-                opens = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp()
-                found.append((opens, opens + window.length_s))
-    return sorted(found)
+def _all(windows: Sequence[Window], begin: float) -> Iterator[Span]:
+    """Every opening from a week before `begin` on, by start."""
+    return merge(*(_weekly(window, begin) for window in windows))
 
 
-def _joined(spans: Sequence[Span]) -> Iterator[Span]:
+def _weekly(window: Window, begin: float) -> Iterator[Span]:
+    """Openings of one window. A local time that a clock change skips counts all the same."""
+    zone = ZoneInfo(window.time_zone)
+    hour, minute = map(int, window.start.split(":"))
+    first = datetime.fromtimestamp(begin, zone).date() - timedelta(days=8)
+    days = {DAYS.index(day) for day in window.days}
+    for number in range(LOOK_AHEAD_DAYS):
+        day = first + timedelta(days=number)
+        if day.weekday() in days:
+            opens = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp()
+            yield (opens, opens + window.length_s)
+
+
+def _joined(spans: Iterable[Span]) -> Iterator[Span]:
     """Windows that meet or overlap are one."""
     current: Span | None = None
     for opens, closes in spans:

@@ -150,6 +150,8 @@ class Search:
                 return NotYet(now, f"{domain.by} {full} has {domain.most} nodes out of service")
         if self._extra and self._flow.arriving[node]:
             return NotYet(now, "it takes instances until then")
+        if self._flow.may_wait_for_ever(node, leaving, now):
+            return NotYet(now, "its groups recover until then")
         guests = self._guests[node]
         lasts_s = self._cloud.upgrade_s[node]
         drain_s = sum(guest.lasts_s for guest in leaving) / self._rules.per_node

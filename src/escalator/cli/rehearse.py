@@ -1,0 +1,68 @@
+"""`escalator rehearse`: a campaign played many times on a simulated copy of an inventory."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from escalator.cli.base import Shower, fields
+from escalator.cli.documents import read_file
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+MOST_RUNS = 1000
+FAILED = 1
+
+
+class Rehearse(Shower):
+    """Play a campaign on a simulated copy of an inventory: the code of production, virtual time, faults by chance.
+
+    Exit code 0 when every run is completed without a violation, else 1; 2 for bad input.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
+        parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
+        parser.add_argument("--faults", type=Path, metavar="FILE", help="fault file, YAML or JSON (default: none, times ±20 %%)")
+        parser.add_argument("--runs", type=_runs, default=20, metavar="N", help="how often (default 20)")
+        parser.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed makes the same runs (default 1)")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Play it."""
+        from escalator.logs import configure_logs  # noqa: PLC0415 - the engine takes a second to import
+        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - as above
+        from escalator.model.document import load, parse  # noqa: PLC0415 - as above
+        from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
+        from escalator.settings import Log  # noqa: PLC0415 - as above
+        from escalator.simulation.rehearsal import Planners, rehearse, summary  # noqa: PLC0415 - as above
+        from escalator.world.rules import Faults, FaultsSpec  # noqa: PLC0415 - as above
+
+        campaign = load_campaign(parse(read_file(parsed_args.campaign)))
+        inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
+        faults = load(Faults, parse(read_file(parsed_args.faults))).spec if parsed_args.faults else FaultsSpec()
+        configure_logs(Log(level="error"))
+        planners = Planners()
+        seeds = range(parsed_args.seed, parsed_args.seed + parsed_args.runs)
+        outcomes = [rehearse(inventory, campaign, faults, seed, planners) for seed in seeds]
+        found = summary(outcomes)
+        self.exit_code = 0 if found["completed"] == found["runs"] and not found["violations"] else FAILED
+        return fields(found)
+
+    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType:  # noqa: ARG002 - cliff's
+        """The runs for people."""
+        from escalator.cli.rehearsal_view import rehearsal_view  # noqa: PLC0415 - rich is for people's eyes only
+
+        return rehearsal_view(document)
+
+
+def _runs(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"1 to {MOST_RUNS} runs are possible")
+    return number

@@ -1,0 +1,271 @@
+"""Rehearsal: a campaign on a simulated copy of an inventory, with the code that runs in production, in virtual time.
+
+Each run draws durations and faults by its own seed. What a plan cannot tell comes out of many of them: how long it takes
+when things go wrong, who is hit and for how long, and whether everything is in service at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Inventory
+from escalator.model.progress import CampaignState, TaskState
+from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
+from escalator.storage.memory import memory_store
+from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.upgrade_manager.engine.runtimes.memory import Journal
+from escalator.upgrade_manager.planner.nights import openings
+from escalator.world.records import VnfmRow
+from escalator.world.rules import FaultsSpec
+from escalator.world.timings import Timings, draw
+from escalator.world.world import World
+
+RESTING = (CampaignState.COMPLETED, CampaignState.ABORTED, CampaignState.PAUSED, CampaignState.SUSPENDED)
+LOOK_S = 600.0
+PATIENCE = 20.0
+"""A campaign that takes this many times longer than planned, nights not counted, will not end any more."""
+NIGHTS_S = 400 * 86400.0
+REBOOT_SHARE = 0.25
+"""Share of a node's upgrade that its reboot is taken to be."""
+JITTER = 0.2
+"""Share by which durations differ where the fault file says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One run."""
+
+    state: str
+    reason: str
+    duration_s: float
+    upgraded: int
+    rolled_back: int
+    failed: int
+    skipped: int
+    moves: int
+    windows: tuple[int, ...]
+    """Nodes upgraded in each window."""
+    interruptions: Mapping[str, float]
+    """Seconds that each instance was impacted."""
+    groups: Mapping[str, float]
+    """Seconds that at least one member of each group was impacted."""
+    violations: tuple[str, ...]
+
+
+@dataclass
+class Planners(Executor):
+    """Plans the same cloud once for all runs: every run begins on the same copy."""
+
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - the base's form
+        """Call it now, or give what the same cloud gave before. An error is raised here: who calls, waits for the result."""
+        future: Future[Any] = Future()
+        key = args[1].model_dump_json() if len(args) > 1 and isinstance(args[1], Inventory) else ""
+        if key not in self.known:
+            self.known[key] = fn(*args, **kwargs)
+        future.set_result(self.known[key])
+        return future
+
+
+def rehearse(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, seed: int, planners: Executor) -> Outcome:
+    """One run. The same seed gives the same run."""
+    return virtual_time.run(_run(inventory, campaign, faults, seed, planners))
+
+
+async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, seed: int, planners: Executor) -> Outcome:
+    clock = virtual_time.VirtualClock()
+    world = World.in_memory(clock, _timings(campaign, faults, seed))
+    world.load(inventory, _vnfms(inventory, faults, seed))
+    world.faults.add(*faults.faults)
+    store, journal = memory_store(), Journal()
+    name = campaign.metadata.name
+    async with AsyncExitStack() as stack:
+        made = await stack.enter_async_context(simulate(world, clock, store=store, journal=journal, planners=planners))
+        await import_release(store, RELEASE, clock.now())
+        await made.campaigns.create(_document(campaign))
+        plan = await made.campaigns.plan(name)
+        if not plan.smooth:
+            why = "; ".join(condition.message for condition in plan.conditions if not condition.ok)
+            return _outcome_of_nothing(why)
+        began = clock.now()
+        await made.campaigns.start(name)
+        moments = sorted(plan.totals.makespan_s * draw(seed, "kill", n) for n in range(faults.kills))
+        latest = began + plan.totals.makespan_s * PATIENCE + (NIGHTS_S if campaign.spec.windows else 0.0)
+        while clock.now() < latest and not await _rests(made, name):
+            if moments and clock.now() - began >= moments[0]:
+                moments.pop(0)
+                await stack.aclose()
+                made = await stack.enter_async_context(simulate(world, clock, store=store, journal=journal, planners=planners))
+            await clock.sleep(LOOK_S)
+        return await _outcome(made, campaign, inventory, began)
+
+
+async def _rests(made: Simulation, name: str) -> bool:
+    view = await made.campaigns.show(name)
+    return view.row.state in RESTING and not any(task.state is TaskState.RUNNING for task in view.tasks)
+
+
+def _timings(campaign: Campaign, faults: FaultsSpec, seed: int) -> Timings:
+    estimates = campaign.spec.estimates
+    rollback_s = estimates.upgrade_s if estimates.rollback_s is None else estimates.rollback_s
+    return Timings(
+        live_base_s=estimates.migration.base_s,
+        live_s_per_gib=estimates.migration.s_per_gib,
+        cold_s=estimates.cold_s,
+        upgrade_s=estimates.upgrade_s * (1 - REBOOT_SHARE),
+        reboot_s=estimates.upgrade_s * REBOOT_SHARE,
+        rollback_s=rollback_s,
+        jitter=JITTER if faults.jitter is None else faults.jitter,
+        seed=seed,
+    )
+
+
+def _vnfms(inventory: Inventory, faults: FaultsSpec, seed: int) -> list[VnfmRow]:
+    """A VNF manager for each project that has one by the look of it: its instances belong to a VNF, or switch over."""
+    projects = sorted({i.project for i in inventory.instances if i.vnf is not None or i.vacate == "in-place"})
+    rows = []
+    for project in projects:
+        row = VnfmRow(name=f"vnfm-{project}", projects=(project,))
+        for number, character in enumerate(faults.vnfms):
+            if fnmatchcase(project, character.project) and draw(seed, "vnfm", project, number) < character.probability:
+                row = replace(row, behaviour=character.behaviour)
+                break
+        rows.append(row)
+    return rows
+
+
+def _document(campaign: Campaign) -> str:
+    """The campaign on simulated nodes, with the release that these know."""
+    document = json.loads(campaign.model_dump_json(by_alias=True, exclude_unset=True))
+    document |= {"apiVersion": "escalator/v1", "kind": "Campaign"}
+    document["spec"]["release"] = RELEASE.id
+    document["spec"]["node"] = {**document["spec"].get("node", {}), "driver": "simulated"}
+    return json.dumps(document)
+
+
+def _outcome_of_nothing(why: str) -> Outcome:
+    return Outcome(
+        state="not smooth", reason=why, duration_s=0.0, upgraded=0, rolled_back=0, failed=0, skipped=0, moves=0,
+        windows=(), interruptions={}, groups={}, violations=(),
+    )  # fmt: skip
+
+
+async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, began: float) -> Outcome:
+    name = campaign.metadata.name
+    view = await made.campaigns.show(name)
+    ended = view.row.ended_at or made.ctx.clock.now()
+    count = Counter(task.state for task in view.tasks)
+    interruptions, groups = _impacts(made.world, ended)
+    resting = view.row.state in RESTING
+    return Outcome(
+        state=view.row.state.value if resting else "does not end",
+        reason=view.row.reason,
+        duration_s=round(ended - began, 3),
+        upgraded=count[TaskState.DONE],
+        rolled_back=count[TaskState.ROLLED_BACK],
+        failed=count[TaskState.FAILED],
+        skipped=count[TaskState.SKIPPED],
+        moves=len([row for row in await made.store.admission.impacts(name) if row.target is not None]),
+        windows=_windows(campaign, began, [t.updated_at for t in view.tasks if t.state is TaskState.DONE]),
+        interruptions=interruptions,
+        groups=groups,
+        violations=tuple(await _violations(made, inventory)),
+    )
+
+
+def _windows(campaign: Campaign, began: float, ends: list[float]) -> tuple[int, ...]:
+    """Nodes that came back in each window; one number without windows."""
+    left, found = sorted(ends), []
+    for _, closes in openings(campaign.spec, began):
+        inside = sum(end <= closes for end in left)
+        found.append(inside)
+        left = left[inside:]
+        if not left:
+            break
+    return tuple(found)
+
+
+def _impacts(world: World, until: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds of impact per instance, and seconds with at least one member impacted per group."""
+    total: defaultdict[str, float] = defaultdict(float)
+    since: dict[str, float] = {}
+    active: defaultdict[str, set[str]] = defaultdict(set)
+    group_since: dict[str, float] = {}
+    group_total: defaultdict[str, float] = defaultdict(float)
+    for entry in world.audit.history("impact-start", "impact-end"):
+        instance, begins = entry.instance or "", entry.what == "impact-start"
+        if begins:
+            since.setdefault(instance, entry.at)
+        elif instance in since:
+            total[instance] += entry.at - since.pop(instance)
+        for group in filter(None, entry.detail.split(",")):
+            if begins and not active[group]:
+                group_since[group] = entry.at
+            active[group].add(instance) if begins else active[group].discard(instance)
+            if not begins and not active[group] and group in group_since:
+                group_total[group] += entry.at - group_since.pop(group)
+    for instance, at in since.items():
+        total[instance] += until - at
+    for group, at in group_since.items():
+        group_total[group] += until - at
+    return dict(total), dict(group_total)
+
+
+async def _violations(made: Simulation, inventory: Inventory) -> list[str]:
+    """What must not have happened, by the world's own word."""
+    found = [f"{incident.what}: {incident.message}" for incident in made.world.audit.incidents]
+    peaks = made.world.audit.group_peaks()
+    for group in inventory.groups:
+        limit = group.limit(len(inventory.members.get(group.id, ())))
+        if peaks.get(group.id, 0) > limit:
+            found.append(f"group {group.id}: {peaks[group.id]} impacted at once, the limit is {limit}")
+    reported = {row.node for row in await made.store.restorations.open()}
+    was_out = {node.id for node in inventory.nodes if node.maintenance or node.state == "down"}
+    now_out = {node.id for node in made.world.inventory().nodes if node.maintenance}
+    found += [f"node {node} is left in maintenance and not reported" for node in sorted(now_out - was_out - reported)]
+    return found
+
+
+def summary(outcomes: list[Outcome]) -> dict[str, Any]:
+    """Many runs in numbers."""
+    over = [seconds for outcome in outcomes for seconds in outcome.interruptions.values()]
+    worst: Counter[str] = Counter()
+    for outcome in outcomes:
+        for group, seconds in outcome.groups.items():
+            worst[group] = max(worst[group], round(seconds))
+    nights = max((len(outcome.windows) for outcome in outcomes), default=0)
+    return {
+        "runs": len(outcomes),
+        "completed": sum(o.state == "completed" and o.upgraded > 0 for o in outcomes),
+        "states": dict(Counter(outcome.state for outcome in outcomes)),
+        "reasons": sorted({outcome.reason for outcome in outcomes if outcome.reason})[:10],
+        "duration_s": _spread([o.duration_s for o in outcomes]),
+        "nodes": {
+            word: _spread([getattr(o, word) for o in outcomes]) for word in ("upgraded", "rolled_back", "failed", "skipped")
+        },
+        "nodes_per_window": [_spread([o.windows[n] if n < len(o.windows) else 0 for o in outcomes]) for n in range(nights)],
+        "moves": _spread([o.moves for o in outcomes]),
+        "interruption_s": _spread(over),
+        "groups_hit_longest_s": dict(worst.most_common(10)),
+        "violations": sorted({violation for outcome in outcomes for violation in outcome.violations})[:50],
+    }
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    """P50, P90 and the largest; nothing but zeros for no values."""
+    row = sorted(values)
+    if not row:
+        return {"p50": 0.0, "p90": 0.0, "max": 0.0}
+    return {
+        word: round(row[min(len(row) - 1, int(share * len(row)))], 3)
+        for word, share in (("p50", 0.5), ("p90", 0.9), ("max", 1.0))
+    }
