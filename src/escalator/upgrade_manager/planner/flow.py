@@ -77,9 +77,9 @@ class Flow:
         return self._events[0][0] if self._events else inf
 
     def advance(self, now: float) -> tuple[list[int], bool]:
-        """Let everything happen until then: the nodes that come back, and whether a move has ended."""
+        """Let everything happen until then: the nodes that come back, and whether a node got what it takes until its turn."""
         back: list[int] = []
-        moved = False
+        arrived = False
         while self._events and self._events[0][0] <= now + SLACK:
             at = self._events[0][0]
             asking: dict[int, None] = {}
@@ -87,7 +87,7 @@ class Flow:
                 _, kind, _, node, placed = heapq.heappop(self._events)
                 if kind == MOVE_ENDS and placed is not None:
                     self._move_ends(node, placed, at, asking)
-                    moved = True
+                    arrived |= placed.extra
                 elif kind == UPGRADE_ENDS:
                     self._upgrade_ends(node, at)
                     back.append(node)
@@ -100,7 +100,7 @@ class Flow:
                 if node in self._drains:
                     self._go(self._drains[node], at)
             self._refill(at)
-        return back, moved
+        return back, arrived
 
     def stays_from(self, node: int, guests: Sequence[Guest], now: float) -> float:
         """When the groups of what stays on the node let it be upgraded, as far as it is known now."""

@@ -62,11 +62,11 @@ class Search:
                     break
                 continue
             now = following
-            back, moved = self._flow.advance(now)
+            back, arrived = self._flow.advance(now)
             for node in back:
                 self._come_back(node)
             soon = self._take_soon()
-            changed |= soon or bool(back) or (moved and bool(self._extra))
+            changed |= soon or arrived or bool(back)
             if (changed and now >= looked + self._policy.batch_s) or now >= wake - SLACK:
                 wake, changed, looked = self._start_all(now), False, now
         self._flow.advance(inf)
