@@ -67,9 +67,12 @@ async def retry_failed(sim: Simulation) -> None:
         assert row is not None
         if row.state is CampaignState.SUSPENDED:
             sim.world.faults.clear()
-            for task in await sim.store.tasks.list("c"):
-                if task.state in (TaskState.ROLLED_BACK, TaskState.FAILED):
-                    await sim.campaigns.retry("c", task.node)
+            failed = [t for t in await sim.store.tasks.list("c") if t.state in (TaskState.ROLLED_BACK, TaskState.FAILED)]
+            for task in failed:
+                await sim.campaigns.retry("c", task.node)
+            if not failed:
+                # The crash came in the middle of the retry: the node waits for its turn, and the campaign for a person.
+                await sim.campaigns.resume("c")
         await sim.ctx.clock.sleep(60.0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from escalator.model.progress import NodeTask, TaskState
 from escalator.upgrade_manager.engine.admission import SpreadLimit
@@ -61,7 +61,9 @@ class Board:
     def put(self, task: NodeTask) -> None:
         """Take in a task as it is now."""
         node = task.node
-        if self.tasks.get(node) is task:
+        # How a node came where it is stands in storage: of thousands that are through, their ladders would be most of the memory.
+        task = replace(task, ladder=())
+        if self.tasks.get(node) == task:
             return
         self.tasks[node] = task
         self.failed.pop(node, None)
