@@ -17,7 +17,7 @@ from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.doors import Door, latest
 from escalator.upgrade_manager.planner.turns import Placed, Rules, Timed, Turn
 
-MOVE_ENDS, UPGRADE_ENDS, SOON, WAKE = range(4)
+MOVE_ENDS, UPGRADE_ENDS, WAKE = range(3)
 
 
 @dataclass(slots=True)
@@ -38,11 +38,8 @@ class Drain:
 class Flow:
     """Turns that have begun and not ended, and the events to come."""
 
-    def __init__(self, cloud: Cloud, rules: Rules, ahead_s: float = 0.0) -> None:
-        self._cloud, self._rules, self._ahead_s = cloud, rules, ahead_s
-        self.soon: list[int] = []
-        """Nodes that come back within `ahead_s` and were not seen yet."""
-        self._back_s: dict[int, float] = {}
+    def __init__(self, cloud: Cloud, rules: Rules) -> None:
+        self._cloud, self._rules = cloud, rules
         self.doors = [Door(limit) for limit in cloud.limits]
         self.turns: list[Turn] = []
         self.away = 0
@@ -91,8 +88,6 @@ class Flow:
                 elif kind == UPGRADE_ENDS:
                     self._upgrade_ends(node, at)
                     back.append(node)
-                elif kind == SOON:
-                    self.soon.append(node)
                 else:
                     self._wakes.pop(node, None)
                     asking[node] = None
@@ -141,9 +136,6 @@ class Flow:
         if self._incoming[one.target] >= self._rules.per_node:
             self._queued[one.target][drain.node] = None
             return False
-        if self._back_s.get(one.target, 0.0) > now + SLACK:
-            self._wake(drain.node, self._back_s[one.target])
-            return False
         groups = one.guest.groups
         if groups:
             opens = max(self.doors[group].opens(now, drain.node) for group in groups)
@@ -178,9 +170,6 @@ class Flow:
         away = min((move.start_s for move in drain.moves), default=now)
         self.turns.append(Turn(node, tuple(drain.moves), drain.stays, away, now, end, drain.wave))
         self._event(end, UPGRADE_ENDS, node, None)
-        if self._ahead_s:
-            self._back_s[node] = end
-            self._event(max(now, end - self._ahead_s), SOON, node, None)
 
     def _move_ends(self, node: int, one: Placed, at: float, asking: dict[int, None]) -> None:
         self._drains[node].active -= 1

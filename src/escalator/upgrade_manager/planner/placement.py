@@ -23,43 +23,13 @@ def choose_target(instance: Instance, room: Room, upgraded: Sequence[Node], wait
 
     The fullest first keeps whole nodes empty for what does not fit beside others (best fit).
     """
-    targets = _place((instance,), room, upgraded, waiting)
-    if targets is None:
-        return None
-    room.leave(instance, targets[0].node.id, targets[0].cells)
-    return targets[0]
-
-
-def place_together(
-    bundle: Sequence[Instance], room: Room, upgraded: Sequence[Node], waiting: Sequence[Node]
-) -> tuple[Target, ...] | None:
-    """Choose one node that takes all instances of the bundle, by the same order, and occupy it; None when none does."""
-    return _place(bundle, room, upgraded, waiting)
-
-
-def _place(
-    bundle: Sequence[Instance], room: Room, upgraded: Sequence[Node], waiting: Sequence[Node]
-) -> tuple[Target, ...] | None:
     for node in sorted(upgraded, key=lambda n: (-room.fill(n), n.id)):
         # What this campaign upgrades before is not older then, whatever the inventory tells of it now.
-        cells = _all_fit(bundle, node, room, renewed=node.progress != "done")
+        cells = room.fit(instance, node, renewed=node.progress != "done")
         if cells is not None:
-            return tuple(Target(node, used, extra=False) for used in cells)
+            return Target(node, cells, extra=False)
     for node in reversed(waiting):
-        cells = _all_fit(bundle, node, room, renewed=False)
+        cells = room.fit(instance, node)
         if cells is not None:
-            return tuple(Target(node, used, extra=True) for used in cells)
+            return Target(node, cells, extra=True)
     return None
-
-
-def _all_fit(bundle: Sequence[Instance], node: Node, room: Room, *, renewed: bool) -> list[tuple[int, ...]] | None:
-    taken: list[tuple[int, ...]] = []
-    for instance in bundle:
-        cells = room.fit(instance, node, renewed=renewed)
-        if cells is None:
-            for other, used in zip(bundle, taken, strict=False):
-                room.leave(other, node.id, used)
-            return None
-        room.take(instance, node.id, cells)
-        taken.append(cells)
-    return taken

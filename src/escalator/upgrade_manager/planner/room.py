@@ -56,10 +56,6 @@ class Room:
         cells = [cell for cell, capacity in enumerate(target.numa) if self._holds(instance, target.id, cell, capacity)]
         return next(combinations(cells, instance.numa_span), None)
 
-    def policy(self, group: str) -> str:
-        """The placement policy of a group."""
-        return self._inventory.group_by_id[group].policy
-
     def fill(self, node: Node) -> float:
         """How full the node's scarcest resource is, 0 to 1."""
         known = self._fill.get(node.id)

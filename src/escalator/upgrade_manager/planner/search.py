@@ -33,7 +33,7 @@ class Search:
         self._standing = Standing(cloud, rules.max_fill)
         self._new = Space(self._standing, renewed=True)
         self._old: Space | None = None
-        self._flow = Flow(cloud, rules, policy.ahead_s)
+        self._flow = Flow(cloud, rules)
         self._placing = Placing(self._standing, self._new, self._flow.queue, policy.queue_weight)
         self._queue = Queue(cloud, rules, policy, self._guests)
         self._cells: dict[str, tuple[int, ...]] = {}
@@ -65,31 +65,17 @@ class Search:
             back, arrived = self._flow.advance(now)
             for node in back:
                 self._come_back(node)
-            soon = self._take_soon()
-            changed |= soon or arrived or bool(back)
+            changed |= arrived or bool(back)
             if (changed and now >= looked + self._policy.batch_s) or now >= wake - SLACK:
                 wake, changed, looked = self._start_all(now), False, now
         self._flow.advance(inf)
         return Found(self._flow.turns, dict(self._waiting), self._extra)
 
-    def _take_soon(self) -> bool:
-        """Nodes that come back shortly may be named as targets from now on."""
-        soon = self._flow.soon
-        for node in soon:
-            if node not in self._new:
-                self._new.add(node)
-        found = bool(soon)
-        soon.clear()
-        if found:
-            self._placing.refreshed()
-        return found
-
     def _come_back(self, node: int) -> None:
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             out.subtract(domain.of[node])
         self._level = max(self._level, self._wave[node])
-        if node not in self._new:
-            self._new.add(node)
+        self._new.add(node)
         self._empty += not self._standing.count[node]
         self._placing.refreshed()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf
 
 from escalator.upgrade_manager.planner.cloud import Guest
 from escalator.upgrade_manager.planner.windows import Windows
@@ -98,8 +97,6 @@ class Policy:
     """Nodes without room that are looked at before the rest of the queue waits for more."""
     batch_s: float = 0.0
     """Ends of upgrades so close together are seen as one."""
-    ahead_s: float = 0.0
-    """How long before a node comes back others may begin to leave theirs for it; what goes to it waits until it is there."""
     fixed: tuple[int, ...] = ()
     """An order of one's own, instead of the one that `order` names."""
     shuffle: int = 0
@@ -123,6 +120,3 @@ class Found:
     def worth(self) -> tuple[int, float, int]:
         """For comparing: fewer nodes left, then sooner, then fewer moves."""
         return (len(self.left), self.end_s, sum(len(turn.moves) for turn in self.turns))
-
-
-NEVER = inf
