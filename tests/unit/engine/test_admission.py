@@ -8,7 +8,7 @@ import pytest
 
 from escalator.model.campaign import Migration
 from escalator.storage.port import ImpactRow, NodeSlot
-from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, NodeDoor, keys_of
+from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, NodeDoor, SpreadLimit, keys_of
 
 NOW = 1000.0
 
@@ -39,6 +39,25 @@ def test_a_node_is_admitted_while_fewer_than_the_limit_are_out(
     assert (refusal is None) is admitted
     if refusal is not None:
         assert f"max_unavailable is {limit}" in refusal
+
+
+RACKS = SpreadLimit("rack", 1, {"a": ("r1",), "b": ("r1",), "c": ("r2",)})
+
+
+@pytest.mark.parametrize(
+    ("slots", "unavailable", "admitted"), [(["b"], [], False), ([], ["b"], False), (["c"], [], True), (["a"], [], True)]
+)
+def test_a_spread_rule_holds_a_node_back_and_not_every_other(slots: list[str], unavailable: list[str], admitted: bool) -> None:
+    door = NodeDoor(3, unavailable, "a", (RACKS,))
+    refusal = door([slot(name) for name in slots])
+    assert refusal == (None if admitted else "1 nodes of rack r1 are out of service, waves.spread allows 1")
+    assert not door.full
+
+
+def test_a_door_that_is_full_is_so_for_every_node() -> None:
+    door = NodeDoor(1, [], "a")
+    assert door([slot("b")]) is not None
+    assert door.full
 
 
 def row(name: str, **more: Any) -> ImpactRow:
