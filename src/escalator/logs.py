@@ -22,7 +22,7 @@ REDACTED = "[redacted]"
 MAX_DEPTH = 8
 """What is nested deeper is not written: no line of ours nests more than three levels."""
 
-QUIET = ("sqlalchemy", "aiosqlite", "uvicorn.access", "httpx", "httpcore", "keystoneauth", "urllib3")
+QUIET = ("sqlalchemy", "uvicorn.access", "httpx", "httpcore", "keystoneauth", "urllib3")
 """Libraries whose lines below a warning carry statements, values and addresses (reply addresses are secrets): they stay
 quiet even when debugging."""
 _OWN_HANDLERS = ("dbos", "uvicorn", "uvicorn.error", "uvicorn.access", "alembic")

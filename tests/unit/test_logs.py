@@ -100,7 +100,7 @@ def test_libraries_speak_in_the_same_form_from_a_warning_on(stream: io.StringIO,
 
 def test_debugging_shows_more_of_libraries_but_not_what_carries_secrets(stream: io.StringIO) -> None:
     configure_logs(Log(level="debug"), stream)
-    for name in ("asyncssh", "sqlalchemy.engine", "aiosqlite", "uvicorn.access", "httpx"):
+    for name in ("asyncssh", "sqlalchemy.engine", "uvicorn.access", "httpx"):
         logging.getLogger(name).info("said by %s", name)
         logging.getLogger(name).debug("detail")
     assert [line["logger"] for line in lines(stream)] == ["asyncssh"]

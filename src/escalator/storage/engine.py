@@ -1,22 +1,23 @@
 """The database: connections, transactions, and what happens when it does not answer.
 
-A unit of work is an ordinary function on a connection. It runs in one transaction, is repeated when that is known to be
-harmless (nothing of it was stored), and its commit is never repeated: after a failed commit nobody knows what stands.
+A unit of work is an ordinary function on a connection. It runs in one transaction in a thread of the database, is
+repeated when that is known to be harmless (nothing of it was stored), and its commit is never repeated: after a failed
+commit nobody knows what stands.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
@@ -28,6 +29,8 @@ PAUSES_S = (0.0, 0.1, 0.5)
 are the caller's to judge."""
 BUSY_TIMEOUT_S = 20.0
 """How long another writer may hold the database. Our transactions take milliseconds; a backup may take seconds."""
+SQLITE_READERS = 3
+POSTGRESQL_CONNECTIONS = 10
 IDLE_TRANSACTION_S = 60
 """After this time the server takes locks away from a replica that stopped in the middle of a transaction."""
 _PASSING_STATES = {"40001", "40P01"}
@@ -49,32 +52,43 @@ _TAKE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCKS_OF_ESCALATOR}, :lock)")
 
 
 class Database:
-    """Runs units of work, each in one transaction. All raise TemporaryError when the database does not answer."""
+    """Runs units of work, each in one transaction. All raise TemporaryError when the database does not answer.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    `threads` is how many units of work run at once. A unit whose caller is cancelled still runs to its end.
+    """
+
+    def __init__(self, engine: sa.Engine, threads: int) -> None:
         self._engine = engine
+        self._readers = ThreadPoolExecutor(threads, thread_name_prefix="database")
         # SQLite has one writer. Queueing here is fair and costs nothing; SQLite's own waiting polls.
-        self._writer = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+        one_writer = engine.dialect.name == "sqlite"
+        self._writers = ThreadPoolExecutor(1, thread_name_prefix="database-writer") if one_writer else self._readers
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run a unit of work that changes nothing."""
-        return await self._retry(work, None, nullcontext(), commit=False)
+        return await self._retry(work, None, self._readers, commit=False)
 
     async def write(self, work: Callable[[sa.Connection], T], lock: Lock | None = None) -> T:
         """Run a unit of work and commit it. Name a lock when it reads before it writes."""
-        return await self._retry(work, lock, self._writer or nullcontext(), commit=True)
+        return await self._retry(work, lock, self._writers, commit=True)
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._engine.dispose()
+        """Let what is under way end, and close all connections."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._readers.shutdown()
+        self._writers.shutdown()
+        self._engine.dispose()
 
     async def _retry(
-        self, work: Callable[[sa.Connection], T], lock: Lock | None, turn: AbstractAsyncContextManager[Any], *, commit: bool
+        self, work: Callable[[sa.Connection], T], lock: Lock | None, threads: ThreadPoolExecutor, *, commit: bool
     ) -> T:
+        loop = asyncio.get_running_loop()
         for pause in (*PAUSES_S, None):
             try:
-                async with turn:
-                    return await self._once(work, lock, commit=commit)
+                # A whole transaction in one visit to its thread: each change of threads costs as much as a statement.
+                return await loop.run_in_executor(threads, partial(self._once, work, lock, commit=commit))
             except (OperationalError, InterfaceError) as error:
                 if pause is None or not _passing(error):
                     raise unavailable(error) from error
@@ -87,12 +101,12 @@ class Database:
             await asyncio.sleep(pause)
         raise AssertionError  # the last pause is None
 
-    async def _once(self, work: Callable[[sa.Connection], T], lock: Lock | None, *, commit: bool) -> T:
-        async with self._engine.connect() as connection:
-            result = await connection.run_sync(_locked, work, lock)
+    def _once(self, work: Callable[[sa.Connection], T], lock: Lock | None, *, commit: bool) -> T:
+        with self._engine.connect() as connection:
+            result = _locked(connection, work, lock)
             if commit:
                 try:
-                    await connection.commit()
+                    connection.commit()
                 except DBAPIError as error:
                     raise unavailable(error) from error
             return result
@@ -128,20 +142,20 @@ def unavailable(error: Exception) -> TemporaryError:
 
 def sqlite_database(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
     """Return the database in a file, which is made when it is not there."""
-    engine = create_async_engine(
-        sa.URL.create("sqlite+aiosqlite", database=str(file)),
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(file)),
         # With IMMEDIATE the driver begins at the first change, taking the right to write at once: no upgrade of a
         # read lock that another writer could refuse.
         connect_args={"isolation_level": "IMMEDIATE", "timeout": busy_timeout_s},
-        pool_size=4,
+        pool_size=1 + SQLITE_READERS,
         max_overflow=0,
         hide_parameters=True,
     )
-    sa.event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-    return Database(engine)
+    sa.event.listen(engine, "connect", _set_up_sqlite)
+    return Database(engine, SQLITE_READERS)
 
 
-def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the adapted driver connection has no public type
+def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
     cursor = connection.cursor()
     for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
@@ -150,7 +164,7 @@ def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the ad
 
 def postgresql_database(url: str, schema: str) -> Database:
     """Return the database at a URL, with our tables in a schema of their own."""
-    engine = create_async_engine(
+    engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         isolation_level="READ COMMITTED",  # the locks above rely on each statement seeing what is committed
         connect_args={
@@ -158,8 +172,8 @@ def postgresql_database(url: str, schema: str) -> Database:
             "connect_timeout": 10,
             "options": f"-csearch_path={schema} -cidle_in_transaction_session_timeout={IDLE_TRANSACTION_S}s",
         },
-        pool_size=5,
-        max_overflow=5,
+        pool_size=POSTGRESQL_CONNECTIONS,
+        max_overflow=0,
         hide_parameters=True,
     )
-    return Database(engine)
+    return Database(engine, POSTGRESQL_CONNECTIONS)

@@ -182,8 +182,8 @@ class Tasks(Protocol):
         """The latest attempt."""
         ...
 
-    async def list(self, campaign: str) -> Sequence[NodeTask]:
-        """The latest attempt of each node, in order of wave and node."""
+    async def list(self, campaign: str, *, ladders: bool = True) -> Sequence[NodeTask]:
+        """The latest attempt of each node, in order of wave and node; without their ladders there is much less to read."""
         ...
 
     async def memo(self, task_id: str) -> Mapping[str, Any]:
@@ -237,8 +237,8 @@ class Restorations(Protocol):
         """Mark as put back; nothing happens when it is not open."""
         ...
 
-    async def open(self) -> Sequence[Restoration]:
-        """What is not put back yet, oldest first."""
+    async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
+        """What is not put back yet, oldest first: of everything, of a campaign, or of one of its nodes."""
         ...
 
 

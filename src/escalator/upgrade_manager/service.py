@@ -248,7 +248,7 @@ class CampaignService:
 
     async def _accept(self, name: str) -> None:
         """What failed so far, and hosts that are down for no reason of ours, are known to a person from now on."""
-        tasks = await self._ctx.store.tasks.list(name)
+        tasks = await self._ctx.store.tasks.list(name, ladders=False)
         await self._ctx.store.tasks.remember(name, "accepted", sorted(t.id for t in tasks if t.state in FAILURES))
         await self._ctx.store.tasks.remember(name, "known_down", sorted(await self._ctx.cloud.unavailable()))
 
@@ -262,7 +262,7 @@ class CampaignService:
     async def _wake_held(self, name: str) -> None:
         """Nodes that wait at a gate look again at once."""
         row = await self._row(name)
-        for task in await self._ctx.store.tasks.list(name):
+        for task in await self._ctx.store.tasks.list(name, ladders=False):
             if task.state in (TaskState.HELD, TaskState.RUNNING):
                 key = f"{task.id}/control/{row.revision}"
                 await self._ctx.launcher.send(task.id, "control", {"state": row.state.value}, key=key)

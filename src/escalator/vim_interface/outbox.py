@@ -134,7 +134,9 @@ class Outbox:
         for campaign in await self._store.campaigns.list():
             if campaign.state in _ENDED_CAMPAIGNS:
                 continue
-            running = {task.id for task in await self._store.tasks.list(campaign.name) if task.state not in _ENDED_TASKS}
+            running = {
+                task.id for task in await self._store.tasks.list(campaign.name, ladders=False) if task.state not in _ENDED_TASKS
+            }
             asked = {notice.task for notice in await self._notices.list(campaign.name, _RECENT) if notice.task is not None}
             found |= {task for task in asked if task.partition("~")[0] in running}
         return found

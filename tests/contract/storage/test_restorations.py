@@ -38,3 +38,16 @@ async def test_what_is_open_is_listed_oldest_first(store: Store) -> None:
     for row_id, created_at in (("b", 2.0), ("c", 1.0), ("a", 2.0)):
         await store.restorations.add(restoration(row_id, created_at=created_at))
     assert [row.id for row in await store.restorations.open()] == ["c", "a", "b"]
+
+
+async def test_what_is_open_is_listed_by_campaign_and_node(store: Store) -> None:
+    rows = [
+        restoration("r1", campaign="c1", node="cn-1"),
+        restoration("r2", campaign="c1", node="cn-2"),
+        restoration("r3", campaign="c2", node="cn-1"),
+    ]
+    for row in rows:
+        await store.restorations.add(row)
+    assert await store.restorations.open("c1") == rows[:2]
+    assert await store.restorations.open("c1", "cn-1") == rows[:1]
+    assert await store.restorations.open("c3") == []

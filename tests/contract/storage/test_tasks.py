@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -37,6 +38,11 @@ async def test_tasks_are_listed_in_order_of_wave_and_node(store: Store) -> None:
         await store.tasks.put(task(node, wave=wave))
     await store.tasks.put(task("n9", campaign="c2"))
     assert [found.node for found in await store.tasks.list("c1")] == ["n2", "n3", "n1", "n0"]
+
+
+async def test_tasks_can_be_listed_without_their_ladders(store: Store) -> None:
+    await store.tasks.put(FULL_TASK)
+    assert await store.tasks.list("c1", ladders=False) == [replace(FULL_TASK, ladder=())]
 
 
 async def test_the_events_of_a_task_stand_in_the_history(store: Store) -> None:

@@ -30,6 +30,7 @@ class MemoryRestorations:
         if row is not None:
             self._done[row_id] = replace(row, restored_at=at)
 
-    async def open(self) -> Sequence[Restoration]:
-        """Return what is not put back yet, oldest first."""
-        return sorted(self._open.values(), key=lambda row: (row.created_at, row.id))
+    async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
+        """Return what is not put back yet, oldest first: of everything, of a campaign, or of one of its nodes."""
+        rows = [row for row in self._open.values() if campaign in (None, row.campaign) and node in (None, row.node)]
+        return sorted(rows, key=lambda row: (row.created_at, row.id))

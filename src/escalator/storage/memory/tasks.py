@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from escalator.model.progress import Event, NodeTask
@@ -29,9 +30,11 @@ class MemoryTasks:
         attempts = self._attempts.get(campaign, {}).get(node)
         return attempts[max(attempts)] if attempts else None
 
-    async def list(self, campaign: str) -> Sequence[NodeTask]:
-        """Return the latest attempt of each node, in order of wave and node."""
-        latest = (attempts[max(attempts)] for attempts in self._attempts.get(campaign, {}).values())
+    async def list(self, campaign: str, *, ladders: bool = True) -> Sequence[NodeTask]:
+        """Return the latest attempt of each node, in order of wave and node; without their ladders if so asked."""
+        latest = [attempts[max(attempts)] for attempts in self._attempts.get(campaign, {}).values()]
+        if not ladders:
+            latest = [replace(task, ladder=()) for task in latest]
         return sorted(latest, key=lambda task: (task.wave, task.node))
 
     async def memo(self, task_id: str) -> Mapping[str, Any]:

@@ -32,6 +32,8 @@ _ADD = Upsert(
 _GET = sa.select(table).where(table.c.id == sa.bindparam("id"))
 _DONE = table.update().where(table.c.id == sa.bindparam("key"), table.c.restored_at.is_(None))
 _OPEN = sa.select(table).where(table.c.restored_at.is_(None)).order_by(table.c.created_at, table.c.id)
+_OPEN_OF_CAMPAIGN = _OPEN.where(table.c.campaign == sa.bindparam("campaign"))
+_OPEN_OF_NODE = _OPEN_OF_CAMPAIGN.where(table.c.node == sa.bindparam("node"))
 
 
 class SqlRestorations:
@@ -55,9 +57,12 @@ class SqlRestorations:
         values = {"key": row_id, "restored_at": at}
         await self._database.write(lambda connection: connection.execute(_DONE, values).close())
 
-    async def open(self) -> Sequence[Restoration]:
-        """Return what is not put back yet, oldest first."""
-        return await self._database.read(lambda connection: [_restoration(row) for row in connection.execute(_OPEN)])
+    async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
+        """Return what is not put back yet, oldest first: of everything, of a campaign, or of one of its nodes."""
+        query = _OPEN if campaign is None else _OPEN_OF_CAMPAIGN if node is None else _OPEN_OF_NODE
+        values = {"campaign": campaign, "node": node}
+        rows = await self._database.read(lambda connection: connection.execute(query, values).all())
+        return [_restoration(row) for row in rows]
 
 
 def _values(row: Restoration) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ _LIST = (
     .where(tasks.c.campaign == sa.bindparam("campaign"), tasks.c.attempt == _LATEST)
     .order_by(tasks.c.wave, tasks.c.node)
 )
+_LIST_BRIEF = _LIST.with_only_columns(*(column for column in tasks.c if column.name != "ladder_json"))
 _MEMO = sa.select(memos.c.key, memos.c.value_json).where(memos.c.task == sa.bindparam("task"))
 _REMEMBER = insert_or_replace(memos)
 _REMEMBER_ONCE = insert_or_keep(memos)
@@ -61,10 +62,12 @@ class SqlTasks:
         row = await self._database.read(lambda connection: connection.execute(_GET, values).one_or_none())
         return None if row is None else _task(row)
 
-    async def list(self, campaign: str) -> Sequence[NodeTask]:
-        """Return the latest attempt of each node, in order of wave and node."""
-        rows = await self._database.read(lambda connection: connection.execute(_LIST, {"campaign": campaign}).all())
-        return [_task(row) for row in rows]
+    async def list(self, campaign: str, *, ladders: bool = True) -> Sequence[NodeTask]:
+        """Return the latest attempt of each node, in order of wave and node; without their ladders if so asked."""
+        query = _LIST if ladders else _LIST_BRIEF
+        values = {"campaign": campaign}
+        # Row by row: of thousands of nodes the texts of all ladders would be more than the tasks themselves.
+        return await self._database.read(lambda connection: [_task(row) for row in connection.execute(query, values)])
 
     async def memo(self, task_id: str) -> Mapping[str, Any]:
         """Return what the steps of the task have written down so far."""
@@ -104,6 +107,6 @@ def _values(task: NodeTask) -> Mapping[str, Any]:
 
 def _task(row: sa.Row[Any]) -> NodeTask:
     values = row._asdict()
-    ladder = tuple(Condition(Rung(rung), *rest) for rung, *rest in json.loads(values.pop("ladder_json")))
+    ladder = tuple(Condition(Rung(rung), *rest) for rung, *rest in json.loads(values.pop("ladder_json", "[]")))
     state = TaskState(values.pop("state"))
     return NodeTask(**values, ladder=ladder, state=state)

@@ -19,7 +19,7 @@ async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequ
     Only for nodes whose turn is over: while it lasts, its steps put back what they changed. Raises TemporaryError when
     the cloud does not answer.
     """
-    rows = [r for r in await ctx.store.restorations.open() if r.campaign == campaign and node in (None, r.node)]
+    rows = await ctx.store.restorations.open(campaign, node)
     left = [row for row in rows if not await _is_back(ctx, row)]
     for row in rows:
         if row not in left:

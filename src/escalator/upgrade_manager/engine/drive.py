@@ -90,7 +90,7 @@ async def _refresh(ctx: Context, name: str, board: Board, changed: frozenset[str
             if task is not None:
                 board.put(task)
     else:
-        for task in await ctx.store.tasks.list(name):
+        for task in await ctx.store.tasks.list(name, ladders=False):
             board.put(task)
 
 

@@ -93,8 +93,8 @@ class Job:
 
     async def changes(self, kind: str) -> list[Restoration]:
         """Changes of that kind by this task, or an earlier attempt at this node, that are not put back yet."""
-        rows = await self.ctx.store.restorations.open()
-        return [r for r in rows if r.kind == kind and r.node == self.node and r.campaign == self.ref.campaign]
+        rows = await self.ctx.store.restorations.open(self.ref.campaign, self.node)
+        return [row for row in rows if row.kind == kind]
 
     async def put_back(self, row: Restoration) -> None:
         """Take a change from the sheet: it is put back."""

@@ -104,7 +104,8 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
 
 async def _end_impacts(ctx: Context, ref: TaskRef, now: float) -> None:
     """End this node's impacts. An instance that could not be started again stays impacted: its group has one less to give."""
-    stopped = {stay_of(row) for row in await ctx.store.restorations.open() if row.kind == STOPPED}
+    rows = await ctx.store.restorations.open(ref.campaign, ref.node)
+    stopped = {stay_of(row) for row in rows if row.kind == STOPPED}
     for row in await ctx.store.admission.impacts(ref.campaign):
         if row.node == ref.node and row.ended_at is None and row.id not in stopped:
             await ctx.store.admission.end_impact(row.id, now)

@@ -36,7 +36,7 @@ async def local_targets(job: Job, instance: Instance, tried: set[str]) -> str | 
     current = inventory.instance_by_id.get(instance.id)
     if current is None:
         return None
-    tasks = {task.node: task for task in await job.ctx.store.tasks.list(job.ref.campaign)}
+    tasks = {task.node: task for task in await job.ctx.store.tasks.list(job.ref.campaign, ladders=False)}
     busy = {slot.node for slot in await job.ctx.store.admission.node_slots()}
     usable = [n for n in inventory.nodes if _usable(n, job) and n.id not in busy | tried]
     upgraded = [n for n in usable if (n.id in tasks and tasks[n.id].state is TaskState.DONE) or n.progress == "done"]
