@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil, floor, inf
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
-from escalator.upgrade_manager.planner.turns import Rules
+from escalator.upgrade_manager.planner.turns import Midway, Rules
+from escalator.upgrade_manager.planner.windows import Windows
 
 MAX_CYCLES = 10_000
 
@@ -39,6 +41,36 @@ def makespan(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> dict[str, floa
         "window": _window(cloud, nodes, rules),
     }
     return {name: round(seconds, 6) for name, seconds in found.items() if seconds > 0}
+
+
+def remaining(cloud: Cloud, nodes: Sequence[int], rules: Rules, midway: Midway) -> dict[str, float]:
+    """Each bound on the makespan by name in the middle of a campaign: from `rules.at_s`, as if what is under way ended then.
+
+    Windows are left out of it: how much of the open one is left is not known here.
+    """
+    if not midway.begun and not rules.at_s:
+        return makespan(cloud, nodes, rules)
+    under_way = {begun.node for begun in midway.begun}
+    done = list(cloud.done)
+    for node in under_way:
+        done[node] = True
+    limits = [replace(limit, lead_s=max(0.0, limit.lead_s - rules.at_s)) for limit in cloud.limits]
+    eased = replace(cloud, done=done, used=_without_leaving(cloud, under_way), limits=limits)
+    rest = [node for node in nodes if node not in under_way]
+    found = makespan(eased, rest, replace(rules, windows=Windows()))
+    return {name: round(rules.at_s + seconds, 6) for name, seconds in found.items()}
+
+
+def _without_leaving(cloud: Cloud, nodes: set[int]) -> list[list[float]]:
+    """What is used in each cell once everything has left these nodes that leaves them: less than it can come to."""
+    used = [list(row) for row in cloud.used]
+    for node in nodes:
+        for guest in cloud.guests[node]:
+            if guest.leaves:
+                for entry in guest.instance.cells:
+                    for resource, amount in guest.shape.demand:
+                        used[cloud.cells[node][entry]][resource] -= amount
+    return used
 
 
 def _drain_s(cloud: Cloud, node: int, rules: Rules) -> float:

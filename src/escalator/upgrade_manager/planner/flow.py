@@ -15,7 +15,7 @@ from math import inf
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.doors import Door, latest
-from escalator.upgrade_manager.planner.turns import Placed, Rules, Timed, Turn
+from escalator.upgrade_manager.planner.turns import Begun, Midway, Placed, Rules, Timed, Turn
 
 MOVE_ENDS, UPGRADE_ENDS, WAKE = range(3)
 
@@ -32,17 +32,19 @@ class Drain:
     wave: int
     active: int = 0
     upgrading: bool = False
+    since_s: float = inf
+    """When the node's turn began, if that is not told by its first move."""
     moves: list[Timed] = field(default_factory=list)
 
 
 class Flow:
     """Turns that have begun and not ended, and the events to come."""
 
-    def __init__(self, cloud: Cloud, rules: Rules) -> None:
+    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway) -> None:
         self._cloud, self._rules = cloud, rules
-        self.doors = [Door(limit) for limit in cloud.limits]
+        self.doors = [Door(limit, last_s=midway.ended.get(group, -inf)) for group, limit in enumerate(cloud.limits)]
         self.turns: list[Turn] = []
-        self.away = 0
+        self.away = len(midway.begun)
         """Nodes that are out of service."""
         self.arriving: Counter[int] = Counter()
         """Instances on their way to each node."""
@@ -56,15 +58,34 @@ class Flow:
         self._for_total: dict[int, None] = {}
         self._wakes: dict[int, float] = {}
 
-    def begin(self, node: int, placed: Sequence[Placed], stays: tuple[Guest, ...], wave: int, now: float) -> None:
-        """The node's turn begins."""
+    def resume(self, begun: Begun, placed: Sequence[Placed], stays: tuple[Guest, ...], now: float) -> None:
+        """A turn goes on that began before: its moves under way end when they would, `placed` is what has still to leave."""
+        self.away -= 1
+        if begun.start_s is None:
+            self.begin(begun.node, placed, stays, begun.wave, now, begun)
+            return
+        counts = Counter(group for guest in stays if guest.kind != "offline" for group in guest.groups)
+        drain = self._drains[begun.node] = Drain(begun.node, [], stays, dict(counts), begun.wave, upgrading=True)
+        self.away += 1
+        end = max(now, begun.start_s + self._cloud.upgrade_s[begun.node])
+        self._upgrade_runs(drain, begun.away_s, begun.start_s, end)
+
+    def begin(
+        self, node: int, placed: Sequence[Placed], stays: tuple[Guest, ...], wave: int, now: float, begun: Begun | None = None
+    ) -> None:
+        """The node's turn begins, or goes on as `begun` says."""
         counts = Counter(group for guest in stays if guest.kind != "offline" for group in guest.groups)
         pending = sorted(placed, key=lambda p: (-p.guest.lasts_s, p.guest.instance.id))
         drain = self._drains[node] = Drain(node, pending, stays, dict(counts), wave)
         self.away += 1
         for one in placed:
             self.arriving[one.target] += 1
-        if pending:
+        if begun is not None:
+            drain.since_s = begun.away_s
+            for move in begun.running:
+                self.arriving[move.placed.target] += 1
+                self._move_runs(drain, move)
+        if pending or drain.active:
             for group, number in counts.items():
                 self.doors[group].kept[node] = number
         self._go(drain, now)
@@ -145,15 +166,18 @@ class Flow:
         elif now < self._rules.lead_s - SLACK:
             self._ask_again(drain.node, (), self._rules.lead_s)
             return False
-        end = now + one.guest.lasts_s
-        for group in groups:
-            self.doors[group].enter(end)
+        self._move_runs(drain, Timed(one, now, now + one.guest.lasts_s))
+        return True
+
+    def _move_runs(self, drain: Drain, move: Timed) -> None:
+        one = move.placed
+        for group in one.guest.groups:
+            self.doors[group].enter(move.end_s)
         drain.active += 1
-        drain.moves.append(Timed(one, now, end))
+        drain.moves.append(move)
         self._moves += 1
         self._incoming[one.target] += 1
-        self._event(end, MOVE_ENDS, drain.node, one)
-        return True
+        self._event(move.end_s, MOVE_ENDS, drain.node, one)
 
     def _upgrade_begins(self, drain: Drain, now: float) -> None:
         node = drain.node
@@ -162,14 +186,16 @@ class Flow:
         if opens > now + SLACK:
             self._ask_again(node, tuple(drain.counts), opens)
             return
-        drain.upgrading = True
-        end = now + self._cloud.upgrade_s[node]
-        for group, number in drain.counts.items():
-            self.doors[group].kept.pop(node, None)
-            self.doors[group].enter(end, number)
         away = min((move.start_s for move in drain.moves), default=now)
-        self.turns.append(Turn(node, tuple(drain.moves), drain.stays, away, now, end, drain.wave))
-        self._event(end, UPGRADE_ENDS, node, None)
+        self._upgrade_runs(drain, min(away, drain.since_s), now, now + self._cloud.upgrade_s[node])
+
+    def _upgrade_runs(self, drain: Drain, away: float, start: float, end: float) -> None:
+        drain.upgrading = True
+        for group, number in drain.counts.items():
+            self.doors[group].kept.pop(drain.node, None)
+            self.doors[group].enter(end, number)
+        self.turns.append(Turn(drain.node, tuple(drain.moves), drain.stays, away, start, end, drain.wave))
+        self._event(end, UPGRADE_ENDS, drain.node, None)
 
     def _move_ends(self, node: int, one: Placed, at: float, asking: dict[int, None]) -> None:
         self._drains[node].active -= 1

@@ -15,21 +15,32 @@ from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
 from escalator.upgrade_manager.planner.policies import best_of
+from escalator.upgrade_manager.planner.progress import Progress, midway_of
 from escalator.upgrade_manager.planner.remedies import spare_hosts
 from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of
 from escalator.upgrade_manager.planner.rules import rules_of
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
-from escalator.upgrade_manager.planner.turns import Found, NotYet, Rules
+from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Rules
+
+BEGINNING = Progress()
+NO_WIDTH = "no room under max_unavailable"
 
 
 def make_plan(
-    campaign: Campaign, inventory: Inventory, managed: Collection[str] = frozenset(), now_s: float | None = None
+    campaign: Campaign,
+    inventory: Inventory,
+    managed: Collection[str] = frozenset(),
+    now_s: float | None = None,
+    progress: Progress = BEGINNING,
 ) -> Plan:
     """Plan the campaign on the inventory; `managed` holds the ids of instances that have a VNF manager.
 
-    `now_s` (Unix seconds) tells which maintenance window comes first; without it a week begins on a Monday. A plan that
-    is not smooth is returned all the same, with its feasible part and the reason for each node left out. The plan has no
-    id yet: `Plan.sealed` gives it one.
+    `now_s` (Unix seconds) is when the campaign starts, or did: it tells which maintenance window comes first; without it a
+    week begins on a Monday. A plan that is not smooth is returned all the same, with its feasible part and the reason for
+    each node left out. The plan has no id yet: `Plan.sealed` gives it one.
+
+    In the middle of a campaign, `progress` tells where it stands. The plan then counts from the same zero, begins nothing
+    before `progress.at_s`, repeats what is under way with its real times, and keeps what it can of its parent.
     """
     scope = select(campaign, inventory)
     actions = _actions(campaign, inventory, scope, managed)
@@ -37,22 +48,22 @@ def make_plan(
     blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id not in stuck], actions)
     free = [node for node in scope.eligible if node.id not in stuck and node.id not in blocked]
     cloud = build(campaign, inventory, actions, free, _targets(scope, stuck, blocked))
-    rules = rules_of(campaign, inventory, scope, cloud, now_s)
-    found = best_of(cloud, rules) if rules.width > 0 else Found([], {n: NotYet(inf, _no_width(rules)) for n in _todo(cloud)})
+    midway = midway_of(cloud, inventory, progress)
+    rules = rules_of(campaign, inventory, scope, cloud, now_s, progress.at_s)
+    if rules.width > 0 or midway.begun:
+        found = best_of(cloud, rules, midway)
+    else:
+        found = Found([], {n: NotYet(inf, NO_WIDTH) for n in _todo(cloud)})
     unplaced = c.unplaced(cloud, found)
     checks = (
         *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
         c.group_condition(blocked),
-        c.capacity_condition(unplaced, spare_hosts(cloud, rules, found)),
+        c.capacity_condition(unplaced, spare_hosts(cloud, rules, found, midway)),
         *c.other_conditions(cloud, rules, found),
     )
     left = {**scope.left_out, **{n.id: "already upgraded" for n in scope.upgraded}, **stuck, **blocked}
     left |= {cloud.nodes[number].id: c.reason(cloud, wait) for number, wait in found.left.items()}
-    return _report(cloud, rules, found, checks, left)
-
-
-def _no_width(rules: Rules) -> str:
-    return "no room under max_unavailable" if rules.width <= 0 else ""
+    return _report(cloud, rules, found, checks, left, midway)
 
 
 def _todo(cloud: Cloud) -> list[int]:
@@ -92,9 +103,11 @@ def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: M
     )
 
 
-def _report(cloud: Cloud, rules: Rules, found: Found, checks: tuple[Condition, ...], left: Mapping[str, str]) -> Plan:
+def _report(
+    cloud: Cloud, rules: Rules, found: Found, checks: tuple[Condition, ...], left: Mapping[str, str], midway: Midway
+) -> Plan:
     planned = [turn.node for turn in found.turns]
-    parts = lower.makespan(cloud, planned, rules)
+    parts = lower.remaining(cloud, planned, rules, midway)
     upgrades, moves = upgrades_of(cloud, rules, found), moves_of(cloud, found)
     binding = max(parts, key=lambda name: parts[name], default=None)
     return Plan(

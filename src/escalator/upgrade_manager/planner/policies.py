@@ -8,8 +8,8 @@ from math import inf
 from escalator.upgrade_manager.planner import bounds
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
 from escalator.upgrade_manager.planner.queue import LIVELY
-from escalator.upgrade_manager.planner.search import Search
-from escalator.upgrade_manager.planner.turns import Found, NotYet, Policy, Rules, Turn
+from escalator.upgrade_manager.planner.search import START, Search
+from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Policy, Rules, Turn
 
 GOOD_ENOUGH = 1.005
 """A plan this near to the lower bound is not searched any further."""
@@ -23,31 +23,61 @@ BATCH_S = 30.0
 WEIGHT = 0.02
 SPARE_S = (0.0, 0.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)
 """What every node with departures is given beside its own lateness, run after run, until no turn passes its window."""
+LATER = 0.1
+"""Share of the time left by which a repaired plan may end later than one made anew, or than the plan so far."""
 TRIES = 1500
 """Nodes times runs of the search that are spent on one plan of a smaller cloud."""
 MOST_TRIES = 150
 
 
-def best_of(cloud: Cloud, rules: Rules) -> Found:
-    """The best of what the policies find."""
+def best_of(cloud: Cloud, rules: Rules, midway: Midway = START) -> Found:
+    """The best of what the policies find.
+
+    In the middle of a campaign the plan so far is repaired first: same order, same targets wherever they still hold. Only
+    where that leaves nodes out, or ends much later, everything that has not begun is planned anew.
+    """
+    repaired = (
+        _in_time(cloud, rules, Policy(fixed=midway.order, queue_weight=WEIGHT), midway, keep=True) if midway.order else None
+    )
+    if repaired is not None and not repaired.left and repaired.end_s <= _patience_s(rules, midway):
+        return repaired
+    found = _anew(cloud, rules, midway)
+    return repaired if repaired is not None and not _much_better(rules, found, repaired) else found
+
+
+def _patience_s(rules: Rules, midway: Midway) -> float:
+    """Until when a repaired plan may last before it is worth to plan anew."""
+    return rules.at_s + (1.0 + LATER) * max(0.0, midway.end_s - rules.at_s)
+
+
+def _much_better(rules: Rules, found: Found, repaired: Found) -> bool:
+    """Whether a new plan is worth that everybody learns it anew."""
+    if len(found.left) != len(repaired.left):
+        return len(found.left) < len(repaired.left)
+    return found.end_s - rules.at_s < (repaired.end_s - rules.at_s) / (1.0 + LATER)
+
+
+def _anew(cloud: Cloud, rules: Rules, midway: Midway) -> Found:
     todo = [node for node, ready in enumerate(cloud.ready) if ready]
     bound = max(bounds.makespan(cloud, todo, rules).values(), default=0.0)
     best: Found | None = None
     for policy in _policies(cloud, len(todo)):
-        found = _in_time(cloud, rules, policy)
+        found = _in_time(cloud, rules, policy, midway)
         if best is None or found.worth() < best.worth():
             best = found
-        if not best.left and best.end_s <= bound * GOOD_ENOUGH:
+        if not best.left and best.end_s <= rules.at_s + bound * GOOD_ENOUGH:
             break
     return best if best is not None else Found([], {})
 
 
-def _in_time(cloud: Cloud, rules: Rules, policy: Policy) -> Found:
+def _in_time(cloud: Cloud, rules: Rules, policy: Policy, midway: Midway, *, keep: bool = False) -> Found:
     """A run in which every turn ends in its window: nodes whose departures took longer than was thought are given more."""
     slow: dict[int, float] = {}
     for spare_s in SPARE_S:
-        found = Search(cloud, rules, policy, slow).run()
-        late = {turn.node: over for turn in found.turns if (over := _over(rules, turn)) > SLACK}
+        found = Search(cloud, rules, policy, slow, midway, keep=keep).run()
+        # What has begun lies where it lies.
+        fresh = [turn for turn in found.turns if turn.away_s >= rules.at_s - SLACK]
+        late = {turn.node: over for turn in fresh if (over := _over(rules, turn)) > SLACK}
         if not late:
             return found
         for node in range(len(cloud.nodes)):

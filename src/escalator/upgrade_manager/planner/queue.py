@@ -51,7 +51,7 @@ class Queue:
         chains = {node: self._chain(node) * self._swing[node] for node in waiting}
         if self._by_chain:
             return sorted(waiting, key=lambda node: (-chains[node], self._sizes[node], node))
-        pressing = PRESSING * max([self._work / self._rules.width, *chains.values()])
+        pressing = PRESSING * max([self._work / max(1, self._rules.width), *chains.values()])
         return sorted(
             waiting, key=lambda node: (chains[node] < pressing, self._sizes[node] * self._swing[node], -chains[node], node)
         )

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.conditions import shape
-from escalator.upgrade_manager.planner.search import Search
-from escalator.upgrade_manager.planner.turns import Found, Policy, Rules
+from escalator.upgrade_manager.planner.search import START, Search
+from escalator.upgrade_manager.planner.turns import Found, Midway, Policy, Rules
 
 LARGEST = 1500
 """Nodes up to which spare hosts are tried out; beyond, one is named without proof."""
@@ -17,7 +17,7 @@ MOST_HOSTS = 64
 PROBE = Policy("size", queue_weight=0.02)
 
 
-def spare_hosts(cloud: Cloud, rules: Rules, found: Found) -> str:
+def spare_hosts(cloud: Cloud, rules: Rules, found: Found, midway: Midway = START) -> str:
     """The remedy for what found no room; empty when everything did."""
     lacking = {number: wait.lacking for number, wait in found.left.items() if wait.lacking is not None}
     if not lacking:
@@ -27,7 +27,7 @@ def spare_hosts(cloud: Cloud, rules: Rules, found: Found) -> str:
     room = " + ".join(_amounts(cloud, cell) for cell in cloud.cells[model])
     what = f"like {cloud.nodes[model].id} ({room})" if room else "of the same kind"
     need = f"for {len(lacking)} nodes; the largest instances need {shape(cloud, guests)}"
-    count = _fewest(cloud, rules, model) if len(cloud.nodes) <= LARGEST else None
+    count = _fewest(cloud, rules, model, midway) if len(cloud.nodes) <= LARGEST else None
     if count is not None:
         return f"add {count} empty host{'s' * (count > 1)} {what}, already upgraded, {need}"
     if len(cloud.nodes) > LARGEST:
@@ -47,25 +47,25 @@ def _amounts(cloud: Cloud, cell: int) -> str:
     return ", ".join(f"{name} {amount:g}" for name, amount in rows if amount)
 
 
-def _fewest(cloud: Cloud, rules: Rules, model: int) -> int | None:
+def _fewest(cloud: Cloud, rules: Rules, model: int, midway: Midway) -> int | None:
     """Fewest spare hosts with which every node gets its turn: doubled until it is enough, then halved in between."""
     enough = 1
-    while not _complete(cloud, rules, model, enough):
+    while not _complete(cloud, rules, model, enough, midway):
         enough *= 2
         if enough > MOST_HOSTS:
             return None
     too_few = enough // 2
     while enough - too_few > 1:
         middle = (enough + too_few) // 2
-        if _complete(cloud, rules, model, middle):
+        if _complete(cloud, rules, model, middle, midway):
             enough = middle
         else:
             too_few = middle
     return enough
 
 
-def _complete(cloud: Cloud, rules: Rules, model: int, count: int) -> bool:
-    left = Search(_with_spares(cloud, model, count), rules, PROBE).run().left
+def _complete(cloud: Cloud, rules: Rules, model: int, count: int, midway: Midway) -> bool:
+    left = Search(_with_spares(cloud, model, count), rules, PROBE, midway=midway).run().left
     return not any(wait.lacking is not None for wait in left.values())
 
 

@@ -9,18 +9,20 @@ from escalator.model.campaign import Campaign, Spread
 from escalator.model.inventory import Inventory
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.nights import lengths
-from escalator.upgrade_manager.planner.scope import ScopedNodes
+from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes
 from escalator.upgrade_manager.planner.turns import Domain, Rules
 from escalator.upgrade_manager.planner.windows import Windows
 
 
-def rules_of(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, cloud: Cloud, now_s: float | None) -> Rules:
-    """What the search has to hold to."""
+def rules_of(
+    campaign: Campaign, inventory: Inventory, scope: ScopedNodes, cloud: Cloud, now_s: float | None, at_s: float = 0.0
+) -> Rules:
+    """What the search has to hold to. A turn under way that is out of the picture takes its place among them all the same."""
     spec = campaign.spec
     estimates, waves = spec.estimates, spec.waves
     longest = max((cloud.upgrade_s[n] for n, ready in enumerate(cloud.ready) if ready), default=estimates.upgrade_s)
     return Rules(
-        width=waves.limit(scope.count) - scope.unavailable,
+        width=waves.limit(scope.count) - scope.unavailable - _unseen(scope, cloud),
         per_node=spec.migration.per_node,
         total=spec.migration.total,
         lead_s=spec.workloads.notify.lead_time_s,
@@ -29,9 +31,15 @@ def rules_of(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, cloud
         reserve=waves.reserve_hosts,
         domains=tuple(_domain(rule, campaign, inventory, cloud) for rule in waves.spread),
         windows=Windows(lengths(spec, now_s)),
+        at_s=at_s,
         p90=estimates.p90 if spec.windows or spec.not_after else 1.0,
         rollback_s=(longest if estimates.rollback_s is None else estimates.rollback_s) if spec.windows or spec.not_after else 0.0,
     )
+
+
+def _unseen(scope: ScopedNodes, cloud: Cloud) -> int:
+    known = {node.id for node in cloud.nodes}
+    return sum(node.progress in UNDER_WAY and node.id not in known for node in scope.eligible)
 
 
 def _extra_moves(cloud: Cloud, share: float) -> int:

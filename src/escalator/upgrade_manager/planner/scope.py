@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
 
+UNDER_WAY = ("upgrading", "draining")
+"""Values of a node's `progress` whose turn has begun and not ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScopedNodes:
@@ -32,7 +35,8 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
     for node in inventory.nodes:
         if not campaign.spec.scope.includes(node):
             continue
-        unavailable += node.state == "down" or node.maintenance
+        # A node whose turn has begun is out of service for our own reason, and is counted with the turns.
+        unavailable += node.progress not in UNDER_WAY and (node.state == "down" or node.maintenance)
         reason = unavailable_reason(node)
         if reason is not None:
             left_out[node.id] = reason
@@ -44,7 +48,9 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
 
 
 def unavailable_reason(node: Node) -> str | None:
-    """Why the node can neither be upgraded nor be a target; None when it can."""
+    """Why the node can neither be upgraded nor be a target; None when it can, or is about to be."""
+    if node.progress in UNDER_WAY:
+        return None
     if node.state == "down":
         return "its compute service is down"
     if node.maintenance:

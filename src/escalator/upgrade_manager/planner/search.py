@@ -16,34 +16,56 @@ from escalator.upgrade_manager.planner.flow import Flow
 from escalator.upgrade_manager.planner.placing import Placing
 from escalator.upgrade_manager.planner.queue import Queue
 from escalator.upgrade_manager.planner.space import Space, Standing
-from escalator.upgrade_manager.planner.turns import Found, NotYet, Placed, Policy, Rules
+from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Placed, Policy, Rules
 
 UNSTICK_TRIES = 50
 """Nodes that are looked at for moves beyond one per instance before the search gives up."""
+START = Midway()
 IDLE_SHARE = 0.05
 """Share of an upgrade's time that an emptied node may wait for the groups of what stays on it; else it begins later."""
 
 
 class Search:
-    """One run with one policy. `slow`: seconds that single nodes need more of their window than their moves tell."""
+    """One run with one policy. `slow`: seconds that single nodes need more of their window than their moves tell.
 
-    def __init__(self, cloud: Cloud, rules: Rules, policy: Policy, slow: Mapping[int, float] | None = None) -> None:
+    With `keep`, instances go where the plan so far wants them, and a node waits until it can be so.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        rules: Rules,
+        policy: Policy,
+        slow: Mapping[int, float] | None = None,
+        midway: Midway = START,
+        *,
+        keep: bool = False,
+    ) -> None:
         self._cloud, self._rules, self._policy, self._slow = cloud, rules, policy, slow or {}
+        self._midway = midway
         self._guests = [list(guests) for guests in cloud.guests]
         self._standing = Standing(cloud, rules.max_fill)
         self._new = Space(self._standing, renewed=True)
         self._old: Space | None = None
-        self._flow = Flow(cloud, rules)
+        self._flow = Flow(cloud, rules, midway)
         self._placing = Placing(self._standing, self._new, self._flow.queue, policy.queue_weight)
+        self._placing.kept = midway.kept if keep else {}
+        self._draining = {begun.node: begun for begun in midway.begun}
+        """Turns that were under way at the start and for which the rest of the instances has no place yet."""
         self._queue = Queue(cloud, rules, policy, self._guests)
         self._cells: dict[str, tuple[int, ...]] = {}
         """Cells of instances that were moved to a node that has its turn later."""
         self._waiting: dict[int, NotYet] = {n: NotYet(rules.at_s, "") for n in range(len(cloud.nodes)) if cloud.ready[n]}
         self._out: list[Counter[str]] = [Counter(domain.down) for domain in rules.domains]
-        self._level = 0
+        for domain, out in zip(rules.domains, self._out, strict=True):
+            for begun in midway.begun:
+                out.update(domain.of[begun.node])
+        self._level = midway.level
         self._wave = [0] * len(cloud.nodes)
         self._extra = 0
-        self._empty = sum(not self._standing.count[n] for n in range(len(cloud.nodes)))
+        self._lacking: dict[int, Guest] = {}
+        """An instance without a place, per node that is emptied."""
+        self._empty = sum(not self._standing.count[n] for n in range(len(cloud.nodes)) if n not in self._draining)
 
     def run(self) -> Found:
         """Every node's turn, and the nodes that got none."""
@@ -51,14 +73,19 @@ class Search:
             if done:
                 self._new.add(node)
         now = looked = self._rules.at_s
+        self._take_up(now)
         wake = self._start_all(now, seeds=self._policy.seeds, patient=True)
         changed = False
-        while self._waiting:
+        while self._waiting or self._draining:
             following = min(self._flow.next_s(), wake)
             if following == inf:
-                begun = len(self._waiting)
+                begun = len(self._waiting) + len(self._draining)
                 wake, changed = self._start_all(now, patient=True), False
-                if len(self._waiting) == begun and wake == inf and not self._unstick(now):
+                stopped = len(self._waiting) + len(self._draining) == begun and wake == inf
+                if stopped and self._placing.kept:
+                    # What the plan so far wants cannot be: from here on it is as good as any other.
+                    self._placing.kept = {}
+                elif stopped and not self._unstick(now):
                     break
                 continue
             now = following
@@ -69,7 +96,37 @@ class Search:
             if (changed and now >= looked + self._policy.batch_s) or now >= wake - SLACK:
                 wake, changed, looked = self._start_all(now), False, now
         self._flow.advance(inf)
-        return Found(self._flow.turns, dict(self._waiting), self._extra)
+        left = dict(self._waiting) | {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
+        return Found(self._flow.turns, left, self._extra)
+
+    # -- turns that were under way at the start
+
+    def _take_up(self, now: float) -> None:
+        """Go on with what is under way: its moves end where they go; what else leaves gets its place before anything begins."""
+        for begun in self._draining.values():
+            for move in begun.running:
+                one = move.placed
+                self._empty -= not self._standing.count[one.target] and one.target not in self._draining
+                (self._new if one.target in self._new else self._standing).take(one.guest, one.target, one.cells)
+                self._arrives(one)
+            self._wave[begun.node] = begun.wave
+        for node in list(self._draining):
+            self._go_on(node, now)
+
+    def _go_on(self, node: int, now: float) -> None:
+        begun = self._draining[node]
+        under_way = {move.placed.guest.instance.id for move in begun.running}
+        leaving = [guest for guest in self._guests[node] if guest.leaves and guest.instance.id not in under_way]
+        placed = self._placing.all_of(leaving)
+        if isinstance(placed, Guest):
+            self._lacking[node] = placed
+            return
+        del self._draining[node]
+        self._empty -= self._first_ones(placed)
+        for one in (*placed, *(move.placed for move in begun.running)):
+            self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
+        self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
+        self._flow.resume(begun, placed, tuple(self._guests[node]), now)
 
     def _come_back(self, node: int) -> None:
         for domain, out in zip(self._rules.domains, self._out, strict=True):
@@ -86,6 +143,8 @@ class Search:
         patience = inf if patient else self._policy.patience
         without_room = begun = 0
         wake = inf
+        for node in list(self._draining):
+            self._go_on(node, now)
         for node in self._queue.order(self._waiting):
             if self._flow.away >= self._rules.width or without_room > patience:
                 break
@@ -110,7 +169,7 @@ class Search:
         """Begin the node's turn now; else when it may be tried again, and why."""
         guests = self._guests[node]
         leaving = [guest for guest in guests if guest.leaves]
-        held = self._held_back(node, leaving, now)
+        held = self._held_back(node, leaving, now) or self._kept_back(leaving, now)
         if held is not None:
             return held
         if not extras and (hopeless := self._placing.hopeless(leaving)) is not None:
@@ -152,6 +211,14 @@ class Search:
             return NotYet(self._rules.lead_s - drain_s, "no impact is allowed before the lead time")
         return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0))
 
+    def _kept_back(self, leaving: list[Guest], now: float) -> NotYet | None:
+        """Whether the plan so far wants one of them on a node that is not upgraded yet, and will be."""
+        for guest in leaving:
+            kept = self._placing.kept.get(guest.instance.id)
+            if kept is not None and kept[0] not in self._new:
+                return NotYet(now, f"{self._cloud.nodes[kept[0]].id} is upgraded first", guest)
+        return None
+
     def _too_late(self, now: float, end: float, more_s: float) -> NotYet | None:
         windows = self._rules.windows
         if windows.open:
@@ -191,17 +258,21 @@ class Search:
         self._empty -= self._first_ones(placed) + (not self._guests[node])
         for one in placed:
             self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
-            if one.extra:
-                self._extra += 1
-                self._guests[one.target].append(one.guest)
-                self._cells[one.guest.instance.id] = one.cells
-                self._queue.changed(one.target)
+            self._arrives(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         del self._waiting[node]
         self._wave[node] = self._level + 1
         self._flow.begin(node, placed, tuple(self._guests[node]), self._level + 1, now)
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             out.update(domain.of[node])
+
+    def _arrives(self, one: Placed) -> None:
+        """What goes to a node that has its turn later leaves it again then."""
+        if one.extra:
+            self._extra += 1
+            self._guests[one.target].append(one.guest)
+            self._cells[one.guest.instance.id] = one.cells
+            self._queue.changed(one.target)
 
     def _cells_of(self, guest: Guest, node: int) -> tuple[int, ...]:
         cells = self._cells.get(guest.instance.id)

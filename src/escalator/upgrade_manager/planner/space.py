@@ -100,6 +100,15 @@ class Space:
                     for cell in cells:
                         self._offer(shape, heap, cell)
 
+    def takes(self, guest: Guest, node: int, cells: tuple[int, ...]) -> bool:
+        """Whether the instance may go to these cells of the node."""
+        return (
+            node in self._nodes
+            and self._may_go(guest.shape, node)
+            and all(self._standing.fits(guest.shape, cell) for cell in cells)
+            and self._standing.may_join(guest, node, soft=False)
+        )
+
     def places(self, guest: Guest, most: int, *, soft: bool) -> list[tuple[int, tuple[int, ...]]]:
         """At most so many nodes that can take the instance, with the cells it would use, the tightest first."""
         shape, standing, key = guest.shape, self._standing, self._cloud.key

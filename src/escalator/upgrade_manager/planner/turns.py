@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from escalator.upgrade_manager.planner.cloud import Guest
@@ -101,6 +101,34 @@ class Policy:
     """An order of one's own, instead of the one that `order` names."""
     shuffle: int = 0
     """Seed of a small disorder in the queue; 0 for none. Several of these find what one order misses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A turn that is under way: with `start_s` its upgrade runs, else instances still leave; `running` are their moves."""
+
+    node: int
+    away_s: float
+    start_s: float | None
+    wave: int
+    running: tuple[Timed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Midway:
+    """The middle of a campaign that a search starts from. The default is the beginning of one."""
+
+    begun: tuple[Begun, ...] = ()
+    kept: Mapping[str, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    """Node and cells that the plan so far gives to instances, by their id."""
+    order: tuple[int, ...] = ()
+    """Nodes that wait, in the order of the plan so far; empty without one."""
+    ended: Mapping[int, float] = field(default_factory=dict)
+    """When the last impact of each group ended."""
+    level: int = 0
+    """The last wave that is through."""
+    end_s: float = 0.0
+    """End of the plan so far."""
 
 
 @dataclass(slots=True)

@@ -9,15 +9,18 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
-from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.make import BEGINNING, make_plan
+from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.verify.check import verify
 
 TOLD = 5
 
 
-def verified_plan(campaign: Campaign, inventory: Inventory, managed: Collection[str], now_s: float | None) -> Plan:
+def verified_plan(
+    campaign: Campaign, inventory: Inventory, managed: Collection[str], now_s: float | None, progress: Progress = BEGINNING
+) -> Plan:
     """As `make_plan`. Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule."""
-    plan = make_plan(campaign, inventory, managed, now_s)
+    plan = make_plan(campaign, inventory, managed, now_s, progress)
     found = verify(campaign, inventory, plan, managed, now_s)
     if found:
         said = "; ".join(f"{violation.code.value} {violation.message}" for violation in found[:TOLD])

@@ -25,7 +25,7 @@ def check_limits(replay: Replay) -> Iterator[Violation]:
     lead = replay.campaign.spec.workloads.notify.lead_time_s
     spans: defaultdict[str, list[Span]] = defaultdict(list)
     for start, end, name in _impacts(replay):
-        if start < lead - NEAR_S:
+        if replay.plan.at_s - NEAR_S <= start < lead - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before the campaign's lead time"
             yield Violation(code=Code.PLN_V_LEAD, instance=name, time_s=start, message=message)
         for group in replay.inventory.instance_by_id[name].groups:
@@ -47,6 +47,9 @@ def _limit(replay: Replay, group: Group, rows: list[Span]) -> Iterator[Violation
             yield wrong(code=Code.PLN_V_LEAD, message=message)
         while active and active[0] <= start + NEAR_S:
             last = max(last, heapq.heappop(active))
+        if start < replay.plan.at_s - NEAR_S:
+            heapq.heappush(active, end)  # under way when the plan was made
+            continue
         if start - last < group.recovery_s - NEAR_S:
             apart = f"{start - last:g} s after another member of {group.id}"
             message = f"{name} is impacted {apart}, which recovers in {group.recovery_s:g} s"

@@ -35,7 +35,11 @@ def _move(replay: Replay, move: Move) -> Iterator[Violation]:
     instance = replay.instance(move)
     wrong = partial(Violation, instance=move.instance, node=move.origin, time_s=move.start_s)
     lasts_s = replay.campaign.spec.estimates.move_s(instance.memory_gib, move.kind)
-    if abs(move.end_s - move.start_s - lasts_s) > NEAR_S:
+    runs = move.start_s < replay.plan.at_s - NEAR_S
+    if runs and move.origin not in replay.under_way:
+        yield wrong(code=Code.PLN_V_LEAD, message=f"{instance.id} moves before the plan's own start")
+    late = move.end_s < replay.plan.at_s - NEAR_S if runs else abs(move.end_s - move.start_s - lasts_s) > NEAR_S
+    if late:
         message = f"the move of {instance.id} lasts {move.end_s - move.start_s:g} s, the estimate is {lasts_s:g} s"
         yield wrong(code=Code.PLN_V_DURATION, message=message)
     if instance.migration == "none" or (move.kind == "live" and instance.migration == "cold"):
@@ -156,7 +160,8 @@ def check_room(replay: Replay) -> Iterator[Violation]:
         where[instance.id] = cells(move.numa_cell, instance.numa_span)
         for cell in where[instance.id]:
             used[move.target, cell].update(instance.demand)
-            yield from _full(replay, move, cell, used[move.target, cell], fill, at)
+            if at >= replay.plan.at_s - NEAR_S:  # nothing can be done about what runs
+                yield from _full(replay, move, cell, used[move.target, cell], fill, at)
 
 
 def _full(replay: Replay, move: Move, cell: int, used: Counter[str], fill: float, at: float) -> Iterator[Violation]:

@@ -43,6 +43,9 @@ def _upgrade(replay: Replay, upgrade: Upgrade) -> Iterator[Violation]:
         yield Violation(code=Code.PLN_V_STATE, node=node.id, time_s=at, message=f"{node.id} is out of service and upgraded")
     if node.progress == "done":
         yield Violation(code=Code.PLN_V_STATE, node=node.id, time_s=at, message=f"{node.id} is upgraded already")
+    if node.id in replay.under_way:
+        yield from _goes_on(replay, upgrade)
+        return
     lasts_s = replay.campaign.spec.estimates.upgrade_of(node)
     if abs(upgrade.end_s - at - lasts_s) > NEAR_S:
         message = f"the upgrade of {node.id} lasts {upgrade.end_s - at:g} s, the estimate is {lasts_s:g} s"
@@ -52,12 +55,21 @@ def _upgrade(replay: Replay, upgrade: Upgrade) -> Iterator[Violation]:
         yield Violation(code=Code.PLN_V_LEAD, node=node.id, time_s=at, message=message)
 
 
+def _goes_on(replay: Replay, upgrade: Upgrade) -> Iterator[Violation]:
+    """A turn under way ends after the moment of the plan, and what runs began before it."""
+    at_s, progress = replay.plan.at_s, replay.node(upgrade.node).progress
+    fits = upgrade.start_s <= at_s + NEAR_S if progress == "upgrading" else upgrade.start_s >= at_s - NEAR_S
+    if not fits or upgrade.end_s < at_s - NEAR_S:
+        message = f"{upgrade.node} was {progress} at {at_s:g} s, and its row says otherwise"
+        yield Violation(code=Code.PLN_V_STATE, node=upgrade.node, time_s=upgrade.start_s, message=message)
+
+
 def check_away(replay: Replay) -> Iterator[Violation]:
     """Never more nodes out of service than allowed, in all and of each rack, zone or aggregate with a rule."""
     waves = replay.campaign.spec.waves
     most = waves.limit(len(replay.scope)) - len(replay.out & replay.scope)
     spans = [(start, end, node) for node, (start, end) in replay.away.items()]
-    for at, count, node in too_many(spans, most):
+    for at, count, node in _fresh(replay, too_many(spans, most)):
         message = f"{count} nodes are away, and {len(replay.out & replay.scope)} out of service anyway; the limit is exceeded"
         yield Violation(code=Code.PLN_V_UNAVAILABLE, node=node, time_s=at, message=message)
     for rule in waves.spread:
@@ -67,9 +79,14 @@ def check_away(replay: Replay) -> Iterator[Violation]:
             for value in rule.values(replay.node(node)):
                 by_value[value].append((start, end, node))
         for value, there in by_value.items():
-            for at, count, node in too_many(there, rule.max - down[value]):
+            for at, count, node in _fresh(replay, too_many(there, rule.max - down[value])):
                 message = f"{count} nodes of {rule.by} {value} are away, the limit is {rule.max}"
                 yield Violation(code=Code.PLN_V_UNAVAILABLE, node=node, time_s=at, message=message)
+
+
+def _fresh(replay: Replay, found: Iterator[tuple[float, int, str]]) -> Iterator[tuple[float, int, str]]:
+    """Without what had begun before the plan: nothing can be done about that."""
+    return (row for row in found if row[2] not in replay.under_way)
 
 
 def check_reserve(replay: Replay) -> Iterator[Violation]:
@@ -91,7 +108,7 @@ def check_reserve(replay: Replay) -> Iterator[Violation]:
             away.discard(node)
         elif kind == 2:
             away.add(node)
-        if kind >= 2:
+        if kind >= 2 and at >= replay.plan.at_s - NEAR_S:
             empty = sum(not number and name not in away for name, number in count.items())
             if empty < reserve:
                 message = f"{empty} hosts in service are empty, the reserve is {reserve}"
@@ -141,12 +158,13 @@ def check_windows(replay: Replay, lengths: tuple[float, ...]) -> Iterator[Violat
     if not lengths:
         return
     estimates = replay.campaign.spec.estimates
-    slowest = max((upgrade.end_s - upgrade.start_s for upgrade in replay.upgrades.values()), default=0.0)
+    fresh = {node: span for node, span in replay.away.items() if node not in replay.under_way}
+    slowest = max((replay.upgrades[node].end_s - replay.upgrades[node].start_s for node in fresh), default=0.0)
     rollback_s = slowest if estimates.rollback_s is None else estimates.rollback_s
     starts = [0.0]
     for length in lengths:
         starts.append(starts[-1] + length)
-    for node, (start, end) in replay.away.items():
+    for node, (start, end) in fresh.items():
         number = replay.upgrades[node].window
         closes = starts[number + 1] if number < len(lengths) else -1.0
         needs = start + estimates.p90 * (end - start) + rollback_s

@@ -45,7 +45,16 @@ class Replay:
     @cached_property
     def out(self) -> frozenset[str]:
         """Nodes that are out of service for reasons of their own."""
-        return frozenset(node.id for node in self.inventory.nodes if node.state == "down" or node.maintenance)
+        return frozenset(
+            node.id
+            for node in self.inventory.nodes
+            if (node.state == "down" or node.maintenance) and node.id not in self.under_way
+        )
+
+    @cached_property
+    def under_way(self) -> frozenset[str]:
+        """Nodes whose turn had begun when the plan was made."""
+        return frozenset(node.id for node in self.inventory.nodes if node.progress in ("upgrading", "draining"))
 
     @cached_property
     def upgrades(self) -> dict[str, Upgrade]:
@@ -92,10 +101,13 @@ class Replay:
     @cached_property
     def away(self) -> dict[str, tuple[float, float]]:
         """When each upgraded node is out of service: from its first departure, else its upgrade, to the upgrade's end."""
-        return {
-            node: (min([upgrade.start_s, *(m.start_s for m in self.departures.get(node, ()))]), upgrade.end_s)
-            for node, upgrade in self.upgrades.items()
-        }
+        found = {}
+        for node, upgrade in self.upgrades.items():
+            begins = [upgrade.start_s, *(m.start_s for m in self.departures.get(node, ()))]
+            # Departures that are over are not repeated: the node is away all the same.
+            begins += [self.plan.at_s] if node in self.under_way else []
+            found[node] = (min(begins), upgrade.end_s)
+        return found
 
     def instance(self, move: Move) -> Instance:
         """The instance that moves."""
