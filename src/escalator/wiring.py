@@ -32,6 +32,7 @@ from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
 from escalator.upgrade_manager.engine.node import upgrade_node
+from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
@@ -122,6 +123,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         if world is not None:
             await register_world(world, store)
+        workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         ctx = Context(
             store=store,
             cloud=cloud,
@@ -132,6 +134,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sheet=FileSheet(settings.state / "break-glass.txt"),
             book=Book(store),
             signals=Signals(),
+            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
             pace=_pace(settings),
         )
         ctx.sheet.write(tuple(await store.restorations.open()))
@@ -139,9 +142,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
         group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
-        workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         await _begin_what_runs(store, launcher)
-        campaigns = CampaignService(ctx, lambda: f"plan-{uuid4()}", workers)
+        campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
         yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token)
 

@@ -22,6 +22,7 @@ from escalator.simulation.setup import RELEASE, Simulation, import_release, simu
 from escalator.storage.memory import memory_store
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
+from escalator.upgrade_manager.planner.make import BEGINNING
 from escalator.upgrade_manager.planner.nights import openings
 from escalator.world.records import VnfmRow
 from escalator.world.rules import FaultsSpec
@@ -69,7 +70,11 @@ class Planners(Executor):
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - the base's form
         """Call it now, or give what the same cloud gave before. An error is raised here: who calls, waits for the result."""
         future: Future[Any] = Future()
-        key = args[1].model_dump_json() if len(args) > 1 and isinstance(args[1], Inventory) else ""
+        if args[-1] is not BEGINNING or not isinstance(args[1], Inventory):
+            # The rest of a campaign is another one each time.
+            future.set_result(fn(*args, **kwargs))
+            return future
+        key = args[1].model_dump_json()
         if key not in self.known:
             self.known[key] = fn(*args, **kwargs)
         future.set_result(self.known[key])

@@ -15,6 +15,7 @@ from escalator.model.release import Release
 from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Store
 from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
+from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course
 from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngine
 from escalator.upgrade_manager.engine.sheet import NoSheet
@@ -70,7 +71,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     courses: dict[str, Course] = {}
     engine = MemoryEngine(courses, clock, journal, strict=strict)
     cloud, systems = simulated_drivers(world)
-    tokens = _numbers("simulated-reply")
+    tokens, plans = _numbers("simulated-reply"), _numbers("plan")
     vim = Vim(
         Parts(
             store=store,
@@ -91,15 +92,15 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         sheet=NoSheet(),
         book=Book(store),
         signals=Signals(),
+        planning=Planning(vim, lambda: next(plans), planners),
         pace=pace or Pace(),
     )
     courses.update(courses_of(ctx))
-    plans = _numbers("plan")
     await register_world(world, store)
     outbox = asyncio.create_task(vim.run())
     engine.recover()
     try:
-        yield Simulation(world, store, ctx, engine, CampaignService(ctx, lambda: next(plans), planners), vim)
+        yield Simulation(world, store, ctx, engine, CampaignService(ctx), vim)
     finally:
         await engine.crash()
         outbox.cancel()

@@ -30,7 +30,7 @@ class Drift:
         lost = sorted(set(plan.upgrade_of) - set(child.upgrade_of))
         if lost:
             found.append(f"nodes {', '.join(lost)} would not be upgraded")
-        owners = sorted(_touched(child, now) - _touched(plan, before))
+        owners = sorted(touched(child, now) - touched(plan, before))
         if owners:
             found.append(f"{', '.join(owners)} would be impacted too")
         if len(child.moves) > len(plan.moves):
@@ -73,7 +73,7 @@ def _instance(instance: Instance) -> str:
     return f"on {instance.node}, {instance.state}, migration {instance.migration}{blocked}"
 
 
-def _touched(plan: Plan, inventory: Inventory) -> set[str]:
+def touched(plan: Plan, inventory: Inventory) -> set[str]:
     """Projects and VNFs with an instance that the plan moves or impacts."""
     ids = {m.instance for m in plan.moves} | {i.instance for i in plan.impacts}
     found = set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from escalator.model.campaign import Campaign, load_campaign
@@ -16,14 +14,14 @@ from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow, ReleaseRow
-from escalator.upgrade_manager.drift import Drift, compare
+from escalator.upgrade_manager.drift import compare
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import change
+from escalator.upgrade_manager.engine.replan import APPROVED, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
-from escalator.upgrade_manager.planner.verified import verified_plan
 from escalator.vim_interface.port import Reachability
 
 
@@ -44,10 +42,8 @@ class CampaignView:
 class CampaignService:
     """Everything that people ask of campaigns, plans and nodes."""
 
-    def __init__(self, ctx: Context, new_id: Callable[[], str], workers: Executor | None = None) -> None:
+    def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._new_id = new_id
-        self._workers = workers
 
     async def create(self, document: str | bytes) -> CampaignRow:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
@@ -69,7 +65,7 @@ class CampaignService:
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
         inventory = await self._ctx.cloud.inventory(campaign.spec.migration)
-        plan = await self._make(campaign, inventory, row.plan)
+        plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), row.plan)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
 
     async def start(self, name: str, plan_id: str | None = None, *, accept_drift: bool = False) -> CampaignRow:
@@ -122,6 +118,29 @@ class CampaignService:
         await change(self._ctx, name, expected, CampaignState.ABORTING, None, reason or "aborted by a person")
         await self._wake_held(name)
         return await self._row(name)
+
+    async def replan(self, name: str, *, accept_drift: bool = False, dry_run: bool = False) -> Replan:
+        """Plan the rest of a running campaign anew and follow that plan; what is under way is not touched.
+
+        Raises ConditionsError when it goes beyond what was approved and that is not accepted, ConflictError when the
+        campaign does not run or no node waits. With `dry_run` nothing is changed, whatever it would do.
+        """
+        row = await self._row(name)
+        if row.state not in STATES:
+            raise ConflictError(
+                Code.UPG_STATE, f"Campaign {name} is {row.state.value}.", remedy=f"escalator campaign plan {name}"
+            )
+        made = await replanned(self._ctx, name)
+        if made is None:
+            raise ConflictError(Code.UPG_STATE, f"No node of campaign {name} waits for its turn: there is nothing to plan.")
+        if dry_run or not made.lines:
+            return made
+        if made.beyond and not accept_drift:
+            raise _drifted(made.lines, made.beyond)
+        if accept_drift:
+            await self._ctx.store.tasks.remember(name, APPROVED, made.plan.id)
+        await keep(self._ctx, name, made)
+        return made
 
     async def show(self, name: str) -> CampaignView:
         """The campaign with its nodes, progress, and what can be done next."""
@@ -192,15 +211,6 @@ class CampaignService:
             )
         return task
 
-    async def _make(self, campaign: Campaign, inventory: Inventory, parent: str | None) -> Plan:
-        managed = frozenset(await self._ctx.vim.owners(inventory.instances))
-        arguments = (campaign, inventory, managed, self._ctx.clock.now())
-        if self._workers is None:
-            plan = verified_plan(*arguments)
-        else:
-            plan = await asyncio.get_running_loop().run_in_executor(self._workers, verified_plan, *arguments)
-        return plan.sealed(self._new_id(), parent)
-
     async def _store(self, name: str, plan: Plan, inventory: Inventory, expected: Sequence[CampaignState]) -> Plan:
         row = PlanRow(
             id=plan.id,
@@ -224,10 +234,10 @@ class CampaignService:
         drift = compare(planned_on, now)
         if drift.empty:
             return plan
-        child = await self._make(campaign, now, plan.id)
+        child = await self._ctx.planning.plan(campaign, now, self._ctx.clock.now(), plan.id)
         beyond = drift.beyond(plan, planned_on, child, now)
         if beyond and not accept_drift:
-            raise _drifted(drift, beyond)
+            raise _drifted(drift.lines, beyond)
         _startable(name, campaign, child)
         await self._tell(name, "campaign.drift", "accepted", "; ".join(drift.lines[:20]))
         return await self._store(name, child, now, (CampaignState.PLANNED,))
@@ -239,6 +249,7 @@ class CampaignService:
             task = NodeTask(campaign=name, node=upgrade.node, wave=upgrade.wave, updated_at=now)
             await self._ctx.store.tasks.put(task)
         await self._accept(name)
+        await self._ctx.store.tasks.remember(name, APPROVED, plan.id)
         event = self._event(name, "campaign.start", "running", f"plan {plan.id}, {plan.totals.nodes} nodes")
         row = await self._ctx.store.campaigns.change(
             name, (CampaignState.PLANNED,), (event,), state=CampaignState.RUNNING, cloud=identity.id, plan=plan.id, started_at=now
@@ -334,12 +345,12 @@ def _startable(name: str, campaign: Campaign, plan: Plan) -> None:
         )
 
 
-def _drifted(drift: Drift, beyond: Sequence[str]) -> ConditionsError:
+def _drifted(lines: Sequence[str], beyond: Sequence[str]) -> ConditionsError:
     error = ConditionsError(
         Code.UPG_DRIFT,
-        f"The cloud changed beyond what was approved: {'; '.join(beyond)}. Changes: {'; '.join(drift.lines[:20])}.",
+        f"The cloud changed beyond what was approved: {'; '.join(beyond)}. Changes: {'; '.join(lines[:20])}.",
         remedy="Plan again, or start with --accept-drift.",
-        facts={"drift": list(drift.lines), "beyond": list(beyond)},
+        facts={"drift": list(lines), "beyond": list(beyond)},
     )
     error.exit_code = 4  # type: ignore[misc]  # a person decides: exit 4, not 3
     return error

@@ -31,6 +31,12 @@ class Board:
     def __init__(self, plan: str, order: Mapping[str, frozenset[str]], limits: Limits) -> None:
         self.plan = plan
         self.limits = limits
+        self.disturbed = ""
+        """What happened since the plan was looked at last that may make another one better; empty for nothing."""
+        self.rested = False
+        """Whether the campaign was not running when it was looked at last."""
+        self.closes: float | None = None
+        """End of the maintenance window that was open last, Unix seconds."""
         self.look_s: float | None = None
         """After how long to look again although nothing changes; null = the usual time."""
         self.tasks: dict[str, NodeTask] = {}
@@ -63,8 +69,11 @@ class Board:
         node = task.node
         # How a node came where it is stands in storage: of thousands that are through, their ladders would be most of the memory.
         task = replace(task, ladder=())
-        if self.tasks.get(node) == task:
+        before = self.tasks.get(node)
+        if before == task:
             return
+        if before is not None and before.state is not task.state:
+            self._note(task, before)
         self.tasks[node] = task
         self.failed.pop(node, None)
         if task.state in FAILURES:
@@ -78,6 +87,17 @@ class Board:
         else:
             self._open.add(node)
         self._look(node)
+
+    def _note(self, task: NodeTask, before: NodeTask) -> None:
+        if task.state in (*FAILURES, TaskState.SKIPPED):
+            self.disturbed = f"{task.node} {task.state.value}"
+        elif task.state is TaskState.PENDING and before.state in ENDED:
+            self.disturbed = f"{task.node} tried again"
+
+    @property
+    def waits(self) -> bool:
+        """Whether a node waits for its turn."""
+        return any(self.tasks[node].state is TaskState.PENDING for node in self._open)
 
     def _look(self, node: str) -> None:
         task = self.tasks.get(node)

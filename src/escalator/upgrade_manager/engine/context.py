@@ -20,6 +20,7 @@ from escalator.model.progress import NodeTask, Restoration
 from escalator.model.release import Release
 from escalator.storage.port import Store
 from escalator.system_support.port import SystemSupport
+from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Launcher
 from escalator.vim_interface.port import VimInterface
 
@@ -148,6 +149,7 @@ class Context:
     sheet: Sheet
     book: Book
     signals: Signals
+    planning: Planning
     pace: Pace = Pace()
     tasks: dict[str, NodeTask] = field(default_factory=dict)
     """Node tasks under way in this process: each has one writer, its workflow."""

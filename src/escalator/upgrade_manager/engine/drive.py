@@ -21,6 +21,7 @@ from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.replan import repair, take_up
 from escalator.upgrade_manager.engine.windows import needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
 
@@ -42,7 +43,7 @@ async def drive(ctx: Context, name: str) -> str:
                 return end.value
             look_s = ctx.pace.sweep_s if board.look_s is None else min(board.look_s, ctx.pace.sweep_s)
             changed = await ctx.signals.wait(name, ctx.clock, look_s)
-            await _refresh(ctx, name, board, changed)
+            board = await _follow(ctx, name, board, changed)
             told = ""
         except Exception as error:  # noqa: BLE001 - the worker loop: whatever fails, the campaign must not be left alone
             # A cloud that does not answer, or a person who was quicker: look again soon.
@@ -57,6 +58,10 @@ async def drive(ctx: Context, name: str) -> str:
 async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) -> CampaignState | None:
     """Do what can be done now; the end state once it is reached."""
     state = await ctx.store.campaigns.state(name)
+    if state is not CampaignState.RUNNING:
+        board.rested = True
+    elif board.rested:
+        board.rested, board.disturbed = False, board.disturbed or "a rest of the campaign"
     if state is CampaignState.RUNNING:
         await _run(ctx, name, campaign, board)
     elif state is CampaignState.ABORTING:
@@ -94,6 +99,14 @@ async def _refresh(ctx: Context, name: str, board: Board, changed: frozenset[str
             board.put(task)
 
 
+async def _follow(ctx: Context, name: str, board: Board, changed: frozenset[str]) -> Board | None:
+    """The board as it is now; none when another plan is followed from now on."""
+    if not changed and await take_up(ctx, name):
+        return None
+    await _refresh(ctx, name, board, changed)
+    return board
+
+
 async def _take_up(ctx: Context, board: Board) -> None:
     """Make sure that every node under way has its workflow: a crash may have come between the two."""
     for task in list(board.tasks.values()):
@@ -108,6 +121,8 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         await _complete(ctx, name, board)
         return
     board.look_s = None
+    if await _replan(ctx, name, campaign, board):
+        return
     ready = await _in_window(ctx, name, campaign, board)
     if not ready:
         return
@@ -126,6 +141,19 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
             break
     if refusal is not None and not board.under_way:
         await _no_room(ctx, name, board, refusal)
+
+
+async def _replan(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
+    """Plan the rest anew when something happened, or another maintenance window opens; whether that plan is to be followed."""
+    window = opening(campaign.spec, ctx.clock.now())
+    if window is not None and window[0] <= ctx.clock.now() and board.closes != window[1]:
+        if board.closes is not None:
+            board.disturbed = board.disturbed or "the end of a maintenance window"
+        board.closes = window[1]
+    if not board.disturbed or not board.waits:
+        return False
+    why, board.disturbed = board.disturbed, ""
+    return await repair(ctx, name, why)
 
 
 async def _in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -> Sequence[NodeTask]:

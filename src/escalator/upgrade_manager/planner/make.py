@@ -61,9 +61,14 @@ def make_plan(
         c.capacity_condition(unplaced, spare_hosts(cloud, rules, found, midway)),
         *c.other_conditions(cloud, rules, found),
     )
-    left = {**scope.left_out, **{n.id: "already upgraded" for n in scope.upgraded}, **stuck, **blocked}
+    left = {**scope.left_out, **_told(scope, progress), **{n.id: "already upgraded" for n in scope.upgraded}, **stuck, **blocked}
     left |= {cloud.nodes[number].id: c.reason(cloud, wait) for number, wait in found.left.items()}
     return _report(cloud, rules, found, checks, left, midway)
+
+
+def _told(scope: ScopedNodes, progress: Progress) -> dict[str, str]:
+    """What is known of the nodes left out beyond their state."""
+    return {node: reason for node, reason in progress.reasons.items() if node in scope.left_out}
 
 
 def _todo(cloud: Cloud) -> list[int]:

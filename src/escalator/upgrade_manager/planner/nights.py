@@ -37,6 +37,16 @@ def openings(spec: CampaignSpec, now_s: float) -> Iterator[Span]:
             yield (max(opens, begin), min(closes, end))
 
 
+def worked_s(spec: CampaignSpec, start_s: float, at_s: float) -> float:
+    """Working time from a campaign's start to a later moment (both Unix seconds): what lies inside of its windows."""
+    total = 0.0
+    for opens, closes in islice(openings(spec, start_s), MOST):
+        if opens >= at_s:
+            break
+        total += min(closes, at_s) - opens
+    return total
+
+
 def lengths(spec: CampaignSpec, now_s: float | None) -> Sequence[float]:
     """Lengths of the windows to come; empty when time is open. Without `now_s` the week begins on a Monday."""
     start = now_s if now_s is not None else spec.not_before.timestamp() if spec.not_before else ANY_MONDAY_S

@@ -36,6 +36,8 @@ class Progress:
     """Moves under way, with the times at which they began."""
     ended: Mapping[str, float] = field(default_factory=dict)
     """When the last impact of a group ended: its recovery counts from there."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why nodes that failed did, in words."""
 
 
 def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:

@@ -1,0 +1,36 @@
+"""Making plans while the server does other things: in a worker process where there is one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner.make import BEGINNING
+from escalator.upgrade_manager.planner.progress import Progress
+from escalator.upgrade_manager.planner.verified import verified_plan
+from escalator.vim_interface.port import VimInterface
+
+
+class Planning:
+    """Makes verified plans with an id. Without `workers` they are made in this thread."""
+
+    def __init__(self, vim: VimInterface, new_id: Callable[[], str], workers: Executor | None = None) -> None:
+        self._vim = vim
+        self._new_id = new_id
+        self._workers = workers
+
+    async def plan(
+        self, campaign: Campaign, inventory: Inventory, now_s: float, parent: str | None, progress: Progress = BEGINNING
+    ) -> Plan:
+        """A plan by the rules of `make_plan`. Raises PermanentError (`PLN_VIOLATION`) when the verifier refuses it."""
+        managed = frozenset(await self._vim.owners(inventory.instances))
+        arguments = (campaign, inventory, managed, now_s, progress)
+        if self._workers is None:
+            plan = verified_plan(*arguments)
+        else:
+            plan = await asyncio.get_running_loop().run_in_executor(self._workers, verified_plan, *arguments)
+        return plan.sealed(self._new_id(), parent)

@@ -1,0 +1,164 @@
+"""A new plan for the rest of a running campaign: made, compared with what was approved, and followed from then on.
+
+What is under way goes on by the plan that it began with; only nodes that wait are planned anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import floor
+
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, NotFoundError, TemporaryError
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
+from escalator.storage.port import CampaignRow, PlanRow
+from escalator.upgrade_manager.drift import touched
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.midway import Midway, midway
+from escalator.upgrade_manager.planner.difference import differences
+
+STATES = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
+"""States in which a campaign can get another plan for its rest."""
+APPROVED, NEXT = "approved", "next_plan"
+"""Memos of a campaign: the plan that a person approved last, and the one that is to be followed from now on."""
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Replan:
+    """A plan for the rest, how it differs from the one so far, and what of it goes beyond what was approved."""
+
+    plan: Plan
+    inventory: Inventory
+    lines: Sequence[str]
+    beyond: Sequence[str]
+
+
+async def replanned(ctx: Context, name: str) -> Replan | None:
+    """Plan the rest from the cloud as it is now; None when no node waits. Raises TemporaryError without an answer."""
+    row = await ctx.store.campaigns.get(name)
+    if row is None or row.plan is None:
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} with a plan.")
+    campaign = await ctx.book.campaign(name)
+    parent, _ = await ctx.book.plan(row.plan)
+    now = await midway(ctx, row, campaign.spec, parent)
+    if not any(task.state is TaskState.PENDING for task in now.tasks.values()):
+        return None
+    start = row.started_at if row.started_at is not None else ctx.clock.now()
+    child = await ctx.planning.plan(campaign, now.inventory, start, parent.id, now.progress)
+    lines = differences(parent, child, now.over)
+    return Replan(child, now.inventory, lines, await _beyond(ctx, row, now, child, campaign.spec.waves.max_extra_moves))
+
+
+async def _beyond(ctx: Context, row: CampaignRow, now: Midway, child: Plan, share: float) -> Sequence[str]:
+    """What the child does that the approved plan does not: nodes, projects, VNFs, moves."""
+    memo = await ctx.store.tasks.memo(row.name)
+    approved, before = await ctx.book.plan(str(memo.get(APPROVED) or row.plan))
+    found = []
+    if not child.smooth:
+        failing = "; ".join(condition.message for condition in child.conditions if not condition.ok)
+        found.append(f"the rest would not be smooth: {failing}")
+    more = sorted(child.upgrade_of.keys() - approved.upgrade_of.keys())
+    if more:
+        found.append(f"nodes {', '.join(more)} would be upgraded too")
+    lost = sorted(approved.upgrade_of.keys() - child.upgrade_of.keys() - now.over - set(memo.get("known_down") or ()))
+    if lost:
+        found.append(f"nodes {', '.join(lost)} would not be upgraded")
+    owners = sorted(touched(child, now.inventory) - touched(approved, before))
+    if owners:
+        found.append(f"{', '.join(owners)} would be impacted too")
+    impacts = await ctx.store.admission.impacts(row.name)
+    made = sum(impact.target is not None and impact.ended_at is not None for impact in impacts)
+    allowed = len(approved.moves) + floor(share * len(approved.moves))
+    if made + len(child.moves) > allowed:
+        found.append(f"{made} moves made and {len(child.moves)} to come, {len(approved.moves)} were approved")
+    return found
+
+
+async def keep(ctx: Context, name: str, made: Replan) -> None:
+    """Store the plan and make it the one to be followed next; the drive takes it up."""
+    await ctx.store.campaigns.add_plan(
+        PlanRow(
+            id=made.plan.id,
+            campaign=name,
+            parent=made.plan.parent,
+            digest=made.plan.digest,
+            document=made.plan.model_dump_json(by_alias=True),
+            inventory=made.inventory.model_dump_json(by_alias=True, exclude_defaults=True),
+            created_at=ctx.clock.now(),
+        )
+    )
+    await ctx.store.tasks.remember(name, NEXT, made.plan.id)
+    ctx.signals.wake(name)
+
+
+async def take_up(ctx: Context, name: str) -> bool:
+    """Follow the plan that is kept for it, if there is one; whether there was. Only the drive may: it starts the nodes."""
+    memo = await ctx.store.tasks.memo(name)
+    row = await ctx.store.campaigns.get(name)
+    if row is None or memo.get(NEXT) in (None, row.plan) or row.state not in STATES:
+        return False
+    plan, _ = await ctx.book.plan(str(memo[NEXT]))
+    parent, _ = await ctx.book.plan(str(row.plan))
+    now = ctx.clock.now()
+    reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
+    tasks = {task.node: task for task in await ctx.store.tasks.list(name, ladders=False)}
+    over = [node for node, task in tasks.items() if task.state not in (TaskState.PENDING, TaskState.RUNNING, TaskState.HELD)]
+    for task in tasks.values():
+        if task.state is TaskState.PENDING:
+            await _settle(ctx, task, plan, reasons)
+    for node in sorted(plan.upgrade_of.keys() - tasks.keys()):
+        wave = plan.upgrade_of[node].wave
+        await ctx.store.tasks.put(NodeTask(campaign=name, node=node, wave=wave, updated_at=now))
+    await ctx.store.campaigns.change(name, STATES, (_event(ctx, name, plan, differences(parent, plan, over)),), plan=plan.id)
+    return True
+
+
+async def _settle(ctx: Context, task: NodeTask, plan: Plan, reasons: dict[str, str]) -> None:
+    """A node that waits gets its place in the plan, or is left out with the plan's reason."""
+    upgrade = plan.upgrade_of.get(task.node)
+    if upgrade is None:
+        now, reason = ctx.clock.now(), reasons.get(task.node, "the plan does not hold it any more")
+        left = replace(task, state=TaskState.SKIPPED, code=Code.UPG_DRIFT.value, message=reason, updated_at=now)
+        event = Event(at=now, action="node.skip", campaign=task.campaign, node=task.node, object_id=task.node, message=reason)
+        await ctx.store.tasks.put(left, (replace(event, outcome="skipped", code=Code.UPG_DRIFT.value),))
+    elif upgrade.wave != task.wave:
+        await ctx.store.tasks.put(replace(task, wave=upgrade.wave))
+
+
+def _event(ctx: Context, name: str, plan: Plan, lines: Sequence[str]) -> Event:
+    said = "; ".join(lines[:SHOWN]) + (f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
+    message = f"plan {plan.id} follows {plan.parent}: {said}"
+    return Event(at=ctx.clock.now(), action="campaign.replan", campaign=name, object_id=name, outcome="adopted", message=message)
+
+
+async def repair(ctx: Context, name: str, why: str) -> bool:
+    """Plan the rest anew because something happened; whether that plan is to be followed.
+
+    It is when it stays within what was approved; else it is only told of.
+
+    Raises TemporaryError when the cloud does not answer; a rest that cannot be planned goes on by the plan so far.
+    """
+    try:
+        made = await replanned(ctx, name)
+    except TemporaryError:
+        raise
+    except EscalatorError as error:
+        await _tell(ctx, name, error.code, f"after {why}: the plan so far is followed on: {error.message}")
+        return False
+    if made is None or not made.lines:
+        return False
+    if made.beyond:
+        said = f"after {why}: the plan so far is followed on; another one goes beyond what was approved: {'; '.join(made.beyond)}"
+        await _tell(ctx, name, Code.UPG_DRIFT, f"{said}; see escalator campaign replan {name} --dry-run")
+        return False
+    await keep(ctx, name, made)
+    return True
+
+
+async def _tell(ctx: Context, name: str, code: Code, message: str) -> None:
+    event = Event(at=ctx.clock.now(), action="campaign.replan", campaign=name, object_id=name, outcome="kept", code=code.value)
+    await ctx.store.events.append((replace(event, message=message),))
