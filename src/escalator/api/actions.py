@@ -16,6 +16,15 @@ class StartAction(Model):
     accept_drift: bool = False
 
 
+class ReplanAction(Model):
+    """Plan the rest of a running campaign anew."""
+
+    accept_drift: bool = False
+    """Follow the plan although it goes beyond what was approved."""
+    dry_run: bool = False
+    """Only tell what it would do."""
+
+
 class StateAction(Model):
     """Why a person pauses or aborts; it stands in the history."""
 

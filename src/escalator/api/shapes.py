@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import lru_cache
 
 from escalator.api import views as v
@@ -13,6 +14,8 @@ from escalator.model.notice import Notice
 from escalator.model.plan import Plan
 from escalator.model.progress import Event, NodeTask, Restoration, TaskState
 from escalator.storage.port import CampaignRow, ReleaseRow
+from escalator.upgrade_manager.engine.proof import Proof
+from escalator.upgrade_manager.engine.replan import Replan
 
 KEPT_TASKS = 4096
 """Each is about four kilobytes. The largest clouds have more nodes; their looks are slower, not wrong."""
@@ -176,4 +179,28 @@ def restoration_view(row: Restoration) -> v.RestorationView:
         found=row.found,
         commands=row.commands,
         created_at=stamp(row.created_at),
+    )
+
+
+def replan_view(made: Replan, *, followed: bool) -> v.ReplanView:
+    """A plan for the rest of a campaign."""
+    plan = made.plan
+    return v.ReplanView(
+        plan=plan.id,
+        parent=plan.parent,
+        followed=followed,
+        smooth=plan.smooth,
+        changes=list(made.lines),
+        beyond=list(made.beyond),
+        nodes=plan.totals.nodes,
+        moves=plan.totals.moves,
+        makespan_s=plan.totals.makespan_s,
+    )
+
+
+def verification_view(proof: Proof) -> v.VerificationView:
+    """The verifier's word on a run."""
+    violations = [v.ViolationView(**(asdict(found) | {"code": found.code.value})) for found in proof.violations]
+    return v.VerificationView(
+        turns=proof.turns, upgraded=proof.upgraded, moves=proof.moves, impacts=proof.impacts, violations=violations
     )

@@ -92,6 +92,44 @@ class PlanRef(View):
     current: bool
 
 
+class ReplanView(View):
+    """A plan for the rest of a campaign, against the one that is followed so far."""
+
+    plan: str
+    parent: str | None
+    followed: bool
+    """Whether it is followed from now on; a trial, and a plan that changes nothing, are not."""
+    smooth: bool
+    changes: Sequence[str]
+    """One line each: `+` new, `-` not any more, `~` changed."""
+    beyond: Sequence[str]
+    """What goes beyond what a person approved."""
+    nodes: int
+    moves: int
+    makespan_s: float
+
+
+class ViolationView(View):
+    """Something that a run did against the rules; `time_s` counts from the campaign's start."""
+
+    code: str
+    message: str
+    time_s: float | None
+    node: str | None
+    instance: str | None
+    group: str | None
+
+
+class VerificationView(View):
+    """The verifier's word on a run, as far as its history goes."""
+
+    turns: int
+    upgraded: int
+    moves: int
+    impacts: int
+    violations: Sequence[ViolationView]
+
+
 class CampaignSummary(View):
     """A campaign in a list. `progress` stands there while it holds the cloud."""
 

@@ -133,6 +133,33 @@ def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str
     )
 
 
+def replan_view(replan: Mapping[str, Any]) -> RenderableType:
+    """A plan for the rest of a campaign, as a diff."""
+    colours = {"+": "green", "-": "red", "~": "yellow"}
+    lines = [Text(line, colours.get(line[:1], "")) for line in replan["changes"][:SHOWN]]
+    rest = len(replan["changes"]) - SHOWN
+    if rest > 0:
+        lines.append(Text(f"... and {rest} more: -f json", "dim"))
+    if not lines:
+        return Text.assemble(("The plan holds", "bold green"), "  nothing would change")
+    word = "It is followed from now on" if replan["followed"] else "Nothing is changed yet"
+    said = f"  {replan['nodes']} nodes and {replan['moves']} moves to go, {replan['plan']} after {replan['parent']}"
+    beyond = [Text.assemble(("Beyond what was approved: ", "bold red"), item) for item in replan["beyond"]]
+    return Group(Text.assemble((word, "bold"), said), *lines, *beyond)
+
+
+def run_view(found: Mapping[str, Any]) -> RenderableType:
+    """What the verifier found in a run."""
+    checked = f"{found['turns']} turns, {found['upgraded']} nodes upgraded, {found['moves']} moves, {found['impacts']} impacts"
+    if not found["violations"]:
+        return Text.assemble(("No rule was broken", "bold green"), f"  {checked}")
+    table = _table("Violations", "When", "Code", "What")
+    for item in found["violations"][:SHOWN]:
+        table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
+    count = len(found["violations"])
+    return Group(Text.assemble((f"{count} rules broken", "bold red"), f"  {checked}"), _with_rest(table, count, SHOWN))
+
+
 def _moves(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
     table = _table("Moves", "When", "Instance", "From → to", "How")
     moves = sorted(plan["moves"], key=lambda m: (m["start_s"], m["instance"]))

@@ -20,6 +20,7 @@ from escalator.model.inventory import Inventory
 from escalator.model.progress import CampaignState, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.memory import memory_store
+from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
 from escalator.upgrade_manager.planner.make import BEGINNING
@@ -183,7 +184,7 @@ async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, b
         windows=_windows(campaign, began, [t.updated_at for t in view.tasks if t.state is TaskState.DONE]),
         interruptions=interruptions,
         groups=groups,
-        violations=tuple(await _violations(made, inventory)),
+        violations=(*await _violations(made, inventory), *[v.message for v in (await prove(made.ctx, name)).violations]),
     )
 
 

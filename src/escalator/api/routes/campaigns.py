@@ -8,15 +8,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from escalator.api import shapes
-from escalator.api.actions import StartAction, StateAction
+from escalator.api.actions import ReplanAction, StartAction, StateAction
 from escalator.api.details import campaign_details
 from escalator.api.documents import body, read_optional, read_text
 from escalator.api.problems import documented
 from escalator.api.services import Here
 from escalator.api.times import stamp
-from escalator.api.views import CampaignDetails, CampaignSummary, PlanRef
+from escalator.api.views import CampaignDetails, CampaignSummary, PlanRef, ReplanView, VerificationView
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
+from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ACTIVE
 
 router = APIRouter(tags=["campaigns"])
@@ -94,6 +95,25 @@ async def start_campaign(services: Here, name: str, request: Request, response: 
     action = await read_optional(request, StartAction)
     response.headers["Location"] = f"/v1/campaigns/{name}"
     return shapes.campaign_summary(await services.campaigns.start(name, action.plan, accept_drift=action.accept_drift))
+
+
+@router.post(
+    "/campaigns/{name}/actions/replan",
+    status_code=202,
+    responses=documented(404, 409, 413, 415, 422, 502, 503),
+    openapi_extra=dict(body("ReplanAction", required=False)),
+)
+async def replan_campaign(services: Here, name: str, request: Request) -> ReplanView:
+    """Plan the rest of a running campaign anew and follow that plan. Refused when it goes beyond what was approved."""
+    action = await read_optional(request, ReplanAction)
+    made = await services.campaigns.replan(name, accept_drift=action.accept_drift, dry_run=action.dry_run)
+    return shapes.replan_view(made, followed=bool(made.lines) and not action.dry_run)
+
+
+@router.get("/campaigns/{name}/verification", responses=documented(404))
+async def verify_campaign(services: Here, name: str) -> VerificationView:
+    """What the campaign did so far, checked against every rule that its plans had to hold to."""
+    return shapes.verification_view(await prove(services.ctx, name))
 
 
 @router.post(

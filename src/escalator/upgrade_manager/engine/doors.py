@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
@@ -15,6 +17,8 @@ async def enter_impact(job: Job, row: ImpactRow) -> None:
         limits = await _limits(job, row)
         horizon = max((limit.recovery_s for limit in limits), default=0.0)
         now = job.ctx.clock.now()
+        # The impact begins when it is let through, not when it asked first.
+        row = replace(row, started_at=now)
         door = ImpactDoor(row, limits, job.spec.migration, now)
         refusal = await job.ctx.store.admission.enter_impact(row, now - horizon, door)
         if refusal is None:

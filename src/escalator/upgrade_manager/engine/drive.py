@@ -21,6 +21,7 @@ from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.replan import repair, take_up
 from escalator.upgrade_manager.engine.windows import needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
@@ -241,6 +242,7 @@ async def _complete(ctx: Context, name: str, board: Board) -> None:
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
     reason = "; ".join(f"{t.node} {t.state.value}: {t.message}" for t in left[:10])
     await _give_slots_back(ctx, name)
+    await _prove(ctx, name)
     await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
 
 
@@ -257,7 +259,20 @@ async def _abort(ctx: Context, name: str, board: Board) -> None:
         await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
         return
     await _give_slots_back(ctx, name)
+    await _prove(ctx, name)
     await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, "aborted; every node is in service")
+
+
+async def _prove(ctx: Context, name: str) -> None:
+    """Check the history against the rules before the campaign is over, and write down what is found."""
+    try:
+        proof = await prove(ctx, name)
+    except EscalatorError as error:
+        await _event(ctx, name, "campaign.verify", f"the run could not be checked: {error.message}", code=error.code, node=None)
+        return
+    outcome, code = ("failed", Code.PLN_VIOLATION.value) if proof.violations else ("done", None)
+    event = Event(at=ctx.clock.now(), action="campaign.verify", campaign=name, object_id=name, outcome=outcome, code=code)
+    await ctx.store.events.append((replace(event, message=proof.said),))
 
 
 async def _give_slots_back(ctx: Context, name: str) -> None:

@@ -1,0 +1,134 @@
+"""The proof of a run: what the history says happened, checked by the verifier."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
+from escalator.model.inventory import Inventory
+from escalator.model.progress import Event
+from escalator.storage.port import CampaignRow
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.planner.nights import MOST, openings
+from escalator.upgrade_manager.planner.verify.replay import Violation
+from escalator.upgrade_manager.planner.verify.run import Impacted, Made, Record, Span, verify_run
+
+PAGE = 1000
+BY_HAND = "restoration.by-hand"
+BACK = ("node.uncordon", "node.undo-cordon")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was checked, in numbers, and what was found."""
+
+    turns: int
+    upgraded: int
+    moves: int
+    impacts: int
+    violations: Sequence[Violation]
+
+    @property
+    def said(self) -> str:
+        """In one line."""
+        found = "; ".join(violation.message for violation in self.violations[:5])
+        checked = f"{self.turns} turns, {self.upgraded} nodes upgraded, {self.moves} moves, {self.impacts} impacts"
+        return f"{checked}: {len(self.violations)} violations" + (f": {found}" if found else "")
+
+
+async def prove(ctx: Context, name: str) -> Proof:
+    """Check the campaign's history as far as it goes. Raises NotFoundError when it has not started."""
+    row = await ctx.store.campaigns.get(name)
+    if row is None or row.started_at is None or row.plan is None:
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
+    campaign = await ctx.book.campaign(name)
+    start = row.started_at
+    history = _History(start)
+    async for event in _events(ctx, name):
+        history.take(event)
+    end = (row.ended_at or ctx.clock.now()) - start
+    impacts = [
+        Impacted(
+            instance=impact.instance,
+            groups=impact.groups,
+            node=impact.node,
+            target=impact.target,
+            start_s=impact.started_at - start,
+            end_s=end if impact.ended_at is None else impact.ended_at - start,
+        )
+        for impact in await ctx.store.admission.impacts(name)
+    ]
+    spec = campaign.spec
+    spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
+    windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
+    record = history.record(impacts, windows, end)
+    violations = verify_run(campaign, await _inventory(ctx, row), record)
+    return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
+
+
+async def _events(ctx: Context, name: str) -> AsyncIterator[Event]:
+    after = 0
+    while page := await ctx.store.events.read(after, campaign=name, limit=PAGE):
+        for event in page:
+            yield event
+        after = page[-1].seq
+
+
+async def _inventory(ctx: Context, row: CampaignRow) -> Inventory:
+    """The cloud as the plan saw it that the campaign started by."""
+    plan_id = row.plan or ""
+    plan, inventory = await ctx.book.plan(plan_id)
+    while plan.at_s > 0 and plan.parent is not None:
+        plan, inventory = await ctx.book.plan(plan.parent)
+    return inventory
+
+
+@dataclass(slots=True)
+class _History:
+    """Events in, spans out."""
+
+    start: float
+    away: list[Span] = field(default_factory=list)
+    installed: list[Span] = field(default_factory=list)
+    upgraded: dict[str, float] = field(default_factory=dict)
+    moves: list[Made] = field(default_factory=list)
+    gone: dict[str, float] = field(default_factory=dict)
+    changing: dict[str, float] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        at, node = event.at - self.start, event.node or ""
+        done = event.outcome == "done"
+        if event.action == "node.cordon" and event.outcome == "started":
+            self.gone.setdefault(node, at)
+        elif self._back(event) and done and node in self.gone:
+            self.away.append((self.gone.pop(node), at, node))
+        elif event.action == "node.upgrade" and event.outcome == "started":
+            self.changing.setdefault(node, at)
+        elif event.action == "node.verify" and node in self.changing and event.outcome != "started":
+            self.installed.append((self.changing.pop(node), at, node))
+            if done:
+                self.upgraded[node] = at
+        elif event.action == "instance.move" and done:
+            made = Made(
+                instance=event.object_id or "", origin=str(event.data.get("from")), target=str(event.data.get("to")), at_s=at
+            )
+            self.moves.append(made)
+
+    @staticmethod
+    def _back(event: Event) -> bool:
+        """Whether the node is in service again: put back by a step, or by a person."""
+        return event.action in BACK or (event.action == BY_HAND and event.object_id == event.node)
+
+    def record(self, impacts: Sequence[Impacted], windows: Sequence[tuple[float, float]], end: float) -> Record:
+        left = [(at, end, node) for node, at in self.gone.items()]
+        return Record(
+            away=(*self.away, *left),
+            installed=tuple(self.installed),
+            upgraded=self.upgraded,
+            impacts=tuple(impacts),
+            moves=tuple(self.moves),
+            windows=windows,
+        )
