@@ -106,13 +106,30 @@ async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, see
         await made.campaigns.start(name)
         moments = sorted(plan.totals.makespan_s * draw(seed, "kill", n) for n in range(faults.kills))
         latest = began + plan.totals.makespan_s * PATIENCE + (NIGHTS_S if campaign.spec.windows else 0.0)
-        while clock.now() < latest and not await _rests(made, name):
+        while clock.now() < latest:
+            if await _rests(made, name):
+                if not await _resumed(made, name, faults.resume_s):
+                    break
+                continue
             if moments and clock.now() - began >= moments[0]:
                 moments.pop(0)
                 await stack.aclose()
                 made = await stack.enter_async_context(simulate(world, clock, store=store, journal=journal, planners=planners))
             await clock.sleep(LOOK_S)
         return await _outcome(made, campaign, inventory, began)
+
+
+async def _resumed(made: Simulation, name: str, after_s: float | None) -> bool:
+    """Let a person resume a campaign that is suspended, where there is one; whether it goes on."""
+    view = await made.campaigns.show(name)
+    if after_s is None or view.row.state is not CampaignState.SUSPENDED:
+        return False
+    await made.ctx.clock.sleep(after_s)
+    await made.campaigns.resume(name)
+    # A campaign that has no node left that could go is suspended again at once.
+    await made.ctx.clock.sleep(LOOK_S)
+    again = await made.campaigns.show(name)
+    return again.row.state is not CampaignState.SUSPENDED or again.done > view.done
 
 
 async def _rests(made: Simulation, name: str) -> bool:
@@ -172,6 +189,7 @@ async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, b
     count = Counter(task.state for task in view.tasks)
     interruptions, groups = _impacts(made.world, ended)
     resting = view.row.state in RESTING
+    proof = await prove(made.ctx, name)
     return Outcome(
         state=view.row.state.value if resting else "does not end",
         reason=view.row.reason,
@@ -180,11 +198,11 @@ async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, b
         rolled_back=count[TaskState.ROLLED_BACK],
         failed=count[TaskState.FAILED],
         skipped=count[TaskState.SKIPPED],
-        moves=len([row for row in await made.store.admission.impacts(name) if row.target is not None]),
+        moves=proof.moves,
         windows=_windows(campaign, began, [t.updated_at for t in view.tasks if t.state is TaskState.DONE]),
         interruptions=interruptions,
         groups=groups,
-        violations=(*await _violations(made, inventory), *[v.message for v in (await prove(made.ctx, name)).violations]),
+        violations=(*await _violations(made, inventory), *[violation.message for violation in proof.violations]),
     )
 
 

@@ -103,6 +103,8 @@ class FaultsSpec(Model):
     """How often the manager itself dies in the course of each run, and is started again."""
     jitter: Annotated[float, Field(ge=0, le=0.95)] | None = None
     """Share by which every duration may be longer or shorter, evenly spread."""
+    resume_s: Annotated[float, Field(ge=0, le=604800)] | None = None
+    """After so many seconds a person resumes a campaign that waits for one, each time; null = nobody does."""
 
 
 class Faults(Model):

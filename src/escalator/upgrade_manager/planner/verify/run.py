@@ -93,7 +93,7 @@ def _check_windows(_: Campaign, __: Inventory, record: Record) -> Iterator[Viola
 def _check_groups(_: Campaign, inventory: Inventory, record: Record) -> Iterator[Violation]:
     rows: defaultdict[str, list[Span]] = defaultdict(list)
     for impact in record.impacts:
-        for name in impact.groups:
+        for name in impact.groups if impact.end_s > impact.start_s else ():  # a move refused at once impacts nobody
             rows[name].append((impact.start_s, impact.end_s, impact.instance))
     for name, spans in rows.items():
         group = inventory.group_by_id.get(name)
