@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -14,6 +15,7 @@ from escalator.cli.app import EscalatorApp
 from escalator.model.codes import Code
 from escalator.model.document import load, parse
 from escalator.model.inventory import Inventory
+from escalator.model.progress import Event
 from integration.api.running import CAMPAIGN, served, write_release
 from unit.cli.terminal import Seen, no_server, run
 
@@ -118,6 +120,44 @@ def test_drift_ends_with_4_until_it_is_accepted(esc, server, campaign):
     assert refused.err.startswith("ESC-UPG-004")
     assert "cn-0002" in refused.err
     assert esc("campaign", "start", "agent-2", "--accept-drift").code == 0
+
+
+def test_the_rest_of_a_campaign_is_planned_anew_from_the_command_line(esc, server, campaign):
+    esc("campaign", "plan", "agent-2")
+    esc("campaign", "start", "agent-2")
+    esc("campaign", "pause", "agent-2")
+    held = esc("campaign", "replan", "agent-2")
+    assert (held.code, held.out.strip()) == (0, "The plan holds  nothing would change")
+    nodes = data(esc("node", "list", "--campaign", "agent-2", "-f", "json"))
+    lost = next(n["id"] for n in nodes if n["task"] == "pending")
+    server.loop.call_soon_threadsafe(server.services.simulation.world.hosts.cordon, lost, "a disk is replaced")
+    shown = esc("campaign", "replan", "agent-2", "--dry-run")
+    assert shown.code == 0
+    assert "Nothing is changed yet" in shown.out
+    assert f"- node {lost}" in shown.out
+    assert f"Beyond what was approved: nodes {lost} would not be upgraded" in " ".join(shown.out.split())
+    refused = esc("campaign", "replan", "agent-2")
+    assert (refused.code, refused.out) == (4, "")
+    assert refused.err.startswith("ESC-UPG-004")
+    made = data(esc("campaign", "replan", "agent-2", "--accept-drift", "-f", "json"))
+    assert (made["followed"], made["nodes"]) == (True, 3)
+
+
+def test_what_a_campaign_did_is_verified_from_the_command_line(esc, server, campaign):
+    assert esc("campaign", "verify", "agent-2").code == 2  # it has not started
+    esc("campaign", "plan", "agent-2")
+    esc("campaign", "start", "agent-2", "--wait", "--timeout", "60")
+    seen = esc("campaign", "verify", "agent-2")
+    assert seen.code == 0
+    assert "No rule was broken  4 turns, 4 nodes upgraded" in seen.out
+    events, at = server.services.ctx.store.events, server.services.ctx.clock.now() - 0.5
+    taken = [Event(at=at, action="node.upgrade", campaign="agent-2", node="cn-0002", outcome="started")]
+    taken += [Event(at=at, action="node.verify", campaign="agent-2", node="cn-0002", outcome="done")]
+    asyncio.run_coroutine_threadsafe(events.append(taken), server.loop).result(10)
+    wrong = esc("campaign", "verify", "agent-2")
+    assert wrong.code == 1
+    assert "rules broken" in wrong.out
+    assert data(esc("campaign", "verify", "agent-2", "-f", "json"))["violations"][0]["code"] == "ESC-PLN-113"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from escalator.model.campaign import CampaignSpec
-from escalator.upgrade_manager.planner.nights import lengths, openings
+from escalator.upgrade_manager.planner.nights import lengths, openings, worked_s
 from unit.planner.clouds import campaign
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -83,3 +83,15 @@ def test_without_a_moment_a_week_begins_on_its_monday() -> None:
 def test_a_window_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         spec(windows=[window("sat") | wrong])
+
+
+def test_working_time_is_what_lay_inside_of_windows() -> None:
+    nights = spec(windows=[window("sat"), window("sun", hours=2)])
+    start = local(2026, 11, 25, 12)
+    saturday, sunday = local(2026, 11, 28, 1), local(2026, 11, 29, 1)
+    hours = [worked_s(nights, start, at) / 3600 for at in (start, saturday, saturday + 3600, saturday + 9 * 3600, sunday + 1800)]
+    assert hours == [0, 0, 1, 4, 4.5]
+
+
+def test_without_windows_all_time_is_working_time() -> None:
+    assert worked_s(spec(), 1000.0, 4600.0) == 3600.0

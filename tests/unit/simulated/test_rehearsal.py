@@ -100,3 +100,18 @@ def test_many_runs_are_told_by_their_spread() -> None:
     assert found["nodes"]["rolled_back"]["max"] >= 1
     assert found["violations"] == []
     assert len(planners.known) == 1  # the same cloud is planned once
+
+
+def test_a_person_resumes_what_waits_when_the_fault_file_says_so() -> None:
+    faults = FaultsSpec(faults=(Fault(kind="upgrade", node="n4"),), resume_s=600.0)
+    found = played(faults=faults)
+    assert (found.state, found.rolled_back, found.upgraded, found.violations) == ("completed", 1, 4, ())
+    assert found.duration_s > 600
+
+
+def test_a_person_gives_up_on_what_cannot_go_on() -> None:
+    faults = FaultsSpec(faults=(Fault(kind="upgrade"),), resume_s=600.0)
+    found = played(faults=faults, waves={"max_unavailable": 1})
+    assert found.upgraded == 0
+    assert found.violations == ()
+    assert found.state in ("completed", "suspended")

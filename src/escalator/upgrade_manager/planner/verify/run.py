@@ -130,20 +130,14 @@ def _check_bounds(campaign: Campaign, _: Inventory, record: Record) -> Iterator[
             yield Violation(code=Code.PLN_V_CONCURRENCY, instance=instance, time_s=at, message=message)
 
 
-def _check_moves(_: Campaign, inventory: Inventory, record: Record) -> Iterator[Violation]:
-    here = {instance.id: instance.node for instance in inventory.instances}
+def _check_moves(_: Campaign, __: Inventory, record: Record) -> Iterator[Violation]:
     turns: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for start, end, node in record.away:
         turns[node].append((start, end))
-    for move in sorted(record.moves, key=lambda m: m.at_s):
-        wrong = partial(Violation, instance=move.instance, time_s=move.at_s)
-        if here.get(move.instance, move.origin) != move.origin:
-            # Its VNF manager, or a person, moved it in between: no fault of the campaign.
-            here[move.instance] = move.origin
-        here[move.instance] = move.target
+    for move in record.moves:
         if any(start + CLOSE_S < move.at_s < end - CLOSE_S for start, end in turns[move.target]):
             message = f"{move.instance} went to {move.target}, which was having its turn"
-            yield wrong(code=Code.PLN_V_TARGET, node=move.target, message=message)
+            yield Violation(code=Code.PLN_V_TARGET, instance=move.instance, time_s=move.at_s, node=move.target, message=message)
 
 
 def _check_extra(campaign: Campaign, inventory: Inventory, record: Record) -> Iterator[Violation]:
@@ -170,14 +164,18 @@ def _check_stays(_: Campaign, inventory: Inventory, record: Record) -> Iterator[
             covered[impact.node, impact.instance].append(impact)
     lost = {impact.instance for impact in record.impacts if impact.target} - {move.instance for move in record.moves}
     moved: defaultdict[str, list[Made]] = defaultdict(list)
+    seen: defaultdict[str, set[str]] = defaultdict(set)
     for move in sorted(record.moves, key=lambda m: m.at_s):
         moved[move.instance].append(move)
+        seen[move.target].add(move.instance)
+    for instance in inventory.instances:
+        # A move that did not end well: a person was told, and where the instance is is not in the history.
+        if instance.running and instance.id not in lost:
+            seen[instance.node].add(instance.id)
     for start, end, node in record.installed:
-        for instance in inventory.instances:
-            if instance.id in lost:
-                continue  # a move that did not end well: a person was told, and where it is is not in the history
-            there = [move.target for move in moved[instance.id] if move.at_s <= start]
-            known = any(i.start_s <= start + CLOSE_S and i.end_s >= end - CLOSE_S for i in covered[node, instance.id])
-            if instance.running and (there[-1] if there else instance.node) == node and not known:
-                message = f"{instance.id} was on {node} while its software was changed, and nothing covered that"
-                yield Violation(code=Code.PLN_V_STAY, node=node, instance=instance.id, time_s=start, message=message)
+        for name in sorted(seen[node] & inventory.instance_by_id.keys() - lost):
+            there = [move.target for move in moved[name] if move.at_s <= start]
+            known = any(i.start_s <= start + CLOSE_S and i.end_s >= end - CLOSE_S for i in covered[node, name])
+            if (there[-1] if there else inventory.instance_by_id[name].node) == node and not known:
+                message = f"{name} was on {node} while its software was changed, and nothing covered that"
+                yield Violation(code=Code.PLN_V_STAY, node=node, instance=name, time_s=start, message=message)
