@@ -103,10 +103,12 @@ def test_many_runs_are_told_by_their_spread() -> None:
 
 
 def test_a_person_resumes_what_waits_when_the_fault_file_says_so() -> None:
-    faults = FaultsSpec(faults=(Fault(kind="upgrade", node="n4"),), resume_s=600.0)
-    found = played(faults=faults)
-    assert (found.state, found.rolled_back, found.upgraded, found.violations) == ("completed", 1, 4, ())
-    assert found.duration_s > 600
+    fails = (Fault(kind="upgrade", node="n2"),)
+    waits, resumed = played(faults=FaultsSpec(faults=fails)), played(faults=FaultsSpec(faults=fails, resume_s=600.0))
+    assert (waits.state, resumed.state) == ("suspended", "completed")
+    assert (resumed.rolled_back, resumed.violations) == (1, ())
+    assert resumed.upgraded > waits.upgraded
+    assert resumed.duration_s > waits.duration_s + 600
 
 
 def test_a_person_gives_up_on_what_cannot_go_on() -> None:
