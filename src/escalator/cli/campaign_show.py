@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import LONG_S, Shower, fields
 from escalator.cli.campaign import brief, quoted
+from escalator.cli.spans import duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,7 +64,7 @@ class Show(_Watched):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="the campaign")
         parser.add_argument("--watch", action="store_true", help="follow it until it ends or needs a person")
-        parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="watch no longer than that")
+        parser.add_argument("--timeout", type=duration, metavar="SECONDS", help="watch no longer than that")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
@@ -87,7 +88,7 @@ class Start(_Watched):
         parser.add_argument("--plan", metavar="ID", help="the plan to start by; the campaign's latest when left out")
         parser.add_argument("--accept-drift", action="store_true", help="start although the cloud changed since the plan")
         parser.add_argument("--wait", action="store_true", help="follow it until it ends or needs a person")
-        parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="wait no longer than that")
+        parser.add_argument("--timeout", type=duration, metavar="SECONDS", help="wait no longer than that")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
@@ -101,10 +102,3 @@ class Start(_Watched):
                 return fields(self._watch(client, path, parsed_args.timeout))
         self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
         return brief(found)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("a number of seconds is expected")
-    return value

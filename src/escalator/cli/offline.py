@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from escalator.cli.base import Shower, Shown, fields
 from escalator.cli.chart_file import add_chart, write_chart
 from escalator.cli.documents import read_file
 from escalator.cli.failures import report
+from escalator.cli.spans import duration
+from escalator.model.codes import Code
 from escalator.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,16 +57,30 @@ class Validate(Shower):
 class OfflinePlan(Shower):
     """Plan a campaign on an inventory file: no server and no cloud needed.
 
+    With --parent the rest of a campaign is planned that has got to --at by that plan: the inventory is that of the
+    moment, with the progress of each node.
+
     Exit code 0 when the plan is smooth, 3 when it is not (the report says why and what would help), 2 for bad input.
     """
 
     _campaign = ""
+    _changes: Sequence[str] | None = None
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
         parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
+        parser.add_argument(
+            "--release", type=Path, metavar="FILE", help="release document: names what a rollback cannot bring back"
+        )
+        parser.add_argument("--parent", type=Path, metavar="FILE", help="plan document that the campaign follows so far")
+        parser.add_argument(
+            "--at",
+            type=duration,
+            metavar="SECONDS",
+            help="working time since the campaign's start (default: what the parent says)",
+        )
         parser.add_argument("--full", action="store_true", help="print every row of long tables")
         add_chart(parser)
         return parser
@@ -74,11 +90,28 @@ class OfflinePlan(Shower):
         from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
         from escalator.model.document import load, parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
+        from escalator.model.plan import Plan  # noqa: PLC0415 - as above
+        from escalator.model.release import Release  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.difference import differences  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.make import make_plan  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.progress import Progress, assumed  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.returning import with_returns  # noqa: PLC0415 - as above
 
         campaign = load_campaign(parse(read_file(parsed_args.campaign)))
         inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
-        plan = make_plan(campaign, inventory).sealed(OFFLINE_ID)
+        parent = load(Plan, parse(read_file(parsed_args.parent))) if parsed_args.parent else None
+        if parent is None and parsed_args.at is not None:
+            raise InputError(Code.CFG_USAGE, "--at tells how far a campaign is; it needs --parent, the plan that it follows.")
+        at_s = parsed_args.at if parsed_args.at is not None else parent.at_s if parent is not None else 0.0
+        progress = Progress() if parent is None else assumed(parent, inventory, at_s)
+        made = make_plan(campaign, inventory, progress=progress)
+        if parsed_args.release:
+            release = load(Release, parse(read_file(parsed_args.release)))
+            made = with_returns(made, campaign, inventory, (), release.brings)
+        plan = made.sealed(OFFLINE_ID, parent.id if parent is not None else None)
+        if parent is not None:
+            over = [node.id for node in inventory.nodes if node.progress in ("done", "failed")]
+            self._changes = differences(parent, plan, over)
         self._campaign = campaign.metadata.name
         self.exit_code = 0 if plan.smooth else NOT_SMOOTH
         document = json.loads(plan.model_dump_json(by_alias=True))
@@ -89,7 +122,7 @@ class OfflinePlan(Shower):
         """The plan for people."""
         from escalator.cli.plan_view import plan_view  # noqa: PLC0415 - rich is for people's eyes only
 
-        return plan_view(document, self._campaign, full=parsed_args.full)
+        return plan_view(document, self._campaign, full=parsed_args.full, changes=self._changes)
 
 
 class Verify(Shower):

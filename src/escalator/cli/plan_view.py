@@ -29,10 +29,17 @@ BINDING = {
 """What each lower bound comes from."""
 
 
-def plan_view(plan: Mapping[str, Any], campaign: str, *, full: bool = False) -> RenderableType:
-    """The whole plan: verdict, conditions, nodes by wave, chart, VNFs that are hit, moves, what stays, what is left out."""
+def plan_view(
+    plan: Mapping[str, Any], campaign: str, *, full: bool = False, changes: Sequence[str] | None = None
+) -> RenderableType:
+    """The whole plan: verdict, conditions, nodes by wave, chart, VNFs that are hit, moves, what stays, what is left out.
+
+    `changes`: how it differs from its parent, where that was asked.
+    """
     rows = None if full else SHOWN
     parts: list[RenderableType] = [verdict(plan, campaign), conditions(plan["conditions"])]
+    if changes is not None:
+        parts.append(diff_view(changes, rows))
     if plan["upgrades"]:
         parts += [_nodes(plan, rows), gantt(plan, rows)]
     if plan["hits"]:
@@ -41,6 +48,8 @@ def plan_view(plan: Mapping[str, Any], campaign: str, *, full: bool = False) -> 
         parts.append(_moves(plan, rows))
     if plan["impacts"]:
         parts.append(_impacts(plan, rows))
+    if plan.get("no_return"):
+        parts.append(_no_return(plan, rows))
     if plan["totals"]["not_upgraded"]:
         parts.append(_left_out(plan, rows))
     return Group(*(item for part in parts for item in (part, Text())))
@@ -90,7 +99,16 @@ def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
     arriving = Counter(move["to"] for move in plan["moves"])
     staying = Counter(impact["node"] for impact in plan["impacts"])
     table = _table(
-        "Nodes by wave", "Wave", "Node", "Upgrade", "Takes", "Leave", "Stay", "Arrive", right=("Wave", "Leave", "Stay", "Arrive")
+        "Nodes by wave",
+        "Wave",
+        "Node",
+        "Upgrade",
+        "Takes",
+        "Leave",
+        "Stay",
+        "Arrive",
+        "Waits for",
+        right=("Wave", "Leave", "Stay", "Arrive"),
     )
     upgrades = sorted(plan["upgrades"], key=lambda u: (u["wave"], u["start_s"], u["node"]))
     last = 0
@@ -104,6 +122,7 @@ def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
             _interval(upgrade),
             span(upgrade["end_s"] - upgrade["start_s"]),
             *(str(count[node] or "") for count in (leaving, staying, arriving)),
+            Text(upgrade.get("waits", ""), "dim"),
         )
         last = upgrade["wave"]
     return _with_rest(table, len(upgrades), rows)
@@ -135,17 +154,21 @@ def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str
 
 def replan_view(replan: Mapping[str, Any]) -> RenderableType:
     """A plan for the rest of a campaign, as a diff."""
-    colours = {"+": "green", "-": "red", "~": "yellow"}
-    lines = [Text(line, colours.get(line[:1], "")) for line in replan["changes"][:SHOWN]]
-    rest = len(replan["changes"]) - SHOWN
-    if rest > 0:
-        lines.append(Text(f"... and {rest} more: -f json", "dim"))
-    if not lines:
+    if not replan["changes"]:
         return Text.assemble(("The plan holds", "bold green"), "  nothing would change")
     word = "It is followed from now on" if replan["followed"] else "Nothing is changed yet"
     said = f"  {replan['nodes']} nodes and {replan['moves']} moves to go, {replan['plan']} after {replan['parent']}"
     beyond = [Text.assemble(("Beyond what was approved: ", "bold red"), item) for item in replan["beyond"]]
-    return Group(Text.assemble((word, "bold"), said), *lines, *beyond)
+    return Group(Text.assemble((word, "bold"), said), diff_view(replan["changes"], SHOWN), *beyond)
+
+
+def diff_view(changes: Sequence[str], rows: int | None) -> RenderableType:
+    """How a plan differs from its parent, line by line."""
+    colours = {"+": "green", "-": "red", "~": "yellow"}
+    lines = [Text(line, colours.get(line[:1], "")) for line in changes[:rows]]
+    if rows is not None and len(changes) > rows:
+        lines.append(Text(f"... and {len(changes) - rows} more: -f json", "dim"))
+    return Group(*lines) if lines else Text("Nothing is done otherwise than by the parent.", "dim")
 
 
 def run_view(found: Mapping[str, Any]) -> RenderableType:
@@ -158,6 +181,15 @@ def run_view(found: Mapping[str, Any]) -> RenderableType:
         table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
     count = len(found["violations"])
     return Group(Text.assemble((f"{count} rules broken", "bold red"), f"  {checked}"), _with_rest(table, count, SHOWN))
+
+
+def _no_return(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    """By VNF and window: who decides about them thinks of VNFs."""
+    table = _table("What cannot come back by live migration", "VNF", "Window", "Instances", "Way back", right=("Instances",))
+    count = Counter((row["vnf"], row["window"], row["way_back"]) for row in plan["no_return"])
+    for (vnf, window, way), number in sorted(count.items())[:rows]:
+        table.add_row(vnf, str(window + 1), str(number), way)
+    return _with_rest(table, len(count), rows)
 
 
 def _moves(plan: Mapping[str, Any], rows: int | None) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from datetime import UTC, datetime
 
@@ -11,6 +12,14 @@ def seconds_of(value: str | float | None) -> float | None:
     if value is None or isinstance(value, (int, float)):
         return value
     return datetime.fromisoformat(value).timestamp()
+
+
+def duration(text: str) -> float:
+    """A number of seconds among the arguments. Raises ArgumentTypeError for what is none."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("a number of seconds is expected")
+    return value
 
 
 def span(seconds: float | None) -> str:

@@ -47,6 +47,7 @@ class Code(Enum):
     PLN_DOCUMENT = "ESC-PLN-008"  # the plan document is not valid
     PLN_WINDOW = "ESC-PLN-009"  # the maintenance windows are too short or too few
     PLN_RESERVE = "ESC-PLN-010"  # the reserve of hosts or a spread rule leaves no room
+    PLN_RETURN = "ESC-PLN-011"  # instances that a rollback could not bring back by live migration
     PLN_V_NODES = "ESC-PLN-101"  # verify: a node stands in both lists or in none, twice, or is not in scope
     PLN_V_STATE = "ESC-PLN-102"  # verify: a node is upgraded that is out of service or upgraded already
     PLN_V_DURATION = "ESC-PLN-103"  # verify: something does not last as estimated
@@ -132,3 +133,4 @@ class Code(Enum):
     CFG_FILE = "ESC-CFG-003"  # the file cannot be read
     CFG_TOO_LARGE = "ESC-CFG-004"  # the document is larger or deeper than allowed
     CFG_UNSUPPORTED = "ESC-CFG-005"  # the document asks for what is not supported yet
+    CFG_USAGE = "ESC-CFG-006"  # options of a command that do not go together

@@ -35,6 +35,8 @@ class Upgrade(_Interval):
     node: str
     wave: Annotated[int, Field(ge=1)] = 1
     window: Annotated[int, Field(ge=0)] = 0
+    waits: str = ""
+    """What kept the node from an earlier turn: room, a group, max_unavailable, a spread rule, the window. Empty: nothing did."""
 
 
 class Move(_Interval):
@@ -100,6 +102,19 @@ class Hit(Model):
     """Most instances impacted at the same time."""
 
 
+class NoReturn(Model):
+    """An instance that a rollback of its new node could not bring back as it went."""
+
+    instance: str
+    vnf: str
+    """Its VNF, or the project of an instance that belongs to none."""
+    window: Annotated[int, Field(ge=0)] = 0
+    """The maintenance window from which on it is so."""
+    reason: str
+    way_back: str
+    """How it comes back all the same."""
+
+
 class Condition(Model):
     """One condition of a smooth upgrade: whether it holds, and if not, what would make it hold."""
 
@@ -125,6 +140,7 @@ class Plan(Model):
     bounds: Bounds = Bounds()
     totals: Totals = Totals()
     hits: tuple[Hit, ...] = ()
+    no_return: tuple[NoReturn, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
     def sealed(self, plan_id: str, parent: str | None = None) -> Plan:

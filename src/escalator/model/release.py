@@ -118,3 +118,8 @@ class Release(Model):
     def id(self) -> str:
         """`name/version`, as campaigns name it."""
         return f"{self.metadata.name}/{self.spec.version}"
+
+    @property
+    def brings(self) -> Mapping[str, str]:
+        """The version that it brings to each layer it has."""
+        return {str(layer): version for layer, version in self.spec.layers.items()}

@@ -65,7 +65,8 @@ class CampaignService:
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
         inventory = await self._ctx.cloud.inventory(campaign.spec.migration)
-        plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), row.plan)
+        layers = await self._ctx.book.layers(campaign)
+        plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), row.plan, layers=layers)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
 
     async def start(self, name: str, plan_id: str | None = None, *, accept_drift: bool = False) -> CampaignRow:
@@ -234,7 +235,8 @@ class CampaignService:
         drift = compare(planned_on, now)
         if drift.empty:
             return plan
-        child = await self._ctx.planning.plan(campaign, now, self._ctx.clock.now(), plan.id)
+        layers = await self._ctx.book.layers(campaign)
+        child = await self._ctx.planning.plan(campaign, now, self._ctx.clock.now(), plan.id, layers=layers)
         beyond = drift.beyond(plan, planned_on, child, now)
         if beyond and not accept_drift:
             raise _drifted(drift.lines, beyond)

@@ -208,3 +208,52 @@ def test_a_rehearsal_that_fails_ends_with_1(files, tmp_path):
     wrong = run("rehearse", *files(inventory()), "--faults", str(file))
     assert wrong.code == 2
     assert "spec.faults[0].kind" in wrong.err
+
+
+def test_the_rest_of_a_campaign_is_planned_from_its_middle(files, tmp_path):
+    wide = CAMPAIGN + "  waves: {max_unavailable: 2}\n"
+    words = files(inventory(), wide)
+    parent = json.loads(run("plan", *words, "-f", "json").out)
+    first, second = sorted(parent["upgrades"], key=lambda u: u["start_s"])[:2]
+    (tmp_path / "parent.json").write_text(json.dumps(parent))
+    now = inventory()
+    for host in now["nodes"]:
+        host["progress"] = "done" if host["id"] == first["node"] else "old"
+    lost = next(host for host in now["nodes"] if host["id"] not in (first["node"], second["node"]))
+    lost["state"] = "down"
+    seen = run(
+        "plan", *files(now, wide), "--parent", str(tmp_path / "parent.json"), "--at", str(first["end_s"] + 1), "-f", "json"
+    )
+    child = json.loads(seen.out)
+    assert child["at_s"] == first["end_s"] + 1
+    assert child["parent"] == parent["id"]
+    assert min(upgrade["start_s"] for upgrade in child["upgrades"]) >= child["at_s"]
+    people = run("plan", *files(now, wide), "--parent", str(tmp_path / "parent.json"), "--at", str(first["end_s"] + 1))
+    assert f"- node {lost['id']}: its compute service is down" in people.out
+    same = run("plan", *files(inventory(), wide), "--parent", str(tmp_path / "parent.json"))
+    assert "Nothing is done otherwise than by the parent." in same.out
+
+
+def test_a_moment_without_the_plan_that_it_counts_by_is_refused(files):
+    seen = run("plan", *files(inventory()), "--at", "60")
+    assert (seen.code, seen.out) == (2, "")
+    assert seen.err.startswith("ESC-CFG-006")
+
+
+RELEASE = """
+apiVersion: escalator/v1
+kind: Release
+metadata: {name: hv}
+spec: {version: 8.2.0, type: command, layers: {hypervisor: 8.2.0}, packages: [{name: qemu-kvm, version: 8.2.0}]}
+"""
+
+
+def test_a_release_tells_what_a_rollback_cannot_bring_back(files, tmp_path):
+    there = inventory()
+    for host in there["nodes"]:
+        host["versions"] = {"hypervisor": "7.2.18"}
+    (tmp_path / "release.yaml").write_text(RELEASE)
+    words = [*files(there), "--release", str(tmp_path / "release.yaml")]
+    plan = json.loads(run("plan", *words, "-f", "json").out)
+    assert {row["instance"] for row in plan["no_return"]} == {"vm1", "vm2"}
+    assert "What cannot come back by live migration" in run("plan", *words).out

@@ -217,3 +217,23 @@ def test_the_lower_bounds_are_below_the_plan() -> None:
     assert plan.bounds.moves <= len(plan.moves)
     assert plan.bounds.makespan_s == 3615.0 <= plan.totals.makespan_s
     assert plan.bounds.binding == "parallel"
+
+
+def test_each_node_says_what_kept_it_from_an_earlier_turn() -> None:
+    plan = plan_of(node("a"), node("b"), node("c"), vm("v", "a", demand={"pcpu": 5.0}), vm("w", "b", demand={"pcpu": 5.0}))
+    assert {u.node: u.waits for u in plan.upgrades} == {"c": "", "a": "max_unavailable", "b": "max_unavailable"}
+    wide = plan_of(
+        node("a"), node("b"), node("c"), vm("v", "a", demand={"pcpu": 5.0}), vm("w", "b", demand={"pcpu": 5.0}),
+        waves={"max_unavailable": 3},
+    )  # fmt: skip
+    found = {u.node: u.waits for u in wide.upgrades}
+    assert found == {"c": "", "a": "room for instance v (pcpu 5)", "b": "room for instance w (pcpu 5)"}
+
+
+def test_a_node_that_waited_for_a_group_or_a_rack_names_it() -> None:
+    pair = Group(id="pair", policy="anti-affinity", max_impacted=1, recovery_s=600)
+    stays = {"migration": "none", "groups": ("pair",)}
+    plan = plan_of(node("a"), node("b"), vm("v", "a", **stays), vm("w", "b", **stays), pair, waves={"max_unavailable": 2})
+    assert sorted(u.waits for u in plan.upgrades) == ["", "group pair: its limit or recovery"]
+    racks = plan_of(node("a", rack="r"), node("b", rack="r"), waves={"max_unavailable": 2, "spread": [{"by": "rack", "max": 1}]})
+    assert sorted(u.waits for u in racks.upgrades) == ["", "rack r has 1 nodes out of service"]

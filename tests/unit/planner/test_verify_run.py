@@ -90,29 +90,45 @@ def test_an_empty_record_breaks_none() -> None:
         ),
         pytest.param(
             record(
-                impacts=(stayed("s", "c", 5, 100), moved("v1", "a", "c", 110, 150), moved("x", "b", "a", 320, 350),
-                         moved("v2", "b", "lab", 340, 400)),
+                impacts=(
+                    stayed("s", "c", 5, 100),
+                    moved("v1", "a", "c", 110, 150),
+                    moved("x", "b", "a", 320, 350),
+                    moved("v2", "b", "lab", 340, 400),
+                ),
             ),
             [("PLN_V_CONCURRENCY", None, "v2")],
             id="two moves at once from one node",
-        ),  # fmt: skip
+        ),
         pytest.param(
             record(moves=(made("v1", "a", "c", 50), made("x", "b", "a", 350), made("v2", "b", "a", 400))),
             [("PLN_V_TARGET", "c", "v1")],
             id="a move to a node in its turn",
         ),
         pytest.param(
-            record(moves=(made("v1", "a", "lab", 150), made("v1", "lab", "c", 160), made("x", "b", "a", 350),
-                          made("v2", "b", "a", 400))),
+            record(
+                moves=(
+                    made("v1", "a", "lab", 150),
+                    made("v1", "lab", "c", 160),
+                    made("x", "b", "a", 350),
+                    made("v2", "b", "a", 400),
+                )
+            ),
             [("PLN_V_EXTRA", None, None)],
             id="one instance moved twice",
-        ),  # fmt: skip
+        ),
         pytest.param(
-            record(impacts=(stayed("s", "c", 20, 100), moved("v1", "a", "c", 110, 150), moved("x", "b", "a", 320, 350),
-                            moved("v2", "b", "a", 350, 400))),
+            record(
+                impacts=(
+                    stayed("s", "c", 20, 100),
+                    moved("v1", "a", "c", 110, 150),
+                    moved("x", "b", "a", 320, 350),
+                    moved("v2", "b", "a", 350, 400),
+                )
+            ),
             [("PLN_V_STAY", "c", "s")],
             id="software changed under an instance before that was let through",
-        ),  # fmt: skip
+        ),
         pytest.param(
             record(
                 installed=((10, 90, "c"), (140, 290, "a"), (500, 590, "b")),

@@ -97,6 +97,12 @@ class Book:
             _keep(self._releases, release_id, Release.model_validate_json(json.dumps(row.document)))
         return self._releases[release_id]
 
+    async def layers(self, campaign: Campaign) -> Mapping[str, str]:
+        """What the campaign's release brings, layer by layer; nothing for a campaign without a release."""
+        if campaign.spec.release is None:
+            return {}
+        return (await self.release(campaign.spec.release)).brings
+
 
 V = TypeVar("V")
 

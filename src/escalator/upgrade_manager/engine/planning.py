@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
 from escalator.model.campaign import Campaign
@@ -11,7 +11,7 @@ from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.make import BEGINNING
 from escalator.upgrade_manager.planner.progress import Progress
-from escalator.upgrade_manager.planner.verified import verified_plan
+from escalator.upgrade_manager.planner.verified import NO_LAYERS, verified_plan
 from escalator.vim_interface.port import VimInterface
 
 
@@ -24,11 +24,17 @@ class Planning:
         self._workers = workers
 
     async def plan(
-        self, campaign: Campaign, inventory: Inventory, now_s: float, parent: str | None, progress: Progress = BEGINNING
+        self,
+        campaign: Campaign,
+        inventory: Inventory,
+        now_s: float,
+        parent: str | None,
+        progress: Progress = BEGINNING,
+        layers: Mapping[str, str] = NO_LAYERS,
     ) -> Plan:
-        """A plan by the rules of `make_plan`. Raises PermanentError (`PLN_VIOLATION`) when the verifier refuses it."""
+        """A plan by the rules of `verified_plan`. Raises PermanentError (`PLN_VIOLATION`) when the verifier refuses it."""
         managed = frozenset(await self._vim.owners(inventory.instances))
-        arguments = (campaign, inventory, managed, now_s, progress)
+        arguments = (campaign, inventory, managed, now_s, progress, dict(layers))
         if self._workers is None:
             plan = verified_plan(*arguments)
         else:

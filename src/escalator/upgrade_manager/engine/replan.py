@@ -48,7 +48,7 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
     if not any(task.state is TaskState.PENDING for task in now.tasks.values()):
         return None
     start = row.started_at if row.started_at is not None else ctx.clock.now()
-    child = await ctx.planning.plan(campaign, now.inventory, start, parent.id, now.progress)
+    child = await ctx.planning.plan(campaign, now.inventory, start, parent.id, now.progress, await ctx.book.layers(campaign))
     lines = differences(parent, child, now.over)
     return Replan(child, now.inventory, lines, await _beyond(ctx, row, now, child, campaign.spec.waves.max_extra_moves))
 

@@ -71,8 +71,18 @@ def unplaced(cloud: Cloud, found: Found) -> list[tuple[str, Guest]]:
 def reason(cloud: Cloud, wait: NotYet) -> str:
     """Why a node got no turn, with what was needed."""
     if wait.lacking is None:
-        return wait.reason or "nothing made room for it"
+        group = f" (group {cloud.limits[wait.group].id})" if wait.group is not None else ""
+        return f"{wait.reason}{group}" if wait.reason else "nothing made room for it"
     return f"no node has room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
+
+
+def kept_by(cloud: Cloud, wait: NotYet) -> str:
+    """What a node waited for that had its turn later."""
+    if wait.lacking is not None:
+        return f"room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
+    if "window" in wait.reason:
+        return "the next window"
+    return wait.reason if wait.group is None else f"group {cloud.limits[wait.group].id}: its limit or recovery"
 
 
 def said(guest: Guest) -> str:

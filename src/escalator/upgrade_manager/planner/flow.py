@@ -118,17 +118,18 @@ class Flow:
             self._refill(at)
         return back, arrived
 
-    def stays_from(self, node: int, guests: Sequence[Guest], now: float) -> float:
-        """When the groups of what stays on the node let it be upgraded, as far as it is known now."""
+    def stays_from(self, node: int, guests: Sequence[Guest], now: float) -> tuple[float, int | None]:
+        """When the groups of what stays on the node let it be upgraded, as far as it is known now, and the last that does."""
         counts = Counter(group for guest in guests if not guest.leaves and guest.kind != "offline" for group in guest.groups)
-        return latest(self.doors, counts, now, node)
+        return max(((self.doors[group].opens(now, node, number), group) for group, number in counts.items()), default=(now, None))
 
-    def may_wait_for_ever(self, node: int, guests: Sequence[Guest], now: float) -> bool:
-        """Whether an instance that leaves needs a place that is kept for a node whose turn has begun.
+    def may_wait_for_ever(self, node: int, guests: Sequence[Guest], now: float) -> int | None:
+        """A group in which an instance that leaves needs a place that is kept for a node whose turn has begun.
 
         Such a node begins later: turns then wait for those that began after them only, and no two for one another.
         """
-        return any(self.doors[group].opens(now, node) == inf for guest in guests for group in guest.groups)
+        doors = self.doors
+        return next((group for guest in guests for group in guest.groups if doors[group].opens(now, node) == inf), None)
 
     def queue(self, node: int) -> int:
         """How many arrivals the node still expects: what one more has to wait for."""

@@ -40,6 +40,29 @@ class Progress:
     """Why nodes that failed did, in words."""
 
 
+def assumed(parent: Plan, inventory: Inventory, at_s: float) -> Progress:
+    """Where a campaign stands that runs as its plan says, in what the inventory of that moment does not tell: the times."""
+    away: dict[str, float] = {}
+    for move in parent.moves:
+        away[move.origin] = min(away.get(move.origin, move.start_s), move.start_s)
+    started = {}
+    for node in inventory.nodes:
+        upgrade = parent.upgrade_of.get(node.id)
+        if upgrade is not None and node.progress in UNDER_WAY:
+            began = min(upgrade.start_s, away.get(node.id, upgrade.start_s), at_s)
+            start = min(upgrade.start_s, at_s) if node.progress == "upgrading" else None
+            started[node.id] = Started(away_s=began, start_s=start)
+    here = inventory.instance_by_id
+    running = [m for m in parent.moves if m.start_s < at_s < m.end_s and m.instance in here and here[m.instance].node == m.origin]
+    ended: dict[str, float] = {}
+    ends = [(move.instance, move.end_s) for move in parent.moves]
+    ends += [(impact.instance, impact.end_s) for impact in parent.impacts if impact.kind != "offline"]
+    for instance, end_s in ends:
+        for group in here[instance].groups if end_s <= at_s and instance in here else ():
+            ended[group] = max(ended.get(group, 0.0), end_s)
+    return Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended)
+
+
 def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:
     """The same in the numbers of `cloud`, in which what is under way is not ready for another turn any more.
 

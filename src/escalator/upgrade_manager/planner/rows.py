@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from escalator.model.plan import Impact, Move, Upgrade
 from escalator.upgrade_manager.planner.cloud import Cloud
+from escalator.upgrade_manager.planner.conditions import kept_by
 from escalator.upgrade_manager.planner.turns import Found, Rules
 
 
 def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]:
-    """Upgrades by start."""
+    """Upgrades by start, each with what kept its node from an earlier turn."""
     turns = sorted(found.turns, key=lambda turn: (turn.start_s, turn.node))
     return tuple(
         Upgrade.model_construct(
@@ -17,6 +18,7 @@ def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]
             end_s=turn.end_s,
             wave=turn.wave,
             window=rules.windows.index(turn.away_s),
+            waits=kept_by(cloud, found.waited[turn.node]) if turn.node in found.waited else "",
         )
         for turn in turns
     )

@@ -21,6 +21,8 @@ from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Place
 UNSTICK_TRIES = 50
 """Nodes that are looked at for moves beyond one per instance before the search gives up."""
 START = Midway()
+RECOVERS = "its groups recover until then"
+FULL = NotYet(inf, "max_unavailable")
 IDLE_SHARE = 0.05
 """Share of an upgrade's time that an emptied node may wait for the groups of what stays on it; else it begins later."""
 
@@ -65,6 +67,11 @@ class Search:
         self._extra = 0
         self._lacking: dict[int, Guest] = {}
         """An instance without a place, per node that is emptied."""
+        self._tried: dict[int, tuple[float, NotYet]] = {}
+        """When each node was looked at last, and what kept it from its turn then."""
+        self._full_s = -inf
+        """When nodes had to wait last because as many as may be were out of service."""
+        self._waited: dict[int, NotYet] = {}
         self._empty = sum(not self._standing.count[n] for n in range(len(cloud.nodes)) if n not in self._draining)
 
     def run(self) -> Found:
@@ -97,7 +104,7 @@ class Search:
                 wake, changed, looked = self._start_all(now), False, now
         self._flow.advance(inf)
         left = dict(self._waiting) | {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
-        return Found(self._flow.turns, left, self._extra)
+        return Found(self._flow.turns, left, self._extra, self._waited)
 
     # -- turns that were under way at the start
 
@@ -141,29 +148,35 @@ class Search:
     def _start_all(self, now: float, seeds: int = 0, *, patient: bool = False) -> float:
         """Begin every turn that may begin now; when it is worth to look again without any other event."""
         patience = inf if patient else self._policy.patience
-        without_room = begun = 0
+        without_room, waiting = 0, len(self._waiting)
         wake = inf
         for node in list(self._draining):
             self._go_on(node, now)
         for node in self._queue.order(self._waiting):
             if self._flow.away >= self._rules.width or without_room > patience:
                 break
-            wait = self._waiting.get(node)
-            if wait is None:
-                continue
-            if wait.ready_s <= now + SLACK:
-                found = self._try(node, now)
-                if found is None:
-                    begun += 1
-                    continue
-                self._waiting[node] = wait = found
+            wait = self._look(node, now)
+            if wait is not None:
                 without_room += wait.lacking is not None
-            if wait.ready_s > now + SLACK:
-                wake = min(wake, wait.ready_s)
-        for _ in range(seeds - begun):
+                wake = min(wake, wait.ready_s) if wait.ready_s > now + SLACK else wake
+        for _ in range(seeds - waiting + len(self._waiting)):
             if not self._unstick(now):
                 break
-        return wake if self._flow.away < self._rules.width else inf
+        if self._flow.away < self._rules.width:
+            return wake
+        self._full_s = now
+        return inf
+
+    def _look(self, node: int, now: float) -> NotYet | None:
+        """Begin the node's turn if it may; else what keeps it from it."""
+        wait = self._waiting.get(node)
+        if wait is None or wait.ready_s > now + SLACK:
+            return wait
+        found = self._try(node, now)
+        if found is not None:
+            self._waiting[node] = found
+            self._tried[node] = (now, found)
+        return found
 
     def _try(self, node: int, now: float, extras: int = 0) -> NotYet | None:
         """Begin the node's turn now; else when it may be tried again, and why."""
@@ -195,20 +208,21 @@ class Search:
                 return NotYet(now, f"{domain.by} {full} has {domain.most} nodes out of service")
         if self._extra and self._flow.arriving[node]:
             return NotYet(now, "it takes instances until then")
-        if self._flow.may_wait_for_ever(node, leaving, now):
-            return NotYet(now, "its groups recover until then")
+        group = self._flow.may_wait_for_ever(node, leaving, now)
+        if group is not None:
+            return NotYet(now, RECOVERS, group=group)
         guests = self._guests[node]
         lasts_s = self._cloud.upgrade_s[node]
         drain_s = sum(guest.lasts_s for guest in leaving) / self._rules.per_node
         if len(leaving) < len(guests):
-            stays = self._flow.stays_from(node, guests, now)
+            stays, group = self._flow.stays_from(node, guests, now)
             impacted = bool(leaving) or any(guest.kind != "offline" for guest in guests)
             stays = max(stays, self._rules.lead_s if impacted else now)
             idle_s = IDLE_SHARE * lasts_s if leaving else 0.0
             if stays > now + drain_s + idle_s + SLACK:
-                return NotYet(stays - drain_s if stays < inf else now, "its groups recover until then")
+                return NotYet(stays - drain_s if stays < inf else now, RECOVERS, group=group)
         elif leaving and now < self._rules.lead_s - drain_s - SLACK:
-            return NotYet(self._rules.lead_s - drain_s, "no impact is allowed before the lead time")
+            return NotYet(self._rules.lead_s - drain_s, "the lead time: no impact is allowed before")
         return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0))
 
     def _kept_back(self, leaving: list[Guest], now: float) -> NotYet | None:
@@ -261,6 +275,11 @@ class Search:
             self._arrives(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         del self._waiting[node]
+        at, why = self._tried.pop(node, (-inf, None))
+        if now > self._full_s > at:
+            why = FULL
+        if why is not None:
+            self._waited[node] = why
         self._wave[node] = self._level + 1
         self._flow.begin(node, placed, tuple(self._guests[node]), self._level + 1, now)
         for domain, out in zip(self._rules.domains, self._out, strict=True):

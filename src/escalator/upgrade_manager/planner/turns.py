@@ -49,6 +49,8 @@ class NotYet:
     reason: str
     lacking: Guest | None = None
     """The first instance that found no room."""
+    group: int | None = None
+    """The group whose limit, recovery or lead time binds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ class Found:
     left: dict[int, NotYet]
     """Nodes without a turn, with the last reason."""
     extra: int = 0
+    waited: dict[int, NotYet] = field(default_factory=dict)
+    """Nodes that had to wait for their turn, with what kept them last."""
 
     @property
     def end_s(self) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
@@ -11,16 +12,27 @@ from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.make import BEGINNING, make_plan
 from escalator.upgrade_manager.planner.progress import Progress
+from escalator.upgrade_manager.planner.returning import with_returns
 from escalator.upgrade_manager.planner.verify.check import verify
 
 TOLD = 5
+NO_LAYERS: Mapping[str, str] = MappingProxyType({})
 
 
 def verified_plan(
-    campaign: Campaign, inventory: Inventory, managed: Collection[str], now_s: float | None, progress: Progress = BEGINNING
+    campaign: Campaign,
+    inventory: Inventory,
+    managed: Collection[str],
+    now_s: float | None,
+    progress: Progress = BEGINNING,
+    layers: Mapping[str, str] = NO_LAYERS,
 ) -> Plan:
-    """As `make_plan`. Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule."""
-    plan = make_plan(campaign, inventory, managed, now_s, progress)
+    """As `make_plan`, with what a rollback could not bring back from the `layers` that the release brings.
+
+    Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule.
+    """
+    made = make_plan(campaign, inventory, managed, now_s, progress)
+    plan = with_returns(made, campaign, inventory, managed, layers)
     found = verify(campaign, inventory, plan, managed, now_s)
     if found:
         said = "; ".join(f"{violation.code.value} {violation.message}" for violation in found[:TOLD])
