@@ -81,7 +81,7 @@ def headline(seeds: int, sizes: Sequence[int]) -> None:
         "| nodes | use | not migratable | nights | nodes a night, ours | bound | Nova spread, 1 at a time | 10 % batches "
         "| groups over their limit there | moves per VM | seconds | violations |\n|" + "---|" * 12
     )
-    _write("headline", "\n".join([head, *rows]))
+    write_table("headline", "\n".join([head, *rows]))
     _plot("headline", "Nodes upgraded a night, as a share of the bound", points, ("ours", "Nova spread, 10 % batches"))
 
 
@@ -135,7 +135,7 @@ def open_grid(seeds: int, sizes: Sequence[int]) -> None:
         "| nodes | use reached | empty | limits | not upgraded | moves per VM | hours | over the bound | seconds | violations "
         "| spread, 1 at a time | 10 % batches | Fenix-like | drain and return |\n|" + "---|" * 14
     )
-    _write("open", "\n".join([head, *rows]))
+    write_table("open", "\n".join([head, *rows]))
     _plot("open", "Makespan over the lower bound", points, ("ours", ""))
 
 
@@ -186,7 +186,7 @@ def scale() -> None:
         print(rows[-1], flush=True)
     head = "| nodes | use | instances | loading, s | planning, s | verifying, s | peak memory, MB | over the bound "
     head += "| left | violations |\n|"
-    _write("scale", "\n".join([head + "---|" * 10, *rows]))
+    write_table("scale", "\n".join([head + "---|" * 10, *rows]))
 
 
 def one(nodes: int, use: float) -> None:
@@ -219,7 +219,7 @@ def one(nodes: int, use: float) -> None:
     )
 
 
-def _write(mark: str, table: str) -> None:
+def write_table(mark: str, table: str) -> None:
     text = PAGE.read_text(encoding="utf-8")
     begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
     before, _, rest = text.partition(begin)

@@ -37,6 +37,8 @@ PATIENCE = 20.0
 NIGHTS_S = 400 * 86400.0
 REBOOT_SHARE = 0.25
 """Share of a node's upgrade that its reboot is taken to be."""
+PROGRESS = 4
+"""Place among the arguments of `verified_plan` of how far the campaign is."""
 JITTER = 0.2
 """Share by which durations differ where the fault file says nothing."""
 
@@ -71,7 +73,7 @@ class Planners(Executor):
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - the base's form
         """Call it now, or give what the same cloud gave before. An error is raised here: who calls, waits for the result."""
         future: Future[Any] = Future()
-        if args[-1] is not BEGINNING or not isinstance(args[1], Inventory):
+        if args[PROGRESS] is not BEGINNING or not isinstance(args[1], Inventory):
             # The rest of a campaign is another one each time.
             future.set_result(fn(*args, **kwargs))
             return future

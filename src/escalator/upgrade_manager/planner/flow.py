@@ -32,6 +32,8 @@ class Drain:
     wave: int
     active: int = 0
     upgrading: bool = False
+    waits: bool = False
+    """For places of the rest of its instances: a turn that was under way at the start."""
     since_s: float = inf
     """When the node's turn began, if that is not told by its first move."""
     moves: list[Timed] = field(default_factory=list)
@@ -58,36 +60,46 @@ class Flow:
         self._for_total: dict[int, None] = {}
         self._wakes: dict[int, float] = {}
 
-    def resume(self, begun: Begun, placed: Sequence[Placed], stays: tuple[Guest, ...], now: float) -> None:
-        """A turn goes on that began before: its moves under way end when they would, `placed` is what has still to leave."""
-        self.away -= 1
-        if begun.start_s is None:
-            self.begin(begun.node, placed, stays, begun.wave, now, begun)
-            return
-        counts = Counter(group for guest in stays if guest.kind != "offline" for group in guest.groups)
-        drain = self._drains[begun.node] = Drain(begun.node, [], stays, dict(counts), begun.wave, upgrading=True)
-        self.away += 1
-        end = max(now, begun.start_s + self._cloud.upgrade_s[begun.node])
-        self._upgrade_runs(drain, begun.away_s, begun.start_s, end)
+    def take_up(self, begun: Begun, guests: Sequence[Guest], now: float) -> None:
+        """A turn that began before: what of it is under way counts from here on. It waits for `go_on` if instances still leave.
 
-    def begin(
-        self, node: int, placed: Sequence[Placed], stays: tuple[Guest, ...], wave: int, now: float, begun: Begun | None = None
-    ) -> None:
-        """The node's turn begins, or goes on as `begun` says."""
+        All of them are taken up before anything begins: each counts for the bounds of all others.
+        """
+        stays = tuple(guest for guest in guests if not guest.leaves)
         counts = Counter(group for guest in stays if guest.kind != "offline" for group in guest.groups)
-        pending = sorted(placed, key=lambda p: (-p.guest.lasts_s, p.guest.instance.id))
-        drain = self._drains[node] = Drain(node, pending, stays, dict(counts), wave)
+        drain = Drain(begun.node, [], stays, dict(counts), begun.wave, since_s=begun.away_s)
+        self._drains[begun.node] = drain
+        if begun.start_s is not None:
+            end = max(now, begun.start_s + self._cloud.upgrade_s[begun.node])
+            self._upgrade_runs(drain, begun.away_s, begun.start_s, end)
+            return
+        drain.waits = True
+        for move in begun.running:
+            self.arriving[move.placed.target] += 1
+            self._move_runs(drain, move)
+        for group, number in counts.items() if len(stays) < len(guests) else ():
+            self.doors[group].kept[begun.node] = number
+
+    def go_on(self, node: int, placed: Sequence[Placed], now: float) -> None:
+        """The rest of what leaves a node that was taken up has its places."""
+        drain = self._drains[node]
+        drain.waits = False
+        self._leave(drain, placed, now)
+
+    def begin(self, node: int, placed: Sequence[Placed], stays: tuple[Guest, ...], wave: int, now: float) -> None:
+        """The node's turn begins."""
+        counts = Counter(group for guest in stays if guest.kind != "offline" for group in guest.groups)
+        drain = self._drains[node] = Drain(node, [], stays, dict(counts), wave)
         self.away += 1
-        for one in placed:
-            self.arriving[one.target] += 1
-        if begun is not None:
-            drain.since_s = begun.away_s
-            for move in begun.running:
-                self.arriving[move.placed.target] += 1
-                self._move_runs(drain, move)
-        if pending or drain.active:
+        if placed:
             for group, number in counts.items():
                 self.doors[group].kept[node] = number
+        self._leave(drain, placed, now)
+
+    def _leave(self, drain: Drain, placed: Sequence[Placed], now: float) -> None:
+        drain.pending = sorted(placed, key=lambda p: (-p.guest.lasts_s, p.guest.instance.id))
+        for one in placed:
+            self.arriving[one.target] += 1
         self._go(drain, now)
 
     def next_s(self) -> float:
@@ -151,7 +163,7 @@ class Flow:
                 if not self._move_begins(drain, one, now):
                     left.append(one)
             drain.pending = left
-        if not drain.pending and not drain.active and not drain.upgrading:
+        if not (drain.pending or drain.active or drain.upgrading or drain.waits):
             self._upgrade_begins(drain, now)
 
     def _move_begins(self, drain: Drain, one: Placed, now: float) -> bool:

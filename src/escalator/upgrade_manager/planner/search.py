@@ -110,13 +110,15 @@ class Search:
 
     def _take_up(self, now: float) -> None:
         """Go on with what is under way: its moves end where they go; what else leaves gets its place before anything begins."""
-        for begun in self._draining.values():
+        for begun in self._midway.begun:
             for move in begun.running:
                 one = move.placed
                 self._empty -= not self._standing.count[one.target] and one.target not in self._draining
                 (self._new if one.target in self._new else self._standing).take(one.guest, one.target, one.cells)
                 self._arrives(one)
             self._wave[begun.node] = begun.wave
+            self._flow.take_up(begun, self._guests[begun.node], now)
+        self._draining = {node: begun for node, begun in self._draining.items() if begun.start_s is None}
         for node in list(self._draining):
             self._go_on(node, now)
 
@@ -133,7 +135,7 @@ class Search:
         for one in (*placed, *(move.placed for move in begun.running)):
             self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
-        self._flow.resume(begun, placed, tuple(self._guests[node]), now)
+        self._flow.go_on(node, placed, now)
 
     def _come_back(self, node: int) -> None:
         for domain, out in zip(self._rules.domains, self._out, strict=True):

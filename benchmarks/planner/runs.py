@@ -1,0 +1,143 @@
+"""Campaigns as they run: disturbed ones, how long rehearsals take, and planning anew in the middle.
+
+    python benchmarks/planner/runs.py disturbed     # failed migrations, late upgrades, lost nodes
+    python benchmarks/planner/runs.py rehearse      # twenty runs of 100 nodes
+    python benchmarks/planner/runs.py replan        # from the middle of 1,000 and 10,000 nodes
+
+Each writes its table into docs/explanation/planner.md, between its own marks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench import campaign, uncapped, write_table
+from clouds import Wish, cloud
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
+from escalator.simulation.rehearsal import Outcome, Planners, rehearse
+from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.verify.check import verify
+from escalator.world.rules import Fault, FaultsSpec
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+from properties.midway import state_at
+
+RESUME_S = 600.0
+CALM = FaultsSpec(jitter=0.0)
+ROUGH = FaultsSpec(
+    jitter=0.2,
+    resume_s=RESUME_S,
+    faults=(Fault(kind="live_migration", probability=0.02), Fault(kind="reboot", effect="lost", probability=0.005)),
+)
+"""2 % of the migrations fail, every duration is up to a fifth off, one node in two hundred does not come back."""
+
+
+def rolling() -> Campaign:
+    return campaign(waves={"max_unavailable": "10%"}, workloads={"default": {"action": "live"}})
+
+
+def disturbed(runs: int, nodes: int) -> None:
+    rows = []
+    for use in (0.50, 0.70, 0.85, 0.90):
+        for label, faults in (("times only", FaultsSpec(jitter=0.2)), ("all", ROUGH)):
+            found = _runs(Wish(nodes, use), faults, runs)
+            calm = _runs(Wish(nodes, use), CALM, 1)[0]
+            rows.append(_disturbed_row(f"{nodes} | {use:.2f} | {label}", calm, found))
+            print(rows[-1], flush=True)
+    head = "| nodes | use | disturbed | runs | duration / undisturbed, median and worst | moves per instance, worst "
+    head += "| not upgraded, median and worst | waited for a person | violations |\n|" + "---|" * 9
+    write_table("disturbed", "\n".join([head, *rows]))
+
+
+def _runs(what: Wish, faults: FaultsSpec, runs: int) -> list[Outcome]:
+    there, planners = cloud(what), Planners()
+    return [rehearse(there, rolling(), faults, seed, planners) for seed in range(runs)]
+
+
+def _disturbed_row(what: str, calm: Outcome, found: Sequence[Outcome]) -> str:
+    ratios = [one.duration_s / calm.duration_s for one in found]
+    moves = [one.moves / max(1, calm.moves) for one in found]
+    left = [one.rolled_back + one.failed + one.skipped for one in found]
+    resting = sum(one.state != "completed" for one in found)
+    return (
+        f"| {what} | {len(found)} | **{statistics.median(ratios):.2f}**, {max(ratios):.2f} | {max(moves):.3f} "
+        f"| {statistics.median(left):g}, {max(left)} | {resting} of {len(found)} at the end "
+        f"| {sum(len(one.violations) for one in found)} |"
+    )
+
+
+def timed(runs: int, nodes: int) -> None:
+    rows = []
+    for label, faults in (("nothing goes wrong", CALM), ("times ±20 %", FaultsSpec(jitter=0.2)), ("as above, all", ROUGH)):
+        there, planners = cloud(Wish(nodes, 0.70)), Planners()
+        took = []
+        for seed in range(runs):
+            began = time.perf_counter()
+            rehearse(there, rolling(), faults, seed, planners)
+            took.append(time.perf_counter() - began)
+        later = statistics.median(took[1:])
+        rows.append(f"| {nodes} | {label} | {runs} | **{sum(took):.0f}** | {took[0]:.1f} | {later:.1f} |")
+        print(rows[-1], flush=True)
+    head = "| nodes | faults | runs | seconds in all | the first, with its plan | each other one |\n|" + "---|" * 6
+    write_table("rehearse", "\n".join([head, *rows]))
+
+
+def replan(sizes: Sequence[int]) -> None:
+    rows = []
+    for nodes in sizes:
+        there, wish = cloud(Wish(nodes, 0.70)), uncapped(nodes, 0.0)
+        plan = make_plan(wish, there).sealed("parent")
+        for label, share in (("a tenth", 0.1), ("half", 0.5), ("nine tenths", 0.9)):
+            now, progress = state_at(there, plan, share * plan.totals.makespan_s)
+            lost = _one_lost(now, plan)
+            local, local_s, wrong = _timed(wish, lost, progress)
+            full, full_s, also = _timed(wish, lost, replace(progress, parent=None))
+            ratio = local.totals.makespan_s / full.totals.makespan_s
+            rows.append(f"| {nodes} | {label} | **{local_s:.2f}** | **{full_s:.2f}** | {ratio:.2f} | {wrong + also} |")
+            print(rows[-1], flush=True)
+    head = "| nodes | done | repair, s | anew, s | end by repair / anew | violations |\n|" + "---|" * 6
+    write_table("replan", "\n".join([head, *rows]))
+
+
+def _one_lost(now: Inventory, plan: Plan) -> Inventory:
+    """A node that waits, and that takes something later, is down."""
+    targets = {move.target for move in plan.moves}
+    lost = next(node.id for node in now.nodes if node.progress == "old" and node.id in targets)
+    nodes = tuple(node.model_copy(update={"state": "down"}) if node.id == lost else node for node in now.nodes)
+    return now.model_copy(update={"nodes": nodes})
+
+
+def _timed(wish: Campaign, now: Inventory, progress) -> tuple[Plan, float, int]:
+    began = time.perf_counter()
+    plan = make_plan(wish, now, progress=progress)
+    took = time.perf_counter() - began
+    return plan, took, len(verify(wish, now, plan))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("disturbed", "rehearse", "replan"))
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--nodes", type=int, default=100)
+    parser.add_argument("--largest", type=int, default=10_000)
+    asked = parser.parse_args()
+    match asked.what:
+        case "disturbed":
+            disturbed(asked.runs, asked.nodes)
+        case "rehearse":
+            timed(asked.runs, asked.nodes)
+        case "replan":
+            replan([n for n in (1000, 10_000) if n <= asked.largest])
+
+
+if __name__ == "__main__":
+    main()
