@@ -60,3 +60,30 @@ def test_an_upgrade_under_way_keeps_the_other_members_of_what_stays_there() -> N
     both = {"a": Started(away_s=90.0), "b": Started(away_s=50.0, start_s=50.0)}
     found = child_of(things, both, estimates={"upgrade_s": 300})
     assert found["v"][1] >= 50 + 300 + 60
+
+
+def test_an_extra_move_under_way_frees_the_room_that_it_leaves() -> None:
+    things = (node("a", progress="draining"), node("b"), vm("v", "a", demand={"pcpu": 4.0}), vm("w", "b", demand={"pcpu": 4.0}))
+    extra = running("v", "a", "b").model_copy(update={"extra": True})
+    found = child_of(things, {"a": Started(away_s=90.0)}, extra)
+    assert found["w"][0] == "a"
+    assert found["v"] == ("a", found["v"][1])  # back from b, when that has its turn
+    assert found["v"][1] > AT_S
+
+
+def test_what_still_leaves_a_node_for_others_that_go_later_does_so_as_the_parent_said() -> None:
+    """Where no node is empty, the first one is emptied onto others: cut in the middle of that."""
+    things = (node("a"), node("b"), node("c"), vm("v", "a"), vm("w", "a"), *(vm(f"b{n}", "bc"[n % 2]) for n in range(4)))
+    wish = campaign(waves={"max_unavailable": 1})
+    parent = make_plan(wish, cloud(*things))
+    first = min(parent.moves, key=lambda move: move.start_s)
+    assert first.extra
+    late = [move for move in parent.moves if move.origin == first.origin and move is not first]
+    now = tuple(t.model_copy(update={"progress": "draining"}) if t.id == first.origin else t for t in things)
+    at_s = (first.start_s + first.end_s) / 2
+    progress = Progress(at_s=at_s, parent=parent, started={first.origin: Started(away_s=0.0)}, moves=(first,))
+    child = make_plan(wish, cloud(*now), progress=progress)
+    assert verify(wish, cloud(*now), child) == []
+    assert len(child.upgrades) == 3
+    again = {move.instance: move.target for move in child.moves if move.origin == first.origin}
+    assert again == {move.instance: move.target for move in (first, *late)}

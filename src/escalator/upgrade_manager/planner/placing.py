@@ -25,6 +25,8 @@ class Placing:
         self._weight = queue_weight
         self.kept: Mapping[str, tuple[int, tuple[int, ...]]] = {}
         """Node and cells that a plan so far gives to instances: taken when they still have room."""
+        self.kept_old: Mapping[str, tuple[int, tuple[int, ...]]] = {}
+        """The same for moves to nodes that have their turn later."""
         self._full: set[Shape] = set()
         """Shapes that no upgraded node has room for, until one more is upgraded."""
 
@@ -101,8 +103,8 @@ class Placing:
         return None
 
     def _single(self, guest: Guest, space: Space, *, soft: bool, extra: bool) -> list[Placed] | None:
-        kept = self.kept.get(guest.instance.id)
-        if kept is not None and not extra and space.takes(guest, *kept):
+        kept = (self.kept_old if extra else self.kept).get(guest.instance.id)
+        if kept is not None and space.takes(guest, *kept):
             space.take(guest, *kept)
             return [Placed(guest, *kept, extra)]
         found = space.places(guest, LOOKED_AT if self._weight else 1, soft=soft)

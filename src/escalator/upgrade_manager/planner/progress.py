@@ -87,7 +87,8 @@ def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:
     groups = {limit.id: number for number, limit in enumerate(cloud.limits)}
     return Midway(
         begun=tuple(begun),
-        kept=_kept(cloud, numbers, parent) if parent is not None else {},
+        kept=_kept(cloud, numbers, parent, extra=False) if parent is not None else {},
+        kept_old=_kept(cloud, numbers, parent, extra=True) if parent is not None else {},
         order=_order(cloud, numbers, parent) if parent is not None else (),
         ended={groups[name]: at for name, at in progress.ended.items() if name in groups},
         level=max([0, *done]),
@@ -127,13 +128,15 @@ def _cells(cloud: Cloud, target: int, move: Move, guest: Guest) -> tuple[int, ..
     return tuple(cloud.cells[target][entry] for entry in entries if entry < len(cloud.cells[target]))
 
 
-def _kept(cloud: Cloud, numbers: Mapping[str, int], parent: Plan) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """Where the parent wants each instance that still is where it has to leave."""
+def _kept(cloud: Cloud, numbers: Mapping[str, int], parent: Plan, *, extra: bool) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """Where the parent wants each instance that still has to leave; moves beyond one only of turns that have begun."""
     guests = {guest.instance.id: (node, guest) for node, there in enumerate(cloud.guests) for guest in there if guest.leaves}
     found = {}
     for move in parent.moves:
         here, target = guests.get(move.instance), numbers.get(move.target)
-        if here is None or target is None or move.extra or cloud.nodes[here[0]].id != move.origin:
+        if here is None or target is None or move.extra != extra or cloud.nodes[here[0]].id != move.origin:
+            continue
+        if extra and cloud.nodes[here[0]].progress not in UNDER_WAY:
             continue
         cells = _cells(cloud, target, move, here[1])
         if len(cells) == here[1].shape.span:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from math import inf
 
+from escalator.upgrade_manager.planner.awaiting import Awaiting
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.flow import Flow
 from escalator.upgrade_manager.planner.placing import Placing
@@ -52,6 +53,8 @@ class Search:
         self._flow = Flow(cloud, rules, midway)
         self._placing = Placing(self._standing, self._new, self._flow.queue, policy.queue_weight)
         self._placing.kept = midway.kept if keep else {}
+        self._placing.kept_old = midway.kept_old
+        self._awaiting: Awaiting | None = None
         self._draining = {begun.node: begun for begun in midway.begun}
         """Turns that were under way at the start and for which the rest of the instances has no place yet."""
         self._queue = Queue(cloud, rules, policy, self._guests)
@@ -80,6 +83,8 @@ class Search:
             if done:
                 self._new.add(node)
         now = looked = self._rules.at_s
+        if self._placing.kept:
+            self._awaiting = Awaiting(self._midway.order, self._kept_targets())
         self._take_up(now)
         wake = self._start_all(now, seeds=self._policy.seeds, patient=True)
         changed = False
@@ -91,7 +96,7 @@ class Search:
                 stopped = len(self._waiting) + len(self._draining) == begun and wake == inf
                 if stopped and self._placing.kept:
                     # What the plan so far wants cannot be: from here on it is as good as any other.
-                    self._placing.kept = {}
+                    self._placing.kept, self._awaiting = {}, None
                 elif stopped and not self._unstick(now):
                     break
                 continue
@@ -114,28 +119,37 @@ class Search:
             for move in begun.running:
                 one = move.placed
                 self._empty -= not self._standing.count[one.target] and one.target not in self._draining
+                self._standing.take(one.guest, begun.node, self._cells_of(one.guest, begun.node), -1)
                 (self._new if one.target in self._new else self._standing).take(one.guest, one.target, one.cells)
-                self._arrives(one)
+                self._takes_in(one)
             self._wave[begun.node] = begun.wave
             self._flow.take_up(begun, self._guests[begun.node], now)
         self._draining = {node: begun for node, begun in self._draining.items() if begun.start_s is None}
         for node in list(self._draining):
             self._go_on(node, now)
 
-    def _go_on(self, node: int, now: float) -> None:
+    def _go_on(self, node: int, now: float, *, anywhere: bool = False) -> bool:
+        """Give what else leaves the node its places, on nodes that have their turn later where the plan so far did so.
+
+        Such moves were decided with the turn: they are none of those that may still be made. `anywhere`: nothing else helps.
+        """
         begun = self._draining[node]
         under_way = {move.placed.guest.instance.id for move in begun.running}
         leaving = [guest for guest in self._guests[node] if guest.leaves and guest.instance.id not in under_way]
         placed = self._placing.all_of(leaving)
+        if isinstance(placed, Guest) and (anywhere or any(g.instance.id in self._placing.kept_old for g in leaving)):
+            placed = self._placing.all_of(leaving, self._old_space(node), len(leaving))
         if isinstance(placed, Guest):
             self._lacking[node] = placed
-            return
+            return False
         del self._draining[node]
         self._empty -= self._first_ones(placed)
-        for one in (*placed, *(move.placed for move in begun.running)):
+        for one in placed:
             self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
+            self._takes_in(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         self._flow.go_on(node, placed, now)
+        return True
 
     def _come_back(self, node: int) -> None:
         for domain, out in zip(self._rules.domains, self._out, strict=True):
@@ -144,6 +158,8 @@ class Search:
         self._new.add(node)
         self._empty += not self._standing.count[node]
         self._placing.refreshed()
+        if self._awaiting is not None:
+            self._awaiting.came_back(node)
 
     # -- starting turns
 
@@ -154,7 +170,8 @@ class Search:
         wake = inf
         for node in list(self._draining):
             self._go_on(node, now)
-        for node in self._queue.order(self._waiting):
+        queue = self._queue.order(self._waiting) if self._awaiting is None else self._awaiting.order(self._waiting)
+        for node in queue:
             if self._flow.away >= self._rules.width or without_room > patience:
                 break
             wait = self._look(node, now)
@@ -184,7 +201,7 @@ class Search:
         """Begin the node's turn now; else when it may be tried again, and why."""
         guests = self._guests[node]
         leaving = [guest for guest in guests if guest.leaves]
-        held = self._held_back(node, leaving, now) or self._kept_back(leaving, now)
+        held = self._held_back(node, leaving, now)
         if held is not None:
             return held
         if not extras and (hopeless := self._placing.hopeless(leaving)) is not None:
@@ -227,13 +244,14 @@ class Search:
             return NotYet(self._rules.lead_s - drain_s, "the lead time: no impact is allowed before")
         return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0))
 
-    def _kept_back(self, leaving: list[Guest], now: float) -> NotYet | None:
-        """Whether the plan so far wants one of them on a node that is not upgraded yet, and will be."""
-        for guest in leaving:
-            kept = self._placing.kept.get(guest.instance.id)
-            if kept is not None and kept[0] not in self._new:
-                return NotYet(now, f"{self._cloud.nodes[kept[0]].id} is upgraded first", guest)
-        return None
+    def _kept_targets(self) -> dict[int, set[int]]:
+        """For each node that waits, the nodes that the plan so far wants its instances on and that are not upgraded yet."""
+        kept = self._placing.kept
+        found: dict[int, set[int]] = {}
+        for node in self._waiting:
+            targets = {kept[g.instance.id][0] for g in self._guests[node] if g.leaves and g.instance.id in kept}
+            found[node] = {target for target in targets if target not in self._new}
+        return found
 
     def _too_late(self, now: float, end: float, more_s: float) -> NotYet | None:
         windows = self._rules.windows
@@ -274,7 +292,8 @@ class Search:
         self._empty -= self._first_ones(placed) + (not self._guests[node])
         for one in placed:
             self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
-            self._arrives(one)
+            self._extra += one.extra
+            self._takes_in(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         del self._waiting[node]
         at, why = self._tried.pop(node, (-inf, None))
@@ -287,10 +306,9 @@ class Search:
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             out.update(domain.of[node])
 
-    def _arrives(self, one: Placed) -> None:
+    def _takes_in(self, one: Placed) -> None:
         """What goes to a node that has its turn later leaves it again then."""
         if one.extra:
-            self._extra += 1
             self._guests[one.target].append(one.guest)
             self._cells[one.guest.instance.id] = one.cells
             self._queue.changed(one.target)
@@ -317,6 +335,8 @@ class Search:
 
     def _unstick(self, now: float) -> bool:
         """Empty one node, in part or whole, onto nodes that have their turn later; the cheapest that can be."""
+        if any(self._go_on(node, now, anywhere=True) for node in list(self._draining)):
+            return True
         left = self._rules.extra_moves - self._extra
         if left <= 0 or self._flow.away >= self._rules.width:
             return False

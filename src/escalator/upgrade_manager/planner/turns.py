@@ -123,6 +123,8 @@ class Midway:
     begun: tuple[Begun, ...] = ()
     kept: Mapping[str, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
     """Node and cells that the plan so far gives to instances, by their id."""
+    kept_old: Mapping[str, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    """The same for what leaves a node whose turn has begun for one that has its turn later."""
     order: tuple[int, ...] = ()
     """Nodes that wait, in the order of the plan so far; empty without one."""
     ended: Mapping[int, float] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from functools import partial
 
 from escalator.model.codes import Code
 from escalator.model.inventory import Group
-from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
+from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, present
 
 Span = tuple[float, float, str]
 
@@ -69,7 +69,7 @@ def check_apart(replay: Replay) -> Iterator[Violation]:
             there[group, instance.node] += 1
     events = [event for move in replay.moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
     for at, begins, move in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1], e[2].instance)):
-        for group in hard & set(replay.instance(move).groups):
+        for group in hard & set(replay.inventory.instance_by_id[move.instance].groups):
             if not begins:
                 there[group, move.origin] -= 1
                 continue
@@ -87,11 +87,11 @@ def check_together(replay: Replay) -> Iterator[Violation]:
     for node, upgrade in replay.upgrades.items():
         gone: defaultdict[str, set[str]] = defaultdict(set)
         for move in replay.departures.get(node, ()):
-            for group in tied & set(replay.instance(move).groups):
+            for group in tied & set(replay.inventory.instance_by_id[move.instance].groups):
                 gone[group].add(move.target)
         if not gone:
             continue
-        left: Counter[str] = Counter(g for instance in replay.present(node, upgrade.start_s) for g in instance.groups)
+        left: Counter[str] = Counter(g for instance in present(replay, node, upgrade.start_s) for g in instance.groups)
         for group, targets in gone.items():
             if len(targets) > 1 or left[group]:
                 message = f"members of affinity group {group} part when {node} is upgraded"

@@ -32,7 +32,7 @@ def check_moves(replay: Replay) -> Iterator[Violation]:
 
 
 def _move(replay: Replay, move: Move) -> Iterator[Violation]:
-    instance = replay.instance(move)
+    instance = replay.inventory.instance_by_id[move.instance]
     wrong = partial(Violation, instance=move.instance, node=move.origin, time_s=move.start_s)
     lasts_s = replay.campaign.spec.estimates.move_s(instance.memory_gib, move.kind)
     runs = move.start_s < replay.plan.at_s - NEAR_S
@@ -105,15 +105,19 @@ def _version(text: str) -> list[tuple[int, str]]:
 
 
 def check_extra(replay: Replay) -> Iterator[Violation]:
-    """Moves beyond one per instance are no more than the campaign allows, or than the first node needs where none is empty."""
+    """Moves beyond one per instance are no more than the campaign allows, or than the first node needs where none is empty.
+
+    Those of turns that had begun when the plan was made were decided with the turn, and counted then.
+    """
     share = replay.campaign.spec.waves.max_extra_moves
-    beyond = sum(len(moves) - 1 for moves in replay.moves_of.values())
+    decided = {id(move) for move in replay.moves if move.extra and move.origin in replay.under_way}
+    beyond = sum(max(0, sum(id(move) not in decided for move in moves) - 1) for moves in replay.moves_of.values())
     movable = sum(
         instance.running and instance.migration != "none"
         for node in replay.scope
         for instance in replay.inventory.instances_by_node.get(node, ())
     )
-    needed = [len(replay.departures.get(node, ())) for node in replay.upgrades]
+    needed = [len(replay.departures.get(node, ())) for node in replay.upgrades if node not in replay.under_way]
     allowed = max(floor(share * movable), min(needed, default=0)) if share else 0
     if beyond > allowed:
         message = f"{beyond} moves beyond one per instance, {allowed} are allowed"
@@ -151,7 +155,7 @@ def check_room(replay: Replay) -> Iterator[Violation]:
     events = [event for move in replay.moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
     before: dict[int, tuple[int, ...]] = {}
     for at, begins, move in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1], e[2].instance)):
-        instance = replay.instance(move)
+        instance = replay.inventory.instance_by_id[move.instance]
         if not begins:
             for cell in before.pop(id(move), ()):
                 used[move.origin, cell].subtract(instance.demand)
@@ -167,7 +171,7 @@ def check_room(replay: Replay) -> Iterator[Violation]:
 def _full(replay: Replay, move: Move, cell: int, used: Counter[str], fill: float, at: float) -> Iterator[Violation]:
     numa = replay.node(move.target).numa
     there = numa[cell] if cell < len(numa) else {}
-    for resource in replay.instance(move).demand:
+    for resource in replay.inventory.instance_by_id[move.instance].demand:
         if used[resource] > there.get(resource, 0.0) * fill + NEAR_S:
             message = f"{resource} of entry {cell} of {move.target} is {used[resource]:g} of {there.get(resource, 0.0):g}"
             yield Violation(code=Code.PLN_V_CAPACITY, node=move.target, instance=move.instance, time_s=at, message=message)

@@ -9,7 +9,7 @@ from functools import partial
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
 from escalator.model.plan import Impact, Upgrade
-from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, too_many
+from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, present, too_many
 
 ALLOWED_ALONE = ("stop-start", "in-place", "leave")
 """Default actions that let an instance be stopped that cannot migrate and that nobody speaks for."""
@@ -126,10 +126,10 @@ def check_stays(replay: Replay) -> Iterator[Violation]:
     if len(replay.impacts) < len(replay.plan.impacts):
         yield Violation(code=Code.PLN_V_STAY, message="an impact names an instance or a node that is not in the inventory")
     for node, upgrade in replay.upgrades.items():
-        present = replay.present(node, upgrade.start_s)
-        for instance in present:
+        there = present(replay, node, upgrade.start_s)
+        for instance in there:
             yield from _stay(replay, instance, upgrade, rows[node].get(instance.id))
-        for name in sorted(set(rows[node]) - {instance.id for instance in present}):
+        for name in sorted(set(rows[node]) - {instance.id for instance in there}):
             message = f"{name} is not on {node} and has an impact there"
             yield Violation(code=Code.PLN_V_STAY, node=node, instance=name, time_s=upgrade.start_s, message=message)
 

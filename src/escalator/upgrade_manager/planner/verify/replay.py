@@ -109,25 +109,22 @@ class Replay:
             found[node] = (min(begins), upgrade.end_s)
         return found
 
-    def instance(self, move: Move) -> Instance:
-        """The instance that moves."""
-        return self.inventory.instance_by_id[move.instance]
-
     def node(self, name: str) -> Node:
         """The node of that name."""
         return self.inventory.node_by_id[name]
 
-    def present(self, node: str, at_s: float) -> list[Instance]:
-        """Instances on the node at that time, moves that have ended by then counted."""
-        here = {i.id: i for i in self.inventory.instances_by_node.get(node, ())}
-        events = [(m.end_s, 0, m) for m in self.departures.get(node, ()) if m.end_s <= at_s + NEAR_S]
-        events += [(m.end_s, 1, m) for m in self.arrivals.get(node, ()) if m.end_s <= at_s + NEAR_S]
-        for _, arrives, move in sorted(events, key=lambda event: event[:2]):
-            if arrives:
-                here[move.instance] = self.instance(move)
-            else:
-                here.pop(move.instance, None)
-        return [here[name] for name in sorted(here)]
+
+def present(replay: Replay, node: str, at_s: float) -> list[Instance]:
+    """Instances on the node at that time, moves that have ended by then counted."""
+    here = {i.id: i for i in replay.inventory.instances_by_node.get(node, ())}
+    events = [(m.end_s, 0, m) for m in replay.departures.get(node, ()) if m.end_s <= at_s + NEAR_S]
+    events += [(m.end_s, 1, m) for m in replay.arrivals.get(node, ()) if m.end_s <= at_s + NEAR_S]
+    for _, arrives, move in sorted(events, key=lambda event: event[:2]):
+        if arrives:
+            here[move.instance] = replay.inventory.instance_by_id[move.instance]
+        else:
+            here.pop(move.instance, None)
+    return [here[name] for name in sorted(here)]
 
 
 def upgraded_by(replay: Replay, node: str, at_s: float) -> bool:
