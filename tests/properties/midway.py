@@ -35,8 +35,11 @@ def state_at(inventory: Inventory, plan: Plan, at_s: float) -> tuple[Inventory, 
             _end(ended, here[impact.instance], impact.end_s)
     progress: dict[str, str] = {}
     started: dict[str, Started] = {}
+    first: dict[str, float] = {}
+    for move in plan.moves:
+        first[move.origin] = min(first.get(move.origin, move.start_s), move.start_s)
     for upgrade in plan.upgrades:
-        away = min([upgrade.start_s, *(m.start_s for m in plan.moves if m.origin == upgrade.node)])
+        away = min(upgrade.start_s, first.get(upgrade.node, upgrade.start_s))
         if upgrade.end_s <= at_s:
             progress[upgrade.node] = "done"
         elif upgrade.start_s < at_s:

@@ -33,7 +33,7 @@ class SimulatedCloud:
     async def inventory(self, policy: Migration) -> Inventory:  # noqa: ARG002 - the world has no ports to judge by a policy
         """Nodes, instances and groups now."""
         seen = self._world.inventory()
-        return seen.model_copy(update={"instances": tuple(_seen(instance) for instance in seen.instances)})
+        return seen.with_instances([_seen(instance) for instance in seen.instances])
 
     async def instances_on(self, node: str, policy: Migration) -> tuple[Instance, ...]:  # noqa: ARG002 - as above
         """Instances on the node now, in order of their ids."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -145,6 +145,10 @@ class Inventory(Model):
                 if group not in self.group_by_id
             ]
         return found
+
+    def with_instances(self, instances: Sequence[Instance]) -> Inventory:
+        """The same nodes and groups with other instances, all of which are known to fit together: nothing is checked again."""
+        return Inventory.model_construct(nodes=self.nodes, instances=tuple(instances), groups=self.groups)
 
     @cached_property
     def node_by_id(self) -> dict[str, Node]:

@@ -109,10 +109,10 @@ async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, see
         moments = sorted(plan.totals.makespan_s * draw(seed, "kill", n) for n in range(faults.kills))
         latest = began + plan.totals.makespan_s * PATIENCE + (NIGHTS_S if campaign.spec.windows else 0.0)
         while clock.now() < latest:
-            if await _rests(made, name):
-                if not await _resumed(made, name, faults.resume_s):
-                    break
+            if await _resumed(made, name, faults.resume_s):
                 continue
+            if await _rests(made, name):
+                break
             if moments and clock.now() - began >= moments[0]:
                 moments.pop(0)
                 await stack.aclose()
@@ -131,7 +131,8 @@ async def _resumed(made: Simulation, name: str, after_s: float | None) -> bool:
     # A campaign that has no node left that could go is suspended again at once.
     await made.ctx.clock.sleep(LOOK_S)
     again = await made.campaigns.show(name)
-    return again.row.state is not CampaignState.SUSPENDED or again.done > view.done
+    busy = any(task.state is TaskState.RUNNING for task in again.tasks)
+    return busy or again.row.state is not CampaignState.SUSPENDED or again.done > view.done
 
 
 async def _rests(made: Simulation, name: str) -> bool:

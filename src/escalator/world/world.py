@@ -108,7 +108,8 @@ class World:
     def inventory(self) -> Inventory:
         """Everything as it is now."""
         self.state.look()
-        return Inventory(
+        # Every change of the world was checked when it was made.
+        return Inventory.model_construct(
             nodes=tuple(self.state.nodes.rows.values()),
             instances=tuple(self.state.instances.rows.values()),
             groups=tuple(self.state.groups.rows.values()),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
 from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
@@ -11,24 +13,38 @@ from escalator.upgrade_manager.engine.job import Job
 
 
 async def enter_impact(job: Job, row: ImpactRow) -> None:
-    """Take the impact's slots; waits until the groups' limits and the bounds on migration let it through."""
-    told = ""
-    while True:
-        limits = await _limits(job, row)
-        horizon = max((limit.recovery_s for limit in limits), default=0.0)
-        now = job.ctx.clock.now()
-        # The impact begins when it is let through, not when it asked first.
-        row = replace(row, started_at=now)
-        door = ImpactDoor(row, limits, job.spec.migration, now)
-        refusal = await job.ctx.store.admission.enter_impact(row, now - horizon, door)
-        if refusal is None:
-            return
-        if door.key != told:
-            told = door.key
-            await _tell(job, row, refusal)
-        # Another replica's change is not heard here: the net is looked under after `recheck_s`.
-        wait_s = job.ctx.pace.recheck_s if door.retry_s is None else door.retry_s
-        await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, wait_s)
+    """Take the impact's slots; waits until the groups' limits and the bounds on migration let it through.
+
+    The step's time-out stands still meanwhile. Raises PermanentError when one door stays shut for as long as the whole step
+    may take: a node is not kept out of service for what may never come.
+    """
+    row, refusal, door = await _asked(job, row)
+    if refusal is None:
+        return
+    began, told = job.ctx.clock.now(), ""
+    with job.deadline.waiting():
+        while refusal is not None:
+            if door.key != told:
+                told = door.key
+                await _tell(job, row, refusal)
+            # Another replica's change is not heard here: the net is looked under after `recheck_s`.
+            wait_s = job.ctx.pace.recheck_s if door.retry_s is None else door.retry_s
+            left_s = began + job.spec.node.timeouts.vacate_s - job.ctx.clock.now()
+            if left_s <= 0:
+                message = f"instance {row.instance} was not let through within {job.spec.node.timeouts.vacate_s:g} s: {refusal}"
+                raise PermanentError(Code.UPG_TIMEOUT, message)
+            await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, min(wait_s, left_s))
+            row, refusal, door = await _asked(job, row)
+
+
+async def _asked(job: Job, row: ImpactRow) -> tuple[ImpactRow, str | None, ImpactDoor]:
+    limits = await _limits(job, row)
+    horizon = max((limit.recovery_s for limit in limits), default=0.0)
+    now = job.ctx.clock.now()
+    # The impact begins when it is let through, not when it asked first.
+    row = replace(row, started_at=now)
+    door = ImpactDoor(row, limits, job.spec.migration, now)
+    return row, await job.ctx.store.admission.enter_impact(row, now - horizon, door), door
 
 
 async def leave_impact(job: Job, row: ImpactRow) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from escalator.model.campaign import CampaignSpec
@@ -15,6 +15,7 @@ from escalator.model.progress import Restoration
 from escalator.model.release import Release
 from escalator.system_support.port import SystemSupport
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.deadline import Deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Job:
     inventory: Inventory
     release: Release
     system: SystemSupport
+    deadline: Deadline = field(default_factory=Deadline, compare=False)
+    """The time-out of the step that runs."""
 
     @property
     def node(self) -> str:

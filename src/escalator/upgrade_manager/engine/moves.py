@@ -30,6 +30,11 @@ async def move_away(job: Job, instance: Instance, kind: str, planned: Move | Non
 
     `begun` is the memo's entry of an earlier run of the step that did not see its end.
     """
+    with job.deadline.busy():
+        return await _tries(job, instance, kind, planned, begun)
+
+
+async def _tries(job: Job, instance: Instance, kind: str, planned: Move | None, begun: Mapping[str, Any] | None) -> Outcome:
     tries = failures = 0
     number = 0 if begun is None else int(begun["number"])
     reason = f"no node has room for instance {instance.id}"

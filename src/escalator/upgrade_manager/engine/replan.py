@@ -70,11 +70,27 @@ async def _beyond(ctx: Context, row: CampaignRow, now: Midway, child: Plan, shar
     owners = sorted(touched(child, now.inventory) - touched(approved, before))
     if owners:
         found.append(f"{', '.join(owners)} would be impacted too")
-    impacts = await ctx.store.admission.impacts(row.name)
-    made = sum(impact.target is not None and impact.ended_at is not None for impact in impacts)
-    allowed = len(approved.moves) + floor(share * len(approved.moves))
-    if made + len(child.moves) > allowed:
-        found.append(f"{made} moves made and {len(child.moves)} to come, {len(approved.moves)} were approved")
+    found += _more_moves(approved, child, await _moved(ctx, row.name, now.inventory), share)
+    return found
+
+
+async def _moved(ctx: Context, name: str, inventory: Inventory) -> frozenset[str]:
+    """Instances that the campaign has moved. A move that failed left its instance where it was."""
+    impacts = [impact for impact in await ctx.store.admission.impacts(name) if impact.target and impact.ended_at is not None]
+    here = {instance.id: instance.node for instance in inventory.instances}
+    return frozenset(impact.instance for impact in impacts if here.get(impact.instance) not in (None, impact.node))
+
+
+def _more_moves(approved: Plan, child: Plan, moved: frozenset[str], share: float) -> list[str]:
+    """Whether instances move that were to stay, or more of them twice than the campaign allows or the approved plan did."""
+    found = []
+    known, leave = ({move.instance for move in plan.moves} for plan in (approved, child))
+    if leave - known:
+        found.append(f"{len(leave - known)} instances would move that were not to: {', '.join(sorted(leave - known)[:SHOWN])}")
+    twice = len(child.moves) - len(leave - moved)
+    allowed = max(floor(share * len(approved.moves)), len(approved.moves) - len(known))
+    if twice > allowed:
+        found.append(f"{twice} moves would be made beyond one per instance, {allowed} are allowed")
     return found
 
 

@@ -140,7 +140,8 @@ async def _guarded(
 ) -> Outcome:
     try:
         job = await job_of(ctx, ref)
-        async with asyncio.timeout(timeout_s(job.spec)):
+        async with asyncio.timeout(timeout_s(job.spec)) as limit:
+            job.deadline.over(limit)
             return await _tried(ctx, job, work, patient=patient)
     except TimeoutError:
         return failed(Code.UPG_TIMEOUT, "the step did not end within its time-out")

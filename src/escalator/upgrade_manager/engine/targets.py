@@ -68,4 +68,4 @@ async def _with_arrivals(job: Job, inventory: Inventory) -> Inventory:
         for row in impacts
         if (instance := inventory.instance_by_id.get(row.instance)) is not None and instance.node != row.target
     ]
-    return inventory.model_copy(update={"instances": (*inventory.instances, *arriving)}) if arriving else inventory
+    return inventory.with_instances([*inventory.instances, *arriving]) if arriving else inventory

@@ -61,7 +61,8 @@ def _anew(cloud: Cloud, rules: Rules, midway: Midway) -> Found:
     todo = [node for node, ready in enumerate(cloud.ready) if ready]
     bound = max(bounds.makespan(cloud, todo, rules).values(), default=0.0)
     best: Found | None = None
-    for policy in _policies(cloud, len(todo)):
+    # In the middle nodes wait for the answer, and the parent was searched for long: no shuffled orders are tried again.
+    for policy in _policies(cloud, len(todo), shuffled=not midway.order):
         found = _in_time(cloud, rules, policy, midway)
         if best is None or found.worth() < best.worth():
             best = found
@@ -105,7 +106,7 @@ def _without(cloud: Cloud, found: Found, late: set[int]) -> Found:
     return Found([turn for turn in found.turns if turn.node not in gone], found.left | waits, found.extra)
 
 
-def _policies(cloud: Cloud, nodes: int) -> Sequence[Policy]:
+def _policies(cloud: Cloud, nodes: int, *, shuffled: bool) -> Sequence[Policy]:
     """What is tried, the most promising first. How much of it is a matter of size alone: the same cloud gives the same plan."""
     seeds = (0,) if _begun(cloud) else (nodes, 1)
     if nodes > LIVELY:
@@ -115,9 +116,8 @@ def _policies(cloud: Cloud, nodes: int) -> Sequence[Policy]:
     patience = PATIENCE if nodes > FEW else 10**9
     orders = ("mixed", "size", "chain")
     plain = [Policy(order, seed, weight, patience) for seed in seeds for order in orders for weight in (WEIGHT, 0.0)]
-    tries = max(0, TRIES // max(nodes, 1) - len(plain))
-    shuffled = [Policy(orders[n % 3], seeds[0], WEIGHT, patience, shuffle=n + 1) for n in range(min(tries, MOST_TRIES))]
-    return [*plain, *shuffled]
+    tries = max(0, TRIES // max(nodes, 1) - len(plain)) if shuffled else 0
+    return [*plain, *(Policy(orders[n % 3], seeds[0], WEIGHT, patience, shuffle=n + 1) for n in range(min(tries, MOST_TRIES)))]
 
 
 def _begun(cloud: Cloud) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from itertools import combinations
 
 from escalator.model.inventory import Instance, Inventory, Node
@@ -11,7 +11,7 @@ from escalator.upgrade_manager.planner.versions import older
 
 
 class Room:
-    """What is free on each node, counting a moving instance on both ends until it has left.
+    """What is free on each node of an inventory, looked at node by node when it is asked for.
 
     `max_fill` bounds how full a node may be made (a share of its capacity).
     """
@@ -20,31 +20,22 @@ class Room:
         self._inventory = inventory
         self._nodes = inventory.node_by_id
         self._max_fill = max_fill
-        self._used: dict[str, list[Counter[str]]] = {n.id: [Counter() for _ in n.numa] for n in inventory.nodes}
-        self._groups: dict[str, Counter[str]] = defaultdict(Counter)
-        self._fill: dict[str, float] = {}  # computed when asked for, forgotten when the node changes
-        for instance in inventory.instances:
-            self.take(instance, instance.node, instance.cells)
+        self._seen: dict[str, tuple[list[Counter[str]], Counter[str]]] = {}
 
-    def take(self, instance: Instance, node: str, cells: Iterable[int]) -> None:
-        """The instance occupies the node from now on."""
-        self._fill.pop(node, None)
-        for cell in cells:
-            used = self._used[node][cell]
-            for resource, amount in instance.demand.items():
-                used[resource] += amount  # type: ignore[assignment]  # Counter counts any number
-        for group in instance.groups:
-            self._groups[node][group] += 1
-
-    def leave(self, instance: Instance, node: str, cells: Iterable[int]) -> None:
-        """The instance has left the node."""
-        self._fill.pop(node, None)
-        for cell in cells:
-            used = self._used[node][cell]
-            for resource, amount in instance.demand.items():
-                used[resource] -= amount  # type: ignore[assignment]  # Counter counts any number
-        for group in instance.groups:
-            self._groups[node][group] -= 1
+    def _there(self, node: str) -> tuple[list[Counter[str]], Counter[str]]:
+        """What is used of each NUMA entry of the node, and how many members of each group are there."""
+        known = self._seen.get(node)
+        if known is not None:
+            return known
+        cells: list[Counter[str]] = [Counter() for _ in self._nodes[node].numa]
+        groups: Counter[str] = Counter()
+        for instance in self._inventory.instances_by_node.get(node, ()):
+            groups.update(instance.groups)
+            for cell in instance.cells:
+                for resource, amount in instance.demand.items():
+                    cells[cell][resource] += amount  # type: ignore[assignment]  # Counter counts any number
+        self._seen[node] = cells, groups
+        return cells, groups
 
     def fit(self, instance: Instance, target: Node, *, renewed: bool = False) -> tuple[int, ...] | None:
         """NUMA entries of the target that can take the instance; None when it does not fit or may not be there.
@@ -58,20 +49,17 @@ class Room:
 
     def fill(self, node: Node) -> float:
         """How full the node's scarcest resource is, 0 to 1."""
-        known = self._fill.get(node.id)
-        if known is not None:
-            return known
+        used, _ = self._there(node.id)
         shares = [
-            self._used[node.id][cell][resource] / amount
+            used[cell][resource] / amount
             for cell, capacity in enumerate(node.numa)
             for resource, amount in capacity.items()
             if amount
         ]
-        self._fill[node.id] = full = max(shares, default=0.0)
-        return full
+        return max(shares, default=0.0)
 
     def _holds(self, instance: Instance, node: str, cell: int, capacity: Mapping[str, float]) -> bool:
-        used = self._used[node][cell]
+        used = self._there(node)[0][cell]
         return all(
             used[resource] + amount <= capacity.get(resource, 0.0) * self._max_fill + 1e-9
             for resource, amount in instance.demand.items()
@@ -94,4 +82,4 @@ class Room:
 
     def _conflicts(self, group: str, node: str) -> bool:
         policy = self._inventory.group_by_id[group].policy
-        return policy == "anti-affinity" and self._groups[node][group] > 0
+        return policy == "anti-affinity" and self._there(node)[1][group] > 0
