@@ -192,6 +192,7 @@ def replan_view(made: Replan, *, followed: bool) -> v.ReplanView:
         smooth=plan.smooth,
         changes=list(made.lines),
         beyond=list(made.beyond),
+        left_out=list(made.left),
         nodes=plan.totals.nodes,
         moves=plan.totals.moves,
         makespan_s=plan.totals.makespan_s,

@@ -104,6 +104,8 @@ class ReplanView(View):
     """One line each: `+` new, `-` not any more, `~` changed."""
     beyond: Sequence[str]
     """What goes beyond what a person approved."""
+    left_out: Sequence[str]
+    """Approved nodes that have no turn in it: they wait, and a person is called when only such ones are left."""
     nodes: int
     moves: int
     makespan_s: float

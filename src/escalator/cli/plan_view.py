@@ -159,6 +159,8 @@ def replan_view(replan: Mapping[str, Any]) -> RenderableType:
     word = "It is followed from now on" if replan["followed"] else "Nothing is changed yet"
     said = f"  {replan['nodes']} nodes and {replan['moves']} moves to go, {replan['plan']} after {replan['parent']}"
     beyond = [Text.assemble(("Beyond what was approved: ", "bold red"), item) for item in replan["beyond"]]
+    if replan["left_out"]:
+        beyond.append(Text.assemble(("Without a turn: ", "bold yellow"), ", ".join(replan["left_out"])))
     return Group(Text.assemble((word, "bold"), said), diff_view(replan["changes"], SHOWN), *beyond)
 
 

@@ -19,7 +19,7 @@ from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import change
-from escalator.upgrade_manager.engine.replan import APPROVED, STATES, Replan, keep, replanned
+from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 from escalator.vim_interface.port import Reachability
@@ -100,13 +100,15 @@ class CampaignService:
         return await self._row(name)
 
     async def resume(self, name: str) -> CampaignRow:
-        """Go on. What failed so far, and hosts that are down now, are accepted by this."""
+        """Go on. What failed so far, hosts that are down now, and nodes without a turn are accepted by this."""
         row = await self._row(name)
         if row.state not in (CampaignState.PAUSED, CampaignState.SUSPENDED):
             check(name, row.state, CampaignState.PAUSED if row.state is CampaignState.RUNNING else CampaignState.RUNNING)
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
         await take_off_ended(self._ctx)
         await self._accept(name)
+        if row.code == Code.UPG_NO_TURN.value:
+            await self._give_up(name)
         await change(self._ctx, name, (row.state,), CampaignState.RUNNING, None, "")
         await self._wake_held(name)
         return await self._row(name)
@@ -158,6 +160,7 @@ class CampaignService:
         """Give a node that failed or was skipped another turn; a suspended campaign goes on."""
         task = await self._ended_task(campaign, node)
         again = NodeTask(campaign=campaign, node=node, attempt=task.attempt + 1, wave=task.wave, updated_at=self._ctx.clock.now())
+        await self._keep_in(campaign, node)
         await self._put(again, "node.retry", "another attempt was asked for")
         await self._go_on(campaign)
         return again
@@ -264,6 +267,19 @@ class CampaignService:
         tasks = await self._ctx.store.tasks.list(name, ladders=False)
         await self._ctx.store.tasks.remember(name, "accepted", sorted(t.id for t in tasks if t.state in FAILURES))
         await self._ctx.store.tasks.remember(name, "known_down", sorted(await self._ctx.cloud.unavailable()))
+
+    async def _give_up(self, name: str) -> None:
+        """Nodes without a turn are left out, unless the next plan has one for them."""
+        tasks = await self._ctx.store.tasks.list(name, ladders=False)
+        stranded = {t.node for t in tasks if t.state is TaskState.PENDING and t.code == Code.UPG_NO_TURN.value}
+        known = (await self._ctx.store.tasks.memo(name)).get(LEFT_OUT) or ()
+        await self._ctx.store.tasks.remember(name, LEFT_OUT, sorted(stranded.union(known)))
+
+    async def _keep_in(self, name: str, node: str) -> None:
+        """A node that was given up is wanted again."""
+        known = (await self._ctx.store.tasks.memo(name)).get(LEFT_OUT) or ()
+        if node in known:
+            await self._ctx.store.tasks.remember(name, LEFT_OUT, [other for other in known if other != node])
 
     async def _go_on(self, campaign: str) -> None:
         row = await self._row(campaign)

@@ -17,6 +17,7 @@ from escalator.model.document import load, parse
 from escalator.model.inventory import Inventory
 from escalator.model.progress import Event
 from integration.api.running import CAMPAIGN, served, write_release
+from integration.api.test_replanning import arrives
 from unit.cli.terminal import Seen, no_server, run
 
 
@@ -135,12 +136,27 @@ def test_the_rest_of_a_campaign_is_planned_anew_from_the_command_line(esc, serve
     assert shown.code == 0
     assert "Nothing is changed yet" in shown.out
     assert f"- node {lost}" in shown.out
-    assert f"Beyond what was approved: nodes {lost} would not be upgraded" in " ".join(shown.out.split())
+    assert f"Without a turn: {lost}" in " ".join(shown.out.split())
+    made = data(esc("campaign", "replan", "agent-2", "-f", "json"))
+    assert (made["followed"], made["nodes"], made["left_out"]) == (True, 3, [lost])
+
+
+def test_a_plan_beyond_the_approval_ends_with_4_until_it_is_accepted(esc, server, campaign):
+    esc("campaign", "plan", "agent-2")
+    esc("campaign", "start", "agent-2")
+    esc("campaign", "pause", "agent-2")
+    nodes = data(esc("node", "list", "--campaign", "agent-2", "-f", "json"))
+    waits = next(n["id"] for n in nodes if n["task"] == "pending")
+    done = threading.Event()
+    server.loop.call_soon_threadsafe(lambda: (arrives(server.services, waits, "stranger"), done.set()))
+    assert done.wait(10)
     refused = esc("campaign", "replan", "agent-2")
     assert (refused.code, refused.out) == (4, "")
     assert refused.err.startswith("ESC-UPG-004")
+    shown = esc("campaign", "replan", "agent-2", "--dry-run")
+    assert "Beyond what was approved: project stranger would be impacted too" in " ".join(shown.out.split())
     made = data(esc("campaign", "replan", "agent-2", "--accept-drift", "-f", "json"))
-    assert (made["followed"], made["nodes"]) == (True, 3)
+    assert made["followed"] is True
 
 
 def test_what_a_campaign_did_is_verified_from_the_command_line(esc, server, campaign):

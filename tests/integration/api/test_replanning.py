@@ -38,12 +38,22 @@ async def test_a_plan_that_still_holds_changes_nothing(api, paused):
     assert (await api.get(f"/v1/campaigns/{NAME}/plans")).json() == before
 
 
+def arrives(services, node, project):
+    """Somebody starts an instance of a project that nobody spoke of."""
+    state = services.simulation.world.state
+    like = next(i for i in state.instances.rows.values() if i.node == node)
+    with state.change():
+        state.place(
+            like.model_copy(update={"id": "vm-new", "project": project, "vnf": None, "groups": (), "demand": {"pcpu": 1.0}})
+        )
+
+
 async def test_a_plan_beyond_what_was_approved_is_followed_only_when_a_person_says_so(api, services, paused):
-    lost = paused[-1]
-    services.simulation.world.hosts.cordon(lost, "a disk is replaced")
+    arrives(services, paused[-1], "stranger")
     shown = (await api.post(f"{ACTIONS}/replan", json={"dry_run": True})).json()
-    assert any(line.startswith(f"- node {lost}") for line in shown["changes"])
-    assert (shown["followed"], shown["beyond"]) == (False, [f"nodes {lost} would not be upgraded"])
+    assert any("vm-new" in line for line in shown["changes"])
+    assert (shown["followed"], shown["left_out"]) == (False, [])
+    assert any("stranger would be impacted too" in line for line in shown["beyond"])
     refused = await api.post(f"{ACTIONS}/replan")
     assert (refused.status_code, refused.json()["code"], refused.json()["exit_code"]) == (409, "ESC-UPG-004", 4)
     assert len((await api.get(f"/v1/campaigns/{NAME}/plans")).json()) == 1
@@ -51,13 +61,42 @@ async def test_a_plan_beyond_what_was_approved_is_followed_only_when_a_person_sa
     made = (await api.post(f"{ACTIONS}/replan", json={"accept_drift": True})).json()
     assert made["followed"] is True
     await api.post(f"{ACTIONS}/resume")
-    view = await state_of(api, "completed")
-    assert {task["node"]: task["state"] for task in view["tasks"]}[lost] == TaskState.SKIPPED.value
+    await state_of(api, "completed")
     plans = (await api.get(f"/v1/campaigns/{NAME}/plans")).json()
-    assert [(plan["parent"], plan["current"]) for plan in plans[:2]] == [(None, False), (plans[0]["id"], len(plans) == 2)]
+    assert [plan["parent"] for plan in plans[:2]] == [None, plans[0]["id"]]
     adopted = await events(api, "campaign.replan")
     assert adopted[0]["outcome"] == "adopted"
-    assert f"- node {lost}" in adopted[0]["message"]
+    assert "vm-new" in adopted[0]["message"]
+
+
+async def test_a_node_without_a_turn_waits_and_is_left_out_when_a_person_says_so(api, services, paused):
+    lost = paused[-1]
+    services.simulation.world.hosts.cordon(lost, "a disk is replaced")
+    made = (await api.post(f"{ACTIONS}/replan")).json()
+    assert any(line.startswith(f"- node {lost}") for line in made["changes"])
+    assert (made["followed"], made["beyond"], made["left_out"]) == (True, [], [lost])
+    await api.post(f"{ACTIONS}/resume")
+    view = await state_of(api, "suspended")
+    assert (view["code"], view["progress"]["done"]) == ("ESC-UPG-024", 3)
+    assert lost in view["reason"]
+    task = next(task for task in view["tasks"] if task["node"] == lost)
+    assert (task["state"], task["code"]) == ("pending", "ESC-UPG-024")
+
+    await api.post(f"{ACTIONS}/resume")
+    view = await state_of(api, "completed")
+    assert {task["node"]: task["state"] for task in view["tasks"]}[lost] == TaskState.SKIPPED.value
+
+
+async def test_a_node_without_a_turn_goes_when_what_kept_it_is_over(api, services, paused):
+    lost = paused[-1]
+    services.simulation.world.hosts.cordon(lost, "a disk is replaced")
+    await api.post(f"{ACTIONS}/replan")
+    await api.post(f"{ACTIONS}/resume")
+    await state_of(api, "suspended")
+    services.simulation.world.hosts.restore(lost, enabled=True, reason=None)
+    await api.post(f"{ACTIONS}/resume")
+    view = await state_of(api, "completed")
+    assert view["progress"]["done"] == 4
 
 
 async def test_what_a_campaign_did_is_checked_at_its_end_and_on_request(api, paused):

@@ -30,6 +30,7 @@ class Board:
 
     def __init__(self, plan: str, order: Mapping[str, frozenset[str]], limits: Limits) -> None:
         self.plan = plan
+        self._turns = order.keys()
         self.limits = limits
         self.disturbed = ""
         """What happened since the plan was looked at last that may make another one better; empty for nothing."""
@@ -99,9 +100,16 @@ class Board:
         """Whether a node waits for its turn."""
         return any(self.tasks[node].state is TaskState.PENDING for node in self._open)
 
+    @property
+    def stranded(self) -> list[NodeTask]:
+        """Nodes for which the plan has no turn, when no other has anything left to do."""
+        if any(node in self._turns or self.tasks[node].state is not TaskState.PENDING for node in self._open):
+            return []
+        return [self.tasks[node] for node in sorted(self._open)]
+
     def _look(self, node: str) -> None:
         task = self.tasks.get(node)
-        if task is not None and task.state is TaskState.PENDING and not self._before.get(node):
+        if task is not None and task.state is TaskState.PENDING and node in self._turns and not self._before.get(node):
             self._ready[node] = task
         else:
             self._ready.pop(node, None)

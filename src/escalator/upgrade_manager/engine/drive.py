@@ -22,7 +22,7 @@ from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.proof import prove
-from escalator.upgrade_manager.engine.replan import repair, take_up
+from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
 from escalator.upgrade_manager.engine.windows import needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
 
@@ -124,6 +124,14 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
     board.look_s = None
     if await _replan(ctx, name, campaign, board):
         return
+    if board.stranded:
+        await _strand(ctx, name, board)
+    else:
+        await _begin(ctx, name, campaign, board)
+
+
+async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
+    """Begin the turn of every node that may have it now."""
     ready = await _in_window(ctx, name, campaign, board)
     if not ready:
         return
@@ -154,7 +162,10 @@ async def _replan(ctx: Context, name: str, campaign: Campaign, board: Board) -> 
     if not board.disturbed or not board.waits:
         return False
     why, board.disturbed = board.disturbed, ""
-    return await repair(ctx, name, why)
+    if await repair(ctx, name, why):
+        return True
+    await _refresh(ctx, name, board, frozenset())
+    return False
 
 
 async def _in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -> Sequence[NodeTask]:
@@ -177,13 +188,36 @@ async def _in_window(ctx: Context, name: str, campaign: Campaign, board: Board) 
     return ()
 
 
-async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:
-    """Nothing is under way and nothing may start: a person is called when only a person can change that."""
+async def _strand(ctx: Context, name: str, board: Board) -> None:
+    """Only nodes without a turn are left: those that a person has given up are skipped, for the others one is called."""
+    given_up = set((await ctx.store.tasks.memo(name)).get(LEFT_OUT) or ())
+    waiting = [task for task in board.stranded if task.node not in given_up]
+    if waiting:
+        why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:10])
+        reason = f"{len(waiting)} nodes have no turn in the plan for the rest: {why}{await _held_hint(ctx, name, board)}"
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_TURN, reason)
+        return
+    for task in board.stranded:
+        now = ctx.clock.now()
+        skipped = replace(task, state=TaskState.SKIPPED, updated_at=now)
+        event = Event(at=now, action="node.skip", campaign=name, node=task.node, object_id=task.node, outcome="skipped")
+        await ctx.store.tasks.put(skipped, (replace(event, code=task.code, message=task.message),))
+        board.put(skipped)
+    ctx.signals.wake(name)
+
+
+async def _held_hint(ctx: Context, name: str, board: Board) -> str:
+    """What a person can do about nodes that failed and are out of service; nothing where there are none."""
     slots = await ctx.store.admission.node_slots()
     held = sorted(slot.node for slot in slots if slot.campaign == name and slot.node in board.failed)
-    if held:
-        why = f"{refusal}; {', '.join(held)} held out of service: put back what escalator restoration list shows, then resume"
-        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_ROOM, why)
+    return f"; {', '.join(held)} held out of service: put back what escalator restoration list shows, then resume" if held else ""
+
+
+async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:
+    """Nothing is under way and nothing may start: a person is called when only a person can change that."""
+    hint = await _held_hint(ctx, name, board)
+    if hint:
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_ROOM, f"{refusal}{hint}")
     elif refusal not in board.announced:
         board.announced.add(refusal)
         await _event(ctx, name, "campaign.waits", refusal, code=Code.UPG_NO_ROOM, node=None)

@@ -19,6 +19,8 @@ from escalator.upgrade_manager.planner.verify.run import Impacted, Made, Record,
 PAGE = 1000
 BY_HAND = "restoration.by-hand"
 BACK = ("node.uncordon", "node.undo-cordon")
+UNDONE = ("node.undo-upgrade", "node.end")
+"""What ends the time in which a node's software is changed, when it is not verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class _History:
             self.installed.append((self.changing.pop(node), at, node))
             if done:
                 self.upgraded[node] = at
+        elif event.action in UNDONE and node in self.changing:
+            self.installed.append((self.changing.pop(node), at, node))
         elif event.action == "instance.move" and done:
             made = Made(
                 instance=event.object_id or "", origin=str(event.data.get("from")), target=str(event.data.get("to")), at_s=at

@@ -14,27 +14,30 @@ from escalator.model.errors import EscalatorError, NotFoundError, TemporaryError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
-from escalator.storage.port import CampaignRow, PlanRow
+from escalator.storage.port import PlanRow
 from escalator.upgrade_manager.drift import touched
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.midway import Midway, midway
+from escalator.upgrade_manager.engine.midway import midway
 from escalator.upgrade_manager.planner.difference import differences
 
 STATES = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
 """States in which a campaign can get another plan for its rest."""
-APPROVED, NEXT = "approved", "next_plan"
-"""Memos of a campaign: the plan that a person approved last, and the one that is to be followed from now on."""
+APPROVED, NEXT, LEFT_OUT = "approved", "next_plan", "left_out"
+"""Memos of a campaign: the plan that a person approved last, the one that is to be followed from now on, and the nodes without
+a turn that a person has given up."""
 SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Replan:
-    """A plan for the rest, how it differs from the one so far, and what of it goes beyond what was approved."""
+    """A plan for the rest, how it differs from the one so far, what of it goes beyond what was approved, and what falls short."""
 
     plan: Plan
     inventory: Inventory
     lines: Sequence[str]
     beyond: Sequence[str]
+    left: Sequence[str]
+    """Nodes that were approved and have no turn in it: they wait, and a person is called when only such ones are left."""
 
 
 async def replanned(ctx: Context, name: str) -> Replan | None:
@@ -49,28 +52,24 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
         return None
     start = row.started_at if row.started_at is not None else ctx.clock.now()
     child = await ctx.planning.plan(campaign, now.inventory, start, parent.id, now.progress, await ctx.book.layers(campaign))
-    lines = differences(parent, child, now.over)
-    return Replan(child, now.inventory, lines, await _beyond(ctx, row, now, child, campaign.spec.waves.max_extra_moves))
-
-
-async def _beyond(ctx: Context, row: CampaignRow, now: Midway, child: Plan, share: float) -> Sequence[str]:
-    """What the child does that the approved plan does not: nodes, projects, VNFs, moves."""
-    memo = await ctx.store.tasks.memo(row.name)
+    memo = await ctx.store.tasks.memo(name)
     approved, before = await ctx.book.plan(str(memo.get(APPROVED) or row.plan))
+    found = _beyond(approved, before, child, now.inventory)
+    found += _more_moves(approved, child, await _moved(ctx, name, now.inventory), campaign.spec.waves.max_extra_moves)
+    known = set(memo.get("known_down") or ()) | set(memo.get(LEFT_OUT) or ())
+    left = sorted(approved.upgrade_of.keys() - child.upgrade_of.keys() - now.over - known)
+    return Replan(child, now.inventory, differences(parent, child, now.over), found, left)
+
+
+def _beyond(approved: Plan, before: Inventory, child: Plan, now: Inventory) -> list[str]:
+    """Nodes, projects and VNFs that the child touches and the approved plan does not."""
     found = []
-    if not child.smooth:
-        failing = "; ".join(condition.message for condition in child.conditions if not condition.ok)
-        found.append(f"the rest would not be smooth: {failing}")
     more = sorted(child.upgrade_of.keys() - approved.upgrade_of.keys())
     if more:
         found.append(f"nodes {', '.join(more)} would be upgraded too")
-    lost = sorted(approved.upgrade_of.keys() - child.upgrade_of.keys() - now.over - set(memo.get("known_down") or ()))
-    if lost:
-        found.append(f"nodes {', '.join(lost)} would not be upgraded")
-    owners = sorted(touched(child, now.inventory) - touched(approved, before))
+    owners = sorted(touched(child, now) - touched(approved, before))
     if owners:
         found.append(f"{', '.join(owners)} would be impacted too")
-    found += _more_moves(approved, child, await _moved(ctx, row.name, now.inventory), share)
     return found
 
 
@@ -134,15 +133,16 @@ async def take_up(ctx: Context, name: str) -> bool:
 
 
 async def _settle(ctx: Context, task: NodeTask, plan: Plan, reasons: dict[str, str]) -> None:
-    """A node that waits gets its place in the plan, or is left out with the plan's reason."""
+    """A node that waits gets its place in the plan; one without a turn goes on waiting, with the plan's reason."""
     upgrade = plan.upgrade_of.get(task.node)
     if upgrade is None:
-        now, reason = ctx.clock.now(), reasons.get(task.node, "the plan does not hold it any more")
-        left = replace(task, state=TaskState.SKIPPED, code=Code.UPG_DRIFT.value, message=reason, updated_at=now)
-        event = Event(at=now, action="node.skip", campaign=task.campaign, node=task.node, object_id=task.node, message=reason)
-        await ctx.store.tasks.put(left, (replace(event, outcome="skipped", code=Code.UPG_DRIFT.value),))
-    elif upgrade.wave != task.wave:
-        await ctx.store.tasks.put(replace(task, wave=upgrade.wave))
+        reason = reasons.get(task.node, "the plan does not hold it any more")
+        after = replace(task, code=Code.UPG_NO_TURN.value, message=reason)
+    else:
+        again = replace(task, code="", message="") if task.code == Code.UPG_NO_TURN.value else task
+        after = replace(again, wave=upgrade.wave)
+    if after != task:
+        await ctx.store.tasks.put(replace(after, updated_at=ctx.clock.now()))
 
 
 def _event(ctx: Context, name: str, plan: Plan, lines: Sequence[str]) -> Event:
@@ -154,7 +154,7 @@ def _event(ctx: Context, name: str, plan: Plan, lines: Sequence[str]) -> Event:
 async def repair(ctx: Context, name: str, why: str) -> bool:
     """Plan the rest anew because something happened; whether that plan is to be followed.
 
-    It is when it stays within what was approved; else it is only told of.
+    It is when it stays within what was approved, also when it does less; else it is only told of.
 
     Raises TemporaryError when the cloud does not answer; a rest that cannot be planned goes on by the plan so far.
     """
@@ -165,7 +165,10 @@ async def repair(ctx: Context, name: str, why: str) -> bool:
     except EscalatorError as error:
         await _tell(ctx, name, error.code, f"after {why}: the plan so far is followed on: {error.message}")
         return False
-    if made is None or not made.lines:
+    if made is None:
+        return False
+    if not made.lines:
+        await _tell_why(ctx, name, made.plan)
         return False
     if made.beyond:
         said = f"after {why}: the plan so far is followed on; another one goes beyond what was approved: {'; '.join(made.beyond)}"
@@ -173,6 +176,14 @@ async def repair(ctx: Context, name: str, why: str) -> bool:
         return False
     await keep(ctx, name, made)
     return True
+
+
+async def _tell_why(ctx: Context, name: str, plan: Plan) -> None:
+    """Nodes without a turn wait for what they wait for now."""
+    reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
+    for task in await ctx.store.tasks.list(name, ladders=False):
+        if task.state is TaskState.PENDING and task.code == Code.UPG_NO_TURN.value:
+            await _settle(ctx, task, plan, reasons)
 
 
 async def _tell(ctx: Context, name: str, code: Code, message: str) -> None:

@@ -11,6 +11,9 @@ from escalator.upgrade_manager.planner.cloud import Cloud, Guest
 from escalator.upgrade_manager.planner.scope import UNDER_WAY
 from escalator.upgrade_manager.planner.turns import Begun, Midway, Placed, Timed
 
+Targets = dict[str, tuple[int, tuple[int, ...]]]
+"""Node and cells by instance."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
@@ -85,10 +88,11 @@ def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:
         begun.append(Begun(number, started.away_s, start_s, waves.get(node.id, 1), running))
     done = [upgrade.wave for node, upgrade in parent.upgrade_of.items() if _done(inventory, node)] if parent is not None else []
     groups = {limit.id: number for number, limit in enumerate(cloud.limits)}
+    kept, kept_old = _kept(cloud, numbers, parent) if parent is not None else ({}, {})
     return Midway(
         begun=tuple(begun),
-        kept=_kept(cloud, numbers, parent, extra=False) if parent is not None else {},
-        kept_old=_kept(cloud, numbers, parent, extra=True) if parent is not None else {},
+        kept=kept,
+        kept_old=kept_old,
         order=_order(cloud, numbers, parent) if parent is not None else (),
         ended={groups[name]: at for name, at in progress.ended.items() if name in groups},
         level=max([0, *done]),
@@ -128,19 +132,19 @@ def _cells(cloud: Cloud, target: int, move: Move, guest: Guest) -> tuple[int, ..
     return tuple(cloud.cells[target][entry] for entry in entries if entry < len(cloud.cells[target]))
 
 
-def _kept(cloud: Cloud, numbers: Mapping[str, int], parent: Plan, *, extra: bool) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """Where the parent wants each instance that still has to leave; moves beyond one only of turns that have begun."""
+def _kept(cloud: Cloud, numbers: Mapping[str, int], parent: Plan) -> tuple[Targets, Targets]:
+    """Where the parent wants each instance that still has to leave; and moves beyond one, of turns that have begun only."""
     guests = {guest.instance.id: (node, guest) for node, there in enumerate(cloud.guests) for guest in there if guest.leaves}
-    found = {}
+    found: tuple[Targets, Targets] = ({}, {})
     for move in parent.moves:
         here, target = guests.get(move.instance), numbers.get(move.target)
-        if here is None or target is None or move.extra != extra or cloud.nodes[here[0]].id != move.origin:
+        if here is None or target is None or cloud.nodes[here[0]].id != move.origin:
             continue
-        if extra and cloud.nodes[here[0]].progress not in UNDER_WAY:
+        if move.extra and cloud.nodes[here[0]].progress not in UNDER_WAY:
             continue
         cells = _cells(cloud, target, move, here[1])
         if len(cells) == here[1].shape.span:
-            found[move.instance] = (target, cells)
+            found[move.extra][move.instance] = (target, cells)
     return found
 
 
