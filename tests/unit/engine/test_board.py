@@ -67,3 +67,20 @@ def test_putting_the_same_again_changes_nothing() -> None:
         made.put(replace(task("a"), state=TaskState.HELD))
     assert names(made) == []
     assert not made.ended
+
+
+def test_a_node_without_a_turn_waits_and_is_stranded_when_nothing_else_is_left() -> None:
+    made = board({"a": set(), "b": {"a"}})
+    made.put(task("x"))
+    assert names(made) == ["a"]
+    assert made.stranded == []
+    made.put(task("a", TaskState.DONE))
+    assert names(made) == ["b"]
+    made.put(task("b", TaskState.RUNNING))
+    assert made.stranded == []
+    made.put(task("b", TaskState.FAILED))
+    assert [left.node for left in made.stranded] == ["x"]
+    assert not made.ended
+    made.put(task("x", TaskState.SKIPPED))
+    assert made.ended
+    assert made.stranded == []
