@@ -65,7 +65,8 @@ class ImpactDoor:
     """Admit an impact while its groups' limits and the bounds on migration hold.
 
     After a refusal, `key` names what has to change before another try is worth it, and `retry_s` after how long it is
-    so in any case (null = only a change helps).
+    so in any case (null = only a change helps). `blockers` tells who stands in the way: others than before mean that things
+    go on.
     """
 
     def __init__(self, row: ImpactRow, limits: Sequence[GroupLimit], bounds: Migration, now: float) -> None:
@@ -75,6 +76,7 @@ class ImpactDoor:
         self._now = now
         self.key = ""
         self.retry_s: float | None = None
+        self.blockers: frozenset[str] = frozenset()
 
     def __call__(self, rows: Sequence[ImpactRow]) -> str | None:
         """The reason to refuse, or None."""
@@ -89,6 +91,7 @@ class ImpactDoor:
     def _group(self, limit: GroupLimit, rows: Sequence[ImpactRow]) -> str | None:
         impacted = ({r.instance for r in rows if r.ended_at is None} | limit.down) - {self._row.instance}
         if len(impacted) + 1 > limit.max_impacted:
+            self.blockers = frozenset(impacted)
             return f"group {limit.group}: {len(impacted)} of at most {limit.max_impacted} impacted"
         ends = [r.ended_at for r in rows if r.ended_at is not None]
         left = max(ends, default=-limit.recovery_s) + limit.recovery_s - self._now
@@ -99,6 +102,7 @@ class ImpactDoor:
 
     def _migration(self, rows: Sequence[ImpactRow]) -> str | None:
         moves = [r for r in rows if r.ended_at is None and r.target]
+        self.blockers = frozenset(r.id for r in moves)
         bounds, row = self._bounds, self._row
         if sum(r.node == row.node for r in moves) >= bounds.per_node:
             self.key = node_key(row.node)

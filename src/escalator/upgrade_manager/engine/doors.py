@@ -15,25 +15,29 @@ from escalator.upgrade_manager.engine.job import Job
 async def enter_impact(job: Job, row: ImpactRow) -> None:
     """Take the impact's slots; waits until the groups' limits and the bounds on migration let it through.
 
-    The step's time-out stands still meanwhile. Raises PermanentError when one door stays shut for as long as the whole step
-    may take: a node is not kept out of service for what may never come.
+    The step's time-out stands still meanwhile. Raises PermanentError when nothing moves at the door for as long as the
+    whole step may take: a node is not kept out of service for what may never come.
     """
     row, refusal, door = await _asked(job, row)
     if refusal is None:
         return
-    began, told = job.ctx.clock.now(), ""
+    longest_s = job.spec.node.timeouts.vacate_s
+    since, blockers, told = job.ctx.clock.now(), door.blockers, ""
     with job.deadline.waiting():
         while refusal is not None:
+            now = job.ctx.clock.now()
             if door.key != told:
                 told = door.key
                 await _tell(job, row, refusal)
-            # Another replica's change is not heard here: the net is looked under after `recheck_s`.
-            wait_s = job.ctx.pace.recheck_s if door.retry_s is None else door.retry_s
-            left_s = began + job.spec.node.timeouts.vacate_s - job.ctx.clock.now()
-            if left_s <= 0:
-                message = f"instance {row.instance} was not let through within {job.spec.node.timeouts.vacate_s:g} s: {refusal}"
+            if door.blockers != blockers or door.retry_s is not None:
+                # A group that recovers is through by itself; others in the way than before will be, too.
+                since, blockers = now, door.blockers
+            if now - since >= longest_s:
+                message = f"instance {row.instance} was not let through within {longest_s:g} s: {refusal}"
                 raise PermanentError(Code.UPG_TIMEOUT, message)
-            await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, min(wait_s, left_s))
+            # Another replica's change is not heard here: the net is looked under after `recheck_s`.
+            wait_s = min(job.ctx.pace.recheck_s, since + longest_s - now) if door.retry_s is None else door.retry_s
+            await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, wait_s)
             row, refusal, door = await _asked(job, row)
 
 
