@@ -120,6 +120,13 @@ class System(Model):
     """How long a daemon may take to come up and be healthy after its packages were installed or put back."""
 
 
+class Manual(Model):
+    """How people are told who speak for a VNF, where no program does."""
+
+    argv: tuple[str, ...] = ()
+    """Command; `{contact}`, `{vnfm}`, `{notice}`, `{campaign}`, `{node}` stand for one argument each. Empty = nobody is told."""
+
+
 class Vim(Model):
     """Notices to VNF managers."""
 
@@ -129,6 +136,7 @@ class Vim(Model):
     """Pause before the second attempt; it doubles up to `retry_max_s`."""
     retry_max_s: Seconds = 60.0
     max_defer_s: Seconds = 3600.0
+    manual: Manual = Manual()
 
 
 class Log(Model):

@@ -40,6 +40,7 @@ from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.vim import Parts, Vim
@@ -195,7 +196,8 @@ def _drivers(
 def _dialects(settings: Settings, world: World | None, stack: AsyncExitStack) -> dict[str, Dialect]:
     native = ViVnfm(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
     stack.push_async_callback(native.close)
-    dialects: dict[str, Dialect] = {"vi-vnfm": native}
+    people = Manual(settings.vim.manual, settings.vnfm.url, settings.vim.delivery_timeout_s, os.environ)
+    dialects: dict[str, Dialect] = {"vi-vnfm": native, "manual": people}
     if world is not None:
         dialects["simulated"] = Simulated(world.vnfms)
     return dialects

@@ -15,7 +15,7 @@ from escalator.api.actions import NodeAction, ReplanAction, StartAction, StateAc
 from escalator.api.problems import MEDIA_TYPE, SCHEMA
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
-from escalator.model.notice import Vnfm
+from escalator.model.notice import Reply, Vnfm
 from escalator.model.plan import Plan
 from escalator.model.release import Release
 
@@ -26,7 +26,7 @@ Operators' interface of Escalator. Every request but health, readiness and this 
 Failures are `application/problem+json` with a stable `code`, what to do (`remedy`), every problem of an input
 (`problems`), and what a command line ends with (`exit_code`). Times are RFC 3339 in UTC; durations end in `_s`.
 """
-_DOCUMENTS = (Campaign, Inventory, Plan, Release, Vnfm, StartAction, StateAction, NodeAction, ReplanAction)
+_DOCUMENTS = (Campaign, Inventory, Plan, Release, Vnfm, StartAction, StateAction, NodeAction, ReplanAction, Reply)
 
 
 def describe(app: FastAPI) -> None:

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "node show": "node:ShowNode",
     "node skip": "node:Skip",
     "notice list": "notice:ListNotices",
+    "notice reply": "notice:Reply",
     "notice show": "notice:ShowNotice",
     "plan": "offline:OfflinePlan",
     "rehearse": "rehearse:Rehearse",

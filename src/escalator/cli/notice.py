@@ -20,6 +20,8 @@ KINDS = {
 }
 """Types of notices in a word, for people; programs get them as they go over the wire."""
 OPEN = ("pending", "delivered")
+RESULTS = ("ACK", "NACK", "DEFER")
+DISPOSITIONS = ("MOVED", "KEEP", "MIGRATE", "LIVE_MIGRATE", "OWN_ACTION")
 
 
 class ListNotices(Lister):
@@ -67,3 +69,43 @@ class ShowNotice(Shower):
         found["resources"] = Shown(found["resources"], "\n".join(about))
         found["replies"] = Shown(found["replies"], "\n".join(replies))
         return fields(found)
+
+
+class Reply(Shower):
+    """Answer a notice as a person: as the one on duty for a VNF, or for a VNF manager that cannot.
+
+    The same answer again changes nothing. Exit code 6 when it is too late, or another answer was given before.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("id", metavar="ID", help="the notice")
+        parser.add_argument("--result", required=True, choices=RESULTS, help="ACK: go on; NACK: leave the node; DEFER: wait")
+        parser.add_argument("--until", metavar="TIME", help="with DEFER: until when to wait, as 2026-01-31T01:30:00+02:00")
+        parser.add_argument("--all", choices=DISPOSITIONS, dest="every", help="what holds for every instance of the notice")
+        parser.add_argument(
+            "--instance", action="append", default=[], type=_disposition, metavar="ID=WORD", help="what holds for one instance"
+        )
+        parser.add_argument("--reason", metavar="TEXT", help="why; it stands in the record")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Answer."""
+        path = f"/v1/notices/{quoted(parsed_args.id)}"
+        with self.server() as client:
+            words: dict[str, str] = {}
+            if parsed_args.every:
+                words = {resource["resource_id"]: parsed_args.every for resource in client.get(path)["resources"]}
+            words |= dict(parsed_args.instance)
+            answer = {"result": parsed_args.result, "until": parsed_args.until, "instances": words, "reason": parsed_args.reason}
+            return fields(
+                client.post(f"{path}/actions/reply", {key: value for key, value in answer.items() if value is not None})
+            )
+
+
+def _disposition(text: str) -> tuple[str, str]:
+    instance, _, word = text.rpartition("=")
+    if not instance or word not in DISPOSITIONS:
+        raise argparse.ArgumentTypeError(f"ID=WORD is expected, with one of {', '.join(DISPOSITIONS)}")
+    return instance, word

@@ -23,6 +23,7 @@ class Register(Shower):
         parser.add_argument("name", metavar="NAME", help="its name")
         parser.add_argument("--dialect", default="vi-vnfm", help="how it is spoken to; vi-vnfm when left out")
         parser.add_argument("--callback-uri", metavar="URI", help="where notices are sent")
+        parser.add_argument("--contact", metavar="WHO", help="with --dialect manual: whom the server's command tells")
         for word, owned in OWNED.items():
             text = f"{owned} it speaks for; may be repeated"
             parser.add_argument(f"--{word}", action="append", default=[], metavar=word.upper(), help=text)
@@ -35,6 +36,7 @@ class Register(Shower):
         spec: dict[str, Any] = {
             "dialect": parsed_args.dialect,
             "callback_uri": parsed_args.callback_uri,
+            "contact": parsed_args.contact,
             "auth": {"type": parsed_args.auth, "credential": parsed_args.credential},
         }
         spec |= {owned: getattr(parsed_args, word) for word, owned in OWNED.items()}

@@ -51,9 +51,11 @@ class Auth(Model):
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
-    dialect: Literal["vi-vnfm", "simulated"] = "vi-vnfm"
+    dialect: Literal["vi-vnfm", "manual", "simulated"] = "vi-vnfm"
     callback_uri: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
     auth: Auth = Auth()
+    contact: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+][A-Za-z0-9._@+-]{0,252}$")] | None = None
+    """Whom the operator's command tells, for the dialect `manual`: a name or number that the command knows."""
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()

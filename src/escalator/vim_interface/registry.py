@@ -91,6 +91,8 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
 
 def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
     path = "spec.callback_uri"
+    if spec.dialect == "manual":
+        yield from _contact_problems(spec)
     if spec.dialect != "vi-vnfm":
         return
     if spec.callback_uri is None:
@@ -110,6 +112,13 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         yield Problem(path, "the address has no host")
     elif _is_forbidden(parts.hostname):
         yield Problem(path, "link-local, multicast and unspecified addresses are refused: the metadata service answers there")
+
+
+def _contact_problems(spec: VnfmSpec) -> Iterator[Problem]:
+    if spec.contact is None:
+        yield Problem("spec.contact", "the dialect manual needs to know whom to tell")
+    if spec.callback_uri is not None:
+        yield Problem("spec.callback_uri", "people have no address for notices; vim.manual.argv of the settings tells them")
 
 
 def _is_forbidden(host: str) -> bool:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import EscalatorError, NotFoundError
+from escalator.model.errors import ConflictError, EscalatorError, NotFoundError
 from escalator.model.inventory import Instance
-from escalator.model.notice import Notice, NoticeState, NoticeType, Vnfm
+from escalator.model.notice import Notice, NoticeState, NoticeType, Reply, Vnfm
+from escalator.model.progress import Event
 from escalator.settings import Vim as Limits
 from escalator.storage.port import Store
 from escalator.vim_interface.agenda import Agenda
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.inbox import Inbox, reopen
-from escalator.vim_interface.negotiation import FIRST_REPLY_BY, is_deferred, reply_until
+from escalator.vim_interface.negotiation import FIRST_REPLY_BY, Verdict, is_deferred, reply_until
 from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
 from escalator.vim_interface.outbox import TOPIC, Outbox, Wake, wake_key
 from escalator.vim_interface.port import Answer, Ask, Reachability
@@ -120,6 +121,26 @@ class Vim:
         for notice in notices:
             if await self._store.notices.update(notice.id, _WITHDRAWN, state=NoticeState.CANCELLED):
                 self._outbox.forget(notice)
+
+    async def reply(self, notice_id: str, reply: Reply) -> Verdict:
+        """Take an answer that a person gives at Escalator: for themselves, or for a VNF manager that cannot.
+
+        It counts, and is refused, by the rules for every reply; the history says that it came this way. Raises
+        NotFoundError without such a notice, ConflictError when it takes no answer or this one is late or differs,
+        InputError with all problems when it does not fit the notice.
+        """
+        notice = await self._store.notices.get(notice_id)
+        if notice is None:
+            raise NotFoundError(Code.VIM_NOT_FOUND, f"There is no notice {notice_id!r}.", remedy="escalator notice list")
+        if notice.reply_token is None:
+            raise ConflictError(Code.VIM_SUPERSEDED, f"The notice {notice_id} only tells something; it takes no answer.")
+        now = self._clock.now()
+        verdict = await self.inbox.receive(notice.reply_token, reply, now)
+        if verdict is Verdict.ACCEPTED:
+            event = Event(at=now, action="notice.reply", campaign=notice.campaign, node=notice.node, object_id=notice.id)
+            message = f"a person answered {reply.result} for {notice.vnfm}"
+            await self._store.events.append([replace(event, outcome=reply.result, message=message)])
+        return verdict
 
     async def test(self, vnfm: Vnfm) -> Reachability:
         """Ask the VNF manager's address whether it would take notices."""

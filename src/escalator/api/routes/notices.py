@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from escalator.api import shapes
+from escalator.api.documents import body, read
 from escalator.api.problems import documented
 from escalator.api.services import Here
 from escalator.api.times import stamp
 from escalator.api.views import NoticeDetails, NoticeView
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
+from escalator.model.notice import Reply
 
 router = APIRouter(tags=["notices"])
 
@@ -39,3 +41,18 @@ async def get_notice(services: Here, notice_id: str) -> NoticeDetails:
         allowed_actions=notice.allowed_actions,
         replies=[{"at": stamp(reply["at"]), "verdict": reply["verdict"], "reply": reply["reply"]} for reply in replies],
     )
+
+
+@router.post(
+    "/notices/{notice_id}/actions/reply",
+    status_code=202,
+    responses=documented(404, 409, 413, 415, 422),
+    openapi_extra=dict(body("Reply")),
+)
+async def reply_to_notice(services: Here, notice_id: str, request: Request) -> NoticeView:
+    """Answer a notice as a person: for yourself, or for a VNF manager that cannot. The same answer again changes nothing."""
+    await services.vim.reply(notice_id, await read(request, Reply))
+    notice = await services.ctx.store.notices.get(notice_id)
+    if notice is None:
+        raise NotFoundError(Code.VIM_NOT_FOUND, f"There is no notice {notice_id!r}.")
+    return shapes.notice_view(notice)

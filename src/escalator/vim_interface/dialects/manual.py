@@ -1,0 +1,106 @@
+"""The dialect of people: the operator's own command tells whoever is on duty, who answers with `escalator notice reply`.
+
+The command gets the notice as JSON on its standard input. Exit code 0: the person is told; 75 (EX_TEMPFAIL of
+sysexits.h): try again later; anything else: it cannot be delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.notice import Notice, Vnfm
+from escalator.settings import Manual as ManualSettings
+from escalator.vim_interface.dialect import Fetched
+from escalator.vim_interface.messages import notification
+
+PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ")
+"""Variables that the command inherits. The manager's own settings and secrets are not among them."""
+TEMPORARY = 75
+MESSAGE_BYTES = 500
+
+
+class Manual:
+    """Tells people by a command. `base_url` is where replies may also be put."""
+
+    def __init__(self, settings: ManualSettings, base_url: str, timeout_s: float, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._base_url = base_url
+        self._timeout_s = timeout_s
+        self._environment = {key: environment[key] for key in PASSED_ON if key in environment}
+
+    async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Run the command; raises TemporaryError or PermanentError with what it said."""
+        message = notification(notice, self._base_url) | {"contact": vnfm.spec.contact}
+        if notice.reply_token is not None:
+            message["answerWith"] = f"escalator notice reply {notice.id} --result ACK"
+        names = {"vnfm": vnfm.name, "contact": vnfm.spec.contact or "", "notice": notice.id, "campaign": notice.campaign}
+        argv = [_filled(part, {**names, "node": notice.node or "-"}) for part in self._settings.argv]
+        await self._run(vnfm.name, argv, json.dumps(message).encode())
+
+    async def test(self, vnfm: Vnfm) -> None:
+        """Look whether the command is there. Nobody is woken up for a test."""
+        self._program(vnfm.name)
+
+    def next_reply_at(self) -> None:
+        """Replies come by themselves."""
+
+    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
+        """Replies come by themselves."""
+        return ()
+
+    async def taken(self, reply: Fetched) -> None:
+        """Replies come by themselves."""
+
+    def _program(self, name: str) -> str:
+        if not self._settings.argv:
+            remedy = "Set vim.manual.argv to the command that tells whoever is on duty."
+            raise PermanentError(Code.VIM_REGISTRATION, f"Nothing tells the people of VNF manager {name}.", remedy=remedy)
+        found = shutil.which(self._settings.argv[0], path=self._environment.get("PATH", os.defpath))
+        if found is None:
+            raise PermanentError(Code.VIM_REGISTRATION, f"The command {self._settings.argv[0]} of vim.manual.argv is not there.")
+        return found
+
+    async def _run(self, name: str, argv: Sequence[str], text: bytes) -> None:
+        program = self._program(name)
+        process = await asyncio.create_subprocess_exec(
+            *(program, *argv[1:]),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                _, said = await process.communicate(text)
+        except TimeoutError as error:
+            message = f"The command that tells the people of {name} did not end within {self._timeout_s:g} s."
+            raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        _judge(name, process.returncode or 0, said[-MESSAGE_BYTES:].decode(errors="replace").strip())
+
+
+def _filled(part: str, names: Mapping[str, str]) -> str:
+    """One argument with its placeholder filled in; a value is never split into several."""
+    for key, value in names.items():
+        part = part.replace("{" + key + "}", value)
+    return part
+
+
+def _judge(name: str, code: int, said: str) -> None:
+    if code == 0:
+        return
+    why = f": {said}" if said else "."
+    message = f"The command that tells the people of {name} ended with {code}{why}"
+    if code == TEMPORARY:
+        raise TemporaryError(Code.VIM_UNREACHABLE, message)
+    raise PermanentError(Code.VIM_REFUSED, message)
