@@ -13,7 +13,7 @@ from escalator.model.inventory import Node
 from escalator.model.notice import Notice
 from escalator.model.plan import Plan
 from escalator.model.progress import Event, NodeTask, Restoration, TaskState
-from escalator.storage.port import CampaignRow, ReleaseRow
+from escalator.storage.port import CampaignRow, ImpactRow, ReleaseRow
 from escalator.upgrade_manager.engine.proof import Proof
 from escalator.upgrade_manager.engine.replan import Replan
 
@@ -204,4 +204,17 @@ def verification_view(proof: Proof) -> v.VerificationView:
     violations = [v.ViolationView(**(asdict(found) | {"code": found.code.value})) for found in proof.violations]
     return v.VerificationView(
         turns=proof.turns, upgraded=proof.upgraded, moves=proof.moves, impacts=proof.impacts, violations=violations
+    )
+
+
+def impact_view(row: ImpactRow) -> v.ImpactView:
+    """One impact."""
+    return v.ImpactView(
+        kind=row.kind,
+        node=row.node,
+        target=row.target,
+        groups=row.groups,
+        started_at=stamp(row.started_at),
+        ended_at=stamp_or_none(row.ended_at),
+        seconds=None if row.ended_at is None else round(row.ended_at - row.started_at, 3),
     )

@@ -132,6 +132,39 @@ class VerificationView(View):
     violations: Sequence[ViolationView]
 
 
+class InterruptionView(View):
+    """How a VNF, a group or an instance was impacted by a campaign. Times in seconds."""
+
+    name: str
+    members: int
+    hit: int
+    """Instances of it that were impacted."""
+    impacts: int
+    impacted_s: float
+    """Time in which at least one was impacted."""
+    longest_s: float
+    """The longest single impact."""
+    at_once: int
+    """Most that were impacted at the same time."""
+    limit: int | None
+    """How many of a group may be."""
+    beyond_s: float
+    """Time in which more than that were."""
+    under_way: bool
+
+
+class ImpactView(View):
+    """One impact of one instance: a move, or the upgrade of its node under it."""
+
+    kind: str
+    node: str
+    target: str | None
+    groups: Sequence[str]
+    started_at: str
+    ended_at: str | None
+    seconds: float | None
+
+
 class CampaignSummary(View):
     """A campaign in a list. `progress` stands there while it holds the cloud."""
 

@@ -44,6 +44,8 @@ COMMANDS: Mapping[str, str] = {
     "vnfm remove": "vnfm:Remove",
     "vnfm show": "vnfm:ShowVnfm",
     "vnfm test": "vnfm:Test",
+    "workload list": "workload:ListWorkloads",
+    "workload show": "workload:ShowWorkload",
 }
 
 

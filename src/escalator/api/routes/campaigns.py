@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,9 +15,18 @@ from escalator.api.documents import body, read_optional, read_text
 from escalator.api.problems import documented
 from escalator.api.services import Here
 from escalator.api.times import stamp
-from escalator.api.views import CampaignDetails, CampaignSummary, PlanRef, ReplanView, VerificationView
+from escalator.api.views import (
+    CampaignDetails,
+    CampaignSummary,
+    ImpactView,
+    InterruptionView,
+    PlanRef,
+    ReplanView,
+    VerificationView,
+)
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
+from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ACTIVE
 
@@ -114,6 +124,18 @@ async def replan_campaign(services: Here, name: str, request: Request) -> Replan
 async def verify_campaign(services: Here, name: str) -> VerificationView:
     """What the campaign did so far, checked against every rule that its plans had to hold to."""
     return shapes.verification_view(await prove(services.ctx, name))
+
+
+@router.get("/campaigns/{name}/workloads", responses=documented(404, 422))
+async def list_interruptions(services: Here, name: str, by: By = "vnf") -> Sequence[InterruptionView]:
+    """How long each VNF, group or instance was impacted, and how many of them at once."""
+    return [InterruptionView(**asdict(found)) for found in await interruptions(services.ctx, name, by)]
+
+
+@router.get("/campaigns/{name}/workloads/{instance}", responses=documented(404))
+async def list_impacts(services: Here, name: str, instance: str) -> Sequence[ImpactView]:
+    """The impacts of one instance, oldest first."""
+    return [shapes.impact_view(row) for row in await impacts_of(services.ctx, name, instance)]
 
 
 @router.post(

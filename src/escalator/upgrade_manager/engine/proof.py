@@ -67,7 +67,7 @@ async def prove(ctx: Context, name: str) -> Proof:
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
     record = history.record(impacts, windows, end)
-    violations = verify_run(campaign, await _inventory(ctx, row), record)
+    violations = verify_run(campaign, await started_on(ctx, row), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
 
@@ -79,7 +79,7 @@ async def _events(ctx: Context, name: str) -> AsyncIterator[Event]:
         after = page[-1].seq
 
 
-async def _inventory(ctx: Context, row: CampaignRow) -> Inventory:
+async def started_on(ctx: Context, row: CampaignRow) -> Inventory:
     """The cloud as the plan saw it that the campaign started by."""
     plan_id = row.plan or ""
     plan, inventory = await ctx.book.plan(plan_id)

@@ -1,0 +1,75 @@
+"""How long workloads were impacted by a campaign."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from escalator.cli.base import Lister, Shown, optional, rows
+from escalator.cli.campaign import quoted
+from escalator.cli.spans import date_time, span
+
+
+class ListWorkloads(Lister):
+    """List how long each VNF, group or instance was impacted by a campaign, and how many of them at once.
+
+    From the history: a move from its begin to its end, an upgrade under an instance that stayed.
+    """
+
+    nothing = "Nothing was impacted."
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("campaign", metavar="CAMPAIGN", help="the campaign")
+        parser.add_argument(
+            "--by", choices=("vnf", "group", "instance"), default="vnf", help="one row for each; vnf when left out"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the list."""
+        with self.server() as client:
+            found = client.get(f"/v1/campaigns/{quoted(parsed_args.campaign)}/workloads", by=parsed_args.by)
+        columns: dict[str, Any] = {"name": "name"}
+        if parsed_args.by != "instance":
+            columns |= {"members": "members", "hit": "hit"}
+        columns |= {"impacts": "impacts", "impacted_s": _time("impacted_s"), "longest_s": _time("longest_s")}
+        if parsed_args.by != "instance":
+            columns["at_once"] = "at_once"
+        if parsed_args.by == "group":
+            columns |= {"limit": optional("limit"), "beyond_s": _time("beyond_s")}
+        columns["under_way"] = lambda row: Shown(row["under_way"], "now" if row["under_way"] else "")
+        return rows(found, columns)
+
+
+class ShowWorkload(Lister):
+    """Show every impact of one instance by a campaign, oldest first."""
+
+    nothing = "It was not impacted."
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("campaign", metavar="CAMPAIGN", help="the campaign")
+        parser.add_argument("instance", metavar="INSTANCE", help="id of the instance")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the list."""
+        with self.server() as client:
+            path = f"/v1/campaigns/{quoted(parsed_args.campaign)}/workloads/{quoted(parsed_args.instance)}"
+            found = client.get(path)
+        columns: dict[str, Any] = {
+            "started_at": lambda row: Shown(row["started_at"], date_time(row["started_at"])),
+            "kind": "kind",
+            "node": "node",
+            "target": optional("target"),
+            "seconds": _time("seconds"),
+            "groups": lambda row: Shown(row["groups"], ", ".join(row["groups"])),
+        }
+        return rows(found, columns)
+
+
+def _time(key: str) -> Any:  # noqa: ANN401 - a column
+    return lambda row: Shown(row[key], span(row[key]) if row[key] else "")

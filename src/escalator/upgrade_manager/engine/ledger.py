@@ -1,0 +1,133 @@
+"""The interruption ledger: who was impacted how often, for how long, and how many of a group at once; from the history.
+
+An impact is a move, from its begin to its end, or the upgrade of the node under an instance that stays. How long the
+business of a VNF was interrupted within it is its own matter: this is the longest that it can have been.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
+from escalator.model.inventory import Inventory
+from escalator.storage.port import ImpactRow
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.proof import started_on
+
+By = Literal["vnf", "group", "instance"]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruption:
+    """One VNF, group or instance. Times in seconds."""
+
+    name: str
+    members: int
+    """Instances that it has; 1 for an instance."""
+    hit: int
+    """Of these, instances that were impacted."""
+    impacts: int
+    impacted_s: float
+    """Time in which at least one was impacted."""
+    longest_s: float
+    """The longest single impact."""
+    at_once: int
+    """Most that were impacted at the same time."""
+    limit: int | None = None
+    """How many of a group may be at the same time."""
+    beyond_s: float = 0.0
+    """Time in which more were: what the service of a group did not have to bear."""
+    under_way: bool = False
+    """Whether an impact goes on."""
+
+
+async def interruptions(ctx: Context, name: str, by: By) -> Sequence[Interruption]:
+    """The ledger of a campaign as far as it is. Raises NotFoundError when it has not started."""
+    inventory, rows, now = await _read(ctx, name)
+    keys = _keys(inventory, by)
+    found: defaultdict[str, list[ImpactRow]] = defaultdict(list)
+    for row in rows:
+        for key in row.groups if by == "group" else (keys.get(row.instance, row.instance),):
+            found[key].append(row)
+    members = _members(inventory, by)
+    return [_one(inventory, by, key, found[key], members.get(key, 1), now) for key in sorted(found)]
+
+
+async def impacts_of(ctx: Context, name: str, instance: str) -> Sequence[ImpactRow]:
+    """The impacts of one instance, oldest first. Raises NotFoundError when the campaign impacted none of that id."""
+    _, rows, _ = await _read(ctx, name)
+    found = [row for row in rows if row.instance == instance]
+    if not found:
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"Campaign {name} impacted no instance {instance!r}.")
+    return found
+
+
+async def _read(ctx: Context, name: str) -> tuple[Inventory, Sequence[ImpactRow], float]:
+    row = await ctx.store.campaigns.get(name)
+    if row is None or row.started_at is None or row.plan is None:
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
+    now = row.ended_at if row.ended_at is not None else ctx.clock.now()
+    # A move that the cloud refused at once impacted nobody.
+    rows = [r for r in await ctx.store.admission.impacts(name) if r.ended_at is None or r.ended_at > r.started_at]
+    return await started_on(ctx, row), rows, now
+
+
+def _keys(inventory: Inventory, by: By) -> Mapping[str, str]:
+    if by == "instance":
+        return {}
+    return {i.id: i.vnf or f"project {i.project}" for i in inventory.instances}
+
+
+def _members(inventory: Inventory, by: By) -> Mapping[str, int]:
+    if by == "group":
+        return {group: len(members) for group, members in inventory.members.items()}
+    count: defaultdict[str, int] = defaultdict(int)
+    for key in _keys(inventory, by).values():
+        count[key] += 1
+    return count
+
+
+def _one(inventory: Inventory, by: By, key: str, rows: Sequence[ImpactRow], members: int, now: float) -> Interruption:
+    spans = [(row.started_at, now if row.ended_at is None else row.ended_at) for row in rows]
+    group = inventory.group_by_id.get(key) if by == "group" else None
+    limit = group.limit(members) if group is not None else None
+    return Interruption(
+        name=key,
+        members=members,
+        hit=len({row.instance for row in rows}),
+        impacts=len(rows),
+        impacted_s=time_above(spans, 0),
+        longest_s=max(end - start for start, end in spans),
+        at_once=_at_once(spans),
+        limit=limit,
+        beyond_s=time_above(spans, limit) if limit is not None else 0.0,
+        under_way=any(row.ended_at is None for row in rows),
+    )
+
+
+def _steps(spans: Iterable[Span]) -> list[tuple[float, int]]:
+    """Begins and ends in order of time; at equal times ends come first."""
+    return sorted(step for start, end in spans for step in ((start, 1), (end, -1)))
+
+
+def time_above(spans: Iterable[Span], most: int) -> float:
+    """Time in which more than `most` of the spans lie over each other."""
+    total, count, since = 0.0, 0, 0.0
+    for at, step in _steps(spans):
+        if count > most:
+            total += at - since
+        count, since = count + step, at
+    return total
+
+
+def _at_once(spans: Iterable[Span]) -> int:
+    most = count = 0
+    for _, step in _steps(spans):
+        count += step
+        most = max(most, count)
+    return most

@@ -1,0 +1,83 @@
+"""The interruption ledger of a campaign, through the API and the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from integration.api.running import CAMPAIGN, served, write_release
+from unit.cli.terminal import run
+
+NAME = "agent-2"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server on which one campaign has run."""
+    folder = tmp_path_factory.mktemp("ledger")
+    with served(folder / "state") as found:
+        esc = caller(found)
+        assert esc("release", "import", write_release(folder / "release")).code == 0
+        (folder / "campaign.yaml").write_text(CAMPAIGN)
+        esc("campaign", "create", folder / "campaign.yaml")
+        assert esc("workload", "list", NAME).code == 2  # it has not started
+        esc("campaign", "plan", NAME)
+        assert esc("campaign", "start", NAME, "--wait", "--timeout", "60").code == 0
+        yield found
+
+
+def caller(server):
+    return lambda *words: run(*words, environment=server.environment)
+
+
+@pytest.fixture
+def esc(server):
+    return caller(server)
+
+
+def data(seen):
+    assert seen.code == 0, seen.err
+    return json.loads(seen.out)
+
+
+def test_each_instance_tells_how_often_and_how_long_it_was_impacted(esc, server):
+    plan = json.loads(esc("campaign", "show", NAME, "-f", "json").out)["plan_summary"]
+    found = data(esc("workload", "list", NAME, "--by", "instance", "-f", "json"))
+    moved = [row for row in found if row["impacts"]]
+    assert len(moved) >= plan["moves"] > 0
+    assert all(row["impacted_s"] >= row["longest_s"] > 0 and not row["under_way"] for row in found)
+    one = moved[0]
+    impacts = data(esc("workload", "show", NAME, one["name"], "-f", "json"))
+    assert len(impacts) == one["impacts"]
+    assert sum(row["seconds"] for row in impacts) == pytest.approx(one["impacted_s"], abs=0.01)
+    assert {row["kind"] for row in impacts} <= {"live", "cold", "in-place", "stop-start", "own"}
+
+
+def test_groups_tell_their_limit_and_that_it_held(esc):
+    groups = data(esc("workload", "list", NAME, "--by", "group", "-f", "json"))
+    assert groups
+    assert all(row["at_once"] <= row["limit"] and row["beyond_s"] == 0 for row in groups)
+    assert all(row["hit"] <= row["members"] for row in groups)
+    people = esc("workload", "list", NAME, "--by", "group").out
+    assert "Limit" in people
+    assert groups[0]["name"] in people
+
+
+def test_vnfs_add_up_what_their_instances_had(esc):
+    vnfs = data(esc("workload", "list", NAME, "-f", "json"))
+    instances = data(esc("workload", "list", NAME, "--by", "instance", "-f", "json"))
+    assert sum(row["hit"] for row in vnfs) == len(instances)
+    assert sum(row["impacts"] for row in vnfs) == sum(row["impacts"] for row in instances)
+    text = esc("workload", "list", NAME, "-f", "csv").out
+    assert [row["name"] for row in csv.DictReader(io.StringIO(text))] == [row["name"] for row in vnfs]
+
+
+def test_what_is_not_there_is_said(esc):
+    nobody = esc("workload", "show", NAME, "vm-nobody")
+    assert (nobody.code, nobody.out) == (2, "")
+    assert nobody.err.startswith("ESC-UPG-001")
+    assert esc("workload", "list", "none").code == 2
+    assert esc("workload", "list", NAME, "--by", "colour").code == 2
