@@ -38,6 +38,8 @@ LIVE_CASES = [
     (_server(state="error"), _record("error"), "failed", False),
     (_server(state="error"), _record("running"), "failed", False),
     (_server("b"), _record("error"), "done", False),
+    (_server("b", state="error"), _record("error"), "done", False),
+    (_server("b", state="error"), _record("running"), "done", False),
     (_server(), _record("error", target="c"), "none", True),
     (_server(task="migrating"), _record("running", target="c"), "none", True),
     (_server(task="migrating"), _record("completed", origin="c", target="a"), "running", True),

@@ -65,7 +65,9 @@ def _live(order: MoveOrder, server: Json, record: Json) -> MoveStatus:
             MoveState.DONE if host == order.target else MoveState.NONE, host, healthy, "" if healthy else _fault(server)
         )
     if server["OS-EXT-STS:vm_state"] == "error" and task is None:
-        return MoveStatus(MoveState.FAILED, host, healthy=False, message=_fault(server))
+        # The server may break before its record ends: where it is decides, so the answer does not change when the record does.
+        state = MoveState.DONE if host == order.target else MoveState.FAILED
+        return MoveStatus(state, host, healthy=False, message=_fault(server))
     return MoveStatus(MoveState.RUNNING, host, healthy, _silence(server))
 
 
