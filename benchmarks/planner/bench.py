@@ -22,6 +22,7 @@ from pathlib import Path
 
 from baselines import run as play
 from clouds import Wish, cloud
+from hroller import answer as hroller
 
 from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.document import Source
@@ -126,14 +127,14 @@ def open_grid(seeds: int, sizes: Sequence[int]) -> None:
                     count = seeds if nodes <= SEVERAL else 1
                     found = [_open(wish, Wish(nodes, use, empty=empty, tight=tight, seed=seed)) for seed in range(count)]
                     cell = {key: statistics.median(one[key] for one in found) for key in found[0]}
-                    peers = ("",) * 4 if tight else _peers(wish, Wish(nodes, use, empty=empty))
+                    peers = ("",) * 5 if tight else _peers(wish, Wish(nodes, use, empty=empty))
                     cell |= {"violations": sum(one["violations"] for one in found), "empty": empty}
                     rows.append(_open_row(f"{nodes} | {use:.2f}", "k=1, R=600" if tight else "mixed", cell, peers))
                     points.append((f"{nodes} {use:.2f} {empty:.0%}{' tight' if tight else ''}", cell["ratio"], None))
                     print(rows[-1], flush=True)
     head = (
         "| nodes | use reached | empty | limits | not upgraded | moves per VM | hours | over the bound | seconds | violations "
-        "| spread, 1 at a time | 10 % batches | Fenix-like | drain and return |\n|" + "---|" * 14
+        "| spread, 1 at a time | 10 % batches | Fenix-like | drain and return | hroller |\n|" + "---|" * 15
     )
     write_table("open", "\n".join([head, *rows]))
     _plot("open", "Makespan over the lower bound", points, ("ours", ""))
@@ -162,7 +163,7 @@ def _peers(wish: Campaign, what: Wish) -> tuple[str, ...]:
         found = play(there, wish.spec, rule, share, None)
         per = found.moves / max(1, len(there.instances))
         shown.append(f"{found.makespan_s / 3600:.1f} h, {per:.2f}, {found.left} left, {found.over_limit} over")
-    return tuple(shown)
+    return (*shown, hroller(there, wish.spec))
 
 
 def _open_row(what: str, limits: str, cell: dict[str, float], peers: tuple[str, ...]) -> str:
