@@ -4,7 +4,8 @@
     python benchmarks/planner/bench.py open --largest 1000    # all live, no cap: moves, makespan over bound, time
     python benchmarks/planner/bench.py scale                  # 10,000 nodes, one process each, first call included
 
-Each writes its tables and its plot into docs/explanation/planner.md, between its own marks.
+One peer is the program `hroller` of Debian's `ganeti-htools`; without it its column says so. Each writes its
+tables and its plot into docs/explanation/planner.md, between its own marks.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 It schedules rolling reboots of whole nodes: nodes of one group go at once, their instances are moved to other nodes before
 and moved back after. It is told each node's memory and CPUs and each instance's; it has no words for NUMA, for VFs or for
 anti-affinity, so its moves are tried afterwards against them, in its order. Moving back is not part of its output and is
-counted here. Input and output: its manual page, and "Cluster data" of ganeti-htools' `htools(1)`.
+counted here. Its options and output are those of hroller(1).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _data(inventory: Inventory) -> str:
     used: dict[str, float] = {}
     rows = []
     for instance in inventory.instances:
-        memory = _memory(instance)
+        memory = instance.memory_gib * 1024
         used[instance.node] = used.get(instance.node, 0.0) + memory
         cpus = instance.demand["pcpu"] * instance.numa_span
         rows.append(f"{instance.id}|{memory:.0f}|1|{cpus:.0f}|running|Y|{instance.node}||plain||1|0")
@@ -68,17 +68,13 @@ def _data(inventory: Inventory) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _memory(instance: Instance) -> float:
-    return instance.demand["mem_mib"] * instance.numa_span
-
-
 def _batches(text: str) -> list[Batch]:
     batches: list[Batch] = []
     for line in text.splitlines():
         if line.startswith(" "):
             instance, target = line.split()[:2]
             batches[-1].moves.append((instance, target))
-        elif line.strip() and not line.startswith("'"):
+        elif line.strip():
             batches.append(Batch(line.strip().split(","), []))
     return batches
 

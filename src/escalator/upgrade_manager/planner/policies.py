@@ -24,8 +24,8 @@ WEIGHT = 0.02
 SPARE_S = (0.0, 0.0, 0.0, 60.0, 60.0, 300.0, 300.0, 900.0, 900.0, 1800.0, 1800.0, 3600.0, 3600.0, 3600.0)
 """What every node with departures is given beside its own lateness, run after run, until no turn passes its window.
 
-Each step is tried twice: often one node is late, and a run in which only that one is given more keeps the night full. What
-is late in the last run is left out, with all whose instances go there: that may be a tenth of the cloud.
+Each step is tried again before the next: often one node is late, and a run in which only that one is given more keeps the
+night full. What is late in the last run is left out, with all whose instances go there: that may be a tenth of the cloud.
 """
 LATER = 0.1
 """Share of the time left by which a repaired plan may end later than one made anew, or than the plan so far."""
