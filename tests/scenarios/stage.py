@@ -5,6 +5,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     world nodes=6 seed=1          a new simulated cloud
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
     fault kind=upgrade node=...   something goes wrong from now on; `faults none` ends all of it
+    constraint KIND ID [key=value...]  what a VNF declares from now on; without values, nothing any more
     crash NODE [seconds]          a host fails on its own, and is back after that time
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
@@ -26,6 +27,8 @@ from typing import Any
 
 import yaml
 
+from escalator.model.constraint import Constraint
+from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
@@ -94,6 +97,13 @@ class Stage:
     async def do_faults(self, what: str) -> None:
         assert what == "none"
         self.world.faults.clear()
+
+    async def do_constraint(self, kind: str, name: str, *fields: str) -> None:
+        if not fields:
+            await self.sim.store.constraints.remove(kind, name)  # type: ignore[arg-type]
+            return
+        spec = _nested(fields)
+        await self.sim.store.constraints.put(load(Constraint, Source({"kind": kind, "id": name, "spec": spec})))
 
     async def do_crash(self, node: str, down_s: str = "") -> None:
         self.world.hosts.crash(node, down_s=float(down_s) if down_s else None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from escalator.model.document import DnsLabel, Model
 
@@ -29,6 +30,19 @@ class StateAction(Model):
     """Why a person pauses or aborts; it stands in the history."""
 
     reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class VnfdImport(Model):
+    """A VNF descriptor, and what it is about."""
+
+    vnfd: Annotated[str, StringConstraints(max_length=1_000_000)]
+    """The descriptor's service template, TOSCA YAML."""
+    vnf: Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,255}$")]
+    """The VNF instance for which what is not mapped holds."""
+    map: Mapping[str, tuple[str, ...]] = Field(default_factory=dict, max_length=1000)
+    """Objects (`group:ID`, `instance:ID`, `vnf:ID`) by name of deployment unit or policy."""
+    dry_run: bool = False
+    """Only tell what it would declare."""
 
 
 class NodeAction(Model):

@@ -11,9 +11,10 @@ from typing import Any, cast
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from escalator.api.actions import NodeAction, ReplanAction, StartAction, StateAction
+from escalator.api.actions import NodeAction, ReplanAction, StartAction, StateAction, VnfdImport
 from escalator.api.problems import MEDIA_TYPE, SCHEMA
 from escalator.model.campaign import Campaign
+from escalator.model.constraint import MaintenanceInfo
 from escalator.model.inventory import Inventory
 from escalator.model.notice import Reply, Vnfm
 from escalator.model.plan import Plan
@@ -26,7 +27,9 @@ Operators' interface of Escalator. Every request but health, readiness and this 
 Failures are `application/problem+json` with a stable `code`, what to do (`remedy`), every problem of an input
 (`problems`), and what a command line ends with (`exit_code`). Times are RFC 3339 in UTC; durations end in `_s`.
 """
-_DOCUMENTS = (Campaign, Inventory, Plan, Release, Vnfm, StartAction, StateAction, NodeAction, ReplanAction, Reply)
+_WRITTEN = (Campaign, Inventory, Plan, Release, Vnfm, MaintenanceInfo, Reply)
+_ACTIONS = (StartAction, StateAction, NodeAction, ReplanAction, VnfdImport)
+_DOCUMENTS = (*_WRITTEN, *_ACTIONS)
 
 
 def describe(app: FastAPI) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from escalator.model.constraint import ConstraintKind, MaintenanceInfo
 from escalator.model.inventory import Instance
 from escalator.model.plan import Bounds, Condition, NotUpgraded
 
@@ -15,6 +16,15 @@ class View(BaseModel):
     """Base of every reply: frozen, and described in the OpenAPI document."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class ConstraintView(View):
+    """What is declared for one object, and how many instances that is about now; null when the cloud does not answer."""
+
+    kind: ConstraintKind
+    id: str
+    spec: MaintenanceInfo
+    instances: int | None
 
 
 class RungView(View):

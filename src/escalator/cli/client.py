@@ -46,6 +46,10 @@ class Client:
         """POST plain data."""
         return self._data("POST", path, timeout_s, json=body) if body is not None else self._data("POST", path, timeout_s)
 
+    def put_document(self, path: str, text: bytes) -> Any:  # noqa: ANN401 - JSON
+        """PUT a YAML or JSON document."""
+        return self._data("PUT", path, QUICK_S, content=text, headers={"Content-Type": "application/yaml"})
+
     def post_document(self, path: str, text: bytes) -> Any:  # noqa: ANN401 - JSON
         """POST a YAML or JSON document."""
         return self._data("POST", path, QUICK_S, content=text, headers={"Content-Type": "application/yaml"})

@@ -67,6 +67,12 @@ class Instance(Model):
     migration_reason: str | None = None
     vacate: Literal["move", "in-place"] = "move"
     requires: Requires = Requires()
+    lead_s: Annotated[float, Field(ge=0)] = 0.0
+    """Time that it wants between the notice and what impacts it, seconds."""
+    mitigation: bool = False
+    """Whether it has to have a replacement before it is impacted."""
+    max_interruption_s: Annotated[float, Field(ge=0)] | None = None
+    """Longest interruption that its VNF does not notice, seconds; null = not known."""
 
     @property
     def cells(self) -> tuple[int, ...]:

@@ -6,10 +6,11 @@ Rows are the frozen values of `model`; times are Unix seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
 
@@ -303,12 +304,37 @@ class Events(Protocol):
         ...
 
 
+class Constraints(Protocol):
+    """What VNFs declare that they tolerate, by kind and id of whom it is about."""
+
+    async def put(self, constraint: Constraint) -> None:
+        """Store, in place of what was declared before."""
+        ...
+
+    async def remove(self, kind: ConstraintKind, object_id: str) -> None:
+        """Forget. Raises NotFoundError when nothing is declared."""
+        ...
+
+    async def get(self, kind: ConstraintKind, object_id: str) -> Constraint | None:
+        """What is declared for that one, or None."""
+        ...
+
+    async def find(self, keys: Collection[tuple[ConstraintKind, str]]) -> Sequence[Constraint]:
+        """What is declared for any of these, in order of kind and id."""
+        ...
+
+    async def list(self) -> Sequence[Constraint]:
+        """All, in order of kind and id."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """All parts of storage."""
 
     releases: Releases
     vnfms: Vnfms
+    constraints: Constraints
     campaigns: Campaigns
     tasks: Tasks
     admission: Admission

@@ -52,6 +52,12 @@ def no_vnfm(name: str) -> NotFoundError:
     return NotFoundError(Code.VIM_NOT_FOUND, f"There is no VNF manager named {name}.")
 
 
+def no_constraint(kind: str, object_id: str) -> NotFoundError:
+    """Nothing is declared for that one."""
+    message = f"Nothing is declared for {kind} {object_id}."
+    return NotFoundError(Code.VIM_NOT_FOUND, message, remedy="escalator constraint list")
+
+
 def no_notice(notice_id: str) -> NotFoundError:
     """There is no notice of that id."""
     return NotFoundError(Code.VIM_NOT_FOUND, f"There is no notice {notice_id}.")

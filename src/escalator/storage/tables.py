@@ -55,6 +55,8 @@ releases = Table("releases", metadata, _key("id"), _text("digest"), _text("docum
 
 vnfms = Table("vnfms", metadata, _key("name"), _text("spec_json"))
 
+constraints = Table("constraints", metadata, _key("kind"), _key("id"), _text("spec_json"))
+
 campaigns = Table(
     "campaigns",
     metadata,

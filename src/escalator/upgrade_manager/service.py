@@ -15,6 +15,7 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow, ReleaseRow
 from escalator.upgrade_manager.drift import compare
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.context import Context
@@ -64,7 +65,7 @@ class CampaignService:
         row = await self._row(name)
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
-        inventory = await self._ctx.cloud.inventory(campaign.spec.migration)
+        inventory = await observed.inventory(self._ctx, campaign.spec.migration)
         layers = await self._ctx.book.layers(campaign)
         plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), row.plan, layers=layers)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
@@ -234,7 +235,7 @@ class CampaignService:
     async def _current(self, name: str, plan: Plan, planned_on: Inventory, *, accept_drift: bool) -> Plan:
         """The plan itself when the cloud is as it was; else a child of it, when that stays inside what was approved."""
         campaign = await self._ctx.book.campaign(name)
-        now = await self._ctx.cloud.inventory(campaign.spec.migration)
+        now = await observed.inventory(self._ctx, campaign.spec.migration)
         drift = compare(planned_on, now)
         if drift.empty:
             return plan

@@ -55,7 +55,7 @@ def _asking_one(ask: Ask, vnfm: str, instances: Sequence[Instance], now: float, 
         allowed_actions=_allowed(instances),
         created_at=now,
         reply_by=ask.reply_by,
-        action_at=ask.action_at,
+        action_at=max(ask.action_at, now + max(instance.lead_s for instance in instances)),
         next_attempt_at=now,
         reply_token=token,
     )
@@ -131,6 +131,7 @@ def answer_of(notice: Notice, until: float | None) -> Answer:
         until=until if reply else None,
         reason=(reply.reason or "") if reply else "",
         instances=tuple(resource.resource_id for resource in notice.resources),
+        action_at=notice.action_at,
         dispositions=dict(reply.instances) if reply else {},
         error=f"{notice.error_code}: {notice.error}" if notice.error_code else "",
     )

@@ -16,6 +16,7 @@ class Ask:
 
     `task` is the node task's id; whatever follows a `~` in it tells its rounds of asking apart.
     `planned` gives per instance the planned action (`live`, `cold`, `in-place`, `stop-start`, `offline`); times are Unix seconds.
+    Nothing is announced for a time before `action_at`, nor before an instance's own lead time has passed.
     """
 
     task: str
@@ -39,6 +40,8 @@ class Answer:
     reason: str = ""
     instances: tuple[str, ...] = ()
     """Ids of the instances that were asked about."""
+    action_at: float | None = None
+    """What was announced does not happen before, unless the VNF manager agrees to it; Unix seconds."""
     dispositions: Mapping[str, Disposition] = field(default_factory=dict)
     error: str = ""
 

@@ -16,6 +16,7 @@ from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.progress import NodeTask
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.states import ACTIVE
 
 router = APIRouter(tags=["nodes"])
@@ -24,7 +25,7 @@ router = APIRouter(tags=["nodes"])
 @router.get("/nodes", responses=documented(404, 502, 503))
 async def list_nodes(services: Here, campaign: str | None = None) -> Sequence[NodeView]:
     """The cloud's nodes, with their turn in the campaign that holds the cloud; or those of the campaign named."""
-    inventory = await services.ctx.cloud.inventory(Migration())
+    inventory = await observed.inventory(services.ctx, Migration())
     tasks = await _tasks(services, campaign)
     return [
         shapes.node_view(node, len(inventory.instances_by_node.get(node.id, ())), tasks.get(node.id))
@@ -36,7 +37,7 @@ async def list_nodes(services: Here, campaign: str | None = None) -> Sequence[No
 @router.get("/nodes/{node}", responses=documented(404, 502, 503))
 async def get_node(services: Here, node: str, campaign: str | None = None) -> NodeDetails:
     """One node with its instances and its turn."""
-    inventory = await services.ctx.cloud.inventory(Migration())
+    inventory = await observed.inventory(services.ctx, Migration())
     found = inventory.node_by_id.get(node)
     if found is None:
         raise NotFoundError(Code.CLD_NOT_FOUND, f"The cloud has no node {node!r}.", remedy="escalator node list")

@@ -13,6 +13,7 @@ from escalator.api.problems import documented
 from escalator.api.services import Here
 from escalator.api.views import RestorationView
 from escalator.model.campaign import Migration
+from escalator.upgrade_manager.engine import observed
 
 router = APIRouter(tags=["server"])
 _INVENTORY: dict[int | str, dict[str, Any]] = {
@@ -24,7 +25,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@|((?:password|passwd|secre
 @router.get("/inventory", response_class=Response, responses={**documented(502, 503), **_INVENTORY})
 async def get_inventory(services: Here) -> Response:
     """The real cloud as an inventory document, as `escalator plan` reads it."""
-    inventory = await services.ctx.cloud.inventory(Migration())
+    inventory = await observed.inventory(services.ctx, Migration())
     return Response(inventory.model_dump_json(by_alias=True, exclude_defaults=False), media_type="application/json")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from escalator.storage.memory.admission import MemoryAdmission
 from escalator.storage.memory.campaigns import MemoryCampaigns
+from escalator.storage.memory.constraints import MemoryConstraints
 from escalator.storage.memory.events import MemoryEvents
 from escalator.storage.memory.notices import MemoryNotices
 from escalator.storage.memory.registry import MemoryReleases, MemoryVnfms
@@ -24,6 +25,7 @@ def memory_store() -> Store:
     return Store(
         releases=MemoryReleases(),
         vnfms=MemoryVnfms(),
+        constraints=MemoryConstraints(),
         campaigns=MemoryCampaigns(events),
         tasks=MemoryTasks(events),
         admission=MemoryAdmission(),

@@ -9,6 +9,7 @@ from escalator.storage.engine import Database
 from escalator.storage.port import Store
 from escalator.storage.sql.admission import SqlAdmission
 from escalator.storage.sql.campaigns import SqlCampaigns
+from escalator.storage.sql.constraints import SqlConstraints
 from escalator.storage.sql.events import SqlEvents
 from escalator.storage.sql.notices import SqlNotices
 from escalator.storage.sql.registry import SqlReleases, SqlVnfms
@@ -23,6 +24,7 @@ def sql_store(database: Database) -> Store:
     return Store(
         releases=SqlReleases(database),
         vnfms=SqlVnfms(database),
+        constraints=SqlConstraints(database),
         campaigns=SqlCampaigns(database),
         tasks=SqlTasks(database),
         admission=SqlAdmission(database),

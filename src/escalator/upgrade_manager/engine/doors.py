@@ -8,6 +8,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
 from escalator.upgrade_manager.engine.job import Job
 
@@ -72,13 +73,12 @@ async def _tell(job: Job, row: ImpactRow, refusal: str) -> None:
 
 
 async def _limits(job: Job, row: ImpactRow) -> list[GroupLimit]:
-    groups = [job.inventory.group_by_id[g] for g in row.groups if g in job.inventory.group_by_id]
-    if not groups:
+    if not row.groups:
         return []
+    groups = await observed.groups(job.ctx, job.inventory, row.groups)
     away = await _away(job)
     found = []
-    for group in groups:
-        members = job.inventory.members.get(group.id, ())
+    for group, members in groups:
         down = away & {m.id for m in members}
         found.append(GroupLimit(group.id, group.limit(len(members)), group.recovery_s, down))
     return found

@@ -10,6 +10,7 @@ from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Move, Plan
 from escalator.model.progress import NodeTask, Rung, TaskState
 from escalator.storage.port import CampaignRow, ImpactRow
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.planner.nights import worked_s
 from escalator.upgrade_manager.planner.progress import Progress, Started
@@ -38,11 +39,11 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
     """Look at the cloud and at what is stored of the campaign. Raises TemporaryError when the cloud does not answer."""
     tasks = {task.node: task for task in await ctx.store.tasks.list(row.name)}
     impacts = await ctx.store.admission.impacts(row.name)
-    observed = await ctx.cloud.inventory(spec.migration)
+    now = await observed.inventory(ctx, spec.migration)
     start = row.started_at if row.started_at is not None else ctx.clock.now()
     # A node that was held and waits for another try is out of service already: it goes first.
     held = {slot.node for slot in await ctx.store.admission.node_slots() if slot.campaign == row.name}
-    inventory = _marked(observed, tasks, held, [row for row in impacts if row.ended_at is None])
+    inventory = _marked(now, tasks, held, [row for row in impacts if row.ended_at is None])
     started = {
         node: _started(task, lambda at: worked_s(spec, start, at))
         for node, task in tasks.items()
@@ -67,14 +68,14 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
     return Midway(inventory, progress, tasks)
 
 
-def _marked(observed: Inventory, tasks: Mapping[str, NodeTask], held: Collection[str], impacts: Sequence[ImpactRow]) -> Inventory:
+def _marked(now: Inventory, tasks: Mapping[str, NodeTask], held: Collection[str], impacts: Sequence[ImpactRow]) -> Inventory:
     """The cloud with our own doings taken out of it: what they make of nodes and instances is not what those are."""
     moving = {row.instance: row.node for row in impacts if row.target is not None}
     staying = {row.instance for row in impacts if row.target is None}
     return Inventory.model_construct(
-        nodes=tuple(_node(node, tasks.get(node.id), held) for node in observed.nodes),
-        instances=tuple(_instance(instance, moving, staying) for instance in observed.instances),
-        groups=observed.groups,
+        nodes=tuple(_node(node, tasks.get(node.id), held) for node in now.nodes),
+        instances=tuple(_instance(instance, moving, staying) for instance in now.instances),
+        groups=now.groups,
     )
 
 

@@ -12,6 +12,7 @@ from escalator.model.inventory import Instance
 from escalator.model.plan import Move
 from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
@@ -94,7 +95,7 @@ async def break_off(job: Job, begun: Mapping[str, Mapping[str, Any]]) -> None:
 async def _settle_one(job: Job, instance_id: str, entry: Mapping[str, Any]) -> MoveStatus:
     order = _order(job, instance_id, entry)
     status = await _follow(job, order)
-    instance = await job.ctx.cloud.instance(instance_id) or job.inventory.instance_by_id.get(instance_id)
+    instance = await observed.instance(job.ctx, instance_id) or job.inventory.instance_by_id.get(instance_id)
     if instance is not None:
         await leave_impact(job, _row(job, instance, order, int(entry["number"])))
     return status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.progress import NodeTask, TaskState
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.planner.placement import choose_target
 from escalator.upgrade_manager.planner.room import Room
@@ -32,7 +33,7 @@ async def target_lost(job: Job, target: str) -> str | None:
 
 async def local_targets(job: Job, instance: Instance, tried: set[str]) -> str | None:
     """Another node for the instance, from the cloud as it is now: upgraded ones first, never one whose turn is near."""
-    inventory = await job.ctx.cloud.inventory(job.spec.migration)
+    inventory = await observed.inventory(job.ctx, job.spec.migration)
     current = inventory.instance_by_id.get(instance.id)
     if current is None:
         return None

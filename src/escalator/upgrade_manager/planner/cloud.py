@@ -181,6 +181,7 @@ class _Limits:
         self._inventory = inventory
         self._lead_s = campaign.spec.workloads.notify.lead_time_s
         self._numbers: dict[str, int | None] = {}
+        self._leads: dict[float, int] = {}
         self._down: defaultdict[str, int] = defaultdict(int)
         self.limits: list[Limit] = []
         for node in inventory.nodes:
@@ -191,9 +192,9 @@ class _Limits:
 
     def of(self, instance: Instance) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[str, ...]]:
         """Numbers of its groups that can bind, of hard and of soft anti-affinity, and the names of those of hard affinity."""
-        if not instance.groups:
-            return (), (), (), ()
         groups, apart, soft, tied = [], [], [], []
+        if instance.lead_s > self._lead_s:
+            groups.append(self._waiting(instance.lead_s))
         for name in instance.groups:
             number = self._number(name)
             policy = self._inventory.group_by_id[name].policy
@@ -210,6 +211,15 @@ class _Limits:
     def _binds(self, number: int) -> bool:
         limit = self.limits[number]
         return limit.most < limit.members or limit.recovery_s > 0 or limit.lead_s > 0
+
+    def _waiting(self, lead_s: float) -> int:
+        """Number of what all instances with that lead time share: nothing but that they wait."""
+        number = self._leads.get(lead_s)
+        if number is None:
+            number = self._leads[lead_s] = len(self.limits)
+            members = len(self._inventory.instances)
+            self.limits.append(Limit(f"lead time of {lead_s:g} s", members, 0.0, lead_s, members))
+        return number
 
     def _number(self, name: str) -> int:
         number = self._numbers.get(name)

@@ -53,6 +53,21 @@ def state_condition(stuck: Sequence[tuple[Instance, Stuck]]) -> Condition:
     return _fails(Code.PLN_INSTANCE_STATE, _names([s.reason for _, s in blocked]), blocked[0][1].remedy)
 
 
+def mitigation_conditions(declared: Sequence[Instance], staying: Sequence[Instance]) -> tuple[Condition, ...]:
+    """Whoever declares that it needs a replacement first leaves for one; nothing is said where nobody declares it."""
+    if not declared:
+        return ()
+    if not staying:
+        return (_holds(Code.PLN_MITIGATION, f"{len(declared)} instances need a replacement first, and move to one"),)
+    said = [f"instance {i.id} on {i.node} needs a replacement before it is impacted, and would stay" for i in staying]
+    vnfs = sorted({i.vnf or f"project {i.project}" for i in staying})
+    remedy = (
+        f"let it migrate ({len(staying)} instances of {_names(vnfs)}), or agree with the VNF's owner on"
+        " is_impact_mitigation_requested: false once a replacement is there: escalator constraint set"
+    )
+    return (_fails(Code.PLN_MITIGATION, _names(said), remedy),)
+
+
 def group_condition(blocked: Mapping[str, str]) -> Condition:
     """No group's limit or affinity keeps a node from being upgraded; `blocked` gives the reason per node."""
     if blocked:

@@ -12,7 +12,7 @@ from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Bounds, Condition, NotUpgraded, Plan, Totals
 from escalator.upgrade_manager.planner import bounds as lower
 from escalator.upgrade_manager.planner import conditions as c
-from escalator.upgrade_manager.planner.actions import Action, Stuck, action_for
+from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, action_for
 from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
@@ -119,12 +119,19 @@ def _stuck(inventory: Inventory, nodes: Sequence[Node], actions: Mapping[str, Ac
 
 def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: Mapping[str, Action]) -> tuple[Condition, ...]:
     stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
+    wary = [inventory.instance_by_id[i] for i in actions if inventory.instance_by_id[i].mitigation]
     return (
         c.scope_condition(scope),
         c.availability_condition(scope, limit),
         c.pinned_condition(stuck),
         c.state_condition(stuck),
+        *c.mitigation_conditions(wary, [i for i in wary if _stays(actions[i.id])]),
     )
+
+
+def _stays(action: Action) -> bool:
+    """Whether the instance is impacted where it is."""
+    return isinstance(action, Stays) and action.kind != "offline"
 
 
 def _report(

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
 from escalator.model.progress import CampaignState, Event
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, skip, wait
 from escalator.upgrade_manager.engine.runner import Step
@@ -27,7 +28,7 @@ async def _do(job: Job) -> Outcome:
     round_number = int(memo.get("round", 1))
     if memo.get("paused_round") == round_number:
         return await _ask_again(job, memo, round_number + 1)
-    instances = {i.id: i for i in await job.ctx.cloud.instances_on(job.node, job.spec.migration)}
+    instances = {i.id: i for i in await observed.instances_on(job.ctx, job.node, job.spec.migration)}
     # Who has no instance here any more has no say either.
     answers = [a for a in await _latest(job, round_number) if instances.keys() & set(a.instances)]
     if any(answer.state == "open" for answer in answers):
@@ -35,9 +36,9 @@ async def _do(job: Job) -> Outcome:
     deferred = [a for a in answers if a.result == "DEFER"]
     if deferred:
         return await _defer(job, deferred)
-    refused = await _refused(job, answers, round_number)
-    if refused is not None:
-        return refused
+    held_back = await _refused(job, answers, round_number) or _too_early(job, answers)
+    if held_back is not None:
+        return held_back
     planned: dict[str, str] = dict(memo["planned"])
     decisions = _decide(planned, answers, instances)
     if isinstance(decisions, Outcome):
@@ -65,7 +66,7 @@ async def _ask_again(job: Job, memo: Mapping[str, object], round_number: int) ->
     """After a pause: ask those again who could not be asked, did not answer, or refused."""
     bad = {a.vnfm for a in await _latest(job, round_number - 1) if _trouble(a) is not None}
     owners = dict(memo.get("owners") or {})  # type: ignore[call-overload]  # JSON
-    instances = await job.ctx.cloud.instances_on(job.node, job.spec.migration)
+    instances = await observed.instances_on(job.ctx, job.node, job.spec.migration)
     concerned = [i for i in instances if owners.get(i.id) in bad]
     await ask(job, concerned, dict(memo["planned"]), round_number)  # type: ignore[call-overload]  # JSON
     await job.remember("round", round_number)
@@ -88,6 +89,15 @@ async def _round_of(job: Job, answer: Answer) -> str:
         if any(a.notice == answer.notice for a in await job.ctx.vim.answers(round_id(job, number))):
             return round_id(job, number)
     return round_id(job, rounds)
+
+
+def _too_early(job: Job, answers: Sequence[Answer]) -> Outcome | None:
+    """Who says nothing has not agreed to anything before the time that was announced."""
+    announced = [a.action_at for a in answers if a.state == "silent" and a.action_at is not None]
+    left_s = max(announced, default=0.0) - job.ctx.clock.now()
+    if left_s <= 0:
+        return None
+    return wait(left_s, "what was announced to those who did not answer begins later", topic=ANSWERS)
 
 
 def _trouble(answer: Answer) -> Code | None:

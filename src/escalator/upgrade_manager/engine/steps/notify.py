@@ -9,6 +9,7 @@ from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Instance
 from escalator.model.notice import NoticeType
 from escalator.model.progress import Rung
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import Step
@@ -21,7 +22,7 @@ SETTLE_S = 1.0
 
 
 async def _do(job: Job) -> Outcome:
-    instances = await job.ctx.cloud.instances_on(job.node, job.spec.migration)
+    instances = await observed.instances_on(job.ctx, job.node, job.spec.migration)
     blocked = [i for i in instances if i.blocked is not None]
     if blocked:
         # A tenant's own task (a rebuild, a snapshot) ends soon as a rule: worth the step's retries.
@@ -68,7 +69,7 @@ async def ask(job: Job, instances: Sequence[Instance], planned: dict[str, str], 
             instances=tuple(instances),
             planned=planned,
             reply_by=reply_by,
-            action_at=reply_by + max(SETTLE_S, policy.lead_time_s),
+            action_at=max(reply_by + SETTLE_S, now + policy.lead_time_s),
         )
     )
     return len(notices)

@@ -9,6 +9,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.progress import Rung
 from escalator.system_support.port import Check, OperationState, Progress
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
@@ -54,7 +55,7 @@ async def _upgrade(job: Job) -> Outcome:
 async def _carries(job: Job) -> Outcome | None:
     """The last look before the software changes: no instance runs here but those that may stay as they are."""
     may_run = set((await job.memo()).get(STAYING) or ()) - {row.object_id for row in await job.changes(STOPPED)}
-    for instance in await job.ctx.cloud.instances_on(job.node, job.spec.migration):
+    for instance in await observed.instances_on(job.ctx, job.node, job.spec.migration):
         if instance.running and instance.id not in may_run:
             return skip(Code.UPG_INSTANCE_LEFT, f"instance {instance.id} runs on the node since it was vacated")
     return None

@@ -14,6 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.inventory import Instance
 from escalator.model.progress import Event, Restoration, Rung
 from escalator.storage.port import ImpactRow
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_away, settle_left
@@ -35,7 +36,7 @@ async def _do(job: Job) -> Outcome:
         return back
     memo = await job.memo()
     decisions: dict[str, str] = dict(memo.get("decisions") or memo.get("planned") or {})
-    here = {i.id: i for i in await job.ctx.cloud.instances_on(job.node, job.spec.migration)}
+    here = {i.id: i for i in await observed.instances_on(job.ctx, job.node, job.spec.migration)}
     strangers = [i for i in here if i not in decisions]
     if strangers:
         return skip(Code.UPG_INSTANCE_LEFT, f"instance {strangers[0]} came to the node although it is cordoned")
@@ -134,7 +135,7 @@ async def start_all(job: Job) -> Outcome:
     """Start what this node's turn stopped, in the order of its stopping, and see each ACTIVE."""
     rows = await job.changes(STOPPED)
     for row in rows:
-        instance = await job.ctx.cloud.instance(row.object_id)
+        instance = await observed.instance(job.ctx, row.object_id)
         if instance is not None:
             if not instance.running:
                 await job.ctx.cloud.start(row.object_id)
@@ -145,7 +146,7 @@ async def start_all(job: Job) -> Outcome:
             await leave_impact(job, replace(_stay(job, instance), id=stay_of(row)))
         await job.put_back(row)
     for instance_id in (await job.memo()).get(STAYING) or ():
-        instance = await job.ctx.cloud.instance(instance_id) or job.inventory.instance_by_id.get(instance_id)
+        instance = await observed.instance(job.ctx, instance_id) or job.inventory.instance_by_id.get(instance_id)
         if instance is not None:
             await leave_impact(job, _stay(job, instance))
     return done(f"{len(rows)} instances run again")

@@ -28,7 +28,11 @@ def check_limits(replay: Replay) -> Iterator[Violation]:
         if replay.plan.at_s - NEAR_S <= start < lead - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before the campaign's lead time"
             yield Violation(code=Code.PLN_V_LEAD, instance=name, time_s=start, message=message)
-        for group in replay.inventory.instance_by_id[name].groups:
+        instance = replay.inventory.instance_by_id[name]
+        if replay.plan.at_s - NEAR_S <= start < instance.lead_s - NEAR_S:
+            message = f"{name} is impacted at {start:g} s, before its own lead time of {instance.lead_s:g} s"
+            yield Violation(code=Code.PLN_V_LEAD, instance=name, time_s=start, message=message)
+        for group in instance.groups:
             spans[group].append((start, end, name))
     for group_id, rows in spans.items():
         yield from _limit(replay, replay.inventory.group_by_id[group_id], sorted(rows))

@@ -1,0 +1,139 @@
+"""What VNFs declare, put upon the inventory: from here on planner, verifier and engine see it as their own limits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from escalator.model.constraint import Constraint, ConstraintKind, MaintenanceInfo
+from escalator.model.inventory import Group, Instance, Inventory, MigrationKind
+
+Key = tuple[ConstraintKind, str]
+Declared = Mapping[Key, MaintenanceInfo]
+NOTHING = MaintenanceInfo()
+_VNF = "vnf:"
+_ABLE: Mapping[MigrationKind, tuple[str, ...]] = {
+    "live": ("no_migration", "offline_migration", "live_migration"),
+    "cold": ("no_migration", "offline_migration"),
+    "none": ("no_migration",),
+}
+_BECOMES: Mapping[str, MigrationKind] = {"no_migration": "none", "offline_migration": "cold", "live_migration": "live"}
+
+
+def declared(constraints: Iterable[Constraint]) -> Declared:
+    """The constraints by whom they are about."""
+    return {(constraint.kind, constraint.id): constraint.spec for constraint in constraints}
+
+
+def keys_of(instances: Iterable[Instance]) -> set[Key]:
+    """Whatever may constrain these instances."""
+    found: set[Key] = set()
+    for instance in instances:
+        found |= {("instance", instance.id), ("project", instance.project)}
+        found |= {("group", group) for group in instance.groups}
+        if instance.vnf is not None:
+            found.add(("vnf", instance.vnf))
+    return found
+
+
+def vnf_group(vnf: str) -> str:
+    """Id of the group that all instances of a VNF with limits of its own make up."""
+    return f"{_VNF}{vnf}"
+
+
+def vnf_of(group: str) -> str | None:
+    """The VNF whose instances such a group is made of; None for any other group."""
+    vnf = group.removeprefix(_VNF)
+    return None if vnf == group else vnf
+
+
+def concerned(inventory: Inventory, constraint: Constraint) -> int:
+    """How many instances the constraint is about."""
+    match constraint.kind:
+        case "group":
+            return len(inventory.members.get(constraint.id, ()))
+        case "instance":
+            return int(constraint.id in inventory.instance_by_id)
+        case "vnf":
+            return sum(instance.vnf == constraint.id for instance in inventory.instances)
+        case _:
+            return sum(instance.project == constraint.id for instance in inventory.instances)
+
+
+def constrained(inventory: Inventory, by_key: Declared) -> Inventory:
+    """The inventory with what is declared; itself when nothing is."""
+    if not by_key:
+        return inventory
+    instances = tuple(on_instance(instance, by_key) for instance in inventory.instances)
+    members: defaultdict[str, list[Instance]] = defaultdict(list)
+    for instance in instances:
+        for group in instance.groups:
+            members[group].append(instance)
+    known = {group.id for group in inventory.groups}
+    made = [Group(id=group) for group in sorted(members.keys() - known)]
+    groups = tuple(on_group(group, members[group.id], by_key) for group in [*inventory.groups, *made])
+    return Inventory.model_construct(nodes=inventory.nodes, instances=instances, groups=groups)
+
+
+def on_instance(instance: Instance, by_key: Declared) -> Instance:
+    """The instance with what is declared for it; itself when nothing is."""
+    specs = [by_key[key] for key in _particular(instance) if key in by_key]
+    if not specs:
+        return instance
+    update: dict[str, Any] = {}
+    lead_s = _first(specs, "impact_notification_lead_time")
+    mitigation = _first(specs, "is_impact_mitigation_requested")
+    longest_s = _first(specs, "max_undetectable_interruption_time")
+    update |= {"lead_s": lead_s} if lead_s is not None else {}
+    update |= {"mitigation": mitigation} if mitigation is not None else {}
+    update |= {"max_interruption_s": longest_s} if longest_s is not None else {}
+    update |= _migration(instance, _first(specs, "supported_migration_type"))
+    if instance.vnf is not None and by_key.get(("vnf", instance.vnf), NOTHING).limits:
+        update["groups"] = tuple(dict.fromkeys((*instance.groups, vnf_group(instance.vnf))))
+    return instance.model_copy(update=update)
+
+
+def _particular(instance: Instance) -> tuple[Key, ...]:
+    """Whose word counts for the instance, the most particular first."""
+    own: tuple[Key, ...] = (("instance", instance.id),)
+    groups: tuple[Key, ...] = tuple(("group", group) for group in instance.groups)
+    vnf: tuple[Key, ...] = (("vnf", instance.vnf),) if instance.vnf is not None else ()
+    return (*own, *groups, *vnf, ("project", instance.project))
+
+
+def _first(specs: Sequence[MaintenanceInfo], name: str) -> Any:  # noqa: ANN401 - the field's value
+    return next((value for spec in specs if (value := getattr(spec, name)) is not None), None)
+
+
+def _migration(instance: Instance, supported: Sequence[str] | None) -> dict[str, Any]:
+    """The first kind that is supported and possible; none is possible where they have nothing in common."""
+    if supported is None:
+        return {}
+    kind = next((_BECOMES[word] for word in supported if word in _ABLE[instance.migration]), "none")
+    if kind == instance.migration:
+        return {}
+    reason = f"its VNF declares {', '.join(supported)}"
+    if "no_migration" not in supported and kind == "none":
+        able = instance.migration_reason or f"it can migrate {instance.migration} only"
+        reason = f"{reason}, and {able}"
+    return {"migration": kind, "migration_reason": reason}
+
+
+def on_group(group: Group, members: Sequence[Instance], by_key: Declared) -> Group:
+    """The group with what is declared for it; itself when nothing is."""
+    specs = [by_key[key] for key in _particular_of(group.id, members) if key in by_key]
+    update: dict[str, Any] = {}
+    most = next((limit for spec in specs if (limit := spec.max_impacted(len(members))) is not None), None)
+    recovery_s = _first(specs, "min_recovery_time_between_impacts")
+    update |= {"max_impacted": most} if most is not None else {}
+    update |= {"recovery_s": recovery_s} if recovery_s is not None else {}
+    return group.model_copy(update=update) if update else group
+
+
+def _particular_of(group: str, members: Sequence[Instance]) -> tuple[Key, ...]:
+    """Whose word counts for the group; a project's for a group of its own instances alone."""
+    vnf = vnf_of(group)
+    own: Key = ("group", group) if vnf is None else ("vnf", vnf)
+    projects = {instance.project for instance in members}
+    return (own, ("project", projects.pop())) if len(projects) == 1 else (own,)

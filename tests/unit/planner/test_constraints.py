@@ -1,0 +1,112 @@
+"""What VNFs declare, put upon the inventory, and planned with."""
+
+from __future__ import annotations
+
+import pytest
+
+from escalator.model.constraint import Constraint, ConstraintKind
+from escalator.model.document import Source, load
+from escalator.model.inventory import Group, Inventory
+from escalator.upgrade_manager.planner.constraints import concerned, constrained, declared
+from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.verify.check import verify
+from unit.planner.clouds import campaign, cloud, failing, node, vm
+
+ONE = [{"max_number_of_impacted_instances": 1}]
+
+
+def says(kind: ConstraintKind, name: str, **spec: object) -> Constraint:
+    return load(Constraint, Source({"kind": kind, "id": name, "spec": spec}))
+
+
+def under(inventory: Inventory, *constraints: Constraint) -> Inventory:
+    found = constrained(inventory, declared(constraints))
+    return Inventory.model_validate(found.model_dump(by_alias=True), strict=False)
+
+
+def test_nothing_declared_changes_nothing() -> None:
+    inventory = cloud(node("a"), vm("v", "a"))
+    assert constrained(inventory, {}) is inventory
+    assert under(inventory, says("vnf", "other", impact_notification_lead_time=5)) == inventory
+
+
+def test_the_most_particular_word_counts_value_by_value() -> None:
+    inventory = cloud(node("a"), vm("v", "a", vnf="n", groups=("g",)), vm("w", "a", vnf="n"), Group(id="g"))
+    found = under(
+        inventory,
+        says("project", "p", impact_notification_lead_time=10, max_undetectable_interruption_time=1),
+        says("vnf", "n", impact_notification_lead_time=20, is_impact_mitigation_requested=True),
+        says("group", "g", impact_notification_lead_time=30),
+        says("instance", "v", is_impact_mitigation_requested=False),
+    ).instance_by_id
+    assert (found["v"].lead_s, found["v"].mitigation, found["v"].max_interruption_s) == (30.0, False, 1.0)
+    assert (found["w"].lead_s, found["w"].mitigation) == (20.0, True)
+
+
+@pytest.mark.parametrize(
+    ("able", "supported", "kind"),
+    [
+        ("live", ["live_migration"], "live"),
+        ("live", ["offline_migration", "live_migration"], "cold"),
+        ("cold", ["live_migration", "offline_migration"], "cold"),
+        ("cold", ["live_migration"], "none"),
+        ("none", ["live_migration", "offline_migration"], "none"),
+        ("live", ["no_migration", "live_migration"], "none"),
+    ],
+)
+def test_the_first_kind_that_is_supported_and_possible_is_planned(able: str, supported: list[str], kind: str) -> None:
+    inventory = cloud(node("a"), vm("v", "a", migration=able))
+    found = under(inventory, says("instance", "v", supported_migration_type=supported)).instance_by_id["v"]
+    assert found.migration == kind
+    if kind != able:
+        assert supported[0] in (found.migration_reason or "")
+
+
+def test_limits_of_a_group_come_from_its_own_word_else_from_its_project() -> None:
+    groups = (Group(id="g", recovery_s=5.0), Group(id="h"), Group(id="mixed"))
+    machines = [vm(f"v{n}", "a", groups=("g", "mixed")) for n in range(4)] + [vm(f"w{n}", "a", groups=("h",)) for n in range(3)]
+    inventory = cloud(node("a"), *machines, vm("x", "a", project="q", groups=("mixed",)), *groups)
+    found = under(
+        inventory,
+        says("project", "p", min_number_of_preserved_instances=[{"min_number_of_preserved_instances": 2}]),
+        says("group", "g", max_number_of_impacted_instances=[{"group_size": 4, "max_number_of_impacted_instances": 3}]),
+    ).group_by_id
+    assert (found["g"].max_impacted, found["g"].recovery_s) == (3, 5.0)
+    assert found["h"].max_impacted == 1
+    assert found["mixed"].max_impacted is None
+
+
+def test_limits_of_a_vnf_hold_over_all_its_instances() -> None:
+    inventory = cloud(node("a"), vm("v", "a", vnf="n", groups=("g",)), vm("w", "a", vnf="n"), vm("x", "a"), Group(id="g"))
+    found = under(inventory, says("vnf", "n", max_number_of_impacted_instances=ONE, min_recovery_time_between_impacts=9))
+    assert {i.id: i.groups for i in found.instances} == {"v": ("g", "vnf:n"), "w": ("vnf:n",), "x": ()}
+    assert (found.group_by_id["vnf:n"].max_impacted, found.group_by_id["vnf:n"].recovery_s) == (1, 9.0)
+
+
+def test_a_constraint_tells_how_many_it_is_about() -> None:
+    inventory = cloud(node("a"), vm("v", "a", vnf="n", groups=("g",)), vm("w", "a", vnf="n"), Group(id="g"))
+    names = (("group", "g"), ("vnf", "n"), ("project", "p"), ("instance", "w"), ("instance", "gone"), ("group", "gone"))
+    assert [concerned(inventory, says(kind, name)) for kind, name in names] == [1, 2, 2, 1, 0, 0]
+
+
+def test_no_impact_is_planned_before_the_lead_time_of_its_instance() -> None:
+    inventory = cloud(node("a"), node("b"), node("c"), vm("v", "a"), vm("w", "b"))
+    wish = campaign(estimates={"upgrade_s": 100})
+    late = under(inventory, says("instance", "w", impact_notification_lead_time=5000))
+    plan = make_plan(wish, late)
+    starts = {move.instance: move.start_s for move in plan.moves}
+    assert plan.smooth
+    assert starts["v"] < 5000 <= starts["w"]
+    assert verify(wish, late, plan) == []
+    assert "ESC-PLN-115" in {v.code.value for v in verify(wish, late, make_plan(wish, inventory))}
+
+
+def test_what_needs_a_replacement_moves_to_it_or_is_a_condition() -> None:
+    inventory = cloud(node("a"), node("b"), vm("v", "a", vnf="n"), vm("w", "a", vnf="n", migration="none"))
+    found = under(inventory, says("vnf", "n", is_impact_mitigation_requested=True))
+    failed = failing(make_plan(campaign(), found, frozenset(("v", "w"))))
+    assert "instance w on a" in failed["ESC-PLN-012"].message
+    assert "1 instances of n" in (failed["ESC-PLN-012"].remedy or "")
+    able = under(inventory, says("instance", "v", is_impact_mitigation_requested=True))
+    assert make_plan(campaign(), able, frozenset(("v", "w"))).smooth
+    assert "ESC-PLN-012" not in {c.code for c in make_plan(campaign(), inventory, frozenset(("w",))).conditions}
