@@ -135,7 +135,7 @@ class Stage:
         words = "smooth" if plan.smooth else "not smooth"
         stays = f"{len(plan.impacts)} stay" if plan.impacts else "none stays"
         self.lines.append(f"  {words}: {plan.totals.nodes} nodes, {plan.totals.moves} moves, {stays}")
-        self.lines += [f"  {c.code} {c.message}; {c.remedy}" for c in plan.conditions if not c.ok]
+        self.lines += [f"  {c.code} {c.message}; {c.remedy}" for c in plan.conditions if c.remedy]
         self.lines += [f"  not upgraded: {n.node}: {n.reason}" for n in plan.totals.not_upgraded]
         campaign = await self.sim.ctx.book.campaign(name)
         self.limit = max(

@@ -24,6 +24,7 @@ SHORT = {
     "min_recovery_time_between_impacts": "recovery",
     "max_number_of_impacted_instances": "impacted",
     "min_number_of_preserved_instances": "preserved",
+    "runs_management": "management",
 }
 """SOL 001's names in a word, for the list; programs get the names."""
 _IN_SECONDS = ("lead", "interruption", "recovery")
@@ -75,6 +76,8 @@ class SetConstraint(_One):
         parser.add_argument(
             "--mitigation", dest="is_impact_mitigation_requested", action=argparse.BooleanOptionalAction, help=text
         )
+        text = "a VNF manager, an NFVO, an EMS or Escalator itself runs in it"
+        parser.add_argument("--management", dest="runs_management", action=argparse.BooleanOptionalAction, help=text)
         text = "how it may migrate; may be repeated, the preferred one first"
         parser.add_argument("--migration", dest="supported_migration_type", action="append", choices=TYPES, help=text)
         text = "longest interruption that it does not notice"
@@ -175,7 +178,7 @@ def _brief(spec: Mapping[str, Any]) -> list[str]:
         elif word in _IN_SECONDS:
             said = f"{value:g} s"
         else:
-            said = ", ".join(value) if isinstance(value, list) else ("asked for" if value else "not asked for")
+            said = ", ".join(value) if isinstance(value, list) else ("yes" if value else "no")
         lines.append(f"{word} {said}")
     return lines
 

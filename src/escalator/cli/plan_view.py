@@ -83,12 +83,13 @@ def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
 
 
 def conditions(items: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Every condition with ok or FAILS; under a failing one what would make it hold."""
+    """Every condition with ok or FAILS; under a failing one what would make it hold, under a note what to do about it."""
     table = _table("Conditions", "", "Code", "What was found")
     for item in items:
-        word = Text("ok", "green") if item["ok"] else Text("FAILS", "bold red")
+        noted = item["ok"] and item.get("remedy")
+        word = Text("note", "yellow") if noted else Text("ok", "green") if item["ok"] else Text("FAILS", "bold red")
         found = Text(item["message"])
-        if not item["ok"] and item.get("remedy"):
+        if item.get("remedy"):
             found.append(f"\n→ {item['remedy']}", style="bold")
         table.add_row(word, item["code"], found)
     return table

@@ -50,6 +50,7 @@ class Code(Enum):
     PLN_RESERVE = "ESC-PLN-010"  # the reserve of hosts or a spread rule leaves no room
     PLN_RETURN = "ESC-PLN-011"  # instances that a rollback could not bring back by live migration
     PLN_MITIGATION = "ESC-PLN-012"  # an instance that has to have a replacement first would stay on its node
+    PLN_OWNERS = "ESC-PLN-013"  # VNF managers that would be asked do not answer
     PLN_V_NODES = "ESC-PLN-101"  # verify: a node stands in both lists or in none, twice, or is not in scope
     PLN_V_STATE = "ESC-PLN-102"  # verify: a node is upgraded that is out of service or upgraded already
     PLN_V_DURATION = "ESC-PLN-103"  # verify: something does not last as estimated

@@ -68,6 +68,8 @@ class MaintenanceInfo(Model):
     min_recovery_time_between_impacts: Duration | None = None
     max_number_of_impacted_instances: Annotated[tuple[MaxImpacted, ...], Field(max_length=100)] = ()
     min_number_of_preserved_instances: Annotated[tuple[MinPreserved, ...], Field(max_length=100)] = ()
+    runs_management: bool | None = None
+    """Whether a VNF manager, an NFVO, an EMS or Escalator itself runs here. Escalator's own key: SOL 001 has none for it."""
 
     @model_validator(mode="after")
     def _unambiguous(self) -> Self:

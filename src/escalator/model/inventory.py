@@ -71,6 +71,8 @@ class Instance(Model):
     """Time that it wants between the notice and what impacts it, seconds."""
     mitigation: bool = False
     """Whether it has to have a replacement before it is impacted."""
+    management: bool = False
+    """Whether a VNF manager, an NFVO, an EMS or Escalator itself runs in it."""
     max_interruption_s: Annotated[float, Field(ge=0)] | None = None
     """Longest interruption that its VNF does not notice, seconds; null = not known."""
 

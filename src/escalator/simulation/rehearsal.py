@@ -92,7 +92,9 @@ def rehearse(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, seed:
 async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, seed: int, planners: Executor) -> Outcome:
     clock = virtual_time.VirtualClock()
     world = World.in_memory(clock, _timings(campaign, faults, seed))
-    world.load(inventory, _vnfms(inventory, faults, seed))
+    vnfms = _vnfms(inventory, faults, seed)
+    # No campaign starts while they do not answer: those that fail are gone right after.
+    world.load(inventory, [replace(row, behaviour="moves") if row.behaviour == "unreachable" else row for row in vnfms])
     world.faults.add(*faults.faults)
     store, journal = memory_store(), Journal()
     name = campaign.metadata.name
@@ -106,6 +108,8 @@ async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, see
             return _outcome_of_nothing(why)
         began = clock.now()
         await made.campaigns.start(name)
+        for row in vnfms:
+            world.vnfms.behave(row.name, row.behaviour)
         moments = sorted(plan.totals.makespan_s * draw(seed, "kill", n) for n in range(faults.kills))
         latest = began + plan.totals.makespan_s * PATIENCE + (NIGHTS_S if campaign.spec.windows else 0.0)
         while clock.now() < latest:

@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import change
+from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
@@ -73,8 +74,9 @@ class CampaignService:
     async def start(self, name: str, plan_id: str | None = None, *, accept_drift: bool = False) -> CampaignRow:
         """Start by the given plan, or the campaign's own.
 
-        Raises ConditionsError when the plan is not smooth, the release is missing, or the cloud changed since the plan
-        beyond what was approved; ConflictError when another campaign runs on this cloud.
+        Raises ConditionsError when the plan is not smooth, the release is missing, the cloud changed since the plan
+        beyond what was approved, or VNF managers do not answer for which policy would pause; ConflictError when another
+        campaign runs on this cloud.
         """
         row = await self._row(name)
         check(name, row.state, CampaignState.RUNNING)
@@ -91,6 +93,7 @@ class CampaignService:
         # What a person put back after an earlier campaign no longer counts against its groups.
         await take_off_ended(self._ctx)
         plan = await self._current(name, plan, planned_on, accept_drift=accept_drift)
+        await require_owners(self._ctx, await self._ctx.book.campaign(name), *await self._ctx.book.plan(plan.id))
         return await self._launch(name, plan)
 
     async def pause(self, name: str, reason: str = "") -> CampaignRow:

@@ -96,6 +96,10 @@ class VimInterface(Protocol):
         """Withdraw the task's notices and tell the VNF managers that got them."""
         ...
 
+    async def reach(self, names: Sequence[str]) -> tuple[Reachability, ...]:
+        """Ask the address of each of these VNF managers whether it would take notices; in the same order."""
+        ...
+
     async def test(self, vnfm: Vnfm) -> Reachability:
         """Ask the VNF manager's address whether it would take notices."""
         ...

@@ -96,7 +96,7 @@ def test_constraints_are_kept_from_the_command_line(esc, tmp_path):
         ],
     }
     listed = esc("constraint", "list").out
-    assert all(text in listed for text in ("lead 120 s", "mitigation asked for", "impacted 1, 2 from 10 on"))
+    assert all(text in listed for text in ("lead 120 s", "mitigation yes", "impacted 1, 2 from 10 on"))
     (tmp_path / "vnfd.yaml").write_text(VNFD)
     command = ("constraint", "import", tmp_path / "vnfd.yaml", "--vnf", "mme-1", "--map", "spread=group:5e2c")
     assert esc(*command).code == 0

@@ -26,7 +26,7 @@ async def turn(plan: str, behaviour: str, policy: str) -> tuple[CampaignState, s
     world = World.in_memory(clock)
     vm = Instance(id="v", project="p", node="a", demand={"pcpu": 1.0}, **PLANS[plan])
     nodes = tuple(Node(id=name, numa=({"pcpu": 8.0},)) for name in ("a", "b"))
-    world.load(Inventory(nodes=nodes, instances=(vm,)), (VnfmRow(name="m", behaviour=behaviour, projects=("p",)),))
+    world.load(Inventory(nodes=nodes, instances=(vm,)), (VnfmRow(name="m", projects=("p",)),))
     spec = {
         "release": RELEASE.id,
         "mode": "smooth",
@@ -41,6 +41,7 @@ async def turn(plan: str, behaviour: str, policy: str) -> tuple[CampaignState, s
         await sim.campaigns.create(json.dumps(document))
         assert (await sim.campaigns.plan("c")).smooth
         await sim.campaigns.start("c")
+        world.vnfms.behave("m", behaviour)  # type: ignore[arg-type]
         await clock.sleep(10_000.0)
         row = await sim.store.campaigns.get("c")
         task = await sim.store.tasks.get("c", "a")

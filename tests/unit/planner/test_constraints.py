@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from escalator.model.constraint import Constraint, ConstraintKind
@@ -81,6 +83,16 @@ def test_limits_of_a_vnf_hold_over_all_its_instances() -> None:
     found = under(inventory, says("vnf", "n", max_number_of_impacted_instances=ONE, min_recovery_time_between_impacts=9))
     assert {i.id: i.groups for i in found.instances} == {"v": ("g", "vnf:n"), "w": ("vnf:n",), "x": ()}
     assert (found.group_by_id["vnf:n"].max_impacted, found.group_by_id["vnf:n"].recovery_s) == (1, 9.0)
+
+
+def test_what_manages_others_goes_one_at_a_time() -> None:
+    inventory = cloud(node("a"), node("b"), vm("v", "a", vnf="ems"), vm("w", "b", vnf="ems"), vm("x", "b"))
+    found = under(inventory, says("vnf", "ems", runs_management=True), says("instance", "x", runs_management=True))
+    assert [i.groups for i in found.instances] == [("management",)] * 3
+    assert found.group_by_id["management"].limit(3) == 1
+    plan = make_plan(campaign(waves={"max_unavailable": 2}), found)
+    spans = sorted((move.start_s, move.end_s) for move in plan.moves)
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
 def test_a_constraint_tells_how_many_it_is_about() -> None:

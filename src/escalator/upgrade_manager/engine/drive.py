@@ -16,14 +16,16 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.owners import away_tonight
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
-from escalator.upgrade_manager.engine.windows import needs_s, opening
+from escalator.upgrade_manager.engine.windows import ALWAYS, needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
 
 ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
@@ -122,7 +124,9 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         await _complete(ctx, name, board)
         return
     board.look_s = None
-    if await _replan(ctx, name, campaign, board):
+    if _opens(ctx, campaign, board) and await _owners_away(ctx, name, campaign, board):
+        return
+    if await _replan(ctx, name, board):
         return
     if board.stranded:
         await _strand(ctx, name, board)
@@ -152,13 +156,8 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
         await _no_room(ctx, name, board, refusal)
 
 
-async def _replan(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
-    """Plan the rest anew when something happened, or another maintenance window opens; whether that plan is to be followed."""
-    window = opening(campaign.spec, ctx.clock.now())
-    if window is not None and window[0] <= ctx.clock.now() and board.closes != window[1]:
-        if board.closes is not None:
-            board.disturbed = board.disturbed or "the end of a maintenance window"
-        board.closes = window[1]
+async def _replan(ctx: Context, name: str, board: Board) -> bool:
+    """Plan the rest anew when something happened; whether that plan is to be followed."""
     if not board.disturbed or not board.waits:
         return False
     why, board.disturbed = board.disturbed, ""
@@ -166,6 +165,28 @@ async def _replan(ctx: Context, name: str, campaign: Campaign, board: Board) -> 
         return True
     await _refresh(ctx, name, board, frozenset())
     return False
+
+
+def _opens(ctx: Context, campaign: Campaign, board: Board) -> bool:
+    """Whether a maintenance window is open that was not when this was asked last."""
+    window = opening(campaign.spec, ctx.clock.now())
+    if window is None or window[0] > ctx.clock.now() or board.closes == window[1]:
+        return False
+    if board.closes is not None:
+        board.disturbed = board.disturbed or "the end of a maintenance window"
+    board.closes = window[1]
+    return window != ALWAYS
+
+
+async def _owners_away(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
+    """Whether the campaign pauses because VNF managers of this window's nodes do not answer."""
+    plan, _ = await ctx.book.plan(board.plan)
+    inventory = await observed.inventory(ctx, campaign.spec.migration)
+    waiting = {task.node for task in board.tasks.values() if task.state is TaskState.PENDING}
+    why = await away_tonight(ctx, campaign, plan, inventory, waiting)
+    if why:
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.PAUSED, Code.UPG_UNDELIVERABLE, why)
+    return bool(why)
 
 
 async def _in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -> Sequence[NodeTask]:

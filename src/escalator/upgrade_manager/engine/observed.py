@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Group, Instance, Inventory
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.planner.constraints import Key, constrained, declared, keys_of, on_group, on_instance, vnf_of
+from escalator.upgrade_manager.planner.constraints import (
+    Key,
+    constrained,
+    declared,
+    keys_of,
+    made_group,
+    on_group,
+    on_instance,
+    vnf_of,
+)
 
 
 async def inventory(ctx: Context, policy: Migration) -> Inventory:
@@ -44,10 +53,9 @@ async def groups(ctx: Context, known: Inventory, names: Sequence[str]) -> list[t
     by_key = declared(await ctx.store.constraints.find(keys))
     found = []
     for name in names:
-        group = known.group_by_id.get(name)
-        if group is None and vnf_of(name) is None:
-            continue
-        found.append((on_group(group or Group(id=name), members[name], by_key), members[name]))
+        group = known.group_by_id.get(name) or made_group(name)
+        if group is not None:
+            found.append((on_group(group, members[name], by_key), members[name]))
     return found
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.upgrade_manager.engine.reach import concerned, condition, reached
 from escalator.upgrade_manager.planner.make import BEGINNING
 from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.verified import NO_LAYERS, verified_plan
@@ -32,11 +33,17 @@ class Planning:
         progress: Progress = BEGINNING,
         layers: Mapping[str, str] = NO_LAYERS,
     ) -> Plan:
-        """A plan by the rules of `verified_plan`. Raises PermanentError (`PLN_VIOLATION`) when the verifier refuses it."""
+        """A plan by the rules of `verified_plan`; one that begins a campaign says who of the VNF managers answers.
+
+        Raises PermanentError (`PLN_VIOLATION`) when the verifier refuses it.
+        """
         managed = frozenset(await self._vim.owners(inventory.instances))
         arguments = (campaign, inventory, managed, now_s, progress, dict(layers))
         if self._workers is None:
             plan = verified_plan(*arguments)
         else:
             plan = await asyncio.get_running_loop().run_in_executor(self._workers, verified_plan, *arguments)
+        if managed and progress is BEGINNING:
+            said = condition(await reached(self._vim, concerned(plan, inventory)), campaign)
+            plan = plan.model_copy(update={"conditions": (*plan.conditions, said)})
         return plan.sealed(self._new_id(), parent)

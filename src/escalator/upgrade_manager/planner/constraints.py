@@ -12,6 +12,8 @@ from escalator.model.inventory import Group, Instance, Inventory, MigrationKind
 Key = tuple[ConstraintKind, str]
 Declared = Mapping[Key, MaintenanceInfo]
 NOTHING = MaintenanceInfo()
+MANAGEMENT = "management"
+"""Group of the instances in which what manages VNFs runs: one at a time, or nobody is there to answer."""
 _VNF = "vnf:"
 _ABLE: Mapping[MigrationKind, tuple[str, ...]] = {
     "live": ("no_migration", "offline_migration", "live_migration"),
@@ -35,6 +37,13 @@ def keys_of(instances: Iterable[Instance]) -> set[Key]:
         if instance.vnf is not None:
             found.add(("vnf", instance.vnf))
     return found
+
+
+def made_group(name: str) -> Group | None:
+    """The group of that name that constraints make up; None for the cloud's own groups."""
+    if name == MANAGEMENT:
+        return Group(id=MANAGEMENT, max_impacted=1)
+    return None if vnf_of(name) is None else Group(id=name)
 
 
 def vnf_group(vnf: str) -> str:
@@ -71,7 +80,7 @@ def constrained(inventory: Inventory, by_key: Declared) -> Inventory:
         for group in instance.groups:
             members[group].append(instance)
     known = {group.id for group in inventory.groups}
-    made = [Group(id=group) for group in sorted(members.keys() - known)]
+    made = filter(None, map(made_group, sorted(members.keys() - known)))
     groups = tuple(on_group(group, members[group.id], by_key) for group in [*inventory.groups, *made])
     return Inventory.model_construct(nodes=inventory.nodes, instances=instances, groups=groups)
 
@@ -89,8 +98,14 @@ def on_instance(instance: Instance, by_key: Declared) -> Instance:
     update |= {"mitigation": mitigation} if mitigation is not None else {}
     update |= {"max_interruption_s": longest_s} if longest_s is not None else {}
     update |= _migration(instance, _first(specs, "supported_migration_type"))
+    groups = list(instance.groups)
     if instance.vnf is not None and by_key.get(("vnf", instance.vnf), NOTHING).limits:
-        update["groups"] = tuple(dict.fromkeys((*instance.groups, vnf_group(instance.vnf))))
+        groups.append(vnf_group(instance.vnf))
+    if _first(specs, "runs_management"):
+        groups.append(MANAGEMENT)
+        update["management"] = True
+    if len(groups) > len(instance.groups):
+        update["groups"] = tuple(dict.fromkeys(groups))
     return instance.model_copy(update=update)
 
 

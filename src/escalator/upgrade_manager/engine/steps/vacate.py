@@ -86,9 +86,10 @@ async def _all(*moves: Coroutine[Any, Any, Outcome]) -> list[Outcome]:
     return [result for result in ended if isinstance(result, Outcome)]
 
 
-def _turn(targets: Mapping[str, object], instance: Instance) -> tuple[float, str]:
+def _turn(targets: Mapping[str, object], instance: Instance) -> tuple[bool, float, str]:
+    """By the plan; what manages others comes last: it is there to answer as long as it can."""
     move = targets.get(instance.id)
-    return (getattr(move, "start_s", float("inf")), instance.id)
+    return (instance.management, getattr(move, "start_s", float("inf")), instance.id)
 
 
 async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
@@ -97,6 +98,7 @@ async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
     Where policy leaves instances alone nothing is stopped; the upgrade under them is an impact all the same.
     """
     order = {impact.instance: n for n, impact in enumerate(job.plan.impacts_on.get(job.node, ()))}
+    order |= {instance.id: len(order) + 1 for instance in instances if instance.management}
     if instances:
         await job.remember(STAYING, sorted(i.id for i in instances))
     for instance in sorted(instances, key=lambda i: (order.get(i.id, len(order)), i.id)):

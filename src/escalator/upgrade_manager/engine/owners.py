@@ -1,0 +1,55 @@
+"""VNF managers that do not answer at the start of a campaign, or when a maintenance window opens.
+
+A notice that cannot be delivered is not silence. It is better known before a node is touched than in the middle of a night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.errors import ConditionsError
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
+from escalator.model.progress import Event
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.reach import concerned, reached, remedy, said
+from escalator.vim_interface.port import Reachability
+
+
+async def require_owners(ctx: Context, campaign: Campaign, plan: Plan, inventory: Inventory) -> None:
+    """Raise ConditionsError when policy pauses for notices that cannot be delivered, and some could not be now."""
+    bad = [one for one in await reached(ctx.vim, concerned(plan, inventory)) if not one.ok]
+    if not bad:
+        return
+    if campaign.spec.workloads.notify.on_undeliverable == "pause":
+        message = f"{len(bad)} VNF managers concerned do not answer: {said(bad)}."
+        raise ConditionsError(Code.UPG_UNDELIVERABLE, message, remedy=remedy(campaign))
+    await _write_down(ctx, campaign.metadata.name, bad)
+
+
+async def away_tonight(ctx: Context, campaign: Campaign, plan: Plan, inventory: Inventory, waiting: Collection[str]) -> str:
+    """Why a window that opens has to wait for a person; nothing when it need not.
+
+    Asked are those who speak for instances on the nodes of the window: of all that wait, those whose turn comes first.
+    """
+    upgrades = [u for u in plan.upgrades if u.node in waiting]
+    first = min((u.window for u in upgrades), default=0)
+    tonight = concerned(plan, inventory, {u.node for u in upgrades if u.window == first})
+    bad = [one for one in await reached(ctx.vim, tonight) if not one.ok]
+    if not bad:
+        return ""
+    await _write_down(ctx, campaign.metadata.name, bad)
+    if campaign.spec.workloads.notify.on_undeliverable != "pause":
+        return ""
+    return f"a maintenance window opens, and {len(bad)} VNF managers concerned do not answer: {said(bad)}"
+
+
+async def _write_down(ctx: Context, name: str, bad: Sequence[Reachability]) -> None:
+    now = ctx.clock.now()
+    events = [
+        Event(at=now, action="vnfm.unreachable", campaign=name, object_id=one.vnfm, code=one.code, message=one.message)
+        for one in bad
+    ]
+    await ctx.store.events.append(events)
