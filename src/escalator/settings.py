@@ -127,6 +127,16 @@ class Manual(Model):
     """Command; `{contact}`, `{vnfm}`, `{notice}`, `{campaign}`, `{node}` stand for one argument each. Empty = nobody is told."""
 
 
+class VnfCommand(Model):
+    """A command that speaks to VNFs, by its name in registrations."""
+
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Command; `{vnfm}`, `{verb}`, `{notice}`, `{campaign}`, `{node}` stand for one argument each."""
+    timeout_s: Seconds = 600.0
+    retry_s: Seconds = 60.0
+    """Pause before it is run again after it said `not now` (exit code 75)."""
+
+
 class Vim(Model):
     """Notices to VNF managers."""
 
@@ -137,6 +147,8 @@ class Vim(Model):
     retry_max_s: Seconds = 60.0
     max_defer_s: Seconds = 3600.0
     manual: Manual = Manual()
+    commands: Mapping[str, VnfCommand] = Field(default_factory=dict)
+    """Commands that registrations with the dialect `command` name."""
 
 
 class Log(Model):

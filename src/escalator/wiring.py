@@ -40,6 +40,7 @@ from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
@@ -49,6 +50,7 @@ from escalator.world.world import World
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 """Name of the bearer token's file in the state directory."""
+COMMAND = "command"
 WORLD_HISTORY = 20_000
 """Lines of its audit that a simulated cloud under a server keeps: each is kept in memory, too."""
 SWEEP_S = 30.0
@@ -110,10 +112,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
         launcher = _LateLauncher()
+        commands = _commands(settings, clock, stack)
         vim = Vim(
             Parts(
                 store=store,
-                dialects=_dialects(settings, world, stack),
+                dialects={**_dialects(settings, world, stack), COMMAND: commands},
                 clock=clock,
                 credentials=Credentials(settings.credentials),
                 wake=waker(launcher),
@@ -122,6 +125,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 base_url=settings.vnfm.url,
             )
         )
+        commands.on_reply = partial(vim.look, COMMAND)
         if world is not None:
             await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
@@ -201,6 +205,12 @@ def _dialects(settings: Settings, world: World | None, stack: AsyncExitStack) ->
     if world is not None:
         dialects["simulated"] = Simulated(world.vnfms)
     return dialects
+
+
+def _commands(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Commands:
+    commands = Commands(settings.vim.commands, settings.vnfm.url, settings.vim.max_defer_s, os.environ, clock)
+    stack.push_async_callback(commands.close)
+    return commands
 
 
 async def register_world(world: World, store: Store) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from escalator.cli.base import Command, Lister, Shower, Shown, fields, rows
 from escalator.cli.campaign import quoted
 
+VERBS = ("prepare", "restore", "health")
 OWNED = {"project": "projects", "vnf": "vnfs", "instance": "instances"}
 
 
@@ -24,6 +25,11 @@ class Register(Shower):
         parser.add_argument("--dialect", default="vi-vnfm", help="how it is spoken to; vi-vnfm when left out")
         parser.add_argument("--callback-uri", metavar="URI", help="where notices are sent")
         parser.add_argument("--contact", metavar="WHO", help="with --dialect manual: whom the server's command tells")
+        for verb in VERBS:
+            text = f"with --dialect command: the command of the server's settings that is run to {verb} a VNF"
+            if verb == "health":
+                text = "with --dialect command: the command that tells whether the VNF's manager is there"
+            parser.add_argument(f"--{verb}", metavar="NAME", help=text)
         for word, owned in OWNED.items():
             text = f"{owned} it speaks for; may be repeated"
             parser.add_argument(f"--{word}", action="append", default=[], metavar=word.upper(), help=text)
@@ -37,6 +43,7 @@ class Register(Shower):
             "dialect": parsed_args.dialect,
             "callback_uri": parsed_args.callback_uri,
             "contact": parsed_args.contact,
+            "commands": {verb: getattr(parsed_args, verb) for verb in VERBS},
             "auth": {"type": parsed_args.auth, "credential": parsed_args.credential},
         }
         spec |= {owned: getattr(parsed_args, word) for word, owned in OWNED.items()}

@@ -48,14 +48,27 @@ class Auth(Model):
     credential: DnsLabel | None = None
 
 
+class Commands(Model):
+    """Commands of `vim.commands` that speak to a VNF."""
+
+    prepare: DnsLabel | None = None
+    """Run when its node is about to go: it switches the VNF over, or moves its business."""
+    restore: DnsLabel | None = None
+    """Run when the node is available again, or nothing happens after all."""
+    health: DnsLabel | None = None
+    """Run to see whether the VNF's manager is there."""
+
+
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
-    dialect: Literal["vi-vnfm", "manual", "simulated"] = "vi-vnfm"
+    dialect: Literal["vi-vnfm", "manual", "command", "simulated"] = "vi-vnfm"
     callback_uri: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
     auth: Auth = Auth()
     contact: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+][A-Za-z0-9._@+-]{0,252}$")] | None = None
     """Whom the operator's command tells, for the dialect `manual`: a name or number that the command knows."""
+    commands: Commands = Commands()
+    """Commands that speak to its VNFs, for the dialect `command`."""
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()

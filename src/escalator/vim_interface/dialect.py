@@ -29,6 +29,10 @@ class Dialect(Protocol):
         """
         ...
 
+    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Take up a notice that an earlier server delivered, and that is not answered yet."""
+        ...
+
     async def test(self, vnfm: Vnfm) -> None:
         """Ask whether the VNF manager would take notices; raises EscalatorError when not."""
         ...

@@ -126,7 +126,26 @@ class Outbox:
             self._watch_replies(name)
         if first:
             for task in sorted(await self._open_tasks()):
+                for notice in await self._notices.for_task(task):
+                    await self._resume(notice)
                 await self._report(task)
+
+    async def _resume(self, notice: Notice) -> None:
+        """Who was told by an earlier server may need to be reminded: by the dialect, which knows."""
+        if notice.state is not NoticeState.DELIVERED and not (notice.state is NoticeState.ANSWERED and is_deferred(notice)):
+            return
+        vnfm = await self._store.vnfms.get(notice.vnfm)
+        dialect = self._dialects.get(vnfm.spec.dialect) if vnfm is not None else None
+        if vnfm is None or dialect is None:
+            return
+        try:
+            await dialect.resume(vnfm, notice)
+        except EscalatorError as error:
+            _log.warning("notice.failed", object_id=notice.id, vnfm=notice.vnfm, code=error.code.value, message=error.message)
+
+    def look(self, name: str) -> None:
+        """Fetch the replies that a dialect has now."""
+        self._watch_replies(name)
 
     async def _open_tasks(self) -> set[str]:
         """Ids, as in the notices, of the node tasks that have not ended. What follows a `~` in them is the caller's."""

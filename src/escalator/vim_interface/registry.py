@@ -93,6 +93,8 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
     path = "spec.callback_uri"
     if spec.dialect == "manual":
         yield from _contact_problems(spec)
+    if spec.dialect == "command":
+        yield from _command_problems(spec)
     if spec.dialect != "vi-vnfm":
         return
     if spec.callback_uri is None:
@@ -112,6 +114,13 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         yield Problem(path, "the address has no host")
     elif _is_forbidden(parts.hostname):
         yield Problem(path, "link-local, multicast and unspecified addresses are refused: the metadata service answers there")
+
+
+def _command_problems(spec: VnfmSpec) -> Iterator[Problem]:
+    if spec.commands.prepare is None:
+        yield Problem("spec.commands.prepare", "the dialect command needs the command that prepares a VNF")
+    if spec.callback_uri is not None:
+        yield Problem("spec.callback_uri", "commands have no address for notices; vim.commands of the settings says what is run")
 
 
 def _contact_problems(spec: VnfmSpec) -> Iterator[Problem]:

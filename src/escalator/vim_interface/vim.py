@@ -65,6 +65,10 @@ class Vim:
         """Work until cancelled. `sweep_s`: how often to look for notices that another replica left in storage."""
         await self._outbox.run(self.inbox.receive, sweep_s)
 
+    def look(self, dialect: str) -> None:
+        """Fetch soon the replies that a dialect has: for one that hears of them by itself."""
+        self._outbox.look(dialect)
+
     async def owners(self, instances: Sequence[Instance]) -> Mapping[str, str]:
         """Name of the VNF manager of each instance that has one: by instance, else by VNF, else by project."""
         return await self.registry.owners(instances)

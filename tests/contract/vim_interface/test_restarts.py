@@ -23,6 +23,9 @@ class CutOff:
         await self._dialect.deliver(vnfm, notice)
         await asyncio.Event().wait()
 
+    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
+        await self._dialect.resume(vnfm, notice)
+
     async def test(self, vnfm: Vnfm) -> None:
         await self._dialect.test(vnfm)
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 
 from escalator.model.codes import Code
@@ -17,12 +15,8 @@ from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.notice import Notice, Vnfm
 from escalator.settings import Manual as ManualSettings
 from escalator.vim_interface.dialect import Fetched
+from escalator.vim_interface.dialects.process import TEMPORARY, filled, found_program, passed_on, running
 from escalator.vim_interface.messages import notification
-
-PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ")
-"""Variables that the command inherits. The manager's own settings and secrets are not among them."""
-TEMPORARY = 75
-MESSAGE_BYTES = 500
 
 
 class Manual:
@@ -32,7 +26,7 @@ class Manual:
         self._settings = settings
         self._base_url = base_url
         self._timeout_s = timeout_s
-        self._environment = {key: environment[key] for key in PASSED_ON if key in environment}
+        self._environment = passed_on(environment)
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
         """Run the command; raises TemporaryError or PermanentError with what it said."""
@@ -40,8 +34,11 @@ class Manual:
         if notice.reply_token is not None:
             message["answerWith"] = f"escalator notice reply {notice.id} --result ACK"
         names = {"vnfm": vnfm.name, "contact": vnfm.spec.contact or "", "notice": notice.id, "campaign": notice.campaign}
-        argv = [_filled(part, {**names, "node": notice.node or "-"}) for part in self._settings.argv]
+        argv = filled(self._settings.argv, {**names, "node": notice.node or "-"})
         await self._run(vnfm.name, argv, json.dumps(message).encode())
+
+    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Nothing is to be done: who was told answers by itself."""
 
     async def test(self, vnfm: Vnfm) -> None:
         """Look whether the command is there. Nobody is woken up for a test."""
@@ -61,39 +58,20 @@ class Manual:
         if not self._settings.argv:
             remedy = "Set vim.manual.argv to the command that tells whoever is on duty."
             raise PermanentError(Code.VIM_REGISTRATION, f"Nothing tells the people of VNF manager {name}.", remedy=remedy)
-        found = shutil.which(self._settings.argv[0], path=self._environment.get("PATH", os.defpath))
+        found = found_program(self._settings.argv[0], self._environment)
         if found is None:
             raise PermanentError(Code.VIM_REGISTRATION, f"The command {self._settings.argv[0]} of vim.manual.argv is not there.")
         return found
 
     async def _run(self, name: str, argv: Sequence[str], text: bytes) -> None:
         program = self._program(name)
-        process = await asyncio.create_subprocess_exec(
-            *(program, *argv[1:]),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
-            start_new_session=True,
-        )
         try:
-            async with asyncio.timeout(self._timeout_s):
-                _, said = await process.communicate(text)
+            async with asyncio.timeout(self._timeout_s), running((program, *argv[1:]), text, self._environment) as process:
+                ended = await process
         except TimeoutError as error:
             message = f"The command that tells the people of {name} did not end within {self._timeout_s:g} s."
             raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        _judge(name, process.returncode or 0, said[-MESSAGE_BYTES:].decode(errors="replace").strip())
-
-
-def _filled(part: str, names: Mapping[str, str]) -> str:
-    """One argument with its placeholder filled in; a value is never split into several."""
-    for key, value in names.items():
-        part = part.replace("{" + key + "}", value)
-    return part
+        _judge(name, ended.code, ended.said)
 
 
 def _judge(name: str, code: int, said: str) -> None:

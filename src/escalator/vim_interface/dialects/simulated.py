@@ -19,6 +19,9 @@ class Simulated:
         """Hand the notice over; raises what the world raises when the VNF manager cannot be reached or refuses."""
         self._vnfms.deliver(vnfm.name, notice)
 
+    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Nothing is to be done: who was told answers by itself."""
+
     async def test(self, vnfm: Vnfm) -> None:
         """Ask whether it would take notices."""
         self._vnfms.probe(vnfm.name)

@@ -37,6 +37,9 @@ class ViVnfm:
         """POST the notice; raises TemporaryError or PermanentError with the reason."""
         await self._send("POST", vnfm, json.dumps(notification(notice, self._base_url)).encode())
 
+    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Nothing is to be done: who was told answers by itself."""
+
     async def test(self, vnfm: Vnfm) -> None:
         """GET the VNF manager's address, which is expected to answer 204."""
         await self._send("GET", vnfm, None)
