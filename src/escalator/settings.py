@@ -18,6 +18,7 @@ from escalator.model.codes import Code
 from escalator.model.document import Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/")]
@@ -137,6 +138,13 @@ class VnfCommand(Model):
     """Pause before it is run again after it said `not now` (exit code 75)."""
 
 
+class FenixFace(Model):
+    """The interface of OpenStack Fenix, `/fenix/v1` on the VNF managers' listener."""
+
+    auth: Literal["off", "keystone", "none"] = "off"
+    """Whether it is there, and who may use it: `keystone` asks for a token of the cloud; `none` is for loopback."""
+
+
 class Vim(Model):
     """Notices to VNF managers."""
 
@@ -149,6 +157,7 @@ class Vim(Model):
     manual: Manual = Manual()
     commands: Mapping[str, VnfCommand] = Field(default_factory=dict)
     """Commands that registrations with the dialect `command` name."""
+    fenix: FenixFace = FenixFace()
 
 
 class Log(Model):
@@ -256,7 +265,12 @@ def _value(name: str, text: str) -> Any:  # noqa: ANN401 - plain data
 
 def _impossible(settings: Settings) -> list[Problem]:
     found = []
-    if settings.server.host not in ("127.0.0.1", "::1", "localhost"):
+    if settings.vim.fenix.auth == "none" and settings.vnfm.host not in LOOPBACK:
+        message = f"vnfm.host {settings.vnfm.host} is not loopback: whoever reaches it could constrain any VNF; use keystone"
+        found.append(Problem("vim.fenix.auth", message))
+    if settings.vim.fenix.auth == "keystone" and settings.cloud.driver != "openstack":
+        found.append(Problem("vim.fenix.auth", "a simulated cloud has no Keystone; use none on loopback"))
+    if settings.server.host not in LOOPBACK:
         message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
         found.append(Problem("server.host", message))
     names = [settings.server.port, settings.repository.port, settings.vnfm.port]

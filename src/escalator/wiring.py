@@ -19,6 +19,7 @@ from uuid import uuid4
 from escalator.clocks import SystemClock
 from escalator.cloud_manager.port import CloudManager
 from escalator.cloud_manager.simulated import SimulatedCloud
+from escalator.model.campaign import Migration
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
@@ -41,9 +42,12 @@ from escalator.upgrade_manager.service import CampaignService, ReleaseService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
+from escalator.vim_interface.dialects.fenix import Fenix
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
+from escalator.vim_interface.fenix.access import Access
+from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -90,6 +94,8 @@ class Services:
     importer: ReleaseStore
     token: str
     """The operators' bearer token."""
+    fenix: Face | None = None
+    """The interface of OpenStack Fenix, where it is switched on."""
 
     @property
     def repository(self) -> Repository:
@@ -150,7 +156,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await _begin_what_runs(store, launcher)
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token)
+        face = _fenix_face(settings, ctx, vim, stack)
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, face)
 
 
 async def _begin_what_runs(store: Store, launcher: Launcher) -> None:
@@ -202,6 +209,10 @@ def _dialects(settings: Settings, world: World | None, stack: AsyncExitStack) ->
     stack.push_async_callback(native.close)
     people = Manual(settings.vim.manual, settings.vnfm.url, settings.vim.delivery_timeout_s, os.environ)
     dialects: dict[str, Dialect] = {"vi-vnfm": native, "manual": people}
+    if settings.vim.fenix.auth != "off":
+        fenix = Fenix(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
+        stack.push_async_callback(fenix.close)
+        dialects["fenix"] = fenix
     if world is not None:
         dialects["simulated"] = Simulated(world.vnfms)
     return dialects
@@ -211,6 +222,22 @@ def _commands(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Comman
     commands = Commands(settings.vim.commands, settings.vnfm.url, settings.vim.max_defer_s, os.environ, clock)
     stack.push_async_callback(commands.close)
     return commands
+
+
+def _fenix_face(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStack) -> Face | None:
+    async def instances_of(project: str) -> list[str]:
+        inventory = await ctx.cloud.inventory(Migration())
+        return [instance.id for instance in inventory.instances if instance.project == project]
+
+    if settings.vim.fenix.auth == "off":
+        return None
+    if settings.vim.fenix.auth == "none":
+        return Face(ctx.store, vim.inbox, ctx.clock, Access(None), instances_of)
+    from escalator.cloud_manager.openstack.tokens import KeystoneTokens  # noqa: PLC0415 - as in `_drivers`
+
+    tokens = KeystoneTokens(settings.cloud, ctx.clock)
+    stack.callback(tokens.close)
+    return Face(ctx.store, vim.inbox, ctx.clock, Access(tokens.project_of), instances_of)
 
 
 async def register_world(world: World, store: Store) -> None:

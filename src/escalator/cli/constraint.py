@@ -25,6 +25,8 @@ SHORT = {
     "max_number_of_impacted_instances": "impacted",
     "min_number_of_preserved_instances": "preserved",
     "runs_management": "management",
+    "member_of": "member of",
+    "declared_by": "declared by",
 }
 """SOL 001's names in a word, for the list; programs get the names."""
 _IN_SECONDS = ("lead", "interruption", "recovery")
@@ -178,7 +180,7 @@ def _brief(spec: Mapping[str, Any]) -> list[str]:
         elif word in _IN_SECONDS:
             said = f"{value:g} s"
         else:
-            said = ", ".join(value) if isinstance(value, list) else ("yes" if value else "no")
+            said = ", ".join(value) if isinstance(value, list) else {True: "yes", False: "no"}.get(value, value)
         lines.append(f"{word} {said}")
     return lines
 

@@ -17,6 +17,8 @@ from escalator.model.document import Model
 ConstraintKind = Literal["group", "instance", "vnf", "project"]
 MigrationType = Literal["no_migration", "offline_migration", "live_migration"]
 
+ID = r"^[^\s/]{1,255}$"
+"""Ids that fit into an address."""
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SCALAR = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(d|h|m|s|ms|us|ns)", re.ASCII)
 
@@ -71,6 +73,11 @@ class MaintenanceInfo(Model):
     runs_management: bool | None = None
     """Whether a VNF manager, an NFVO, an EMS or Escalator itself runs here. Escalator's own key: SOL 001 has none for it."""
 
+    member_of: Annotated[tuple[Annotated[str, StringConstraints(pattern=ID)], ...], Field(max_length=100)] = ()
+    """Groups that the cloud does not know of, as VNF managers make them for what they constrain. Escalator's own key."""
+    declared_by: Annotated[str, StringConstraints(pattern=ID)] | None = None
+    """Project with whose token it was declared: it holds for objects of that project alone. Escalator's own key."""
+
     @model_validator(mode="after")
     def _unambiguous(self) -> Self:
         for rows in (self.max_number_of_impacted_instances, self.min_number_of_preserved_instances):
@@ -114,7 +121,7 @@ class Constraint(Model):
     """
 
     kind: ConstraintKind
-    id: Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,255}$")]
+    id: Annotated[str, StringConstraints(pattern=ID)]
     spec: MaintenanceInfo
 
     @model_validator(mode="after")

@@ -62,7 +62,7 @@ class Commands(Model):
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
-    dialect: Literal["vi-vnfm", "manual", "command", "simulated"] = "vi-vnfm"
+    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "simulated"] = "vi-vnfm"
     callback_uri: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
     auth: Auth = Auth()
     contact: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+][A-Za-z0-9._@+-]{0,252}$")] | None = None

@@ -88,7 +88,8 @@ class Telling:
     campaign: str
     node: str | None
     key: str
-    details: Mapping[str, str]
+    resources: Mapping[str, tuple[AffectedResource, ...]]
+    """Instances that it is about, by VNF manager."""
 
 
 def telling(what: Telling, vnfm: str, now: float) -> Notice:
@@ -101,7 +102,7 @@ def telling(what: Telling, vnfm: str, now: float) -> Notice:
         node=what.node,
         created_at=now,
         next_attempt_at=now,
-        details=what.details,
+        resources=what.resources.get(vnfm, ()),
     )
 
 

@@ -84,10 +84,11 @@ class VimInterface(Protocol):
         ...
 
     async def tell(
-        self, kind: NoticeType, campaign: str, *, node: str | None = None, vnfms: Sequence[str] = (), key: str, **details: str
+        self, kind: NoticeType, campaign: str, *, node: str | None = None, vnfms: Sequence[str] = (), key: str, task: str = ""
     ) -> None:
         """Put a notice that needs no answer into the outbox, for each VNF manager; `key` makes it safe to repeat.
 
+        With `task` it names the instances that the VNF manager was asked about for that task.
         It goes to `vnfms`; without any, to all when it is about the campaign, to nobody when it is about a node.
         """
         ...

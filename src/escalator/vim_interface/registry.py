@@ -90,15 +90,23 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
 
 
 def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
+    match spec.dialect:
+        case "manual":
+            yield from _contact_problems(spec)
+        case "command":
+            yield from _command_problems(spec)
+        case "vi-vnfm":
+            yield from _uri_problems(spec)
+        case "fenix":
+            if not spec.projects:
+                yield Problem("spec.projects", "the dialect fenix tells projects: name those it speaks for")
+            yield from _uri_problems(spec)
+
+
+def _uri_problems(spec: VnfmSpec) -> Iterator[Problem]:
     path = "spec.callback_uri"
-    if spec.dialect == "manual":
-        yield from _contact_problems(spec)
-    if spec.dialect == "command":
-        yield from _command_problems(spec)
-    if spec.dialect != "vi-vnfm":
-        return
     if spec.callback_uri is None:
-        yield Problem(path, "the dialect vi-vnfm needs the address to which notices are sent")
+        yield Problem(path, f"the dialect {spec.dialect} needs the address to which notices are sent")
         return
     try:
         parts = urlsplit(spec.callback_uri)

@@ -108,15 +108,17 @@ class Vim:
             self._outbox.schedule([row])
 
     async def tell(
-        self, kind: NoticeType, campaign: str, *, node: str | None = None, vnfms: Sequence[str] = (), key: str, **details: str
+        self, kind: NoticeType, campaign: str, *, node: str | None = None, vnfms: Sequence[str] = (), key: str, task: str = ""
     ) -> None:
         """Put a notice that needs no answer into the outbox.
 
         It goes to the VNF managers named; without names to all when it is about the campaign, to nobody when it is
-        about a node: what happens to a node is no business of a VNF manager without instances there.
+        about a node: what happens to a node is no business of a VNF manager without instances there. With `task` it names
+        the instances that the VNF manager was asked about for that task.
         """
         names = vnfms or (await self.registry.names() if node is None else ())
-        what = Telling(kind=kind, campaign=campaign, node=node, key=key, details=details)
+        about = {n.vnfm: n.resources for n in await self._store.notices.for_task(task)} if task else {}
+        what = Telling(kind=kind, campaign=campaign, node=node, key=key, resources=about)
         now = self._clock.now()
         await self._outbox.add([telling(what, vnfm, now) for vnfm in sorted(set(names))])
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from beds.vnfm.clocks import SteppedClock, quiet
 from beds.vnfm.listener import served
@@ -22,8 +23,11 @@ from escalator.storage.memory import memory_store
 from escalator.storage.port import Store
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.dialects.fenix import Fenix
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
+from escalator.vim_interface.fenix.access import Access
+from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.port import Answer, Ask
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.records import VnfmRow
@@ -51,6 +55,8 @@ class Bed:
     dialects: dict[str, Dialect] = field(default_factory=dict)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     base_url: str = ""
+    tokens: dict[str, str] = field(default_factory=dict)
+    """Keystone's tokens with their projects, for the dialect fenix."""
     vim: Vim = field(init=False, repr=False)
     runner: asyncio.Task[None] | None = None
     world: World = field(init=False, repr=False)
@@ -200,7 +206,16 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
         async def show(self, token: str) -> object:
             return await bed.vim.inbox.show(token)
 
-    return served(vnfm_app(Current(), bed.clock))  # type: ignore[arg-type]
+    async def instances_of(project: str) -> list[str]:
+        return [i.id for i in INSTANCES if i.project == project]
+
+    async def project_of(token: str) -> str | None:
+        return bed.tokens.get(token)
+
+    inbox: Any = Current()
+    access = Access(project_of)
+    face = Face(bed.store, inbox, bed.clock, access, instances_of) if bed.name == "fenix" else None
+    return served(vnfm_app(inbox, bed.clock, face))
 
 
 @asynccontextmanager
@@ -213,6 +228,10 @@ async def opened_bed(dialect: str, folder: Path, *, timeout_s: float = 5.0) -> A
             bed.dialects["simulated"] = Simulated(bed.world.vnfms)
         else:
             bed.base_url = await bed.stack.enter_async_context(_listener(bed))
+            if dialect == "fenix":
+                fenix = Fenix(Credentials(folder), bed.base_url, timeout_s)
+                bed.dialects["fenix"] = fenix
+                bed.stack.push_async_callback(fenix.close)
             native = ViVnfm(Credentials(folder), bed.base_url, timeout_s)
             bed.dialects["vi-vnfm"] = native
             bed.stack.push_async_callback(native.close)

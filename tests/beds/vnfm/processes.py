@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SERVER = Path(__file__).with_name("server.py")
+FENIX_PEER = Path(__file__).with_name("fenix_peer.py")
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class VnfmProcess:
 
 
 @contextmanager
-def vnfm_process(log: Path, *arguments: str) -> Iterator[VnfmProcess]:
-    """Run a VNF manager; arguments as on the command line of server.py."""
-    command = [sys.executable, str(SERVER), "--log", str(log), *arguments]
+def vnfm_process(log: Path, *arguments: str, program: Path = SERVER) -> Iterator[VnfmProcess]:
+    """Run a VNF manager; arguments as on the command line of its program."""
+    command = [sys.executable, str(program), "--log", str(log), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None

@@ -189,7 +189,7 @@ async def test_what_is_told_twice_arrives_once(bed: Bed):
     await bed.vnfm("vnfm-1", "moves", "p1")
     for _ in range(2):
         await bed.vim.tell(NoticeType.HOST_AVAILABLE, "c1", node="cn-1", vnfms=("vnfm-1",), key="1")
-    await bed.vim.tell(NoticeType.CAMPAIGN_COMPLETED, "c1", key="1", nodes="1")
+    await bed.vim.tell(NoticeType.CAMPAIGN_COMPLETED, "c1", key="1")
     await bed.until(lambda: len(bed.heard("vnfm-1")) == 2)
     await bed.clock.advance(60)
     assert sorted(kind for kind, _ in bed.heard("vnfm-1")) == ["CampaignCompleted", "HostAvailable"]

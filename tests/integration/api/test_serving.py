@@ -76,6 +76,35 @@ def test_a_server_serves_and_ends_cleanly_with_a_stream_open(tmp_path, number):
     assert "Traceback" not in err
 
 
+def test_the_interface_of_fenix_is_there_when_it_is_switched_on(tmp_path):
+    with serving(configuration(tmp_path)) as (_, urls):
+        assert httpx.get(f"{urls['vnfm']}/fenix/v1/maintenance/none").status_code == 404
+        assert httpx.put(f"{urls['vnfm']}/fenix/v1/instance/vm", json={"project_id": "p"}).status_code == 404
+    with serving(configuration(tmp_path, vim={"fenix": {"auth": "none"}})) as (_, urls):
+        assert httpx.put(f"{urls['vnfm']}/fenix/v1/instance/vm", json={"project_id": "p", "lead_time": 40}).status_code == 200
+        environment = {"ESCALATOR_URL": urls["server"], "ESCALATOR_TOKEN_FILE": str(tmp_path / "state" / "token")}
+        (declared,) = json.loads(run("constraint", "list", "-f", "json", environment=environment).out)
+        assert declared["spec"] == {"impact_notification_lead_time": 40.0, "declared_by": "p"}
+
+
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        (
+            {"vim": {"fenix": {"auth": "none"}}, "vnfm": {"host": "0.0.0.0", "port": 0}},
+            "whoever reaches it could constrain any VNF",
+        ),
+        ({"vim": {"fenix": {"auth": "keystone"}}}, "a simulated cloud has no Keystone"),
+        ({"vim": {"commands": {"core": {"argv": []}}}}, "vim.commands.core.argv"),
+    ],
+)
+def test_the_interfaces_of_vnf_managers_are_not_left_open(tmp_path, over, said):
+    process = start(configuration(tmp_path, **over))
+    _, err = process.communicate(timeout=START_S)
+    assert process.returncode == 2
+    assert said in err
+
+
 def test_a_second_server_on_the_same_state_directory_is_refused(tmp_path):
     file = configuration(tmp_path)
     with serving(file):

@@ -85,6 +85,33 @@ def test_limits_of_a_vnf_hold_over_all_its_instances() -> None:
     assert (found.group_by_id["vnf:n"].max_impacted, found.group_by_id["vnf:n"].recovery_s) == (1, 9.0)
 
 
+def test_groups_that_only_constraints_know_have_members_by_their_word() -> None:
+    inventory = cloud(node("a"), vm("v", "a"), vm("w", "a"), vm("x", "a"))
+    declared_by = {"declared_by": "p"}
+    found = under(
+        inventory,
+        says("instance", "v", member_of=["g"], **declared_by),
+        says("instance", "w", member_of=["g"], **declared_by),
+        says("group", "g", max_number_of_impacted_instances=ONE, min_recovery_time_between_impacts=60, **declared_by),
+    )
+    assert [i.id for i in found.members["g"]] == ["v", "w"]
+    assert (found.group_by_id["g"].max_impacted, found.group_by_id["g"].recovery_s) == (1, 60.0)
+
+
+def test_a_project_s_word_counts_for_its_own_alone() -> None:
+    inventory = cloud(
+        node("a"), vm("v", "a", groups=("g", "h")), vm("x", "a", project="q", groups=("h",)), Group(id="g"), Group(id="h")
+    )
+    found = under(
+        inventory,
+        says("instance", "x", impact_notification_lead_time=9, declared_by="p"),
+        says("group", "g", max_number_of_impacted_instances=ONE, declared_by="p"),
+        says("group", "h", max_number_of_impacted_instances=ONE, declared_by="p"),
+    )
+    assert found.instance_by_id["x"].lead_s == 0.0
+    assert (found.group_by_id["g"].max_impacted, found.group_by_id["h"].max_impacted) == (1, None)
+
+
 def test_what_manages_others_goes_one_at_a_time() -> None:
     inventory = cloud(node("a"), node("b"), vm("v", "a", vnf="ems"), vm("w", "b", vnf="ems"), vm("x", "b"))
     found = under(inventory, says("vnf", "ems", runs_management=True), says("instance", "x", runs_management=True))

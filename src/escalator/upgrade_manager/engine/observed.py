@@ -44,8 +44,8 @@ async def instance(ctx: Context, instance_id: str) -> Instance | None:
 async def groups(ctx: Context, known: Inventory, names: Sequence[str]) -> list[tuple[Group, Sequence[Instance]]]:
     """Groups of these names with their members as far as `known` has them, under what is declared now.
 
-    A group that neither `known` nor a constraint tells of limits nothing and is left out. What was declared when `known`
-    was read and is withdrawn since still holds there: that is no reason to allow more than was planned.
+    What was declared when `known` was read and is withdrawn since still holds there: that is no reason to allow more than was
+    planned.
     """
     members = {name: _members(known, name) for name in names}
     keys: set[Key] = {("vnf", vnf) if (vnf := vnf_of(name)) is not None else ("group", name) for name in names}
@@ -53,9 +53,11 @@ async def groups(ctx: Context, known: Inventory, names: Sequence[str]) -> list[t
     by_key = declared(await ctx.store.constraints.find(keys))
     found = []
     for name in names:
-        group = known.group_by_id.get(name) or made_group(name)
-        if group is not None:
-            found.append((on_group(group, members[name], by_key), members[name]))
+        group = on_group(known.group_by_id.get(name) or made_group(name), members[name], by_key)
+        if name not in known.group_by_id and not members[name] and group.max_impacted is None:
+            # It came since, and who is in it is not known here: nothing says that it has a limit.
+            group = group.model_copy(update={"max_impacted": len(known.instances) + 1})
+        found.append((group, members[name]))
     return found
 
 

@@ -39,11 +39,9 @@ def keys_of(instances: Iterable[Instance]) -> set[Key]:
     return found
 
 
-def made_group(name: str) -> Group | None:
-    """The group of that name that constraints make up; None for the cloud's own groups."""
-    if name == MANAGEMENT:
-        return Group(id=MANAGEMENT, max_impacted=1)
-    return None if vnf_of(name) is None else Group(id=name)
+def made_group(name: str) -> Group:
+    """A group that constraints make up."""
+    return Group(id=name, max_impacted=1 if name == MANAGEMENT else None)
 
 
 def vnf_group(vnf: str) -> str:
@@ -80,14 +78,15 @@ def constrained(inventory: Inventory, by_key: Declared) -> Inventory:
         for group in instance.groups:
             members[group].append(instance)
     known = {group.id for group in inventory.groups}
-    made = filter(None, map(made_group, sorted(members.keys() - known)))
+    made = map(made_group, sorted(members.keys() - known))
     groups = tuple(on_group(group, members[group.id], by_key) for group in [*inventory.groups, *made])
     return Inventory.model_construct(nodes=inventory.nodes, instances=instances, groups=groups)
 
 
 def on_instance(instance: Instance, by_key: Declared) -> Instance:
     """The instance with what is declared for it; itself when nothing is."""
-    specs = [by_key[key] for key in _particular(instance) if key in by_key]
+    found = (by_key[key] for key in _particular(instance) if key in by_key)
+    specs = [spec for spec in found if spec.declared_by in (None, instance.project)]
     if not specs:
         return instance
     update: dict[str, Any] = {}
@@ -98,7 +97,7 @@ def on_instance(instance: Instance, by_key: Declared) -> Instance:
     update |= {"mitigation": mitigation} if mitigation is not None else {}
     update |= {"max_interruption_s": longest_s} if longest_s is not None else {}
     update |= _migration(instance, _first(specs, "supported_migration_type"))
-    groups = list(instance.groups)
+    groups = [*instance.groups, *(group for spec in specs for group in spec.member_of)]
     if instance.vnf is not None and by_key.get(("vnf", instance.vnf), NOTHING).limits:
         groups.append(vnf_group(instance.vnf))
     if _first(specs, "runs_management"):
@@ -137,7 +136,10 @@ def _migration(instance: Instance, supported: Sequence[str] | None) -> dict[str,
 
 def on_group(group: Group, members: Sequence[Instance], by_key: Declared) -> Group:
     """The group with what is declared for it; itself when nothing is."""
-    specs = [by_key[key] for key in _particular_of(group.id, members) if key in by_key]
+    found = (by_key[key] for key in _particular_of(group.id, members) if key in by_key)
+    projects = {instance.project for instance in members}
+    # A project's own word on a group counts as long as nobody else is in it.
+    specs = [spec for spec in found if spec.declared_by is None or projects <= {spec.declared_by}]
     update: dict[str, Any] = {}
     most = next((limit for spec in specs if (limit := spec.max_impacted(len(members))) is not None), None)
     recovery_s = _first(specs, "min_recovery_time_between_impacts")

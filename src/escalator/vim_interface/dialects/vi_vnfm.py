@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import json
-import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import httpx
-
-from escalator.model.codes import Code
-from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.notice import Notice, Vnfm
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Fetched
+from escalator.vim_interface.dialects.http import Http, failure
 from escalator.vim_interface.messages import API_VERSION, notification
 
-MAX_RESPONSE_BYTES = 64 * 1024
-"""A delivery needs no answer but its status; this much is read so that the connection can be used again."""
-MAX_CONNECTIONS = 64
-_AGAIN = frozenset({408, 425, 429})
-"""Client errors that go away by themselves."""
+_HEADERS = {"Version": API_VERSION, "Accept": "application/problem+json"}
 
 
 class ViVnfm:
-    """One HTTP client for all VNF managers. `base_url` is where they reach Escalator."""
+    """Speaks to VNF managers in the native way. `base_url` is where they reach Escalator."""
 
     def __init__(self, credentials: Credentials, base_url: str, timeout_s: float) -> None:
-        self._credentials = credentials
+        self._http = Http(credentials, timeout_s)
         self._base_url = base_url
-        self._timeout_s = timeout_s
-        self._client: httpx.AsyncClient | None = None
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
         """POST the notice; raises TemporaryError or PermanentError with the reason."""
@@ -56,81 +44,9 @@ class ViVnfm:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._http.close()
 
     async def _send(self, method: str, vnfm: Vnfm, body: bytes | None) -> None:
-        headers = {"Version": API_VERSION, "Accept": "application/problem+json", **self._authorization(vnfm)}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        uri = vnfm.spec.callback_uri
-        if uri is None:
-            raise PermanentError(Code.VIM_REGISTRATION, f"VNF manager {vnfm.name} has no address.")
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                status = await self._status(method, uri, headers, body)
-        except TimeoutError as error:
-            message = f"VNF manager {vnfm.name} did not answer within {self._timeout_s:g} s."
-            raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise PermanentError(Code.VIM_REGISTRATION, f"The address of VNF manager {vnfm.name} cannot be used.") from error
-        except httpx.HTTPError as error:
-            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(vnfm.name, error)) from error
-        failure = _failure(vnfm.name, status)
-        if failure is not None:
-            raise failure
-
-    async def _status(self, method: str, uri: str, headers: Mapping[str, str], body: bytes | None) -> int:
-        async with self._http().stream(method, uri, headers=headers, content=body) as response:
-            read = 0
-            async for chunk in response.aiter_raw():
-                read += len(chunk)
-                if read > MAX_RESPONSE_BYTES:
-                    break
-            return response.status_code
-
-    def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                # The machine's trust store: operators have authorities of their own. No proxy from the environment.
-                verify=ssl.create_default_context(),
-                trust_env=False,
-                follow_redirects=False,
-                timeout=self._timeout_s,
-                limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS // 2),
-                headers={"User-Agent": "escalator"},
-            )
-        return self._client
-
-    def _authorization(self, vnfm: Vnfm) -> dict[str, str]:
-        auth = vnfm.spec.auth
-        if auth.type == "none" or auth.credential is None:
-            return {}
-        secret = self._credentials.read(auth.credential)
-        if auth.type == "bearer":
-            return {"Authorization": f"Bearer {secret}"}
-        return {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
-
-
-def _unreachable(name: str, error: httpx.HTTPError) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of VNF manager {name} is not accepted: {cause.verify_message}."
-        cause = cause.__cause__ or cause.__context__
-    return f"VNF manager {name} cannot be reached ({type(error).__name__})."
-
-
-def _failure(name: str, status: int) -> EscalatorError | None:
-    """Return what a status means for the delivery; None when the VNF manager has the notice."""
-    if 200 <= status < 300:
-        return None
-    if status in (401, 403):
-        return PermanentError(Code.VIM_CREDENTIALS, f"VNF manager {name} refused our credentials ({status}).")
-    message = f"VNF manager {name} answered {status}."
-    if status in _AGAIN or status >= 500:
-        return TemporaryError(Code.VIM_REFUSED, message)
-    if 300 <= status < 400:
-        message = f"VNF manager {name} answered {status}; redirects are not followed, so register the address it leads to."
-    return PermanentError(Code.VIM_REFUSED, message)
+        failed = failure(vnfm.name, await self._http.send(method, vnfm, body, _HEADERS))
+        if failed is not None:
+            raise failed

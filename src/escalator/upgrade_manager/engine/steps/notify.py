@@ -95,7 +95,12 @@ async def tell_available(job: Job) -> None:
     names = sorted(set(owners.values()))
     if names:
         await job.ctx.vim.tell(
-            NoticeType.HOST_AVAILABLE, job.ref.campaign, node=job.node, vnfms=names, key=f"{job.ref.id}/available"
+            NoticeType.HOST_AVAILABLE,
+            job.ref.campaign,
+            node=job.node,
+            vnfms=names,
+            key=f"{job.ref.id}/available",
+            task=round_id(job, 1),
         )
 
 

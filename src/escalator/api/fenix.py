@@ -1,0 +1,80 @@
+"""`/fenix/v1` on the VNF managers' listener: what VNF managers made for OpenStack Fenix call.
+
+Paths, bodies and status codes are Fenix's. Its clients take nothing but 200 for a success.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+
+from escalator.api.bodies import read_body
+from escalator.api.problems import documented
+from escalator.vim_interface.fenix.events import PATH
+from escalator.vim_interface.fenix.face import Face
+
+MAX_BYTES = 1024 * 1024
+Token = Annotated[str | None, Header(alias="X-Auth-Token")]
+_ERRORS = documented(401, 403, 404, 409, 413, 422)
+
+
+def fenix_router(face: Face) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix=PATH, tags=["fenix"], responses=_ERRORS)
+
+    @router.get("/maintenance/{session}")
+    async def get_session(session: str, token: Token = None) -> dict[str, Any]:
+        """Return the state of a session: of a campaign."""
+        await face.access.project(token)
+        return {"session_id": session, "state": await face.state(session)}
+
+    @router.get("/maintenance/{session}/{project}")
+    async def get_instances(session: str, project: str, token: Token = None) -> dict[str, Any]:
+        """Return the project's instances that are asked about now; all it has, while none is."""
+        await face.access.within(token, project)
+        return {"instance_ids": list(await face.instances(session, project))}
+
+    @router.put("/maintenance/{session}/{project}")
+    async def put_project_reply(session: str, project: str, request: Request, token: Token = None) -> dict[str, Any]:
+        """Take a project's reply: `{"state": "ACK_..." or "NACK_...", "instance_actions": {...}}`."""
+        await face.access.within(token, project)
+        reply = await face.reply(session, project, await read_body(request, MAX_BYTES))
+        return reply.model_dump(mode="json", exclude_defaults=True)
+
+    @router.put("/maintenance/{session}/{project}/{instance}/{address}")
+    async def put_instance_reply(
+        session: str, project: str, instance: str, address: str, request: Request, token: Token = None
+    ) -> dict[str, Any]:
+        """Take a reply about one instance, at the address that its event named."""
+        await face.access.within(token, project)
+        reply = await face.reply_about(session, instance, address, await read_body(request, MAX_BYTES))
+        return reply.model_dump(mode="json", exclude_defaults=True)
+
+    @router.put("/instance/{instance}")
+    async def put_instance(instance: str, request: Request, token: Token = None) -> dict[str, Any]:
+        """Keep what is declared for an instance."""
+        await face.access.project(token)
+        await face.declare("instance", instance, await read_body(request, MAX_BYTES), token)
+        return {}
+
+    @router.delete("/instance/{instance}")
+    async def delete_instance(instance: str, token: Token = None) -> dict[str, Any]:
+        """Forget what was declared for an instance."""
+        await face.withdraw("instance", instance, token)
+        return {}
+
+    @router.put("/instance_group/{group}")
+    async def put_group(group: str, request: Request, token: Token = None) -> dict[str, Any]:
+        """Keep what is declared for a group."""
+        await face.access.project(token)
+        await face.declare("group", group, await read_body(request, MAX_BYTES), token)
+        return {}
+
+    @router.delete("/instance_group/{group}")
+    async def delete_group(group: str, token: Token = None) -> dict[str, Any]:
+        """Forget what was declared for a group."""
+        await face.withdraw("group", group, token)
+        return {}
+
+    return router

@@ -1,0 +1,53 @@
+"""The dialect of OpenStack Fenix: events as AODH posts them, to VNF managers that know nothing of Escalator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
+from escalator.model.notice import Notice, Vnfm
+from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialect import Fetched
+from escalator.vim_interface.dialects.http import Http, failure
+from escalator.vim_interface.fenix.events import bodies
+
+
+class Fenix:
+    """Speaks to VNF managers made for Fenix. `base_url` is where they reach Escalator."""
+
+    def __init__(self, credentials: Credentials, base_url: str, timeout_s: float) -> None:
+        self._http = Http(credentials, timeout_s)
+        self._base_url = base_url
+
+    async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
+        """POST each event of the notice; raises TemporaryError or PermanentError with the reason."""
+        for body in bodies(notice, vnfm, self._base_url):
+            failed = failure(vnfm.name, await self._http.send("POST", vnfm, json.dumps(body).encode(), {}))
+            if failed is not None:
+                raise failed
+
+    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
+        """POST the events again: what an earlier server heard of single instances is gone with it."""
+        await self.deliver(vnfm, notice)
+
+    async def test(self, vnfm: Vnfm) -> None:
+        """Look whether the address answers: it takes alarms only, so that any answer but a server's error will do."""
+        status = await self._http.send("GET", vnfm, None, {})
+        if status >= 500:
+            raise TemporaryError(Code.VIM_REFUSED, f"VNF manager {vnfm.name} answered {status}.")
+
+    def next_reply_at(self) -> None:
+        """Replies come by themselves."""
+
+    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
+        """Replies come by themselves."""
+        return ()
+
+    async def taken(self, reply: Fetched) -> None:
+        """Replies come by themselves."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()

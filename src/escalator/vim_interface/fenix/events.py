@@ -1,0 +1,114 @@
+"""What a VNF manager of OpenStack Fenix is sent: AODH's body for the event `maintenance.scheduled`, without AODH.
+
+Lists and mappings stand in traits as text that Python and YAML read alike, and no trait has more than 255 characters:
+clients evaluate the one, and AODH has taught them to expect the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
+from escalator.model.notice import Notice, NoticeType, Vnfm
+from escalator.vim_interface.notices import notice_id
+
+PATH = "/fenix/v1"
+EVENT_TYPE = "maintenance.scheduled"
+MAX_TRAIT = 255
+ACTIONS = ("MIGRATE", "LIVE_MIGRATE", "OWN_ACTION")
+PLANNED = "PLANNED_MAINTENANCE"
+DONE = "INSTANCE_ACTION_DONE"
+_TEXT, _TIME = 1, 4
+"""AODH's types of traits."""
+
+
+def session_id(campaign: str) -> str:
+    """Return the id under which Fenix clients know a campaign: a UUID, always the same."""
+    return notice_id("fenix session", campaign)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    state: str
+    project: str
+    reply_url: str
+    instances: str
+    """Text of a list, or the address of one."""
+    actions: Sequence[str] = ()
+
+
+def bodies(notice: Notice, vnfm: Vnfm, base_url: str) -> list[dict[str, Any]]:
+    """Return what is posted for a notice, one after the other; nothing for what Fenix has no word for.
+
+    Raises PermanentError when an address becomes longer than clients can read.
+    """
+    return [_body(notice, said) for said in _said(notice, vnfm, base_url)]
+
+
+def _said(notice: Notice, vnfm: Vnfm, base_url: str) -> Iterator[_Said]:
+    session = f"{base_url}{PATH}/maintenance/{session_id(notice.campaign)}"
+    match notice.type:
+        case NoticeType.MAINTENANCE_PLANNED:
+            yield from _to_projects("MAINTENANCE", vnfm, session)
+        case NoticeType.CAMPAIGN_COMPLETED | NoticeType.CAMPAIGN_ABORTED:
+            yield from _to_projects("MAINTENANCE_COMPLETE", vnfm, session)
+        case NoticeType.HOST_MAINTENANCE_UPCOMING:
+            actions = [action for action in ACTIONS if action in notice.allowed_actions]
+            for resource in notice.resources:
+                url = f"{session}/{resource.project_id}/{resource.resource_id}/{notice.reply_token}"
+                one = f"['{resource.resource_id}']"
+                yield _Said(state=PLANNED, project=resource.project_id, reply_url=url, instances=one, actions=actions)
+        case NoticeType.HOST_AVAILABLE:
+            for resource in notice.resources:
+                url = f"{session}/{resource.project_id}"
+                yield _Said(state=DONE, project=resource.project_id, reply_url=url, instances=f"['{resource.resource_id}']")
+
+
+def _to_projects(state: str, vnfm: Vnfm, session: str) -> Iterator[_Said]:
+    for project in vnfm.spec.projects:
+        yield _Said(state=state, project=project, reply_url=f"{session}/{project}", instances=f"{session}/{project}")
+
+
+def _body(notice: Notice, said: _Said) -> dict[str, Any]:
+    traits = [
+        ["project_id", _TEXT, said.project],
+        ["allowed_actions", _TEXT, "[" + ", ".join(f"'{action}'" for action in said.actions) + "]"],
+        ["instance_ids", _TEXT, said.instances],
+        ["reply_url", _TEXT, said.reply_url],
+        ["state", _TEXT, said.state],
+        ["session_id", _TEXT, session_id(notice.campaign)],
+        ["metadata", _TEXT, "{}"],
+    ]
+    if notice.reply_by is not None:
+        traits.append(["reply_at", _TIME, _time(notice.reply_by)])
+    if notice.action_at is not None:
+        traits.append(["actions_at", _TIME, _time(notice.action_at)])
+    for name, _, value in traits:
+        if len(str(value)) > MAX_TRAIT:
+            message = f"The {name} of the event would have {len(str(value))} characters; {MAX_TRAIT} can be read."
+            raise PermanentError(Code.VIM_REGISTRATION, message, remedy="Set a shorter vnfm.public_url.")
+    event = {
+        "message_id": notice_id("fenix event", notice.id, said.instances, said.state),
+        "event_type": EVENT_TYPE,
+        "generated": _time(notice.created_at),
+        "traits": traits,
+        "raw": {},
+    }
+    return {
+        "alarm_name": f"escalator_{said.project}",
+        "alarm_id": notice.id,
+        "severity": "low",
+        "previous": "insufficient data",
+        "current": "alarm",
+        "reason": f"Event {EVENT_TYPE} of campaign {notice.campaign}",
+        "reason_data": {"type": "event", "event": event},
+    }
+
+
+def _time(seconds: float) -> str:
+    """UTC without a zone, as Fenix writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

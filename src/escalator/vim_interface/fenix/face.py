@@ -1,0 +1,149 @@
+"""Escalator as VNF managers of OpenStack Fenix see it: sessions, replies, constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from escalator.model.clock import Clock
+from escalator.model.codes import Code
+from escalator.model.constraint import Constraint, ConstraintKind
+from escalator.model.errors import NotAllowedError, NotFoundError
+from escalator.model.notice import Notice, NoticeState, Reply
+from escalator.model.progress import CampaignState, Event
+from escalator.storage.port import CampaignRow, Store
+from escalator.vim_interface.fenix.access import Access
+from escalator.vim_interface.fenix.constraints import group_constraint, instance_constraint
+from escalator.vim_interface.fenix.events import session_id
+from escalator.vim_interface.fenix.replies import ASKED, FenixReply, Part, Replies, parse_reply, part_of
+from escalator.vim_interface.inbox import Inbox
+from escalator.vim_interface.negotiation import OPEN
+
+InstancesOf = Callable[[str], Awaitable[Sequence[str]]]
+"""Ids of a project's instances, from the cloud."""
+RECENT = 5000
+"""Newest notices of a campaign that are looked at; more than these are never open at once."""
+_STATES = {
+    CampaignState.DRAFT: "MAINTENANCE",
+    CampaignState.PLANNED: "MAINTENANCE",
+    CampaignState.COMPLETED: "MAINTENANCE_DONE",
+    CampaignState.COMMITTED: "MAINTENANCE_DONE",
+    CampaignState.ABORTED: "MAINTENANCE_FAILED",
+    CampaignState.SUSPENDED: "MAINTENANCE_FAILED",
+}
+"""States of a session by those of its campaign; in between it is in `PLANNED_MAINTENANCE`."""
+
+
+class Face:
+    """The use cases behind `/fenix/v1`."""
+
+    def __init__(self, store: Store, inbox: Inbox, clock: Clock, access: Access, instances_of: InstancesOf) -> None:
+        self._store = store
+        self._inbox = inbox
+        self._clock = clock
+        self._instances_of = instances_of
+        self._replies = Replies()
+        self.access = access
+
+    async def state(self, session: str) -> str:
+        """State of a session. Raises NotFoundError."""
+        return _STATES.get((await self._campaign(session)).state, "PLANNED_MAINTENANCE")
+
+    async def instances(self, session: str, project: str) -> Sequence[str]:
+        """The project's instances that are asked about now; all it has, while none is. Raises NotFoundError."""
+        campaign = await self._campaign(session)
+        asked = [
+            resource.resource_id
+            for notice in await self._store.notices.list(campaign.name, RECENT)
+            if notice.reply_token is not None and notice.state in OPEN
+            for resource in notice.resources
+            if resource.project_id == project
+        ]
+        return asked or await self._instances_of(project)
+
+    async def reply_about(self, session: str, instance: str, token: str, body: bytes) -> FenixReply:
+        """Take a reply about one instance, at the address that its event named.
+
+        Raises NotFoundError when nobody was given that address, InputError when the reply is not valid, ConflictError when
+        it is late or another one counts.
+        """
+        campaign = await self._campaign(session)
+        notice = await self._store.notices.by_token(token)
+        if notice is None or notice.campaign != campaign.name or not _is_about(notice, instance):
+            raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")
+        reply = parse_reply(body)
+        if reply.about in ASKED:
+            await self._hear(notice, instance, part_of(reply, notice, instance))
+        return reply
+
+    async def reply(self, session: str, project: str, body: bytes) -> FenixReply:
+        """Take a project's reply: about the session as a whole, or about those of its instances that it names."""
+        campaign = await self._campaign(session)
+        reply = parse_reply(body)
+        if reply.about in ASKED:
+            await self._hear_all(campaign, project, reply)
+        elif reply.about != "INSTANCE_ACTION_DONE":
+            now = self._clock.now()
+            event = Event(at=now, action="fenix.reply", campaign=campaign.name, object_id=project, outcome=reply.state)
+            await self._store.events.append((event,))
+        return reply
+
+    async def declare(self, kind: ConstraintKind, object_id: str, body: bytes, token: str | None) -> None:
+        """Keep what a VNF manager declares for an instance or a group of its project.
+
+        Raises InputError with all problems, NotAllowedError (`VIM_FOREIGN`) for another project's.
+        """
+        make = instance_constraint if kind == "instance" else group_constraint
+        constraint = make(object_id, body)
+        await self.access.within(token, constraint.spec.declared_by or "")
+        await self._own(kind, object_id, constraint.spec.declared_by)
+        await self._store.constraints.put(constraint)
+        await self._write_down("constraint.set", constraint)
+
+    async def withdraw(self, kind: ConstraintKind, object_id: str, token: str | None) -> None:
+        """Forget what a VNF manager declared; nothing happens when there is nothing. Raises as `declare` does."""
+        project = await self.access.project(token)
+        found = await self._own(kind, object_id, project)
+        if found is not None:
+            await self._store.constraints.remove(kind, object_id)
+            await self._write_down("constraint.remove", found)
+
+    async def _own(self, kind: ConstraintKind, object_id: str, project: str | None) -> Constraint | None:
+        found = await self._store.constraints.get(kind, object_id)
+        if found is not None and found.spec.declared_by is None:
+            raise NotAllowedError(Code.VIM_FOREIGN, f"The operator's own word stands for {kind} {object_id}.")
+        if found is not None and project not in (None, found.spec.declared_by):
+            raise NotAllowedError(Code.VIM_FOREIGN, f"Another project's word stands for {kind} {object_id}.")
+        return found
+
+    async def _write_down(self, action: str, constraint: Constraint) -> None:
+        about = f"{constraint.kind} {constraint.id}"
+        message = f"by project {constraint.spec.declared_by}"
+        event = Event(at=self._clock.now(), action=action, object_id=about, outcome="done", message=message)
+        await self._store.events.append((event,))
+
+    async def _campaign(self, session: str) -> CampaignRow:
+        for row in await self._store.campaigns.list():
+            if session_id(row.name) == session:
+                return row
+        raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such session.")
+
+    async def _hear_all(self, campaign: CampaignRow, project: str, reply: FenixReply) -> None:
+        """Without names a reply is about all of the project's instances that are asked about."""
+        for notice in await self._store.notices.list(campaign.name, RECENT):
+            if notice.reply_token is None or notice.state not in (*OPEN, NoticeState.ANSWERED):
+                continue
+            ids = [r.resource_id for r in notice.resources if r.project_id == project]
+            named = [i for i in ids if i in reply.instance_actions]
+            # What was answered before is looked at again only when it is named: other nodes' notices stay as they are.
+            for instance in named or (ids if notice.state in OPEN and not reply.instance_actions else ()):
+                await self._hear(notice, instance, part_of(reply, notice, instance))
+
+    async def _hear(self, notice: Notice, instance: str, part: Part) -> None:
+        answer: Reply | None = self._replies.hear(notice, instance, part)
+        if answer is not None and notice.reply_token is not None:
+            await self._inbox.receive(notice.reply_token, answer, self._clock.now())
+            self._replies.forget(notice)
+
+
+def _is_about(notice: Notice, instance: str) -> bool:
+    return any(resource.resource_id == instance for resource in notice.resources)

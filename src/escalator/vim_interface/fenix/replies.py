@@ -1,0 +1,110 @@
+"""What a VNF manager of OpenStack Fenix replies, and how replies per instance become the answer to a notice.
+
+Fenix asks per instance, a notice asks per VNF manager: the answer is complete with the last instance's reply. Until then the
+parts are kept in memory; after a restart the events go out again, and every client answers again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from escalator.model.codes import Code
+from escalator.model.document import Model, load, parse
+from escalator.model.errors import ConflictError, InputError, Problem
+from escalator.model.notice import Disposition, Notice, NoticeState, Reply
+
+ASKED = ("PLANNED_MAINTENANCE", "PREPARE_MAINTENANCE")
+"""States in which a reply is about instances."""
+Action = Literal["MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"]
+
+
+class FenixReply(Model):
+    """Body of a reply. Keys that some clients add are taken and mean nothing."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    state: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^N?ACK_(MAINTENANCE|SCALE_IN|PREPARE_MAINTENANCE|PLANNED_MAINTENANCE|MAINTENANCE_COMPLETE|INSTANCE_ACTION_DONE)$"
+        ),
+    ]
+    instance_action: Action | None = None
+    instance_actions: Mapping[str, Action] = Field(default_factory=dict, max_length=10_000)
+
+    @property
+    def about(self) -> str:
+        """The state that is replied to."""
+        return self.state.partition("ACK_")[2]
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is a NACK."""
+        return self.state.startswith("NACK")
+
+
+def parse_reply(body: bytes) -> FenixReply:
+    """Read a reply; raises InputError with all problems."""
+    if not body.strip().startswith(b"{"):
+        raise InputError(Code.VIM_REPLY, "The reply is not valid.", problems=[Problem("", "a JSON object is expected")])
+    return load(FenixReply, parse(body.strip()), code=Code.VIM_REPLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was said about one instance; no action means yes without a word on what may be done."""
+
+    refused: bool
+    action: Disposition | None
+
+
+def part_of(reply: FenixReply, notice: Notice, instance: str) -> Part:
+    """Return what a reply says about one instance. An action that is not possible here is no word on what may be done."""
+    action = reply.instance_action or reply.instance_actions.get(instance)
+    return Part(reply.refused, action if action in notice.allowed_actions and not reply.refused else None)
+
+
+class Replies:
+    """Parts of answers, by notice and instance."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, dict[str, Part]] = {}
+
+    def hear(self, notice: Notice, instance: str, part: Part) -> Reply | None:
+        """Take one instance's part; the answer to the notice when it is complete, None before.
+
+        A refusal is the answer at once. Raises ConflictError when another one was given for that instance.
+        """
+        if notice.state is NoticeState.ANSWERED:
+            self._parts.pop(notice.id, None)
+            return _known(notice, instance, part)
+        parts = self._parts.setdefault(notice.id, {})
+        if parts.setdefault(instance, part) != part:
+            raise _other(instance)
+        if part.refused:
+            return Reply(result="NACK", reason=f"refused for instance {instance}")
+        if len(parts) < len(notice.resources):
+            return None
+        return Reply(result="ACK", instances={name: one.action for name, one in parts.items() if one.action is not None})
+
+    def forget(self, notice: Notice) -> None:
+        """The answer is in the inbox."""
+        self._parts.pop(notice.id, None)
+
+
+def _known(notice: Notice, instance: str, part: Part) -> Reply:
+    """The answer that is known already, when this part agrees with it: clients say things twice."""
+    reply = notice.reply
+    if reply is None or (reply.result == "NACK") != part.refused:
+        raise _other(instance)
+    if not part.refused and reply.instances.get(instance) != part.action:
+        raise _other(instance)
+    return reply
+
+
+def _other(instance: str) -> ConflictError:
+    return ConflictError(Code.VIM_SUPERSEDED, f"A different reply about instance {instance} was accepted before.")

@@ -1,0 +1,291 @@
+"""VNF managers made for OpenStack Fenix: processes over HTTP that know nothing of Escalator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed, opened_bed
+from beds.vnfm.processes import FENIX_PEER, VnfmProcess, vnfm_process
+from escalator.model.errors import InputError
+from escalator.model.inventory import Instance
+from escalator.model.notice import NoticeType, Vnfm, VnfmSpec
+from escalator.model.progress import NodeTask, TaskState
+from escalator.storage.port import CampaignRow
+from escalator.vim_interface.fenix.events import session_id
+from escalator.vim_interface.port import Ask
+
+TOKEN = "token-of-p1"
+SESSION = session_id("c1")
+KINDS = ("doctor", "tacker")
+PAIR = tuple(Instance(id=f"vm-{n}", project="p1", node="cn-1") for n in (1, 2))
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
+    async with opened_bed("fenix", tmp_path) as opened:
+        opened.tokens |= {TOKEN: "p1", "token-of-p2": "p2"}
+        await opened.store.campaigns.add(CampaignRow(name="c1", document={}))
+        yield opened
+
+
+async def peer(bed: Bed, like: str, *more: str, name: str = "core") -> VnfmProcess:
+    """A VNF manager of project p1."""
+    arguments = ("--like", like, "--token", TOKEN, "--project", "p1", *more)
+    process = bed.stack.enter_context(vnfm_process(bed.folder / f"{name}.jsonl", *arguments, program=FENIX_PEER))
+    spec = VnfmSpec(dialect="fenix", callback_uri=process.callback_uri, projects=("p1",))
+    await bed.vim.registry.add(Vnfm(name=name, spec=spec))
+    return process
+
+
+async def ask(bed: Bed, *instances: Instance) -> None:
+    now = bed.clock.now()
+    what = {"task": TASK, "campaign": "c1", "node": "cn-1", "instances": instances or PAIR}
+    times = {"reply_by": now + REPLY_TIMEOUT_S, "action_at": now + REPLY_TIMEOUT_S + 1}
+    await bed.vim.ask(Ask(**what, planned={i.id: "live" for i in PAIR}, **times))  # type: ignore[arg-type]
+
+
+async def replied(bed: Bed, process: VnfmProcess, times: int) -> list[dict[str, Any]]:
+    await bed.until(lambda: len(process.lines("replied")) >= times)
+    return process.lines("replied")
+
+
+def client(bed: Bed, token: str | None = TOKEN) -> httpx.AsyncClient:
+    headers = {} if token is None else {"X-Auth-Token": token}
+    return httpx.AsyncClient(base_url=f"{bed.base_url}/fenix/v1", headers=headers, trust_env=False)
+
+
+@pytest.mark.parametrize("like", KINDS)
+@pytest.mark.parametrize("action", ["MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"])
+async def test_each_instance_is_asked_about_and_the_last_reply_is_the_answer(bed: Bed, like: str, action: str) -> None:
+    process = await peer(bed, like, "--action", action)
+    await ask(bed)
+    await bed.until_woken()
+    answer = await bed.answer("core")
+    assert (answer.state, answer.result, dict(answer.dispositions)) == ("answered", "ACK", {"vm-1": action, "vm-2": action})
+    events = process.lines("event")
+    assert [(e["state"], e["traits"]["instance_ids"]) for e in events] == [
+        ("PLANNED_MAINTENANCE", ["vm-1"]),
+        ("PLANNED_MAINTENANCE", ["vm-2"]),
+    ]
+    assert events[0]["traits"]["allowed_actions"] == ["MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"]
+    assert (events[0]["traits"]["session_id"], events[0]["traits"]["project_id"]) == (SESSION, "p1")
+    times = 4 if like == "tacker" and action != "OWN_ACTION" else 2
+    assert {line["status"] for line in await replied(bed, process, times)} == {200}
+    assert len(bed.woken) == 1
+
+
+async def test_the_active_role_is_moved_before_the_answer(bed: Bed) -> None:
+    process = await peer(bed, "doctor")
+    await ask(bed, PAIR[0])
+    await bed.until_woken()
+    assert [line["what"] for line in process.lines()] == ["event", "switched", "replied"]
+
+
+@pytest.mark.parametrize("like", KINDS)
+async def test_one_refusal_refuses(bed: Bed, like: str) -> None:
+    process = await peer(bed, like, "--refuse")
+    await ask(bed)
+    await bed.until_woken()
+    answer = await bed.answer("core")
+    assert (answer.state, answer.result) == ("answered", "NACK")
+    assert {line["status"] for line in await replied(bed, process, 2)} == {200}
+
+
+async def test_without_a_word_on_every_instance_there_is_no_answer(bed: Bed) -> None:
+    process = await peer(bed, "doctor", "--silent")
+    await ask(bed)
+    await bed.until(lambda: len(process.lines("event")) == 2)
+    first = process.lines("event")[0]["traits"]["reply_url"]
+    async with httpx.AsyncClient(headers={"X-Auth-Token": TOKEN}, trust_env=False) as http:
+        body = {"state": "ACK_PLANNED_MAINTENANCE", "instance_action": "MIGRATE"}
+        assert (await http.put(first, json=body)).json() == body
+        assert (await http.put(first, json=body)).status_code == 200
+        other = await http.put(first, json={**body, "instance_action": "OWN_ACTION"})
+        assert (other.status_code, other.json()["code"]) == (409, "ESC-VIM-007")
+    assert bed.woken == []
+    await bed.clock.advance(REPLY_TIMEOUT_S)
+    assert (await bed.answer("core")).state == "silent"
+    async with httpx.AsyncClient(headers={"X-Auth-Token": TOKEN}, trust_env=False) as http:
+        late = await http.put(process.lines("event")[1]["traits"]["reply_url"], json=body)
+        assert (late.status_code, late.json()["code"]) == (409, "ESC-VIM-006")
+
+
+async def test_an_action_that_is_not_possible_is_no_word_on_what_may_be_done(bed: Bed) -> None:
+    await peer(bed, "tacker", "--action", "LIVE_MIGRATE")
+    await ask(bed, PAIR[0].model_copy(update={"migration": "none"}))
+    await bed.until_woken()
+    answer = await bed.answer("core")
+    assert (answer.result, dict(answer.dispositions)) == ("ACK", {})
+
+
+@pytest.mark.parametrize("like", KINDS)
+async def test_a_session_is_told_from_its_beginning_to_its_end(bed: Bed, like: str) -> None:
+    process = await peer(bed, like)
+    await bed.vim.tell(NoticeType.MAINTENANCE_PLANNED, "c1", key="a")
+    await bed.until(lambda: len(process.lines("replied")) == 1)
+    await ask(bed)
+    await bed.until_woken()
+    await bed.vim.tell(NoticeType.HOST_AVAILABLE, "c1", node="cn-1", vnfms=("core",), key="b", task=TASK)
+    await bed.until(lambda: [e["state"] for e in process.lines("event")].count("INSTANCE_ACTION_DONE") == 2)
+    await bed.vim.tell(NoticeType.CAMPAIGN_COMPLETED, "c1", key="c")
+    await bed.until(lambda: process.lines("replied")[-1]["reply"]["state"] == "ACK_MAINTENANCE_COMPLETE")
+    states = [e["state"] for e in process.lines("event")]
+    assert states == ["MAINTENANCE", *["PLANNED_MAINTENANCE"] * 2, *["INSTANCE_ACTION_DONE"] * 2, "MAINTENANCE_COMPLETE"]
+    assert {line["status"] for line in process.lines("replied")} == {200}
+    if like == "doctor":
+        assert next(line["ids"] for line in process.lines("read")) == ["vm-1"]
+    heard = [e.outcome for e in await bed.store.events.read(0, limit=100) if e.action == "fenix.reply"]
+    assert heard == ["ACK_MAINTENANCE", "ACK_MAINTENANCE_COMPLETE"]
+
+
+async def test_after_a_restart_the_instances_are_asked_about_again(bed: Bed) -> None:
+    await bed.store.tasks.put(NodeTask(campaign="c1", node="cn-1", state=TaskState.RUNNING))
+    process = await peer(bed, "tacker", "--hold")
+    await ask(bed)
+    await bed.until_state("core", "delivered")
+    await bed.restart()
+    await bed.until(lambda: len(process.lines("event")) == 4)
+    process.control(release=True)
+    await bed.until_woken()
+    assert (await bed.answer("core")).result == "ACK"
+    assert len({e["alarm"] for e in process.lines("event")}) == 1
+    assert {line["status"] for line in await replied(bed, process, 8)} == {200}
+
+
+async def test_what_is_not_reached_is_no_silence(bed: Bed) -> None:
+    spec = VnfmSpec(dialect="fenix", callback_uri="http://127.0.0.1:9/x", projects=("p1",))
+    await bed.vim.registry.add(Vnfm(name="core", spec=spec))
+    await ask(bed)
+    await bed.until_woken(passing=True)
+    assert (await bed.answer("core")).state == "undeliverable"
+    (vnfm,) = await bed.store.vnfms.list()
+    assert not (await bed.vim.test(vnfm)).ok
+
+
+async def test_an_address_that_takes_alarms_only_passes_the_test(bed: Bed) -> None:
+    await peer(bed, "tacker")
+    (vnfm,) = await bed.store.vnfms.list()
+    assert (await bed.vim.test(vnfm)).ok
+
+
+async def test_a_session_and_its_instances_can_be_read(bed: Bed) -> None:
+    async with client(bed) as http:
+        assert (await http.get(f"/maintenance/{SESSION}")).json() == {"session_id": SESSION, "state": "MAINTENANCE"}
+        assert (await http.get(f"/maintenance/{SESSION}/p1")).json() == {"instance_ids": ["vm-1"]}
+        await peer(bed, "doctor", "--silent")
+        await ask(bed)
+        await bed.until_state("core", "delivered")
+        assert (await http.get(f"/maintenance/{SESSION}/p1")).json() == {"instance_ids": ["vm-1", "vm-2"]}
+        assert (await http.get("/maintenance/none")).status_code == 404
+
+
+@pytest.mark.parametrize("words", [{"vm-1": "MIGRATE", "vm-2": "LIVE_MIGRATE"}, {}])
+async def test_a_project_may_answer_for_all_its_instances_at_once(bed: Bed, words: dict[str, str]) -> None:
+    await peer(bed, "doctor", "--silent")
+    await ask(bed)
+    await bed.until_state("core", "delivered")
+    async with client(bed) as http:
+        body = {"state": "ACK_PLANNED_MAINTENANCE", "instance_actions": words, "instance_ids": ["vm-1"]}
+        for _ in range(2):
+            assert (await http.put(f"/maintenance/{SESSION}/p1", json=body)).status_code == 200
+    await bed.until_woken()
+    answer = await bed.answer("core")
+    assert (answer.result, dict(answer.dispositions)) == ("ACK", words)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{}", 422),
+        (b"ACK", 422),
+        (b'{"state": "YES"}', 422),
+        (b'{"state": "ACK_PLANNED_MAINTENANCE", "instance_action": "STOP"}', 422),
+        (b'{"state": "ACK_PLANNED_MAINTENANCE"' + b" " * 1024 * 1024 + b"}", 413),
+    ],
+)
+async def test_a_reply_that_is_none_is_refused_with_its_problems(bed: Bed, body: bytes, status: int) -> None:
+    process = await peer(bed, "doctor", "--silent")
+    await ask(bed)
+    await bed.until(lambda: len(process.lines("event")) == 2)
+    async with httpx.AsyncClient(headers={"X-Auth-Token": TOKEN}, trust_env=False) as http:
+        assert (await http.put(process.lines("event")[0]["traits"]["reply_url"], content=body)).status_code == status
+    assert bed.woken == []
+
+
+async def test_only_a_token_of_the_project_lets_in(bed: Bed) -> None:
+    process = await peer(bed, "tacker", "--silent")
+    await ask(bed)
+    await bed.until(lambda: len(process.lines("event")) == 2)
+    url = process.lines("event")[0]["traits"]["reply_url"]
+    body = {"state": "ACK_PLANNED_MAINTENANCE", "instance_action": "MIGRATE"}
+    calls = [("PUT", url), ("GET", f"maintenance/{SESSION}/p1"), ("PUT", f"maintenance/{SESSION}/p1")]
+    for token, status in ((None, 401), ("", 401), ("wrong", 401), ("token-of-p2", 403)):
+        async with client(bed, token) as http:
+            for method, path in calls:
+                response = await http.request(method, path, json=body if method == "PUT" else None)
+                assert response.status_code == status, (token, path)
+            assert (await http.get(f"/maintenance/{SESSION}")).status_code == (200 if status == 403 else 401)
+            assert (await http.put("/instance/vm-1", json={"project_id": "p1"})).status_code == status
+            assert (await http.delete("/instance/vm-1")).status_code == (200 if status == 403 else 401)
+    async with client(bed) as http:
+        assert (await http.put(url.replace("vm-1", "vm-3"), json=body)).status_code == 404
+        assert (await http.put(url[:-3] + "abc", json=body)).status_code == 404
+    assert bed.woken == []
+
+
+async def test_what_is_declared_counts_for_the_project_alone(bed: Bed) -> None:
+    instance = {
+        "instance_id": "vm-1",
+        "project_id": "p1",
+        "group_id": "g1",
+        "instance_name": "one",
+        "max_interruption_time": 120,
+        "migration_type": "MIGRATE",
+        "resource_mitigation": True,
+        "lead_time": 40,
+    }
+    group = {
+        "group_id": "g1",
+        "project_id": "p1",
+        "group_name": "tacker_nonha_app_group_1",
+        "anti_affinity_group": False,
+        "max_instances_per_host": 0,
+        "max_impacted_members": 2,
+        "recovery_time": 60,
+        "resource_mitigation": True,
+    }
+    async with client(bed) as http:
+        assert (await http.put("/instance/vm-1", json=instance)).status_code == 200
+        assert (await http.put("/instance_group/g1", json=group)).status_code == 200
+        wrong = await http.put("/instance/vm-1", json={**instance, "migration_type": "MIGRATION"})
+        assert (wrong.status_code, wrong.json()["problems"][0]["path"]) == (422, "migration_type")
+    found = {c.id: c.spec for c in await bed.store.constraints.list()}
+    assert found["vm-1"].model_dump(exclude_defaults=True) == {
+        "impact_notification_lead_time": 40.0,
+        "is_impact_mitigation_requested": True,
+        "supported_migration_type": ("live_migration", "offline_migration"),
+        "max_undetectable_interruption_time": 120.0,
+        "member_of": ("g1",),
+        "declared_by": "p1",
+    }
+    assert (found["g1"].max_impacted(5), found["g1"].min_recovery_time_between_impacts) == (2, 60.0)
+    async with client(bed, "token-of-p2") as other:
+        taken = await other.put("/instance/vm-1", json={**instance, "project_id": "p2"})
+        assert (taken.status_code, taken.json()["code"]) == (403, "ESC-VIM-011")
+        assert (await other.delete("/instance_group/g1")).status_code == 403
+    async with client(bed) as http:
+        for path in ("/instance/vm-1", "/instance/vm-1", "/instance_group/g1"):
+            assert (await http.delete(path)).status_code == 200
+    assert await bed.store.constraints.list() == []
+
+
+async def test_a_registration_names_the_projects_that_are_told(bed: Bed) -> None:
+    spec = VnfmSpec(dialect="fenix", vnfs=("v",))
+    with pytest.raises(InputError) as refused:
+        await bed.vim.registry.add(Vnfm(name="core", spec=spec))
+    assert [problem.path for problem in refused.value.problems] == ["spec.projects", "spec.callback_uri"]
