@@ -15,8 +15,9 @@ import platformdirs
 from pydantic import Field, StringConstraints
 
 from escalator.model.codes import Code
-from escalator.model.document import Model, Source, load, parse
+from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
+from escalator.model.notice import Auth
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -160,6 +161,39 @@ class Vim(Model):
     fenix: FenixFace = FenixFace()
 
 
+class Hook(Model):
+    """Commands that tell a neighbour; `{node}` and `{campaign}` stand for one argument each."""
+
+    enter: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Run when a host goes into maintenance, before anything else happens to it."""
+    leave: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Run when it is back."""
+    timeout_s: Seconds = 60.0
+    required: bool = True
+    """Whether a host is left alone when its neighbour cannot be told."""
+
+
+class Alertmanager(Model):
+    """Alertmanager, in which the alerts of a host in maintenance are silenced."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
+    """Its address; null = there is none."""
+    auth: Auth = Auth()
+    matchers: Annotated[Mapping[str, str], Field(min_length=1)] = Field(default_factory=lambda: {"instance": "{node}"})
+    """Labels of the alerts that are silenced; `{node}` stands for the host."""
+    length_s: Seconds = 14400.0
+    """When a silence ends that nobody ends."""
+    required: bool = False
+
+
+class Neighbours(Model):
+    """Systems that are told that a host is in maintenance, and back."""
+
+    hooks: Mapping[DnsLabel, Hook] = Field(default_factory=dict)
+    """Neighbours that are told by commands, in this order."""
+    alertmanager: Alertmanager = Alertmanager()
+
+
 class Log(Model):
     """What is logged."""
 
@@ -182,6 +216,7 @@ class Settings(Model):
     cloud: Cloud = Cloud()
     system: System = System()
     vim: Vim = Vim()
+    neighbours: Neighbours = Neighbours()
     log: Log = Log()
 
     @property

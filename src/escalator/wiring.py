@@ -48,6 +48,9 @@ from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
+from escalator.vim_interface.neighbours.alertmanager import Alertmanager
+from escalator.vim_interface.neighbours.hook import Hook
+from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -147,6 +150,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
             pace=_pace(settings),
+            neighbours=_neighbours(settings, clock),
         )
         ctx.sheet.write(tuple(await store.restorations.open()))
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
@@ -246,6 +250,13 @@ async def register_world(world: World, store: Store) -> None:
     for vnfm in world.vnfms.registrations():
         if vnfm.name not in known:
             await store.vnfms.add(vnfm)
+
+
+def _neighbours(settings: Settings, clock: Clock) -> tuple[Neighbour, ...]:
+    hooks = [Hook(name, hook, os.environ) for name, hook in settings.neighbours.hooks.items()]
+    if settings.neighbours.alertmanager.url is None:
+        return tuple(hooks)
+    return (*hooks, Alertmanager(settings.neighbours.alertmanager, Credentials(settings.credentials), clock))
 
 
 def _pace(settings: Settings) -> Pace:

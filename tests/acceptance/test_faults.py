@@ -78,15 +78,24 @@ def test_a_live_migration_that_fails_once_is_tried_again_and_stops_nothing(small
 
 
 def test_a_vnf_manager_whose_credentials_stopped_working_pauses_the_campaign_and_loses_nothing(small: SmallSite) -> None:
-    small.vnfms["vnfm-moves"].control(credential="escalator:another")
-    small.begin("locked-out", ("cn-01",))
+    vnfm = small.vnfms["vnfm-moves"]
+    vnfm.control(credential="escalator:another")
+    small.campaign("locked-out", "2.0.0", scope={"select": {"names": ["cn-01"]}}, waves={"max_unavailable": 1})
+    noted = [c for c in small.server.ok("campaign", "plan", "locked-out")["conditions"] if c["code"] == "ESC-PLN-013"]
+    assert "vnfm-moves: ESC-VIM-004" in noted[0]["message"]
+    refused = small.server.cli("campaign", "start", "locked-out", "-f", "json")
+    assert (refused.code, "ESC-UPG-013" in refused.err) == (3, True)
+    vnfm.control(credential="escalator:pass-moves")
+    small.server.ok("campaign", "start", "locked-out")
+    # The release is still on its way to the node: nobody has been asked yet.
+    vnfm.control(credential="escalator:another")
     view = small.follow("locked-out", 4)
     assert (view["state"], view["code"]) == ("paused", "ESC-UPG-013")
     assert "vnfm-moves" in view["reason"]
     assert "ESC-VIM-004" in view["reason"]
     assert all(small.asked(server) == [] for server in small.before)
     assert {s["status"] for s in small.servers().values()} == {"ACTIVE"}
-    small.vnfms["vnfm-moves"].control(credential="escalator:pass-moves")
+    vnfm.control(credential="escalator:pass-moves")
     small.server.ok("campaign", "resume", "locked-out")
     assert {task["state"] for task in small.follow("locked-out", 0)["tasks"]} == {"done"}
     assert all(small.asked(server) == ["stop", "start"] for server in small.on("cn-01"))

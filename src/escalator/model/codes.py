@@ -81,6 +81,7 @@ class Code(Enum):
     VIM_REGISTRATION = "ESC-VIM-009"  # the VNF manager's registration is not valid
     VIM_CREDENTIAL_FILE = "ESC-VIM-010"  # the named credential cannot be read
     VIM_FOREIGN = "ESC-VIM-011"  # the caller's token is not bound to the project that this belongs to
+    VIM_NEIGHBOUR = "ESC-VIM-012"  # a neighbour could not be told that a host is in maintenance, or back
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"  # the cloud's API does not answer

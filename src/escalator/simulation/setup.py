@@ -22,6 +22,7 @@ from escalator.upgrade_manager.engine.sheet import NoSheet
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.simulated import Simulated
+from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.wiring import courses_of, register_world, simulated_drivers, waker
 from escalator.world.world import World
@@ -62,6 +63,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     pace: Pace | None = None,
     strict: bool = False,
     planners: Executor | None = None,
+    neighbours: tuple[Neighbour, ...] = (),
 ) -> AsyncIterator[Simulation]:
     """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way.
 
@@ -94,6 +96,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         signals=Signals(),
         planning=Planning(vim, lambda: next(plans), planners),
         pace=pace or Pace(),
+        neighbours=neighbours,
     )
     courses.update(courses_of(ctx))
     await register_world(world, store)

@@ -19,6 +19,7 @@ from escalator.simulation.setup import Simulation, simulate
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.upgrade_manager.engine.context import Context, Pace
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.vim import Vim
 from escalator.world.seeding import sow
 from escalator.world.timings import Timings
@@ -67,7 +68,7 @@ class TestServices:
 
 
 @asynccontextmanager
-async def running(state: Path, nodes: int = 4) -> AsyncIterator[TestServices]:
+async def running(state: Path, nodes: int = 4, neighbours: tuple[Neighbour, ...] = ()) -> AsyncIterator[TestServices]:
     clock = SystemClock()
     world = World.in_memory(clock, FAST)
     sown = sow(nodes=nodes, seed=1, fill=0.4)
@@ -75,7 +76,7 @@ async def running(state: Path, nodes: int = 4) -> AsyncIterator[TestServices]:
     groups = tuple(group.model_copy(update={"recovery_s": 0.0}) for group in sown.inventory.groups)
     world.load(sown.inventory.model_copy(update={"groups": groups}), sown.vnfms)
     settings = Settings(state_dir=str(state))
-    async with simulate(world, clock, pace=Pace(poll_s=0.01, door_s=0.01)) as simulation:
+    async with simulate(world, clock, pace=Pace(poll_s=0.01, door_s=0.01), neighbours=neighbours) as simulation:
         ctx = simulation.ctx
         importer = ReleaseStore(state, ctx.store.releases, clock)
         yield TestServices(settings, ctx, simulation.campaigns, ReleaseService(ctx), simulation.vim, importer, TOKEN, simulation)

@@ -10,6 +10,8 @@ from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
+from escalator.upgrade_manager.engine.steps.neighbours import KIND as MAINTENANCE
+from escalator.upgrade_manager.engine.steps.neighbours import left
 from escalator.upgrade_manager.engine.steps.vacate import STOPPED, stay_of
 
 
@@ -46,6 +48,9 @@ async def _is_back(ctx: Context, row: Restoration) -> bool:
     if row.kind == STOPPED:
         instance = await ctx.cloud.instance(row.object_id)
         return instance is None or instance.running
+    if row.kind == MAINTENANCE:
+        # The host's turn is over: telling its neighbour once more does no harm.
+        return await left(ctx, row)
     if row.kind != CORDON:
         return False
     found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json
@@ -70,4 +75,5 @@ async def _done(ctx: Context, row: Restoration) -> None:
     await ctx.store.restorations.done(row.id, now)
     if row.kind == STOPPED:
         await ctx.store.admission.end_impact(stay_of(row), now)
-    await ctx.store.events.append((event,))
+    if row.kind != MAINTENANCE:  # that was told by us, and said so
+        await ctx.store.events.append((event,))

@@ -22,6 +22,7 @@ from escalator.storage.port import Store
 from escalator.system_support.port import SystemSupport
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Launcher
+from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.port import VimInterface
 
 KEPT_DOCUMENTS = 8
@@ -157,5 +158,7 @@ class Context:
     signals: Signals
     planning: Planning
     pace: Pace = Pace()
+    neighbours: tuple[Neighbour, ...] = ()
+    """Systems that are told that a host is in maintenance, in this order."""
     tasks: dict[str, NodeTask] = field(default_factory=dict)
     """Node tasks under way in this process: each has one writer, its workflow."""

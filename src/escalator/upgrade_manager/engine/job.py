@@ -77,9 +77,15 @@ class Job:
         """Write down a JSON value for later steps; with `once` the first value stays and is returned."""
         return await self.ctx.store.tasks.remember(self.ref.id, key, value, once=once)
 
-    async def will_change(self, kind: str, object_id: str, found: Mapping[str, object]) -> Restoration:
-        """Put a change on the break-glass sheet before it is made; what was found first stays."""
-        commands = self.ctx.cloud.by_hand(kind, self.node, object_id, found)
+    async def will_change(
+        self, kind: str, object_id: str, found: Mapping[str, object], commands: tuple[str, ...] | None = None
+    ) -> Restoration:
+        """Put a change on the break-glass sheet before it is made; what was found first stays.
+
+        `commands` put it back by hand; those of the cloud when they are left out.
+        """
+        if commands is None:
+            commands = self.ctx.cloud.by_hand(kind, self.node, object_id, found)
         row = Restoration(
             id=f"{self.ref.id}/{kind}/{object_id}",
             campaign=self.ref.campaign,

@@ -11,7 +11,7 @@ import httpx
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
-from escalator.model.notice import Vnfm
+from escalator.model.notice import Auth, Vnfm
 from escalator.vim_interface.credentials import Credentials
 
 MAX_RESPONSE_BYTES = 64 * 1024
@@ -38,7 +38,7 @@ class Http:
             raise PermanentError(Code.VIM_REGISTRATION, f"VNF manager {vnfm.name} has no address.")
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._status(method, uri, {**headers, **self._authorization(vnfm)}, body)
+                return await self._status(method, uri, {**headers, **authorization(vnfm.spec.auth, self._credentials)}, body)
         except TimeoutError as error:
             message = f"VNF manager {vnfm.name} did not answer within {self._timeout_s:g} s."
             raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
@@ -75,14 +75,15 @@ class Http:
             )
         return self._client
 
-    def _authorization(self, vnfm: Vnfm) -> dict[str, str]:
-        auth = vnfm.spec.auth
-        if auth.type == "none" or auth.credential is None:
-            return {}
-        secret = self._credentials.read(auth.credential)
-        if auth.type == "bearer":
-            return {"Authorization": f"Bearer {secret}"}
-        return {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
+
+def authorization(auth: Auth, credentials: Credentials) -> dict[str, str]:
+    """Return the header by which we authenticate, from the credential as it is now."""
+    if auth.type == "none" or auth.credential is None:
+        return {}
+    secret = credentials.read(auth.credential)
+    if auth.type == "bearer":
+        return {"Authorization": f"Bearer {secret}"}
+    return {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
 
 
 def failure(name: str, status: int) -> EscalatorError | None:

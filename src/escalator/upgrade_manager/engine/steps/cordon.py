@@ -8,6 +8,7 @@ from escalator.model.progress import Rung
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps.neighbours import enter_all, leave_all
 
 KIND = "cordon"
 OURS = "Escalator campaign "
@@ -32,11 +33,18 @@ async def _do(job: Job) -> Outcome:
         # What an earlier attempt found is what is restored; a node that it held is disabled by nobody but us.
         await job.will_change(KIND, job.node, found.to_json())
     await job.ctx.cloud.cordon(job.node, reason_of(job.ref.campaign))
+    await enter_all(job)
     return done("no new instance lands on the node")
 
 
 async def restore(job: Job) -> Outcome:
-    """Put the service back to what was found before the cordon."""
+    """Put the service back to what was found before the cordon, and tell the neighbours."""
+    outcome = await _restore(job)
+    await leave_all(job)
+    return outcome
+
+
+async def _restore(job: Job) -> Outcome:
     for row in await job.changes(KIND):
         found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json
         now = await job.ctx.cloud.service(job.node)

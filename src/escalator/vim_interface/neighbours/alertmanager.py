@@ -1,0 +1,97 @@
+"""Prometheus' Alertmanager: alerts of a host in its turn are silenced, and those of all others are not (API v2)."""
+
+from __future__ import annotations
+
+import shlex
+import ssl
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from escalator.model.clock import Clock
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError, TemporaryError
+from escalator.settings import Alertmanager as Settings
+from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialects.http import authorization
+from escalator.vim_interface.neighbours.port import Host
+
+TIMEOUT_S = 15.0
+MAX_SILENCES_BYTES = 64 * 1024 * 1024
+
+
+class Alertmanager:
+    """Makes one silence per host. It ends by itself after `length_s`, should nobody be there to end it."""
+
+    name = "alertmanager"
+
+    def __init__(self, settings: Settings, credentials: Credentials, clock: Clock) -> None:
+        self.required = settings.required
+        self._settings = settings
+        self._url = (settings.url or "").rstrip("/")
+        self._credentials = credentials
+        self._clock = clock
+
+    async def enter(self, host: Host) -> None:
+        """Silence the host's alerts, unless that is done already."""
+        if await self._ours(host):
+            return
+        now = self._clock.now()
+        matchers = [
+            {"name": name, "value": value.replace("{node}", host.node), "isRegex": False, "isEqual": True}
+            for name, value in self._settings.matchers.items()
+        ]
+        silence = {
+            "matchers": matchers,
+            "startsAt": _time(now),
+            "endsAt": _time(now + self._settings.length_s),
+            "createdBy": _author(host),
+            "comment": f"in maintenance by Escalator, campaign {host.campaign}",
+        }
+        await self._call("POST", "/api/v2/silences", silence)
+
+    async def leave(self, host: Host) -> None:
+        """End the silence."""
+        for silence in await self._ours(host):
+            await self._call("DELETE", f"/api/v2/silence/{silence}")
+
+    def by_hand(self, host: Host) -> tuple[str, ...]:
+        """Return a command that ends the silence."""
+        chosen = f'.[] | select(.createdBy == "{_author(host)}" and .status.state != "expired") | .id'
+        listed = f"curl -sf {shlex.quote(self._url + '/api/v2/silences')} | jq -r {shlex.quote(chosen)}"
+        return (f"{listed} | xargs -r -I ID curl -sf -X DELETE {shlex.quote(self._url + '/api/v2/silence/')}ID",)
+
+    async def _ours(self, host: Host) -> list[str]:
+        """Ids of the host's silences that are not over."""
+        found = await self._call("GET", "/api/v2/silences")
+        silences = found if isinstance(found, list) else []
+        ours = [s for s in silences if isinstance(s, dict) and s.get("createdBy") == _author(host)]
+        return [str(s["id"]) for s in ours if s.get("status", {}).get("state") != "expired"]
+
+    async def _call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        headers = authorization(self._settings.auth, self._credentials)
+        try:
+            # A call now and then: no connection is worth keeping. No proxy from the environment, no redirects.
+            async with httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=TIMEOUT_S) as client:
+                response = await client.request(method, self._url + path, headers=headers, json=body)
+        except httpx.HTTPError as error:
+            message = f"Alertmanager cannot be reached ({type(error).__name__})."
+            raise TemporaryError(Code.VIM_NEIGHBOUR, message) from error
+        if response.status_code >= 500:
+            raise TemporaryError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {response.status_code}.")
+        if response.status_code >= 300:
+            raise PermanentError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {response.status_code}: {response.text[:300]}")
+        try:
+            return response.json() if response.content else None
+        except ValueError as error:
+            raise PermanentError(Code.VIM_NEIGHBOUR, "What answers at the address of Alertmanager is something else.") from error
+
+
+def _author(host: Host) -> str:
+    """By this a silence of ours is known again."""
+    return f"escalator/{host.campaign}/{host.node}"
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
