@@ -29,6 +29,7 @@ WRITES = {
     "enter_node",
     "leave_node",
     "put",
+    "answer",
     "record_reply",
     "remember",
     "update",

@@ -262,6 +262,10 @@ class Notices(Protocol):
         """The notices that a node task waits for, oldest first."""
         ...
 
+    async def awaiting(self, task: str) -> bool:
+        """Whether an answer to any of them is still awaited: one question for what would be many rows."""
+        ...
+
     async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
         """Newest first."""
         ...
@@ -276,6 +280,13 @@ class Notices(Protocol):
 
     async def update(self, notice_id: str, expected: Sequence[NoticeState], **changes: object) -> Notice | None:
         """Change a notice that is in one of the expected states; None when it is not, or is unknown."""
+        ...
+
+    async def answer(self, notice_id: str, expected: Sequence[NoticeState], at: float, reply: Reply) -> Notice | None:
+        """Let the reply be the answer to a notice in one of the expected states, and append it to the inbox as `accepted`.
+
+        None, and nothing is changed, when it is in another state or unknown.
+        """
         ...
 
     async def record_reply(self, notice_id: str, at: float, reply: Reply, verdict: str) -> None:

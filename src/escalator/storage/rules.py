@@ -13,6 +13,8 @@ from escalator.model.progress import CampaignState
 
 OCCUPYING = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED, CampaignState.ABORTING)
 """States in which a campaign has its cloud to itself."""
+ACCEPTED = "accepted"
+"""Verdict on a reply that counts."""
 AWAITING = (NoticeState.PENDING, NoticeState.DELIVERED)
 """States in which a notice may still be answered."""
 

@@ -62,7 +62,8 @@ class Inbox:
             notice = await self._find(token)
         else:
             judgement = Judgement(Verdict.SUPERSEDED, "Another reply to this notice came at the same time.")
-        await self._keep(notice, reply, now, judgement.verdict)
+        if judgement.verdict is not Verdict.ACCEPTED:
+            await self._keep(notice, reply, now, judgement.verdict)
         return _answer(judgement)
 
     async def _find(self, token: str) -> Notice:
@@ -82,8 +83,7 @@ class Inbox:
         """Make the reply the one that counts; False when the notice changed meanwhile."""
         if notice.state is NoticeState.ANSWERED and await reopen(self._store, notice) is None:
             return False
-        changes: dict[str, object] = {"state": NoticeState.ANSWERED, "reply": reply, "answered_at": now}
-        row = await self._notices.update(notice.id, OPEN, **changes)
+        row = await self._notices.answer(notice.id, OPEN, now, reply)
         if row is None:
             return False
         _log.info("notice.answered", object_id=row.id, vnfm=row.vnfm, campaign=row.campaign, node=row.node, result=reply.result)
@@ -91,7 +91,7 @@ class Inbox:
         return True
 
     async def _keep(self, notice: Notice, reply: Reply, now: float, verdict: Verdict) -> None:
-        if verdict is Verdict.ACCEPTED or len(await self._notices.replies(notice.id)) < MAX_KEPT:
+        if len(await self._notices.replies(notice.id)) < MAX_KEPT:
             await self._notices.record_reply(notice.id, now, reply, verdict.value)
 
     async def _keep_refusal(self, notice: Notice, now: float, error: InputError) -> None:

@@ -162,6 +162,8 @@ class Outbox:
 
     async def _report(self, task: str) -> None:
         """Wake the task if it has notices and all are settled."""
+        if await self._notices.awaiting(task):
+            return
         notices = await self._notices.for_task(task)
         if notices and all(notice.state not in OPEN for notice in notices):
             await self._wake(task, TOPIC, {"key": wake_key(task, notices)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -46,6 +47,19 @@ async def test_the_notices_of_a_task_are_listed_oldest_first(store: Store) -> No
     await store.notices.add([*reversed(rows), notice("other", task="u"), notice("none")])
     assert await store.notices.for_task("t") == rows
     assert await store.notices.for_task("v") == []
+    assert [await store.notices.awaiting(task) for task in ("t", "v")] == [True, False]
+
+
+async def test_a_reply_becomes_the_answer_and_stands_in_the_inbox_at_once(store: Store) -> None:
+    await store.notices.add([notice("m1"), notice("m2")])
+    row = await store.notices.answer("m1", (NoticeState.PENDING,), 7.5, REPLY)
+    assert row == replace(notice("m1"), state=NoticeState.ANSWERED, reply=REPLY, answered_at=7.5)
+    assert await store.notices.get("m1") == row
+    assert [entry["verdict"] for entry in await store.notices.replies("m1")] == ["accepted"]
+    assert await store.notices.answer("m1", (NoticeState.PENDING,), 8.5, Reply(result="NACK")) is None
+    assert await store.notices.answer("gone", (NoticeState.PENDING,), 8.5, REPLY) is None
+    assert len(await store.notices.replies("m1")) == 1
+    assert await store.notices.get("m2") == notice("m2")
 
 
 async def test_notices_are_listed_newest_first(store: Store) -> None:

@@ -82,7 +82,7 @@ async def test_each_instance_is_asked_about_and_the_last_reply_is_the_answer(bed
 async def test_the_active_role_is_moved_before_the_answer(bed: Bed) -> None:
     process = await peer(bed, "doctor")
     await ask(bed, PAIR[0])
-    await bed.until_woken()
+    await replied(bed, process, 1)
     assert [line["what"] for line in process.lines()] == ["event", "switched", "replied"]
 
 

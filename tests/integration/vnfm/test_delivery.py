@@ -17,7 +17,9 @@ from cryptography.x509.oid import NameOID
 from beds.vnfm.bed import Bed, opened_bed
 from beds.vnfm.clocks import quiet
 from beds.vnfm.processes import vnfm_process
+from escalator.model.inventory import Instance
 from escalator.model.notice import Auth, NoticeState, Vnfm, VnfmSpec
+from escalator.vim_interface.port import Ask
 
 
 @pytest.fixture
@@ -205,3 +207,22 @@ async def test_a_delivery_under_way_while_its_notice_is_withdrawn_is_followed_by
     bed.processes["vnfm-1"].control(release=True)
     await bed.until(lambda: len(bed.heard("vnfm-1")) == 2)
     assert [kind for kind, _ in bed.heard("vnfm-1")] == ["HostMaintenanceUpcoming", "NoticeCancelled"]
+
+
+async def test_two_hundred_that_hang_keep_no_other_waiting(bed: Bed) -> None:
+    await add(bed, "hanging", "--behaviour", "hang", project="h-000")
+    uri = bed.processes["hanging"].callback_uri
+    for number in range(1, 200):
+        spec = VnfmSpec(callback_uri=uri, projects=(f"h-{number:03}",))
+        await bed.vim.registry.add(Vnfm(name=f"hanging-{number}", spec=spec))
+    await add(bed, "quick", "--behaviour", "moves", project="quick")
+    slow = tuple(Instance(id=f"vm-{number}", project=f"h-{number:03}", node="cn-1") for number in range(200))
+    now = bed.clock.now()
+    times = {"reply_by": now + 300, "action_at": now + 301}
+    await bed.vim.ask(Ask(task="c1/cn-1/1", campaign="c1", node="cn-1", instances=slow, planned={}, **times))
+    await bed.until(lambda: len(bed.heard("hanging")) > 0)
+    fast = (Instance(id="vm-q", project="quick", node="cn-2"),)
+    await bed.vim.ask(Ask(task="c1/cn-2/1", campaign="c1", node="cn-2", instances=fast, planned={}, **times))
+    await bed.until(lambda: [task for task, *_ in bed.woken] == ["c1/cn-2/1"])
+    # Every one of them was still at its first try.
+    assert {notice.attempts for notice in await bed.store.notices.for_task("c1/cn-1/1")} == {0}

@@ -54,6 +54,10 @@ class MemoryNotices:
         found = [self._rows[notice_id] for notice_id in self._tasks.get(task, ())]
         return sorted(found, key=_age)
 
+    async def awaiting(self, task: str) -> bool:
+        """Tell whether an answer to any of them is still awaited."""
+        return any(self._rows[notice_id].state in rules.AWAITING for notice_id in self._tasks.get(task, ()))
+
     async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
         """Return up to `limit` notices, newest first."""
         found = (row for row in self._rows.values() if campaign is None or row.campaign == campaign)
@@ -80,6 +84,14 @@ class MemoryNotices:
         changed = replace(row, **fields)
         self._keep(changed)
         return changed
+
+    async def answer(self, notice_id: str, expected: Sequence[NoticeState], at: float, reply: Reply) -> Notice | None:
+        """Let the reply be the answer, and append it to the inbox; None when the notice is not in an expected state."""
+        changes: dict[str, object] = {"state": NoticeState.ANSWERED, "reply": reply, "answered_at": at}
+        row = await self.update(notice_id, expected, **changes)
+        if row is not None:
+            await self.record_reply(notice_id, at, reply, rules.ACCEPTED)
+        return row
 
     async def record_reply(self, notice_id: str, at: float, reply: Reply, verdict: str) -> None:
         """Append to the inbox; raises NotFoundError when there is no such notice."""

@@ -22,6 +22,11 @@ _ALL = sa.select(table)
 _GET = _ALL.where(table.c.id == sa.bindparam("id"))
 _BY_TOKEN = _ALL.where(table.c.reply_token == sa.bindparam("token"))
 _FOR_TASK = _ALL.where(table.c.task == sa.bindparam("task")).order_by(table.c.created_at, table.c.id)
+_AWAITING = (
+    sa.select(table.c.id)
+    .where(table.c.task == sa.bindparam("task"), table.c.state.in_([state.value for state in rules.AWAITING]))
+    .limit(1)
+)
 _LIST = _ALL.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(sa.bindparam("limit"))
 _LIST_CAMPAIGN = _LIST.where(table.c.campaign == sa.bindparam("campaign"))
 _DUE = (
@@ -35,6 +40,9 @@ _EXPIRED = (
     .limit(sa.bindparam("limit"))
 )
 _CHANGE = table.update().where(table.c.id == sa.bindparam("key"), table.c.state.in_(sa.bindparam("expected", expanding=True)))
+_ANSWER = _CHANGE.values(
+    state=NoticeState.ANSWERED.value, reply_json=sa.bindparam("new_reply"), answered_at=sa.bindparam("new_at")
+).returning(*table.c)
 _RECORD = replies.insert()
 _REPLIES = (
     sa.select(replies.c.at, replies.c.reply_json, replies.c.verdict)
@@ -67,6 +75,11 @@ class SqlNotices:
         """Return the notices that the node task waits for, oldest first."""
         return await self._many(_FOR_TASK, {"task": task})
 
+    async def awaiting(self, task: str) -> bool:
+        """Tell whether an answer to any of them is still awaited."""
+        values = {"task": task}
+        return await self._database.read(lambda connection: connection.execute(_AWAITING, values).first() is not None)
+
     async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
         """Return up to `limit` notices, newest first."""
         return await self._many(_LIST if campaign is None else _LIST_CAMPAIGN, {"campaign": campaign, "limit": limit})
@@ -84,6 +97,21 @@ class SqlNotices:
         statement = _CHANGE.values(**columns_of(changes)).returning(*table.c)
         values = {"key": notice_id, "expected": [state.value for state in expected]}
         row = await self._database.write(lambda connection: connection.execute(statement, values).one_or_none())
+        return None if row is None else notice_of(row)
+
+    async def answer(self, notice_id: str, expected: Sequence[NoticeState], at: float, reply: Reply) -> Notice | None:
+        """Let the reply be the answer, and append it to the inbox; None when the notice is not in an expected state."""
+        states = [state.value for state in expected]
+        values = {"key": notice_id, "expected": states, "new_reply": reply.model_dump_json(), "new_at": at}
+        record = {"notice": notice_id, "at": at, "verdict": rules.ACCEPTED, "reply_json": values["new_reply"]}
+
+        def work(connection: sa.Connection) -> sa.Row[Any] | None:
+            row = connection.execute(_ANSWER, values).one_or_none()
+            if row is not None:
+                connection.execute(_RECORD, record)
+            return row
+
+        row = await self._database.write(work)
         return None if row is None else notice_of(row)
 
     async def record_reply(self, notice_id: str, at: float, reply: Reply, verdict: str) -> None:

@@ -1,0 +1,68 @@
+"""VNF managers for the benchmark: one process, any number of addresses, no line of Escalator.
+
+    python benchmarks/vim/managers.py --lanes 32
+
+It prints `{"port": …}`. A notice POSTed to /NAME is confirmed with 204 and answered by a PUT of its own, ACK and MOVED for every
+instance, over connections that are kept. `GET /report` tells how many answers were confirmed, and how late each notice
+arrived after the time stamp in it, in seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import socket
+import time
+from datetime import datetime
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+class Managers:
+    """All of them."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = asyncio.Semaphore(lanes)
+        self.http = httpx.AsyncClient(trust_env=False, timeout=60, limits=httpx.Limits(max_connections=lanes))
+        self.late: list[float] = []
+        self.statuses: dict[int, int] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def notified(self, request: Request) -> Response:
+        message = await request.json()
+        self.late.append(time.time() - datetime.fromisoformat(message["timeStamp"]).timestamp())
+        if "replyUri" in message:
+            task = asyncio.create_task(self.answer(message))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        return Response(status_code=204)
+
+    async def answer(self, message: dict) -> None:
+        words = {resource["resourceId"]: "MOVED" for resource in message["affectedResources"]}
+        async with self.lanes:
+            response = await self.http.put(message["replyUri"], json={"result": "ACK", "instances": words})
+        self.statuses[response.status_code] = self.statuses.get(response.status_code, 0) + 1
+
+    async def report(self, _: Request) -> Response:
+        return JSONResponse({"late": self.late, "statuses": self.statuses})
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lanes", type=int, default=32)
+    managers = Managers(parser.parse_args().lanes)
+    routes = [Route("/report", managers.report), Route("/{name}", managers.notified, methods=["POST"])]
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False))
+    print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
+    await server.serve([listener])
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
