@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
+from pydantic import BaseModel
 
 from escalator.api.bodies import read_body
 from escalator.api.problems import documented
+from escalator.vim_interface.fenix.constraints import GroupBody, InstanceBody
 from escalator.vim_interface.fenix.events import PATH
 from escalator.vim_interface.fenix.face import Face
+from escalator.vim_interface.fenix.replies import FenixReply
 
 MAX_BYTES = 1024 * 1024
 Token = Annotated[str | None, Header(alias="X-Auth-Token")]
@@ -35,14 +38,14 @@ def fenix_router(face: Face) -> APIRouter:
         await face.access.within(token, project)
         return {"instance_ids": list(await face.instances(session, project))}
 
-    @router.put("/maintenance/{session}/{project}")
+    @router.put("/maintenance/{session}/{project}", openapi_extra=_body(FenixReply))
     async def put_project_reply(session: str, project: str, request: Request, token: Token = None) -> dict[str, Any]:
         """Take a project's reply: `{"state": "ACK_..." or "NACK_...", "instance_actions": {...}}`."""
         await face.access.within(token, project)
         reply = await face.reply(session, project, await read_body(request, MAX_BYTES))
         return reply.model_dump(mode="json", exclude_defaults=True)
 
-    @router.put("/maintenance/{session}/{project}/{instance}/{address}")
+    @router.put("/maintenance/{session}/{project}/{instance}/{address}", openapi_extra=_body(FenixReply))
     async def put_instance_reply(
         session: str, project: str, instance: str, address: str, request: Request, token: Token = None
     ) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def fenix_router(face: Face) -> APIRouter:
         reply = await face.reply_about(session, instance, address, await read_body(request, MAX_BYTES))
         return reply.model_dump(mode="json", exclude_defaults=True)
 
-    @router.put("/instance/{instance}")
+    @router.put("/instance/{instance}", openapi_extra=_body(InstanceBody))
     async def put_instance(instance: str, request: Request, token: Token = None) -> dict[str, Any]:
         """Keep what is declared for an instance."""
         await face.access.project(token)
@@ -64,7 +67,7 @@ def fenix_router(face: Face) -> APIRouter:
         await face.withdraw("instance", instance, token)
         return {}
 
-    @router.put("/instance_group/{group}")
+    @router.put("/instance_group/{group}", openapi_extra=_body(GroupBody))
     async def put_group(group: str, request: Request, token: Token = None) -> dict[str, Any]:
         """Keep what is declared for a group."""
         await face.access.project(token)
@@ -78,3 +81,8 @@ def fenix_router(face: Face) -> APIRouter:
         return {}
 
     return router
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    """What a route says in its OpenAPI document about its body."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}

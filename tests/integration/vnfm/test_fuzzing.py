@@ -1,0 +1,85 @@
+"""Everything that VNF managers can call, called with whatever its OpenAPI document allows and forbids: no 5xx, no hang."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, openapi
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+from beds.vnfm.bed import TASK, opened_bed
+from escalator.storage.port import CampaignRow
+from escalator.vim_interface.fenix.events import session_id
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "openapi-vnfm.json"
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+SCHEMA = openapi.from_path(DOCUMENT)
+OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
+TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listener with one notice that waits for its answer."""
+
+    url: str
+    known: dict[str, str]
+    """Values of parameters that lead somewhere."""
+
+
+@pytest.fixture(scope="module")
+def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
+    folder = tmp_path_factory.mktemp("bed")
+    ready, closing, found = threading.Event(), asyncio.Event(), []
+
+    async def run() -> None:
+        async with opened_bed("fenix", folder) as bed:
+            await bed.vnfm("vnfm-1", "silent", "p1")
+            await bed.store.campaigns.add(CampaignRow(name="c1", document={}))
+            bed.tokens["token-of-p1"] = "p1"
+            await bed.ask()
+            await bed.until_state("vnfm-1", "delivered")
+            (notice,) = await bed.store.notices.for_task(TASK)
+            known = {"token": notice.reply_token or "", "address": notice.reply_token or "", "session": session_id("c1")}
+            known |= {"project": "p1", "instance": "vm-1", "group": "g1", "X-Auth-Token": "token-of-p1"}
+            found.append((Listener(bed.base_url, known), asyncio.get_running_loop()))
+            ready.set()
+            await closing.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    assert ready.wait(30)
+    made, loop = found[0]
+    yield made
+    loop.call_soon_threadsafe(closing.set)
+    thread.join(30)
+
+
+# What has no body has nothing that could be forbidden: every text is an id that is not known.
+CALLS = [(operation, GenerationMode.POSITIVE) for operation in OPERATIONS]
+CALLS += [(operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation.method == "put"]
+
+
+@pytest.mark.parametrize(("operation", "mode"), CALLS, ids=lambda part: getattr(part, "label", None) or part.value)
+def test_whatever_is_sent_is_answered_as_documented(listener: Listener, operation: Any, mode: GenerationMode) -> None:
+    @settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode), led=st.booleans())
+    def call(case: Case, led: bool) -> None:
+        if led:
+            # Half of the calls get past the door: a token that is known, a session that is there.
+            for name in case.path_parameters or {}:
+                case.path_parameters[name] = listener.known.get(name, case.path_parameters[name])
+            case.headers["X-Auth-Token"] = listener.known["X-Auth-Token"]
+        case.call_and_validate(base_url=listener.url, checks=CHECKS, timeout=TIMEOUT_S)
+
+    call()
