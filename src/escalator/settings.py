@@ -194,6 +194,13 @@ class Neighbours(Model):
     alertmanager: Alertmanager = Alertmanager()
 
 
+class Availability(Model):
+    """What the service of a group has to reach; what is left of it is the budget for impacts beyond the group's limit."""
+
+    percent: Annotated[float, Field(ge=0, le=100)] = 99.999
+    period_days: Annotated[float, Field(gt=0, le=3660)] = 365.0
+
+
 class Log(Model):
     """What is logged."""
 
@@ -217,6 +224,7 @@ class Settings(Model):
     system: System = System()
     vim: Vim = Vim()
     neighbours: Neighbours = Neighbours()
+    availability: Availability = Availability()
     log: Log = Log()
 
     @property

@@ -31,7 +31,7 @@ from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
-from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
+from escalator.upgrade_manager.engine.context import Availability, Book, Context, Pace, Signals
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
@@ -150,6 +150,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
             pace=_pace(settings),
+            availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
             neighbours=_neighbours(settings, clock),
         )
         ctx.sheet.write(tuple(await store.restorations.open()))

@@ -161,6 +161,12 @@ class InterruptionView(View):
     beyond_s: float
     """Time in which more than that were."""
     under_way: bool
+    tolerates_s: float | None
+    """Longest interruption that an instance's VNF does not notice, as it declares."""
+    spent_s: float | None
+    """Of a group's budget, over all campaigns of the period."""
+    budget_s: float | None
+    """How long a group may be impacted beyond its limit in the period."""
 
 
 class ImpactView(View):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from escalator.cli.base import Lister, Shown, optional, rows
@@ -39,6 +40,10 @@ class ListWorkloads(Lister):
             columns["at_once"] = "at_once"
         if parsed_args.by == "group":
             columns |= {"limit": optional("limit"), "beyond_s": _time("beyond_s")}
+            columns["spent_s"] = lambda row: Shown(row["spent_s"], f"{span(row['spent_s'])} of {span(row['budget_s'])}")
+            columns["budget_s"] = lambda row: Shown(row["budget_s"], "")
+        if parsed_args.by == "instance":
+            columns["tolerates_s"] = lambda row: Shown(row["tolerates_s"], _tolerated(row))
         columns["under_way"] = lambda row: Shown(row["under_way"], "now" if row["under_way"] else "")
         return rows(found, columns)
 
@@ -69,6 +74,13 @@ class ShowWorkload(Lister):
             "groups": lambda row: Shown(row["groups"], ", ".join(row["groups"])),
         }
         return rows(found, columns)
+
+
+def _tolerated(row: Mapping[str, Any]) -> str:
+    """What the VNF bears, and whether an impact was longer: its business may have been interrupted for less."""
+    if row["tolerates_s"] is None:
+        return ""
+    return span(row["tolerates_s"]) + (" (an impact lasted longer)" if row["longest_s"] > row["tolerates_s"] else "")
 
 
 def _time(key: str) -> Any:  # noqa: ANN401 - a column

@@ -58,6 +58,8 @@ def test_each_instance_tells_how_often_and_how_long_it_was_impacted(esc, server)
 
 def test_groups_tell_their_limit_and_that_it_held(esc):
     groups = data(esc("workload", "list", NAME, "--by", "group", "-f", "json"))
+    assert {(row["spent_s"], round(row["budget_s"])) for row in groups} == {(0.0, 315)}
+    assert "of 5 min" in esc("workload", "list", NAME, "--by", "group").out
     assert groups
     assert all(row["at_once"] <= row["limit"] and row["beyond_s"] == 0 for row in groups)
     assert all(row["hit"] <= row["members"] for row in groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -26,6 +26,7 @@ from escalator.api.views import (
 )
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
+from escalator.upgrade_manager.engine.budget import spent
 from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ACTIVE
@@ -129,7 +130,11 @@ async def verify_campaign(services: Here, name: str) -> VerificationView:
 @router.get("/campaigns/{name}/workloads", responses=documented(404, 422))
 async def list_interruptions(services: Here, name: str, by: By = "vnf") -> Sequence[InterruptionView]:
     """How long each VNF, group or instance was impacted, and how many of them at once."""
-    return [InterruptionView(**asdict(found)) for found in await interruptions(services.ctx, name, by)]
+    found = await interruptions(services.ctx, name, by)
+    if by == "group":
+        budgets = await spent(services.ctx, {one.name for one in found})
+        found = [replace(one, spent_s=budgets[one.name].spent_s, budget_s=budgets[one.name].budget_s) for one in found]
+    return [InterruptionView(**asdict(one)) for one in found]
 
 
 @router.get("/campaigns/{name}/workloads/{instance}", responses=documented(404))

@@ -57,6 +57,19 @@ class Pace:
         return max(self.poll_s, min(age_s / 10.0, self.slowest_poll_s))
 
 
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """What a group's service has to reach, and over which time."""
+
+    share: float = 0.99999
+    period_s: float = 365 * 86400.0
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds of the period in which the service may be impaired."""
+        return (1.0 - self.share) * self.period_s
+
+
 class Book:
     """Parsed documents of campaigns under way. A running campaign's document and plans do not change."""
 
@@ -158,6 +171,7 @@ class Context:
     signals: Signals
     planning: Planning
     pace: Pace = Pace()
+    availability: Availability = Availability()
     neighbours: tuple[Neighbour, ...] = ()
     """Systems that are told that a host is in maintenance, in this order."""
     tasks: dict[str, NodeTask] = field(default_factory=dict)

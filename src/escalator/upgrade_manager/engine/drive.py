@@ -19,6 +19,7 @@ from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
+from escalator.upgrade_manager.engine.budget import warn
 from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
@@ -321,6 +322,7 @@ async def _abort(ctx: Context, name: str, board: Board) -> None:
 async def _prove(ctx: Context, name: str) -> None:
     """Check the history against the rules before the campaign is over, and write down what is found."""
     try:
+        await warn(ctx, name)
         proof = await prove(ctx, name)
     except EscalatorError as error:
         await _event(ctx, name, "campaign.verify", f"the run could not be checked: {error.message}", code=error.code, node=None)

@@ -44,6 +44,12 @@ class Interruption:
     """Time in which more were: what the service of a group did not have to bear."""
     under_way: bool = False
     """Whether an impact goes on."""
+    tolerates_s: float | None = None
+    """Longest interruption that an instance's VNF does not notice, as it declares."""
+    spent_s: float | None = None
+    """Of a group's budget, over all campaigns of the period."""
+    budget_s: float | None = None
+    """How long a group may be impacted beyond its limit in the period."""
 
 
 async def interruptions(ctx: Context, name: str, by: By) -> Sequence[Interruption]:
@@ -96,6 +102,7 @@ def _one(inventory: Inventory, by: By, key: str, rows: Sequence[ImpactRow], memb
     spans = [(row.started_at, now if row.ended_at is None else row.ended_at) for row in rows]
     group = inventory.group_by_id.get(key) if by == "group" else None
     limit = group.limit(members) if group is not None else None
+    instance = inventory.instance_by_id.get(key) if by == "instance" else None
     return Interruption(
         name=key,
         members=members,
@@ -107,6 +114,7 @@ def _one(inventory: Inventory, by: By, key: str, rows: Sequence[ImpactRow], memb
         limit=limit,
         beyond_s=time_above(spans, limit) if limit is not None else 0.0,
         under_way=any(row.ended_at is None for row in rows),
+        tolerates_s=instance.max_interruption_s if instance is not None else None,
     )
 
 

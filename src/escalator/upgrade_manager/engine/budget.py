@@ -1,0 +1,80 @@
+"""The interruption budget of a group's service: how long a year more of it may be impacted than it bears.
+
+What a service bears, its group's limit says; only time beyond that counts. A VM's own times are a report, not a budget.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from escalator.model.codes import Code
+from escalator.model.progress import Event
+from escalator.storage.port import ImpactRow
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.ledger import time_above
+from escalator.upgrade_manager.engine.proof import started_on
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How much of a group's budget is spent in the period that ends now, seconds."""
+
+    spent_s: float
+    budget_s: float
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether more is spent than there is."""
+        return self.spent_s > self.budget_s
+
+
+async def spent(ctx: Context, groups: Collection[str] | None = None) -> Mapping[str, Spent]:
+    """What each group has spent over all campaigns of the period; of these groups alone, when they are named."""
+    now = ctx.clock.now()
+    since = now - ctx.availability.period_s
+    total: defaultdict[str, float] = defaultdict(float)
+    for row in await ctx.store.campaigns.list():
+        over = row.ended_at is not None and row.ended_at < since
+        if row.started_at is None or row.plan is None or over:
+            continue
+        inventory = await started_on(ctx, row)
+        for name, rows in _by_group(await ctx.store.admission.impacts(row.name)).items():
+            group = inventory.group_by_id.get(name)
+            if group is None or (groups is not None and name not in groups):
+                continue
+            spans = [(max(r.started_at, since), now if r.ended_at is None else r.ended_at) for r in rows]
+            limit = group.limit(len(inventory.members.get(name, ())))
+            total[name] += time_above([span for span in spans if span[1] > span[0]], limit)
+    wanted = total.keys() if groups is None else groups
+    return {name: Spent(total[name], ctx.availability.budget_s) for name in wanted}
+
+
+def _by_group(rows: Collection[ImpactRow]) -> Mapping[str, list[ImpactRow]]:
+    found: defaultdict[str, list[ImpactRow]] = defaultdict(list)
+    for row in rows:
+        for group in row.groups:
+            found[group].append(row)
+    return found
+
+
+async def warn(ctx: Context, campaign: str) -> None:
+    """Write into the history which groups' budgets this campaign leaves overspent."""
+    touched = _by_group(await ctx.store.admission.impacts(campaign))
+    now = ctx.clock.now()
+    events = [
+        Event(
+            at=now,
+            action="workload.budget",
+            campaign=campaign,
+            object_id=name,
+            outcome="exceeded",
+            code=Code.UPG_BUDGET.value,
+            message=f"group {name} was impacted beyond its limit for {one.spent_s:.0f} s, of {one.budget_s:.0f} s that it may be",
+        )
+        for name, one in sorted((await spent(ctx, touched.keys())).items())
+        if one.exceeded
+    ]
+    if events:
+        await ctx.store.events.append(events)
