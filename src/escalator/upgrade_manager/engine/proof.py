@@ -8,9 +8,10 @@ from itertools import islice, takewhile
 
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
-from escalator.model.inventory import Inventory
+from escalator.model.inventory import Group, Inventory
 from escalator.model.progress import Event
 from escalator.storage.port import CampaignRow
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.planner.nights import MOST, openings
 from escalator.upgrade_manager.planner.verify.replay import Violation
@@ -67,8 +68,26 @@ async def prove(ctx: Context, name: str) -> Proof:
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
     record = history.record(impacts, windows, end)
-    violations = verify_run(campaign, await started_on(ctx, row), record)
+    violations = verify_run(campaign, await _as_wide(ctx, await started_on(ctx, row)), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
+
+
+async def _as_wide(ctx: Context, inventory: Inventory) -> Inventory:
+    """The cloud of the start, its groups under the wider of the limits of then and now.
+
+    A limit that a VNF's owner widened while the campaign ran counted from then on; one that was narrowed did not before.
+    """
+    names = [group.id for group in inventory.groups]
+    now = {group.id: group for group, _ in await observed.groups(ctx, inventory, names)}
+    groups = tuple(_wider(group, now[group.id], len(inventory.members.get(group.id, ()))) for group in inventory.groups)
+    return Inventory.model_construct(nodes=inventory.nodes, instances=inventory.instances, groups=groups)
+
+
+def _wider(then: Group, now: Group, members: int) -> Group:
+    if then == now:
+        return then
+    most = max(then.limit(members), now.limit(members))
+    return then.model_copy(update={"max_impacted": most, "recovery_s": min(then.recovery_s, now.recovery_s)})
 
 
 async def _events(ctx: Context, name: str) -> AsyncIterator[Event]:
