@@ -93,8 +93,8 @@ WHAT: Mapping[str, str] = {
         "stage": "fetches the release's files onto the node and checks them; its software does not change. "
         "The node is still in service",
         "cordon": "writes what it found to the break-glass sheet, then disables the node's compute service so that nothing new "
-        "lands there, and tells the neighbours that the host is in maintenance. A node that somebody else disabled, or that is down, "
-        "is skipped. The undo puts the service back as found, and tells the neighbours",
+        "lands there, and tells the neighbours that the host is in maintenance. A node that somebody else disabled, or that is "
+        "down, is skipped. The undo puts the service back as found, and tells the neighbours",
         "notify": "asks each VNF manager with instances on the node, in one round with one deadline. An instance with a task of "
         "its own under way is waited for. The undo withdraws what is open and says that the node is available",
         "consult": "turns answers, silence and failed deliveries into what happens to each instance, by the campaign's policy; a "
