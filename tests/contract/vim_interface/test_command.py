@@ -221,6 +221,25 @@ async def test_after_a_restart_it_is_prepared_again_and_answers(bed: Bed) -> Non
     assert (await bed.answer("core")).result == "ACK"
 
 
+async def test_a_script_without_an_interpreter_refuses_and_nothing_else_breaks(bed: Bed) -> None:
+    await ems(bed, "exit 0", restore="exit 0", health="exit 0")
+    for verb in ("prepare", "restore", "health"):
+        (bed.folder / verb).write_bytes(b"\x7fELF no program")
+    await bed.ask()
+    await bed.until_woken()
+    answer = await bed.answer("core")
+    assert (answer.result, "cannot be started" in answer.reason) == ("NACK", True)
+    await bed.vim.tell(NoticeType.HOST_AVAILABLE, "c1", node="cn-1", vnfms=["core"], key="k")
+    for _ in range(200):
+        states = {notice.type: notice.state.value for notice in await bed.store.notices.list("c1", 10)}
+        if states[NoticeType.HOST_AVAILABLE] == "undeliverable":
+            break
+        await asyncio.sleep(0.01)
+    assert states[NoticeType.HOST_AVAILABLE] == "undeliverable"
+    (vnfm,) = await bed.store.vnfms.list()
+    assert "cannot be started" in (await bed.vim.test(vnfm)).message
+
+
 async def test_a_command_that_is_not_there_is_no_silence(bed: Bed) -> None:
     await ems(bed, "exit 0")
     started(bed, {})

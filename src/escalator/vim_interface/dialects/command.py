@@ -22,7 +22,7 @@ import structlog
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.document import Source, load, parse
-from escalator.model.errors import InputError, PermanentError, TemporaryError
+from escalator.model.errors import EscalatorError, InputError, PermanentError, TemporaryError
 from escalator.model.notice import Notice, NoticeType, Reply, Vnfm
 from escalator.settings import VnfCommand
 from escalator.vim_interface.dialect import Fetched
@@ -32,6 +32,10 @@ from escalator.vim_interface.negotiation import FIRST_REPLY_BY, reply_until
 from escalator.vim_interface.times import to_rfc3339
 
 REFUSED = 70
+REASON = 2000
+"""Characters of a reason."""
+HEALTH_S = 30.0
+"""Who asks whether a VNF manager is there waits for the answer."""
 HEARTBEAT_S = 60.0
 """How far ahead an answer is deferred while the command runs."""
 MARGIN_S = 5.0
@@ -126,6 +130,13 @@ class Commands:
             await asyncio.wait(tasks)
 
     async def _prepare(self, vnfm: Vnfm, notice: Notice, token: str) -> None:
+        """Prepare and answer. What cannot even be started refuses, too: it is no silence."""
+        try:
+            await self._until_ended(vnfm, notice, token)
+        except EscalatorError as error:
+            self._say(notice, token, Reply(result="NACK", reason=error.message[:REASON]))
+
+    async def _until_ended(self, vnfm: Vnfm, notice: Notice, token: str) -> None:
         command = self._command(vnfm, "prepare")
         latest = float(notice.details.get(FIRST_REPLY_BY, notice.reply_by or 0.0)) + self._max_defer_s
         deadline = max(notice.reply_by or latest, reply_until(notice.reply) or 0.0)
@@ -176,6 +187,7 @@ class Commands:
 
     async def _run(self, vnfm: Vnfm, verb: str, message: Mapping[str, object], names: Mapping[str, str]) -> Ended:
         timeout_s = self._command(vnfm, verb).timeout_s
+        timeout_s = min(timeout_s, HEALTH_S) if verb == "health" else timeout_s
         argv, text = self._call(vnfm, verb, message, names)
         async with running(argv, text, self._environment) as process:
             if await self._ends(process, self._clock.now() + timeout_s):
@@ -230,7 +242,7 @@ def answer_of(notice: Notice, vnfm: Vnfm, ended: Ended) -> Reply:
 
 
 def _unreadable(message: str, problems: Sequence[str]) -> Reply:
-    return Reply(result="NACK", reason=f"{message} {'; '.join(problems)}"[:2000])
+    return Reply(result="NACK", reason=f"{message} {'; '.join(problems)}"[:REASON])
 
 
 def _names(notice: Notice) -> Mapping[str, str]:

@@ -10,6 +10,9 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
+
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ")
 """Variables that a command inherits. The manager's own settings and secrets are not among them."""
 TEMPORARY = 75
@@ -50,15 +53,22 @@ def found_program(name: str, environment: Mapping[str, str]) -> str | None:
 
 @contextlib.asynccontextmanager
 async def running(argv: Sequence[str], text: bytes, environment: Mapping[str, str]) -> AsyncIterator[asyncio.Task[Ended]]:
-    """Start the command with `text` on its standard input; the task ends with it. Whatever still runs is killed at the end."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=dict(environment),
-        start_new_session=True,
-    )
+    """Start the command with `text` on its standard input; the task ends with it. Whatever still runs is killed at the end.
+
+    Raises PermanentError when it cannot be started, such as a script without an interpreter.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    except OSError as error:
+        message = f"The command {argv[0]} cannot be started: {error.strerror}."
+        raise PermanentError(Code.VIM_REGISTRATION, message) from error
     task = asyncio.create_task(_end(process, text))
     try:
         yield task
