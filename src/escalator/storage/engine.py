@@ -8,6 +8,8 @@ commit nobody knows what stands.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
@@ -49,6 +51,10 @@ class Lock(Enum):
 _LOCKS_OF_ESCALATOR = 0x45534341
 """First half of our advisory lock numbers, so that they meet nobody else's in a shared database."""
 _TAKE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCKS_OF_ESCALATOR}, :lock)")
+
+
+WAL_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Pauses between tries to switch a file to write-ahead logging, in a database's own thread."""
 
 
 class Database:
@@ -157,7 +163,16 @@ def sqlite_database(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Da
 
 def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    for pause in (*WAL_PAUSES_S, None):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:
+            # Of several that open a new file at once, SQLite lets some fail at this without any waiting.
+            if pause is None:
+                raise
+            time.sleep(pause)
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
