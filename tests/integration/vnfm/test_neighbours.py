@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from escalator.model.notice import Auth
 from escalator.model.progress import CampaignState, Restoration, TaskState
 from escalator.settings import Alertmanager as AlertmanagerSettings
 from escalator.settings import Hook as HookSettings
+from escalator.upgrade_manager.engine.by_hand import take_off_ended
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
 from escalator.vim_interface.neighbours.hook import Hook
 from escalator.vim_interface.neighbours.port import Host
+from escalator.world.rules import Fault
 from integration.api.running import CAMPAIGN, TestServices, running, write_release
 
 HOST = Host("cn-1", "night")
@@ -193,3 +196,61 @@ async def test_a_neighbour_that_need_not_know_keeps_nobody_and_one_that_stays_un
         await services.campaigns.plan("again")
         await services.campaigns.start("again")
         assert [row for row in await sheet(services) if row.campaign == NAME] == []
+
+
+async def failing(services: TestServices) -> None:
+    """A campaign whose first node ends as policy holds it: cordoned, its upgrade failed."""
+    services.simulation.world.faults.add(Fault(kind="upgrade"))
+    held = CAMPAIGN.replace(NAME, "held") + "  failure: {on_node_failure: rollback-hold}\n"
+    await services.campaigns.create(held)
+    await services.campaigns.plan("held")
+    await services.campaigns.start("held")
+    for _ in range(1200):
+        if (await services.campaigns.show("held")).row.state is CampaignState.SUSPENDED:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it is not suspended")
+
+
+async def test_nobody_hears_that_a_host_is_back_that_is_held_out_of_service(tmp_path: Path) -> None:
+    log = tmp_path / "told"
+    enter = script(tmp_path, "exit 0", "enter")
+    leave = script(tmp_path, f'echo "leave $1 $2" >> {log}', "leave")
+    words = ("{node}", "{campaign}")
+    hook = Hook("healing", HookSettings(enter=(enter, *words), leave=(leave, *words)), os.environ)
+    async with running(tmp_path / "state", 3, (hook,)) as services:
+        await services.importer.import_folder(write_release(tmp_path / "release"))
+        await failing(services)
+        held = {row.node for row in await sheet(services) if row.kind == "cordon"}
+        assert held
+        assert {row.node for row in await sheet(services) if row.kind == "maintenance"} == held
+        told = log.read_text() if log.exists() else ""
+        await take_off_ended(services.ctx)
+        assert (log.read_text() if log.exists() else "") == told
+        assert {row.node for row in await sheet(services) if row.kind == "maintenance"} == held
+        # A person puts the hosts back; from then on the neighbour may know.
+        for node in held:
+            services.simulation.world.hosts.restore(node, enabled=True, reason=None)
+        await take_off_ended(services.ctx)
+        assert await sheet(services) == []
+    assert {line.split()[1] for line in log.read_text().splitlines()} >= held
+
+
+async def test_not_now_is_tried_again_before_the_host_is_left_in_maintenance(tmp_path: Path) -> None:
+    enter = script(tmp_path, "exit 0", "enter")
+    leave = script(tmp_path, '[ -e "$0.$1" ] && exit 0\ntouch "$0.$1"; exit 75', "leave")
+    async with night(tmp_path, enter, leave) as services:
+        assert (await services.campaigns.show(NAME)).row.state is CampaignState.COMPLETED
+        assert await sheet(services) == []
+
+
+async def test_what_only_a_neighbour_knew_that_is_no_more_keeps_no_campaign(tmp_path: Path) -> None:
+    enter = script(tmp_path, "exit 0", "enter")
+    leave = script(tmp_path, "exit 1", "leave")
+    async with night(tmp_path, enter, leave) as services:
+        assert {row.kind for row in await sheet(services)} == {"maintenance"}
+        await take_off_ended(replace(services.ctx, neighbours=()))
+        assert await sheet(services) == []
+        events = [e for e in await services.ctx.store.events.read(0, limit=10_000) if e.action == "neighbour.leave"]
+    assert events[-1].outcome == "failed"
+    assert "not in the settings any more" in events[-1].message

@@ -22,13 +22,17 @@ async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequ
     the cloud does not answer.
     """
     rows = await ctx.store.restorations.open(campaign, node)
-    left = [row for row in rows if not await _is_back(ctx, row)]
-    for row in rows:
-        if row not in left:
+    waiting: list[Restoration] = []
+    # What the cloud shows comes first: a neighbour hears that a host is back when nothing else of it is to be put back.
+    for row in sorted(rows, key=lambda row: row.kind == MAINTENANCE):
+        back = await _told(ctx, row) if row.kind == MAINTENANCE else await _is_back(ctx, row)
+        if back:
             await _done(ctx, row)
-    if len(left) < len(rows):
+        else:
+            waiting.append(row)
+    if len(waiting) < len(rows):
         ctx.sheet.write(tuple(await ctx.store.restorations.open()))
-    return left
+    return waiting
 
 
 async def take_off_ended(ctx: Context) -> None:
@@ -44,13 +48,19 @@ async def take_off_ended(ctx: Context) -> None:
             await ctx.store.admission.leave_node(campaign, node)
 
 
+async def _told(ctx: Context, row: Restoration) -> bool:
+    """Tell a neighbour that the host is back, unless it is not: something of it is not put back, or another campaign has it."""
+    others = await ctx.store.restorations.open(node=row.node)
+    taken = [slot for slot in await ctx.store.admission.node_slots() if slot.node == row.node and slot.campaign != row.campaign]
+    if taken or any(other.kind != MAINTENANCE for other in others):
+        return False
+    return await left(ctx, row)
+
+
 async def _is_back(ctx: Context, row: Restoration) -> bool:
     if row.kind == STOPPED:
         instance = await ctx.cloud.instance(row.object_id)
         return instance is None or instance.running
-    if row.kind == MAINTENANCE:
-        # The host's turn is over: telling its neighbour once more does no harm.
-        return await left(ctx, row)
     if row.kind != CORDON:
         return False
     found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json

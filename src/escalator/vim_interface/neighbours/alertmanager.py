@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import ssl
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,18 +76,32 @@ class Alertmanager:
         try:
             # A call now and then: no connection is worth keeping. No proxy from the environment, no redirects.
             async with httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=TIMEOUT_S) as client:
-                response = await client.request(method, self._url + path, headers=headers, json=body)
+                status, content = await _answer(client, method, self._url + path, headers, body)
         except httpx.HTTPError as error:
             message = f"Alertmanager cannot be reached ({type(error).__name__})."
             raise TemporaryError(Code.VIM_NEIGHBOUR, message) from error
-        if response.status_code >= 500:
-            raise TemporaryError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {response.status_code}.")
-        if response.status_code >= 300:
-            raise PermanentError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {response.status_code}: {response.text[:300]}")
+        if status >= 500:
+            raise TemporaryError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {status}.")
+        if status >= 300:
+            said = content[:300].decode(errors="replace")
+            raise PermanentError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {status}: {said}")
         try:
-            return response.json() if response.content else None
+            return json.loads(content) if content else None
         except ValueError as error:
             raise PermanentError(Code.VIM_NEIGHBOUR, "What answers at the address of Alertmanager is something else.") from error
+
+
+async def _answer(
+    client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], body: object
+) -> tuple[int, bytes]:
+    """Status and content; raises PermanentError when that is larger than any list of silences."""
+    content = bytearray()
+    async with client.stream(method, url, headers=headers, json=body) as response:
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > MAX_SILENCES_BYTES:
+                raise PermanentError(Code.VIM_NEIGHBOUR, f"Alertmanager's answer is larger than {MAX_SILENCES_BYTES} bytes.")
+        return response.status_code, bytes(content)
 
 
 def _author(host: Host) -> str:

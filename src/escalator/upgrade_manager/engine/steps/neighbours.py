@@ -6,13 +6,18 @@ the host from being touched; one that cannot be told that the host is back does 
 
 from __future__ import annotations
 
-from escalator.model.errors import EscalatorError
+from itertools import count
+
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
 from escalator.vim_interface.neighbours.port import Host, Neighbour
 
 KIND = "maintenance"
+TRIES = 4
+"""Of telling that a host is back, while it is only not possible now."""
 
 
 async def enter_all(job: Job) -> None:
@@ -40,22 +45,35 @@ async def leave_all(job: Job) -> None:
 
 
 async def left(ctx: Context, row: Restoration) -> bool:
-    """Tell the neighbour of a row on the sheet that the host is back; whether it knows."""
-    neighbour = _named(ctx, row.object_id)
+    """Tell the neighbour of a row on the sheet that the host is back; whether nothing more can be done about it.
+
+    That is so, too, when it stands in the settings no more: nobody is left to be told.
+    """
     host = Host(row.node, row.campaign)
+    neighbour = next((one for one in ctx.neighbours if one.name == row.object_id), None)
     if neighbour is None:
-        return False
-    try:
-        await neighbour.leave(host)
-    except EscalatorError as error:
-        await _tell(ctx, host, neighbour.name, "leave", error)
-        return False
-    await _tell(ctx, host, neighbour.name, "leave", None)
-    return True
+        gone = PermanentError(Code.VIM_NEIGHBOUR, f"Neighbour {row.object_id} is not in the settings any more.")
+        await _tell(ctx, host, row.object_id, "leave", gone)
+        return True
+    error = await _leave(ctx, neighbour, host)
+    await _tell(ctx, host, neighbour.name, "leave", error)
+    return error is None
 
 
-def _named(ctx: Context, name: str) -> Neighbour | None:
-    return next((neighbour for neighbour in ctx.neighbours if neighbour.name == name), None)
+async def _leave(ctx: Context, neighbour: Neighbour, host: Host) -> EscalatorError | None:
+    """Why it could not be told, after all tries."""
+    for number in count(1):
+        try:
+            await neighbour.leave(host)
+        except TemporaryError as error:
+            if number == TRIES:
+                return error
+            await ctx.clock.sleep(ctx.pace.poll_s * number)
+        except EscalatorError as error:
+            return error
+        else:
+            return None
+    raise AssertionError  # it counts for ever
 
 
 async def _tell(ctx: Context, host: Host, name: str, verb: str, error: EscalatorError | None) -> None:
