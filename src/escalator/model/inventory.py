@@ -73,8 +73,14 @@ class Instance(Model):
     """Whether it has to have a replacement before it is impacted."""
     management: bool = False
     """Whether a VNF manager, an NFVO, an EMS or Escalator itself runs in it."""
+    allowed: tuple[MigrationKind, ...] | None = None
+    """What its VNF declares to be allowed: `none` for staying where it is; null when it declares nothing."""
     max_interruption_s: Annotated[float, Field(ge=0)] | None = None
     """Longest interruption that its VNF does not notice, seconds; null = not known."""
+
+    def may(self, kind: MigrationKind) -> bool:
+        """Whether its VNF allows it to migrate that way, or with `none` to stay on a node that is upgraded."""
+        return self.allowed is None or kind in self.allowed
 
     @property
     def cells(self) -> tuple[int, ...]:

@@ -39,12 +39,24 @@ def constraints_of(text: str | bytes, vnf: str, mapped: Mapping[str, Sequence[st
     rest = [(name, info) for name, info in units if name not in mapped]
     problems += _unclear(rest)
     objects = [(name, *_object(name, text, problems)) for name, texts in mapped.items() if name in named for text in texts]
+    problems += _twice(objects, vnf, rest)
     if not named:
         problems.append(Problem("", "the descriptor declares no nfvi_maintenance_info and no nfvi_maintenance_group_info"))
     if problems:
         raise InputError(Code.CFG_DOCUMENT, "The descriptor cannot be imported.", problems=sorted(problems, key=lambda p: p.path))
     found = [_constraint(kind, object_id, named[name]) for name, kind, object_id in objects]
     return (*found, _constraint("vnf", vnf, strictest([info for _, info in rest]))) if rest else tuple(found)
+
+
+def _twice(objects: Sequence[tuple[str, ConstraintKind, str]], vnf: str, rest: Sequence[Named]) -> list[Problem]:
+    """One object has one word: the second would take the place of the first."""
+    speaks: dict[tuple[str, str], str] = {("vnf", vnf): "those that are not mapped"} if rest else {}
+    found = []
+    for name, kind, object_id in objects:
+        other = speaks.setdefault((kind, object_id), name)
+        if other != name:
+            found.append(Problem(f"map.{name}", f"for {kind}:{object_id} speak {other} already"))
+    return found
 
 
 def _constraint(kind: ConstraintKind, object_id: str, info: MaintenanceInfo) -> Constraint:

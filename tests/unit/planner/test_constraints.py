@@ -9,6 +9,7 @@ import pytest
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.document import Source, load
 from escalator.model.inventory import Group, Inventory
+from escalator.upgrade_manager.planner.actions import Leaves, Stuck, action_for
 from escalator.upgrade_manager.planner.constraints import concerned, constrained, declared
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.verify.check import verify
@@ -87,15 +88,60 @@ def test_limits_of_a_vnf_hold_over_all_its_instances() -> None:
 
 def test_groups_that_only_constraints_know_have_members_by_their_word() -> None:
     inventory = cloud(node("a"), vm("v", "a"), vm("w", "a"), vm("x", "a"))
-    declared_by = {"declared_by": "p"}
+    by = {"declared_by": "p"}
     found = under(
         inventory,
-        says("instance", "v", member_of=["g"], **declared_by),
-        says("instance", "w", member_of=["g"], **declared_by),
-        says("group", "g", max_number_of_impacted_instances=ONE, min_recovery_time_between_impacts=60, **declared_by),
+        says("instance", "v", member_of=["g"], **by),
+        says("instance", "w", member_of=["g"], **by),
+        says("group", "g", max_number_of_impacted_instances=ONE, min_recovery_time_between_impacts=60, **by),
     )
-    assert [i.id for i in found.members["g"]] == ["v", "w"]
-    assert (found.group_by_id["g"].max_impacted, found.group_by_id["g"].recovery_s) == (1, 60.0)
+    (group,) = found.groups
+    assert [i.id for i in found.members[group.id]] == ["v", "w"]
+    assert (group.max_impacted, group.recovery_s) == (1, 60.0)
+
+
+def test_what_is_declared_for_such_a_group_reaches_its_members() -> None:
+    inventory = cloud(node("a"), vm("v", "a"), vm("w", "a"))
+    by = {"declared_by": "p"}
+    group = {
+        "is_impact_mitigation_requested": True,
+        "impact_notification_lead_time": 30,
+        "supported_migration_type": ["no_migration"],
+    }
+    found = under(inventory, says("instance", "v", member_of=["g"], **by), says("group", "g", **group, **by)).instance_by_id
+    assert (found["v"].mitigation, found["v"].lead_s, found["v"].migration) == (True, 30.0, "none")
+    assert (found["w"].mitigation, found["w"].lead_s, found["w"].migration) == (False, 0.0, "live")
+
+
+def test_nobody_joins_a_group_of_others() -> None:
+    """A tenant names another's groups, the operator's, and those that Escalator makes up: none of their limits changes."""
+    victim = tuple(vm(f"v{n}", "a", project="q", vnf="n", groups=("g",)) for n in range(3))
+    inventory = cloud(node("a"), *victim, vm("mine", "a"), Group(id="g"))
+    theirs = (
+        says("group", "g", max_number_of_impacted_instances=ONE, min_recovery_time_between_impacts=60, declared_by="q"),
+        says("vnf", "n", min_number_of_preserved_instances=[{"min_number_of_preserved_instances": 2}]),
+        says("instance", "v0", runs_management=True),
+    )
+    before = under(inventory, *theirs)
+    after = under(inventory, *theirs, says("instance", "mine", member_of=["g", "vnf:n", "management", "h"], declared_by="p"))
+    mine = set(after.instance_by_id["mine"].groups)
+    for group in before.groups:
+        assert after.group_by_id[group.id] == group
+        assert [i.id for i in after.members.get(group.id, ())] == [i.id for i in before.members.get(group.id, ())]
+        assert group.id not in mine
+
+
+def test_two_projects_may_use_one_name() -> None:
+    inventory = cloud(node("a"), vm("v", "a"), vm("w", "a", project="q"))
+    found = under(
+        inventory,
+        says("instance", "v", member_of=["workers"], declared_by="p"),
+        says("instance", "w", member_of=["workers"], declared_by="q"),
+        says("group", "workers", max_number_of_impacted_instances=ONE, declared_by="p"),
+    )
+    assert set(found.instance_by_id["v"].groups).isdisjoint(found.instance_by_id["w"].groups)
+    assert {g.id: g.max_impacted for g in found.groups}[found.instance_by_id["v"].groups[0]] == 1
+    assert {g.id: g.max_impacted for g in found.groups}[found.instance_by_id["w"].groups[0]] is None
 
 
 def test_a_project_s_word_counts_for_its_own_alone() -> None:
@@ -149,3 +195,27 @@ def test_what_needs_a_replacement_moves_to_it_or_is_a_condition() -> None:
     able = under(inventory, says("instance", "v", is_impact_mitigation_requested=True))
     assert make_plan(campaign(), able, frozenset(("v", "w"))).smooth
     assert "ESC-PLN-012" not in {c.code for c in make_plan(campaign(), inventory, frozenset(("w",))).conditions}
+
+
+@pytest.mark.parametrize("default", ["cold", "stop-start", "in-place", "leave", "live"])
+def test_what_may_only_migrate_live_is_neither_moved_cold_nor_left(default: str) -> None:
+    inventory = cloud(node("a"), node("b"), vm("v", "a"))
+    found = under(inventory, says("instance", "v", supported_migration_type=["live_migration"]))
+    spec = campaign(workloads={"default": {"action": default}}).spec
+    assert action_for(found.instance_by_id["v"], spec, managed=False) == Leaves("live")
+
+
+def test_what_may_not_migrate_cold_and_cannot_live_is_a_condition_with_its_reason() -> None:
+    inventory = cloud(node("a"), node("b"), vm("v", "a", migration="cold"))
+    found = under(inventory, says("instance", "v", supported_migration_type=["live_migration"]))
+    action = action_for(found.instance_by_id["v"], campaign(workloads={"default": {"action": "cold"}}).spec, managed=False)
+    assert isinstance(action, Stuck)
+    assert "live_migration" in action.reason
+
+
+def test_an_order_of_kinds_without_staying_forbids_the_others_alone() -> None:
+    inventory = cloud(node("a"), vm("v", "a"))
+    found = under(inventory, says("instance", "v", supported_migration_type=["offline_migration", "no_migration"]))
+    instance = found.instance_by_id["v"]
+    assert [instance.may(kind) for kind in ("live", "cold", "none")] == [False, True, True]
+    assert [inventory.instance_by_id["v"].may(kind) for kind in ("live", "cold", "none")] == [True, True, True]

@@ -82,6 +82,13 @@ def test_a_policy_has_to_be_mapped_and_nothing_else_can_be() -> None:
     assert "NAME=group:ID" in found["map.spread"]
 
 
+def test_an_object_that_two_speak_for_is_a_problem() -> None:
+    twice = problems(VNFD, {"spread": ("group:5e2c",), "workers": ("group:5e2c",)})
+    assert "group:5e2c" in twice["map.workers"]
+    both = problems(VNFD, {**SPREAD, "workers": ("vnf:mme-1",)})
+    assert "vnf:mme-1" in both["map.workers"]
+
+
 def test_limits_of_one_of_several_units_have_to_be_mapped() -> None:
     bounded = VNFD.replace("max_undetectable_interruption_time: 3 s", "min_recovery_time_between_impacts: 3 s")
     assert problems(bounded, SPREAD).keys() == {"map.workers"}

@@ -18,6 +18,7 @@ from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Inventory
 from escalator.storage.rules import no_constraint
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.planner.constraints import concerned
 from escalator.vim_interface.vnfd import constraints_of
 
@@ -82,7 +83,7 @@ async def _put(services: Services, constraints: Sequence[Constraint]) -> None:
 async def _inventory(services: Services) -> Inventory | None:
     """The cloud as it is; None when it does not answer: what is declared can be read all the same."""
     try:
-        return await services.ctx.cloud.inventory(Migration())
+        return await observed.inventory(services.ctx, Migration())
     except EscalatorError:
         return None
 

@@ -36,9 +36,9 @@ async def enter_impact(job: Job, row: ImpactRow) -> None:
             if now - since >= longest_s:
                 message = f"instance {row.instance} was not let through within {longest_s:g} s: {refusal}"
                 raise PermanentError(Code.UPG_TIMEOUT, message)
-            # Another replica's change is not heard here: the net is looked under after `recheck_s`.
-            wait_s = min(job.ctx.pace.recheck_s, since + longest_s - now) if door.retry_s is None else door.retry_s
-            await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, wait_s)
+            # Another replica's change is not heard here, nor one of what is declared: the net is looked under after `recheck_s`.
+            left_s = since + longest_s - now if door.retry_s is None else door.retry_s
+            await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, min(job.ctx.pace.recheck_s, left_s))
             row, refusal, door = await _asked(job, row)
 
 
@@ -75,7 +75,7 @@ async def _tell(job: Job, row: ImpactRow, refusal: str) -> None:
 async def _limits(job: Job, row: ImpactRow) -> list[GroupLimit]:
     if not row.groups:
         return []
-    groups = await observed.groups(job.ctx, job.inventory, row.groups)
+    groups = await observed.groups(job.ctx, job.inventory, row.groups, job.spec.migration)
     away = await _away(job)
     found = []
     for group, members in groups:

@@ -8,14 +8,15 @@ from escalator.model.campaign import Migration
 from escalator.model.inventory import Group, Instance, Inventory
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.planner.constraints import (
+    Declared,
     Key,
     constrained,
     declared,
+    key_of_group,
     keys_of,
-    made_group,
+    keys_of_made,
     on_group,
     on_instance,
-    vnf_of,
 )
 
 
@@ -28,7 +29,7 @@ async def inventory(ctx: Context, policy: Migration) -> Inventory:
 async def instances_on(ctx: Context, node: str, policy: Migration) -> Sequence[Instance]:
     """Instances on the node."""
     found = await ctx.cloud.instances_on(node, policy)
-    by_key = declared(await ctx.store.constraints.find(keys_of(found)))
+    by_key = await _declared_for(ctx, found)
     return [on_instance(instance, by_key) for instance in found] if by_key else found
 
 
@@ -37,31 +38,31 @@ async def instance(ctx: Context, instance_id: str) -> Instance | None:
     found = await ctx.cloud.instance(instance_id)
     if found is None:
         return None
-    by_key = declared(await ctx.store.constraints.find(keys_of((found,))))
-    return on_instance(found, by_key) if by_key else found
+    return on_instance(found, await _declared_for(ctx, (found,)))
 
 
-async def groups(ctx: Context, known: Inventory, names: Sequence[str]) -> list[tuple[Group, Sequence[Instance]]]:
-    """Groups of these names with their members as far as `known` has them, under what is declared now.
+async def _declared_for(ctx: Context, instances: Sequence[Instance]) -> Declared:
+    by_key = declared(await ctx.store.constraints.find(keys_of(instances)))
+    made = keys_of_made(by_key)
+    return {**by_key, **declared(await ctx.store.constraints.find(made))} if made else by_key
 
-    What was declared when `known` was read and is withdrawn since still holds there: that is no reason to allow more than was
-    planned.
+
+async def groups(
+    ctx: Context, known: Inventory, names: Sequence[str], policy: Migration
+) -> list[tuple[Group, Sequence[Instance]]]:
+    """Groups of these names with their members as `known` has them, under what is declared now.
+
+    Those that came since are read from the cloud as it is now. What was declared when `known` was read and is withdrawn since
+    still holds there: that is no reason to allow more than was planned.
     """
-    members = {name: _members(known, name) for name in names}
-    keys: set[Key] = {("vnf", vnf) if (vnf := vnf_of(name)) is not None else ("group", name) for name in names}
-    keys |= {("project", instance.project) for instances in members.values() for instance in instances}
-    by_key = declared(await ctx.store.constraints.find(keys))
+    newer = any(name not in known.group_by_id for name in names)
+    now = await inventory(ctx, policy) if newer else known
     found = []
     for name in names:
-        group = on_group(known.group_by_id.get(name) or made_group(name), members[name], by_key)
-        if name not in known.group_by_id and not members[name] and group.max_impacted is None:
-            # It came since, and who is in it is not known here: nothing says that it has a limit.
-            group = group.model_copy(update={"max_impacted": len(known.instances) + 1})
-        found.append((group, members[name]))
-    return found
-
-
-def _members(known: Inventory, name: str) -> Sequence[Instance]:
-    if name in known.group_by_id or (vnf := vnf_of(name)) is None:
-        return known.members.get(name, ())
-    return [instance for instance in known.instances if instance.vnf == vnf]
+        there = known if name in known.group_by_id else now
+        if name in there.group_by_id:
+            found.append((there.group_by_id[name], there.members.get(name, ())))
+    keys: set[Key] = {key_of_group(group.id) for group, _ in found}
+    keys |= {("project", instance.project) for _, members in found for instance in members}
+    by_key = declared(await ctx.store.constraints.find(keys))
+    return [(on_group(group, members, by_key), members) for group, members in found]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
+from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Group, Inventory
@@ -68,17 +69,17 @@ async def prove(ctx: Context, name: str) -> Proof:
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
     record = history.record(impacts, windows, end)
-    violations = verify_run(campaign, await _as_wide(ctx, await started_on(ctx, row)), record)
+    violations = verify_run(campaign, await _as_wide(ctx, await started_on(ctx, row), spec.migration), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
 
-async def _as_wide(ctx: Context, inventory: Inventory) -> Inventory:
+async def _as_wide(ctx: Context, inventory: Inventory, policy: Migration) -> Inventory:
     """The cloud of the start, its groups under the wider of the limits of then and now.
 
     A limit that a VNF's owner widened while the campaign ran counted from then on; one that was narrowed did not before.
     """
     names = [group.id for group in inventory.groups]
-    now = {group.id: group for group, _ in await observed.groups(ctx, inventory, names)}
+    now = {group.id: group for group, _ in await observed.groups(ctx, inventory, names, policy)}
     groups = tuple(_wider(group, now[group.id], len(inventory.members.get(group.id, ()))) for group in inventory.groups)
     return Inventory.model_construct(nodes=inventory.nodes, instances=inventory.instances, groups=groups)
 

@@ -51,10 +51,13 @@ def action_for(instance: Instance, spec: CampaignSpec, *, managed: bool) -> Acti
         return _not_migratable(instance, spec, managed=managed)
     if managed:
         return Leaves(instance.migration)
-    return _by_default(instance, spec)
+    action = _by_default(instance, spec)
+    # What its VNF declares stands above what the operator wishes for all.
+    allowed = instance.may(action.kind if isinstance(action, Leaves) else "none")
+    return action if allowed else Leaves(instance.migration)
 
 
-def _by_default(instance: Instance, spec: CampaignSpec) -> Action:
+def _by_default(instance: Instance, spec: CampaignSpec) -> Leaves | Stays:
     match spec.workloads.default.action:
         case "stop-start":
             return Stays("stop-start")
@@ -67,6 +70,11 @@ def _by_default(instance: Instance, spec: CampaignSpec) -> Action:
 
 
 def _not_migratable(instance: Instance, spec: CampaignSpec, *, managed: bool) -> Action:
+    if not instance.may("none"):
+        return Stuck(
+            f"instance {instance.id} on {instance.node} can neither migrate nor stay: {instance.migration_reason}",
+            "agree with the VNF's owner on another supported_migration_type: escalator constraint set",
+        )
     default = spec.workloads.default.action
     if managed or instance.groups:
         return Stays("in-place")

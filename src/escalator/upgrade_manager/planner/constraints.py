@@ -15,6 +15,7 @@ NOTHING = MaintenanceInfo()
 MANAGEMENT = "management"
 """Group of the instances in which what manages VNFs runs: one at a time, or nobody is there to answer."""
 _VNF = "vnf:"
+_DECLARED = "declared/"
 _ABLE: Mapping[MigrationKind, tuple[str, ...]] = {
     "live": ("no_migration", "offline_migration", "live_migration"),
     "cold": ("no_migration", "offline_migration"),
@@ -29,14 +30,13 @@ def declared(constraints: Iterable[Constraint]) -> Declared:
 
 
 def keys_of(instances: Iterable[Instance]) -> set[Key]:
-    """Whatever may constrain these instances."""
-    found: set[Key] = set()
-    for instance in instances:
-        found |= {("instance", instance.id), ("project", instance.project)}
-        found |= {("group", group) for group in instance.groups}
-        if instance.vnf is not None:
-            found.add(("vnf", instance.vnf))
-    return found
+    """Whatever may constrain these instances, but for the groups of which they are members by a constraint's word."""
+    return {key for instance in instances for key in _particular(instance)}
+
+
+def keys_of_made(by_key: Declared) -> set[Key]:
+    """What may constrain the groups that these constraints make up."""
+    return {("group", name) for spec in by_key.values() for name in spec.member_of}
 
 
 def made_group(name: str) -> Group:
@@ -55,11 +55,27 @@ def vnf_of(group: str) -> str | None:
     return None if vnf == group else vnf
 
 
+def declared_group(name: str, owner: str | None) -> str:
+    """Id of the group of that name that a project makes up, or the operator.
+
+    No constraint can name it, as ids have no slash: nobody joins another's group, the cloud's, or one of ours.
+    """
+    return f"{_DECLARED}{owner or ''}/{name}"
+
+
+def key_of_group(group: str) -> Key:
+    """Whose word counts first for the group."""
+    if group.startswith(_DECLARED):
+        return ("group", group.rpartition("/")[2])
+    vnf = vnf_of(group)
+    return ("group", group) if vnf is None else ("vnf", vnf)
+
+
 def concerned(inventory: Inventory, constraint: Constraint) -> int:
     """How many instances the constraint is about."""
     match constraint.kind:
         case "group":
-            return len(inventory.members.get(constraint.id, ()))
+            return sum(any(key_of_group(g) == ("group", constraint.id) for g in i.groups) for i in inventory.instances)
         case "instance":
             return int(constraint.id in inventory.instance_by_id)
         case "vnf":
@@ -85,8 +101,9 @@ def constrained(inventory: Inventory, by_key: Declared) -> Inventory:
 
 def on_instance(instance: Instance, by_key: Declared) -> Instance:
     """The instance with what is declared for it; itself when nothing is."""
-    found = (by_key[key] for key in _particular(instance) if key in by_key)
-    specs = [spec for spec in found if spec.declared_by in (None, instance.project)]
+    named = [spec for spec in _specs(by_key, _particular(instance)) if spec.declared_by in (None, instance.project)]
+    made = [declared_group(name, spec.declared_by) for spec in named for name in spec.member_of if name not in instance.groups]
+    specs = _all_specs(instance, made, by_key)
     if not specs:
         return instance
     update: dict[str, Any] = {}
@@ -97,7 +114,7 @@ def on_instance(instance: Instance, by_key: Declared) -> Instance:
     update |= {"mitigation": mitigation} if mitigation is not None else {}
     update |= {"max_interruption_s": longest_s} if longest_s is not None else {}
     update |= _migration(instance, _first(specs, "supported_migration_type"))
-    groups = [*instance.groups, *(group for spec in specs for group in spec.member_of)]
+    groups = [*instance.groups, *made]
     if instance.vnf is not None and by_key.get(("vnf", instance.vnf), NOTHING).limits:
         groups.append(vnf_group(instance.vnf))
     if _first(specs, "runs_management"):
@@ -116,6 +133,25 @@ def _particular(instance: Instance) -> tuple[Key, ...]:
     return (*own, *groups, *vnf, ("project", instance.project))
 
 
+def _specs(by_key: Declared, keys: Iterable[Key]) -> list[MaintenanceInfo]:
+    return [by_key[key] for key in keys if key in by_key]
+
+
+def _all_specs(instance: Instance, made: Sequence[str], by_key: Declared) -> list[MaintenanceInfo]:
+    """What counts for the instance, its made-up groups behind the cloud's."""
+    own, *rest = _particular(instance)
+    count = len(instance.groups)
+    theirs = [spec for group in made for spec in _own_word(group, by_key)]
+    found = [*_specs(by_key, (own, *rest[:count])), *theirs, *_specs(by_key, rest[count:])]
+    return [spec for spec in found if spec.declared_by in (None, instance.project)]
+
+
+def _own_word(group: str, by_key: Declared) -> list[MaintenanceInfo]:
+    """What is declared for a made-up group by whoever made it up."""
+    owner = group.removeprefix(_DECLARED).partition("/")[0] or None
+    return [spec for spec in _specs(by_key, (key_of_group(group),)) if spec.declared_by == owner]
+
+
 def _first(specs: Sequence[MaintenanceInfo], name: str) -> Any:  # noqa: ANN401 - the field's value
     return next((value for spec in specs if (value := getattr(spec, name)) is not None), None)
 
@@ -124,22 +160,20 @@ def _migration(instance: Instance, supported: Sequence[str] | None) -> dict[str,
     """The first kind that is supported and possible; none is possible where they have nothing in common."""
     if supported is None:
         return {}
+    allowed = tuple(_BECOMES[word] for word in supported)
     kind = next((_BECOMES[word] for word in supported if word in _ABLE[instance.migration]), "none")
     if kind == instance.migration:
-        return {}
+        return {"allowed": allowed}
     reason = f"its VNF declares {', '.join(supported)}"
     if "no_migration" not in supported and kind == "none":
         able = instance.migration_reason or f"it can migrate {instance.migration} only"
         reason = f"{reason}, and {able}"
-    return {"migration": kind, "migration_reason": reason}
+    return {"allowed": allowed, "migration": kind, "migration_reason": reason}
 
 
 def on_group(group: Group, members: Sequence[Instance], by_key: Declared) -> Group:
     """The group with what is declared for it; itself when nothing is."""
-    found = (by_key[key] for key in _particular_of(group.id, members) if key in by_key)
-    projects = {instance.project for instance in members}
-    # A project's own word on a group counts as long as nobody else is in it.
-    specs = [spec for spec in found if spec.declared_by is None or projects <= {spec.declared_by}]
+    specs = _specs_of(group.id, {instance.project for instance in members}, by_key)
     update: dict[str, Any] = {}
     most = next((limit for spec in specs if (limit := spec.max_impacted(len(members))) is not None), None)
     recovery_s = _first(specs, "min_recovery_time_between_impacts")
@@ -148,9 +182,10 @@ def on_group(group: Group, members: Sequence[Instance], by_key: Declared) -> Gro
     return group.model_copy(update=update) if update else group
 
 
-def _particular_of(group: str, members: Sequence[Instance]) -> tuple[Key, ...]:
-    """Whose word counts for the group; a project's for a group of its own instances alone."""
-    vnf = vnf_of(group)
-    own: Key = ("group", group) if vnf is None else ("vnf", vnf)
-    projects = {instance.project for instance in members}
-    return (own, ("project", projects.pop())) if len(projects) == 1 else (own,)
+def _specs_of(group: str, projects: set[str], by_key: Declared) -> list[MaintenanceInfo]:
+    """Whose word counts for the group: a project's on the cloud's own group as long as nobody else is in that."""
+    default: tuple[Key, ...] = tuple(("project", project) for project in projects) if len(projects) == 1 else ()
+    if group.startswith(_DECLARED):
+        return [*_own_word(group, by_key), *_specs(by_key, default)]
+    found = _specs(by_key, (key_of_group(group), *default))
+    return [spec for spec in found if spec.declared_by is None or projects <= {spec.declared_by}]

@@ -45,9 +45,10 @@ def planned_actions(job: Job, instances: Sequence[Instance], owners: Collection[
     planned: dict[str, str] = {}
     for instance in instances:
         if instance.id in moves and instance.running and instance.migration != "none":
-            planned[instance.id] = moves[instance.id]
+            kind = moves[instance.id]
+            planned[instance.id] = kind if instance.may(kind) else instance.migration
             continue
-        if instance.id in stays and instance.running and stays[instance.id] != "offline":
+        if instance.id in stays and instance.running and stays[instance.id] != "offline" and instance.may("none"):
             planned[instance.id] = stays[instance.id]
             continue
         action = action_for(instance, job.spec, managed=instance.id in owners)
