@@ -102,9 +102,10 @@ class Manager:
             case "refuse":
                 self.reply(notice, {"result": "NACK", "reason": "not tonight"})
             case "defer":
+                # Before the reply goes out: whoever hears it may let go at once, and that must not be forgotten.
+                self.released.clear()
                 until = datetime.now(UTC) + timedelta(seconds=self.defer_s)
                 self.reply(notice, {"result": "DEFER", "until": until.isoformat(), "reason": "busy"})
-                self.released.clear()
                 self.released.wait(self.defer_s)
                 self.reply(notice, ack)
             case "twice":
