@@ -51,7 +51,7 @@ def fenix_router(face: Face) -> APIRouter:
     ) -> dict[str, Any]:
         """Take a reply about one instance, at the address that its event named."""
         await face.access.within(token, project)
-        reply = await face.reply_about(session, instance, address, await read_body(request, MAX_BYTES))
+        reply = await face.reply_about(session, project, instance, address, await read_body(request, MAX_BYTES))
         return reply.model_dump(mode="json", exclude_defaults=True)
 
     @router.put("/instance/{instance}", openapi_extra=_body(InstanceBody))

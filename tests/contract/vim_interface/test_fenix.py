@@ -289,3 +289,46 @@ async def test_a_registration_names_the_projects_that_are_told(bed: Bed) -> None
     with pytest.raises(InputError) as refused:
         await bed.vim.registry.add(Vnfm(name="core", spec=spec))
     assert [problem.path for problem in refused.value.problems] == ["spec.projects", "spec.callback_uri"]
+
+
+async def test_a_project_s_token_answers_no_notice_of_another_dialect(bed: Bed) -> None:
+    """A project may have VNF managers of both kinds; who holds a token of it speaks for those made for Fenix alone."""
+    process = bed.stack.enter_context(vnfm_process(bed.folder / "native.jsonl", "--behaviour", "silent"))
+    spec = VnfmSpec(callback_uri=process.callback_uri, projects=("p1",))
+    await bed.vim.registry.add(Vnfm(name="core", spec=spec))
+    await ask(bed)
+    await bed.until_state("core", "delivered")
+    async with client(bed) as http:
+        body = {"state": "ACK_PLANNED_MAINTENANCE", "instance_actions": {"vm-1": "OWN_ACTION", "vm-2": "OWN_ACTION"}}
+        assert (await http.put(f"/maintenance/{SESSION}/p1", json=body)).status_code == 200
+        assert (await http.put(f"/maintenance/{SESSION}/p1", json={"state": "NACK_PLANNED_MAINTENANCE"})).status_code == 200
+        token = (await bed.notice("core")).reply_token
+        one = {"state": "ACK_PLANNED_MAINTENANCE", "instance_action": "OWN_ACTION"}
+        assert (await http.put(f"/maintenance/{SESSION}/p1/vm-1/{token}", json=one)).status_code == 404
+        assert (await http.get(f"/maintenance/{SESSION}/p1")).json() == {"instance_ids": ["vm-1"]}
+    assert (await bed.answer("core")).state == "open"
+    assert bed.woken == []
+
+
+async def test_an_instance_s_address_is_that_of_its_own_project(bed: Bed) -> None:
+    process = await peer(bed, "doctor", "--silent")
+    await ask(bed)
+    await bed.until(lambda: len(process.lines("event")) == 2)
+    url = process.lines("event")[0]["traits"]["reply_url"].replace("/p1/", "/p2/")
+    body = {"state": "ACK_PLANNED_MAINTENANCE", "instance_action": "MIGRATE"}
+    async with client(bed, "token-of-p2") as http:
+        assert (await http.put(url, json=body)).status_code == 404
+
+
+async def test_a_part_of_an_answer_that_is_late_is_refused_and_not_kept(bed: Bed) -> None:
+    process = await peer(bed, "doctor", "--silent")
+    await ask(bed)
+    await bed.until(lambda: len(process.lines("event")) == 2)
+    await bed.until_state("core", "delivered")
+    await bed.clock.advance(REPLY_TIMEOUT_S)
+    async with client(bed) as http:
+        for event in process.lines("event"):
+            body = {"state": "ACK_PLANNED_MAINTENANCE", "instance_action": "MIGRATE"}
+            late = await http.put(event["traits"]["reply_url"], json=body)
+            assert (late.status_code, late.json()["code"]) == (409, "ESC-VIM-006")
+    assert (await bed.answer("core")).state == "silent"

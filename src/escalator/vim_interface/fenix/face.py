@@ -53,22 +53,23 @@ class Face:
         campaign = await self._campaign(session)
         asked = [
             resource.resource_id
-            for notice in await self._store.notices.list(campaign.name, RECENT)
-            if notice.reply_token is not None and notice.state in OPEN
+            for notice in await self._asked(campaign)
+            if notice.state in OPEN
             for resource in notice.resources
             if resource.project_id == project
         ]
         return asked or await self._instances_of(project)
 
-    async def reply_about(self, session: str, instance: str, token: str, body: bytes) -> FenixReply:
-        """Take a reply about one instance, at the address that its event named.
+    async def reply_about(self, session: str, project: str, instance: str, token: str, body: bytes) -> FenixReply:
+        """Take a reply about one instance of a project, at the address that its event named.
 
         Raises NotFoundError when nobody was given that address, InputError when the reply is not valid, ConflictError when
         it is late or another one counts.
         """
         campaign = await self._campaign(session)
         notice = await self._store.notices.by_token(token)
-        if notice is None or notice.campaign != campaign.name or not _is_about(notice, instance):
+        known = notice is not None and notice.campaign == campaign.name and _is_about(notice, instance, project)
+        if notice is None or not known or notice.vnfm not in await self._made_for_fenix():
             raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")
         reply = parse_reply(body)
         if reply.about in ASKED:
@@ -127,10 +128,20 @@ class Face:
                 return row
         raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such session.")
 
+    async def _made_for_fenix(self) -> set[str]:
+        """Names of the VNF managers that a project's token speaks for; those of other dialects have addresses of their own."""
+        return {vnfm.name for vnfm in await self._store.vnfms.list() if vnfm.spec.dialect == "fenix"}
+
+    async def _asked(self, campaign: CampaignRow) -> Sequence[Notice]:
+        """Notices that ask VNF managers made for Fenix."""
+        ours = await self._made_for_fenix()
+        recent = await self._store.notices.list(campaign.name, RECENT)
+        return [notice for notice in recent if notice.reply_token is not None and notice.vnfm in ours]
+
     async def _hear_all(self, campaign: CampaignRow, project: str, reply: FenixReply) -> None:
         """Without names a reply is about all of the project's instances that are asked about."""
-        for notice in await self._store.notices.list(campaign.name, RECENT):
-            if notice.reply_token is None or notice.state not in (*OPEN, NoticeState.ANSWERED):
+        for notice in await self._asked(campaign):
+            if notice.state not in (*OPEN, NoticeState.ANSWERED):
                 continue
             ids = [r.resource_id for r in notice.resources if r.project_id == project]
             named = [i for i in ids if i in reply.instance_actions]
@@ -145,5 +156,5 @@ class Face:
             self._replies.forget(notice)
 
 
-def _is_about(notice: Notice, instance: str) -> bool:
-    return any(resource.resource_id == instance for resource in notice.resources)
+def _is_about(notice: Notice, instance: str, project: str) -> bool:
+    return any((resource.resource_id, resource.project_id) == (instance, project) for resource in notice.resources)

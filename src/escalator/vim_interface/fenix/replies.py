@@ -16,6 +16,7 @@ from escalator.model.codes import Code
 from escalator.model.document import Model, load, parse
 from escalator.model.errors import ConflictError, InputError, Problem
 from escalator.model.notice import Disposition, Notice, NoticeState, Reply
+from escalator.vim_interface.negotiation import OPEN
 
 ASKED = ("PLANNED_MAINTENANCE", "PREPARE_MAINTENANCE")
 """States in which a reply is about instances."""
@@ -77,11 +78,14 @@ class Replies:
     def hear(self, notice: Notice, instance: str, part: Part) -> Reply | None:
         """Take one instance's part; the answer to the notice when it is complete, None before.
 
-        A refusal is the answer at once. Raises ConflictError when another one was given for that instance.
+        A refusal is the answer at once. Raises ConflictError when another one was given for that instance, or too late.
         """
         if notice.state is NoticeState.ANSWERED:
             self._parts.pop(notice.id, None)
             return _known(notice, instance, part)
+        if notice.state not in OPEN:
+            self._parts.pop(notice.id, None)
+            raise ConflictError(Code.VIM_LATE, "The time to reply has passed, or the notice was withdrawn.")
         parts = self._parts.setdefault(notice.id, {})
         if parts.setdefault(instance, part) != part:
             raise _other(instance)
