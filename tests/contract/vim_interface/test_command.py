@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,11 @@ async def test_the_command_gets_the_notice_and_its_end_is_the_answer(bed: Bed) -
     ("text", "result", "said", "words"),
     [
         ('echo \'{"instances": {"vm-1": "LIVE_MIGRATE"}, "reason": "standby"}\'', "ACK", "standby", {"vm-1": "LIVE_MIGRATE"}),
-        ("echo switched over", "ACK", "", {"vm-1": "MOVED"}),
+        ("exit 0", "ACK", "", {"vm-1": "MOVED"}),
+        ("printf ' \\n'", "ACK", "", {"vm-1": "MOVED"}),
+        ("echo switched over", "NACK", "no JSON object", {}),
+        ('echo connecting; echo \'{"instances": {"vm-1": "KEEP"}}\'', "NACK", "no JSON object", {}),
+        ("echo []", "NACK", "no JSON object", {}),
         ("echo a match is on >&2; exit 70", "NACK", "ended with 70: a match is on", {}),
         ("echo no such VNF >&2; exit 1", "NACK", "ended with 1: no such VNF", {}),
         ("kill -9 $$", "NACK", "ended with -9", {}),
@@ -97,7 +102,8 @@ async def test_the_command_gets_the_notice_and_its_end_is_the_answer(bed: Bed) -
         ('echo \'{"instances": {"vm-1": "GONE"}}\'', "NACK", "instances.vm-1", {}),
         ('echo \'{"result": "NACK"}\'', "NACK", "does not fit the notice. result", {}),
         ("echo '{'", "NACK", "not valid JSON", {}),
-        ("yes | head -c 3000000", "ACK", "", {"vm-1": "MOVED"}),
+        ("yes | head -c 3000000", "NACK", "no JSON object", {}),
+        ("yes | head -c 3000000 >&2; echo at the end >&2; exit 70", "NACK", "at the end", {}),
     ],
 )
 async def test_how_it_ends_says_what_may_be_done(bed: Bed, text: str, result: str, said: str, words: dict[str, str]) -> None:
@@ -273,3 +279,25 @@ async def test_a_registration_names_its_command_and_no_address(bed: Bed) -> None
         await bed.vim.registry.add(Vnfm(name="core", spec=spec))
     assert refused.value.code is Code.VIM_REGISTRATION
     assert [problem.path for problem in refused.value.problems] == ["spec.commands.prepare", "spec.callback_uri"]
+
+
+async def test_a_child_that_is_left_behind_keeps_no_answer_waiting(bed: Bed) -> None:
+    """It holds the command's outputs, and nothing is heard of their end as long as it runs."""
+    await ems(bed, 'echo \'{"instances": {"vm-1": "KEEP"}}\'; sleep 300 &\nexit 0', timeout_s=50)
+    start = time.monotonic()
+    await bed.ask()
+    await bed.until_woken()
+    answer = await bed.answer("core")
+    assert (answer.result, dict(answer.dispositions)) == ("ACK", {"vm-1": "KEEP"})
+    assert time.monotonic() - start < 10
+
+
+async def test_a_command_whose_child_went_its_own_way_is_ended_in_time(bed: Bed) -> None:
+    await ems(bed, LOG + "setsid sleep 300 &\nsleep 300", timeout_s=100)
+    (notice,) = await bed.ask()
+    await bed.until(lambda: given(bed, "prepare", notice) is not None)
+    start = time.monotonic()
+    await bed.clock.advance(100)
+    await bed.until_woken()
+    assert (await bed.answer("core")).result == "NACK"
+    assert time.monotonic() - start < 10

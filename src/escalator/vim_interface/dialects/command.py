@@ -3,7 +3,8 @@
 Each gets the notice as JSON on its standard input. `prepare` runs behind the delivery, however long it takes: while it
 does, the answer is deferred again and again, within the bounds of every DEFER. It ends with
 
-    0     its instances are ready: what was announced may be done. Standard output may say per instance what may be done
+    0     its instances are ready: what was announced may be done. What it wrote to standard output, if anything, is a JSON
+          object that may say per instance what may be done
     70    refused (EX_SOFTWARE); what it wrote to standard error is the reason
     75    not now (EX_TEMPFAIL): it is run again after a pause
 
@@ -26,7 +27,7 @@ from escalator.model.errors import EscalatorError, InputError, PermanentError, T
 from escalator.model.notice import Notice, NoticeType, Reply, Vnfm
 from escalator.settings import VnfCommand
 from escalator.vim_interface.dialect import Fetched
-from escalator.vim_interface.dialects.process import TEMPORARY, Ended, filled, found_program, passed_on, running
+from escalator.vim_interface.dialects.process import MESSAGE_BYTES, TEMPORARY, Ended, filled, found_program, passed_on, running
 from escalator.vim_interface.messages import notification
 from escalator.vim_interface.negotiation import FIRST_REPLY_BY, reply_until
 from escalator.vim_interface.times import to_rfc3339
@@ -226,8 +227,10 @@ def answer_of(notice: Notice, vnfm: Vnfm, ended: Ended) -> Reply:
         return Reply(result="NACK", reason=_said(vnfm, "prepare", ended))
     everything = {resource.resource_id: "MOVED" for resource in notice.resources}
     output = ended.output.strip()
-    if not output.startswith(b"{"):
+    if not output:
         return Reply.model_validate({"result": "ACK", "instances": everything})
+    if not output.startswith(b"{"):
+        return _unreadable("The output is no JSON object.", [output[:MESSAGE_BYTES].decode(errors="replace")])
     try:
         data = parse(output).data
         unknown = sorted(data.keys() - {"instances", "reason"})

@@ -7,6 +7,8 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,11 @@ TEMPORARY = 75
 """EX_TEMPFAIL of sysexits.h: try again later."""
 MESSAGE_BYTES = 500
 OUTPUT_BYTES = 1024 * 1024
+_CLOSED = -1
+LAST_WORDS_S = 2.0
+"""How long is listened after a command has ended, while a process that it left behind holds its outputs."""
+LAST_WAIT_S = 5.0
+"""How long a killed command is waited for: one that hangs in the kernel does not die."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,54 +62,84 @@ def found_program(name: str, environment: Mapping[str, str]) -> str | None:
 async def running(argv: Sequence[str], text: bytes, environment: Mapping[str, str]) -> AsyncIterator[asyncio.Task[Ended]]:
     """Start the command with `text` on its standard input; the task ends with it. Whatever still runs is killed at the end.
 
-    Raises PermanentError when it cannot be started, such as a script without an interpreter.
+    The command has ended when its own process has: one that it leaves behind, and that holds its outputs open, is not
+    waited for. Raises PermanentError when it cannot be started, such as a script without an interpreter.
     """
+    async with _listening() as output, _listening() as errors:
+        with tempfile.TemporaryFile() as given:
+            # A file, not a pipe: a command need not read what it is given.
+            given.write(text)
+            given.seek(0)
+            process = await _started(argv, environment, (given.fileno(), output.far_end, errors.far_end))
+        output.close_far_end()
+        errors.close_far_end()
+        task = asyncio.create_task(_end(process, output, errors))
+        try:
+            yield task
+        finally:
+            if process.returncode is None or not (output.ended and errors.ended):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            task.cancel()
+            await asyncio.wait((task, asyncio.ensure_future(process.wait())), timeout=LAST_WAIT_S)
+
+
+async def _started(argv: Sequence[str], environment: Mapping[str, str], files: tuple[int, int, int]) -> Process:
+    stdin, stdout, stderr = files
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(environment),
-            start_new_session=True,
+        return await asyncio.create_subprocess_exec(
+            *argv, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(environment), start_new_session=True
         )
     except OSError as error:
         message = f"The command {argv[0]} cannot be started: {error.strerror}."
         raise PermanentError(Code.VIM_REGISTRATION, message) from error
-    task = asyncio.create_task(_end(process, text))
-    try:
-        yield task
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await process.wait()
 
 
-async def _end(process: asyncio.subprocess.Process, text: bytes) -> Ended:
-    output, errors, _ = await asyncio.gather(
-        _kept(process.stdout, OUTPUT_BYTES), _kept(process.stderr, OUTPUT_BYTES), _feed(process.stdin, text)
-    )
+async def _end(process: Process, output: _Listener, errors: _Listener) -> Ended:
     code = await process.wait()
-    return Ended(code, output, errors[-MESSAGE_BYTES:].decode(errors="replace").strip())
+    # What it wrote may still be on its way through a process of its own, such as the `tee` of its log.
+    await asyncio.wait((output.listening, errors.listening), timeout=LAST_WORDS_S)
+    return Ended(code, bytes(output.beginning), bytes(errors.end).decode(errors="replace").strip())
 
 
-async def _feed(stream: asyncio.StreamWriter | None, text: bytes) -> None:
-    """A command need not read what it is given."""
-    if stream is None:
-        return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(text)
-        await stream.drain()
-    stream.close()
+class _Listener:
+    """The near end of a pipe: its beginning and its end are kept. What lies between is read, so that nobody blocks."""
+
+    def __init__(self, reader: asyncio.StreamReader, far_end: int) -> None:
+        self.beginning = bytearray()
+        self.end = bytearray()
+        self.far_end = far_end
+        self.listening = asyncio.create_task(self._listen(reader))
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        while chunk := await reader.read(65536):
+            self.beginning += chunk[: OUTPUT_BYTES - len(self.beginning)]
+            self.end = (self.end + chunk)[-MESSAGE_BYTES:]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody holds the far end any more."""
+        return self.listening.done()
+
+    def close_far_end(self) -> None:
+        """The process has it now."""
+        if self.far_end != _CLOSED:
+            os.close(self.far_end)
+            self.far_end = _CLOSED
 
 
-async def _kept(stream: asyncio.StreamReader | None, limit: int) -> bytes:
-    """The stream's beginning; what goes on for ever is read and forgotten, so that the command does not block."""
-    kept = bytearray()
-    while stream is not None and (chunk := await stream.read(65536)):
-        kept += chunk[: limit - len(kept)]
-    return bytes(kept)
+@contextlib.asynccontextmanager
+async def _listening() -> AsyncIterator[_Listener]:
+    near, far = os.pipe()
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(near, "rb", buffering=0)
+    )
+    listener = _Listener(reader, far)
+    try:
+        yield listener
+    finally:
+        listener.close_far_end()
+        transport.close()
+        listener.listening.cancel()
+        await asyncio.wait((listener.listening,))
