@@ -8,7 +8,7 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -254,3 +254,43 @@ async def test_what_only_a_neighbour_knew_that_is_no_more_keeps_no_campaign(tmp_
         events = [e for e in await services.ctx.store.events.read(0, limit=10_000) if e.action == "neighbour.leave"]
     assert events[-1].outcome == "failed"
     assert "not in the settings any more" in events[-1].message
+
+
+@pytest.mark.parametrize(("required", "end"), [(False, CampaignState.ABORTED), (True, CampaignState.SUSPENDED)])
+async def test_an_abort_waits_for_those_alone_that_have_to_know(tmp_path: Path, required: bool, end: CampaignState) -> None:
+    enter = script(tmp_path, "exit 0", "enter")
+    leave = script(tmp_path, "exit 1", "leave")
+    words = ("{node}", "{campaign}")
+    hook = Hook("healing", HookSettings(enter=(enter, *words), leave=(leave, *words), required=required), os.environ)
+    async with running(tmp_path / "state", 3, (hook,)) as services:
+        await services.importer.import_folder(write_release(tmp_path / "release"))
+        await services.campaigns.create(CAMPAIGN)
+        await services.campaigns.plan(NAME)
+        await services.campaigns.start(NAME)
+        await until(services, lambda action, outcome: (action, outcome) == ("node.announce", "done"))
+        await services.campaigns.abort(NAME)
+        await until(services, lambda action, _: action in ("campaign.aborted", "campaign.suspended"))
+        row = (await services.campaigns.show(NAME)).row
+        assert row.state is end
+        assert "maintenance of healing" in row.reason
+        assert {row.kind for row in await sheet(services)} == {"maintenance"}
+
+
+async def until(services: TestServices, holds: Callable[[str, str | None], bool]) -> None:
+    for _ in range(1200):
+        if any(holds(e.action, e.outcome) for e in await services.ctx.store.events.read(0, limit=10_000)):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("this did not happen")
+
+
+async def test_who_could_not_be_told_at_the_time_is_told_before_the_campaign_is_over(tmp_path: Path) -> None:
+    enter = script(tmp_path, "exit 0", "enter")
+    # Not for the first node as long as its turn lasts, with all that is tried.
+    leave = script(tmp_path, f'[ "$1" = cn-0003 ] && touch {tmp_path}/back; [ -e {tmp_path}/back ]', "leave")
+    async with night(tmp_path, enter, leave) as services:
+        view = await services.campaigns.show(NAME)
+        events = [e for e in await services.ctx.store.events.read(0, limit=10_000) if e.action == "neighbour.leave"]
+        assert view.row.state is CampaignState.COMPLETED
+        assert "failed" in {e.outcome for e in events}
+        assert await sheet(services) == []

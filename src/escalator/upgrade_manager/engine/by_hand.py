@@ -48,6 +48,11 @@ async def take_off_ended(ctx: Context) -> None:
             await ctx.store.admission.leave_node(campaign, node)
 
 
+def needs_person(ctx: Context, row: Restoration) -> bool:
+    """Whether a campaign may not be over with this row on the sheet: not for a neighbour that need not know."""
+    return row.kind != MAINTENANCE or any(one.required for one in ctx.neighbours if one.name == row.object_id)
+
+
 async def _told(ctx: Context, row: Restoration) -> bool:
     """Tell a neighbour that the host is back, unless it is not: something of it is not put back, or another campaign has it."""
     others = await ctx.store.restorations.open(node=row.node)

@@ -6,18 +6,22 @@ from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
-from escalator.model.progress import Event
+from escalator.model.progress import CampaignState, Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
 from escalator.upgrade_manager.engine.job import Job
 
 
+_ON_ITS_WAY_OUT = (CampaignState.ABORTING, CampaignState.ABORTED)
+
+
 async def enter_impact(job: Job, row: ImpactRow) -> None:
     """Take the impact's slots; waits until the groups' limits and the bounds on migration let it through.
 
     The step's time-out stands still meanwhile. Raises PermanentError when nothing moves at the door for as long as the
-    whole step may take: a node is not kept out of service for what may never come.
+    whole step may take: a node is not kept out of service for what may never come. So it is when the campaign is aborted
+    (`UPG_ABORTED`): what only waits does not begin.
     """
     row, refusal, door = await _asked(job, row)
     if refusal is None:
@@ -33,6 +37,9 @@ async def enter_impact(job: Job, row: ImpactRow) -> None:
             if door.blockers != blockers or door.retry_s is not None:
                 # A group that recovers is through by itself; others in the way than before will be, too.
                 since, blockers = now, door.blockers
+            if await job.ctx.store.campaigns.state(row.campaign) in _ON_ITS_WAY_OUT:
+                message = f"instance {row.instance} was not touched: the campaign was aborted"
+                raise PermanentError(Code.UPG_ABORTED, message)
             if now - since >= longest_s:
                 message = f"instance {row.instance} was not let through within {longest_s:g} s: {refusal}"
                 raise PermanentError(Code.UPG_TIMEOUT, message)

@@ -14,13 +14,13 @@ from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
-from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
+from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.budget import warn
-from escalator.upgrade_manager.engine.by_hand import take_off
+from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.owners import away_tonight
@@ -296,7 +296,10 @@ async def _host_failure(ctx: Context, name: str, board: Board, unavailable: Mapp
 
 async def _complete(ctx: Context, name: str, board: Board) -> None:
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
-    reason = "; ".join(f"{t.node} {t.state.value}: {t.message}" for t in left[:10])
+    reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
+    # Who could not be told at the time may be there now.
+    not_put_back = _not_put_back(await take_off(ctx, name))
+    reason = "; ".join([*reasons, *([not_put_back] if not_put_back else [])])
     await _give_slots_back(ctx, name)
     await _prove(ctx, name)
     await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
@@ -310,13 +313,18 @@ async def _abort(ctx: Context, name: str, board: Board) -> None:
     if not board.ended:
         return
     open_rows = await take_off(ctx, name)
-    if open_rows:
-        reason = "not put back: " + ", ".join(f"{row.kind} of {row.object_id}" for row in open_rows[:10])
+    reason = _not_put_back(open_rows)
+    if any(needs_person(ctx, row) for row in open_rows):
         await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
         return
     await _give_slots_back(ctx, name)
     await _prove(ctx, name)
-    await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, "aborted; every node is in service")
+    said = "; ".join(["aborted", "every node is in service", *([reason] if reason else [])])
+    await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, said)
+
+
+def _not_put_back(rows: Sequence[Restoration]) -> str:
+    return "not put back: " + ", ".join(f"{row.kind} of {row.object_id}" for row in rows[:10]) if rows else ""
 
 
 async def _prove(ctx: Context, name: str) -> None:

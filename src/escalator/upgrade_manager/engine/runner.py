@@ -146,6 +146,8 @@ async def _guarded(
     except TimeoutError:
         return failed(Code.UPG_TIMEOUT, "the step did not end within its time-out")
     except EscalatorError as error:
+        if error.code is Code.UPG_ABORTED:
+            return Outcome(status=Status.ABORT, code=error.code.value, message=error.message)
         return failed(error.code, _chain(error))
     except Exception as error:  # noqa: BLE001 - the step boundary: whatever fails, the node is put back
         return failed(Code.UPG_STEP_FAILED, _chain(error))

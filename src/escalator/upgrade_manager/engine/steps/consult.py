@@ -92,8 +92,8 @@ async def _round_of(job: Job, answer: Answer) -> str:
 
 
 def _too_early(job: Job, answers: Sequence[Answer]) -> Outcome | None:
-    """Who says nothing has not agreed to anything before the time that was announced."""
-    announced = [a.action_at for a in answers if a.state == "silent" and a.action_at is not None]
+    """Who says nothing, or cannot be reached, has not agreed to anything before the time that was announced."""
+    announced = [a.action_at for a in answers if a.state in ("silent", "undeliverable") and a.action_at is not None]
     left_s = max(announced, default=0.0) - job.ctx.clock.now()
     if left_s <= 0:
         return None
