@@ -7,7 +7,7 @@ import fcntl
 import multiprocessing
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from escalator.model.campaign import Migration
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
+from escalator.model.inventory import Instance
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
@@ -48,6 +49,7 @@ from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
+from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
 from escalator.vim_interface.neighbours.hook import Hook
 from escalator.vim_interface.neighbours.port import Neighbour
@@ -230,19 +232,19 @@ def _commands(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Comman
 
 
 def _fenix_face(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStack) -> Face | None:
-    async def instances_of(project: str) -> list[str]:
-        inventory = await ctx.cloud.inventory(Migration())
-        return [instance.id for instance in inventory.instances if instance.project == project]
+    async def everything() -> Sequence[Instance]:
+        return (await ctx.cloud.inventory(Migration())).instances
 
+    instances = ProjectInstances(everything, ctx.cloud.instance, ctx.clock)
     if settings.vim.fenix.auth == "off":
         return None
     if settings.vim.fenix.auth == "none":
-        return Face(ctx.store, vim.inbox, ctx.clock, Access(None), instances_of)
+        return Face(ctx.store, vim.inbox, ctx.clock, Access(None), instances)
     from escalator.cloud_manager.openstack.tokens import KeystoneTokens  # noqa: PLC0415 - as in `_drivers`
 
     tokens = KeystoneTokens(settings.cloud, ctx.clock)
     stack.callback(tokens.close)
-    return Face(ctx.store, vim.inbox, ctx.clock, Access(tokens.project_of), instances_of)
+    return Face(ctx.store, vim.inbox, ctx.clock, Access(tokens.project_of), instances)
 
 
 async def register_world(world: World, store: Store) -> None:

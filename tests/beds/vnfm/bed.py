@@ -28,6 +28,7 @@ from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
+from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.port import Answer, Ask
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.records import VnfmRow
@@ -57,6 +58,8 @@ class Bed:
     base_url: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
     """Keystone's tokens with their projects, for the dialect fenix."""
+    looks: int = 0
+    """How often the cloud was asked for everything."""
     vim: Vim = field(init=False, repr=False)
     runner: asyncio.Task[None] | None = None
     world: World = field(init=False, repr=False)
@@ -206,15 +209,20 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
         async def show(self, token: str) -> object:
             return await bed.vim.inbox.show(token)
 
-    async def instances_of(project: str) -> list[str]:
-        return [i.id for i in INSTANCES if i.project == project]
+    async def everything() -> tuple[Instance, ...]:
+        bed.looks += 1
+        return INSTANCES
+
+    async def one(instance: str) -> Instance | None:
+        return next((i for i in INSTANCES if i.id == instance), None)
 
     async def project_of(token: str) -> str | None:
         return bed.tokens.get(token)
 
     inbox: Any = Current()
     access = Access(project_of)
-    face = Face(bed.store, inbox, bed.clock, access, instances_of) if bed.name == "fenix" else None
+    instances = ProjectInstances(everything, one, bed.clock)
+    face = Face(bed.store, inbox, bed.clock, access, instances) if bed.name == "fenix" else None
     return served(vnfm_app(inbox, bed.clock, face))
 
 

@@ -16,7 +16,10 @@ from escalator.model.inventory import Instance
 from escalator.model.notice import NoticeType, Vnfm, VnfmSpec
 from escalator.model.progress import NodeTask, TaskState
 from escalator.storage.port import CampaignRow
+from escalator.vim_interface.fenix.constraints import group_constraint
 from escalator.vim_interface.fenix.events import session_id
+from escalator.vim_interface.fenix.face import MAX_GROUPS
+from escalator.vim_interface.fenix.instances import AGE_S
 from escalator.vim_interface.port import Ask
 
 TOKEN = "token-of-p1"
@@ -264,6 +267,11 @@ async def test_what_is_declared_counts_for_the_project_alone(bed: Bed) -> None:
         assert (await http.put("/instance_group/g1", json=group)).status_code == 200
         wrong = await http.put("/instance/vm-1", json={**instance, "migration_type": "MIGRATION"})
         assert (wrong.status_code, wrong.json()["problems"][0]["path"]) == (422, "migration_type")
+        assert (await http.put("/instance/vm-1", json=instance)).status_code == 200
+        assert (await http.put("/instance/vm-2", json=instance)).status_code == 403
+        assert (await http.put("/instance/vm-9", json=instance)).status_code == 404
+    set_ = [e.object_id for e in await bed.store.events.read(0) if e.action == "constraint.set"]
+    assert set_ == ["instance vm-1", "group g1"]
     found = {c.id: c.spec for c in await bed.store.constraints.list()}
     assert found["vm-1"].model_dump(exclude_defaults=True) == {
         "impact_notification_lead_time": 40.0,
@@ -332,3 +340,25 @@ async def test_a_part_of_an_answer_that_is_late_is_refused_and_not_kept(bed: Bed
             late = await http.put(event["traits"]["reply_url"], json=body)
             assert (late.status_code, late.json()["code"]) == (409, "ESC-VIM-006")
     assert (await bed.answer("core")).state == "silent"
+
+
+async def test_a_project_declares_a_bounded_number_of_groups(bed: Bed) -> None:
+    async with client(bed) as http:
+        for number in range(MAX_GROUPS):
+            await bed.store.constraints.put(group_constraint(f"g{number}", b'{"project_id": "p1"}'))
+        refused = await http.put("/instance_group/one-more", json={"project_id": "p1"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "ESC-API-001")
+        assert (await http.put("/instance_group/g1", json={"project_id": "p1", "recovery_time": 60})).status_code == 200
+    async with client(bed, "token-of-p2") as other:
+        assert (await other.put("/instance_group/of-p2", json={"project_id": "p2"})).status_code == 200
+
+
+async def test_what_projects_ask_about_their_instances_costs_the_cloud_one_look(bed: Bed) -> None:
+    async with client(bed) as http, client(bed, "token-of-p2") as other:
+        for _ in range(3):
+            assert (await http.get(f"/maintenance/{SESSION}/p1")).json() == {"instance_ids": ["vm-1"]}
+            assert (await other.get(f"/maintenance/{SESSION}/p2")).json() == {"instance_ids": ["vm-2"]}
+        assert bed.looks == 1
+        await bed.clock.advance(AGE_S + 1)
+        await http.get(f"/maintenance/{SESSION}/p1")
+        assert bed.looks == 2

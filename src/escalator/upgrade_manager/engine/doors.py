@@ -12,7 +12,6 @@ from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
 from escalator.upgrade_manager.engine.job import Job
 
-
 _ON_ITS_WAY_OUT = (CampaignState.ABORTING, CampaignState.ABORTED)
 
 

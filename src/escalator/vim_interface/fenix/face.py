@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.constraint import Constraint, ConstraintKind
-from escalator.model.errors import NotAllowedError, NotFoundError
+from escalator.model.errors import InputError, NotAllowedError, NotFoundError, Problem
 from escalator.model.notice import Notice, NoticeState, Reply
 from escalator.model.progress import CampaignState, Event
 from escalator.storage.port import CampaignRow, Store
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.constraints import group_constraint, instance_constraint
 from escalator.vim_interface.fenix.events import session_id
+from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.fenix.replies import ASKED, FenixReply, Part, Replies, parse_reply, part_of
 from escalator.vim_interface.inbox import Inbox
 from escalator.vim_interface.negotiation import OPEN
 
-InstancesOf = Callable[[str], Awaitable[Sequence[str]]]
-"""Ids of a project's instances, from the cloud."""
+MAX_GROUPS = 1000
+"""Groups that one project may declare: ids of groups are the client's, and nothing else bounds them."""
 RECENT = 5000
 """Newest notices of a campaign that are looked at; more than these are never open at once."""
 _STATES = {
@@ -36,11 +37,11 @@ _STATES = {
 class Face:
     """The use cases behind `/fenix/v1`."""
 
-    def __init__(self, store: Store, inbox: Inbox, clock: Clock, access: Access, instances_of: InstancesOf) -> None:
+    def __init__(self, store: Store, inbox: Inbox, clock: Clock, access: Access, instances: ProjectInstances) -> None:
         self._store = store
         self._inbox = inbox
         self._clock = clock
-        self._instances_of = instances_of
+        self._instances = instances
         self._replies = Replies()
         self.access = access
 
@@ -58,7 +59,7 @@ class Face:
             for resource in notice.resources
             if resource.project_id == project
         ]
-        return asked or await self._instances_of(project)
+        return asked or await self._instances.of(project)
 
     async def reply_about(self, session: str, project: str, instance: str, token: str, body: bytes) -> FenixReply:
         """Take a reply about one instance of a project, at the address that its event named.
@@ -91,12 +92,16 @@ class Face:
     async def declare(self, kind: ConstraintKind, object_id: str, body: bytes, token: str | None) -> None:
         """Keep what a VNF manager declares for an instance or a group of its project.
 
-        Raises InputError with all problems, NotAllowedError (`VIM_FOREIGN`) for another project's.
+        Raises InputError with all problems, also beyond the number of groups that a project may have, NotFoundError for an
+        instance that the cloud does not know, NotAllowedError (`VIM_FOREIGN`) for another project's.
         """
         make = instance_constraint if kind == "instance" else group_constraint
         constraint = make(object_id, body)
         await self.access.within(token, constraint.spec.declared_by or "")
-        await self._own(kind, object_id, constraint.spec.declared_by)
+        found = await self._own(kind, object_id, constraint.spec.declared_by)
+        if found == constraint:
+            return  # clients say the same again, and the history need not
+        await self._check(constraint, new=found is None)
         await self._store.constraints.put(constraint)
         await self._write_down("constraint.set", constraint)
 
@@ -107,6 +112,21 @@ class Face:
         if found is not None:
             await self._store.constraints.remove(kind, object_id)
             await self._write_down("constraint.remove", found)
+
+    async def _check(self, constraint: Constraint, *, new: bool) -> None:
+        """Whose instance it is, and how much a project declares, is nothing to be believed."""
+        declared_by = constraint.spec.declared_by
+        if constraint.kind == "instance":
+            project = await self._instances.project_of(constraint.id)
+            if project is None:
+                raise NotFoundError(Code.VIM_NOT_FOUND, f"The cloud knows no instance {constraint.id}.")
+            if project != declared_by:
+                raise NotAllowedError(Code.VIM_FOREIGN, f"Instance {constraint.id} belongs to another project.")
+        elif new:
+            known = [c for c in await self._store.constraints.list() if (c.kind, c.spec.declared_by) == ("group", declared_by)]
+            if len(known) >= MAX_GROUPS:
+                problem = Problem("group_id", f"a project may declare {MAX_GROUPS} groups")
+                raise InputError(Code.API_BODY, "No more groups can be declared.", problems=[problem])
 
     async def _own(self, kind: ConstraintKind, object_id: str, project: str | None) -> Constraint | None:
         found = await self._store.constraints.get(kind, object_id)
