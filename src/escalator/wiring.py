@@ -44,6 +44,7 @@ from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.fenix import Fenix
+from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
@@ -53,6 +54,10 @@ from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
 from escalator.vim_interface.neighbours.hook import Hook
 from escalator.vim_interface.neighbours.port import Neighbour
+from escalator.vim_interface.operations.command import BusyCommand
+from escalator.vim_interface.operations.port import OperationsSource
+from escalator.vim_interface.operations.simulated import SimulatedOperations
+from escalator.vim_interface.operations.sol003 import Sol003
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -134,6 +139,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 new_token=lambda: secrets.token_urlsafe(TOKEN_BYTES),
                 limits=settings.vim,
                 base_url=settings.vnfm.url,
+                operations=_operations(settings, world, commands, stack),
             )
         )
         commands.on_reply = partial(vim.look, COMMAND)
@@ -229,6 +235,15 @@ def _commands(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Comman
     commands = Commands(settings.vim.commands, settings.vnfm.url, settings.vim.max_defer_s, os.environ, clock)
     stack.push_async_callback(commands.close)
     return commands
+
+
+def _operations(
+    settings: Settings, world: World | None, commands: Commands, stack: AsyncExitStack
+) -> tuple[OperationsSource, ...]:
+    http = Http(Credentials(settings.credentials), settings.vim.delivery_timeout_s)
+    stack.push_async_callback(http.close)
+    simulated = () if world is None else (SimulatedOperations(world.vnfms),)
+    return (Sol003(http), BusyCommand(commands), *simulated)
 
 
 def _fenix_face(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStack) -> Face | None:

@@ -4,6 +4,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
 
     world nodes=6 seed=1          a new simulated cloud
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
+    operation VNFM VNF SECONDS    a VNF manager is at work on one of its VNFs from now on, for that time
     fault kind=upgrade node=...   something goes wrong from now on; `faults none` ends all of it
     constraint KIND ID [key=value...]  what a VNF declares from now on; without values, nothing any more
     crash NODE [seconds]          a host fails on its own, and is back after that time
@@ -182,6 +183,9 @@ class Stage:
                     return
             await self.clock.sleep(LOOK_S)
         raise AssertionError(f"no {action} {more} came")
+
+    async def do_operation(self, name: str, vnf: str, seconds: str) -> None:
+        self.world.vnfms.operate(name, vnf, float(seconds))
 
     async def do_wait(self, seconds: str) -> None:
         await self.clock.sleep(float(seconds))

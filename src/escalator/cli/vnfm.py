@@ -30,6 +30,10 @@ class Register(Shower):
             if verb == "health":
                 text = "with --dialect command: the command that tells whether the VNF's manager is there"
             parser.add_argument(f"--{verb}", metavar="NAME", help=text)
+        parser.add_argument("--busy", metavar="NAME", help="the command that tells whether it is at work on a VNF")
+        parser.add_argument("--lifecycle-uri", metavar="URI", help="base of its SOL 003 interface, where that can be seen")
+        parser.add_argument("--lifecycle-auth", default="none", metavar="TYPE", help="there: none, basic or bearer")
+        parser.add_argument("--lifecycle-credential", metavar="NAME", help="there: file in the server's credentials folder")
         for word, owned in OWNED.items():
             text = f"{owned} it speaks for; may be repeated"
             parser.add_argument(f"--{word}", action="append", default=[], metavar=word.upper(), help=text)
@@ -43,7 +47,11 @@ class Register(Shower):
             "dialect": parsed_args.dialect,
             "callback_uri": parsed_args.callback_uri,
             "contact": parsed_args.contact,
-            "commands": {verb: getattr(parsed_args, verb) for verb in VERBS},
+            "commands": {verb: getattr(parsed_args, verb) for verb in (*VERBS, "busy")},
+            "lifecycle": {
+                "uri": parsed_args.lifecycle_uri,
+                "auth": {"type": parsed_args.lifecycle_auth, "credential": parsed_args.lifecycle_credential},
+            },
             "auth": {"type": parsed_args.auth, "credential": parsed_args.credential},
         }
         spec |= {owned: getattr(parsed_args, word) for word, owned in OWNED.items()}

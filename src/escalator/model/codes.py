@@ -37,6 +37,7 @@ class Code(Enum):
     UPG_NO_ROOM = "ESC-UPG-023"  # nodes that are out of service leave no room for another
     UPG_NO_TURN = "ESC-UPG-024"  # the plan for the rest of a campaign has no turn for a node
     UPG_BUDGET = "ESC-UPG-025"  # a group was impacted beyond its limit for longer than its budget allows
+    UPG_AT_WORK = "ESC-UPG-026"  # a lifecycle operation of a VNF on the node did not end in time
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"  # the scope selects no node

@@ -41,6 +41,9 @@ class NoticeState(StrEnum):
     CANCELLED = "cancelled"  # withdrawn
 
 
+Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")]
+
+
 class Auth(Model):
     """How Escalator authenticates at a VNF manager. `credential` is the name of a file inside `credentials_dir`."""
 
@@ -57,18 +60,29 @@ class Commands(Model):
     """Run when the node is available again, or nothing happens after all."""
     health: DnsLabel | None = None
     """Run to see whether the VNF's manager is there."""
+    busy: DnsLabel | None = None
+    """Run to see whether a lifecycle operation is under way; with any dialect."""
+
+
+class Lifecycle(Model):
+    """Where the running lifecycle operations of its VNFs are seen, by ETSI GS NFV-SOL 003."""
+
+    uri: Uri | None = None
+    """Base of its VNF lifecycle management interface, such as `https://vnfm.example.net/vnflcm/v2`."""
+    auth: Auth = Auth()
 
 
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
     dialect: Literal["vi-vnfm", "manual", "command", "fenix", "simulated"] = "vi-vnfm"
-    callback_uri: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
+    callback_uri: Uri | None = None
     auth: Auth = Auth()
     contact: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+][A-Za-z0-9._@+-]{0,252}$")] | None = None
     """Whom the operator's command tells, for the dialect `manual`: a name or number that the command knows."""
     commands: Commands = Commands()
     """Commands that speak to its VNFs, for the dialect `command`."""
+    lifecycle: Lifecycle = Lifecycle()
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.neighbours.port import Neighbour
+from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.wiring import courses_of, register_world, simulated_drivers, waker
 from escalator.world.world import World
@@ -82,6 +83,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
             credentials=Credentials(Path("/nonexistent")),
             wake=waker(engine),
             new_token=lambda: next(tokens),
+            operations=(SimulatedOperations(world.vnfms),),
         )
     )
     ctx = Context(

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from escalator.model.inventory import Instance
 from escalator.model.notice import Disposition, NoticeType, Vnfm
+from escalator.vim_interface.operations.port import Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,10 @@ class VimInterface(Protocol):
 
     async def owners(self, instances: Sequence[Instance]) -> Mapping[str, str]:
         """Name of the VNF manager of each instance that has one: by instance, else by VNF, else by project."""
+        ...
+
+    async def operations(self, instances: Sequence[Instance]) -> Sequence[Operation]:
+        """Lifecycle operations under way at the VNFs of these instances; what cannot be told counts as under way."""
         ...
 
     async def ask(self, ask: Ask) -> tuple[str, ...]:

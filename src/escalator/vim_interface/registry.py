@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, InputError, Problem
 from escalator.model.inventory import Instance
-from escalator.model.notice import Vnfm, VnfmSpec
+from escalator.model.notice import Auth, Vnfm, VnfmSpec
 from escalator.storage.port import Vnfms
 from escalator.vim_interface.credentials import Credentials
 
@@ -84,7 +84,9 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
     """Return everything that stands against a registration beside these others."""
     return (
         *_address_problems(vnfm.spec),
-        *_auth_problems(vnfm.spec, credentials),
+        *_auth_problems("spec.auth", vnfm.spec.auth, credentials),
+        *_uri_problems("spec.lifecycle.uri", vnfm.spec.lifecycle.uri),
+        *_auth_problems("spec.lifecycle.auth", vnfm.spec.lifecycle.auth, credentials),
         *_overlaps(vnfm.spec, list(others)),
     )
 
@@ -96,28 +98,33 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         case "command":
             yield from _command_problems(spec)
         case "vi-vnfm":
-            yield from _uri_problems(spec)
+            yield from _callback_problems(spec)
         case "fenix":
             if not spec.projects:
                 yield Problem("spec.projects", "the dialect fenix tells projects: name those it speaks for")
-            yield from _uri_problems(spec)
+            yield from _callback_problems(spec)
 
 
-def _uri_problems(spec: VnfmSpec) -> Iterator[Problem]:
+def _callback_problems(spec: VnfmSpec) -> Iterator[Problem]:
     path = "spec.callback_uri"
     if spec.callback_uri is None:
         yield Problem(path, f"the dialect {spec.dialect} needs the address to which notices are sent")
+    yield from _uri_problems(path, spec.callback_uri)
+
+
+def _uri_problems(path: str, uri: str | None) -> Iterator[Problem]:
+    if uri is None:
         return
     try:
-        parts = urlsplit(spec.callback_uri)
+        parts = urlsplit(uri)
         _ = parts.port
     except ValueError as error:
         yield Problem(path, f"this is no valid address: {error}")
         return
     if parts.username is not None or parts.password is not None:
-        yield Problem(path, "an address must not hold credentials; name a file with spec.auth.credential")
+        yield Problem(path, "an address must not hold credentials; name a file with auth.credential")
     if parts.fragment:
-        yield Problem(path, "an address for notices has no fragment")
+        yield Problem(path, "an address has no fragment")
     if not parts.hostname:
         yield Problem(path, "the address has no host")
     elif _is_forbidden(parts.hostname):
@@ -159,21 +166,21 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _auth_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem]:
-    path = "spec.auth.credential"
-    if spec.auth.type == "none":
-        if spec.auth.credential is not None:
+def _auth_problems(where: str, auth: Auth, credentials: Credentials) -> Iterator[Problem]:
+    path = f"{where}.credential"
+    if auth.type == "none":
+        if auth.credential is not None:
             yield Problem(path, "auth.type none uses no credential")
         return
-    if spec.auth.credential is None:
-        yield Problem(path, f"auth.type {spec.auth.type} needs the name of a file in the credentials folder")
+    if auth.credential is None:
+        yield Problem(path, f"auth.type {auth.type} needs the name of a file in the credentials folder")
         return
     try:
-        secret = credentials.read(spec.auth.credential)
+        secret = credentials.read(auth.credential)
     except EscalatorError as error:
         yield Problem(path, error.message)
         return
-    if spec.auth.type == "basic" and ":" not in secret:
+    if auth.type == "basic" and ":" not in secret:
         yield Problem(path, "for auth.type basic the file has to hold user:password")
 
 

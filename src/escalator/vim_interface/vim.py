@@ -20,6 +20,8 @@ from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.inbox import Inbox, reopen
 from escalator.vim_interface.negotiation import FIRST_REPLY_BY, Verdict, is_deferred, reply_until
 from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
+from escalator.vim_interface.operations.port import Operation, OperationsSource
+from escalator.vim_interface.operations.watch import Operations
 from escalator.vim_interface.outbox import TOPIC, Outbox, Wake, wake_key
 from escalator.vim_interface.port import Answer, Ask, Reachability
 from escalator.vim_interface.registry import Registry
@@ -45,6 +47,8 @@ class Parts:
     """Makes the unguessable part of a reply address: 128 random bits at least, URL-safe."""
     limits: Limits = field(default_factory=Limits)
     base_url: str = "http://127.0.0.1:8472"
+    operations: Sequence[OperationsSource] = ()
+    """Ways to see what VNF managers are at work on."""
 
 
 class Vim:
@@ -58,6 +62,7 @@ class Vim:
         self._new_token = parts.new_token
         agenda = Agenda(parts.clock)
         self._outbox = Outbox(parts.store, parts.dialects, agenda, parts.clock, parts.limits, parts.wake)
+        self._operations = Operations(parts.store.vnfms, parts.operations, parts.clock)
         self.registry = Registry(parts.store.vnfms, parts.credentials)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
 
@@ -72,6 +77,10 @@ class Vim:
     async def owners(self, instances: Sequence[Instance]) -> Mapping[str, str]:
         """Name of the VNF manager of each instance that has one: by instance, else by VNF, else by project."""
         return await self.registry.owners(instances)
+
+    async def operations(self, instances: Sequence[Instance]) -> Sequence[Operation]:
+        """Lifecycle operations under way at the VNFs of these instances; what cannot be told counts as under way."""
+        return await self._operations.concerning(instances)
 
     async def ask(self, ask: Ask) -> tuple[str, ...]:
         """Put one notice per VNF manager concerned into the outbox; ids of the task's notices, old or new."""

@@ -149,6 +149,8 @@ class VnfmRow:
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
+    operations: Mapping[str, float] = field(default_factory=dict)
+    """When the lifecycle operation of a VNF ends, Unix seconds."""
 
     def registration(self) -> Vnfm:
         """As it is registered at the VIM Interface."""

@@ -66,6 +66,18 @@ class Vnfms:
         """All of them as they are registered at the VIM Interface."""
         return tuple(row.registration() for row in self._state.vnfms.rows.values())
 
+    def operate(self, name: str, vnf: str, seconds: float) -> None:
+        """Begin a lifecycle operation of a VNF that ends after that time. Raises NotFoundError."""
+        row = self.get(name)
+        with self._state.change() as now:
+            operations = {**row.operations, vnf: now + seconds / self._timings.speed}
+            self._state.vnfms.put(name, replace(row, operations=operations))
+
+    def operations(self, name: str) -> Mapping[str, str]:
+        """The lifecycle operations that have not ended, by VNF. Raises NotFoundError."""
+        now = self._state.look()
+        return {vnf: "HEAL" for vnf, until in self.get(name).operations.items() if until > now}
+
     def probe(self, name: str) -> None:
         """Whether it would take notices. Raises TemporaryError (`VIM_UNREACHABLE`) when not, NotFoundError."""
         if self.get(name).behaviour == "unreachable":

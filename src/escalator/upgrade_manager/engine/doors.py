@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
+from escalator.model.inventory import Instance
 from escalator.model.progress import CampaignState, Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
@@ -15,14 +16,14 @@ from escalator.upgrade_manager.engine.job import Job
 _ON_ITS_WAY_OUT = (CampaignState.ABORTING, CampaignState.ABORTED)
 
 
-async def enter_impact(job: Job, row: ImpactRow) -> None:
-    """Take the impact's slots; waits until the groups' limits and the bounds on migration let it through.
+async def enter_impact(job: Job, row: ImpactRow, instance: Instance) -> None:
+    """Take the slots of an impact on the instance; waits until limits, bounds and its VNF manager's work let it through.
 
     The step's time-out stands still meanwhile. Raises PermanentError when nothing moves at the door for as long as the
     whole step may take: a node is not kept out of service for what may never come. So it is when the campaign is aborted
     (`UPG_ABORTED`): what only waits does not begin.
     """
-    row, refusal, door = await _asked(job, row)
+    row, refusal, door = await _asked(job, row, instance)
     if refusal is None:
         return
     longest_s = job.spec.node.timeouts.vacate_s
@@ -45,10 +46,23 @@ async def enter_impact(job: Job, row: ImpactRow) -> None:
             # Another replica's change is not heard here, nor one of what is declared: the net is looked under after `recheck_s`.
             left_s = since + longest_s - now if door.retry_s is None else door.retry_s
             await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, min(job.ctx.pace.recheck_s, left_s))
-            row, refusal, door = await _asked(job, row)
+            row, refusal, door = await _asked(job, row, instance)
 
 
-async def _asked(job: Job, row: ImpactRow) -> tuple[ImpactRow, str | None, ImpactDoor]:
+@dataclass(frozen=True, slots=True)
+class _AtWork:
+    """The door of a VNF whose manager is at work on it; as `ImpactDoor` after a refusal."""
+
+    key: str
+    blockers: frozenset[str]
+    retry_s: float | None = None
+
+
+async def _asked(job: Job, row: ImpactRow, instance: Instance) -> tuple[ImpactRow, str | None, ImpactDoor | _AtWork]:
+    operations = await job.ctx.vim.operations((instance,))
+    if operations:
+        whats = frozenset(operation.what for operation in operations)
+        return row, f"{min(whats)} is under way", _AtWork(f"operations/{instance.id}", whats)
     limits = await _limits(job, row)
     horizon = max((limit.recovery_s for limit in limits), default=0.0)
     now = job.ctx.clock.now()

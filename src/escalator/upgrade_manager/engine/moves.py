@@ -143,7 +143,7 @@ async def _targets(job: Job, instance: Instance, planned: Move | None, under_way
 async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int) -> MoveStatus:
     await job.remember(_BEGUN + instance.id, {"number": number, "target": order.target, "kind": order.kind})
     row = _row(job, instance, order, number)
-    await enter_impact(job, row)
+    await enter_impact(job, row, instance)
     try:
         await job.ctx.cloud.start_move(order)
         await _tell(job, order, "started", "")

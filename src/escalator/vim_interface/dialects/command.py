@@ -1,5 +1,7 @@
 """The dialect of an EMS that has commands: one to prepare a VNF, one to restore it, one that tells whether it is there.
 
+Another one tells whether it is at work on a VNF, in this dialect or with any other.
+
 Each gets the notice as JSON on its standard input. `prepare` runs behind the delivery, however long it takes: while it
 does, the answer is deferred again and again, within the bounds of every DEFER. It ends with
 
@@ -36,7 +38,7 @@ REFUSED = 70
 REASON = 2000
 """Characters of a reason."""
 HEALTH_S = 30.0
-"""Who asks whether a VNF manager is there waits for the answer."""
+"""Who asks whether a VNF manager is there, or busy, waits for the answer."""
 HEARTBEAT_S = 60.0
 """How far ahead an answer is deferred while the command runs."""
 MARGIN_S = 5.0
@@ -108,6 +110,13 @@ class Commands:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def busy(self, vnfm: Vnfm) -> str | None:
+        """Whether a lifecycle operation is under way, and what the command says of it; raises when it cannot tell."""
+        ended = await self._run(vnfm, "busy", {"vnfm": vnfm.name, "verb": "busy"}, {"vnfm": vnfm.name})
+        if ended.code not in (0, TEMPORARY):
+            raise TemporaryError(Code.VIM_UNREACHABLE, _said(vnfm, "busy", ended))
+        return ended.said if ended.code == TEMPORARY else None
 
     # -- preparing
 
@@ -188,7 +197,7 @@ class Commands:
 
     async def _run(self, vnfm: Vnfm, verb: str, message: Mapping[str, object], names: Mapping[str, str]) -> Ended:
         timeout_s = self._command(vnfm, verb).timeout_s
-        timeout_s = min(timeout_s, HEALTH_S) if verb == "health" else timeout_s
+        timeout_s = min(timeout_s, HEALTH_S) if verb in ("health", "busy") else timeout_s
         argv, text = self._call(vnfm, verb, message, names)
         async with running(argv, text, self._environment) as process:
             if await self._ends(process, self._clock.now() + timeout_s):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import httpx
 
@@ -16,11 +18,26 @@ from escalator.vim_interface.credentials import Credentials
 
 MAX_RESPONSE_BYTES = 64 * 1024
 """A delivery needs no answer but its status; this much is read so that the connection can be used again."""
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+"""Of what is read for its content."""
 MAX_CONNECTIONS = 256
 """As many deliveries at once. The others wait for their turn here, and their time-out begins with it: in the client's own
 queue they would wait at a cost that grows with its square."""
 _AGAIN = frozenset({408, 425, 429})
 """Client errors that go away by themselves."""
+
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a VNF manager answered to a question. `next` is where its list goes on, as it said."""
+
+    uri: str
+    status: int
+    body: bytes
+    next: str | None
 
 
 class Http:
@@ -39,9 +56,17 @@ class Http:
         uri = vnfm.spec.callback_uri
         if uri is None:
             raise PermanentError(Code.VIM_REGISTRATION, f"VNF manager {vnfm.name} has no address.")
+        headers = {**headers, **authorization(vnfm.spec.auth, self._credentials)}
+        return await self._in_turn(vnfm, self._status(method, uri, headers, body))
+
+    async def read(self, vnfm: Vnfm, auth: Auth, uri: str, headers: Mapping[str, str]) -> Page:
+        """GET what a VNF manager shows at an address, whatever its status; raises as `send` does, and for an endless answer."""
+        return await self._in_turn(vnfm, self._page(vnfm, uri, {**headers, **authorization(auth, self._credentials)}))
+
+    async def _in_turn(self, vnfm: Vnfm, exchange: Coroutine[Any, Any, _Answer]) -> _Answer:
         try:
             async with self._turns, asyncio.timeout(self._timeout_s):
-                return await self._status(method, uri, {**headers, **authorization(vnfm.spec.auth, self._credentials)}, body)
+                return await exchange
         except TimeoutError as error:
             message = f"VNF manager {vnfm.name} did not answer within {self._timeout_s:g} s."
             raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
@@ -64,6 +89,15 @@ class Http:
                 if read > MAX_RESPONSE_BYTES:
                     break
             return response.status_code
+
+    async def _page(self, vnfm: Vnfm, uri: str, headers: Mapping[str, str]) -> Page:
+        async with self._http().stream("GET", uri, headers=headers) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_PAGE_BYTES:
+                    raise PermanentError(Code.VIM_REFUSED, f"An answer of VNF manager {vnfm.name} does not end.")
+            return Page(uri, response.status_code, bytes(body), response.links.get("next", {}).get("url"))
 
     def _http(self) -> httpx.AsyncClient:
         if self._client is None:

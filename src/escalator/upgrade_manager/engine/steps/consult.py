@@ -2,7 +2,7 @@
 
 Silence may let an instance live-migrate; it never lets one be stopped, cold-migrated or upgraded in place. A notice that
 could not be delivered is not silence. Where policy says pause, the campaign pauses, and after its resume those VNF
-managers are asked again.
+managers are asked again. As long as one of them is at work on a VNF of the node, the node waits.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, skip, wait
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps.at_work import at_work
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, ask, round_id
 from escalator.vim_interface.port import Answer
 
@@ -37,6 +38,7 @@ async def _do(job: Job) -> Outcome:
     if deferred:
         return await _defer(job, deferred)
     held_back = await _refused(job, answers, round_number) or _too_early(job, answers)
+    held_back = held_back or await at_work(job, list(instances.values()), ANSWERS)
     if held_back is not None:
         return held_back
     planned: dict[str, str] = dict(memo["planned"])

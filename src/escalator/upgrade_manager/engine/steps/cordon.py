@@ -8,6 +8,7 @@ from escalator.model.progress import Rung
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps.at_work import at_work
 from escalator.upgrade_manager.engine.steps.neighbours import enter_all, leave_all
 
 KIND = "cordon"
@@ -30,6 +31,10 @@ async def _do(job: Job) -> Outcome:
         why = found.reason or "no reason given"
         return skip(Code.CLD_FOREIGN_CORDON, f"the node is disabled by someone else: {why}")
     if not held:
+        # As the plan saw the node: consult looks at what is there then. A node that only waits need not be out of service.
+        waits = await at_work(job, job.inventory.instances_by_node.get(job.node, ()))
+        if waits is not None:
+            return waits
         # What an earlier attempt found is what is restored; a node that it held is disabled by nobody but us.
         await job.will_change(KIND, job.node, found.to_json())
     await job.ctx.cloud.cordon(job.node, reason_of(job.ref.campaign))

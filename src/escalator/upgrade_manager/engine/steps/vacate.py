@@ -102,7 +102,7 @@ async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
     if instances:
         await job.remember(STAYING, sorted(i.id for i in instances))
     for instance in sorted(instances, key=lambda i: (order.get(i.id, len(order)), i.id)):
-        await enter_impact(job, _stay(job, instance))
+        await enter_impact(job, _stay(job, instance), instance)
         if job.spec.workloads.default.action == "leave":
             continue
         await job.will_change(STOPPED, instance.id, {"state": instance.state})
