@@ -8,11 +8,13 @@ module reads settings or the environment on its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
@@ -194,6 +196,40 @@ class Neighbours(Model):
     alertmanager: Alertmanager = Alertmanager()
 
 
+class Probe(Model):
+    """How a VNF's service is looked at from outside while a campaign runs."""
+
+    vnf: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    """The VNF that it stands for, as instances name it."""
+    kind: Literal["tcp", "http", "icmp"]
+    target: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    interval_s: Annotated[float, Field(ge=0.05, le=3600)] = 1.0
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Probe:
+        problem = _target_problem(self.kind, self.target)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+
+def _target_problem(kind: str, target: str) -> str | None:
+    try:
+        if kind == "icmp":
+            ip_address(target)
+            return None
+        parts = urlsplit(target if kind == "http" else f"//{target}")
+        port = parts.port
+    except ValueError as error:
+        return f"target is no address: {error}"
+    if kind == "tcp" and (not parts.hostname or port is None or parts.path):
+        return "target has to be HOST:PORT for kind tcp"
+    if kind == "http" and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None):
+        return "target has to be an http or https address without credentials for kind http"
+    return None
+
+
 class Availability(Model):
     """What the service of a group has to reach; what is left of it is the budget for impacts beyond the group's limit."""
 
@@ -223,6 +259,8 @@ class Settings(Model):
     cloud: Cloud = Cloud()
     system: System = System()
     vim: Vim = Vim()
+    probes: Mapping[DnsLabel, Probe] = Field(default_factory=dict, max_length=500)
+    """Looks at the services of VNFs; their names are free."""
     neighbours: Neighbours = Neighbours()
     availability: Availability = Availability()
     log: Log = Log()

@@ -58,6 +58,8 @@ from escalator.vim_interface.operations.command import BusyCommand
 from escalator.vim_interface.operations.port import OperationsSource
 from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.operations.sol003 import Sol003
+from escalator.vim_interface.probes.checks import look
+from escalator.vim_interface.probes.prober import Prober
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -166,11 +168,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
         group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
+        prober = Prober(settings.probes, store.outages, clock, partial(_running, store), look)
+        stack.callback(group.create_task(prober.run()).cancel)
         await _begin_what_runs(store, launcher)
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
         face = _fenix_face(settings, ctx, vim, stack)
         yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, face)
+
+
+async def _running(store: Store) -> str | None:
+    return next((row.name for row in await store.campaigns.list() if row.state in ACTIVE), None)
 
 
 async def _begin_what_runs(store: Store, launcher: Launcher) -> None:

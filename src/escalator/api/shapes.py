@@ -13,7 +13,7 @@ from escalator.model.inventory import Node
 from escalator.model.notice import Notice
 from escalator.model.plan import Plan
 from escalator.model.progress import Event, NodeTask, Restoration, TaskState
-from escalator.storage.port import CampaignRow, ImpactRow, ReleaseRow
+from escalator.storage.port import CampaignRow, ImpactRow, OutageRow, ReleaseRow, WatchRow
 from escalator.upgrade_manager.engine.proof import Proof
 from escalator.upgrade_manager.engine.replan import Replan
 
@@ -204,6 +204,35 @@ def verification_view(proof: Proof) -> v.VerificationView:
     violations = [v.ViolationView(**(asdict(found) | {"code": found.code.value})) for found in proof.violations]
     return v.VerificationView(
         turns=proof.turns, upgraded=proof.upgraded, moves=proof.moves, impacts=proof.impacts, violations=violations
+    )
+
+
+def outages_view(watches: Sequence[WatchRow], outages: Sequence[OutageRow], now: float) -> v.OutagesView:
+    """What the probes saw; an outage that goes on lasts until now."""
+    return v.OutagesView(
+        watches=[
+            v.WatchView(
+                vnf=watch.vnf,
+                probe=watch.probe,
+                interval_s=watch.interval_s,
+                since=stamp(watch.since),
+                until=stamp(watch.until),
+                sent=watch.sent,
+                failed=watch.failed,
+            )
+            for watch in watches
+        ],
+        outages=[
+            v.OutageView(
+                vnf=row.vnf,
+                probe=row.probe,
+                started_at=stamp(row.started_at),
+                ended_at=stamp_or_none(row.ended_at),
+                seconds=round((now if row.ended_at is None else row.ended_at) - row.started_at, 3),
+                reason=row.reason,
+            )
+            for row in outages
+        ],
     )
 
 

@@ -167,6 +167,44 @@ class InterruptionView(View):
     """Of a group's budget, over all campaigns of the period."""
     budget_s: float | None
     """How long a group may be impacted beyond its limit in the period."""
+    outages: int | None
+    """How often the probes of a VNF found its service away; null where no probe looked."""
+    away_s: float | None
+    """Time in which at least one of them did."""
+    longest_away_s: float | None
+
+
+class OutageView(View):
+    """One time in which a probe found a VNF's service away; true to one interval of the probe at either end."""
+
+    vnf: str
+    probe: str
+    started_at: str
+    ended_at: str | None
+    """Null while it is away."""
+    seconds: float
+    reason: str
+
+
+class WatchView(View):
+    """How a probe looked at a VNF's service during a campaign."""
+
+    vnf: str
+    probe: str
+    interval_s: float
+    since: str
+    until: str
+    sent: int
+    """Looks so far."""
+    failed: int
+    """Looks that found no service."""
+
+
+class OutagesView(View):
+    """What the probes saw during a campaign, and how they looked."""
+
+    watches: Sequence[WatchView]
+    outages: Sequence[OutageView]
 
 
 class ImpactView(View):

@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, str] = {
     "vnfm show": "vnfm:ShowVnfm",
     "vnfm test": "vnfm:Test",
     "workload list": "workload:ListWorkloads",
+    "workload outages": "workload:ListOutages",
     "workload show": "workload:ShowWorkload",
 }
 

@@ -37,6 +37,11 @@ def span(seconds: float | None) -> str:
     return f"{left} s"
 
 
+def exact(seconds: float) -> str:
+    """As `span`, with what is shorter than ten seconds to the hundredth: `0.42 s`."""
+    return f"{seconds:.2f} s" if 0 < seconds < 10 else span(seconds)
+
+
 def offset(seconds: float) -> str:
     """A point on a plan's axis: `0:20:00` from its start."""
     left = round(seconds)

@@ -8,7 +8,7 @@ from typing import Any
 
 from escalator.cli.base import Lister, Shown, optional, rows
 from escalator.cli.campaign import quoted
-from escalator.cli.spans import date_time, span
+from escalator.cli.spans import date_time, exact, span
 
 
 class ListWorkloads(Lister):
@@ -44,6 +44,8 @@ class ListWorkloads(Lister):
             columns["budget_s"] = lambda row: Shown(row["budget_s"], "")
         if parsed_args.by == "instance":
             columns["tolerates_s"] = lambda row: Shown(row["tolerates_s"], _tolerated(row))
+        if any(row["outages"] is not None for row in found):
+            columns |= {"outages": optional("outages"), "away_s": _time("away_s"), "longest_away_s": _time("longest_away_s")}
         columns["under_way"] = lambda row: Shown(row["under_way"], "now" if row["under_way"] else "")
         return rows(found, columns)
 
@@ -76,6 +78,41 @@ class ShowWorkload(Lister):
         return rows(found, columns)
 
 
+class ListOutages(Lister):
+    """List when probes found the service of a VNF away during a campaign.
+
+    What is shown is true to one interval of the probe at either end. How each probe looked goes to standard error.
+    """
+
+    nothing = "No probe found a service away."
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("campaign", metavar="CAMPAIGN", help="the campaign")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Get the list."""
+        with self.server() as client:
+            found = client.get(f"/v1/campaigns/{quoted(parsed_args.campaign)}/outages")
+        if not found["watches"]:
+            self.app.stderr.write("No probe looked: name some under probes in the server's settings.\n")
+        for watch in found["watches"]:
+            since, until = date_time(watch["since"]), date_time(watch["until"])
+            looks = f"{watch['sent']} looks, {watch['failed']} in vain, every {watch['interval_s']:g} s"
+            self.app.stderr.write(f"{watch['probe']} looked at {watch['vnf']} from {since} to {until}: {looks}\n")
+        columns: dict[str, Any] = {
+            "vnf": "vnf",
+            "probe": "probe",
+            "started_at": lambda row: Shown(row["started_at"], date_time(row["started_at"])),
+            "seconds": _time("seconds"),
+            "now": lambda row: Shown(row["ended_at"] is None, "away now" if row["ended_at"] is None else ""),
+            "reason": "reason",
+        }
+        return rows(found["outages"], columns)
+
+
 def _tolerated(row: Mapping[str, Any]) -> str:
     """What the VNF bears, and whether an impact was longer: its business may have been interrupted for less."""
     if row["tolerates_s"] is None:
@@ -84,4 +121,4 @@ def _tolerated(row: Mapping[str, Any]) -> str:
 
 
 def _time(key: str) -> Any:  # noqa: ANN401 - a column
-    return lambda row: Shown(row[key], span(row[key]) if row[key] else "")
+    return lambda row: Shown(row[key], exact(row[key]) if row[key] else "")

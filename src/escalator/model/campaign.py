@@ -167,6 +167,7 @@ class Workloads(Model):
     notify: Notify = Notify()
     default: DefaultAction = DefaultAction()
     scale_up: Literal["leave", "lock"] = "leave"
+    on_budget: Literal["warn", "suspend"] = "warn"
 
 
 class Timeouts(Model):

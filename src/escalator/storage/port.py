@@ -339,6 +339,54 @@ class Constraints(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageRow:
+    """One time in which a probe found a VNF's service away; Unix seconds, `ended_at` None while it is."""
+
+    campaign: str
+    probe: str
+    started_at: float
+    """When the first probe was sent that was not answered."""
+    ended_at: float | None = None
+    """When the first one was sent that was."""
+    vnf: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRow:
+    """What one probe did during a campaign: from when to when it looked, and how often."""
+
+    campaign: str
+    probe: str
+    vnf: str
+    interval_s: float
+    since: float
+    until: float
+    sent: int = 0
+    failed: int = 0
+
+
+class Outages(Protocol):
+    """What probes saw of the VNFs' services."""
+
+    async def put(self, row: OutageRow) -> None:
+        """Store, in place of what is known of the outage of that campaign, probe and begin."""
+        ...
+
+    async def watch(self, row: WatchRow) -> None:
+        """Store, in place of what is known of that probe in that campaign."""
+        ...
+
+    async def list(self, campaign: str) -> Sequence[OutageRow]:
+        """A campaign's outages, in order of begin and probe."""
+        ...
+
+    async def watches(self, campaign: str) -> Sequence[WatchRow]:
+        """What each probe did during a campaign, in order of their names."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """All parts of storage."""
@@ -352,3 +400,4 @@ class Store:
     restorations: Restorations
     notices: Notices
     events: Events
+    outages: Outages

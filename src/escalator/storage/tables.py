@@ -57,6 +57,30 @@ vnfms = Table("vnfms", metadata, _key("name"), _text("spec_json"))
 
 constraints = Table("constraints", metadata, _key("kind"), _key("id"), _text("spec_json"))
 
+outages = Table(
+    "outages",
+    metadata,
+    _key("campaign"),
+    _key("probe"),
+    Column("started_at", sa.Double, primary_key=True),
+    _time("ended_at", null=True),
+    _text("vnf"),
+    Column("reason", Said, nullable=False),
+)
+
+watches = Table(
+    "watches",
+    metadata,
+    _key("campaign"),
+    _key("probe"),
+    _text("vnf"),
+    _time("interval_s"),
+    _time("since"),
+    _time("until"),
+    Column("sent", sa.BigInteger, nullable=False),
+    Column("failed", sa.BigInteger, nullable=False),
+)
+
 campaigns = Table(
     "campaigns",
     metadata,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from escalator.model.codes import Code
 from escalator.model.constraint import Constraint, MaintenanceInfo
 from escalator.model.inventory import Group, Instance, Inventory, Node
+from escalator.model.progress import CampaignState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine.budget import spent, warn
@@ -20,8 +21,8 @@ from escalator.world.world import World
 
 
 @asynccontextmanager
-async def site() -> AsyncIterator[Simulation]:
-    """A group of three of which one may be impacted, after a campaign that kept to it."""
+async def site(*, played: bool = True) -> AsyncIterator[Simulation]:
+    """A group of three of which one may be impacted; after a campaign that kept to it, where one was played."""
     clock = virtual_time.VirtualClock()
     world = World.in_memory(clock)
     nodes = tuple(Node(id=name, numa=({"pcpu": 8.0},)) for name in "abcd")
@@ -31,17 +32,22 @@ async def site() -> AsyncIterator[Simulation]:
         await import_release(sim.store, RELEASE, clock.now())
         declared = MaintenanceInfo(max_undetectable_interruption_time=0.5)
         await sim.store.constraints.put(Constraint(kind="instance", id="v0", spec=declared))
-        await play(sim, "one")
+        if played:
+            await play(sim, "one")
         yield sim
 
 
 async def play(sim: Simulation, name: str) -> None:
-    spec = {"release": RELEASE.id, "mode": "smooth", "scope": {"select": {}}, "node": {"driver": "simulated"}}
+    await begin(sim, name)
+    await sim.engine.result(f"campaign/{name}")
+
+
+async def begin(sim: Simulation, name: str, **more: object) -> None:
+    spec = {"release": RELEASE.id, "mode": "smooth", "scope": {"select": {}}, "node": {"driver": "simulated"}, **more}
     document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": name}, "spec": spec}
     await sim.campaigns.create(json.dumps(document))
     await sim.campaigns.plan(name)
     await sim.campaigns.start(name)
-    await sim.engine.result(f"campaign/{name}")
 
 
 async def hit(sim: Simulation, campaign: str, seconds: float) -> None:
@@ -101,5 +107,22 @@ def test_an_instance_tells_what_its_vnf_bears() -> None:
         async with site() as sim:
             found = {row.name: row.tolerates_s for row in await interruptions(sim.ctx, "one", "instance")}
             assert found == {"v0": 0.5, "v1": None, "v2": None}
+
+    virtual_time.run(run())
+
+
+def test_where_policy_says_so_an_overspent_group_calls_a_person_before_the_next_node() -> None:
+    async def run() -> None:
+        async with site(played=False) as sim:
+            await begin(sim, "one", workloads={"on_budget": "suspend"})
+            await hit(sim, "one", 400.0)
+            await sim.ctx.clock.sleep(1800.0)
+            row = (await sim.campaigns.show("one")).row
+            assert (row.state, row.code) == (CampaignState.SUSPENDED, Code.UPG_BUDGET.value)
+            assert "1 groups were impacted beyond their limits for longer than they may be: g for " in row.reason
+            # Who lets it go on has accepted that.
+            await sim.campaigns.resume("one")
+            await sim.engine.result("campaign/one")
+            assert (await sim.campaigns.show("one")).row.state is CampaignState.COMPLETED
 
     virtual_time.run(run())

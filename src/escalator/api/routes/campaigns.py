@@ -20,6 +20,7 @@ from escalator.api.views import (
     CampaignSummary,
     ImpactView,
     InterruptionView,
+    OutagesView,
     PlanRef,
     ReplanView,
     VerificationView,
@@ -27,7 +28,7 @@ from escalator.api.views import (
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.upgrade_manager.engine.budget import spent
-from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions
+from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions, outages
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ACTIVE
 
@@ -135,6 +136,12 @@ async def list_interruptions(services: Here, name: str, by: By = "vnf") -> Seque
         budgets = await spent(services.ctx, {one.name for one in found})
         found = [replace(one, spent_s=budgets[one.name].spent_s, budget_s=budgets[one.name].budget_s) for one in found]
     return [InterruptionView(**asdict(one)) for one in found]
+
+
+@router.get("/campaigns/{name}/outages", responses=documented(404))
+async def list_outages(services: Here, name: str) -> OutagesView:
+    """When the probes found the service of a VNF away, and how they looked."""
+    return shapes.outages_view(*await outages(services.ctx, name), services.ctx.clock.now())
 
 
 @router.get("/campaigns/{name}/workloads/{instance}", responses=documented(404))

@@ -11,6 +11,7 @@ from escalator.storage.memory.campaigns import MemoryCampaigns
 from escalator.storage.memory.constraints import MemoryConstraints
 from escalator.storage.memory.events import MemoryEvents
 from escalator.storage.memory.notices import MemoryNotices
+from escalator.storage.memory.outages import MemoryOutages
 from escalator.storage.memory.registry import MemoryReleases, MemoryVnfms
 from escalator.storage.memory.restorations import MemoryRestorations
 from escalator.storage.memory.tasks import MemoryTasks
@@ -32,4 +33,5 @@ def memory_store() -> Store:
         restorations=MemoryRestorations(),
         notices=MemoryNotices(),
         events=events,
+        outages=MemoryOutages(),
     )

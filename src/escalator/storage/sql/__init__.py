@@ -12,6 +12,7 @@ from escalator.storage.sql.campaigns import SqlCampaigns
 from escalator.storage.sql.constraints import SqlConstraints
 from escalator.storage.sql.events import SqlEvents
 from escalator.storage.sql.notices import SqlNotices
+from escalator.storage.sql.outages import SqlOutages
 from escalator.storage.sql.registry import SqlReleases, SqlVnfms
 from escalator.storage.sql.restorations import SqlRestorations
 from escalator.storage.sql.tasks import SqlTasks
@@ -31,4 +32,5 @@ def sql_store(database: Database) -> Store:
         restorations=SqlRestorations(database),
         notices=SqlNotices(database),
         events=SqlEvents(database),
+        outages=SqlOutages(database),
     )

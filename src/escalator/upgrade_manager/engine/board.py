@@ -38,6 +38,8 @@ class Board:
         """Whether the campaign was not running when it was looked at last."""
         self.closes: float | None = None
         """End of the maintenance window that was open last, Unix seconds."""
+        self.budget_at = float("-inf")
+        """When the budgets of groups were looked at last, Unix seconds."""
         self.look_s: float | None = None
         """After how long to look again although nothing changes; null = the usual time."""
         self.tasks: dict[str, NodeTask] = {}

@@ -16,6 +16,9 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.ledger import time_above
 from escalator.upgrade_manager.engine.proof import started_on
 
+ACCEPTED = "accepted_budgets"
+"""Memo of a campaign: groups whose overspent budget has brought a person already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -57,6 +60,20 @@ def _by_group(rows: Collection[ImpactRow]) -> Mapping[str, list[ImpactRow]]:
         for group in row.groups:
             found[group].append(row)
     return found
+
+
+async def overspent(ctx: Context, campaign: str, groups: Collection[str]) -> str:
+    """Why no node with instances of these groups may begin its turn; empty when it may.
+
+    A person who lets the campaign go on has accepted what was overspent then.
+    """
+    accepted = set((await ctx.store.tasks.memo(campaign)).get(ACCEPTED) or ())
+    found = {name: one for name, one in (await spent(ctx, set(groups) - accepted)).items() if one.exceeded}
+    if not found:
+        return ""
+    await ctx.store.tasks.remember(campaign, ACCEPTED, sorted(accepted | found.keys()))
+    said = ", ".join(f"{name} for {one.spent_s:.0f} s of {one.budget_s:.0f} s" for name, one in sorted(found.items())[:10])
+    return f"{len(found)} groups were impacted beyond their limits for longer than they may be: {said}"
 
 
 async def warn(ctx: Context, campaign: str) -> None:

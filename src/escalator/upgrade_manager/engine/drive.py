@@ -19,7 +19,7 @@ from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
-from escalator.upgrade_manager.engine.budget import warn
+from escalator.upgrade_manager.engine.budget import overspent, warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
@@ -140,6 +140,8 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     ready = await _in_window(ctx, name, campaign, board)
     if not ready:
         return
+    if await _over_budgets(ctx, name, campaign, board, ready):
+        return
     unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.limits.scope}
     if await _host_failure(ctx, name, board, unavailable):
         return
@@ -155,6 +157,20 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
             break
     if refusal is not None and not board.under_way:
         await _no_room(ctx, name, board, refusal)
+
+
+async def _over_budgets(ctx: Context, name: str, campaign: Campaign, board: Board, ready: Sequence[NodeTask]) -> bool:
+    """Whether the campaign is suspended because groups on the next nodes have spent their interruption budget."""
+    now = ctx.clock.now()
+    if campaign.spec.workloads.on_budget == "warn" or now - board.budget_at < ctx.pace.recheck_s:
+        return False
+    board.budget_at = now
+    _, inventory = await ctx.book.plan(board.plan)
+    groups = {g for task in ready for i in inventory.instances_by_node.get(task.node, ()) for g in i.groups}
+    why = await overspent(ctx, name, groups)
+    if why:
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_BUDGET, why)
+    return bool(why)
 
 
 async def _replan(ctx: Context, name: str, board: Board) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Inventory
-from escalator.storage.port import ImpactRow
+from escalator.storage.port import ImpactRow, OutageRow, WatchRow
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.proof import started_on
 
@@ -50,6 +50,11 @@ class Interruption:
     """Of a group's budget, over all campaigns of the period."""
     budget_s: float | None = None
     """How long a group may be impacted beyond its limit in the period."""
+    outages: int | None = None
+    """How often the probes of a VNF found its service away; null where no probe looked."""
+    away_s: float | None = None
+    """Time in which at least one of them did."""
+    longest_away_s: float | None = None
 
 
 async def interruptions(ctx: Context, name: str, by: By) -> Sequence[Interruption]:
@@ -61,7 +66,36 @@ async def interruptions(ctx: Context, name: str, by: By) -> Sequence[Interruptio
         for key in row.groups if by == "group" else (keys.get(row.instance, row.instance),):
             found[key].append(row)
     members = _members(inventory, by)
-    return [_one(inventory, by, key, found[key], members.get(key, 1), now) for key in sorted(found)]
+    seen = await _seen(ctx, name, now) if by == "vnf" else {}
+    return [
+        replace(_one(inventory, by, key, found[key], members.get(key, 0 if key in seen else 1), now), **seen.get(key, {}))
+        for key in sorted(found.keys() | seen.keys())
+    ]
+
+
+async def outages(ctx: Context, name: str) -> tuple[Sequence[WatchRow], Sequence[OutageRow]]:
+    """What the probes saw during a campaign, and how they looked. Raises NotFoundError when it has not started."""
+    row = await ctx.store.campaigns.get(name)
+    if row is None or row.started_at is None:
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
+    return await ctx.store.outages.watches(name), await ctx.store.outages.list(name)
+
+
+async def _seen(ctx: Context, name: str, now: float) -> Mapping[str, Mapping[str, Any]]:
+    """What the probes of each VNF saw; of a VNF that no probe looked at, nothing is known."""
+    spans: defaultdict[str, list[Span]] = defaultdict(list)
+    for watch in await ctx.store.outages.watches(name):
+        _ = spans[watch.vnf]
+    for row in await ctx.store.outages.list(name):
+        spans[row.vnf].append((row.started_at, max(row.started_at, now if row.ended_at is None else row.ended_at)))
+    return {
+        vnf: {
+            "outages": len(found),
+            "away_s": time_above(found, 0),
+            "longest_away_s": max((end - start for start, end in found), default=0.0),
+        }
+        for vnf, found in spans.items()
+    }
 
 
 async def impacts_of(ctx: Context, name: str, instance: str) -> Sequence[ImpactRow]:
@@ -109,7 +143,7 @@ def _one(inventory: Inventory, by: By, key: str, rows: Sequence[ImpactRow], memb
         hit=len({row.instance for row in rows}),
         impacts=len(rows),
         impacted_s=time_above(spans, 0),
-        longest_s=max(end - start for start, end in spans),
+        longest_s=max((end - start for start, end in spans), default=0.0),
         at_once=_at_once(spans),
         limit=limit,
         beyond_s=time_above(spans, limit) if limit is not None else 0.0,
