@@ -7,6 +7,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     operation VNFM VNF SECONDS    a VNF manager is at work on one of its VNFs from now on, for that time
     fault kind=upgrade node=...   something goes wrong from now on; `faults none` ends all of it
     constraint KIND ID [key=value...]  what a VNF declares from now on; without values, nothing any more
+    quota PROJECT CORES MIB INSTANCES  what a project may use from now on; without amounts, shown
     crash NODE [seconds]          a host fails on its own, and is back after that time
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
@@ -183,6 +184,12 @@ class Stage:
                     return
             await self.clock.sleep(LOOK_S)
         raise AssertionError(f"no {action} {more} came")
+
+    async def do_quota(self, project: str, *amounts: str) -> None:
+        if amounts:
+            cores, ram_mib, instances = map(int, amounts)
+            self.world.quotas.put(project, (cores, ram_mib, instances))
+        self.lines.append(f"  {project}: {(await self.sim.ctx.cloud.quota(project)).limits}")
 
     async def do_operation(self, name: str, vnf: str, seconds: str) -> None:
         self.world.vnfms.operate(name, vnf, float(seconds))

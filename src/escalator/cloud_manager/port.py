@@ -7,7 +7,7 @@ retry, or decide: the engine does. A driver's blocking client runs in threads in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -77,6 +77,49 @@ class MoveStatus:
     healthy: bool = True
     message: str = ""
     progress: float | None = None
+
+
+UNLIMITED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Amounts of a project: limits (-1 for none), or what is in use."""
+
+    cores: int
+    ram_mib: int
+    instances: int
+
+    def plus(self, other: Quota) -> Quota:
+        """Both together."""
+        return Quota(self.cores + other.cores, self.ram_mib + other.ram_mib, self.instances + other.instances)
+
+    def least(self, other: Quota) -> Quota:
+        """The narrower limit of each."""
+        pairs = ((self.cores, other.cores), (self.ram_mib, other.ram_mib), (self.instances, other.instances))
+        return Quota(*(max(pair) if UNLIMITED in pair else min(pair) for pair in pairs))
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, for the break-glass sheet."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: Mapping[str, object]) -> Quota:
+        """The amounts that the sheet holds."""
+        return Quota(*(int(str(value[key])) for key in ("cores", "ram_mib", "instances")))
+
+    def __str__(self) -> str:
+        """For people."""
+        words = ("unlimited" if n == UNLIMITED else str(n) for n in (self.cores, self.ram_mib, self.instances))
+        return "{} cores, {} MiB, {} instances".format(*words)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """What a project may use, and what it does."""
+
+    limits: Quota
+    in_use: Quota
 
 
 class CloudManager(Protocol):
@@ -149,6 +192,14 @@ class CloudManager(Protocol):
         """Start the instance; ask only. Nothing happens when it runs."""
         ...
 
+    async def quota(self, project: str) -> QuotaState:
+        """The project's limits and what is in use, now."""
+        ...
+
+    async def set_quota(self, project: str, limits: Quota) -> None:
+        """Set the project's limits, also below what is in use. Raises PermanentError where the cloud does not keep them."""
+        ...
+
     def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:
-        """The commands with which a person puts back `kind` (`cordon` or `instance-stopped`) without Escalator."""
+        """The commands with which a person puts back `kind` (`cordon`, `instance-stopped`, `quota`) without Escalator."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, ServiceState
+from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, Quota, QuotaState, ServiceState
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.records import Move
@@ -106,10 +106,22 @@ class SimulatedCloud:
         """Start the instance; ask only."""
         self._world.power.start(instance_id)
 
+    async def quota(self, project: str) -> QuotaState:
+        """The project's limits and what is in use, now."""
+        limits, in_use = self._world.quotas.get(project)
+        return QuotaState(Quota(*limits), Quota(*in_use))
+
+    async def set_quota(self, project: str, limits: Quota) -> None:
+        """Set the project's limits."""
+        self._world.quotas.put(project, (limits.cores, limits.ram_mib, limits.instances))
+
     def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:
         """What a person would type on a real cloud, so that the sheet of a simulated one reads the same."""
         if kind == "instance-stopped":
             return (shlex.join(["openstack", "server", "start", object_id]),)
+        if kind == "quota":
+            amounts = [f"--cores={found['cores']}", f"--ram={found['ram_mib']}", f"--instances={found['instances']}"]
+            return (shlex.join(["openstack", "quota", "set", "--force", *amounts, object_id]),)
         if found.get("enabled", True):
             return (shlex.join(["openstack", "compute", "service", "set", "--enable", node, "nova-compute"]),)
         reason = str(found.get("reason") or "")

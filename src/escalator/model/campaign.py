@@ -260,7 +260,6 @@ _NOT_YET: Mapping[str, object] = {
     "waves.soak_s": 0.0,
     "migration.post_copy": False,
     "migration.force_complete": False,
-    "workloads.scale_up": "leave",
     "node.tests": (),
     "gates": {},
     "backup.scope": ("versions", "config", "state"),

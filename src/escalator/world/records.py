@@ -159,6 +159,15 @@ class VnfmRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaRow:
+    """What a project may use; -1 for no limit."""
+
+    cores: int = -1
+    ram_mib: int = -1
+    instances: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
     """A VNF manager lets this instance be impacted on this node, from `at`: `MOVED`, `KEEP` or `OWN_ACTION`."""
 

@@ -31,6 +31,7 @@ from escalator.world.records import (
     Operation,
     PendingReply,
     Power,
+    QuotaRow,
     Released,
     Software,
     VnfmRow,
@@ -80,6 +81,7 @@ class State:
         self.operations = Table("operation", Operation, sink)
         self.backups = Table("backup", Kept, sink)
         self.vnfms = Table("vnfm", VnfmRow, sink)
+        self.quotas = Table("quota", QuotaRow, sink)
         self.released = Table("released", Released, sink)
         self.replies = Table("reply", PendingReply, sink)
         self.heard = Table("heard", Heard, sink)

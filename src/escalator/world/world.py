@@ -17,6 +17,7 @@ from escalator.world.hosts import Hosts
 from escalator.world.moves import Moves
 from escalator.world.operations import Operations
 from escalator.world.power import PowerSwitch
+from escalator.world.quotas import Quotas
 from escalator.world.records import Software, VnfmRow
 from escalator.world.seeding import Sown, sow
 from escalator.world.software import SoftwareDepot
@@ -52,6 +53,7 @@ class World:
         self.hosts = Hosts(self.state, timings, self.faults, self.audit, self.moves, self.operations)
         self.tenants = Tenants(self.state, self.audit, self.moves)
         self.vnfms = Vnfms(self.state, timings, self.faults, self.audit)
+        self.quotas = Quotas(self.state)
 
     @classmethod
     def in_memory(cls, clock: Clock, timings: Timings | None = None) -> Self:

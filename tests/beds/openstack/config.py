@@ -156,7 +156,13 @@ available_filters = nova.scheduler.filters.all_filters
 host_subset_size = 8
 shuffle_best_same_weighed_hosts = true
 [quota]
-driver = nova.quota.NoopQuotaDriver
+instances = -1
+cores = -1
+ram = -1
+metadata_items = -1
+injected_files = -1
+server_groups = -1
+server_group_members = -1
 [keystone_authtoken]
 www_authenticate_uri = {layout.url("keystone", "/v3")}
 service_token_roles = service

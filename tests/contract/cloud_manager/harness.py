@@ -19,6 +19,8 @@ class Harness(Protocol):
 
     cloud: CloudManager
     nodes: tuple[str, ...]
+    project: str
+    """Id of the project of the instances that are booted."""
 
     async def boot(self, node: str, *, vnf: str | None = None) -> str:
         """A running instance on the node; its id."""

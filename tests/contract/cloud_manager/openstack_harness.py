@@ -13,6 +13,7 @@ class OpenStackHarness:
     def __init__(self, bed: OpenStackBed) -> None:
         self._bed = bed
         self.nodes = bed.hosts
+        self.project = bed.cloud.project_id
         self.cloud = OpenStackCloud(Cloud(os_cloud="escalator", config_file=str(bed.clouds_yaml)))
 
     async def boot(self, node: str, *, vnf: str | None = None) -> str:

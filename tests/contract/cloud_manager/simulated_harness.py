@@ -25,6 +25,7 @@ class SimulatedHarness:
     def __init__(self) -> None:
         self._clock = TurnedClock()
         self._world = World.in_memory(self._clock)
+        self.project = "p"
         self.nodes = ("cn-01", "cn-02", "cn-03", "cn-04")
         size = {"pcpu": 64.0, "mem_mib": 262144.0}
         self._world.load(Inventory(nodes=tuple(Node(id=name, numa=(size,)) for name in self.nodes)))

@@ -21,7 +21,6 @@ HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  
         ("  waves: {soak_s: 5}\n", "spec.waves.soak_s"),
         ("  migration: {post_copy: true}\n", "spec.migration.post_copy"),
         ("  migration: {force_complete: true}\n", "spec.migration.force_complete"),
-        ("  workloads: {scale_up: lock}\n", "spec.workloads.scale_up"),
         ("  node: {tests: [a]}\n", "spec.node.tests"),
         ("  node: {driver: ansible}\n", "spec.node.driver"),
         ("  node: {hooks: {preflight: [a]}}\n", "spec.node.hooks.preflight"),

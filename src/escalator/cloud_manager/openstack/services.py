@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
-from escalator.cloud_manager.openstack import reading
+from escalator.cloud_manager.openstack import quotas, reading
 from escalator.cloud_manager.openstack.client import Api, Json
 from escalator.cloud_manager.port import CloudIdentity, ServiceState
 from escalator.model.codes import Code
@@ -71,6 +71,8 @@ def by_hand(kind: str, node: str, object_id: str, found: Mapping[str, object]) -
     """What a person types to put back what Escalator changed. Raises PermanentError for a kind that it never changes."""
     if kind == "instance-stopped":
         return (shlex.join(["openstack", "server", "start", object_id]),)
+    if kind == "quota":
+        return (quotas.by_hand(object_id, found),)
     if kind != "cordon":
         raise PermanentError(Code.CLD_REFUSED, f"Nothing of kind {kind} is ever changed in the cloud.")
     words = ["openstack", "compute", "service", "set"]

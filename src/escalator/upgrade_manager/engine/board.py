@@ -38,6 +38,8 @@ class Board:
         """Whether the campaign was not running when it was looked at last."""
         self.closes: float | None = None
         """End of the maintenance window that was open last, Unix seconds."""
+        self.quota_turn: str | None = None
+        """Maintenance window for which VNFs are kept from scaling up; null when it is not known."""
         self.budget_at = float("-inf")
         """When the budgets of groups were looked at last, Unix seconds."""
         self.look_s: float | None = None

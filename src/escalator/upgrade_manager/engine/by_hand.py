@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.errors import PermanentError
 from escalator.model.progress import Event, Restoration
+from escalator.upgrade_manager.engine import quotas
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
@@ -66,6 +67,8 @@ async def _is_back(ctx: Context, row: Restoration) -> bool:
     if row.kind == STOPPED:
         instance = await ctx.cloud.instance(row.object_id)
         return instance is None or instance.running
+    if row.kind == quotas.KIND:
+        return await quotas.is_back(ctx, row)
     if row.kind != CORDON:
         return False
     found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json

@@ -16,7 +16,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine import observed, quotas
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.budget import overspent, warn
@@ -29,6 +29,8 @@ from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
 from escalator.upgrade_manager.engine.windows import ALWAYS, needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
 
+QUOTA_TURN = "quota_turn"
+"""Memo of a campaign: end of the maintenance window for which quotas are locked, Unix seconds; empty when they are not."""
 ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
 
 
@@ -125,6 +127,7 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         await _complete(ctx, name, board)
         return
     board.look_s = None
+    await _scale_up(ctx, name, campaign, board)
     if _opens(ctx, campaign, board) and await _owners_away(ctx, name, campaign, board):
         return
     if await _replan(ctx, name, board):
@@ -157,6 +160,27 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
             break
     if refusal is not None and not board.under_way:
         await _no_room(ctx, name, board, refusal)
+
+
+async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
+    """Keep VNFs from scaling up in a maintenance window and as long as nodes are under way; not in between."""
+    if campaign.spec.workloads.scale_up == "leave":
+        return
+    window = opening(campaign.spec, ctx.clock.now())
+    is_open = window is not None and window[0] <= ctx.clock.now()
+    if board.quota_turn is None:
+        board.quota_turn = str((await ctx.store.tasks.memo(name)).get(QUOTA_TURN) or "")
+    turn = f"{window[1]:.0f}" if window is not None and is_open else board.quota_turn if board.under_way else ""
+    if turn == board.quota_turn:
+        return
+    if turn:
+        _, inventory = await ctx.book.plan(board.plan)
+        scope = {i.project for node in board.limits.scope for i in inventory.instances_by_node.get(node, ())}
+        await quotas.lock(ctx, name, [i for i in inventory.instances if i.project in scope], turn)
+    else:
+        await quotas.unlock(ctx, name)
+    board.quota_turn = turn
+    await ctx.store.tasks.remember(name, QUOTA_TURN, turn)
 
 
 async def _over_budgets(ctx: Context, name: str, campaign: Campaign, board: Board, ready: Sequence[NodeTask]) -> bool:
@@ -313,6 +337,7 @@ async def _host_failure(ctx: Context, name: str, board: Board, unavailable: Mapp
 async def _complete(ctx: Context, name: str, board: Board) -> None:
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
     reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
+    await quotas.unlock(ctx, name)
     # Who could not be told at the time may be there now.
     not_put_back = _not_put_back(await take_off(ctx, name))
     reason = "; ".join([*reasons, *([not_put_back] if not_put_back else [])])
@@ -328,6 +353,7 @@ async def _abort(ctx: Context, name: str, board: Board) -> None:
             await _skip_pending(ctx, task, board)
     if not board.ended:
         return
+    await quotas.unlock(ctx, name)
     open_rows = await take_off(ctx, name)
     reason = _not_put_back(open_rows)
     if any(needs_person(ctx, row) for row in open_rows):

@@ -43,7 +43,8 @@ class NoSheet:
 def _entry(row: Restoration) -> str:
     since = datetime.fromtimestamp(row.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     found = ", ".join(f"{key}={value}" for key, value in sorted(row.found.items()))
-    head = f"{row.kind} of {row.object_id} on {row.node} by campaign {row.campaign} since {since}; found: {found}"
+    where = f" on {row.node}" if row.node else ""
+    head = f"{row.kind} of {row.object_id}{where} by campaign {row.campaign} since {since}; found: {found}"
     # One line each, whatever people wrote as a reason: a line break would turn the rest of it into a command for whoever
     # copies line by line.
     return "\n# " + " ".join(head.split()) + "\n" + "".join(f"{' '.join(command.split())}\n" for command in row.commands)

@@ -1,0 +1,112 @@
+"""Keeping VNFs from scaling up while nodes are away: their projects' quotas, and back to exactly what they were.
+
+A project keeps what it uses, and for each of its VNFs room for its largest instance: who heals one by building it anew before
+the old one is gone must be able to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from escalator.cloud_manager.port import Quota
+from escalator.model.errors import PermanentError
+from escalator.model.inventory import Instance
+from escalator.model.progress import Event, Restoration
+from escalator.upgrade_manager.engine.context import Context
+
+KIND = "quota"
+_OURS = "locked_"
+"""Before what we set, among what was found: only that is ours to put back."""
+
+
+def headrooms(instances: Iterable[Instance]) -> Mapping[str, Quota]:
+    """Room that each project keeps to heal: the sum of the largest instances of its VNFs."""
+    largest: dict[tuple[str, str], Quota] = {}
+    for instance in instances:
+        if instance.vnf is None:
+            continue
+        size, key = _size(instance), (instance.project, instance.vnf)
+        known = largest.get(key, Quota(0, 0, 0))
+        largest[key] = Quota(max(known.cores, size.cores), max(known.ram_mib, size.ram_mib), 1)
+    rooms: defaultdict[str, Quota] = defaultdict(lambda: Quota(0, 0, 0))
+    for (project, _), size in largest.items():
+        rooms[project] = rooms[project].plus(size)
+    return dict(rooms)
+
+
+async def lock(ctx: Context, campaign: str, instances: Iterable[Instance], turn: str) -> None:
+    """Bound the projects of these instances to what they use and their headroom. Safe to repeat within the same turn.
+
+    `turn` names the maintenance window: what was put back after an earlier one is found anew. Raises what the cloud raises.
+    """
+    for project, room in sorted(headrooms(instances).items()):
+        seen = await ctx.cloud.quota(project)
+        limits = seen.limits.least(seen.in_use.plus(room))
+        if limits == seen.limits:
+            continue
+        found = {**seen.limits.to_json(), **{_OURS + key: value for key, value in limits.to_json().items()}}
+        row = Restoration(
+            id=f"{campaign}/{KIND}/{project}/{turn}",
+            campaign=campaign,
+            kind=KIND,
+            object_id=project,
+            node="",
+            found=found,
+            commands=ctx.cloud.by_hand(KIND, "", project, found),
+            created_at=ctx.clock.now(),
+        )
+        row = await ctx.store.restorations.add(row)
+        await _rewrite(ctx)
+        # A repetition after a crash may find more in use, or our own limits: what was first set is what is ours.
+        await ctx.cloud.set_quota(project, _ours(row))
+        await _tell(ctx, campaign, "quota.locked", project, f"{seen.limits} becomes {_ours(row)}")
+
+
+async def unlock(ctx: Context, campaign: str) -> None:
+    """Put back what is not put back yet. A quota that somebody else has changed since is theirs. Raises what the cloud raises."""
+    for row in await locked(ctx, campaign):
+        try:
+            now = (await ctx.cloud.quota(row.object_id)).limits
+        except PermanentError as error:
+            now = None
+            said = f"left: {error.message}"
+        else:
+            said = f"{now} becomes {_found(row)}" if now == _ours(row) else f"left as it is by somebody else's hand: {now}"
+        if now == _ours(row):
+            await ctx.cloud.set_quota(row.object_id, _found(row))
+        await ctx.store.restorations.done(row.id, ctx.clock.now())
+        await _rewrite(ctx)
+        await _tell(ctx, campaign, "quota.unlocked", row.object_id, said)
+
+
+async def locked(ctx: Context, campaign: str) -> Sequence[Restoration]:
+    """Quotas that the campaign has set and not put back."""
+    return [row for row in await ctx.store.restorations.open(campaign) if row.kind == KIND]
+
+
+async def is_back(ctx: Context, row: Restoration) -> bool:
+    """Whether the quota is as it was found, by whoever's hand."""
+    return (await ctx.cloud.quota(row.object_id)).limits == _found(row)
+
+
+def _size(instance: Instance) -> Quota:
+    span = instance.numa_span
+    return Quota(round(instance.demand.get("pcpu", 0.0) * span), round(instance.demand.get("mem_mib", 0.0) * span), 1)
+
+
+def _found(row: Restoration) -> Quota:
+    return Quota.from_json(row.found)
+
+
+def _ours(row: Restoration) -> Quota:
+    return Quota.from_json({key.removeprefix(_OURS): value for key, value in row.found.items() if key.startswith(_OURS)})
+
+
+async def _rewrite(ctx: Context) -> None:
+    ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+
+
+async def _tell(ctx: Context, campaign: str, action: str, project: str, message: str) -> None:
+    event = Event(at=ctx.clock.now(), action=action, campaign=campaign, object_id=project, outcome="done", message=message)
+    await ctx.store.events.append((event,))
