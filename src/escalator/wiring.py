@@ -43,14 +43,19 @@ from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.fenix import Fenix
+from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.simulated import Simulated
+from escalator.vim_interface.dialects.tacker import Tacker
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
 from escalator.vim_interface.neighbours.hook import Hook
 from escalator.vim_interface.neighbours.port import Neighbour
+from escalator.vim_interface.tacker.face import Doors
+from escalator.vim_interface.tacker.face import Face as TackerFace
+from escalator.vim_interface.tacker.heals import Heals
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -58,6 +63,7 @@ from escalator.world.world import World
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 """Name of the bearer token's file in the state directory."""
 COMMAND = "command"
+TACKER = "tacker"
 WORLD_HISTORY = 20_000
 """Lines of its audit that a simulated cloud under a server keeps: each is kept in memory, too."""
 SWEEP_S = 30.0
@@ -99,6 +105,8 @@ class Services:
     """The operators' bearer token."""
     fenix: Face | None = None
     """The interface of OpenStack Fenix, where it is switched on."""
+    tacker: TackerFace | None = None
+    """The interface for Tacker's fault notification, where it is switched on."""
 
     @property
     def repository(self) -> Repository:
@@ -122,10 +130,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         cloud, systems, world = _drivers(settings, clock, importer, stack)
         launcher = _LateLauncher()
         commands = _commands(settings, clock, stack)
+        heals = _heals(store, clock, cloud)
+        dialects = _dialects(settings, world, stack) | _tacker(settings, store, heals, clock, stack)
         vim = Vim(
             Parts(
                 store=store,
-                dialects={**_dialects(settings, world, stack), COMMAND: commands},
+                dialects={**dialects, COMMAND: commands},
                 clock=clock,
                 credentials=Credentials(settings.credentials),
                 wake=waker(launcher),
@@ -135,6 +145,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             )
         )
         commands.on_reply = partial(vim.look, COMMAND)
+        heals.on_change = partial(vim.look, TACKER)
         if world is not None:
             await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
@@ -161,8 +172,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await _begin_what_runs(store, launcher)
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
-        face = _fenix_face(settings, ctx, vim, stack)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, face)
+        faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces)
 
 
 async def _begin_what_runs(store: Store, launcher: Launcher) -> None:
@@ -243,6 +254,45 @@ def _fenix_face(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStac
     tokens = KeystoneTokens(settings.cloud, ctx.clock)
     stack.callback(tokens.close)
     return Face(ctx.store, vim.inbox, ctx.clock, Access(tokens.project_of), instances_of)
+
+
+def _heals(store: Store, clock: Clock, cloud: CloudManager) -> Heals:
+    async def present(node: str) -> set[str]:
+        return {instance.id for instance in await cloud.instances_on(node, Migration())}
+
+    return Heals(store.alarms, clock, present)
+
+
+def _tacker(settings: Settings, store: Store, heals: Heals, clock: Clock, stack: AsyncExitStack) -> dict[str, Dialect]:
+    if settings.vim.tacker.auth == "off":
+        return {}
+    http = Http(Credentials(settings.credentials), settings.vim.delivery_timeout_s)
+    stack.push_async_callback(http.close)
+    return {TACKER: Tacker(http, store.alarms, heals, clock, settings.vim.tacker.fault_id)}
+
+
+def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExitStack) -> TackerFace | None:
+    async def owner_of(instance_id: str) -> str | None:
+        found = await ctx.cloud.instance(instance_id)
+        return None if found is None else found.project
+
+    async def nobody(_: str) -> None:
+        return None
+
+    credentials = Credentials(settings.credentials)
+    doors = Doors(access=None, name_of=nobody, credentials=credentials)
+    match settings.vim.tacker.auth:
+        case "off":
+            return None
+        case "none":
+            doors = Doors(access=Access(None), name_of=nobody, credentials=credentials)
+        case "keystone":
+            from escalator.cloud_manager.openstack.tokens import KeystoneTokens  # noqa: PLC0415 - as in `_drivers`
+
+            tokens = KeystoneTokens(settings.cloud, ctx.clock)
+            stack.callback(tokens.close)
+            doors = Doors(access=Access(tokens.project_of), name_of=tokens.name_of, credentials=credentials)
+    return TackerFace(ctx.store, heals, ctx.clock, doors, owner_of)
 
 
 async def register_world(world: World, store: Store) -> None:

@@ -30,6 +30,7 @@ class Register(Shower):
             if verb == "health":
                 text = "with --dialect command: the command that tells whether the VNF's manager is there"
             parser.add_argument(f"--{verb}", metavar="NAME", help=text)
+        parser.add_argument("--key", metavar="NAME", help="with --dialect tacker: file with the key in the address that it calls")
         for word, owned in OWNED.items():
             text = f"{owned} it speaks for; may be repeated"
             parser.add_argument(f"--{word}", action="append", default=[], metavar=word.upper(), help=text)
@@ -43,6 +44,7 @@ class Register(Shower):
             "dialect": parsed_args.dialect,
             "callback_uri": parsed_args.callback_uri,
             "contact": parsed_args.contact,
+            "key": parsed_args.key,
             "commands": {verb: getattr(parsed_args, verb) for verb in VERBS},
             "auth": {"type": parsed_args.auth, "credential": parsed_args.credential},
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from escalator.model.inventory import Instance
 from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.storage.port import Vnfms
 from escalator.vim_interface.credentials import Credentials
+
+KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+"""What stands in an address as it is, and is not guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
     return (
         *_address_problems(vnfm.spec),
         *_auth_problems(vnfm.spec, credentials),
+        *_key_problems(vnfm.spec, credentials),
         *_overlaps(vnfm.spec, list(others)),
     )
 
@@ -100,6 +105,10 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         case "fenix":
             if not spec.projects:
                 yield Problem("spec.projects", "the dialect fenix tells projects: name those it speaks for")
+            yield from _uri_problems(spec)
+        case "tacker":
+            if not spec.projects:
+                yield Problem("spec.projects", "alarms of the dialect tacker belong to projects: name those it speaks for")
             yield from _uri_problems(spec)
 
 
@@ -175,6 +184,21 @@ def _auth_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem
         return
     if spec.auth.type == "basic" and ":" not in secret:
         yield Problem(path, "for auth.type basic the file has to hold user:password")
+
+
+def _key_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem]:
+    if spec.key is None:
+        return
+    if spec.dialect != "tacker":
+        yield Problem("spec.key", f"the dialect {spec.dialect} has no address that begins with a key")
+        return
+    try:
+        key = credentials.read(spec.key)
+    except EscalatorError as error:
+        yield Problem("spec.key", error.message)
+        return
+    if KEY.fullmatch(key) is None:
+        yield Problem("spec.key", "a key has 16 to 128 letters, digits, hyphens or underscores")
 
 
 def _overlaps(spec: VnfmSpec, others: Sequence[Vnfm]) -> Iterator[Problem]:
