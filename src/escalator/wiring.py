@@ -145,7 +145,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             )
         )
         commands.on_reply = partial(vim.look, COMMAND)
-        heals.on_change = partial(vim.look, TACKER)
+        heals.on_reply = partial(vim.look, TACKER)
         if world is not None:
             await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
@@ -267,8 +267,9 @@ def _tacker(settings: Settings, store: Store, heals: Heals, clock: Clock, stack:
     if settings.vim.tacker.auth == "off":
         return {}
     http = Http(Credentials(settings.credentials), settings.vim.delivery_timeout_s)
-    stack.push_async_callback(http.close)
-    return {TACKER: Tacker(http, store.alarms, heals, clock, settings.vim.tacker.fault_id)}
+    dialect = Tacker(http, store.alarms, heals, clock, settings.vim.tacker.fault_id)
+    stack.push_async_callback(dialect.close)
+    return {TACKER: dialect}
 
 
 def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExitStack) -> TackerFace | None:

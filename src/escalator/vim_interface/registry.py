@@ -109,6 +109,8 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         case "tacker":
             if not spec.projects:
                 yield Problem("spec.projects", "alarms of the dialect tacker belong to projects: name those it speaks for")
+            if spec.callback_uri is not None and "?" in spec.callback_uri:
+                yield Problem("spec.callback_uri", "this is how the addresses of alarms begin: it has no query")
             yield from _uri_problems(spec)
 
 

@@ -71,8 +71,8 @@ class Bed:
     """What the cloud knows, apart from servers that a VNF manager deleted; for the dialect tacker."""
     fault_id: str | None = None
     """The word that notifications of the dialect tacker carry."""
-    blind: bool = False
-    """Whether the cloud does not say who is where."""
+    blind: str = ""
+    """Why the cloud does not say who is where: it `refuses`, or `hangs`."""
     http: Http = field(init=False, repr=False)
     heals: Heals = field(init=False, repr=False)
     vim: Vim = field(init=False, repr=False)
@@ -85,10 +85,12 @@ class Bed:
             self.dialects["tacker"] = Tacker(self.http, self.store.alarms, self.heals, self.clock, self.fault_id)
         self.vim = self.another()
         if self.name == "tacker":
-            self.heals.on_change = partial(self.vim.look, "tacker")
+            self.heals.on_reply = partial(self.vim.look, "tacker")
 
     async def present(self, node: str) -> set[str]:
         """Instances on a node now: a server that a VNF manager deleted is on none."""
+        if self.blind == "hangs":
+            await asyncio.Event().wait()
         if self.blind:
             raise TemporaryError(Code.CLD_UNREACHABLE, "The cloud does not answer.")
         deleted = {line["server"] for process in self.processes.values() for line in process.lines("deleted")}
@@ -121,6 +123,8 @@ class Bed:
             self.runner.cancel()
             await asyncio.gather(self.runner, return_exceptions=True)
             self.runner = None
+        if self.name == "tacker":
+            await self.heals.close()
 
     async def restart(self) -> None:
         """What a crash of the manager does: everything but storage is gone."""

@@ -60,19 +60,20 @@ class Tacker:
             raise TemporaryError(Code.VIM_REFUSED, f"VNF manager {vnfm.name} answered {status}.")
 
     def next_reply_at(self) -> float | None:
-        """Unix seconds of the next look at instances that are leaving."""
-        return self._heals.next_at()
+        """At once, when there is one."""
+        return self._clock.now() if self._heals.replies() else None
 
-    async def fetch(self, now: float) -> Sequence[Fetched]:
-        """Answers that are complete now."""
-        return await self._heals.answers(now)
+    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
+        """Return the answers that are not taken yet."""
+        return self._heals.replies()
 
     async def taken(self, reply: Fetched) -> None:
         """The answer is in the inbox."""
-        self._heals.forget(reply.reference)
+        self._heals.taken(reply)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """End what is waited for, and close the connections."""
+        await self._heals.close()
         await self._http.close()
 
     def _choose(self, vnfm: Vnfm, standing: Standing) -> Alarm | bool | None:

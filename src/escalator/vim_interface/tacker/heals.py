@@ -4,11 +4,13 @@ A notice is answered when the alarms of all its instances were taken back and th
 they take longer than the time to reply, their alarms are the answer: Tacker has begun. One alarm that is not taken back,
 or that comes again for the same instance, is no answer, and what follows is silence.
 
-What was told and taken back stands in storage; kept in memory is only which notices are nearly answered.
+What was told and taken back stands in storage; kept in memory is only which notices are nearly answered. The cloud is asked in
+tasks of their own: it may be slow, and other VNF managers' deadlines do not wait for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,22 +44,16 @@ class Standing:
     """Whether it was told in this turn of the node, and has no alarm any more."""
 
 
-@dataclass(slots=True)
-class _Leaving:
-    notice: Notice
-    token: str
-    next_look: float
-
-
 class Heals:
-    """Notices whose instances are leaving. Set `on_change` to hear that there is one more."""
+    """Notices whose instances are leaving, each followed by a task. Set `on_reply` to hear of answers as they come."""
 
     def __init__(self, alarms: Alarms, clock: Clock, present: Present) -> None:
         self._alarms = alarms
         self._clock = clock
         self._present = present
-        self._leaving: dict[str, _Leaving] = {}
-        self.on_change: Callable[[], None] = lambda: None
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._replies: dict[str, Fetched] = {}
+        self.on_reply: Callable[[], None] = lambda: None
 
     async def standings(self, notice: Notice) -> Mapping[str, Standing]:
         """Return where each instance of a notice stands."""
@@ -73,37 +69,62 @@ class Heals:
         """Wait for the instances of a notice to leave when all their alarms were taken back."""
         if notice.state not in OPEN or notice.reply_token is None or not await self._all_released(notice):
             return
-        self._leaving[notice.id] = _Leaving(notice, notice.reply_token, self._clock.now())
-        self.on_change()
+        known = self._leaving.pop(notice.id, None)
+        if known is not None:
+            known.cancel()
+        task = self._leaving[notice.id] = asyncio.create_task(self._follow(notice, notice.reply_token))
+        task.add_done_callback(lambda ended: self._ended(notice.id, ended))
 
-    def next_at(self) -> float | None:
-        """Unix seconds of the next look; None while nothing is waited for."""
-        return min((leaving.next_look for leaving in self._leaving.values()), default=None)
+    def replies(self) -> Sequence[Fetched]:
+        """Answers that are complete and not taken yet."""
+        return tuple(self._replies.values())
 
-    async def answers(self, now: float) -> Sequence[Fetched]:
-        """Answers that are complete now; each is offered until it is forgotten."""
-        found = []
-        for leaving in [leaving for leaving in self._leaving.values() if leaving.next_look <= now]:
-            notice = leaving.notice
+    def taken(self, reply: Fetched) -> None:
+        """The answer is in the inbox."""
+        self._replies.pop(reply.reference, None)
+
+    async def close(self) -> None:
+        """End what runs."""
+        tasks = list(self._leaving.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, notice_id: str, task: asyncio.Task[None]) -> None:
+        if self._leaving.get(notice_id) is task:
+            del self._leaving[notice_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("vim.failed", kind="heal", object_id=notice_id, message=f"{type(error).__name__}: {error}")
+
+    async def _follow(self, notice: Notice, token: str) -> None:
+        """Look until the instances have left, or the time to reply is nearly over; end without a word when one is back."""
+        last_at = (notice.reply_by or self._clock.now()) - MARGIN_S
+        while not await self._have_left(notice, last_at - self._clock.now()):
             if not await self._all_released(notice):
-                self.forget(notice.id)
-                continue
-            last_s = (notice.reply_by or now) - MARGIN_S
-            if now >= last_s or await self._all_left(notice):
-                found.append(Fetched(leaving.token, _answer(notice), notice.id))
-            else:
-                leaving.next_look = min(now + LOOK_S, last_s)
-        return found
-
-    def forget(self, notice_id: str) -> None:
-        """Nothing of the notice is waited for any more."""
-        self._leaving.pop(notice_id, None)
+                return
+            left_s = last_at - self._clock.now()
+            if left_s <= 0:
+                break
+            await self._clock.sleep(min(LOOK_S, left_s))
+        self._replies[notice.id] = Fetched(token, _answer(notice), notice.id)
+        self.on_reply()
 
     async def _all_released(self, notice: Notice) -> bool:
         return all(standing.released for standing in (await self.standings(notice)).values())
 
-    async def _all_left(self, notice: Notice) -> bool:
-        """Whether no instance of the notice is on its node; False where the cloud cannot say."""
+    async def _have_left(self, notice: Notice, within_s: float) -> bool:
+        """Whether no instance of the notice is on its node; False where the cloud does not say so in that time."""
+        look = asyncio.ensure_future(self._seen_leaving(notice))
+        timer = asyncio.ensure_future(self._clock.sleep(max(0.0, within_s)))
+        try:
+            await asyncio.wait((look, timer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            if not look.done():
+                look.cancel()
+        return look.done() and not look.cancelled() and look.result()
+
+    async def _seen_leaving(self, notice: Notice) -> bool:
         try:
             here = set(await self._present(notice.node or ""))
         except EscalatorError as error:
