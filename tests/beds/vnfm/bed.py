@@ -93,6 +93,7 @@ class Bed:
             await asyncio.Event().wait()
         if self.blind:
             raise TemporaryError(Code.CLD_UNREACHABLE, "The cloud does not answer.")
+        await asyncio.sleep(0.01)
         deleted = {line["server"] for process in self.processes.values() for line in process.lines("deleted")}
         return {i.id for i in self.cloud if i.node == node} - deleted
 

@@ -71,7 +71,9 @@ async def ask(bed: Bed, *instances: Instance, task: str = TASK) -> None:
 async def healed(bed: Bed, process: VnfmProcess) -> None:
     """Wait until Tacker has deleted both VMs, and time has passed for somebody to see it."""
     await bed.until(lambda: len(process.lines("deleted")) == 2)
+    seen_at = bed.clock.now()
     await bed.until_woken(passing=True)
+    assert bed.clock.now() - seen_at < REPLY_TIMEOUT_S / 3
 
 
 def client(bed: Bed, token: str | None = TOKEN) -> httpx.AsyncClient:
