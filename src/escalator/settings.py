@@ -148,6 +148,16 @@ class FenixFace(Model):
     """Whether it is there, and who may use it: `keystone` asks for a token of the cloud; `none` is for loopback."""
 
 
+class TackerFace(Model):
+    """The interface for Tacker's fault notification, `/tacker` on the VNF managers' listener."""
+
+    auth: Literal["off", "keystone", "key", "none"] = "off"
+    """Whether it is there, and who may use it: `keystone` takes a token of the cloud, or a registration's `key` in the address;
+    `key` takes that alone; `none` is for loopback."""
+    fault_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{4}$")] | None = None
+    """Which of an alarm's `fault_id` is notified; null = the first."""
+
+
 class Vim(Model):
     """Notices to VNF managers."""
 
@@ -161,6 +171,7 @@ class Vim(Model):
     commands: Mapping[str, VnfCommand] = Field(default_factory=dict)
     """Commands that registrations with the dialect `command` name."""
     fenix: FenixFace = FenixFace()
+    tacker: TackerFace = TackerFace()
 
 
 class Hook(Model):
@@ -346,11 +357,13 @@ def _value(name: str, text: str) -> Any:  # noqa: ANN401 - plain data
 
 def _impossible(settings: Settings) -> list[Problem]:
     found = []
-    if settings.vim.fenix.auth == "none" and settings.vnfm.host not in LOOPBACK:
-        message = f"vnfm.host {settings.vnfm.host} is not loopback: whoever reaches it could constrain any VNF; use keystone"
-        found.append(Problem("vim.fenix.auth", message))
-    if settings.vim.fenix.auth == "keystone" and settings.cloud.driver != "openstack":
-        found.append(Problem("vim.fenix.auth", "a simulated cloud has no Keystone; use none on loopback"))
+    faces = {"fenix": (settings.vim.fenix.auth, "constrain"), "tacker": (settings.vim.tacker.auth, "answer for")}
+    for name, (auth, could) in faces.items():
+        if auth == "none" and settings.vnfm.host not in LOOPBACK:
+            message = f"vnfm.host {settings.vnfm.host} is not loopback: whoever reaches it could {could} any VNF; use keystone"
+            found.append(Problem(f"vim.{name}.auth", message))
+        if auth == "keystone" and settings.cloud.driver != "openstack":
+            found.append(Problem(f"vim.{name}.auth", "a simulated cloud has no Keystone; use none on loopback"))
     if settings.server.host not in LOOPBACK:
         message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
         found.append(Problem("server.host", message))

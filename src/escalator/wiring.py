@@ -47,6 +47,7 @@ from escalator.vim_interface.dialects.fenix import Fenix
 from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.simulated import Simulated
+from escalator.vim_interface.dialects.tacker import Tacker
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
@@ -60,6 +61,9 @@ from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.operations.sol003 import Sol003
 from escalator.vim_interface.probes.checks import look
 from escalator.vim_interface.probes.prober import Prober
+from escalator.vim_interface.tacker.face import Doors
+from escalator.vim_interface.tacker.face import Face as TackerFace
+from escalator.vim_interface.tacker.heals import Heals
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -67,6 +71,7 @@ from escalator.world.world import World
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 """Name of the bearer token's file in the state directory."""
 COMMAND = "command"
+TACKER = "tacker"
 WORLD_HISTORY = 20_000
 """Lines of its audit that a simulated cloud under a server keeps: each is kept in memory, too."""
 SWEEP_S = 30.0
@@ -108,6 +113,8 @@ class Services:
     """The operators' bearer token."""
     fenix: Face | None = None
     """The interface of OpenStack Fenix, where it is switched on."""
+    tacker: TackerFace | None = None
+    """The interface for Tacker's fault notification, where it is switched on."""
 
     @property
     def repository(self) -> Repository:
@@ -131,10 +138,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         cloud, systems, world = _drivers(settings, clock, importer, stack)
         launcher = _LateLauncher()
         commands = _commands(settings, clock, stack)
+        heals = _heals(store, clock, cloud)
+        dialects = _dialects(settings, world, stack) | _tacker(settings, store, heals, clock, stack)
         vim = Vim(
             Parts(
                 store=store,
-                dialects={**_dialects(settings, world, stack), COMMAND: commands},
+                dialects={**dialects, COMMAND: commands},
                 clock=clock,
                 credentials=Credentials(settings.credentials),
                 wake=waker(launcher),
@@ -145,6 +154,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             )
         )
         commands.on_reply = partial(vim.look, COMMAND)
+        heals.on_reply = partial(vim.look, TACKER)
         if world is not None:
             await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
@@ -173,8 +183,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await _begin_what_runs(store, launcher)
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
-        face = _fenix_face(settings, ctx, vim, stack)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, face)
+        faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces)
 
 
 async def _running(store: Store) -> str | None:
@@ -268,6 +278,46 @@ def _fenix_face(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStac
     tokens = KeystoneTokens(settings.cloud, ctx.clock)
     stack.callback(tokens.close)
     return Face(ctx.store, vim.inbox, ctx.clock, Access(tokens.project_of), instances)
+
+
+def _heals(store: Store, clock: Clock, cloud: CloudManager) -> Heals:
+    async def present(node: str) -> set[str]:
+        return {instance.id for instance in await cloud.instances_on(node, Migration())}
+
+    return Heals(store.alarms, clock, present)
+
+
+def _tacker(settings: Settings, store: Store, heals: Heals, clock: Clock, stack: AsyncExitStack) -> dict[str, Dialect]:
+    if settings.vim.tacker.auth == "off":
+        return {}
+    http = Http(Credentials(settings.credentials), settings.vim.delivery_timeout_s)
+    dialect = Tacker(http, store.alarms, heals, clock, settings.vim.tacker.fault_id)
+    stack.push_async_callback(dialect.close)
+    return {TACKER: dialect}
+
+
+def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExitStack) -> TackerFace | None:
+    async def owner_of(instance_id: str) -> str | None:
+        found = await ctx.cloud.instance(instance_id)
+        return None if found is None else found.project
+
+    async def nobody(_: str) -> None:
+        return None
+
+    credentials = Credentials(settings.credentials)
+    doors = Doors(access=None, name_of=nobody, credentials=credentials)
+    match settings.vim.tacker.auth:
+        case "off":
+            return None
+        case "none":
+            doors = Doors(access=Access(None), name_of=nobody, credentials=credentials)
+        case "keystone":
+            from escalator.cloud_manager.openstack.tokens import KeystoneTokens  # noqa: PLC0415 - as in `_drivers`
+
+            tokens = KeystoneTokens(settings.cloud, ctx.clock)
+            stack.callback(tokens.close)
+            doors = Doors(access=Access(tokens.project_of), name_of=tokens.name_of, credentials=credentials)
+    return TackerFace(ctx.store, heals, ctx.clock, doors, owner_of)
 
 
 async def register_world(world: World, store: Store) -> None:

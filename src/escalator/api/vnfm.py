@@ -13,19 +13,21 @@ from starlette.exceptions import HTTPException
 from escalator.api.bodies import read_body
 from escalator.api.fenix import fenix_router
 from escalator.api.problems import add_problem_handlers, documented
+from escalator.api.tacker import tacker_router
 from escalator.api.vnfm_messages import Notification, Occurrence, example
 from escalator.model.clock import Clock
 from escalator.model.notice import Reply
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.inbox import MAX_REPLY_BYTES, Inbox
 from escalator.vim_interface.messages import API_VERSION, REPLIES
+from escalator.vim_interface.tacker.face import Face as TackerFace
 
 _HEADERS = {"Version": API_VERSION, "Cache-Control": "no-store"}
 """With every response. Reply addresses are secrets: no cache keeps what they show."""
 _MAJOR = API_VERSION.partition(".")[0]
 
 
-def vnfm_app(inbox: Inbox, clock: Clock, fenix: Face | None = None) -> FastAPI:
+def vnfm_app(inbox: Inbox, clock: Clock, fenix: Face | None = None, tacker: TackerFace | None = None) -> FastAPI:
     """Return the app of the VNF managers' listener."""
     app = FastAPI(title="Escalator Vi-Vnfm interface", version=API_VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     add_problem_handlers(app, _HEADERS)
@@ -53,6 +55,8 @@ def vnfm_app(inbox: Inbox, clock: Clock, fenix: Face | None = None) -> FastAPI:
     describe_messages(app)
     if fenix is not None:
         app.include_router(fenix_router(fenix))
+    if tacker is not None:
+        app.include_router(tacker_router(tacker))
     return app
 
 

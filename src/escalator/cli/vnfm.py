@@ -34,6 +34,7 @@ class Register(Shower):
         parser.add_argument("--lifecycle-uri", metavar="URI", help="base of its SOL 003 interface, where that can be seen")
         parser.add_argument("--lifecycle-auth", default="none", metavar="TYPE", help="there: none, basic or bearer")
         parser.add_argument("--lifecycle-credential", metavar="NAME", help="there: file in the server's credentials folder")
+        parser.add_argument("--key", metavar="NAME", help="with --dialect tacker: file with the key in the address that it calls")
         for word, owned in OWNED.items():
             text = f"{owned} it speaks for; may be repeated"
             parser.add_argument(f"--{word}", action="append", default=[], metavar=word.upper(), help=text)
@@ -47,6 +48,7 @@ class Register(Shower):
             "dialect": parsed_args.dialect,
             "callback_uri": parsed_args.callback_uri,
             "contact": parsed_args.contact,
+            "key": parsed_args.key,
             "commands": {verb: getattr(parsed_args, verb) for verb in (*VERBS, "busy")},
             "lifecycle": {
                 "uri": parsed_args.lifecycle_uri,

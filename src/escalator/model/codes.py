@@ -84,6 +84,8 @@ class Code(Enum):
     VIM_CREDENTIAL_FILE = "ESC-VIM-010"  # the named credential cannot be read
     VIM_FOREIGN = "ESC-VIM-011"  # the caller's token is not bound to the project that this belongs to
     VIM_NEIGHBOUR = "ESC-VIM-012"  # a neighbour could not be told that a host is in maintenance, or back
+    VIM_ALARM = "ESC-VIM-013"  # an alarm that a VNF manager registers is not valid, or one too many
+    VIM_NO_ALARM = "ESC-VIM-014"  # a VNF manager that is told per instance has no alarm for one
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"  # the cloud's API does not answer

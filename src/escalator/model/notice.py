@@ -75,7 +75,7 @@ class Lifecycle(Model):
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
-    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "simulated"] = "vi-vnfm"
+    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "tacker", "simulated"] = "vi-vnfm"
     callback_uri: Uri | None = None
     auth: Auth = Auth()
     contact: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+][A-Za-z0-9._@+-]{0,252}$")] | None = None
@@ -83,6 +83,8 @@ class VnfmSpec(Model):
     commands: Commands = Commands()
     """Commands that speak to its VNFs, for the dialect `command`."""
     lifecycle: Lifecycle = Lifecycle()
+    key: DnsLabel | None = None
+    """For the dialect `tacker`: name of the file inside `credentials_dir` with the key in the address that it calls."""
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()

@@ -46,6 +46,7 @@ class Lock(Enum):
     NODES = 2
     IMPACTS = 3
     EVENTS = 4
+    ALARMS = 5
 
 
 _LOCKS_OF_ESCALATOR = 0x45534341

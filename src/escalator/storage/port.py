@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from escalator.model.alarm import Alarm
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
@@ -387,6 +388,37 @@ class Outages(Protocol):
         ...
 
 
+class Alarms(Protocol):
+    """Where VNF managers want to be told about single instances. An alarm is live until it ends."""
+
+    async def put(self, alarm: Alarm, *, per_server: int, per_project: int) -> bool:
+        """Store, in place of the one of that id.
+
+        False, and nothing is stored, when its server or its project has as many other live ones as that.
+        """
+        ...
+
+    async def get(self, alarm_id: str) -> Alarm | None:
+        """The alarm of that id, live or ended, or None."""
+        ...
+
+    async def of_servers(self, servers: Collection[str]) -> Sequence[Alarm]:
+        """Live and ended ones of these instances, by the time of their registration, then by id."""
+        ...
+
+    async def mark(self, alarm_id: str, **changes: object) -> Alarm | None:
+        """Change a live alarm; None when it has ended, or is unknown."""
+        ...
+
+    async def end(self, alarm_id: str, at: float) -> Alarm | None:
+        """End a live alarm and return it as it was; None when there is none. One that was told for no notice is forgotten."""
+        ...
+
+    async def forget(self, before: float) -> None:
+        """Forget those that ended before that time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """All parts of storage."""
@@ -394,6 +426,7 @@ class Store:
     releases: Releases
     vnfms: Vnfms
     constraints: Constraints
+    alarms: Alarms
     campaigns: Campaigns
     tasks: Tasks
     admission: Admission

@@ -81,6 +81,21 @@ watches = Table(
     Column("failed", sa.BigInteger, nullable=False),
 )
 
+alarms = Table(
+    "alarms",
+    metadata,
+    _key("id"),
+    Column("project", sa.Text, nullable=False, index=True),
+    Column("server", sa.Text, nullable=False, index=True),
+    _text("fault_action"),
+    _text("fault_ids_json"),
+    _time("registered_at"),
+    _text("notice", null=True),
+    _text("turn", null=True),
+    _time("told_at", null=True),
+    Column("ended_at", sa.Double, nullable=True, index=True),
+)
+
 campaigns = Table(
     "campaigns",
     metadata,

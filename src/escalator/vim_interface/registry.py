@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from escalator.model.inventory import Instance
 from escalator.model.notice import Auth, Vnfm, VnfmSpec
 from escalator.storage.port import Vnfms
 from escalator.vim_interface.credentials import Credentials
+
+KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+"""What stands in an address as it is, and is not guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
         *_auth_problems("spec.auth", vnfm.spec.auth, credentials),
         *_uri_problems("spec.lifecycle.uri", vnfm.spec.lifecycle.uri),
         *_auth_problems("spec.lifecycle.auth", vnfm.spec.lifecycle.auth, credentials),
+        *_key_problems(vnfm.spec, credentials),
         *_overlaps(vnfm.spec, list(others)),
     )
 
@@ -102,6 +107,12 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         case "fenix":
             if not spec.projects:
                 yield Problem("spec.projects", "the dialect fenix tells projects: name those it speaks for")
+            yield from _callback_problems(spec)
+        case "tacker":
+            if not spec.projects:
+                yield Problem("spec.projects", "alarms of the dialect tacker belong to projects: name those it speaks for")
+            if spec.callback_uri is not None and "?" in spec.callback_uri:
+                yield Problem("spec.callback_uri", "this is how the addresses of alarms begin: it has no query")
             yield from _callback_problems(spec)
 
 
@@ -182,6 +193,21 @@ def _auth_problems(where: str, auth: Auth, credentials: Credentials) -> Iterator
         return
     if auth.type == "basic" and ":" not in secret:
         yield Problem(path, "for auth.type basic the file has to hold user:password")
+
+
+def _key_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem]:
+    if spec.key is None:
+        return
+    if spec.dialect != "tacker":
+        yield Problem("spec.key", f"the dialect {spec.dialect} has no address that begins with a key")
+        return
+    try:
+        key = credentials.read(spec.key)
+    except EscalatorError as error:
+        yield Problem("spec.key", error.message)
+        return
+    if KEY.fullmatch(key) is None:
+        yield Problem("spec.key", "a key has 16 to 128 letters, digits, hyphens or underscores")
 
 
 def _overlaps(spec: VnfmSpec, others: Sequence[Vnfm]) -> Iterator[Problem]:

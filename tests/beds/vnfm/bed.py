@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from beds.vnfm.clocks import SteppedClock, quiet
 from beds.vnfm.listener import served
 from beds.vnfm.processes import VnfmProcess, vnfm_process
 from escalator.api.vnfm import vnfm_app
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Notice, Vnfm, VnfmSpec
 from escalator.settings import Vim as Limits
@@ -24,12 +27,17 @@ from escalator.storage.port import Store
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.fenix import Fenix
+from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.dialects.simulated import Simulated
+from escalator.vim_interface.dialects.tacker import Tacker
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.port import Answer, Ask
+from escalator.vim_interface.tacker.face import Doors
+from escalator.vim_interface.tacker.face import Face as TackerFace
+from escalator.vim_interface.tacker.heals import Heals
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.records import VnfmRow
 from escalator.world.world import World
@@ -41,6 +49,8 @@ INSTANCES = (
     Instance(id="vm-3", project="free", node="cn-1"),
 )
 REPLY_TIMEOUT_S = 300.0
+ALARMS = 5
+"""Alarms that a project may have, of the dialect tacker."""
 
 
 @dataclass
@@ -57,15 +67,38 @@ class Bed:
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     base_url: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
-    """Keystone's tokens with their projects, for the dialect fenix."""
+    """Keystone's tokens with their projects, for the dialects fenix and tacker."""
     looks: int = 0
     """How often the cloud was asked for everything."""
+    cloud: tuple[Instance, ...] = INSTANCES
+    """What the cloud knows, apart from servers that a VNF manager deleted; for the dialect tacker."""
+    fault_id: str | None = None
+    """The word that notifications of the dialect tacker carry."""
+    blind: str = ""
+    """Why the cloud does not say who is where: it `refuses`, or `hangs`."""
+    http: Http = field(init=False, repr=False)
+    heals: Heals = field(init=False, repr=False)
     vim: Vim = field(init=False, repr=False)
     runner: asyncio.Task[None] | None = None
     world: World = field(init=False, repr=False)
 
     def build(self) -> None:
+        if self.name == "tacker":
+            self.heals = Heals(self.store.alarms, self.clock, self.present)
+            self.dialects["tacker"] = Tacker(self.http, self.store.alarms, self.heals, self.clock, self.fault_id)
         self.vim = self.another()
+        if self.name == "tacker":
+            self.heals.on_reply = partial(self.vim.look, "tacker")
+
+    async def present(self, node: str) -> set[str]:
+        """Instances on a node now: a server that a VNF manager deleted is on none."""
+        if self.blind == "hangs":
+            await asyncio.Event().wait()
+        if self.blind:
+            raise TemporaryError(Code.CLD_UNREACHABLE, "The cloud does not answer.")
+        await asyncio.sleep(0.01)
+        deleted = {line["server"] for process in self.processes.values() for line in process.lines("deleted")}
+        return {i.id for i in self.cloud if i.node == node} - deleted
 
     def another(self) -> Vim:
         """A VIM Interface on the same storage, as a second replica has it."""
@@ -94,6 +127,8 @@ class Bed:
             self.runner.cancel()
             await asyncio.gather(self.runner, return_exceptions=True)
             self.runner = None
+        if self.name == "tacker":
+            await self.heals.close()
 
     async def restart(self) -> None:
         """What a crash of the manager does: everything but storage is gone."""
@@ -171,6 +206,15 @@ class Bed:
             await asyncio.sleep(0 if self.name == "simulated" else 0.005)
         raise AssertionError(f"{vnfm} is {(await self.notice(vnfm)).state}")
 
+    async def until_failed_once(self, vnfm: str) -> None:
+        """Wait until a delivery was tried and failed."""
+        for _ in range(2000):
+            await quiet()
+            if (await self.notice(vnfm)).attempts > 0:
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"{vnfm} is {(await self.notice(vnfm)).state}")
+
     async def until_verdict(self, vnfm: str, *verdicts: str) -> None:
         """Wait until these replies stand in the inbox."""
         notice = (await self.notice(vnfm)).id
@@ -219,11 +263,26 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
     async def project_of(token: str) -> str | None:
         return bed.tokens.get(token)
 
+    class CurrentHeals:
+        async def look_at(self, notice: Notice) -> None:
+            if bed.name == "tacker":
+                await bed.heals.look_at(notice)
+
+    async def name_of(token: str) -> str | None:
+        return f"name-of-{bed.tokens[token]}" if token in bed.tokens else None
+
+    async def owner_of(instance: str) -> str | None:
+        return next((i.project for i in bed.cloud if i.id == instance), None)
+
     inbox: Any = Current()
+    heals: Any = CurrentHeals()
+    if bed.name == "vi-vnfm":
+        return served(vnfm_app(inbox, bed.clock))
     access = Access(project_of)
     instances = ProjectInstances(everything, one, bed.clock)
-    face = Face(bed.store, inbox, bed.clock, access, instances) if bed.name == "fenix" else None
-    return served(vnfm_app(inbox, bed.clock, face))
+    face = Face(bed.store, inbox, bed.clock, access, instances)
+    doors = Doors(access=access, name_of=name_of, credentials=Credentials(bed.folder))
+    return served(vnfm_app(inbox, bed.clock, face, TackerFace(bed.store, heals, bed.clock, doors, owner_of, ALARMS)))
 
 
 @asynccontextmanager
@@ -240,6 +299,8 @@ async def opened_bed(dialect: str, folder: Path, *, timeout_s: float = 5.0) -> A
                 fenix = Fenix(Credentials(folder), bed.base_url, timeout_s)
                 bed.dialects["fenix"] = fenix
                 bed.stack.push_async_callback(fenix.close)
+            bed.http = Http(Credentials(folder), timeout_s)
+            bed.stack.push_async_callback(bed.http.close)
             native = ViVnfm(Credentials(folder), bed.base_url, timeout_s)
             bed.dialects["vi-vnfm"] = native
             bed.stack.push_async_callback(native.close)

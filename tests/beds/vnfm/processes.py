@@ -14,6 +14,7 @@ from pathlib import Path
 SERVER = Path(__file__).with_name("server.py")
 FENIX_PEER = Path(__file__).with_name("fenix_peer.py")
 LIFECYCLE_PEER = Path(__file__).with_name("lifecycle_peer.py")
+TACKER_PEER = Path(__file__).with_name("tacker_peer.py")
 
 
 @dataclass(frozen=True)

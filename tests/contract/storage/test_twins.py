@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from contract.storage.samples import campaign, event, impact, notice, plan, restoration, slot, task
+from escalator.model.alarm import Alarm
 from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeState, Reply
 from escalator.model.progress import CampaignState, TaskState
@@ -41,6 +42,10 @@ CAMPAIGN_STATES = st.sampled_from([CampaignState.DRAFT, CampaignState.RUNNING, C
 NOTICE_STATES = st.sampled_from(NoticeState)
 TASKS = st.builds(task, NAMES, campaign=NAMES, attempt=NUMBERS, wave=NUMBERS, state=st.sampled_from(TaskState))
 NOTICES = st.builds(notice, NAMES, task=NAMES, state=NOTICE_STATES, next_attempt_at=TIMES)
+
+
+def alarm(alarm_id: str, **fields: Any) -> Alarm:
+    return Alarm(id=alarm_id, fault_action="http://t", fault_ids=("1111",), **fields)
 
 
 OF_NAME = (
@@ -88,6 +93,18 @@ CHANGES = {
         call("restorations", "add", st.builds(restoration, NAMES, object_id=NAMES, created_at=TIMES)),
         call("restorations", "done", NAMES, TIMES),
     ],
+    "alarms": [
+        call(
+            "alarms",
+            "put",
+            st.builds(alarm, IDS, project=NAMES, server=NAMES, registered_at=TIMES, notice=st.none() | NAMES),
+            per_server=NUMBERS,
+            per_project=NUMBERS,
+        ),
+        call("alarms", "mark", IDS, notice=NAMES, told_at=st.none() | TIMES),
+        call("alarms", "end", IDS, TIMES),
+        call("alarms", "forget", TIMES),
+    ],
     "notices": [
         call(
             "notices",
@@ -103,6 +120,7 @@ QUESTIONS: list[Call] = [
     ("admission", "node_slots", (), {}),
     ("restorations", "open", (), {}),
     ("notices", "list", (), {}),
+    ("alarms", "of_servers", (("a", "b"),), {}),
     ("notices", "due", (1.0,), {}),
     ("notices", "expired", (1.0,), {}),
     ("events", "read", (1,), {"limit": 3}),

@@ -87,6 +87,23 @@ def test_the_interface_of_fenix_is_there_when_it_is_switched_on(tmp_path):
         assert declared["spec"] == {"impact_notification_lead_time": 40.0, "declared_by": "p"}
 
 
+def test_the_interface_for_tacker_is_there_when_it_is_switched_on(tmp_path):
+    alarm = {"fault_action": "http://127.0.0.1:9//server_notification/x/notify", "fault_id": ["1111"]}
+    with serving(configuration(tmp_path)) as (_, urls):
+        assert httpx.post(f"{urls['vnfm']}/tacker/v2/core/servers/vm-000001/alarms", json=alarm).status_code == 404
+    key = tmp_path / "state" / "credentials" / "tacker-key"
+    key.parent.mkdir()
+    key.touch(0o600)
+    key.write_text("0123456789abcdef")
+    with serving(configuration(tmp_path, vim={"tacker": {"auth": "key"}})) as (_, urls):
+        environment = {"ESCALATOR_URL": urls["server"], "ESCALATOR_TOKEN_FILE": str(tmp_path / "state" / "token")}
+        words = ("--dialect", "tacker", "--callback-uri", "http://127.0.0.1:9", "--project", "p", "--key", "tacker-key")
+        assert run("vnfm", "register", "tacker", *words, environment=environment).code == 0
+        assert httpx.post(f"{urls['vnfm']}/tacker/v2/p/servers/vm-1/alarms", json=alarm).status_code == 401
+        made = httpx.post(f"{urls['vnfm']}/tacker/0123456789abcdef/v2/p/servers/vm-1/alarms", json=alarm)
+        assert (made.status_code, made.json() | {"alarm_id": ""}) == (201, alarm | {"alarm_id": ""})
+
+
 @pytest.mark.parametrize(
     ("over", "said"),
     [
@@ -95,6 +112,11 @@ def test_the_interface_of_fenix_is_there_when_it_is_switched_on(tmp_path):
             "whoever reaches it could constrain any VNF",
         ),
         ({"vim": {"fenix": {"auth": "keystone"}}}, "a simulated cloud has no Keystone"),
+        (
+            {"vim": {"tacker": {"auth": "none"}}, "vnfm": {"host": "0.0.0.0", "port": 0}},
+            "whoever reaches it could answer for any VNF",
+        ),
+        ({"vim": {"tacker": {"auth": "keystone"}}}, "vim.tacker.auth: a simulated cloud has no Keystone"),
         ({"vim": {"commands": {"core": {"argv": []}}}}, "vim.commands.core.argv"),
     ],
 )

@@ -40,13 +40,15 @@ def tenant(bed: OpenStackBed) -> Iterator[Session]:
     session.session.close()
 
 
-async def test_a_token_is_bound_to_its_project(tokens: KeystoneTokens, tenant: Session) -> None:
+async def test_a_token_is_bound_to_its_project(bed: OpenStackBed, tokens: KeystoneTokens, tenant: Session) -> None:
     assert await tokens.project_of(str(tenant.get_token())) == tenant.get_project_id()
+    entry = yaml.safe_load(bed.clouds_yaml.read_text(encoding="utf-8"))["clouds"]["bed"]
+    assert await tokens.name_of(str(tenant.get_token())) == entry["auth"]["project_name"]
 
 
 @pytest.mark.parametrize("token", ["", "gAAAAABinvented", "x" * 4000, "line\u0085break"])
 async def test_what_is_no_token_is_bound_to_nothing(tokens: KeystoneTokens, token: str) -> None:
-    assert await tokens.project_of(token) is None
+    assert (await tokens.project_of(token), await tokens.name_of(token)) == (None, None)
 
 
 async def test_a_token_that_is_revoked_is_good_for_a_minute_at_most(

@@ -18,6 +18,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from beds.vnfm.bed import TASK, opened_bed
+from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.storage.port import CampaignRow
 from escalator.vim_interface.fenix.events import session_id
 
@@ -26,6 +27,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 SCHEMA = openapi.from_path(DOCUMENT)
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 TIMEOUT_S = 10
+KEY = "0123456789abcdef-KEY"
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,17 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
         async with opened_bed("fenix", folder) as bed:
             await bed.vnfm("vnfm-1", "silent", "p1")
             await bed.store.campaigns.add(CampaignRow(name="c1", document={}))
-            bed.tokens["token-of-p1"] = "p1"
+            bed.tokens |= {"token-of-p1": "p1", "token-of-p2": "p2"}
+            (folder / "key").touch(0o600)
+            (folder / "key").write_text(KEY)
             await bed.ask()
             await bed.until_state("vnfm-1", "delivered")
+            tacker = VnfmSpec(dialect="tacker", callback_uri="http://127.0.0.1:9", projects=("p2",), key="key")
+            await bed.vim.registry.add(Vnfm(name="tacker", spec=tacker))
             (notice,) = await bed.store.notices.for_task(TASK)
             known = {"token": notice.reply_token or "", "address": notice.reply_token or "", "session": session_id("c1")}
-            known |= {"project": "p1", "instance": "vm-1", "group": "g1", "X-Auth-Token": "token-of-p1"}
+            known |= {"tenant": "p2", "server": "vm-2", "key": KEY, "alarm": "none"}
+            known |= {"project": "p1", "instance": "vm-1", "group": "g1"}
             found.append((Listener(bed.base_url, known), asyncio.get_running_loop()))
             ready.set()
             await closing.wait()
@@ -67,7 +74,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
 
 # What has no body has nothing that could be forbidden: every text is an id that is not known.
 CALLS = [(operation, GenerationMode.POSITIVE) for operation in OPERATIONS]
-CALLS += [(operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation.method == "put"]
+CALLS += [(operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation.method in ("put", "post")]
 
 
 @pytest.mark.parametrize(("operation", "mode"), CALLS, ids=lambda part: getattr(part, "label", None) or part.value)
@@ -76,10 +83,12 @@ def test_whatever_is_sent_is_answered_as_documented(listener: Listener, operatio
     @given(case=operation.as_strategy(generation_mode=mode), led=st.booleans())
     def call(case: Case, led: bool) -> None:
         if led:
-            # Half of the calls get past the door: a token that is known, a session that is there.
+            # Half of the calls get past the door: a token that is known, a session that is there, an address that is allowed.
+            if mode is GenerationMode.POSITIVE and isinstance(case.body, dict) and "fault_action" in case.body:
+                case.body["fault_action"] = "http://127.0.0.1:9/notify"
             for name in case.path_parameters or {}:
                 case.path_parameters[name] = listener.known.get(name, case.path_parameters[name])
-            case.headers["X-Auth-Token"] = listener.known["X-Auth-Token"]
+            case.headers["X-Auth-Token"] = "token-of-p2" if operation.path.startswith("/tacker") else "token-of-p1"
         case.call_and_validate(base_url=listener.url, checks=CHECKS, timeout=TIMEOUT_S)
 
     call()

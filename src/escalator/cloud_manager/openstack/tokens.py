@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from hashlib import sha256
+from typing import NamedTuple
 
 from escalator.cloud_manager.openstack.client import Api, Client
 from escalator.cloud_manager.openstack.refusals import FOREIGN, refusal, translate
@@ -15,16 +16,30 @@ KEPT_S = 60.0
 KEPT = 1000
 
 
+class _Project(NamedTuple):
+    """Project of a token; nothing when it is not valid or bound to none."""
+
+    id: str | None = None
+    name: str | None = None
+
+
 class KeystoneTokens:
     """Tells the project of a token (API of Keystone v3, `GET /v3/auth/tokens`)."""
 
     def __init__(self, settings: Cloud, clock: Clock) -> None:
         self._client = Client(settings)
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, str | None]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, _Project]] = OrderedDict()
 
     async def project_of(self, token: str) -> str | None:
         """The project's id; None when the token is not valid or bound to none. Raises TemporaryError or PermanentError."""
+        return (await self._project(token)).id
+
+    async def name_of(self, token: str) -> str | None:
+        """The project's name, as `project_of` tells its id."""
+        return (await self._project(token)).name
+
+    async def _project(self, token: str) -> _Project:
         # What is kept is no token any more.
         key = sha256(token.encode()).digest()
         found = self._known.get(key)
@@ -40,7 +55,7 @@ class KeystoneTokens:
         self._client.close()
 
 
-def _project_of(api: Api, token: str) -> str | None:
+def _project_of(api: Api, token: str) -> _Project:
     doing = "check a token"
     try:
         answer = api.session.get(
@@ -52,8 +67,8 @@ def _project_of(api: Api, token: str) -> str | None:
     except FOREIGN as error:
         raise translate(error, doing) from error
     if answer.status_code == 404:
-        return None
+        return _Project()
     if answer.status_code >= 400:
         raise refusal(answer.status_code, answer.text, doing)
     project = answer.json()["token"].get("project") or {}
-    return str(project["id"]) if "id" in project else None
+    return _Project(str(project["id"]), str(project.get("name") or "") or None) if "id" in project else _Project()

@@ -7,6 +7,7 @@ would give them back, so that what runs on this store runs on the other.
 from __future__ import annotations
 
 from escalator.storage.memory.admission import MemoryAdmission
+from escalator.storage.memory.alarms import MemoryAlarms
 from escalator.storage.memory.campaigns import MemoryCampaigns
 from escalator.storage.memory.constraints import MemoryConstraints
 from escalator.storage.memory.events import MemoryEvents
@@ -27,6 +28,7 @@ def memory_store() -> Store:
         releases=MemoryReleases(),
         vnfms=MemoryVnfms(),
         constraints=MemoryConstraints(),
+        alarms=MemoryAlarms(),
         campaigns=MemoryCampaigns(events),
         tasks=MemoryTasks(events),
         admission=MemoryAdmission(),

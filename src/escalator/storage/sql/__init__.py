@@ -8,6 +8,7 @@ from __future__ import annotations
 from escalator.storage.engine import Database
 from escalator.storage.port import Store
 from escalator.storage.sql.admission import SqlAdmission
+from escalator.storage.sql.alarms import SqlAlarms
 from escalator.storage.sql.campaigns import SqlCampaigns
 from escalator.storage.sql.constraints import SqlConstraints
 from escalator.storage.sql.events import SqlEvents
@@ -26,6 +27,7 @@ def sql_store(database: Database) -> Store:
         releases=SqlReleases(database),
         vnfms=SqlVnfms(database),
         constraints=SqlConstraints(database),
+        alarms=SqlAlarms(database),
         campaigns=SqlCampaigns(database),
         tasks=SqlTasks(database),
         admission=SqlAdmission(database),

@@ -49,11 +49,16 @@ class Http:
         self._client: httpx.AsyncClient | None = None
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
-    async def send(self, method: str, vnfm: Vnfm, body: bytes | None, headers: Mapping[str, str]) -> int:
-        """Send to the VNF manager's address and return the status; raises TemporaryError or PermanentError when none comes."""
+    async def send(
+        self, method: str, vnfm: Vnfm, body: bytes | None, headers: Mapping[str, str], *, uri: str | None = None
+    ) -> int:
+        """Send to the VNF manager's address and return the status; raises TemporaryError or PermanentError when none comes.
+
+        `uri` is sent to in its place; whoever gives one has checked that it is the VNF manager's.
+        """
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
-        uri = vnfm.spec.callback_uri
+        uri = uri or vnfm.spec.callback_uri
         if uri is None:
             raise PermanentError(Code.VIM_REGISTRATION, f"VNF manager {vnfm.name} has no address.")
         headers = {**headers, **authorization(vnfm.spec.auth, self._credentials)}
