@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from escalator.model.inventory import Group
 from escalator.upgrade_manager.planner.order import predecessors
-from unit.planner.clouds import cloud, node, plan_of, vm
+from unit.planner.clouds import cloud, node, order, plan_of, vm
 
 
 def test_a_node_waits_for_its_targets_that_are_upgraded_before() -> None:
@@ -30,3 +30,12 @@ def test_nodes_that_share_a_group_go_in_the_order_of_their_waves() -> None:
 def test_nodes_that_share_nothing_wait_for_nothing() -> None:
     things = (node("a"), node("b"), node("c"))
     assert set(predecessors(plan_of(*things), cloud(*things)).values()) == {frozenset()}
+
+
+def test_what_manages_vnfs_goes_last_although_its_node_is_the_emptiest() -> None:
+    guests = [vm(f"v{name}{n}", name) for name in "bcd" for n in range(3)]
+    things = (*(node(name) for name in "abcde"), vm("vnfm", "a", management=True), *guests)
+    plan = plan_of(*things)
+    assert plan.smooth
+    assert order(plan)[-1] == "a"
+    assert predecessors(plan, cloud(*things))["a"] == {"b", "c", "d", "e"}

@@ -19,7 +19,7 @@ def predecessors(plan: Plan, inventory: Inventory) -> dict[str, frozenset[str]]:
 
     These are the targets of its moves that are upgraded before, the nodes that move something onto it, and the nodes that
     impact a member of one of its groups and whose turn ends, in the plan, before its own begins. Groups that allow all of
-    their members at once order nothing.
+    their members at once order nothing. A node with what manages VNFs waits for every other that ends before it in the plan.
     """
     spans = _turns(plan)
     found: defaultdict[str, set[str]] = defaultdict(set)
@@ -31,7 +31,16 @@ def predecessors(plan: Plan, inventory: Inventory) -> dict[str, frozenset[str]]:
     for nodes in _by_group(plan, inventory).values():
         for before, node in _ordered(nodes, spans):
             found[node].add(before)
+    managing = _managing(plan, inventory)
+    for node in managing & spans.keys():
+        found[node] |= {other for other, span in spans.items() if other not in managing and span[1] <= spans[node][0] + NEAR_S}
     return {node: frozenset(found[node] - {node}) for node in spans}
+
+
+def _managing(plan: Plan, inventory: Inventory) -> set[str]:
+    """Nodes from which the plan moves, or on which it impacts, what manages VNFs."""
+    touched = [(m.instance, m.origin) for m in plan.moves] + [(i.instance, i.node) for i in plan.impacts]
+    return {node for instance, node in touched if inventory.instance_by_id[instance].management}
 
 
 def _turns(plan: Plan) -> dict[str, tuple[float, float]]:

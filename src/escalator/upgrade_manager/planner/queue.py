@@ -20,7 +20,8 @@ class Queue:
     """Nodes that wait for their turn, in the order of the policy.
 
     `size`: the emptiest first, which lets what is upgraded grow fastest. `chain`: those first whose groups still need
-    longest, one member after the other. `mixed`: only where a group's chain is about as long as all the work left.
+    longest, one member after the other. `mixed`: only where a group's chain is about as long as all the work left. In each,
+    nodes with what manages VNFs come after all others: it is there to answer as long as others are asked about.
     """
 
     def __init__(self, cloud: Cloud, rules: Rules, policy: Policy, guests: Sequence[Sequence[Guest]]) -> None:
@@ -34,6 +35,7 @@ class Queue:
             for group, lasts_s in impacts.items():
                 self._pressure[group] += lasts_s
         self._sizes = [self._size_of(node) for node in nodes]
+        self._managing = [any(guest.instance.management for guest in guests[node]) for node in nodes]
         self._work = sum(cloud.upgrade_s[node] for node in nodes if cloud.ready[node])
         self._fixed: list[int] | None = None
         self._given = policy.fixed
@@ -50,10 +52,17 @@ class Queue:
             return self._fixed
         chains = {node: self._chain(node) * self._swing[node] for node in waiting}
         if self._by_chain:
-            return sorted(waiting, key=lambda node: (-chains[node], self._sizes[node], node))
+            return sorted(waiting, key=lambda node: (self._managing[node], -chains[node], self._sizes[node], node))
         pressing = PRESSING * max([self._work / max(1, self._rules.width), *chains.values()])
         return sorted(
-            waiting, key=lambda node: (chains[node] < pressing, self._sizes[node] * self._swing[node], -chains[node], node)
+            waiting,
+            key=lambda node: (
+                self._managing[node],
+                chains[node] < pressing,
+                self._sizes[node] * self._swing[node],
+                -chains[node],
+                node,
+            ),
         )
 
     def size(self, node: int) -> float:
@@ -70,8 +79,8 @@ class Queue:
         """The node takes something until its turn."""
         self._sizes[node] = self._size_of(node)
 
-    def _by_size(self, node: int) -> tuple[float, float, int]:
-        return (self._sizes[node] * self._swing[node], -self._chain(node) * self._swing[node], node)
+    def _by_size(self, node: int) -> tuple[bool, float, float, int]:
+        return (self._managing[node], self._sizes[node] * self._swing[node], -self._chain(node) * self._swing[node], node)
 
     def _chain(self, node: int) -> float:
         """Seconds that the node's most pressed group still needs."""
