@@ -83,6 +83,8 @@ class Code(Enum):
     VIM_CREDENTIAL_FILE = "ESC-VIM-010"  # the named credential cannot be read
     VIM_FOREIGN = "ESC-VIM-011"  # the caller's token is not bound to the project that this belongs to
     VIM_NEIGHBOUR = "ESC-VIM-012"  # a neighbour could not be told that a host is in maintenance, or back
+    VIM_SUBSCRIPTION = "ESC-VIM-017"  # the subscription is not valid, or its address does not answer as it has to
+    VIM_SUBSCRIBED = "ESC-VIM-018"  # the VNF manager has a subscription, or what it asks for belongs to another one
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"  # the cloud's API does not answer

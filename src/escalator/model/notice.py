@@ -59,6 +59,17 @@ class Commands(Model):
     """Run to see whether the VNF's manager is there."""
 
 
+class SubscriptionRight(Model):
+    """Whether the VNF manager may subscribe by itself: how it shows who it is, and where it may be told."""
+
+    type: Literal["none", "basic", "bearer"] = "none"
+    """How it authenticates at Escalator; with `none` it may not subscribe, and the operator says where notices go."""
+    credential: DnsLabel | None = None
+    """Name of a file in `credentials_dir`: the token, or `user:password`; 16 characters at least."""
+    hosts: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """Names, addresses or networks that its address may be at, beside `vim.callback_hosts` of the settings."""
+
+
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
@@ -69,6 +80,7 @@ class VnfmSpec(Model):
     """Whom the operator's command tells, for the dialect `manual`: a name or number that the command knows."""
     commands: Commands = Commands()
     """Commands that speak to its VNFs, for the dialect `command`."""
+    subscription: SubscriptionRight = SubscriptionRight()
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from escalator.storage.sql.events import SqlEvents
 from escalator.storage.sql.notices import SqlNotices
 from escalator.storage.sql.registry import SqlReleases, SqlVnfms
 from escalator.storage.sql.restorations import SqlRestorations
+from escalator.storage.sql.subscriptions import SqlSubscriptions
 from escalator.storage.sql.tasks import SqlTasks
 
 __all__ = ["sql_store"]
@@ -24,6 +25,7 @@ def sql_store(database: Database) -> Store:
     return Store(
         releases=SqlReleases(database),
         vnfms=SqlVnfms(database),
+        subscriptions=SqlSubscriptions(database),
         constraints=SqlConstraints(database),
         campaigns=SqlCampaigns(database),
         tasks=SqlTasks(database),
