@@ -146,6 +146,15 @@ class FenixFace(Model):
     """Whether it is there, and who may use it: `keystone` asks for a token of the cloud; `none` is for loopback."""
 
 
+class ClientCertificate(Model):
+    """By what Escalator shows VNF managers over TLS who it is, where they ask for a certificate."""
+
+    certificate: AbsolutePath | None = None
+    """PEM file of the certificate with those of its authorities; null = there is none. Read anew when it changes."""
+    key: AbsolutePath | None = None
+    """PEM file of its private key; null = it is in the certificate's file."""
+
+
 class Vim(Model):
     """Notices to VNF managers."""
 
@@ -159,6 +168,9 @@ class Vim(Model):
     commands: Mapping[str, VnfCommand] = Field(default_factory=dict)
     """Commands that registrations with the dialect `command` name."""
     fenix: FenixFace = FenixFace()
+    callback_hosts: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
+    """Names, addresses or networks where VNF managers that subscribe by themselves may be told, beside their own hosts."""
+    client_certificate: ClientCertificate = ClientCertificate()
 
 
 class Hook(Model):

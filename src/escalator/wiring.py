@@ -39,6 +39,7 @@ from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSetti
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
@@ -51,6 +52,8 @@ from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
 from escalator.vim_interface.neighbours.hook import Hook
 from escalator.vim_interface.neighbours.port import Neighbour
+from escalator.vim_interface.subscriptions import Subscribing
+from escalator.vim_interface.vault import KEY_FILE, open_vault
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -99,6 +102,8 @@ class Services:
     """The operators' bearer token."""
     fenix: Face | None = None
     """The interface of OpenStack Fenix, where it is switched on."""
+    subscribing: Subscribing | None = None
+    """Subscriptions of VNF managers."""
 
     @property
     def repository(self) -> Repository:
@@ -120,12 +125,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         importer = ReleaseStore(settings.state, store.releases, clock)
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
+        subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
+        accounts = Accounts(Credentials(settings.credentials), clock, settings.vim.client_certificate, subscribed)
+        native = ViVnfm(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s)
+        stack.push_async_callback(native.close)
         launcher = _LateLauncher()
         commands = _commands(settings, clock, stack)
         vim = Vim(
             Parts(
                 store=store,
-                dialects={**_dialects(settings, world, stack), COMMAND: commands},
+                dialects={"vi-vnfm": native, **_dialects(settings, world, stack), COMMAND: commands},
                 clock=clock,
                 credentials=Credentials(settings.credentials),
                 wake=waker(launcher),
@@ -162,7 +171,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
         face = _fenix_face(settings, ctx, vim, stack)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, face)
+        subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, face, subscribing)
 
 
 async def _begin_what_runs(store: Store, launcher: Launcher) -> None:
@@ -210,10 +220,8 @@ def _drivers(
 
 
 def _dialects(settings: Settings, world: World | None, stack: AsyncExitStack) -> dict[str, Dialect]:
-    native = ViVnfm(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
-    stack.push_async_callback(native.close)
     people = Manual(settings.vim.manual, settings.vnfm.url, settings.vim.delivery_timeout_s, os.environ)
-    dialects: dict[str, Dialect] = {"vi-vnfm": native, "manual": people}
+    dialects: dict[str, Dialect] = {"manual": people}
     if settings.vim.fenix.auth != "off":
         fenix = Fenix(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
         stack.push_async_callback(fenix.close)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, InputError, Problem
 from escalator.model.inventory import Instance
-from escalator.model.notice import Vnfm, VnfmSpec
-from escalator.storage.port import Vnfms
+from escalator.model.notice import Notice, NoticeType, SubscriptionRight, Vnfm, VnfmSpec
+from escalator.model.subscription import Filter
+from escalator.storage.port import Subscriptions, Vnfms
 from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.hosts import host_problem, uri_problems
+
+MIN_SECRET = 16
+"""Characters of a credential that lets somebody in: nothing slows down who guesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +47,40 @@ class Ownership:
 class Registry:
     """The registered VNF managers."""
 
-    def __init__(self, vnfms: Vnfms, credentials: Credentials) -> None:
+    def __init__(self, vnfms: Vnfms, credentials: Credentials, subscriptions: Subscriptions | None = None) -> None:
         self._vnfms = vnfms
         self._credentials = credentials
+        self._subscriptions = subscriptions
         self._indexed: Sequence[Vnfm] = ()
         self._ownership = Ownership.of(())
 
     async def owners(self, instances: Iterable[Instance]) -> dict[str, str]:
-        """Name of the VNF manager of each instance that has one."""
+        """Name of the VNF manager of each instance that has one; none where its subscription does not want to be asked."""
         vnfms = list(await self._vnfms.list())
         if vnfms != self._indexed:
             self._indexed, self._ownership = vnfms, Ownership.of(vnfms)
-        found = ((instance.id, self._ownership.owner(instance)) for instance in instances)
-        return {instance: owner for instance, owner in found if owner is not None}
+        filters = await self._filters(vnfms)
+        found = {instance.id: self._speaker(instance, filters) for instance in instances}
+        return {instance: owner for instance, owner in found.items() if owner is not None}
+
+    def _speaker(self, instance: Instance, filters: Mapping[str, Filter]) -> str | None:
+        owner = self._ownership.owner(instance)
+        if owner is None or owner not in filters:
+            return owner
+        wanted = filters[owner]
+        return owner if wanted.covers(instance) and wanted.takes(NoticeType.HOST_MAINTENANCE_UPCOMING) else None
+
+    async def wanted(self, notices: Iterable[Notice]) -> list[Notice]:
+        """Those of the notices whose VNF managers have not subscribed to other types only."""
+        filters = await self._filters(await self._vnfms.list())
+        return [n for n in notices if n.vnfm not in filters or filters[n.vnfm].takes(n.type)]
+
+    async def _filters(self, vnfms: Iterable[Vnfm]) -> Mapping[str, Filter]:
+        """What is wanted by the VNF managers that may subscribe and have done so."""
+        may = {vnfm.name for vnfm in vnfms if vnfm.spec.subscription.type != "none"}
+        if not may or self._subscriptions is None:
+            return {}
+        return {row.vnfm: row.filter for row in await self._subscriptions.list() if row.vnfm in may}
 
     async def names(self) -> tuple[str, ...]:
         """Names of all VNF managers, in order."""
@@ -82,10 +105,12 @@ class Registry:
 
 def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Credentials) -> tuple[Problem, ...]:
     """Return everything that stands against a registration beside these others."""
+    known = list(others)
     return (
         *_address_problems(vnfm.spec),
         *_auth_problems(vnfm.spec, credentials),
-        *_overlaps(vnfm.spec, list(others)),
+        *_subscription_problems(vnfm.spec, known, credentials),
+        *_overlaps(vnfm.spec, known),
     )
 
 
@@ -96,7 +121,8 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         case "command":
             yield from _command_problems(spec)
         case "vi-vnfm":
-            yield from _uri_problems(spec)
+            if spec.callback_uri is not None or spec.subscription.type == "none":
+                yield from _uri_problems(spec)
         case "fenix":
             if not spec.projects:
                 yield Problem("spec.projects", "the dialect fenix tells projects: name those it speaks for")
@@ -108,20 +134,7 @@ def _uri_problems(spec: VnfmSpec) -> Iterator[Problem]:
     if spec.callback_uri is None:
         yield Problem(path, f"the dialect {spec.dialect} needs the address to which notices are sent")
         return
-    try:
-        parts = urlsplit(spec.callback_uri)
-        _ = parts.port
-    except ValueError as error:
-        yield Problem(path, f"this is no valid address: {error}")
-        return
-    if parts.username is not None or parts.password is not None:
-        yield Problem(path, "an address must not hold credentials; name a file with spec.auth.credential")
-    if parts.fragment:
-        yield Problem(path, "an address for notices has no fragment")
-    if not parts.hostname:
-        yield Problem(path, "the address has no host")
-    elif _is_forbidden(parts.hostname):
-        yield Problem(path, "link-local, multicast and unspecified addresses are refused: the metadata service answers there")
+    yield from uri_problems(spec.callback_uri, path)
 
 
 def _command_problems(spec: VnfmSpec) -> Iterator[Problem]:
@@ -136,27 +149,6 @@ def _contact_problems(spec: VnfmSpec) -> Iterator[Problem]:
         yield Problem("spec.contact", "the dialect manual needs to know whom to tell")
     if spec.callback_uri is not None:
         yield Problem("spec.callback_uri", "people have no address for notices; vim.manual.argv of the settings tells them")
-
-
-def _is_forbidden(host: str) -> bool:
-    address = _ip(host)
-    if address is None:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_link_local or address.is_multicast or address.is_unspecified
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    try:
-        # Resolvers take 0xA9FEA9FE and 2852039166 for IPv4 addresses too.
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (OSError, UnicodeError):
-        return None
 
 
 def _auth_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem]:
@@ -175,6 +167,38 @@ def _auth_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem
         return
     if spec.auth.type == "basic" and ":" not in secret:
         yield Problem(path, "for auth.type basic the file has to hold user:password")
+
+
+def _subscription_problems(spec: VnfmSpec, others: Sequence[Vnfm], credentials: Credentials) -> Iterator[Problem]:
+    right, path = spec.subscription, "spec.subscription"
+    for number, entry in enumerate(right.hosts):
+        if (problem := host_problem(entry)) is not None:
+            yield Problem(f"{path}.hosts[{number}]", problem)
+    if right.type == "none":
+        if right.credential is not None or right.hosts:
+            yield Problem(f"{path}.type", "with none it may not subscribe; basic or bearer says how it shows who it is")
+        return
+    if spec.dialect != "vi-vnfm":
+        yield Problem(f"{path}.type", f"there are no subscriptions in the dialect {spec.dialect}")
+    for other in others:
+        if right.credential is not None and other.spec.subscription.credential == right.credential:
+            yield Problem(f"{path}.credential", f"it is that of VNF manager {other.name}: who shows it could be either")
+    yield from _right_problems(right, f"{path}.credential", credentials)
+
+
+def _right_problems(right: SubscriptionRight, path: str, credentials: Credentials) -> Iterator[Problem]:
+    if right.credential is None:
+        yield Problem(path, f"{right.type} needs the name of a file in the credentials folder")
+        return
+    try:
+        secret = credentials.read(right.credential)
+    except EscalatorError as error:
+        yield Problem(path, error.message)
+        return
+    if len(secret) < MIN_SECRET:
+        yield Problem(path, f"what lets somebody in has to have {MIN_SECRET} characters at least")
+    if right.type == "basic" and ":" not in secret:
+        yield Problem(path, "for basic the file has to hold user:password")
 
 
 def _overlaps(spec: VnfmSpec, others: Sequence[Vnfm]) -> Iterator[Problem]:

@@ -18,9 +18,11 @@ from beds.vnfm.processes import VnfmProcess, vnfm_process
 from escalator.api.vnfm import vnfm_app
 from escalator.model.inventory import Instance
 from escalator.model.notice import Notice, Vnfm, VnfmSpec
+from escalator.settings import ClientCertificate
 from escalator.settings import Vim as Limits
 from escalator.storage.memory import memory_store
 from escalator.storage.port import Store
+from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.fenix import Fenix
@@ -29,6 +31,8 @@ from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.port import Answer, Ask
+from escalator.vim_interface.subscriptions import Subscribing
+from escalator.vim_interface.vault import KEY_FILE, open_vault
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.records import VnfmRow
 from escalator.world.world import World
@@ -58,6 +62,7 @@ class Bed:
     tokens: dict[str, str] = field(default_factory=dict)
     """Keystone's tokens with their projects, for the dialect fenix."""
     vim: Vim = field(init=False, repr=False)
+    subscribing: Subscribing = field(init=False, repr=False)
     runner: asyncio.Task[None] | None = None
     world: World = field(init=False, repr=False)
 
@@ -206,6 +211,10 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
         async def show(self, token: str) -> object:
             return await bed.vim.inbox.show(token)
 
+    class CurrentSubscribing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(bed.subscribing, name)
+
     async def instances_of(project: str) -> list[str]:
         return [i.id for i in INSTANCES if i.project == project]
 
@@ -213,14 +222,20 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
         return bed.tokens.get(token)
 
     inbox: Any = Current()
+    subscribing: Any = CurrentSubscribing()
     access = Access(project_of)
     face = Face(bed.store, inbox, bed.clock, access, instances_of) if bed.name == "fenix" else None
-    return served(vnfm_app(inbox, bed.clock, face))
+    return served(vnfm_app(inbox, bed.clock, face, subscribing))
 
 
 @asynccontextmanager
-async def opened_bed(dialect: str, folder: Path, *, timeout_s: float = 5.0) -> AsyncIterator[Bed]:
-    """A bed over one dialect, with its dispatcher running. `timeout_s` bounds a delivery over HTTP, in real time."""
+async def opened_bed(
+    dialect: str, folder: Path, *, timeout_s: float = 5.0, certificate: Path | None = None
+) -> AsyncIterator[Bed]:
+    """A bed over one dialect, with its dispatcher running. `timeout_s` bounds a delivery over HTTP, in real time.
+
+    `certificate` is Escalator's own, with its key. VNF managers may subscribe at 127.0.0.1 and localhost.
+    """
     bed = Bed(dialect, SteppedClock(float(int(time.time()))), folder)
     async with bed.stack:
         if dialect == "simulated":
@@ -232,8 +247,12 @@ async def opened_bed(dialect: str, folder: Path, *, timeout_s: float = 5.0) -> A
                 fenix = Fenix(Credentials(folder), bed.base_url, timeout_s)
                 bed.dialects["fenix"] = fenix
                 bed.stack.push_async_callback(fenix.close)
-            native = ViVnfm(Credentials(folder), bed.base_url, timeout_s)
+            subscribed = Subscribed(bed.store.subscriptions, open_vault(folder / KEY_FILE), ("127.0.0.1", "localhost"))
+            files = ClientCertificate(certificate=None if certificate is None else str(certificate))
+            accounts = Accounts(Credentials(folder), bed.clock, files, subscribed)
+            native = ViVnfm(accounts, bed.base_url, timeout_s)
             bed.dialects["vi-vnfm"] = native
+            bed.subscribing = Subscribing(bed.store, accounts, subscribed, native.probe, bed.base_url)
             bed.stack.push_async_callback(native.close)
         bed.build()
         bed.start()

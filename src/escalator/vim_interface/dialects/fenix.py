@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.notice import Notice, Vnfm
+from escalator.vim_interface.accounts import Accounts
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Fetched
 from escalator.vim_interface.dialects.http import Http, failure
@@ -18,7 +19,7 @@ class Fenix:
     """Speaks to VNF managers made for Fenix. `base_url` is where they reach Escalator."""
 
     def __init__(self, credentials: Credentials, base_url: str, timeout_s: float) -> None:
-        self._http = Http(credentials, timeout_s)
+        self._http = Http(Accounts(credentials), timeout_s)
         self._base_url = base_url
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
