@@ -21,8 +21,8 @@ It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is k
 `--credential` demands it: with a colon as HTTP Basic, else as a bearer token; anything else gets 401. With `--hold`
 replies wait for `POST /control {"release": true}`; with `--hold-delivery` so does the answer to the delivery.
 With `--oauth` it is a token endpoint, too (`POST /token`, RFC 6749 4.4), and demands one of the tokens that it gave out;
-`POST /control {"revoke": true}` makes all of them worthless, `{"token_behaviour": "redirect" | "flood" | "garbage" | "error"}`
-spoils the endpoint. With `--client-ca` callers have to show a certificate of that authority.
+`POST /control {"revoke": true}` makes all of them worthless, `{"token_behaviour": ...}` spoils the endpoint: `redirect`,
+`flood`, `garbage`, `worthless`, `error`. With `--client-ca` callers have to show a certificate of that authority.
 With `--persist` a reply that finds nobody is repeated for that long.
 `POST /control {"behaviour": …, "credential": …, "hold": …}` changes it on the run. Every request and every reply's status
 goes to the log, one JSON object a line, secrets left out.
@@ -218,7 +218,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_json(200, {"access_token": "two words", "token_type": "Bearer"})
             case _:
                 token = secrets.token_urlsafe(16)
-                self.manager.tokens[token] = time.time() + 3600
+                if self.manager.token_behaviour != "worthless":
+                    self.manager.tokens[token] = time.time() + 3600
                 self.send_json(200, {"access_token": token, "token_type": "Bearer", "expires_in": self.manager.token_life_s})
 
     def send_json(self, status: int, value: object) -> None:

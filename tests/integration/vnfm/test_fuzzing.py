@@ -17,7 +17,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from beds.vnfm.bed import TASK, opened_bed
+from beds.vnfm.bed import TASK, Bed, opened_bed
+from escalator.model.notice import SubscriptionRight, Vnfm, VnfmSpec
+from escalator.model.subscription import Subscription
 from escalator.storage.port import CampaignRow
 from escalator.vim_interface.fenix.events import session_id
 
@@ -26,6 +28,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 SCHEMA = openapi.from_path(DOCUMENT)
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 TIMEOUT_S = 10
+CREDENTIAL = "a-credential-for-fuzzing"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,15 @@ class Listener:
     url: str
     known: dict[str, str]
     """Values of parameters that lead somewhere."""
+
+
+async def subscribed(bed: Bed) -> None:
+    """A VNF manager that has subscribed, and may do so again when it has ended that."""
+    (bed.folder / "credential").write_text(CREDENTIAL)
+    (bed.folder / "credential").chmod(0o600)
+    right = SubscriptionRight(type="bearer", credential="credential")
+    await bed.store.vnfms.add(Vnfm(name="vnfm-2", spec=VnfmSpec(subscription=right, projects=("p9",))))
+    await bed.store.subscriptions.add(Subscription(vnfm="vnfm-2", callback_uri="http://127.0.0.1:9/notices"))
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +59,13 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
             await bed.vnfm("vnfm-1", "silent", "p1")
             await bed.store.campaigns.add(CampaignRow(name="c1", document={}))
             bed.tokens["token-of-p1"] = "p1"
+            await subscribed(bed)
             await bed.ask()
             await bed.until_state("vnfm-1", "delivered")
             (notice,) = await bed.store.notices.for_task(TASK)
             known = {"token": notice.reply_token or "", "address": notice.reply_token or "", "session": session_id("c1")}
             known |= {"project": "p1", "instance": "vm-1", "group": "g1", "X-Auth-Token": "token-of-p1"}
+            known |= {"subscription": "vnfm-2", "Authorization": f"Bearer {CREDENTIAL}"}
             found.append((Listener(bed.base_url, known), asyncio.get_running_loop()))
             ready.set()
             await closing.wait()
@@ -67,7 +81,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
 
 # What has no body has nothing that could be forbidden: every text is an id that is not known.
 CALLS = [(operation, GenerationMode.POSITIVE) for operation in OPERATIONS]
-CALLS += [(operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation.method == "put"]
+CALLS += [(operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation.method in ("put", "post")]
 
 
 @pytest.mark.parametrize(("operation", "mode"), CALLS, ids=lambda part: getattr(part, "label", None) or part.value)
@@ -79,7 +93,8 @@ def test_whatever_is_sent_is_answered_as_documented(listener: Listener, operatio
             # Half of the calls get past the door: a token that is known, a session that is there.
             for name in case.path_parameters or {}:
                 case.path_parameters[name] = listener.known.get(name, case.path_parameters[name])
-            case.headers["X-Auth-Token"] = listener.known["X-Auth-Token"]
+            for name in ("X-Auth-Token", "Authorization"):
+                case.headers[name] = listener.known[name]
         case.call_and_validate(base_url=listener.url, checks=CHECKS, timeout=TIMEOUT_S)
 
     call()
