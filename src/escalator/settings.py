@@ -17,6 +17,7 @@ from pydantic import Field, StringConstraints
 from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
+from escalator.model.host import Host
 from escalator.model.notice import Auth
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -168,7 +169,7 @@ class Vim(Model):
     commands: Mapping[str, VnfCommand] = Field(default_factory=dict)
     """Commands that registrations with the dialect `command` name."""
     fenix: FenixFace = FenixFace()
-    callback_hosts: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
+    callback_hosts: Annotated[tuple[Host, ...], Field(max_length=1000)] = ()
     """Names, addresses or networks where VNF managers that subscribe by themselves may be told, beside their own hosts."""
     client_certificate: ClientCertificate = ClientCertificate()
 
@@ -325,6 +326,8 @@ def _impossible(settings: Settings) -> list[Problem]:
         found.append(Problem("vim.fenix.auth", message))
     if settings.vim.fenix.auth == "keystone" and settings.cloud.driver != "openstack":
         found.append(Problem("vim.fenix.auth", "a simulated cloud has no Keystone; use none on loopback"))
+    if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
+        found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
     if settings.server.host not in LOOPBACK:
         message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
         found.append(Problem("server.host", message))

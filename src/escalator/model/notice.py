@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from escalator.model.document import DnsLabel, Model
+from escalator.model.host import Host
 
 Disposition = Literal["MOVED", "KEEP", "MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"]
 
@@ -44,8 +45,10 @@ class NoticeState(StrEnum):
 class Auth(Model):
     """How Escalator authenticates at a VNF manager. `credential` is the name of a file inside `credentials_dir`."""
 
-    type: Literal["none", "basic", "bearer"] = "none"
+    type: Literal["none", "basic", "bearer", "oauth2", "tls-cert"] = "none"
     credential: DnsLabel | None = None
+    token_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
+    """With `oauth2`: where tokens are fetched."""
 
 
 class Commands(Model):
@@ -66,7 +69,7 @@ class SubscriptionRight(Model):
     """How it authenticates at Escalator; with `none` it may not subscribe, and the operator says where notices go."""
     credential: DnsLabel | None = None
     """Name of a file in `credentials_dir`: the token, or `user:password`; 16 characters at least."""
-    hosts: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    hosts: Annotated[tuple[Host, ...], Field(max_length=100)] = ()
     """Names, addresses or networks that its address may be at, beside `vim.callback_hosts` of the settings."""
 
 

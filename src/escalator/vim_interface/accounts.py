@@ -104,9 +104,14 @@ class Accounts:
 
 def registered_way(auth: Auth, credentials: Credentials) -> Way | None:
     """Return how the operator's registration says to authenticate, with the credential as it is now."""
+    if auth.type == "tls-cert":
+        return Certificate()
     if auth.type == "none" or auth.credential is None:
         return None
     secret = credentials.read(auth.credential)
+    if auth.type == "oauth2" and auth.token_endpoint is not None:
+        client_id, _, client_password = secret.partition(":")
+        return OAuth2(client_id, client_password, auth.token_endpoint)
     return Bearer(secret) if auth.type == "bearer" else Basic(secret)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from escalator.model.errors import Problem
+from escalator.model.host import network_of
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAME = re.compile(r"(?!.*\.\.)[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?", re.ASCII)
 
 
 def uri_problems(uri: str, path: str) -> Iterator[Problem]:
@@ -32,13 +31,6 @@ def uri_problems(uri: str, path: str) -> Iterator[Problem]:
         yield Problem(path, "link-local, multicast and unspecified addresses are refused: the metadata service answers there")
 
 
-def host_problem(entry: str) -> str | None:
-    """Return what stands against an entry of a list of hosts; None for a name, an address or a network."""
-    if _network(entry) is not None or _NAME.fullmatch(entry.lower()):
-        return None
-    return f"{entry[:80]!r} is no name, address or network"
-
-
 def is_allowed(uri: str, entries: Iterable[str]) -> bool:
     """Whether the address is at one of these hosts: names as they are spelled, addresses by number, networks by what they hold.
 
@@ -50,20 +42,13 @@ def is_allowed(uri: str, entries: Iterable[str]) -> bool:
     address = _plain(_ip(host))
     if address is None:
         return host.rstrip(".").lower() in {entry.lower() for entry in entries}
-    networks = (_network(entry) for entry in entries)
+    networks = (network_of(entry) for entry in entries)
     return any(address in network for network in networks if network is not None and network.version == address.version)
 
 
 def host_of(uri: str) -> str:
     """Host and port of an address, for people: the rest of it may be a secret."""
     return urlsplit(uri).netloc
-
-
-def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return None
 
 
 def _is_forbidden(host: str) -> bool:

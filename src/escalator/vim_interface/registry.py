@@ -12,7 +12,7 @@ from escalator.model.notice import Notice, NoticeType, SubscriptionRight, Vnfm, 
 from escalator.model.subscription import Filter
 from escalator.storage.port import Subscriptions, Vnfms
 from escalator.vim_interface.credentials import Credentials
-from escalator.vim_interface.hosts import host_problem, uri_problems
+from escalator.vim_interface.hosts import uri_problems
 
 MIN_SECRET = 16
 """Characters of a credential that lets somebody in: nothing slows down who guesses."""
@@ -153,9 +153,10 @@ def _contact_problems(spec: VnfmSpec) -> Iterator[Problem]:
 
 def _auth_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem]:
     path = "spec.auth.credential"
-    if spec.auth.type == "none":
+    yield from _endpoint_problems(spec)
+    if spec.auth.type in ("none", "tls-cert"):
         if spec.auth.credential is not None:
-            yield Problem(path, "auth.type none uses no credential")
+            yield Problem(path, f"auth.type {spec.auth.type} uses no credential")
         return
     if spec.auth.credential is None:
         yield Problem(path, f"auth.type {spec.auth.type} needs the name of a file in the credentials folder")
@@ -167,13 +168,25 @@ def _auth_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem
         return
     if spec.auth.type == "basic" and ":" not in secret:
         yield Problem(path, "for auth.type basic the file has to hold user:password")
+    if spec.auth.type == "oauth2" and not all(secret.partition(":")):
+        yield Problem(path, "for auth.type oauth2 the file has to hold clientId:clientPassword")
+
+
+def _endpoint_problems(spec: VnfmSpec) -> Iterator[Problem]:
+    path, endpoint = "spec.auth.token_endpoint", spec.auth.token_endpoint
+    if spec.auth.type == "oauth2":
+        if endpoint is None:
+            yield Problem(path, "auth.type oauth2 needs the address where tokens are fetched")
+        else:
+            yield from uri_problems(endpoint, path)
+    elif endpoint is not None:
+        yield Problem(path, f"auth.type {spec.auth.type} fetches no tokens")
+    if spec.auth.type == "tls-cert" and not (spec.callback_uri or "https:").startswith("https:"):
+        yield Problem("spec.callback_uri", "auth.type tls-cert needs an address with https")
 
 
 def _subscription_problems(spec: VnfmSpec, others: Sequence[Vnfm], credentials: Credentials) -> Iterator[Problem]:
     right, path = spec.subscription, "spec.subscription"
-    for number, entry in enumerate(right.hosts):
-        if (problem := host_problem(entry)) is not None:
-            yield Problem(f"{path}.hosts[{number}]", problem)
     if right.type == "none":
         if right.credential is not None or right.hosts:
             yield Problem(f"{path}.type", "with none it may not subscribe; basic or bearer says how it shows who it is")

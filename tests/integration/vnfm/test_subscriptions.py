@@ -1,100 +1,37 @@
-"""VNF managers that subscribe by themselves, over real HTTP: what is taken, what is refused, and where notices go then."""
+"""VNF managers that subscribe by themselves, over real HTTP: who may, what is taken, and what is refused."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
-import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from beds.vnfm.authority import Authority
-from beds.vnfm.bed import Bed, opened_bed
-from beds.vnfm.processes import VnfmProcess, vnfm_process
-from escalator.model.notice import NoticeType, SubscriptionRight, Vnfm, VnfmSpec
+from beds.vnfm.bed import Bed
+from beds.vnfm.processes import vnfm_process
+from beds.vnfm.subscribing import (
+    AS_1,
+    AS_2,
+    BASIC,
+    OTHER,
+    PATH,
+    TOKEN,
+    Peer,
+    allow,
+    allowed_bed,
+    check_problem,
+    oauth2,
+    paths,
+    told,
+)
+from escalator.model.notice import NoticeType, SubscriptionRight, Vnfm
 from escalator.model.subscription import Subscription
-from escalator.storage.opening import open_sqlite
 from escalator.vim_interface.subscriptions import MAX_SUBSCRIPTION_BYTES
-
-PATH = "/vi-vnfm/v1/subscriptions"
-TOKEN = "a-token-of-vnfm-1-for-tests"
-OTHER = "a-token-of-vnfm-2-for-tests"
-AS_1 = {"Authorization": f"Bearer {TOKEN}"}
-AS_2 = {"Authorization": f"Bearer {OTHER}"}
-SECRET = "s3cret-of-the-callback"
-BASIC = {"authType": ["BASIC"], "paramsBasic": {"userName": "escalator", "password": SECRET}}
-
-
-def oauth2(endpoint: str, password: str = SECRET) -> dict[str, Any]:
-    params = {"clientId": "escalator", "clientPassword": password, "tokenEndpoint": endpoint}
-    return {"authType": ["OAUTH2_CLIENT_CREDENTIALS"], "paramsOauth2ClientCredentials": params}
-
-
-async def allow(bed: Bed, name: str, secret: str, *, kind: str = "bearer", **owned: tuple[str, ...]) -> None:
-    """What the operator does: a credential, and what the VNF manager owns."""
-    (bed.folder / f"{name}-in").write_text(secret + "\n")
-    (bed.folder / f"{name}-in").chmod(0o600)
-    right = SubscriptionRight.model_validate({"type": kind, "credential": f"{name}-in"})
-    await bed.vim.registry.add(Vnfm(name=name, spec=VnfmSpec(subscription=right, **owned)))
-
-
-@asynccontextmanager
-async def allowed_bed(folder: Path, **options: Any) -> AsyncIterator[Bed]:
-    async with opened_bed("vi-vnfm", folder, **options) as bed:
-        await allow(bed, "vnfm-1", TOKEN, projects=("p1",))
-        await allow(bed, "vnfm-2", OTHER, projects=("p9",), vnfs=("amf-2",))
-        yield bed
-
-
-@pytest.fixture
-async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
-    async with allowed_bed(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def client(bed: Bed) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=bed.base_url, trust_env=False) as opened:
-        yield opened
-
-
-Peer = Callable[..., VnfmProcess]
-
-
-@pytest.fixture
-def peer(bed: Bed, tmp_path: Path) -> Peer:
-    """Starts a VNF manager as a process of its own."""
-
-    def start(*arguments: str, name: str = "vnfm-1") -> VnfmProcess:
-        process = bed.stack.enter_context(vnfm_process(tmp_path / f"{name}.jsonl", *arguments))
-        bed.processes[name] = process
-        return process
-
-    return start
-
-
-def check_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    problem: dict[str, Any] = response.json()
-    assert (response.status_code, problem["status"], problem["code"]) == (status, status, code), problem
-    assert response.headers["content-type"] == "application/problem+json"
-    assert response.headers["version"] == "1.0.0"
-    return problem
-
-
-def paths(problem: dict[str, Any]) -> list[str]:
-    return [p["path"] for p in problem["problems"]]
-
-
-async def told(bed: Bed, task: str, times: int) -> None:
-    """Ask, and wait until that many answers came in altogether."""
-    await bed.ask(task)
-    await bed.until_woken(times)
 
 
 async def test_a_subscription_is_made_read_and_ended_as_sol_has_it(client: httpx.AsyncClient, bed: Bed, peer: Peer):
@@ -362,148 +299,6 @@ async def test_a_filter_for_its_instance_leaves_it_asked(client: httpx.AsyncClie
     await bed.until(lambda: len(vnfm.lines("notified")) == 1)
 
 
-async def test_with_basic_authentication_notices_carry_user_and_password(
-    client: httpx.AsyncClient, bed: Bed, peer: Peer, capsys: pytest.CaptureFixture[str]
-):
-    vnfm = peer("--credential", f"escalator:{SECRET}")
-    wrong = {**BASIC, "paramsBasic": {"userName": "escalator", "password": "something-else"}}
-    body = {"callbackUri": vnfm.callback_uri, "authentication": wrong}
-    refused = await client.post(PATH, json=body, headers=AS_1)
-    assert "the answer was 401" in check_problem(refused, 422, "ESC-VIM-017")["problems"][0]["message"]
-    assert "something-else" not in refused.text
-
-    made = await client.post(PATH, json=body | {"authentication": BASIC}, headers=AS_1)
-    assert made.status_code == 201
-    await told(bed, "c1/cn-1/1", 1)
-    assert (await bed.answer("vnfm-1", "c1/cn-1/1")).state == "answered"
-    read = await client.get(f"{PATH}/vnfm-1", headers=AS_1)
-    kept = repr(await bed.store.subscriptions.list()) + repr(await bed.store.events.read())
-    shown = made.text + read.text + kept + capsys.readouterr().out
-    assert SECRET not in shown
-    assert base64.b64encode(f"escalator:{SECRET}".encode()).decode() not in shown
-    assert "authentication" not in read.json()
-
-
-async def test_with_oauth2_tokens_are_fetched_kept_renewed_and_replaced_when_they_are_refused(
-    client: httpx.AsyncClient, bed: Bed, peer: Peer
-):
-    vnfm = peer("--oauth", f"escalator:{SECRET}", "--token-life", "100")
-    endpoint = vnfm.callback_uri.replace("/notices", "/token")
-    wrong = {"callbackUri": vnfm.callback_uri, "authentication": oauth2(endpoint, "x")}
-    refused = await client.post(PATH, json=wrong, headers=AS_1)
-    message = check_problem(refused, 422, "ESC-VIM-017")["problems"][0]["message"]
-    assert "ESC-VIM-004" in message
-    body = {"callbackUri": vnfm.callback_uri, "authentication": oauth2(endpoint)}
-    assert (await client.post(PATH, json=body, headers=AS_1)).status_code == 201
-    tokens = len(vnfm.lines("token"))
-
-    for number in (1, 2):
-        await told(bed, f"c1/cn-1/{number}", number)
-    assert len(vnfm.lines("token")) == tokens  # that of the test is still good
-    await bed.clock.advance(94)
-    await told(bed, "c1/cn-1/3", 3)
-    assert len(vnfm.lines("token")) == tokens
-    await bed.clock.advance(2)
-    await told(bed, "c1/cn-1/4", 4)
-    assert len(vnfm.lines("token")) == tokens + 1
-    vnfm.control(revoke=True)
-    await told(bed, "c1/cn-1/5", 5)
-    assert len(vnfm.lines("token")) == tokens + 2
-    assert {(await bed.answer("vnfm-1", f"c1/cn-1/{n}")).state for n in range(1, 6)} == {"answered"}
-    assert [line["status"] for line in vnfm.lines("notified")][-2:] == [401, 204]
-    assert SECRET not in (await client.get(PATH, headers=AS_1)).text + repr(await bed.store.subscriptions.list())
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "reason"),
-    [("redirect", "answered 307"), ("garbage", "something else"), ("flood", "something else"), ("error", "answered 500")],
-)
-async def test_a_token_endpoint_that_answers_anything_else_is_no_token_endpoint(
-    client: httpx.AsyncClient, bed: Bed, peer: Peer, behaviour: str, reason: str
-):
-    vnfm = peer("--oauth", f"escalator:{SECRET}")
-    vnfm.control(token_behaviour=behaviour)
-    body = {"callbackUri": vnfm.callback_uri, "authentication": oauth2(vnfm.callback_uri.replace("/notices", "/token"))}
-    problem = check_problem(await client.post(PATH, json=body, headers=AS_1), 422, "ESC-VIM-017")
-    assert reason in problem["problems"][0]["message"]
-    assert await bed.store.subscriptions.list() == []
-
-
-async def test_a_token_that_is_refused_twice_ends_the_delivery(client: httpx.AsyncClient, bed: Bed, peer: Peer):
-    vnfm = peer("--oauth", f"escalator:{SECRET}")
-    body = {"callbackUri": vnfm.callback_uri, "authentication": oauth2(vnfm.callback_uri.replace("/notices", "/token"))}
-    await client.post(PATH, json=body, headers=AS_1)
-    tokens = len(vnfm.lines("token"))
-    vnfm.control(token_behaviour="worthless", revoke=True)
-    await bed.ask()
-    await bed.until(lambda: len(vnfm.lines("notified")) == 2)
-    await bed.until_state("vnfm-1", "undeliverable")
-    assert (await bed.answer("vnfm-1")).error.startswith("ESC-VIM-004")
-    assert len(vnfm.lines("token")) == tokens + 1
-
-
-async def test_with_tls_cert_escalator_shows_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    authority = Authority(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    server, ours = authority.issue("vnfm"), authority.issue("escalator")
-    body: dict[str, Any] = {"authentication": {"authType": ["TLS_CERT"]}}
-    async with (
-        allowed_bed(tmp_path, certificate=ours) as bed,
-        httpx.AsyncClient(base_url=bed.base_url, trust_env=False) as client,
-    ):
-        arguments = ("--tls", str(server), "--client-ca", str(authority.file))
-        vnfm = bed.stack.enter_context(vnfm_process(tmp_path / "log", *arguments))
-        uri = vnfm.callback_uri.replace("http:", "https:")
-        plain = await client.post(PATH, json=body | {"callbackUri": vnfm.callback_uri}, headers=AS_1)
-        assert "https" in check_problem(plain, 422, "ESC-VIM-017")["problems"][0]["message"]
-        check_problem(await client.post(PATH, json={"callbackUri": uri}, headers=AS_1), 422, "ESC-VIM-017")
-        assert vnfm.lines() == []
-
-        made = await client.post(PATH, json=body | {"callbackUri": uri}, headers=AS_1)
-        assert made.status_code == 201, made.text
-        await told(bed, "c1/cn-1/1", 1)
-        assert [line["certificate"] for line in vnfm.lines("tested")] == ["escalator"]
-        assert [line["certificate"] for line in vnfm.lines("notified")] == ["escalator"]
-        # A certificate of another authority counts from the next notice on, and is refused.
-        (tmp_path / "elsewhere").mkdir()
-        ours.write_bytes(Authority(tmp_path / "elsewhere", "stranger").issue("escalator").read_bytes())
-        await bed.ask("c1/cn-1/2")
-        await bed.until(lambda: bed.clock.sleeping > 0)
-        assert len(vnfm.lines("notified")) == 1
-
-
-async def test_without_a_certificate_of_ours_tls_cert_alone_is_refused(client: httpx.AsyncClient):
-    body = {"callbackUri": "https://127.0.0.1:9/", "authentication": {"authType": ["TLS_CERT"]}}
-    problem = check_problem(await client.post(PATH, json=body, headers=AS_1), 422, "ESC-VIM-017")
-    assert paths(problem) == ["authentication.authType"]
-
-
-@pytest.mark.parametrize(
-    ("given", "path"),
-    [
-        ({"authType": ["BASIC"]}, "authentication.paramsBasic"),
-        ({"authType": ["OAUTH2_CLIENT_CREDENTIALS"]}, "authentication.paramsOauth2ClientCredentials"),
-        ({"authType": ["TLS_CERT", "BASIC"]}, "authentication.paramsBasic"),
-        (BASIC | {"authType": ["TLS_CERT"]}, "authentication.paramsBasic"),
-        (BASIC | {"authType": []}, "authentication.authType"),
-        (BASIC | {"authType": ["OAUTH2_CLIENT_CERT"]}, "authentication.authType[0]"),
-        ({"authType": ["BASIC"], "paramsBasic": {"userName": "u", "password": 5550199}}, "authentication.paramsBasic.password"),
-        ({"authType": ["BASIC"], "paramsBasic": {"userName": "u:v", "password": SECRET}}, "authentication.paramsBasic.userName"),
-        ({"authType": ["BASIC"], "paramsBasic": {"userName": "u", "password": f"{SECRET}\r\nX: y"}}, None),
-    ],
-)
-async def test_authentication_that_does_not_fit_is_refused_without_repeating_a_secret(
-    client: httpx.AsyncClient, peer: Peer, given: Any, path: str | None
-):
-    vnfm = peer()
-    response = await client.post(PATH, json={"callbackUri": vnfm.callback_uri, "authentication": given}, headers=AS_1)
-    problem = check_problem(response, 422, "ESC-VIM-017")
-    assert path is None or path in paths(problem)
-    assert SECRET not in response.text
-    assert "5550199" not in response.text
-    assert vnfm.lines() == []
-
-
 async def test_bodies_that_are_no_subscription_are_refused(client: httpx.AsyncClient, bed: Bed):
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(MAX_SUBSCRIPTION_BYTES // 1024 + 2):
@@ -520,30 +315,6 @@ async def test_bodies_that_are_no_subscription_are_refused(client: httpx.AsyncCl
     check_problem(await client.post(PATH, content=b"{}", headers={**AS_1, "Version": "2.0.0"}), 406, "ESC-API-001")
     check_problem(await client.patch(PATH, content=b"{}", headers=AS_1), 405, "ESC-API-009")
     assert await bed.store.subscriptions.list() == []
-
-
-async def test_secrets_are_encrypted_in_the_database_and_open_only_for_their_own_row(
-    client: httpx.AsyncClient, bed: Bed, peer: Peer, tmp_path: Path
-):
-    vnfm = peer("--credential", f"escalator:{SECRET}")
-    await client.post(PATH, json={"callbackUri": vnfm.callback_uri, "authentication": BASIC}, headers=AS_1)
-    (row,) = await bed.store.subscriptions.list()
-    async with open_sqlite(tmp_path / "kept.sqlite") as store:
-        await store.vnfms.add((await bed.store.vnfms.list())[0])
-        await store.subscriptions.add(row)
-    with sqlite3.connect(tmp_path / "kept.sqlite") as connection:
-        dump = "\n".join(connection.iterdump())
-    connection.close()
-    assert SECRET not in dump
-    assert "vnfm-1" in dump
-
-    # Who can write to the database leads the secret nowhere else.
-    await bed.store.subscriptions.remove("vnfm-1")
-    moved = {**{name: getattr(row, name) for name in row.__dataclass_fields__}, "callback_uri": vnfm.callback_uri + "/elsewhere"}
-    await bed.store.subscriptions.add(Subscription(**moved))
-    reached = await bed.vim.test((await bed.store.vnfms.list())[0])
-    assert (reached.ok, reached.code) == (False, "ESC-VIM-010")
-    assert len(vnfm.lines("tested")) == 1
 
 
 async def test_a_registration_that_is_removed_takes_its_subscription_along(client: httpx.AsyncClient, bed: Bed, peer: Peer):
