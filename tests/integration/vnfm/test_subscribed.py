@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import socket
 import sqlite3
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,7 @@ from beds.vnfm.subscribing import (
     BASIC,
     PATH,
     SECRET,
+    TOKEN,
     Peer,
     allowed_bed,
     check_problem,
@@ -28,6 +34,8 @@ from beds.vnfm.subscribing import (
 from escalator.model.notice import Auth, Vnfm, VnfmSpec
 from escalator.model.subscription import Subscription
 from escalator.storage.opening import open_sqlite
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "vnfm.py"
 
 
 async def test_with_basic_authentication_notices_carry_user_and_password(
@@ -208,3 +216,44 @@ async def test_an_operator_may_register_oauth2_with_a_credential_file(bed: Bed, 
     (bed.folder / "client").write_text("escalator:changed")
     found = await bed.vim.test(Vnfm(name="vnfm-4", spec=spec))
     assert (found.ok, found.code) == (False, "ESC-VIM-004")
+
+
+async def test_the_example_of_the_tutorial_subscribes_and_is_led_to_its_subscription_when_it_starts_again(bed: Bed):
+    (bed.folder / "token").write_text(TOKEN + "\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    lines = [f"listening on http://127.0.0.1:{port}/notices", f"subscribed: {bed.base_url}{PATH}/vnfm-1"]
+    async with running_example(port, bed.base_url, bed.folder / "token") as first:
+        assert await first(2) == lines
+    async with running_example(port, bed.base_url, bed.folder / "token") as again:
+        assert await again(2) == lines
+        await told(bed, "c1/cn-1/1", 1)
+        assert await again(2) == ["HostMaintenanceUpcoming c1 cn-1", "  replied ACK {'vm-1': 'LIVE_MIGRATE'} -> 204"]
+
+
+async def test_the_example_says_why_it_could_not_subscribe(bed: Bed):
+    (bed.folder / "token").write_text("of nobody")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    async with running_example(port, bed.base_url, bed.folder / "token") as example:
+        _, said = await example(2)
+        assert said.startswith("not subscribed: 401")
+        assert "ESC-API-002" in said
+
+
+@asynccontextmanager
+async def running_example(port: int, *arguments: object) -> AsyncIterator[Callable[[int], Awaitable[list[str]]]]:
+    """Run it as the tutorial does; gives a function that reads so many lines of what it says."""
+    command = [sys.executable, str(EXAMPLE), str(port), *map(str, arguments)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    output = process.stdout
+
+    async def read(lines: int) -> list[str]:
+        return [(await asyncio.wait_for(output.readline(), 20)).decode().rstrip("\n") for _ in range(lines)]
+
+    try:
+        yield read
+    finally:
+        process.kill()
+        await process.wait()
