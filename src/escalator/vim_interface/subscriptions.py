@@ -81,7 +81,8 @@ class Subscribing:
                 if hmac.compare_digest(given, known.encode()) and known:
                     found.append(vnfm)
         if len(found) != 1:
-            _log.warning("subscription.refused", code=Code.API_TOKEN.value, candidates=len(found))
+            if given is not None:
+                _log.warning("subscription.refused", code=Code.API_TOKEN.value, candidates=len(found))
             raise NotAllowedError(Code.API_TOKEN, "The credential is missing or nobody's that may subscribe.")
         return found[0]
 

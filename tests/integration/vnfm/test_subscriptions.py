@@ -289,6 +289,35 @@ async def test_a_vnf_manager_is_told_of_what_its_filter_wants_and_of_nothing_els
         await bed.vim.tell(kind, "c1", vnfms=("vnfm-1",), key="k")
     await bed.until(lambda: len(vnfm.lines("notified")) == 1)
     assert [kind for kind, _ in bed.heard("vnfm-1")] == ["MaintenancePlanned"]
+    assert [notice.type for notice in await bed.store.notices.list("c1")] == [NoticeType.MAINTENANCE_PLANNED]
+
+
+async def test_who_does_not_want_withdrawals_gets_none(client: httpx.AsyncClient, bed: Bed, peer: Peer):
+    vnfm = peer("--behaviour", "silent")
+    wanted = {"notificationTypes": ["HostMaintenanceUpcoming"]}
+    await client.post(PATH, json={"callbackUri": vnfm.callback_uri, "filter": wanted}, headers=AS_1)
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    await bed.vim.cancel("c1/cn-1/1")
+    assert [notice.type for notice in await bed.store.notices.list("c1")] == [NoticeType.HOST_MAINTENANCE_UPCOMING]
+
+
+async def test_who_wants_no_questions_is_not_asked(client: httpx.AsyncClient, bed: Bed, peer: Peer):
+    wanted = {"notificationTypes": ["HostAvailable"]}
+    await client.post(PATH, json={"callbackUri": peer().callback_uri, "filter": wanted}, headers=AS_1)
+    await told(bed, "c1/cn-1/1", 1)
+    assert await bed.vim.answers("c1/cn-1/1") == ()
+
+
+async def test_a_right_that_was_taken_away_takes_the_subscription_out_of_use(client: httpx.AsyncClient, bed: Bed, peer: Peer):
+    vnfm, other = peer(), peer(name="other")
+    body = {"callbackUri": vnfm.callback_uri, "filter": {"resourceIds": ["vm-9"]}}
+    await client.post(PATH, json=body, headers=AS_1)
+    (before, _) = await bed.store.vnfms.list()
+    spec = before.spec.model_copy(update={"callback_uri": other.callback_uri, "subscription": SubscriptionRight()})
+    await bed.vim.registry.replace(Vnfm(name="vnfm-1", spec=spec))
+    await told(bed, "c1/cn-1/1", 1)
+    assert (len(vnfm.lines("notified")), len(other.lines("notified"))) == (0, 1)
 
 
 async def test_a_filter_for_its_instance_leaves_it_asked(client: httpx.AsyncClient, bed: Bed, peer: Peer):
@@ -313,6 +342,7 @@ async def test_bodies_that_are_no_subscription_are_refused(client: httpx.AsyncCl
     text = {**AS_1, "Content-Type": "text/plain"}
     check_problem(await client.post(PATH, content=b"{}", headers=text), 415, "ESC-API-001")
     check_problem(await client.post(PATH, content=b"{}", headers={**AS_1, "Version": "2.0.0"}), 406, "ESC-API-001")
+    check_problem(await client.get(PATH, headers={**AS_1, "Version": "2.0.0"}), 406, "ESC-API-001")
     check_problem(await client.patch(PATH, content=b"{}", headers=AS_1), 405, "ESC-API-009")
     assert await bed.store.subscriptions.list() == []
 

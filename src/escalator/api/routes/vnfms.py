@@ -48,8 +48,9 @@ async def list_vnfm_subscriptions(services: Here, name: str) -> Sequence[Subscri
     row = await services.ctx.store.subscriptions.get(name)
     if row is None:
         return []
+    wanted = row.filter.model_dump(mode="json", by_alias=True, exclude_none=True)
     at = stamp(row.created_at)
-    return [SubscribedView(callback_uri=row.callback_uri, filter=row.filter, auth=row.auth, created_at=at)]
+    return [SubscribedView(callback_uri=row.callback_uri, filter=wanted, auth=row.auth, created_at=at)]
 
 
 @router.delete("/vnfms/{name}", status_code=204, responses=documented(404))
