@@ -40,6 +40,7 @@ from escalator.settings import Log, Settings
 from escalator.storage.memory import memory_store
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
+from escalator.vim_interface.accounts import Accounts
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.port import Ask
@@ -70,7 +71,7 @@ async def measure(given: argparse.Namespace, port: int, folder: Path) -> dict[st
 
     async with opened(given.store, folder) as store:
         credentials = Credentials(folder)
-        native = ViVnfm(credentials, base_url, 30.0)
+        native = ViVnfm(Accounts(credentials), base_url, 30.0)
         parts = Parts(
             store=store,
             dialects={"vi-vnfm": native},

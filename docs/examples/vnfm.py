@@ -1,14 +1,18 @@
 """A VNF manager in one file: takes Escalator's notices and answers them. Needs Python only.
 
     python3 docs/examples/vnfm.py 9000
+    python3 docs/examples/vnfm.py 9000 http://127.0.0.1:8472 FILE-OF-THE-TOKEN
 
+With the address of Escalator's listener and a token it subscribes by itself.
 What a real one does in `switch_over` takes time; the notice's `replyBy` says how much there is.
 """  # noqa: INP001 - no package: one file to copy
 
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 SEEN: set[str] = set()
@@ -32,6 +36,18 @@ def put(uri: str, reply: dict) -> None:
     headers = {"Content-Type": "application/json", "Version": "1.0.0"}
     with urlopen(Request(uri, body, headers, method="PUT"), timeout=10) as answer:  # noqa: S310 - the notice's own address
         say(f"  replied {reply['result']} {reply['instances']} -> {answer.status}")
+
+
+def subscribe(escalator: str, token: str, callback: str) -> None:
+    """Say where notices go. When that was said before, the answer leads to the subscription that is there."""
+    headers = {"Content-Type": "application/json", "Version": "1.0.0", "Authorization": f"Bearer {token}"}
+    body = json.dumps({"callbackUri": callback}).encode()
+    request = Request(f"{escalator}/vi-vnfm/v1/subscriptions", body, headers, method="POST")  # noqa: S310 - as we were told
+    try:
+        with urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+            say(f"subscribed: {json.load(answer)['_links']['self']['href']}")
+    except HTTPError as error:
+        say(f"not subscribed: {error.code} {error.read().decode()}")
 
 
 def say(text: str) -> None:
@@ -68,5 +84,10 @@ class Notices(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 9000
-    say(f"listening on http://127.0.0.1:{port}/notices")
-    ThreadingHTTPServer(("127.0.0.1", port), Notices).serve_forever()
+    uri = f"http://127.0.0.1:{port}/notices"
+    server = ThreadingHTTPServer(("127.0.0.1", port), Notices)
+    say(f"listening on {uri}")
+    if len(sys.argv) > 3:
+        # Beside the server, which has to answer the test of its address meanwhile.
+        Thread(target=subscribe, args=(sys.argv[2], Path(sys.argv[3]).read_text().strip(), uri)).start()
+    server.serve_forever()

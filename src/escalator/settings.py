@@ -19,6 +19,7 @@ from pydantic import Field, StringConstraints, model_validator
 from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
+from escalator.model.host import Host
 from escalator.model.notice import Auth
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -158,6 +159,15 @@ class TackerFace(Model):
     """Which of an alarm's `fault_id` is notified; null = the first."""
 
 
+class ClientCertificate(Model):
+    """By what Escalator shows VNF managers over TLS who it is, where they ask for a certificate."""
+
+    certificate: AbsolutePath | None = None
+    """PEM file of the certificate with those of its authorities; null = there is none. Read anew when it changes."""
+    key: AbsolutePath | None = None
+    """PEM file of its private key; null = it is in the certificate's file."""
+
+
 class Vim(Model):
     """Notices to VNF managers."""
 
@@ -172,6 +182,9 @@ class Vim(Model):
     """Commands that registrations with the dialect `command` name."""
     fenix: FenixFace = FenixFace()
     tacker: TackerFace = TackerFace()
+    callback_hosts: Annotated[tuple[Host, ...], Field(max_length=1000)] = ()
+    """Names, addresses or networks where VNF managers that subscribe by themselves may be told, beside their own hosts."""
+    client_certificate: ClientCertificate = ClientCertificate()
 
 
 class Hook(Model):
@@ -364,6 +377,8 @@ def _impossible(settings: Settings) -> list[Problem]:
             found.append(Problem(f"vim.{name}.auth", message))
         if auth == "keystone" and settings.cloud.driver != "openstack":
             found.append(Problem(f"vim.{name}.auth", "a simulated cloud has no Keystone; use none on loopback"))
+    if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
+        found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
     if settings.server.host not in LOOPBACK:
         message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
         found.append(Problem("server.host", message))

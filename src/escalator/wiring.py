@@ -40,6 +40,7 @@ from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSetti
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
@@ -61,9 +62,11 @@ from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.operations.sol003 import Sol003
 from escalator.vim_interface.probes.checks import look
 from escalator.vim_interface.probes.prober import Prober
+from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Doors
 from escalator.vim_interface.tacker.face import Face as TackerFace
 from escalator.vim_interface.tacker.heals import Heals
+from escalator.vim_interface.vault import KEY_FILE, open_vault
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -115,6 +118,8 @@ class Services:
     """The interface of OpenStack Fenix, where it is switched on."""
     tacker: TackerFace | None = None
     """The interface for Tacker's fault notification, where it is switched on."""
+    subscribing: Subscribing | None = None
+    """Subscriptions of VNF managers."""
 
     @property
     def repository(self) -> Repository:
@@ -136,21 +141,25 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         importer = ReleaseStore(settings.state, store.releases, clock)
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
+        subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
+        accounts = Accounts(Credentials(settings.credentials), clock, settings.vim.client_certificate, subscribed)
+        native = ViVnfm(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s)
+        stack.push_async_callback(native.close)
         launcher = _LateLauncher()
         commands = _commands(settings, clock, stack)
         heals = _heals(store, clock, cloud)
-        dialects = _dialects(settings, world, stack) | _tacker(settings, store, heals, clock, stack)
+        dialects = _dialects(settings, world, accounts, stack) | _tacker(settings, store, heals, accounts, stack)
         vim = Vim(
             Parts(
                 store=store,
-                dialects={**dialects, COMMAND: commands},
+                dialects={"vi-vnfm": native, **dialects, COMMAND: commands},
                 clock=clock,
                 credentials=Credentials(settings.credentials),
                 wake=waker(launcher),
                 new_token=lambda: secrets.token_urlsafe(TOKEN_BYTES),
                 limits=settings.vim,
                 base_url=settings.vnfm.url,
-                operations=_operations(settings, world, commands, stack),
+                operations=_operations(settings, world, commands, accounts, stack),
             )
         )
         commands.on_reply = partial(vim.look, COMMAND)
@@ -184,7 +193,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces)
+        subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing)
 
 
 async def _running(store: Store) -> str | None:
@@ -235,13 +245,11 @@ def _drivers(
     return cloud, systems, None
 
 
-def _dialects(settings: Settings, world: World | None, stack: AsyncExitStack) -> dict[str, Dialect]:
-    native = ViVnfm(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
-    stack.push_async_callback(native.close)
+def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack: AsyncExitStack) -> dict[str, Dialect]:
     people = Manual(settings.vim.manual, settings.vnfm.url, settings.vim.delivery_timeout_s, os.environ)
-    dialects: dict[str, Dialect] = {"vi-vnfm": native, "manual": people}
+    dialects: dict[str, Dialect] = {"manual": people}
     if settings.vim.fenix.auth != "off":
-        fenix = Fenix(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
+        fenix = Fenix(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s)
         stack.push_async_callback(fenix.close)
         dialects["fenix"] = fenix
     if world is not None:
@@ -256,9 +264,9 @@ def _commands(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Comman
 
 
 def _operations(
-    settings: Settings, world: World | None, commands: Commands, stack: AsyncExitStack
+    settings: Settings, world: World | None, commands: Commands, accounts: Accounts, stack: AsyncExitStack
 ) -> tuple[OperationsSource, ...]:
-    http = Http(Credentials(settings.credentials), settings.vim.delivery_timeout_s)
+    http = Http(accounts, settings.vim.delivery_timeout_s)
     stack.push_async_callback(http.close)
     simulated = () if world is None else (SimulatedOperations(world.vnfms),)
     return (Sol003(http), BusyCommand(commands), *simulated)
@@ -287,11 +295,11 @@ def _heals(store: Store, clock: Clock, cloud: CloudManager) -> Heals:
     return Heals(store.alarms, clock, present)
 
 
-def _tacker(settings: Settings, store: Store, heals: Heals, clock: Clock, stack: AsyncExitStack) -> dict[str, Dialect]:
+def _tacker(settings: Settings, store: Store, heals: Heals, accounts: Accounts, stack: AsyncExitStack) -> dict[str, Dialect]:
     if settings.vim.tacker.auth == "off":
         return {}
-    http = Http(Credentials(settings.credentials), settings.vim.delivery_timeout_s)
-    dialect = Tacker(http, store.alarms, heals, clock, settings.vim.tacker.fault_id)
+    http = Http(accounts, settings.vim.delivery_timeout_s)
+    dialect = Tacker(http, store.alarms, heals, accounts.clock, settings.vim.tacker.fault_id)
     stack.push_async_callback(dialect.close)
     return {TACKER: dialect}
 

@@ -80,9 +80,8 @@ def documents() -> Mapping[str, str]:
     from escalator.api.app import bare_app  # noqa: PLC0415 - the app itself needs this module
     from escalator.api.vnfm import vnfm_app  # noqa: PLC0415 - as above
 
-    nothing = cast("Any", None)  # only routes are looked at; nothing is called
-    some = cast("Any", object())
-    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": vnfm_app(nothing, nothing, some, some)}
+    nothing, present = cast("Any", None), cast("Any", object())  # only routes are looked at; nothing is called
+    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": vnfm_app(nothing, nothing, present, present, present)}
     return {name: json.dumps(app.openapi(), indent=2, sort_keys=True) + "\n" for name, app in apps.items()}
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from escalator.model.constraint import ConstraintKind, MaintenanceInfo
 from escalator.model.inventory import Instance
 from escalator.model.plan import Bounds, Condition, NotUpgraded
+from escalator.model.subscription import AuthType
 
 
 class View(BaseModel):
@@ -292,6 +293,16 @@ class ReachabilityView(View):
     ok: bool
     code: str
     message: str
+
+
+class SubscribedView(View):
+    """Where a VNF manager has said by itself that it is told, and how Escalator authenticates there."""
+
+    callback_uri: str
+    filter: Mapping[str, Sequence[str]]
+    """What it wants, by the names that it has itself for it; empty = everything."""
+    auth: AuthType | None
+    created_at: str
 
 
 class NoticeView(View):

@@ -1,6 +1,6 @@
 """The VNF managers' listener: where replies to notices are put, and where a missed notice can be read.
 
-Whoever holds a reply address may use it; there is nothing else here to find or to guess.
+Whoever holds a reply address may use it; there is nothing else here to find or to guess. Subscriptions ask who calls.
 """
 
 from __future__ import annotations
@@ -8,29 +8,33 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
 
 from escalator.api.bodies import read_body
 from escalator.api.fenix import fenix_router
 from escalator.api.problems import add_problem_handlers, documented
+from escalator.api.subscriptions import subscriptions_router
 from escalator.api.tacker import tacker_router
+from escalator.api.vnfm_headers import HEADERS, check_headers, check_version
 from escalator.api.vnfm_messages import Notification, Occurrence, example
 from escalator.model.clock import Clock
 from escalator.model.notice import Reply
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.inbox import MAX_REPLY_BYTES, Inbox
 from escalator.vim_interface.messages import API_VERSION, REPLIES
+from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Face as TackerFace
 
-_HEADERS = {"Version": API_VERSION, "Cache-Control": "no-store"}
-"""With every response. Reply addresses are secrets: no cache keeps what they show."""
-_MAJOR = API_VERSION.partition(".")[0]
 
-
-def vnfm_app(inbox: Inbox, clock: Clock, fenix: Face | None = None, tacker: TackerFace | None = None) -> FastAPI:
+def vnfm_app(
+    inbox: Inbox,
+    clock: Clock,
+    fenix: Face | None = None,
+    tacker: TackerFace | None = None,
+    subscribing: Subscribing | None = None,
+) -> FastAPI:
     """Return the app of the VNF managers' listener."""
     app = FastAPI(title="Escalator Vi-Vnfm interface", version=API_VERSION, docs_url=None, redoc_url=None, openapi_url=None)
-    add_problem_handlers(app, _HEADERS)
+    add_problem_handlers(app, HEADERS)
     body = {"required": True, "content": {"application/json": {"schema": Reply.model_json_schema()}}}
 
     @app.put(
@@ -41,18 +45,20 @@ def vnfm_app(inbox: Inbox, clock: Clock, fenix: Face | None = None, tacker: Tack
     )
     async def put_reply(token: str, request: Request) -> Response:
         """Answer a notice. The same answer again is confirmed again."""
-        _check_headers(request)
+        check_headers(request)
         await inbox.receive(token, await read_body(request, MAX_REPLY_BYTES), clock.now())
-        return Response(status_code=204, headers=_HEADERS)
+        return Response(status_code=204, headers=HEADERS)
 
     @app.get(f"{REPLIES}/{{token}}", responses={200: {"model": Occurrence}, **documented(404, 406, 422)})
     async def get_notice(token: str, request: Request, response: Response) -> dict[str, Any]:
         """Return the notice as it stands now, for a VNF manager that missed it."""
-        _check_version(request)
-        response.headers.update(_HEADERS)
+        check_version(request)
+        response.headers.update(HEADERS)
         return await inbox.show(token)
 
     describe_messages(app)
+    if subscribing is not None:
+        app.include_router(subscriptions_router(subscribing))
     if fenix is not None:
         app.include_router(fenix_router(fenix))
     if tacker is not None:
@@ -71,16 +77,3 @@ def describe_messages(app: FastAPI) -> None:
     @app.webhooks.post("notification", status_code=204, responses=answers, openapi_extra={"requestBody": body})
     async def notification(body: Notification) -> None:
         """Tell a VNF manager what is about to happen, has happened, or will not happen."""
-
-
-def _check_headers(request: Request) -> None:
-    _check_version(request)
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise HTTPException(415)
-
-
-def _check_version(request: Request) -> None:
-    """A missing version means any; another major version is not spoken here."""
-    if request.headers.get("version", API_VERSION).partition(".")[0] != _MAJOR:
-        raise HTTPException(406)

@@ -38,8 +38,16 @@ class Register(Shower):
         for word, owned in OWNED.items():
             text = f"{owned} it speaks for; may be repeated"
             parser.add_argument(f"--{word}", action="append", default=[], metavar=word.upper(), help=text)
-        parser.add_argument("--auth", default="none", metavar="TYPE", help="none, basic or bearer; none when left out")
+        text = "none, basic, bearer, oauth2 or tls-cert; none when left out"
+        parser.add_argument("--auth", default="none", metavar="TYPE", help=text)
         parser.add_argument("--credential", metavar="NAME", help="file in the server's credentials folder")
+        parser.add_argument("--token-endpoint", metavar="URI", help="with --auth oauth2: where tokens are fetched")
+        text = "let it subscribe by itself: basic or bearer says how it shows who it is"
+        parser.add_argument("--subscribes", default="none", metavar="TYPE", help=text)
+        text = "by what it is known when it subscribes: a file in the server's credentials folder"
+        parser.add_argument("--subscription-credential", metavar="NAME", help=text)
+        text = "name, address or network at which it may be told when it subscribes; may be repeated"
+        parser.add_argument("--host", action="append", default=[], metavar="HOST", help=text)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
@@ -54,12 +62,22 @@ class Register(Shower):
                 "uri": parsed_args.lifecycle_uri,
                 "auth": {"type": parsed_args.lifecycle_auth, "credential": parsed_args.lifecycle_credential},
             },
-            "auth": {"type": parsed_args.auth, "credential": parsed_args.credential},
+            "auth": {
+                "type": parsed_args.auth,
+                "credential": parsed_args.credential,
+                "token_endpoint": parsed_args.token_endpoint,
+            },
+            "subscription": {
+                "type": parsed_args.subscribes,
+                "credential": parsed_args.subscription_credential,
+                "hosts": parsed_args.host,
+            },
         }
         spec |= {owned: getattr(parsed_args, word) for word, owned in OWNED.items()}
         with self.server() as client:
             found = client.post("/v1/vnfms", {"name": parsed_args.name, "spec": spec})
-        self.app.stderr.write(f"See whether it answers: escalator vnfm test {parsed_args.name}\n")
+        see = "See whether it answers" if parsed_args.callback_uri else "When it has subscribed, see whether it answers"
+        self.app.stderr.write(f"{see}: escalator vnfm test {parsed_args.name}\n")
         return _fields(found)
 
 
@@ -92,7 +110,11 @@ class ShowVnfm(_One):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Get it."""
         with self.server() as client:
-            return _fields(client.get(f"/v1/vnfms/{quoted(parsed_args.name)}"))
+            found = client.get(f"/v1/vnfms/{quoted(parsed_args.name)}")
+            shown = {"name": found["name"], **found["spec"]}
+            if found["spec"]["subscription"]["type"] != "none":
+                shown["subscribed"] = next(iter(client.get(f"/v1/vnfms/{quoted(parsed_args.name)}/subscriptions")), None)
+            return fields(shown)
 
 
 class Test(_One):

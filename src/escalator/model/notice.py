@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from escalator.model.document import DnsLabel, Model
+from escalator.model.host import Host
 
 Disposition = Literal["MOVED", "KEEP", "MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"]
 
@@ -47,8 +48,10 @@ Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")]
 class Auth(Model):
     """How Escalator authenticates at a VNF manager. `credential` is the name of a file inside `credentials_dir`."""
 
-    type: Literal["none", "basic", "bearer"] = "none"
+    type: Literal["none", "basic", "bearer", "oauth2", "tls-cert"] = "none"
     credential: DnsLabel | None = None
+    token_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
+    """With `oauth2`: where tokens are fetched."""
 
 
 class Commands(Model):
@@ -72,6 +75,17 @@ class Lifecycle(Model):
     auth: Auth = Auth()
 
 
+class SubscriptionRight(Model):
+    """Whether the VNF manager may subscribe by itself: how it shows who it is, and where it may be told."""
+
+    type: Literal["none", "basic", "bearer"] = "none"
+    """How it authenticates at Escalator; with `none` it may not subscribe, and the operator says where notices go."""
+    credential: DnsLabel | None = None
+    """Name of a file in `credentials_dir`: the token, or `user:password`; 16 characters at least."""
+    hosts: Annotated[tuple[Host, ...], Field(max_length=100)] = ()
+    """Names, addresses or networks that its address may be at, beside `vim.callback_hosts` of the settings."""
+
+
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
@@ -85,6 +99,7 @@ class VnfmSpec(Model):
     lifecycle: Lifecycle = Lifecycle()
     key: DnsLabel | None = None
     """For the dialect `tacker`: name of the file inside `credentials_dir` with the key in the address that it calls."""
+    subscription: SubscriptionRight = SubscriptionRight()
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()

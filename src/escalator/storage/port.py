@@ -14,6 +14,7 @@ from escalator.model.alarm import Alarm
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
+from escalator.model.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ class Vnfms(Protocol):
         ...
 
     async def remove(self, name: str) -> None:
-        """Forget. Raises NotFoundError when there is none of that name."""
+        """Forget, with its subscription. Raises NotFoundError when there is none of that name."""
         ...
 
     async def get(self, name: str) -> Vnfm | None:
@@ -124,6 +125,26 @@ class Vnfms(Protocol):
 
     async def list(self) -> Sequence[Vnfm]:
         """All VNF managers, in order of name."""
+        ...
+
+
+class Subscriptions(Protocol):
+    """Subscriptions of VNF managers, one each."""
+
+    async def add(self, row: Subscription) -> None:
+        """Store. Raises ConflictError when the VNF manager has one, NotFoundError when it is not registered."""
+        ...
+
+    async def remove(self, vnfm: str) -> None:
+        """Forget. Raises NotFoundError when the VNF manager has none."""
+        ...
+
+    async def get(self, vnfm: str) -> Subscription | None:
+        """That of the VNF manager, or None."""
+        ...
+
+    async def list(self) -> Sequence[Subscription]:
+        """All, in order of the VNF managers' names."""
         ...
 
 
@@ -425,6 +446,7 @@ class Store:
 
     releases: Releases
     vnfms: Vnfms
+    subscriptions: Subscriptions
     constraints: Constraints
     alarms: Alarms
     campaigns: Campaigns

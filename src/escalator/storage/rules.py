@@ -54,6 +54,17 @@ def no_vnfm(name: str) -> NotFoundError:
     return NotFoundError(Code.VIM_NOT_FOUND, f"There is no VNF manager named {name}.")
 
 
+def subscribed_already(vnfm: str) -> ConflictError:
+    """The refusal of a second subscription of one VNF manager."""
+    message = f"VNF manager {vnfm} has a subscription, and one is what it may have."
+    return ConflictError(Code.VIM_SUBSCRIBED, message, remedy="Delete that one first.")
+
+
+def no_subscription(vnfm: str) -> NotFoundError:
+    """The VNF manager has not subscribed."""
+    return NotFoundError(Code.VIM_NOT_FOUND, f"There is no subscription {vnfm}.")
+
+
 def no_constraint(kind: str, object_id: str) -> NotFoundError:
     """Nothing is declared for that one."""
     message = f"Nothing is declared for {kind} {object_id}."

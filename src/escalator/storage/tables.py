@@ -55,6 +55,17 @@ releases = Table("releases", metadata, _key("id"), _text("digest"), _text("docum
 
 vnfms = Table("vnfms", metadata, _key("name"), _text("spec_json"))
 
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("vnfm", sa.Text, sa.ForeignKey("vnfms.name", ondelete="CASCADE"), primary_key=True),
+    _text("callback_uri"),
+    _text("filter_json"),
+    _text("auth", null=True),
+    _text("sealed", null=True),
+    _time("created_at"),
+)
+
 constraints = Table("constraints", metadata, _key("kind"), _key("id"), _text("spec_json"))
 
 outages = Table(

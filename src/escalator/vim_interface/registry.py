@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, InputError, Problem
 from escalator.model.inventory import Instance
-from escalator.model.notice import Auth, Vnfm, VnfmSpec
-from escalator.storage.port import Vnfms
+from escalator.model.notice import Auth, Notice, NoticeType, SubscriptionRight, Vnfm, VnfmSpec
+from escalator.model.subscription import Filter
+from escalator.storage.port import Subscriptions, Vnfms
 from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.hosts import uri_problems
+
+MIN_SECRET = 16
+"""Characters of a credential that lets somebody in: nothing slows down who guesses."""
 
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 """What stands in an address as it is, and is not guessed."""
@@ -49,19 +51,40 @@ class Ownership:
 class Registry:
     """The registered VNF managers."""
 
-    def __init__(self, vnfms: Vnfms, credentials: Credentials) -> None:
+    def __init__(self, vnfms: Vnfms, credentials: Credentials, subscriptions: Subscriptions | None = None) -> None:
         self._vnfms = vnfms
         self._credentials = credentials
+        self._subscriptions = subscriptions
         self._indexed: Sequence[Vnfm] = ()
         self._ownership = Ownership.of(())
 
     async def owners(self, instances: Iterable[Instance]) -> dict[str, str]:
-        """Name of the VNF manager of each instance that has one."""
+        """Name of the VNF manager of each instance that has one; none where its subscription does not want to be asked."""
         vnfms = list(await self._vnfms.list())
         if vnfms != self._indexed:
             self._indexed, self._ownership = vnfms, Ownership.of(vnfms)
-        found = ((instance.id, self._ownership.owner(instance)) for instance in instances)
-        return {instance: owner for instance, owner in found if owner is not None}
+        filters = await self._filters(vnfms)
+        found = {instance.id: self._speaker(instance, filters) for instance in instances}
+        return {instance: owner for instance, owner in found.items() if owner is not None}
+
+    def _speaker(self, instance: Instance, filters: Mapping[str, Filter]) -> str | None:
+        owner = self._ownership.owner(instance)
+        if owner is None or owner not in filters:
+            return owner
+        wanted = filters[owner]
+        return owner if wanted.covers(instance) and wanted.takes(NoticeType.HOST_MAINTENANCE_UPCOMING) else None
+
+    async def wanted(self, notices: Iterable[Notice]) -> list[Notice]:
+        """Those of the notices whose VNF managers have not subscribed to other types only."""
+        filters = await self._filters(await self._vnfms.list())
+        return [n for n in notices if n.vnfm not in filters or filters[n.vnfm].takes(n.type)]
+
+    async def _filters(self, vnfms: Iterable[Vnfm]) -> Mapping[str, Filter]:
+        """What is wanted by the VNF managers that may subscribe and have done so."""
+        may = {vnfm.name for vnfm in vnfms if vnfm.spec.subscription.type != "none"}
+        if not may or self._subscriptions is None:
+            return {}
+        return {row.vnfm: row.filter for row in await self._subscriptions.list() if row.vnfm in may}
 
     async def names(self) -> tuple[str, ...]:
         """Names of all VNF managers, in order."""
@@ -86,13 +109,15 @@ class Registry:
 
 def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Credentials) -> tuple[Problem, ...]:
     """Return everything that stands against a registration beside these others."""
+    known, lifecycle = list(others), vnfm.spec.lifecycle
     return (
         *_address_problems(vnfm.spec),
-        *_auth_problems("spec.auth", vnfm.spec.auth, credentials),
-        *_uri_problems("spec.lifecycle.uri", vnfm.spec.lifecycle.uri),
-        *_auth_problems("spec.lifecycle.auth", vnfm.spec.lifecycle.auth, credentials),
+        *_auth_problems("spec.auth", vnfm.spec.callback_uri, vnfm.spec.auth, credentials),
+        *(uri_problems(lifecycle.uri, "spec.lifecycle.uri") if lifecycle.uri is not None else ()),
+        *_auth_problems("spec.lifecycle.auth", lifecycle.uri, lifecycle.auth, credentials),
         *_key_problems(vnfm.spec, credentials),
-        *_overlaps(vnfm.spec, list(others)),
+        *_subscription_problems(vnfm.spec, known, credentials),
+        *_overlaps(vnfm.spec, known),
     )
 
 
@@ -103,7 +128,8 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         case "command":
             yield from _command_problems(spec)
         case "vi-vnfm":
-            yield from _callback_problems(spec)
+            if spec.callback_uri is not None or spec.subscription.type == "none":
+                yield from _callback_problems(spec)
         case "fenix":
             if not spec.projects:
                 yield Problem("spec.projects", "the dialect fenix tells projects: name those it speaks for")
@@ -120,26 +146,8 @@ def _callback_problems(spec: VnfmSpec) -> Iterator[Problem]:
     path = "spec.callback_uri"
     if spec.callback_uri is None:
         yield Problem(path, f"the dialect {spec.dialect} needs the address to which notices are sent")
-    yield from _uri_problems(path, spec.callback_uri)
-
-
-def _uri_problems(path: str, uri: str | None) -> Iterator[Problem]:
-    if uri is None:
-        return
-    try:
-        parts = urlsplit(uri)
-        _ = parts.port
-    except ValueError as error:
-        yield Problem(path, f"this is no valid address: {error}")
-        return
-    if parts.username is not None or parts.password is not None:
-        yield Problem(path, "an address must not hold credentials; name a file with auth.credential")
-    if parts.fragment:
-        yield Problem(path, "an address has no fragment")
-    if not parts.hostname:
-        yield Problem(path, "the address has no host")
-    elif _is_forbidden(parts.hostname):
-        yield Problem(path, "link-local, multicast and unspecified addresses are refused: the metadata service answers there")
+    else:
+        yield from uri_problems(spec.callback_uri, path)
 
 
 def _command_problems(spec: VnfmSpec) -> Iterator[Problem]:
@@ -156,32 +164,12 @@ def _contact_problems(spec: VnfmSpec) -> Iterator[Problem]:
         yield Problem("spec.callback_uri", "people have no address for notices; vim.manual.argv of the settings tells them")
 
 
-def _is_forbidden(host: str) -> bool:
-    address = _ip(host)
-    if address is None:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_link_local or address.is_multicast or address.is_unspecified
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    try:
-        # Resolvers take 0xA9FEA9FE and 2852039166 for IPv4 addresses too.
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (OSError, UnicodeError):
-        return None
-
-
-def _auth_problems(where: str, auth: Auth, credentials: Credentials) -> Iterator[Problem]:
+def _auth_problems(where: str, uri: str | None, auth: Auth, credentials: Credentials) -> Iterator[Problem]:
     path = f"{where}.credential"
-    if auth.type == "none":
+    yield from _endpoint_problems(where, uri, auth)
+    if auth.type in ("none", "tls-cert"):
         if auth.credential is not None:
-            yield Problem(path, "auth.type none uses no credential")
+            yield Problem(path, f"auth.type {auth.type} uses no credential")
         return
     if auth.credential is None:
         yield Problem(path, f"auth.type {auth.type} needs the name of a file in the credentials folder")
@@ -193,6 +181,54 @@ def _auth_problems(where: str, auth: Auth, credentials: Credentials) -> Iterator
         return
     if auth.type == "basic" and ":" not in secret:
         yield Problem(path, "for auth.type basic the file has to hold user:password")
+    if auth.type == "oauth2" and not all(secret.partition(":")):
+        yield Problem(path, "for auth.type oauth2 the file has to hold clientId:clientPassword")
+
+
+_ADDRESSES = {"spec.auth": "spec.callback_uri", "spec.lifecycle.auth": "spec.lifecycle.uri"}
+"""Where the address stands that is meant by a way to authenticate."""
+
+
+def _endpoint_problems(where: str, uri: str | None, auth: Auth) -> Iterator[Problem]:
+    path, endpoint = f"{where}.token_endpoint", auth.token_endpoint
+    if auth.type == "oauth2":
+        if endpoint is None:
+            yield Problem(path, "auth.type oauth2 needs the address where tokens are fetched")
+        else:
+            yield from uri_problems(endpoint, path)
+    elif endpoint is not None:
+        yield Problem(path, f"auth.type {auth.type} fetches no tokens")
+    if auth.type == "tls-cert" and not (uri or "https:").startswith("https:"):
+        yield Problem(_ADDRESSES[where], "auth.type tls-cert needs an address with https")
+
+
+def _subscription_problems(spec: VnfmSpec, others: Sequence[Vnfm], credentials: Credentials) -> Iterator[Problem]:
+    right, path = spec.subscription, "spec.subscription"
+    if right.type == "none":
+        if right.credential is not None or right.hosts:
+            yield Problem(f"{path}.type", "with none it may not subscribe; basic or bearer says how it shows who it is")
+        return
+    if spec.dialect != "vi-vnfm":
+        yield Problem(f"{path}.type", f"there are no subscriptions in the dialect {spec.dialect}")
+    for other in others:
+        if right.credential is not None and other.spec.subscription.credential == right.credential:
+            yield Problem(f"{path}.credential", f"it is that of VNF manager {other.name}: who shows it could be either")
+    yield from _right_problems(right, f"{path}.credential", credentials)
+
+
+def _right_problems(right: SubscriptionRight, path: str, credentials: Credentials) -> Iterator[Problem]:
+    if right.credential is None:
+        yield Problem(path, f"{right.type} needs the name of a file in the credentials folder")
+        return
+    try:
+        secret = credentials.read(right.credential)
+    except EscalatorError as error:
+        yield Problem(path, error.message)
+        return
+    if len(secret) < MIN_SECRET:
+        yield Problem(path, f"what lets somebody in has to have {MIN_SECRET} characters at least")
+    if right.type == "basic" and ":" not in secret:
+        yield Problem(path, "for basic the file has to hold user:password")
 
 
 def _key_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem]:

@@ -63,7 +63,7 @@ class Vim:
         agenda = Agenda(parts.clock)
         self._outbox = Outbox(parts.store, parts.dialects, agenda, parts.clock, parts.limits, parts.wake)
         self._operations = Operations(parts.store.vnfms, parts.operations, parts.clock)
-        self.registry = Registry(parts.store.vnfms, parts.credentials)
+        self.registry = Registry(parts.store.vnfms, parts.credentials, parts.store.subscriptions)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
 
     async def run(self, sweep_s: float | None = None) -> None:
@@ -129,13 +129,14 @@ class Vim:
         about = {n.vnfm: n.resources for n in await self._store.notices.for_task(task)} if task else {}
         what = Telling(kind=kind, campaign=campaign, node=node, key=key, resources=about)
         now = self._clock.now()
-        await self._outbox.add([telling(what, vnfm, now) for vnfm in sorted(set(names))])
+        await self._outbox.add(await self.registry.wanted(telling(what, vnfm, now) for vnfm in sorted(set(names))))
 
     async def cancel(self, task: str) -> None:
         """Withdraw the task's notices and tell the VNF managers that got them, or may have."""
         notices = await self._store.notices.for_task(task)
         now = self._clock.now()
-        await self._outbox.add([cancelling(notice, now) for notice in notices if _may_have_arrived(notice)])
+        withdrawals = [cancelling(notice, now) for notice in notices if _may_have_arrived(notice)]
+        await self._outbox.add(await self.registry.wanted(withdrawals))
         for notice in notices:
             if await self._store.notices.update(notice.id, _WITHDRAWN, state=NoticeState.CANCELLED):
                 self._outbox.forget(notice)

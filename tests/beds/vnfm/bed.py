@@ -21,9 +21,11 @@ from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Notice, Vnfm, VnfmSpec
+from escalator.settings import ClientCertificate
 from escalator.settings import Vim as Limits
 from escalator.storage.memory import memory_store
 from escalator.storage.port import Store
+from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.fenix import Fenix
@@ -35,9 +37,11 @@ from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.port import Answer, Ask
+from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Doors
 from escalator.vim_interface.tacker.face import Face as TackerFace
 from escalator.vim_interface.tacker.heals import Heals
+from escalator.vim_interface.vault import KEY_FILE, open_vault
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.records import VnfmRow
 from escalator.world.world import World
@@ -79,6 +83,7 @@ class Bed:
     http: Http = field(init=False, repr=False)
     heals: Heals = field(init=False, repr=False)
     vim: Vim = field(init=False, repr=False)
+    subscribing: Subscribing = field(init=False, repr=False)
     runner: asyncio.Task[None] | None = None
     world: World = field(init=False, repr=False)
 
@@ -260,6 +265,10 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
     async def one(instance: str) -> Instance | None:
         return next((i for i in INSTANCES if i.id == instance), None)
 
+    class CurrentSubscribing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(bed.subscribing, name)
+
     async def project_of(token: str) -> str | None:
         return bed.tokens.get(token)
 
@@ -276,18 +285,25 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
 
     inbox: Any = Current()
     heals: Any = CurrentHeals()
+    subscribing: Any = CurrentSubscribing()
     if bed.name == "vi-vnfm":
-        return served(vnfm_app(inbox, bed.clock))
+        return served(vnfm_app(inbox, bed.clock, subscribing=subscribing))
     access = Access(project_of)
     instances = ProjectInstances(everything, one, bed.clock)
     face = Face(bed.store, inbox, bed.clock, access, instances)
     doors = Doors(access=access, name_of=name_of, credentials=Credentials(bed.folder))
-    return served(vnfm_app(inbox, bed.clock, face, TackerFace(bed.store, heals, bed.clock, doors, owner_of, ALARMS)))
+    tacker = TackerFace(bed.store, heals, bed.clock, doors, owner_of, ALARMS)
+    return served(vnfm_app(inbox, bed.clock, face, tacker, subscribing))
 
 
 @asynccontextmanager
-async def opened_bed(dialect: str, folder: Path, *, timeout_s: float = 5.0) -> AsyncIterator[Bed]:
-    """A bed over one dialect, with its dispatcher running. `timeout_s` bounds a delivery over HTTP, in real time."""
+async def opened_bed(
+    dialect: str, folder: Path, *, timeout_s: float = 5.0, certificate: Path | None = None
+) -> AsyncIterator[Bed]:
+    """A bed over one dialect, with its dispatcher running. `timeout_s` bounds a delivery over HTTP, in real time.
+
+    `certificate` is Escalator's own, with its key. VNF managers may subscribe at 127.0.0.1 and localhost.
+    """
     bed = Bed(dialect, SteppedClock(float(int(time.time()))), folder)
     async with bed.stack:
         if dialect == "simulated":
@@ -296,13 +312,17 @@ async def opened_bed(dialect: str, folder: Path, *, timeout_s: float = 5.0) -> A
         else:
             bed.base_url = await bed.stack.enter_async_context(_listener(bed))
             if dialect == "fenix":
-                fenix = Fenix(Credentials(folder), bed.base_url, timeout_s)
+                fenix = Fenix(Accounts(Credentials(folder)), bed.base_url, timeout_s)
                 bed.dialects["fenix"] = fenix
                 bed.stack.push_async_callback(fenix.close)
-            bed.http = Http(Credentials(folder), timeout_s)
+            bed.http = Http(Accounts(Credentials(folder)), timeout_s)
             bed.stack.push_async_callback(bed.http.close)
-            native = ViVnfm(Credentials(folder), bed.base_url, timeout_s)
+            subscribed = Subscribed(bed.store.subscriptions, open_vault(folder / KEY_FILE), ("127.0.0.1", "localhost"))
+            files = ClientCertificate(certificate=None if certificate is None else str(certificate))
+            accounts = Accounts(Credentials(folder), bed.clock, files, subscribed)
+            native = ViVnfm(accounts, bed.base_url, timeout_s)
             bed.dialects["vi-vnfm"] = native
+            bed.subscribing = Subscribing(bed.store, accounts, subscribed, native.probe, bed.base_url)
             bed.stack.push_async_callback(native.close)
         bed.build()
         bed.start()

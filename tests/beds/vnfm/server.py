@@ -2,7 +2,8 @@
 
     python server.py [--port 0] [--behaviour moves] [--log FILE] [--credential user:password | --credential token]
                      [--delay SECONDS] [--hold] [--hold-delivery] [--persist SECONDS]
-                     [--tls PEM-FILE-OF-CERTIFICATE-AND-KEY]
+                     [--tls PEM-FILE-OF-CERTIFICATE-AND-KEY [--client-ca PEM-FILE]]
+                     [--oauth clientId:clientPassword [--token-life SECONDS]]
 
 It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is killed. Behaviours:
 
@@ -15,9 +16,13 @@ It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is k
     error-500 error-400 error-429 redirect answers the delivery with that status
     hang                                   takes the connection and never answers
     flood                                  answers the delivery with an endless body
+    test-200 test-hang                     answers the GET that tests the address with 200, or never
 
 `--credential` demands it: with a colon as HTTP Basic, else as a bearer token; anything else gets 401. With `--hold`
 replies wait for `POST /control {"release": true}`; with `--hold-delivery` so does the answer to the delivery.
+With `--oauth` it is a token endpoint, too (`POST /token`, RFC 6749 4.4), and demands one of the tokens that it gave out;
+`POST /control {"revoke": true}` makes all of them worthless, `{"token_behaviour": ...}` spoils the endpoint: `redirect`,
+`flood`, `garbage`, `worthless`, `error`. With `--client-ca` callers have to show a certificate of that authority.
 With `--persist` a reply that finds nobody is repeated for that long.
 `POST /control {"behaviour": …, "credential": …, "hold": …}` changes it on the run. Every request and every reply's status
 goes to the log, one JSON object a line, secrets left out.
@@ -30,10 +35,12 @@ import base64
 import hmac
 import http.client
 import json
+import secrets
 import ssl
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -50,7 +57,7 @@ DISPOSITIONS = {
     "own": "OWN_ACTION",
 }
 STATUSES = {"error-500": 500, "error-400": 400, "error-429": 429, "redirect": 307}
-BEHAVIOURS = (*DISPOSITIONS, "follows", "refuse", "silent", *STATUSES, "hang", "flood")
+BEHAVIOURS = (*DISPOSITIONS, "follows", "refuse", "silent", *STATUSES, "hang", "flood", "test-200", "test-hang")
 
 
 @dataclass
@@ -63,6 +70,10 @@ class Manager:
     hold_delivery: bool
     log: Path | None
     persist_s: float = 0.0
+    oauth: str | None = None
+    token_life_s: float = 3600.0
+    token_behaviour: str = ""
+    tokens: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     released: threading.Event = field(default_factory=threading.Event)
     seen: set[str] = field(default_factory=set)
@@ -73,6 +84,8 @@ class Manager:
                 file.write(json.dumps({"at": time.time(), **facts}) + "\n")
 
     def admits(self, header: str) -> bool:
+        if self.oauth is not None:
+            return header.startswith("Bearer ") and self.tokens.get(header.removeprefix("Bearer "), 0) > time.time()
         if self.credential is None:
             return True
         basic = "Basic " + base64.b64encode(self.credential.encode()).decode()
@@ -83,6 +96,9 @@ class Manager:
         self.behaviour = body.get("behaviour", self.behaviour)
         self.credential = body.get("credential", self.credential)
         self.hold = body.get("hold", self.hold)
+        self.token_behaviour = body.get("token_behaviour", self.token_behaviour)
+        if body.get("revoke"):
+            self.tokens.clear()
         if body.get("release"):
             self.released.set()
 
@@ -148,10 +164,20 @@ class Handler(BaseHTTPRequestHandler):
         """Standard error stays empty."""
 
     def do_GET(self) -> None:
-        self.manager.note(what="tested", path=self.path)
-        self.finish_with(self.status(204))
+        self.manager.note(what="tested", path=self.path, certificate=self.certificate())
+        if self.manager.behaviour == "test-hang":
+            threading.Event().wait()
+        self.finish_with(200 if self.manager.behaviour == "test-200" else self.status(204))
+
+    def certificate(self) -> str | None:
+        """Common name that the caller's certificate shows."""
+        shown = getattr(self.connection, "getpeercert", dict)() or {}
+        return next((value for part in shown.get("subject", ()) for key, value in part if key == "commonName"), None)
 
     def do_POST(self) -> None:
+        if self.path == "/token":
+            self.give_token()
+            return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/control":
             self.manager.change(body)
@@ -159,7 +185,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         status = self.status(204)
         admitted = self.manager.admits(self.headers.get("Authorization", ""))
-        self.manager.note(what="notified", body=body, status=status, admitted=admitted, version=self.headers.get("Version"))
+        self.manager.note(what="notified", body=body, status=status, admitted=admitted, version=self.headers.get("Version"),
+                          certificate=self.certificate())  # fmt: skip
         if self.manager.hold_delivery:
             self.manager.released.wait()
         if self.manager.behaviour == "hang":
@@ -170,6 +197,38 @@ class Handler(BaseHTTPRequestHandler):
         if status == 204:
             threading.Thread(target=self.manager.think, args=(body,), daemon=True).start()
         self.finish_with(status)
+
+    def give_token(self) -> None:
+        """RFC 6749, 4.4.2: the client is known by HTTP Basic, both parts form-encoded."""
+        form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        given = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        known = ":".join(map(urllib.parse.unquote_plus, given.split(":"))) == self.manager.oauth
+        good = known and form == {"grant_type": ["client_credentials"]}
+        self.manager.note(what="token", good=good, behaviour=self.manager.token_behaviour)
+        match self.manager.token_behaviour:
+            case "redirect":
+                self.finish_with(307)
+            case "error":
+                self.finish_with(500)
+            case "flood":
+                self.flood()
+            case _ if not good:
+                self.send_json(401, {"error": "invalid_client"})
+            case "garbage":
+                self.send_json(200, {"access_token": "two words", "token_type": "Bearer"})
+            case _:
+                token = secrets.token_urlsafe(16)
+                if self.manager.token_behaviour != "worthless":
+                    self.manager.tokens[token] = time.time() + 3600
+                self.send_json(200, {"access_token": token, "token_type": "Bearer", "expires_in": self.manager.token_life_s})
+
+    def send_json(self, status: int, value: object) -> None:
+        content = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def status(self, good: int) -> int:
         if not self.manager.admits(self.headers.get("Authorization", "")):
@@ -208,15 +267,21 @@ def main() -> None:
     parser.add_argument("--hold", action="store_true")
     parser.add_argument("--hold-delivery", action="store_true")
     parser.add_argument("--tls", type=Path)
+    parser.add_argument("--client-ca", type=Path)
+    parser.add_argument("--oauth")
+    parser.add_argument("--token-life", type=float, default=3600.0)
     options = parser.parse_args()
     Handler.manager = Manager(
         options.behaviour, options.credential, options.delay, options.defer, options.hold, options.hold_delivery, options.log,
-        options.persist,
+        options.persist, options.oauth, options.token_life,
     )  # fmt: skip
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.tls)
+        if options.client_ca:
+            context.load_verify_locations(options.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
         server.socket = context.wrap_socket(server.socket, server_side=True)
     print(json.dumps({"port": server.server_address[1]}), flush=True)
     server.handle_error = lambda *_: None  # a client that hangs up is no news

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from contract.storage.samples import campaign, event, impact, notice, plan, restoration, slot, task
 from escalator.model.alarm import Alarm
 from escalator.model.errors import EscalatorError
-from escalator.model.notice import NoticeState, Reply
+from escalator.model.notice import NoticeState, Reply, Vnfm, VnfmSpec
 from escalator.model.progress import CampaignState, TaskState
+from escalator.model.subscription import Subscription
 from escalator.storage.memory import memory_store
 from escalator.storage.opening import open_sqlite
 from escalator.storage.port import Store
@@ -57,6 +58,7 @@ OF_NAME = (
     ("admission", "impacts"),
     ("notices", "for_task"),
     ("notices", "replies"),
+    ("subscriptions", "get"),
 )
 
 
@@ -114,11 +116,18 @@ CHANGES = {
         call("notices", "update", NAMES, st.lists(NOTICE_STATES), state=NOTICE_STATES, reply_by=st.none() | TIMES),
         call("notices", "record_reply", NAMES, TIMES, st.just(Reply(result="ACK")), NAMES),
     ],
+    "subscriptions": [
+        call("vnfms", "add", st.builds(Vnfm, name=NAMES, spec=st.just(VnfmSpec()))),
+        call("vnfms", "remove", NAMES),
+        call("subscriptions", "add", st.builds(Subscription, vnfm=NAMES, callback_uri=IDS, sealed=st.none() | IDS)),
+        call("subscriptions", "remove", NAMES),
+    ],
 }
 QUESTIONS: list[Call] = [
     ("campaigns", "list", (), {}),
     ("admission", "node_slots", (), {}),
     ("restorations", "open", (), {}),
+    ("subscriptions", "list", (), {}),
     ("notices", "list", (), {}),
     ("alarms", "of_servers", (("a", "b"),), {}),
     ("notices", "due", (1.0,), {}),

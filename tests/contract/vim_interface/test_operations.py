@@ -18,6 +18,7 @@ from escalator.model.notice import Auth, Commands, Lifecycle, Vnfm, VnfmSpec
 from escalator.settings import VnfCommand
 from escalator.storage.memory import memory_store
 from escalator.storage.port import Store
+from escalator.vim_interface.accounts import Accounts
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.command import Commands as CommandDialect
 from escalator.vim_interface.dialects.http import Http
@@ -40,7 +41,7 @@ class Bed:
         self.clock = SteppedClock()
         self.store: Store = memory_store()
         self.credentials = Credentials(folder)
-        self.http = Http(self.credentials, 5.0)
+        self.http = Http(Accounts(self.credentials), 5.0)
         self.sources: Sequence[OperationsSource] = (Sol003(self.http),)
         self.stack = ExitStack()
 

@@ -15,7 +15,9 @@ from escalator.cli.app import EscalatorApp
 from escalator.model.codes import Code
 from escalator.model.document import load, parse
 from escalator.model.inventory import Inventory
+from escalator.model.notice import SubscriptionRight, Vnfm, VnfmSpec
 from escalator.model.progress import Event
+from escalator.model.subscription import Subscription
 from integration.api.running import CAMPAIGN, served, write_release
 from integration.api.test_replanning import arrives
 from unit.cli.terminal import Seen, no_server, run
@@ -233,6 +235,31 @@ def test_a_vnfm_is_registered_shown_tested_and_removed(esc):
     assert "p1, p2" in esc("vnfm", "list").out
     assert esc("vnfm", "remove", "acme").code == 0
     assert esc("vnfm", "show", "acme").code == 2
+
+
+def test_a_vnfm_that_subscribes_is_registered_and_shown_with_its_subscription(esc, server, tmp_path):
+    words = ("vnfm", "register", "acme", "--subscribes", "bearer", "--subscription-credential", "acme", "--host", "10.0.0.0/8")
+    refused = esc(*words, "--project", "p1")
+    assert (refused.code, "ESC-VIM-009" in refused.err) == (2, True)
+    assert "spec.subscription.credential" in refused.err
+    assert esc(*words[:-1], "no host!", "--project", "p1").code == 2
+
+    right = SubscriptionRight(type="bearer", credential="acme", hosts=("10.0.0.0/8",))
+    row = Subscription(vnfm="acme", callback_uri="http://10.0.0.1/cb", auth="BASIC", sealed="sealed-secret", created_at=1.8e9)
+
+    async def subscribed() -> None:
+        store = server.services.ctx.store
+        await store.vnfms.add(Vnfm(name="acme", spec=VnfmSpec(subscription=right, projects=("p1",))))
+        assert data(await asyncio.to_thread(esc, "vnfm", "show", "acme", "-f", "json"))["subscribed"] is None
+        await store.subscriptions.add(row)
+
+    asyncio.run_coroutine_threadsafe(subscribed(), server.loop).result(30)
+    shown = esc("vnfm", "show", "acme", "-f", "json")
+    assert data(shown)["subscription"] == {"type": "bearer", "credential": "acme", "hosts": ["10.0.0.0/8"]}
+    seen = data(shown)["subscribed"]
+    assert (seen["callback_uri"], seen["auth"], seen["created_at"]) == ("http://10.0.0.1/cb", "BASIC", "2027-01-15T08:00:00.000Z")
+    assert "sealed-secret" not in shown.out
+    assert "subscribed" not in data(esc("vnfm", "show", "vnfm-core", "-f", "json"))
 
 
 def test_the_inventory_is_exported_as_plan_reads_it(esc, tmp_path):

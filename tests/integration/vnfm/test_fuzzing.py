@@ -17,8 +17,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
-from beds.vnfm.bed import TASK, opened_bed
-from escalator.model.notice import Vnfm, VnfmSpec
+from beds.vnfm.bed import TASK, Bed, opened_bed
+from escalator.model.notice import SubscriptionRight, Vnfm, VnfmSpec
+from escalator.model.subscription import Subscription
 from escalator.storage.port import CampaignRow
 from escalator.vim_interface.fenix.events import session_id
 
@@ -28,6 +29,7 @@ SCHEMA = openapi.from_path(DOCUMENT)
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 TIMEOUT_S = 10
 KEY = "0123456789abcdef-KEY"
+CREDENTIAL = "a-credential-for-fuzzing"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,15 @@ class Listener:
     url: str
     known: dict[str, str]
     """Values of parameters that lead somewhere."""
+
+
+async def subscribed(bed: Bed) -> None:
+    """A VNF manager that has subscribed, and may do so again when it has ended that."""
+    (bed.folder / "credential").write_text(CREDENTIAL)
+    (bed.folder / "credential").chmod(0o600)
+    right = SubscriptionRight(type="bearer", credential="credential")
+    await bed.store.vnfms.add(Vnfm(name="vnfm-2", spec=VnfmSpec(subscription=right, projects=("p9",))))
+    await bed.store.subscriptions.add(Subscription(vnfm="vnfm-2", callback_uri="http://127.0.0.1:9/notices"))
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +62,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
             bed.tokens |= {"token-of-p1": "p1", "token-of-p2": "p2"}
             (folder / "key").touch(0o600)
             (folder / "key").write_text(KEY)
+            await subscribed(bed)
             await bed.ask()
             await bed.until_state("vnfm-1", "delivered")
             tacker = VnfmSpec(dialect="tacker", callback_uri="http://127.0.0.1:9", projects=("p2",), key="key")
@@ -59,6 +71,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
             known = {"token": notice.reply_token or "", "address": notice.reply_token or "", "session": session_id("c1")}
             known |= {"tenant": "p2", "server": "vm-2", "key": KEY, "alarm": "none"}
             known |= {"project": "p1", "instance": "vm-1", "group": "g1"}
+            known |= {"subscription": "vnfm-2", "Authorization": f"Bearer {CREDENTIAL}"}
             found.append((Listener(bed.base_url, known), asyncio.get_running_loop()))
             ready.set()
             await closing.wait()
@@ -89,6 +102,7 @@ def test_whatever_is_sent_is_answered_as_documented(listener: Listener, operatio
             for name in case.path_parameters or {}:
                 case.path_parameters[name] = listener.known.get(name, case.path_parameters[name])
             case.headers["X-Auth-Token"] = "token-of-p2" if operation.path.startswith("/tacker") else "token-of-p1"
+            case.headers["Authorization"] = listener.known["Authorization"]
         case.call_and_validate(base_url=listener.url, checks=CHECKS, timeout=TIMEOUT_S)
 
     call()

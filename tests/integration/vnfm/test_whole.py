@@ -19,6 +19,7 @@ from escalator.model.notice import NoticeType, Vnfm, VnfmSpec
 from escalator.settings import Vim as Limits
 from escalator.storage.opening import open_sqlite
 from escalator.storage.port import Store
+from escalator.vim_interface.accounts import Accounts
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.inbox import Inbox
@@ -54,7 +55,7 @@ async def test_answers_of_all_kinds_arrive_over_http_and_each_task_is_woken_once
         store = await stack.enter_async_context(open_sqlite(tmp_path / "escalator.sqlite"))
         clock, late = SystemClock(), Late()
         base_url = await stack.enter_async_context(served(vnfm_app(late, clock)))  # type: ignore[arg-type]
-        native = ViVnfm(Credentials(tmp_path), base_url, timeout_s=5.0)
+        native = ViVnfm(Accounts(Credentials(tmp_path)), base_url, timeout_s=5.0)
         stack.push_async_callback(native.close)
         limits = Limits(delivery_attempts=3, retry_s=0.1)
         vim = Vim(

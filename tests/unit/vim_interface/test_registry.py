@@ -136,3 +136,67 @@ async def test_a_credential_for_basic_authentication_has_a_user(registry: Regist
     (tmp_path / "token").chmod(0o600)
     found = await problems(registry, spec(auth=Auth(type="basic", credential="token")))
     assert found == ["spec.auth.credential: for auth.type basic the file has to hold user:password"]
+
+
+def right(**changes: object) -> dict[str, object]:
+    return {"callback_uri": None, "projects": ("p1",), "subscription": {"type": "bearer", "credential": "known", **changes}}
+
+
+def put(folder: Path, name: str, secret: str) -> None:
+    (folder / name).write_text(secret)
+    (folder / name).chmod(0o600)
+
+
+async def test_who_may_subscribe_needs_no_address(registry: Registry, tmp_path: Path):
+    put(tmp_path, "known", "sixteen-letters-")
+    await registry.add(Vnfm(name="a", spec=spec(**right(hosts=("10.0.0.0/8",)))))
+
+
+async def test_the_right_to_subscribe_is_checked_with_all_problems(registry: Registry, tmp_path: Path):
+    put(tmp_path, "known", "sixteen-letters-")
+    put(tmp_path, "short", "fifteen-letters")
+    await registry.add(Vnfm(name="a", spec=spec(**right())))
+    path = "spec.subscription.credential"
+    assert await problems(registry, spec(**right() | {"projects": ()})) == [
+        f"{path}: it is that of VNF manager a: who shows it could be either"
+    ]
+    assert await problems(registry, spec(**right(credential="short") | {"projects": ()})) == [
+        f"{path}: what lets somebody in has to have 16 characters at least"
+    ]
+    (missing,) = await problems(registry, spec(**right(credential="missing") | {"projects": ()}))
+    assert missing.startswith(f"{path}: The credential 'missing' cannot be used")
+    (unnamed,) = await problems(registry, spec(**right(credential=None) | {"projects": ()}))
+    assert unnamed == f"{path}: bearer needs the name of a file in the credentials folder"
+    manual, *_ = await problems(registry, spec(**right(credential="known2") | {"projects": (), "dialect": "simulated"}))
+    assert manual == "spec.subscription.type: there are no subscriptions in the dialect simulated"
+    (idle,) = await problems(registry, spec(subscription={"hosts": ("vnfm",)}))
+    assert idle.startswith("spec.subscription.type: with none it may not subscribe")
+
+
+async def test_a_credential_for_subscribing_by_password_has_a_user(registry: Registry, tmp_path: Path):
+    put(tmp_path, "known", "only-a-token-without-user")
+    found = await problems(registry, spec(**right(type="basic")))
+    assert found == ["spec.subscription.credential: for basic the file has to hold user:password"]
+
+
+async def test_the_operator_may_say_oauth2_and_tls_cert_too(registry: Registry, tmp_path: Path):
+    put(tmp_path, "client", "id:password")
+    put(tmp_path, "half", "id:")
+    oauth2 = {"type": "oauth2", "credential": "client", "token_endpoint": "https://token.example/"}
+    await registry.add(Vnfm(name="a", spec=spec(auth=oauth2)))
+    await registry.add(Vnfm(name="b", spec=spec(auth={"type": "tls-cert"}, callback_uri="https://vnfm.example/")))
+    path = "spec.auth"
+    assert await problems(registry, spec(auth=oauth2 | {"credential": "half"})) == [
+        f"{path}.credential: for auth.type oauth2 the file has to hold clientId:clientPassword"
+    ]
+    assert await problems(registry, spec(auth=oauth2 | {"token_endpoint": None})) == [
+        f"{path}.token_endpoint: auth.type oauth2 needs the address where tokens are fetched"
+    ]
+    (forbidden,) = await problems(registry, spec(auth=oauth2 | {"token_endpoint": "http://169.254.169.254/"}))
+    assert forbidden.startswith(f"{path}.token_endpoint: link-local")
+    assert await problems(registry, spec(auth=oauth2 | {"type": "basic"})) == [
+        f"{path}.token_endpoint: auth.type basic fetches no tokens"
+    ]
+    assert await problems(registry, spec(auth={"type": "tls-cert"})) == [
+        "spec.callback_uri: auth.type tls-cert needs an address with https"
+    ]

@@ -10,7 +10,8 @@ from escalator.api.documents import body, read
 from escalator.api.history import write_down
 from escalator.api.problems import documented
 from escalator.api.services import Here, Services
-from escalator.api.views import ReachabilityView
+from escalator.api.times import stamp
+from escalator.api.views import ReachabilityView, SubscribedView
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.notice import Vnfm
@@ -38,6 +39,18 @@ async def list_vnfms(services: Here) -> Sequence[Vnfm]:
 async def get_vnfm(services: Here, name: str) -> Vnfm:
     """One VNF manager."""
     return await _vnfm(services, name)
+
+
+@router.get("/vnfms/{name}/subscriptions", responses=documented(404))
+async def list_vnfm_subscriptions(services: Here, name: str) -> Sequence[SubscribedView]:
+    """Where it says by itself that it is told: one, or none. Secrets that came with it are never shown."""
+    await _vnfm(services, name)
+    row = await services.ctx.store.subscriptions.get(name)
+    if row is None:
+        return []
+    wanted = row.filter.model_dump(mode="json", by_alias=True, exclude_none=True)
+    at = stamp(row.created_at)
+    return [SubscribedView(callback_uri=row.callback_uri, filter=wanted, auth=row.auth, created_at=at)]
 
 
 @router.delete("/vnfms/{name}", status_code=204, responses=documented(404))

@@ -15,6 +15,7 @@ from escalator.storage.memory.notices import MemoryNotices
 from escalator.storage.memory.outages import MemoryOutages
 from escalator.storage.memory.registry import MemoryReleases, MemoryVnfms
 from escalator.storage.memory.restorations import MemoryRestorations
+from escalator.storage.memory.subscriptions import MemorySubscriptions
 from escalator.storage.memory.tasks import MemoryTasks
 from escalator.storage.port import Store
 
@@ -24,9 +25,11 @@ __all__ = ["memory_store"]
 def memory_store() -> Store:
     """Return a store that is empty and is gone with the process."""
     events = MemoryEvents()
+    vnfms = MemoryVnfms()
     return Store(
         releases=MemoryReleases(),
-        vnfms=MemoryVnfms(),
+        vnfms=vnfms,
+        subscriptions=MemorySubscriptions(vnfms),
         constraints=MemoryConstraints(),
         alarms=MemoryAlarms(),
         campaigns=MemoryCampaigns(events),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from escalator.model.notice import Vnfm
+from escalator.model.subscription import Subscription
 from escalator.storage import rules
 from escalator.storage.port import ReleaseRow
 
@@ -38,6 +39,8 @@ class MemoryVnfms:
 
     def __init__(self) -> None:
         self._rows: dict[str, Vnfm] = {}
+        self.subscriptions: dict[str, Subscription] = {}
+        """They end with the registration that they hang on."""
 
     async def add(self, vnfm: Vnfm) -> None:
         """Store; raises ConflictError when the name is taken."""
@@ -52,9 +55,10 @@ class MemoryVnfms:
         self._rows[vnfm.name] = vnfm
 
     async def remove(self, name: str) -> None:
-        """Forget; raises NotFoundError when there is none of that name."""
+        """Forget, with its subscription; raises NotFoundError when there is none of that name."""
         if self._rows.pop(name, None) is None:
             raise rules.no_vnfm(name)
+        self.subscriptions.pop(name, None)
 
     async def get(self, name: str) -> Vnfm | None:
         """Return the VNF manager, or None."""

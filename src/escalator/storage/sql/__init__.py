@@ -16,6 +16,7 @@ from escalator.storage.sql.notices import SqlNotices
 from escalator.storage.sql.outages import SqlOutages
 from escalator.storage.sql.registry import SqlReleases, SqlVnfms
 from escalator.storage.sql.restorations import SqlRestorations
+from escalator.storage.sql.subscriptions import SqlSubscriptions
 from escalator.storage.sql.tasks import SqlTasks
 
 __all__ = ["sql_store"]
@@ -26,6 +27,7 @@ def sql_store(database: Database) -> Store:
     return Store(
         releases=SqlReleases(database),
         vnfms=SqlVnfms(database),
+        subscriptions=SqlSubscriptions(database),
         constraints=SqlConstraints(database),
         alarms=SqlAlarms(database),
         campaigns=SqlCampaigns(database),

@@ -80,7 +80,7 @@ class SqlVnfms:
         await self._database.write(lambda connection: _one(connection, _REPLACE_VNFM, values))
 
     async def remove(self, name: str) -> None:
-        """Forget; raises NotFoundError when there is none of that name."""
+        """Forget, with its subscription; raises NotFoundError when there is none of that name."""
         await self._database.write(lambda connection: _one(connection, _REMOVE_VNFM, {"key": name}))
 
     async def get(self, name: str) -> Vnfm | None:

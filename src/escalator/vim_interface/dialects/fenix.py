@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.notice import Notice, Vnfm
-from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.accounts import Accounts
 from escalator.vim_interface.dialect import Fetched
 from escalator.vim_interface.dialects.http import Http, failure
 from escalator.vim_interface.fenix.events import bodies
@@ -17,8 +17,8 @@ from escalator.vim_interface.fenix.events import bodies
 class Fenix:
     """Speaks to VNF managers made for Fenix. `base_url` is where they reach Escalator."""
 
-    def __init__(self, credentials: Credentials, base_url: str, timeout_s: float) -> None:
-        self._http = Http(credentials, timeout_s)
+    def __init__(self, accounts: Accounts, base_url: str, timeout_s: float) -> None:
+        self._http = Http(accounts, timeout_s)
         self._base_url = base_url
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:

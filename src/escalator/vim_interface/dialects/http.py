@@ -1,20 +1,23 @@
-"""The way over HTTP to VNF managers: credentials read at each use, time-outs, bounded answers, no redirects."""
+"""The way over HTTP to VNF managers: accounts looked up at each use, time-outs, bounded answers, no redirects."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import ssl
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import httpx
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.notice import Auth, Vnfm
+from escalator.settings import ClientCertificate
+from escalator.vim_interface.accounts import Account, Accounts, Basic, Bearer, Certificate, OAuth2, Way, registered_way
 from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialects.tokens import Tokens
 
 MAX_RESPONSE_BYTES = 64 * 1024
 """A delivery needs no answer but its status; this much is read so that the connection can be used again."""
@@ -27,26 +30,25 @@ _AGAIN = frozenset({408, 425, 429})
 """Client errors that go away by themselves."""
 
 
-_Answer = TypeVar("_Answer")
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a VNF manager answered to a question. `next` is where its list goes on, as it said."""
+    """What a VNF manager answered. `next` is where its list goes on, as it said."""
 
     uri: str
     status: int
     body: bytes
-    next: str | None
+    next: str | None = None
 
 
 class Http:
-    """One HTTP client for all VNF managers of a dialect."""
+    """HTTP clients for all VNF managers of a dialect: one, and another that shows our certificate."""
 
-    def __init__(self, credentials: Credentials, timeout_s: float) -> None:
-        self._credentials = credentials
+    def __init__(self, accounts: Accounts, timeout_s: float) -> None:
+        self._accounts = accounts
         self._timeout_s = timeout_s
+        self._tokens = Tokens(accounts.clock)
         self._client: httpx.AsyncClient | None = None
+        self._showing = _Showing(accounts.certificate, timeout_s)
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def send(
@@ -56,29 +58,95 @@ class Http:
 
         `uri` is sent to in its place; whoever gives one has checked that it is the VNF manager's.
         """
+        account = await self._accounts.of(vnfm)
+        return await self.send_to(method, account if uri is None else replace(account, uri=uri), body, headers)
+
+    async def send_to(self, method: str, account: Account, body: bytes | None, headers: Mapping[str, str]) -> int:
+        """Do the same with an account."""
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
-        uri = uri or vnfm.spec.callback_uri
-        if uri is None:
-            raise PermanentError(Code.VIM_REGISTRATION, f"VNF manager {vnfm.name} has no address.")
-        headers = {**headers, **authorization(vnfm.spec.auth, self._credentials)}
-        return await self._in_turn(vnfm, self._status(method, uri, headers, body))
+        return (await self._in_turn(_Request(method, account, headers, body))).status
 
     async def read(self, vnfm: Vnfm, auth: Auth, uri: str, headers: Mapping[str, str]) -> Page:
         """GET what a VNF manager shows at an address, whatever its status; raises as `send` does, and for an endless answer."""
-        return await self._in_turn(vnfm, self._page(vnfm, uri, {**headers, **authorization(auth, self._credentials)}))
+        account = Account(vnfm.name, uri, registered_way(auth, self._accounts.credentials))
+        page = await self._in_turn(_Request("GET", account, headers, None, MAX_PAGE_BYTES))
+        if len(page.body) > MAX_PAGE_BYTES:
+            raise PermanentError(Code.VIM_REFUSED, f"An answer of VNF manager {vnfm.name} does not end.")
+        return page
 
-    async def _in_turn(self, vnfm: Vnfm, exchange: Coroutine[Any, Any, _Answer]) -> _Answer:
+    async def _in_turn(self, request: _Request) -> Page:
+        account = request.account
         try:
             async with self._turns, asyncio.timeout(self._timeout_s):
-                return await exchange
+                return await self._exchange(request)
         except TimeoutError as error:
-            message = f"VNF manager {vnfm.name} did not answer within {self._timeout_s:g} s."
+            message = f"VNF manager {account.vnfm} did not answer within {self._timeout_s:g} s."
             raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise PermanentError(Code.VIM_REGISTRATION, f"The address of VNF manager {vnfm.name} cannot be used.") from error
+            message = f"The address of VNF manager {account.vnfm} cannot be used."
+            raise PermanentError(Code.VIM_REGISTRATION, message) from error
         except httpx.HTTPError as error:
-            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(vnfm.name, error)) from error
+            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(account.vnfm, error)) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+        await self._showing.close()
+
+    async def _exchange(self, request: _Request) -> Page:
+        account, way = request.account, request.account.way
+        if isinstance(way, Certificate):
+            return await _answer(self._showing.client(), request)
+        if not isinstance(way, OAuth2):
+            return await _answer(self._http(), request.showing(way))
+        token = await self._tokens.token(account.vnfm, way, self._post)
+        page = await _answer(self._http(), request.showing(Bearer(token)))
+        if page.status != 401:
+            return page
+        # A token may end before its time: one more is fetched, once.
+        token = await self._tokens.token(account.vnfm, way, self._post, refused=token)
+        return await _answer(self._http(), request.showing(Bearer(token)))
+
+    async def _post(self, uri: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        page = await _answer(self._http(), _Request("POST", Account("", uri), headers, body))
+        return page.status, page.body
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = _client(ssl.create_default_context(), self._timeout_s)
+        return self._client
+
+
+class _Showing:
+    """The client that shows our certificate; made anew when the certificate's files have changed."""
+
+    def __init__(self, files: ClientCertificate, timeout_s: float) -> None:
+        self._files = files
+        self._timeout_s = timeout_s
+        self._client: httpx.AsyncClient | None = None
+        self._seen: object = None
+
+    def client(self) -> httpx.AsyncClient:
+        """Return it; raises PermanentError (`VIM_CREDENTIAL_FILE`) when there is no certificate that can be used."""
+        certificate, key = self._files.certificate, self._files.key
+        if certificate is None:
+            message = "There is no client certificate to show: vim.client_certificate of the settings names none."
+            raise PermanentError(Code.VIM_CREDENTIAL_FILE, message)
+        try:
+            seen = [(file, Path(file).stat().st_mtime_ns) for file in (certificate, key) if file is not None]
+            if self._client is None or seen != self._seen:
+                context = ssl.create_default_context()
+                # The empty password: an encrypted key must not make OpenSSL ask at a terminal.
+                context.load_cert_chain(Path(certificate), None if key is None else Path(key), password="")
+                # An older client is let go, not closed: deliveries may be under way, and it keeps no idle connections.
+                self._client, self._seen = _client(context, self._timeout_s), seen
+        except OSError as error:
+            message = f"The client certificate cannot be used: {error.strerror or type(error).__name__}."
+            raise PermanentError(Code.VIM_CREDENTIAL_FILE, message) from error
+        return self._client
 
     async def close(self) -> None:
         """Close the connections."""
@@ -86,46 +154,57 @@ class Http:
             await self._client.aclose()
             self._client = None
 
-    async def _status(self, method: str, uri: str, headers: Mapping[str, str], body: bytes | None) -> int:
-        async with self._http().stream(method, uri, headers=headers, content=body) as response:
-            read = 0
-            async for chunk in response.aiter_raw():
-                read += len(chunk)
-                if read > MAX_RESPONSE_BYTES:
-                    break
-            return response.status_code
 
-    async def _page(self, vnfm: Vnfm, uri: str, headers: Mapping[str, str]) -> Page:
-        async with self._http().stream("GET", uri, headers=headers) as response:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_PAGE_BYTES:
-                    raise PermanentError(Code.VIM_REFUSED, f"An answer of VNF manager {vnfm.name} does not end.")
-            return Page(uri, response.status_code, bytes(body), response.links.get("next", {}).get("url"))
+def _client(context: ssl.SSLContext, timeout_s: float) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        # The machine's trust store: operators have authorities of their own. No proxy from the environment.
+        verify=context,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=timeout_s,
+        limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=0),
+        headers={"User-Agent": "escalator"},
+    )
 
-    def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                # The machine's trust store: operators have authorities of their own. No proxy from the environment.
-                verify=ssl.create_default_context(),
-                trust_env=False,
-                follow_redirects=False,
-                timeout=self._timeout_s,
-                limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=0),
-                headers={"User-Agent": "escalator"},
-            )
-        return self._client
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    account: Account
+    headers: Mapping[str, str]
+    body: bytes | None
+    most: int = MAX_RESPONSE_BYTES
+    """Bytes of the answer that are read."""
+
+    def showing(self, way: Way | None) -> _Request:
+        """The request with the header by which we authenticate."""
+        return replace(self, headers={**self.headers, **_header(way)})
+
+
+async def _answer(client: httpx.AsyncClient, request: _Request) -> Page:
+    """Status, and as much of the content as is read."""
+    content, uri = bytearray(), request.account.uri
+    async with client.stream(request.method, uri, headers=request.headers, content=request.body) as response:
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > request.most:
+                break
+        return Page(uri, response.status_code, bytes(content), response.links.get("next", {}).get("url"))
 
 
 def authorization(auth: Auth, credentials: Credentials) -> dict[str, str]:
     """Return the header by which we authenticate, from the credential as it is now."""
-    if auth.type == "none" or auth.credential is None:
-        return {}
-    secret = credentials.read(auth.credential)
-    if auth.type == "bearer":
-        return {"Authorization": f"Bearer {secret}"}
-    return {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
+    return _header(registered_way(auth, credentials))
+
+
+def _header(way: Way | None) -> dict[str, str]:
+    match way:
+        case Bearer(token):
+            return {"Authorization": f"Bearer {token}"}
+        case Basic(secret):
+            return {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
+        case _:
+            return {}
 
 
 def failure(name: str, status: int) -> EscalatorError | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from escalator.model.notice import Notice, Vnfm
-from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.accounts import Account, Accounts
 from escalator.vim_interface.dialect import Fetched
 from escalator.vim_interface.dialects.http import Http, failure
 from escalator.vim_interface.messages import API_VERSION, notification
@@ -17,8 +17,8 @@ _HEADERS = {"Version": API_VERSION, "Accept": "application/problem+json"}
 class ViVnfm:
     """Speaks to VNF managers in the native way. `base_url` is where they reach Escalator."""
 
-    def __init__(self, credentials: Credentials, base_url: str, timeout_s: float) -> None:
-        self._http = Http(credentials, timeout_s)
+    def __init__(self, accounts: Accounts, base_url: str, timeout_s: float) -> None:
+        self._http = Http(accounts, timeout_s)
         self._base_url = base_url
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
@@ -31,6 +31,10 @@ class ViVnfm:
     async def test(self, vnfm: Vnfm) -> None:
         """GET the VNF manager's address, which is expected to answer 204."""
         await self._send("GET", vnfm, None)
+
+    async def probe(self, account: Account) -> int:
+        """GET the address of an account and return the status; raises TemporaryError or PermanentError when none comes."""
+        return await self._http.send_to("GET", account, None, _HEADERS)
 
     def next_reply_at(self) -> None:
         """Replies come by themselves."""
