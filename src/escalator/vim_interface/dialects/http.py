@@ -86,7 +86,8 @@ class Http:
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             message = f"The address of VNF manager {account.vnfm} cannot be used."
             raise PermanentError(Code.VIM_REGISTRATION, message) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:
+            # A peer that refuses our certificate says so after the handshake; that comes as ssl.SSLError, past httpx.
             raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(account.vnfm, error)) from error
 
     async def close(self) -> None:
@@ -221,10 +222,12 @@ def failure(name: str, status: int) -> EscalatorError | None:
     return PermanentError(Code.VIM_REFUSED, message)
 
 
-def _unreachable(name: str, error: httpx.HTTPError) -> str:
+def _unreachable(name: str, error: httpx.HTTPError | OSError) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"The certificate of VNF manager {name} is not accepted: {cause.verify_message}."
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f"The TLS connection to VNF manager {name} failed: {cause.reason}."
         cause = cause.__cause__ or cause.__context__
     return f"VNF manager {name} cannot be reached ({type(error).__name__})."
