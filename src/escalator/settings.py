@@ -146,6 +146,15 @@ class FenixFace(Model):
     """Whether it is there, and who may use it: `keystone` asks for a token of the cloud; `none` is for loopback."""
 
 
+class OrVi(Model):
+    """Notices to orchestrators."""
+
+    vim_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    """By which name orchestrators know this cloud; null = `cloud.os_cloud`, else the driver's name."""
+    give_up_after_s: Annotated[float, Field(gt=0, le=30 * 86400)] = 7 * 86400.0
+    """How old news gets that cannot be delivered; what comes after it is told all the same."""
+
+
 class Vim(Model):
     """Notices to VNF managers."""
 
@@ -159,6 +168,7 @@ class Vim(Model):
     commands: Mapping[str, VnfCommand] = Field(default_factory=dict)
     """Commands that registrations with the dialect `command` name."""
     fenix: FenixFace = FenixFace()
+    or_vi: OrVi = OrVi()
 
 
 class Hook(Model):

@@ -44,6 +44,7 @@ from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.fenix import Fenix
 from escalator.vim_interface.dialects.manual import Manual
+from escalator.vim_interface.dialects.or_vi import OrVi
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
@@ -213,7 +214,10 @@ def _dialects(settings: Settings, world: World | None, stack: AsyncExitStack) ->
     native = ViVnfm(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
     stack.push_async_callback(native.close)
     people = Manual(settings.vim.manual, settings.vnfm.url, settings.vim.delivery_timeout_s, os.environ)
-    dialects: dict[str, Dialect] = {"vi-vnfm": native, "manual": people}
+    vim_id = settings.vim.or_vi.vim_id or settings.cloud.os_cloud or settings.cloud.driver
+    above = OrVi(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s, vim_id)
+    stack.push_async_callback(above.close)
+    dialects: dict[str, Dialect] = {"vi-vnfm": native, "manual": people, "or-vi": above}
     if settings.vim.fenix.auth != "off":
         fenix = Fenix(Credentials(settings.credentials), settings.vnfm.url, settings.vim.delivery_timeout_s)
         stack.push_async_callback(fenix.close)

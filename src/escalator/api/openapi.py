@@ -81,7 +81,8 @@ def documents() -> Mapping[str, str]:
     from escalator.api.vnfm import vnfm_app  # noqa: PLC0415 - as above
 
     nothing = cast("Any", None)  # only routes are looked at; nothing is called
-    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": vnfm_app(nothing, nothing, cast("Any", object()))}
+    face = cast("Any", object())
+    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": vnfm_app(nothing, nothing, face, face)}
     return {name: json.dumps(app.openapi(), indent=2, sort_keys=True) + "\n" for name, app in apps.items()}
 
 

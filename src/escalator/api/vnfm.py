@@ -1,6 +1,7 @@
 """The VNF managers' listener: where replies to notices are put, and where a missed notice can be read.
 
-Whoever holds a reply address may use it; there is nothing else here to find or to guess.
+Whoever holds a reply address may use it; an orchestrator may see that it is registered. There is nothing else here to find or
+to guess.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from escalator.api.bodies import read_body
 from escalator.api.fenix import fenix_router
+from escalator.api.or_vi import or_vi_router, webhooks
 from escalator.api.problems import add_problem_handlers, documented
 from escalator.api.vnfm_messages import Notification, Occurrence, example
 from escalator.model.clock import Clock
@@ -19,13 +21,14 @@ from escalator.model.notice import Reply
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.inbox import MAX_REPLY_BYTES, Inbox
 from escalator.vim_interface.messages import API_VERSION, REPLIES
+from escalator.vim_interface.orchestrators import Orchestrators
 
 _HEADERS = {"Version": API_VERSION, "Cache-Control": "no-store"}
 """With every response. Reply addresses are secrets: no cache keeps what they show."""
 _MAJOR = API_VERSION.partition(".")[0]
 
 
-def vnfm_app(inbox: Inbox, clock: Clock, fenix: Face | None = None) -> FastAPI:
+def vnfm_app(inbox: Inbox, clock: Clock, fenix: Face | None = None, orchestrators: Orchestrators | None = None) -> FastAPI:
     """Return the app of the VNF managers' listener."""
     app = FastAPI(title="Escalator Vi-Vnfm interface", version=API_VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     add_problem_handlers(app, _HEADERS)
@@ -51,6 +54,9 @@ def vnfm_app(inbox: Inbox, clock: Clock, fenix: Face | None = None) -> FastAPI:
         return await inbox.show(token)
 
     describe_messages(app)
+    if orchestrators is not None:
+        app.include_router(or_vi_router(orchestrators))
+        app.webhooks.include_router(webhooks)
     if fenix is not None:
         app.include_router(fenix_router(fenix))
     return app

@@ -17,6 +17,11 @@ KINDS = {
     "NoticeCancelled": "cancelled",
     "CampaignCompleted": "completed",
     "CampaignAborted": "aborted",
+    "MaintenanceWindowsNotification": "windows",
+    "CapacityTakenNotification": "taken",
+    "CapacityReturnedNotification": "returned",
+    "VirtualisedResourceChangeNotification": "resource change",
+    "CampaignStateNotification": "campaign state",
 }
 """Types of notices in a word, for people; programs get them as they go over the wire."""
 OPEN = ("pending", "delivered")

@@ -83,6 +83,8 @@ class Code(Enum):
     VIM_CREDENTIAL_FILE = "ESC-VIM-010"  # the named credential cannot be read
     VIM_FOREIGN = "ESC-VIM-011"  # the caller's token is not bound to the project that this belongs to
     VIM_NEIGHBOUR = "ESC-VIM-012"  # a neighbour could not be told that a host is in maintenance, or back
+    VIM_ORCHESTRATOR = "ESC-VIM-015"  # an orchestrator does not answer; it is told later, and nothing waits for it
+    VIM_NOT_TOLD = "ESC-VIM-016"  # an orchestrator was not told something, and it is not tried any more
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"  # the cloud's API does not answer

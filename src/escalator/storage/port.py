@@ -274,6 +274,10 @@ class Notices(Protocol):
         """Pending notices whose next attempt is due, the longest due first."""
         ...
 
+    async def pending_to(self, vnfm: str, limit: int = 100) -> Sequence[Notice]:
+        """Pending notices to this VNF manager or orchestrator, oldest first."""
+        ...
+
     async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
         """Pending or delivered notices whose `reply_by` is not after `now`, the oldest deadline first."""
         ...

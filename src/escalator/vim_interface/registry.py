@@ -50,6 +50,8 @@ class Registry:
         self._credentials = credentials
         self._indexed: Sequence[Vnfm] = ()
         self._ownership = Ownership.of(())
+        self.revision = 0
+        """Grows with each change that is made here: what is remembered of registrations counts no more."""
 
     async def owners(self, instances: Iterable[Instance]) -> dict[str, str]:
         """Name of the VNF manager of each instance that has one."""
@@ -60,18 +62,24 @@ class Registry:
         return {instance: owner for instance, owner in found if owner is not None}
 
     async def names(self) -> tuple[str, ...]:
-        """Names of all VNF managers, in order."""
-        return tuple(vnfm.name for vnfm in await self._vnfms.list())
+        """Names of all VNF managers, in order; orchestrators are none."""
+        return tuple(vnfm.name for vnfm in await self._vnfms.list() if not vnfm.spec.orchestrator)
+
+    async def orchestrators(self) -> tuple[str, ...]:
+        """Names of all orchestrators, in order."""
+        return tuple(vnfm.name for vnfm in await self._vnfms.list() if vnfm.spec.orchestrator)
 
     async def add(self, vnfm: Vnfm) -> None:
         """Register; raises InputError (`VIM_REGISTRATION`) with all problems, ConflictError when the name is taken."""
         await self._check(vnfm)
         await self._vnfms.add(vnfm)
+        self.revision += 1
 
     async def replace(self, vnfm: Vnfm) -> None:
         """Change a registration; raises InputError with all problems, NotFoundError when there is none of that name."""
         await self._check(vnfm)
         await self._vnfms.replace(vnfm)
+        self.revision += 1
 
     async def _check(self, vnfm: Vnfm) -> None:
         others = [other for other in await self._vnfms.list() if other.name != vnfm.name]
@@ -101,6 +109,15 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
             if not spec.projects:
                 yield Problem("spec.projects", "the dialect fenix tells projects: name those it speaks for")
             yield from _uri_problems(spec)
+        case "or-vi":
+            yield from _owning_problems(spec)
+            yield from _uri_problems(spec)
+
+
+def _owning_problems(spec: VnfmSpec) -> Iterator[Problem]:
+    for field in ("projects", "vnfs", "instances"):
+        if getattr(spec, field):
+            yield Problem(f"spec.{field}", "an orchestrator is told, not asked: VNF managers speak for instances")
 
 
 def _uri_problems(spec: VnfmSpec) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.inbox import Inbox, reopen
 from escalator.vim_interface.negotiation import FIRST_REPLY_BY, Verdict, is_deferred, reply_until
 from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
+from escalator.vim_interface.orchestrators import Orchestrators
 from escalator.vim_interface.outbox import TOPIC, Outbox, Wake, wake_key
 from escalator.vim_interface.port import Answer, Ask, Reachability
 from escalator.vim_interface.registry import Registry
@@ -59,6 +60,7 @@ class Vim:
         agenda = Agenda(parts.clock)
         self._outbox = Outbox(parts.store, parts.dialects, agenda, parts.clock, parts.limits, parts.wake)
         self.registry = Registry(parts.store.vnfms, parts.credentials)
+        self.orchestrators = Orchestrators(self.registry, parts.store, self._outbox, parts.clock, parts.base_url)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
 
     async def run(self, sweep_s: float | None = None) -> None:

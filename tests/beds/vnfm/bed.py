@@ -206,6 +206,10 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
         async def show(self, token: str) -> object:
             return await bed.vim.inbox.show(token)
 
+    class Above:
+        async def subscription(self, name: str) -> object:
+            return await bed.vim.orchestrators.subscription(name)
+
     async def instances_of(project: str) -> list[str]:
         return [i.id for i in INSTANCES if i.project == project]
 
@@ -215,7 +219,8 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
     inbox: Any = Current()
     access = Access(project_of)
     face = Face(bed.store, inbox, bed.clock, access, instances_of) if bed.name == "fenix" else None
-    return served(vnfm_app(inbox, bed.clock, face))
+    above: Any = Above()
+    return served(vnfm_app(inbox, bed.clock, face, above))
 
 
 @asynccontextmanager

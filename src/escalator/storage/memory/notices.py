@@ -68,6 +68,10 @@ class MemoryNotices:
         found = [row for row in self._pending.values() if row.next_attempt_at <= now]
         return sorted(found, key=lambda row: (row.next_attempt_at, row.id))[:limit]
 
+    async def pending_to(self, vnfm: str, limit: int = 100) -> Sequence[Notice]:
+        """Return pending notices to that one, oldest first."""
+        return sorted((row for row in self._pending.values() if row.vnfm == vnfm), key=_age)[:limit]
+
     async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
         """Return notices that may still be answered and whose `reply_by` is not after `now`, oldest first."""
         found = [

@@ -34,6 +34,11 @@ _DUE = (
     .order_by(table.c.next_attempt_at, table.c.id)
     .limit(sa.bindparam("limit"))
 )
+_PENDING_TO = (
+    _ALL.where(table.c.state == NoticeState.PENDING.value, table.c.vnfm == sa.bindparam("vnfm"))
+    .order_by(table.c.created_at, table.c.id)
+    .limit(sa.bindparam("limit"))
+)
 _EXPIRED = (
     _ALL.where(table.c.state.in_([state.value for state in rules.AWAITING]), table.c.reply_by <= sa.bindparam("now"))
     .order_by(table.c.reply_by, table.c.id)
@@ -87,6 +92,10 @@ class SqlNotices:
     async def due(self, now: float, limit: int = 100) -> Sequence[Notice]:
         """Return pending notices whose next attempt is due, the longest due first."""
         return await self._many(_DUE, {"now": now, "limit": limit})
+
+    async def pending_to(self, vnfm: str, limit: int = 100) -> Sequence[Notice]:
+        """Return pending notices to that one, oldest first."""
+        return await self._many(_PENDING_TO, {"vnfm": vnfm, "limit": limit})
 
     async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
         """Return notices that may still be answered and whose `reply_by` is not after `now`, oldest first."""

@@ -24,9 +24,10 @@ _AGAIN = frozenset({408, 425, 429})
 
 
 class Http:
-    """One HTTP client for all VNF managers of a dialect."""
+    """One HTTP client for all VNF managers of a dialect. `called` is what messages call one of them."""
 
-    def __init__(self, credentials: Credentials, timeout_s: float) -> None:
+    def __init__(self, credentials: Credentials, timeout_s: float, called: str = "VNF manager") -> None:
+        self._called = called
         self._credentials = credentials
         self._timeout_s = timeout_s
         self._client: httpx.AsyncClient | None = None
@@ -38,17 +39,18 @@ class Http:
             headers = {**headers, "Content-Type": "application/json"}
         uri = vnfm.spec.callback_uri
         if uri is None:
-            raise PermanentError(Code.VIM_REGISTRATION, f"VNF manager {vnfm.name} has no address.")
+            raise PermanentError(Code.VIM_REGISTRATION, f"{self._called} {vnfm.name} has no address.")
         try:
             async with self._turns, asyncio.timeout(self._timeout_s):
                 return await self._status(method, uri, {**headers, **authorization(vnfm.spec.auth, self._credentials)}, body)
         except TimeoutError as error:
-            message = f"VNF manager {vnfm.name} did not answer within {self._timeout_s:g} s."
+            message = f"{self._called} {vnfm.name} did not answer within {self._timeout_s:g} s."
             raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise PermanentError(Code.VIM_REGISTRATION, f"The address of VNF manager {vnfm.name} cannot be used.") from error
+            message = f"The address of {self._called} {vnfm.name} cannot be used."
+            raise PermanentError(Code.VIM_REGISTRATION, message) from error
         except httpx.HTTPError as error:
-            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(vnfm.name, error)) from error
+            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(f"{self._called} {vnfm.name}", error)) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -103,10 +105,10 @@ def failure(name: str, status: int) -> EscalatorError | None:
     return PermanentError(Code.VIM_REFUSED, message)
 
 
-def _unreachable(name: str, error: httpx.HTTPError) -> str:
+def _unreachable(who: str, error: httpx.HTTPError) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of VNF manager {name} is not accepted: {cause.verify_message}."
+            return f"The certificate of {who} is not accepted: {cause.verify_message}."
         cause = cause.__cause__ or cause.__context__
-    return f"VNF manager {name} cannot be reached ({type(error).__name__})."
+    return f"{who} cannot be reached ({type(error).__name__})."
