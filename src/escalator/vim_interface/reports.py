@@ -108,9 +108,16 @@ def message(notice: Notice, vim_id: str, base_url: str) -> dict[str, Any]:
         "timeStamp": to_rfc3339(notice.created_at),
         "vimId": vim_id,
         "campaignId": notice.campaign,
-        **json.loads(notice.details[REPORT]),
+        **(told(notice) or {}),
         "_links": {"subscription": {"href": subscription_uri(base_url, notice.vnfm)}},
     }
+
+
+def told(notice: Notice) -> dict[str, Any] | None:
+    """Return what a notice tells an orchestrator; None when it is for a VNF manager."""
+    text = notice.details.get(REPORT)
+    found: dict[str, Any] | None = None if text is None else json.loads(text)
+    return found
 
 
 def subscription_uri(base_url: str, orchestrator: str) -> str:
