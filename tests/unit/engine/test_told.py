@@ -1,13 +1,23 @@
-"""When orchestrators are told that nodes go: the plan's working time, on the calendar."""
+"""What orchestrators are told of plans, in the calendar's time, and of a campaign's states."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
+import pytest
+
 from escalator.model.campaign import CampaignSpec, Scope, Select, Window
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.model.plan import Move, Plan, Upgrade
-from escalator.upgrade_manager.engine.told import windows
+from escalator.model.progress import CampaignState
+from escalator.simulation.setup import simulate
+from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.upgrade_manager.engine.told import tell_state, windows
 from escalator.vim_interface.facts import PlannedNode, PlannedWindow
+from escalator.world.records import VnfmRow
+from escalator.world.world import World
 
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """A Thursday."""
@@ -57,3 +67,34 @@ def test_without_windows_time_is_open() -> None:
 
 def test_a_plan_without_turns_has_no_windows() -> None:
     assert list(windows(Plan(smooth=True), spec(*NIGHTS), MIDNIGHT)) == []
+
+
+async def _looks(fail: str) -> list[str]:
+    """The drive looks three times: suspended, with storage that fails at one call; running again; running still. What is told."""
+    clock = virtual_time.VirtualClock()
+    world = World.in_memory(clock)
+    world.vnfms.put(VnfmRow(name="nfvo", behaviour="silent", orchestrator=True))
+    async with simulate(world, clock) as sim:
+        part, _, method = fail.partition(".")
+        place = getattr(sim.store, part)
+        call = getattr(place, method)
+
+        async def failing(*_: object, **__: object) -> None:
+            setattr(place, method, call)
+            if fail == "tasks.remember":
+                raise TemporaryError(Code.STO_UNAVAILABLE, "not now")
+            await call(*_, **__)
+            raise TemporaryError(Code.STO_UNAVAILABLE, "the answer is lost")
+
+        setattr(place, method, failing)
+        with pytest.raises(TemporaryError):
+            await tell_state(sim.ctx, "c", CampaignState.SUSPENDED, "")
+        told = await tell_state(sim.ctx, "c", CampaignState.RUNNING, "")
+        assert await tell_state(sim.ctx, "c", CampaignState.RUNNING, told) == told
+        await clock.sleep(10.0)
+        return [json.loads(heard.details["report"])["campaignState"] for heard in world.vnfms.heard("nfvo")]
+
+
+@pytest.mark.parametrize(("fail", "expected"), [("tasks.remember", []), ("notices.add", ["suspended", "running"])])
+def test_a_state_that_is_told_is_told_to_be_over_whatever_fails_in_between(fail: str, expected: list[str]) -> None:
+    assert virtual_time.run(_looks(fail)) == expected
