@@ -21,6 +21,8 @@ from escalator.vim_interface.agenda import Agenda, Entry
 
 AT_ONCE = 50
 """Notices that are read from storage at a time."""
+_FAR = 1e12
+"""Later than any time, Unix seconds: what is not due yet keeps back what is."""
 _MOST_DOUBLINGS = 20
 """Of the pause between two attempts; it has long met its limit then, and a number that doubles for days is none any more."""
 
@@ -63,7 +65,7 @@ class InOrder:
             self._more.discard(orchestrator)
 
     async def _drain(self, orchestrator: str, at: float) -> None:
-        while waiting := await self._notices.pending_to(orchestrator, AT_ONCE):
+        while waiting := await self._notices.due(_FAR, AT_ONCE, to=orchestrator):
             for notice in waiting:
                 if notice.next_attempt_at > max(at, self._clock.now()):
                     self.schedule(orchestrator, notice.next_attempt_at)

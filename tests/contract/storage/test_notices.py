@@ -91,11 +91,12 @@ async def test_what_waits_for_one_receiver_comes_oldest_first(store: Store) -> N
     ages = ((3.0, "m1"), (1.0, "m2"), (1.0, "m0"), (2.0, "m3"))
     await store.notices.add([notice(name, created_at=age, next_attempt_at=9.0 - age) for age, name in ages])
     await store.notices.add([notice("other", vnfm="v2"), notice("gone", state=NoticeState.DELIVERED)])
-    assert [row.id for row in await store.notices.pending_to("v1")] == ["m0", "m2", "m3", "m1"]
-    assert [row.id for row in await store.notices.pending_to("v1", limit=2)] == ["m0", "m2"]
+    assert [row.id for row in await store.notices.due(9.0, to="v1")] == ["m0", "m2", "m3", "m1"]
+    assert [row.id for row in await store.notices.due(7.0, to="v1")] == ["m3", "m1"]
+    assert [row.id for row in await store.notices.due(9.0, 2, to="v1")] == ["m0", "m2"]
     await store.notices.update("m0", [NoticeState.PENDING], state=NoticeState.UNDELIVERABLE)
-    assert [row.id for row in await store.notices.pending_to("v1", limit=1)] == ["m2"]
-    assert await store.notices.pending_to("v3") == []
+    assert [row.id for row in await store.notices.due(9.0, limit=1, to="v1")] == ["m2"]
+    assert await store.notices.due(9.0, to="v3") == []
 
 
 async def test_unanswered_notices_expire_at_their_deadline(store: Store) -> None:

@@ -105,7 +105,7 @@ QUESTIONS: list[Call] = [
     ("notices", "list", (), {}),
     ("notices", "due", (1.0,), {}),
     ("notices", "expired", (1.0,), {}),
-    ("notices", "pending_to", ("v1", 3), {}),
+    ("notices", "due", (1.0, 3), {"to": "v1"}),
     ("events", "read", (1,), {"limit": 3}),
     ("events", "read", (), {"campaign": "a", "node": "b"}),
     *((part, method, (name,), {}) for name in ("a", "b") for part, method in OF_NAME),

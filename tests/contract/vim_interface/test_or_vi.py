@@ -36,6 +36,7 @@ from escalator.vim_interface.facts import (
 )
 
 DAY_S = 86400.0
+FAR = 1e12
 DESCRIBED: TypeAdapter[Any] = TypeAdapter(OrchestratorNotification)
 TAKEN = CapacityTaken(campaign="c1", node="cn-1", hold="c1/cn-1/1", zone="az1", capacity={"pcpu": 48.0, "mem_mib": 196608.0})
 RETURNED = CapacityReturned(campaign="c1", node="cn-1", hold="c1/cn-1/1", upgraded=True, versions={"agent": "2.0.0"})
@@ -98,7 +99,7 @@ async def until_attempts(bed: Bed, attempts: int, kind: NoticeType | None = None
     """The notice at the head of the line (of that kind), once it was tried that often."""
     for _ in range(2000):
         await quiet()
-        waiting = await bed.store.notices.pending_to("nfvo")
+        waiting = await bed.store.notices.due(FAR, to="nfvo")
         if waiting and waiting[0].attempts >= attempts and kind in (None, waiting[0].type):
             return waiting[0]
         await asyncio.sleep(0.005)

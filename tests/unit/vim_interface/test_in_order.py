@@ -17,18 +17,18 @@ async def test_what_is_added_while_the_line_is_found_empty_goes_out_at_once() ->
     clock, store = SteppedClock(), memory_store()
     told: list[str] = []
     answered = asyncio.Event()
-    read = store.notices.pending_to
+    read = store.notices.due
 
-    async def slow(vnfm: str, limit: int = 100) -> Sequence[Notice]:
+    async def slow(now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
         """Storage that has read, and whose answer is on its way."""
-        found = await read(vnfm, limit)
+        found = await read(now, limit, to)
         await answered.wait()
         return found
 
     async def hand_over(notice: Notice) -> None:
         told.append(notice.id)
 
-    store.notices.pending_to = slow  # type: ignore[method-assign]  # slower, and otherwise the same
+    store.notices.due = slow  # type: ignore[method-assign]  # slower, and otherwise the same
     line = InOrder(store, Agenda(clock), clock, Limits(), hand_over)
     first = asyncio.create_task(line.move("nfvo", clock.now()))
     await quiet()
