@@ -102,8 +102,18 @@ async def tell_back_by_hand(ctx: Context, row: Restoration, *, instance: bool) -
     if not await ctx.vim.orchestrators.names():
         return
     if not instance:
-        reason = "put back in service by hand"
-        fact = CapacityReturned(campaign=row.campaign, node=row.node, hold=_hold(row), reason=reason)
+        campaign = await ctx.store.campaigns.get(row.campaign)
+        node = None
+        if campaign is not None and campaign.plan is not None:
+            node = (await ctx.book.plan(campaign.plan))[1].node_by_id.get(row.node)
+        fact = CapacityReturned(
+            campaign=row.campaign,
+            node=row.node,
+            hold=_hold(row),
+            zone=_zone(node),
+            capacity=_capacity(node),
+            reason="put back in service by hand",
+        )
         await ctx.vim.orchestrators.tell(fact)
     elif await ctx.cloud.instance(row.object_id) is not None:
         await ctx.vim.orchestrators.tell(_switched(row, running=True))
