@@ -103,7 +103,14 @@ def _apps(services: Services, closing: asyncio.Event) -> Mapping[str, FastAPI]:
     return {
         "server": operators_app(services, closing),
         "repository": repository_app(services.repository),
-        "vnfm": vnfm_app(services.vim.inbox, services.ctx.clock, services.fenix, services.tacker, services.subscribing),
+        "vnfm": vnfm_app(
+            services.vim.inbox,
+            services.ctx.clock,
+            services.fenix,
+            services.tacker,
+            services.subscribing,
+            services.vim.orchestrators,
+        ),
     }
 
 

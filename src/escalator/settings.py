@@ -168,6 +168,15 @@ class ClientCertificate(Model):
     """PEM file of its private key; null = it is in the certificate's file."""
 
 
+class OrVi(Model):
+    """Notices to orchestrators."""
+
+    vim_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    """By which name orchestrators know this cloud; null = `cloud.os_cloud`, else the driver's name."""
+    give_up_after_s: Annotated[float, Field(gt=0, le=30 * 86400)] = 7 * 86400.0
+    """How old news gets that cannot be delivered; what comes after it is told all the same."""
+
+
 class Vim(Model):
     """Notices to VNF managers."""
 
@@ -185,6 +194,7 @@ class Vim(Model):
     callback_hosts: Annotated[tuple[Host, ...], Field(max_length=1000)] = ()
     """Names, addresses or networks where VNF managers that subscribe by themselves may be told, beside their own hosts."""
     client_certificate: ClientCertificate = ClientCertificate()
+    or_vi: OrVi = OrVi()
 
 
 class Hook(Model):

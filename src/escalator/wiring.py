@@ -47,6 +47,7 @@ from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.fenix import Fenix
 from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.dialects.manual import Manual
+from escalator.vim_interface.dialects.or_vi import OrVi
 from escalator.vim_interface.dialects.simulated import Simulated
 from escalator.vim_interface.dialects.tacker import Tacker
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
@@ -247,7 +248,10 @@ def _drivers(
 
 def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack: AsyncExitStack) -> dict[str, Dialect]:
     people = Manual(settings.vim.manual, settings.vnfm.url, settings.vim.delivery_timeout_s, os.environ)
-    dialects: dict[str, Dialect] = {"manual": people}
+    vim_id = settings.vim.or_vi.vim_id or settings.cloud.os_cloud or settings.cloud.driver
+    above = OrVi(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s, vim_id)
+    stack.push_async_callback(above.close)
+    dialects: dict[str, Dialect] = {"manual": people, "or-vi": above}
     if settings.vim.fenix.auth != "off":
         fenix = Fenix(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s)
         stack.push_async_callback(fenix.close)

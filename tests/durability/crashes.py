@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any
 
 from escalator.model.inventory import Group, Instance, Inventory, Node
@@ -15,7 +17,7 @@ from escalator.storage.memory import memory_store
 from escalator.storage.port import Store
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
-from escalator.world.records import VnfmRow
+from escalator.world.records import Heard, VnfmRow
 from escalator.world.world import World
 
 WRITES = {
@@ -181,7 +183,7 @@ class Stand:
         found += [f"impact {i.id} is open" for i in await self.store.admission.impacts("c") if i.ended_at is None]
         found += [f"slot of {slot.node} is taken" for slot in await self.store.admission.node_slots()]
         found += [f"{row.kind} of {row.object_id} is on the sheet" for row in await self.store.restorations.open()]
-        return [*found, *(await self._notices()), *self._operations(upgrades)]
+        return [*found, *(await self._notices()), *self._operations(upgrades), *self._told()]
 
     async def _notices(self) -> list[str]:
         found = []
@@ -198,8 +200,46 @@ class Stand:
         found += [f"{vnfm} was asked about {node} and not told that it is back" for node, vnfm in asked.keys() - told.keys()]
         return found
 
+    def _told(self) -> list[str]:
+        """What orchestrators heard against what happened: capacity that went came back, in that order, and nothing came twice."""
+        found: list[str] = []
+        for name in [row.name for row in self.world.vnfms.registrations() if row.spec.orchestrator]:
+            heard = self.world.vnfms.heard(name)
+            open_ends: set[str] = set()
+            for one in heard:
+                said = json.loads(one.details["report"])
+                begins, ends = _ends(one.type, said)
+                if ends and ends not in open_ends:
+                    found.append(f"{name}: {ends} ends and did not begin")
+                open_ends = (open_ends | {begins}) - {ends, ""}
+            found += [f"{name}: {begun} begins and does not end" for begun in sorted(open_ends)]
+            moved = Counter(e.instance for e in self.world.audit.history("move-done"))
+            told = Counter(s["virtualisedResourceId"] for s in _said(heard) if s.get("changeType") == "MIGRATED")
+            if moved != told:
+                found.append(f"{name}: told of the moves {dict(told)}, not {dict(moved)}")
+            states = [s["campaignState"] for s in _said(heard) if "campaignState" in s]
+            if any(a == b for a, b in pairwise(["running", *states])) or states[-1:] not in (["completed"], ["aborted"]):
+                found.append(f"{name}: told of the states {states}")
+            if not heard or heard[0].type != NoticeType.WINDOWS:
+                found.append(f"{name}: not told of the plan first")
+        return found
+
     def _operations(self, upgrades: int) -> list[str]:
         begun = Counter(e.node for e in self.world.audit.history("upgrade-start"))
         moved = Counter(e.instance for e in self.world.audit.history("move-done"))
         found = [f"{node} was upgraded {count} times" for node, count in begun.items() if count > upgrades]
         return found + [f"{instance} moved {count} times" for instance, count in moved.items() if count > 2]
+
+
+def _said(heard: Sequence[Heard]) -> list[dict[str, Any]]:
+    return [json.loads(one.details["report"]) for one in heard]
+
+
+def _ends(kind: str, said: dict[str, Any]) -> tuple[str, str]:
+    """What of an orchestrator's view a notice begins, and what it ends."""
+    if kind == NoticeType.CAPACITY_TAKEN:
+        return f"capacity {said['occurrenceId']}", ""
+    if kind == NoticeType.CAPACITY_RETURNED:
+        return "", f"capacity {said['occurrenceId']}"
+    about = f"stop of {said.get('virtualisedResourceId')}"
+    return (about if said.get("changeType") == "STOPPED" else "", about if said.get("changeType") == "STARTED" else "")

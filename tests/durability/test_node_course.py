@@ -13,6 +13,7 @@ from durability.crashes import Stand, Tripwire, small_cloud
 from escalator.model.progress import CampaignState, TaskState
 from escalator.simulation.setup import Simulation
 from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
 from escalator.world.world import World
 
@@ -76,8 +77,30 @@ async def retry_failed(sim: Simulation) -> None:
         await sim.ctx.clock.sleep(60.0)
 
 
+def orchestrated(*more: Callable[[World], None]) -> Callable[[World], None]:
+    """The same with an orchestrator that is told of it."""
+
+    def prepare(world: World) -> None:
+        world.vnfms.put(VnfmRow(name="nfvo", behaviour="silent", orchestrator=True))
+        for one in more:
+            one(world)
+
+    return prepare
+
+
+async def hear_late(sim: Simulation) -> None:
+    """The orchestrator answers when the first instances have long left."""
+    await sim.ctx.clock.sleep(300.0)
+    sim.world.vnfms.behave("nfvo", "silent")
+
+
+def deaf(world: World) -> None:
+    world.vnfms.behave("nfvo", "unreachable")
+
+
 SECOND_TARGET = "moved to a second target"
 LENIENT = {"failure": {"max_failed": 3, "same_error": 9}}
+AGAIN = ("tried again", "told of a second try")
 COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str, str] | None]] = {
     "upgraded": ({}, nothing, None, DONE),
     "moved cold": ({"workloads": {"default": {"action": "cold"}}}, nothing, None, DONE),
@@ -88,6 +111,10 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "refused": ({}, refusing, None, {"a": "skipped", "b": "skipped", "c": "done"}),
     "aborted": ({}, nothing, abort_at_b, None),
     "tried again": ({}, unhealthy, retry_failed, DONE),
+    "told an orchestrator": ({}, orchestrated(failing_move, deaf), hear_late, None),
+    "told of an abort": ({}, orchestrated(), abort_at_b, None),
+    "told of a second try": ({}, orchestrated(unhealthy), retry_failed, DONE),
+    "told of a stop": ({"workloads": {"default": {"action": "stop-start"}}}, orchestrated(), None, DONE),
 }
 
 
@@ -101,7 +128,7 @@ def crash(course: str, at: int | None, *, after: bool) -> tuple[int, list[str]]:
         if not await stand.live(wire, steer):
             assert wire.dead
             assert await stand.live(Tripwire(), steer), wire.where
-        found = [*await stand.broken(small_cloud()[0], upgrades=2 if course == "tried again" else 1)]
+        found = [*await stand.broken(small_cloud()[0], upgrades=2 if course in AGAIN else 1)]
         states = {t.node: t.state.value for t in await stand.store.tasks.list("c")}
         if ends is not None and states != ends:
             found.append(f"nodes ended as {states}")
@@ -128,7 +155,7 @@ def crash_at(course: str, first: int, step: int) -> list[str]:
 
 @pytest.mark.parametrize("course", COURSES)
 def test_a_crash_at_one_write_of_several_leaves_nothing_behind(course: str) -> None:
-    step = 3 if course == "upgraded" else 9
+    step = 3 if course == "upgraded" else 29 if course.startswith("told") else 9
     assert crash_at(course, [*COURSES].index(course) % step, step) == []
 
 

@@ -5,6 +5,8 @@ Every line of a script is one command, `#` begins a comment. Commands:
     world nodes=6 seed=1          a new simulated cloud
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
     operation VNFM VNF SECONDS    a VNF manager is at work on one of its VNFs from now on, for that time
+    orchestrator NAME             an orchestrator is registered
+    told NAME                     what it was told since this was asked last, in the order of its hearing
     fault kind=upgrade node=...   something goes wrong from now on; `faults none` ends all of it
     constraint KIND ID [key=value...]  what a VNF declares from now on; without values, nothing any more
     quota PROJECT CORES MIB INSTANCES  what a project may use from now on; without amounts, shown
@@ -36,7 +38,7 @@ from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
-from escalator.world.records import VnfmRow
+from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
 from escalator.world.world import World
 
@@ -61,6 +63,7 @@ class Stage:
         self.sim: Simulation
         self.world: World
         self._seen = 0
+        self._told_of: dict[str, int] = {}
         self._stack = AsyncExitStack()
 
     async def close(self) -> None:
@@ -92,6 +95,16 @@ class Stage:
     async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
         row: VnfmRow = self.world.vnfms.get(name)
         self.world.vnfms.behave(name, behaviour, delay_s=float(delay_s) if delay_s else row.delay_s)  # type: ignore[arg-type]
+
+    async def do_orchestrator(self, name: str) -> None:
+        row = VnfmRow(name=name, behaviour="silent", orchestrator=True)
+        self.world.vnfms.put(row)
+        await self.sim.store.vnfms.add(row.registration())
+
+    async def do_told(self, name: str) -> None:
+        heard = self.world.vnfms.heard(name)
+        self.lines += [self._heard(one) for one in heard[self._told_of.get(name, 0) :]]
+        self._told_of[name] = len(heard)
 
     async def do_fault(self, *fields: str) -> None:
         self.world.faults.add(Fault.model_validate(_nested(fields), strict=False))
@@ -219,9 +232,14 @@ class Stage:
             if event.outcome != "started":
                 self.lines.append(self._told(event))
 
+    def _heard(self, heard: Heard) -> str:
+        report = json.loads(heard.details["report"])
+        again = f"x{heard.times}" if heard.times > 1 else ""
+        words = [_clock(heard.at), heard.type, heard.node or "", again, json.dumps(report)]
+        return "  " + " ".join(word for word in words if word)
+
     def _told(self, event: Event) -> str:
-        seconds = round(event.at - EPOCH_S)
-        clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        clock = _clock(event.at)
         about = event.object_id if event.object_id not in (None, event.node) else ""
         words = [clock, event.action, event.node or "", about or "", event.outcome or "", event.code or "", event.message]
         if event.action == "instance.move":
@@ -273,6 +291,11 @@ async def staged() -> AsyncIterator[Stage]:
         yield stage
     finally:
         await stage.close()
+
+
+def _clock(at: float) -> str:
+    seconds = round(at - EPOCH_S)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _nested(settings: Sequence[str]) -> dict[str, Any]:

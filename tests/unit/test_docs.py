@@ -25,7 +25,7 @@ from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import load, parse
 from escalator.model.inventory import Inventory
-from escalator.model.notice import NoticeType, Reply, Vnfm
+from escalator.model.notice import FOR_ORCHESTRATORS, NoticeType, Reply, Vnfm
 from escalator.model.plan import Plan
 from escalator.model.release import Release
 from escalator.settings import Settings
@@ -123,7 +123,8 @@ def test_every_event_is_explained():
 
 @pytest.mark.parametrize("kind", NoticeType)
 def test_every_notice_is_explained(kind: NoticeType):
-    assert f"| `{kind.value}` |" in page("reference/vi-vnfm.md")
+    name = "or-vi" if kind in FOR_ORCHESTRATORS else "vi-vnfm"
+    assert f"| `{kind.value}` |" in page(f"reference/{name}.md")
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS)

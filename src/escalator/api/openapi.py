@@ -81,7 +81,7 @@ def documents() -> Mapping[str, str]:
     from escalator.api.vnfm import vnfm_app  # noqa: PLC0415 - as above
 
     nothing, present = cast("Any", None), cast("Any", object())  # only routes are looked at; nothing is called
-    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": vnfm_app(nothing, nothing, present, present, present)}
+    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": vnfm_app(nothing, nothing, present, present, present, present)}
     return {name: json.dumps(app.openapi(), indent=2, sort_keys=True) + "\n" for name, app in apps.items()}
 
 

@@ -332,6 +332,8 @@ class NoticeDetails(NoticeView):
     resources: Sequence[Mapping[str, Any]]
     allowed_actions: Sequence[str]
     replies: Sequence[Mapping[str, Any]]
+    report: Mapping[str, Any] | None = None
+    """What an orchestrator is told; null for a VNF manager."""
 
 
 class EventView(View):

@@ -1,6 +1,7 @@
 """The VNF managers' listener: where replies to notices are put, and where a missed notice can be read.
 
-Whoever holds a reply address may use it; there is nothing else here to find or to guess. Subscriptions ask who calls.
+Whoever holds a reply address may use it; an orchestrator may see that it is registered; subscriptions ask who calls. There is
+nothing else here to find or to guess.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 
 from escalator.api.bodies import read_body
 from escalator.api.fenix import fenix_router
+from escalator.api.or_vi import or_vi_router, webhooks
 from escalator.api.problems import add_problem_handlers, documented
 from escalator.api.subscriptions import subscriptions_router
 from escalator.api.tacker import tacker_router
@@ -21,6 +23,7 @@ from escalator.model.notice import Reply
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.inbox import MAX_REPLY_BYTES, Inbox
 from escalator.vim_interface.messages import API_VERSION, REPLIES
+from escalator.vim_interface.orchestrators import Orchestrators
 from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Face as TackerFace
 
@@ -31,6 +34,7 @@ def vnfm_app(
     fenix: Face | None = None,
     tacker: TackerFace | None = None,
     subscribing: Subscribing | None = None,
+    orchestrators: Orchestrators | None = None,
 ) -> FastAPI:
     """Return the app of the VNF managers' listener."""
     app = FastAPI(title="Escalator Vi-Vnfm interface", version=API_VERSION, docs_url=None, redoc_url=None, openapi_url=None)
@@ -59,6 +63,9 @@ def vnfm_app(
     describe_messages(app)
     if subscribing is not None:
         app.include_router(subscriptions_router(subscribing))
+    if orchestrators is not None:
+        app.include_router(or_vi_router(orchestrators))
+        app.webhooks.include_router(webhooks)
     if fenix is not None:
         app.include_router(fenix_router(fenix))
     if tacker is not None:

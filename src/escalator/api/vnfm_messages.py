@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from escalator.model.notice import AffectedResource, Disposition, NoticeState, NoticeType, Reply
+from escalator.model.notice import AffectedResource, Disposition, NoticeState, Reply
+
+Kind = Literal[
+    "MaintenancePlanned",
+    "HostMaintenanceUpcoming",
+    "HostAvailable",
+    "NoticeCancelled",
+    "CampaignCompleted",
+    "CampaignAborted",
+]
+"""What VNF managers are told; orchestrators have kinds of their own."""
 
 
 class Link(BaseModel):
@@ -33,7 +43,7 @@ class Notification(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
     id: str
-    notification_type: NoticeType
+    notification_type: Kind
     subscription_id: str = Field(description="The name under which the VNF manager is registered.")
     time_stamp: datetime
     campaign_id: str

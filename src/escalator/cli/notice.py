@@ -17,6 +17,11 @@ KINDS = {
     "NoticeCancelled": "cancelled",
     "CampaignCompleted": "completed",
     "CampaignAborted": "aborted",
+    "MaintenanceWindowsNotification": "windows",
+    "CapacityTakenNotification": "taken",
+    "CapacityReturnedNotification": "returned",
+    "VirtualisedResourceChangeNotification": "resource change",
+    "CampaignStateNotification": "campaign state",
 }
 """Types of notices in a word, for people; programs get them as they go over the wire."""
 OPEN = ("pending", "delivered")
@@ -67,6 +72,8 @@ class ShowNotice(Shower):
         about = [f"{r['resource_id']}  {r['resource_name'] or ''}  {r['planned_action']}" for r in found["resources"]]
         replies = [f"{r['at']}  {r['verdict']}  {json.dumps(r['reply'])}" for r in found["replies"]]
         found["resources"] = Shown(found["resources"], "\n".join(about))
+        report = found["report"]
+        found["report"] = Shown(report, "" if report is None else json.dumps(report, indent=2))
         found["replies"] = Shown(found["replies"], "\n".join(replies))
         return fields(found)
 

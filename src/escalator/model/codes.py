@@ -86,6 +86,8 @@ class Code(Enum):
     VIM_NEIGHBOUR = "ESC-VIM-012"  # a neighbour could not be told that a host is in maintenance, or back
     VIM_ALARM = "ESC-VIM-013"  # an alarm that a VNF manager registers is not valid, or one too many
     VIM_NO_ALARM = "ESC-VIM-014"  # a VNF manager that is told per instance has no alarm for one
+    VIM_ORCHESTRATOR = "ESC-VIM-015"  # an orchestrator does not answer; it is told later, and nothing waits for it
+    VIM_NOT_TOLD = "ESC-VIM-016"  # an orchestrator was not told something, and it is not tried any more
     VIM_SUBSCRIPTION = "ESC-VIM-017"  # the subscription is not valid, or its address does not answer as it has to
     VIM_SUBSCRIBED = "ESC-VIM-018"  # the VNF manager has a subscription, or what it asks for belongs to another one
 

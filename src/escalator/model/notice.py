@@ -29,6 +29,23 @@ class NoticeType(StrEnum):
     NOTICE_CANCELLED = "NoticeCancelled"
     CAMPAIGN_COMPLETED = "CampaignCompleted"
     CAMPAIGN_ABORTED = "CampaignAborted"
+    WINDOWS = "MaintenanceWindowsNotification"
+    CAPACITY_TAKEN = "CapacityTakenNotification"
+    CAPACITY_RETURNED = "CapacityReturnedNotification"
+    RESOURCE_CHANGE = "VirtualisedResourceChangeNotification"
+    CAMPAIGN_STATE = "CampaignStateNotification"
+
+
+FOR_ORCHESTRATORS = frozenset(
+    {
+        NoticeType.WINDOWS,
+        NoticeType.CAPACITY_TAKEN,
+        NoticeType.CAPACITY_RETURNED,
+        NoticeType.RESOURCE_CHANGE,
+        NoticeType.CAMPAIGN_STATE,
+    }
+)
+"""What orchestrators are told. VNF managers never get these, and orchestrators never get anything else."""
 
 
 class NoticeState(StrEnum):
@@ -89,7 +106,7 @@ class SubscriptionRight(Model):
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
-    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "tacker", "simulated"] = "vi-vnfm"
+    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "tacker", "or-vi", "simulated"] = "vi-vnfm"
     callback_uri: Uri | None = None
     auth: Auth = Auth()
     contact: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+][A-Za-z0-9._@+-]{0,252}$")] | None = None
@@ -103,6 +120,11 @@ class VnfmSpec(Model):
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
+
+    @property
+    def orchestrator(self) -> bool:
+        """Whether it is an orchestrator: it is told, never asked, and owns nothing."""
+        return self.dialect == "or-vi"
 
 
 class Vnfm(Model):

@@ -21,7 +21,7 @@ from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngi
 from escalator.upgrade_manager.engine.sheet import NoSheet
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.credentials import Credentials
-from escalator.vim_interface.dialects.simulated import Simulated
+from escalator.vim_interface.dialects.simulated import Simulated, SimulatedOrchestrators
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.vim import Parts, Vim
@@ -78,7 +78,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     vim = Vim(
         Parts(
             store=store,
-            dialects={"simulated": Simulated(world.vnfms)},
+            dialects={"simulated": Simulated(world.vnfms), "or-vi": SimulatedOrchestrators(world.vnfms)},
             clock=clock,
             credentials=Credentials(Path("/nonexistent")),
             wake=waker(engine),

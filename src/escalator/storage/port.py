@@ -292,8 +292,8 @@ class Notices(Protocol):
         """Newest first."""
         ...
 
-    async def due(self, now: float, limit: int = 100) -> Sequence[Notice]:
-        """Pending notices whose next attempt is due, the longest due first."""
+    async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
+        """Pending notices whose next attempt is due, the longest due first; those to one receiver by their age."""
         ...
 
     async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:

@@ -19,9 +19,9 @@ _ROUNDING_S = 0.001
 
 
 class Entry(NamedTuple):
-    """One thing to look at: a notice to deliver, a deadline, a task to wake, a dialect's replies, or all of storage."""
+    """What to look at: a notice or an orchestrator's line of them, a deadline, a task to wake, replies, or all of storage."""
 
-    kind: Literal["deliver", "deadline", "wake", "fetch", "sweep"]
+    kind: Literal["deliver", "in-order", "deadline", "wake", "fetch", "sweep"]
     key: str
     vnfm: str = ""
 

@@ -14,12 +14,13 @@ import structlog
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
-from escalator.model.notice import Notice, NoticeState, Reply
+from escalator.model.notice import FOR_ORCHESTRATORS, Notice, NoticeState, Reply
 from escalator.model.progress import CampaignState, TaskState
 from escalator.settings import Vim as Limits
 from escalator.storage.port import Store
 from escalator.vim_interface.agenda import Agenda, Entry
 from escalator.vim_interface.dialect import Dialect, Fetched
+from escalator.vim_interface.in_order import InOrder
 from escalator.vim_interface.negotiation import OPEN, is_deferred
 from escalator.vim_interface.notices import cancelling, notice_id
 
@@ -58,11 +59,14 @@ class Outbox:
         self._wake = wake
         self._lanes: dict[str, asyncio.Semaphore] = {}
         self._under_way: set[str] = set()
+        self._in_order = InOrder(store, agenda, clock, limits, self._hand_over)
 
     def schedule(self, notices: Sequence[Notice]) -> None:
         """Take up notices that were put into storage."""
         for notice in notices:
-            if notice.state is NoticeState.PENDING:
+            if notice.state is NoticeState.PENDING and notice.type in FOR_ORCHESTRATORS:
+                self._in_order.schedule(notice.vnfm, notice.next_attempt_at)
+            elif notice.state is NoticeState.PENDING:
                 self._agenda.put(notice.next_attempt_at, Entry("deliver", notice.id, notice.vnfm))
             if notice.reply_by is not None and notice.state in OPEN:
                 self._agenda.put(notice.reply_by, Entry("deadline", notice.id))
@@ -91,6 +95,8 @@ class Outbox:
                     for at, entry in await self._agenda.due():
                         if entry.kind == "deliver":
                             deliveries.create_task(self._deliver(entry, at))
+                        elif entry.kind == "in-order":
+                            deliveries.create_task(self._move(entry, at))
                         else:
                             await self._look(entry, at, receive, sweep_s)
         finally:
@@ -184,19 +190,32 @@ class Outbox:
         finally:
             self._under_way.discard(entry.key)
 
-    async def _attempt(self, notice: Notice) -> None:
-        vnfm = await self._store.vnfms.get(notice.vnfm)
+    async def _move(self, entry: Entry, at: float) -> None:
         try:
-            if vnfm is None:
-                raise PermanentError(Code.VIM_NOT_FOUND, f"VNF manager {notice.vnfm} is not registered any more.")
-            dialect = self._dialects.get(vnfm.spec.dialect)
-            if dialect is None:
-                raise PermanentError(Code.VIM_REGISTRATION, f"The dialect {vnfm.spec.dialect} is not available here.")
-            await dialect.deliver(vnfm, notice)
+            await self._in_order.move(entry.key, at)
+        except EscalatorError as error:
+            self._again(entry, error)
+
+    async def _attempt(self, notice: Notice) -> None:
+        try:
+            dialect = await self._hand_over(notice)
         except EscalatorError as error:
             await self._failed(notice, error)
         else:
-            await self._delivered(notice, vnfm.spec.dialect)
+            await self._delivered(notice, dialect)
+
+    async def _hand_over(self, notice: Notice) -> str:
+        """Give the notice to whom it is for; the name of the dialect."""
+        vnfm = await self._store.vnfms.get(notice.vnfm)
+        if vnfm is None:
+            raise PermanentError(Code.VIM_NOT_FOUND, f"{notice.vnfm} is not registered any more.")
+        if vnfm.spec.orchestrator is not (notice.type in FOR_ORCHESTRATORS):
+            raise PermanentError(Code.VIM_REGISTRATION, f"{notice.vnfm} is registered as something else now.")
+        dialect = self._dialects.get(vnfm.spec.dialect)
+        if dialect is None:
+            raise PermanentError(Code.VIM_REGISTRATION, f"The dialect {vnfm.spec.dialect} is not available here.")
+        await dialect.deliver(vnfm, notice)
+        return vnfm.spec.dialect
 
     async def _delivered(self, notice: Notice, dialect: str) -> None:
         self._watch_replies(dialect)

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from escalator.model.inventory import Instance
 from escalator.model.notice import Disposition, NoticeType, Vnfm
+from escalator.vim_interface.facts import Fact
 from escalator.vim_interface.operations.port import Operation
 
 
@@ -61,8 +62,25 @@ class Reachability:
     message: str = ""
 
 
+class Orchestrators(Protocol):
+    """Who is above the cloud and its VNF managers: told, never asked."""
+
+    async def names(self) -> Sequence[str]:
+        """Their names, in order; who tells nothing without any of them pays nothing."""
+        ...
+
+    async def tell(self, fact: Fact) -> None:
+        """Put a fact into the outbox for each of them. Safe to repeat: the same fact is told once."""
+        ...
+
+
 class VimInterface(Protocol):
-    """Everything that goes to and comes from VNF managers."""
+    """Everything that goes to and comes from VNF managers, and what orchestrators are told."""
+
+    @property
+    def orchestrators(self) -> Orchestrators:
+        """The orchestrators."""
+        ...
 
     async def owners(self, instances: Sequence[Instance]) -> Mapping[str, str]:
         """Name of the VNF manager of each instance that has one: by instance, else by VNF, else by project."""

@@ -57,6 +57,8 @@ class Registry:
         self._subscriptions = subscriptions
         self._indexed: Sequence[Vnfm] = ()
         self._ownership = Ownership.of(())
+        self.revision = 0
+        """Grows with each change that is made here: what is remembered of registrations counts no more."""
 
     async def owners(self, instances: Iterable[Instance]) -> dict[str, str]:
         """Name of the VNF manager of each instance that has one; none where its subscription does not want to be asked."""
@@ -87,18 +89,24 @@ class Registry:
         return {row.vnfm: row.filter for row in await self._subscriptions.list() if row.vnfm in may}
 
     async def names(self) -> tuple[str, ...]:
-        """Names of all VNF managers, in order."""
-        return tuple(vnfm.name for vnfm in await self._vnfms.list())
+        """Names of all VNF managers, in order; orchestrators are none."""
+        return tuple(vnfm.name for vnfm in await self._vnfms.list() if not vnfm.spec.orchestrator)
+
+    async def orchestrators(self) -> tuple[str, ...]:
+        """Names of all orchestrators, in order."""
+        return tuple(vnfm.name for vnfm in await self._vnfms.list() if vnfm.spec.orchestrator)
 
     async def add(self, vnfm: Vnfm) -> None:
         """Register; raises InputError (`VIM_REGISTRATION`) with all problems, ConflictError when the name is taken."""
         await self._check(vnfm)
         await self._vnfms.add(vnfm)
+        self.revision += 1
 
     async def replace(self, vnfm: Vnfm) -> None:
         """Change a registration; raises InputError with all problems, NotFoundError when there is none of that name."""
         await self._check(vnfm)
         await self._vnfms.replace(vnfm)
+        self.revision += 1
 
     async def _check(self, vnfm: Vnfm) -> None:
         others = [other for other in await self._vnfms.list() if other.name != vnfm.name]
@@ -135,11 +143,24 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
                 yield Problem("spec.projects", "the dialect fenix tells projects: name those it speaks for")
             yield from _callback_problems(spec)
         case "tacker":
-            if not spec.projects:
-                yield Problem("spec.projects", "alarms of the dialect tacker belong to projects: name those it speaks for")
-            if spec.callback_uri is not None and "?" in spec.callback_uri:
-                yield Problem("spec.callback_uri", "this is how the addresses of alarms begin: it has no query")
+            yield from _tacker_problems(spec)
             yield from _callback_problems(spec)
+        case "or-vi":
+            yield from _owning_problems(spec)
+            yield from _callback_problems(spec)
+
+
+def _tacker_problems(spec: VnfmSpec) -> Iterator[Problem]:
+    if not spec.projects:
+        yield Problem("spec.projects", "alarms of the dialect tacker belong to projects: name those it speaks for")
+    if spec.callback_uri is not None and "?" in spec.callback_uri:
+        yield Problem("spec.callback_uri", "this is how the addresses of alarms begin: it has no query")
+
+
+def _owning_problems(spec: VnfmSpec) -> Iterator[Problem]:
+    for field in ("projects", "vnfs", "instances"):
+        if getattr(spec, field):
+            yield Problem(f"spec.{field}", "an orchestrator is told, not asked: VNF managers speak for instances")
 
 
 def _callback_problems(spec: VnfmSpec) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from escalator.vim_interface.negotiation import FIRST_REPLY_BY, Verdict, is_defe
 from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
 from escalator.vim_interface.operations.port import Operation, OperationsSource
 from escalator.vim_interface.operations.watch import Operations
+from escalator.vim_interface.orchestrators import Orchestrators
 from escalator.vim_interface.outbox import TOPIC, Outbox, Wake, wake_key
 from escalator.vim_interface.port import Answer, Ask, Reachability
 from escalator.vim_interface.registry import Registry
@@ -64,6 +65,7 @@ class Vim:
         self._outbox = Outbox(parts.store, parts.dialects, agenda, parts.clock, parts.limits, parts.wake)
         self._operations = Operations(parts.store.vnfms, parts.operations, parts.clock)
         self.registry = Registry(parts.store.vnfms, parts.credentials, parts.store.subscriptions)
+        self.orchestrators = Orchestrators(self.registry, parts.store, self._outbox, parts.clock, parts.base_url)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
 
     async def run(self, sweep_s: float | None = None) -> None:

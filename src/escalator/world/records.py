@@ -151,9 +151,13 @@ class VnfmRow:
     instances: tuple[str, ...] = ()
     operations: Mapping[str, float] = field(default_factory=dict)
     """When the lifecycle operation of a VNF ends, Unix seconds."""
+    orchestrator: bool = False
+    """Whether it is an orchestrator: of how it behaves only `unreachable` counts."""
 
     def registration(self) -> Vnfm:
         """As it is registered at the VIM Interface."""
+        if self.orchestrator:
+            return Vnfm(name=self.name, spec=VnfmSpec(dialect="or-vi"))
         spec = VnfmSpec(dialect="simulated", projects=self.projects, vnfs=self.vnfs, instances=self.instances)
         return Vnfm(name=self.name, spec=spec)
 
@@ -204,6 +208,7 @@ class Heard:
     reply_by: float | None = None
     action_at: float | None = None
     times: int = 1
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,7 @@ class Vnfms:
             instances=tuple(resource.resource_id for resource in notice.resources),
             reply_by=notice.reply_by,
             action_at=notice.action_at,
+            details=notice.details,
         )
         self._state.heard.put(notice.id, heard)
         self._audit.note(now, "notice", node=notice.node, detail=f"{notice.type.value} to {row.name}")

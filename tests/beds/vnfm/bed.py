@@ -269,6 +269,10 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
         def __getattr__(self, name: str) -> object:
             return getattr(bed.subscribing, name)
 
+    class Above:
+        async def subscription(self, name: str) -> object:
+            return await bed.vim.orchestrators.subscription(name)
+
     async def project_of(token: str) -> str | None:
         return bed.tokens.get(token)
 
@@ -286,14 +290,15 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
     inbox: Any = Current()
     heals: Any = CurrentHeals()
     subscribing: Any = CurrentSubscribing()
+    above: Any = Above()
     if bed.name == "vi-vnfm":
-        return served(vnfm_app(inbox, bed.clock, subscribing=subscribing))
+        return served(vnfm_app(inbox, bed.clock, subscribing=subscribing, orchestrators=above))
     access = Access(project_of)
     instances = ProjectInstances(everything, one, bed.clock)
     face = Face(bed.store, inbox, bed.clock, access, instances)
     doors = Doors(access=access, name_of=name_of, credentials=Credentials(bed.folder))
     tacker = TackerFace(bed.store, heals, bed.clock, doors, owner_of, ALARMS)
-    return served(vnfm_app(inbox, bed.clock, face, tacker, subscribing))
+    return served(vnfm_app(inbox, bed.clock, face, tacker, subscribing, above))
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SERVER = Path(__file__).with_name("server.py")
+ORCHESTRATOR = Path(__file__).with_name("orchestrator.py")
 FENIX_PEER = Path(__file__).with_name("fenix_peer.py")
 LIFECYCLE_PEER = Path(__file__).with_name("lifecycle_peer.py")
 TACKER_PEER = Path(__file__).with_name("tacker_peer.py")

@@ -87,6 +87,18 @@ async def test_a_notice_is_due_no_more_when_it_is_delivered_or_put_off(store: St
     assert [row.id for row in await store.notices.due(50.0)] == ["m2"]
 
 
+async def test_what_waits_for_one_receiver_comes_oldest_first(store: Store) -> None:
+    ages = ((3.0, "m1"), (1.0, "m2"), (1.0, "m0"), (2.0, "m3"))
+    await store.notices.add([notice(name, created_at=age, next_attempt_at=9.0 - age) for age, name in ages])
+    await store.notices.add([notice("other", vnfm="v2"), notice("gone", state=NoticeState.DELIVERED)])
+    assert [row.id for row in await store.notices.due(9.0, to="v1")] == ["m0", "m2", "m3", "m1"]
+    assert [row.id for row in await store.notices.due(7.0, to="v1")] == ["m3", "m1"]
+    assert [row.id for row in await store.notices.due(9.0, 2, to="v1")] == ["m0", "m2"]
+    await store.notices.update("m0", [NoticeState.PENDING], state=NoticeState.UNDELIVERABLE)
+    assert [row.id for row in await store.notices.due(9.0, limit=1, to="v1")] == ["m2"]
+    assert await store.notices.due(9.0, to="v3") == []
+
+
 async def test_unanswered_notices_expire_at_their_deadline(store: Store) -> None:
     states = list(NoticeState)
     await store.notices.add([notice(state.value, state=state, reply_by=10.0) for state in states])

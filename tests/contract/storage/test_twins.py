@@ -132,6 +132,7 @@ QUESTIONS: list[Call] = [
     ("alarms", "of_servers", (("a", "b"),), {}),
     ("notices", "due", (1.0,), {}),
     ("notices", "expired", (1.0,), {}),
+    ("notices", "due", (1.0, 3), {"to": "v1"}),
     ("events", "read", (1,), {"limit": 3}),
     ("events", "read", (), {"campaign": "a", "node": "b"}),
     *((part, method, (name,), {}) for name in ("a", "b") for part, method in OF_NAME),

@@ -16,6 +16,7 @@ from escalator.api.views import NoticeDetails, NoticeView
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.notice import Reply
+from escalator.vim_interface.reports import told
 
 router = APIRouter(tags=["notices"])
 
@@ -39,6 +40,7 @@ async def get_notice(services: Here, notice_id: str) -> NoticeDetails:
         **shapes.notice_view(notice).model_dump(),
         resources=[resource.model_dump(mode="json") for resource in notice.resources],
         allowed_actions=notice.allowed_actions,
+        report=told(notice),
         replies=[{"at": stamp(reply["at"]), "verdict": reply["verdict"], "reply": reply["reply"]} for reply in replies],
     )
 

@@ -63,9 +63,11 @@ class MemoryNotices:
         found = (row for row in self._rows.values() if campaign is None or row.campaign == campaign)
         return sorted(found, key=_age, reverse=True)[:limit]
 
-    async def due(self, now: float, limit: int = 100) -> Sequence[Notice]:
-        """Return pending notices whose next attempt is due, the longest due first."""
+    async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
+        """Return pending notices whose next attempt is due, the longest due first; those to one receiver by their age."""
         found = [row for row in self._pending.values() if row.next_attempt_at <= now]
+        if to is not None:
+            return sorted((row for row in found if row.vnfm == to), key=_age)[:limit]
         return sorted(found, key=lambda row: (row.next_attempt_at, row.id))[:limit]
 
     async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:

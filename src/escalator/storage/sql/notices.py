@@ -29,10 +29,10 @@ _AWAITING = (
 )
 _LIST = _ALL.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(sa.bindparam("limit"))
 _LIST_CAMPAIGN = _LIST.where(table.c.campaign == sa.bindparam("campaign"))
-_DUE = (
-    _ALL.where(table.c.state == NoticeState.PENDING.value, table.c.next_attempt_at <= sa.bindparam("now"))
-    .order_by(table.c.next_attempt_at, table.c.id)
-    .limit(sa.bindparam("limit"))
+_PENDING = _ALL.where(table.c.state == NoticeState.PENDING.value, table.c.next_attempt_at <= sa.bindparam("now"))
+_DUE = _PENDING.order_by(table.c.next_attempt_at, table.c.id).limit(sa.bindparam("limit"))
+_DUE_TO = (
+    _PENDING.where(table.c.vnfm == sa.bindparam("vnfm")).order_by(table.c.created_at, table.c.id).limit(sa.bindparam("limit"))
 )
 _EXPIRED = (
     _ALL.where(table.c.state.in_([state.value for state in rules.AWAITING]), table.c.reply_by <= sa.bindparam("now"))
@@ -84,8 +84,10 @@ class SqlNotices:
         """Return up to `limit` notices, newest first."""
         return await self._many(_LIST if campaign is None else _LIST_CAMPAIGN, {"campaign": campaign, "limit": limit})
 
-    async def due(self, now: float, limit: int = 100) -> Sequence[Notice]:
-        """Return pending notices whose next attempt is due, the longest due first."""
+    async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
+        """Return pending notices whose next attempt is due, the longest due first; those to one receiver by their age."""
+        if to is not None:
+            return await self._many(_DUE_TO, {"now": now, "limit": limit, "vnfm": to})
         return await self._many(_DUE, {"now": now, "limit": limit})
 
     async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:

@@ -14,6 +14,7 @@ from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.steps.neighbours import KIND as MAINTENANCE
 from escalator.upgrade_manager.engine.steps.neighbours import left
 from escalator.upgrade_manager.engine.steps.vacate import STOPPED, stay_of
+from escalator.upgrade_manager.engine.told import tell_back_by_hand
 
 
 async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequence[Restoration]:
@@ -90,6 +91,8 @@ async def _done(ctx: Context, row: Restoration) -> None:
         outcome="done",
         message=f"{row.kind} of {row.object_id} was put back by hand",
     )
+    if row.kind in (CORDON, STOPPED):
+        await tell_back_by_hand(ctx, row, instance=row.kind == STOPPED)
     await ctx.store.restorations.done(row.id, now)
     if row.kind == STOPPED:
         await ctx.store.admission.end_impact(stay_of(row), now)

@@ -11,10 +11,11 @@ from escalator.model.progress import CampaignState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import drive
 from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.told import tell_windows
 
 
 async def run_campaign(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell the VNF managers, bring every node through its turn, tell them that it is over."""
+    """Tell the VNF managers and orchestrators, bring every node through its turn, tell them that it is over."""
     name = str(arguments["campaign"])
     await rt.step("open", partial(_open, ctx, name))
     # One step for all nodes: it keeps nothing of its own, so after a crash it takes up from what is stored.
@@ -24,6 +25,7 @@ async def run_campaign(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) 
 
 
 async def _open(ctx: Context, name: str) -> None:
+    await tell_windows(ctx, name)
     await _tell(ctx, name, NoticeType.MAINTENANCE_PLANNED)
 
 

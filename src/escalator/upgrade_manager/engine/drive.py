@@ -26,6 +26,7 @@ from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.owners import away_tonight
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
+from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.windows import ALWAYS, needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
 
@@ -64,6 +65,7 @@ async def drive(ctx: Context, name: str) -> str:
 async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) -> CampaignState | None:
     """Do what can be done now; the end state once it is reached."""
     state = await ctx.store.campaigns.state(name)
+    board.told = await tell_state(ctx, name, state, board.told)
     if state is not CampaignState.RUNNING:
         board.rested = True
     elif board.rested:
@@ -73,6 +75,8 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     elif state is CampaignState.ABORTING:
         await _abort(ctx, name, board)
     state = await ctx.store.campaigns.state(name)
+    if state in ENDS:
+        await tell_state(ctx, name, state, board.told)
     return state if state in ENDS else None
 
 

@@ -17,6 +17,7 @@ from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.targets import local_targets, target_lost
+from escalator.upgrade_manager.engine.told import tell_moved
 
 MAX_TARGETS = 10
 """Nodes that are tried for one instance before its node is given up: more would be a search, and that is the planner's."""
@@ -95,6 +96,7 @@ async def break_off(job: Job, begun: Mapping[str, Mapping[str, Any]]) -> None:
 async def _settle_one(job: Job, instance_id: str, entry: Mapping[str, Any]) -> MoveStatus:
     order = _order(job, instance_id, entry)
     status = await _follow(job, order)
+    await tell_moved(job, order, int(entry["number"]), status)
     instance = await observed.instance(job.ctx, instance_id) or job.inventory.instance_by_id.get(instance_id)
     if instance is not None:
         await leave_impact(job, _row(job, instance, order, int(entry["number"])))
@@ -153,6 +155,7 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int) 
         status = MoveStatus(MoveState.NONE if unfit else MoveState.FAILED, order.origin, message=error.message)
     # Cut off by a time-out, a temporary error or a crash, the move may be under way: its slots stay taken until the
     # step's repetition, or its undo, has seen the end of it.
+    await tell_moved(job, order, number, status)
     await leave_impact(job, row)
     if status.state is MoveState.DONE and status.healthy:
         await _tell(job, order, "done", "")

@@ -20,6 +20,7 @@ from escalator.vim_interface.port import Reachability
 
 async def require_owners(ctx: Context, campaign: Campaign, plan: Plan, inventory: Inventory) -> None:
     """Raise ConditionsError when policy pauses for notices that cannot be delivered, and some could not be now."""
+    await _note_orchestrators(ctx, campaign.metadata.name)
     bad = [one for one in await reached(ctx.vim, concerned(plan, inventory)) if not one.ok]
     if not bad:
         return
@@ -34,6 +35,7 @@ async def away_tonight(ctx: Context, campaign: Campaign, plan: Plan, inventory: 
 
     Asked are those who speak for instances on the nodes of the window: of all that wait, those whose turn comes first.
     """
+    await _note_orchestrators(ctx, campaign.metadata.name)
     upgrades = [u for u in plan.upgrades if u.node in waiting]
     first = min((u.window for u in upgrades), default=0)
     tonight = concerned(plan, inventory, {u.node for u in upgrades if u.window == first})
@@ -46,10 +48,15 @@ async def away_tonight(ctx: Context, campaign: Campaign, plan: Plan, inventory: 
     return f"a maintenance window opens, and {len(bad)} VNF managers concerned do not answer: {said(bad)}"
 
 
-async def _write_down(ctx: Context, name: str, bad: Sequence[Reachability]) -> None:
+async def _note_orchestrators(ctx: Context, name: str) -> None:
+    """Write down which orchestrators do not answer: they are told later, and nothing waits for them."""
+    names = await ctx.vim.orchestrators.names()
+    bad = [one for one in await ctx.vim.reach(names) if not one.ok] if names else []
+    if bad:
+        await _write_down(ctx, name, bad, "orchestrator.unreachable")
+
+
+async def _write_down(ctx: Context, name: str, bad: Sequence[Reachability], action: str = "vnfm.unreachable") -> None:
     now = ctx.clock.now()
-    events = [
-        Event(at=now, action="vnfm.unreachable", campaign=name, object_id=one.vnfm, code=one.code, message=one.message)
-        for one in bad
-    ]
+    events = [Event(at=now, action=action, campaign=name, object_id=one.vnfm, code=one.code, message=one.message) for one in bad]
     await ctx.store.events.append(events)

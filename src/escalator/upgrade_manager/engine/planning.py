@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
-from escalator.upgrade_manager.engine.reach import concerned, condition, reached
+from escalator.upgrade_manager.engine.reach import concerned, condition, of_orchestrators, reached
 from escalator.upgrade_manager.planner.make import BEGINNING
 from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.verified import NO_LAYERS, verified_plan
@@ -46,4 +46,8 @@ class Planning:
         if managed and progress is BEGINNING:
             said = condition(await reached(self._vim, concerned(plan, inventory)), campaign)
             plan = plan.model_copy(update={"conditions": (*plan.conditions, said)})
+        orchestrators = await self._vim.orchestrators.names() if progress is BEGINNING else ()
+        if orchestrators:
+            told = of_orchestrators(await self._vim.reach(orchestrators))
+            plan = plan.model_copy(update={"conditions": (*plan.conditions, told)})
         return plan.sealed(self._new_id(), parent)

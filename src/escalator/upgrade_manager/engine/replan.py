@@ -18,6 +18,7 @@ from escalator.storage.port import PlanRow
 from escalator.upgrade_manager.drift import touched
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.midway import midway
+from escalator.upgrade_manager.engine.told import tell_windows
 from escalator.upgrade_manager.planner.difference import differences
 
 STATES = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
@@ -118,6 +119,8 @@ async def take_up(ctx: Context, name: str) -> bool:
         return False
     plan, _ = await ctx.book.plan(str(memo[NEXT]))
     parent, _ = await ctx.book.plan(str(row.plan))
+    # Before it is followed: after a crash this comes again, and is the same news.
+    await tell_windows(ctx, name, plan.id)
     now = ctx.clock.now()
     reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
     tasks = {task.node: task for task in await ctx.store.tasks.list(name, ladders=False)}

@@ -41,9 +41,13 @@ class Page:
 
 
 class Http:
-    """HTTP clients for all VNF managers of a dialect: one, and another that shows our certificate."""
+    """HTTP clients for all VNF managers of a dialect: one, and another that shows our certificate.
 
-    def __init__(self, accounts: Accounts, timeout_s: float) -> None:
+    `called` is what messages call one of them.
+    """
+
+    def __init__(self, accounts: Accounts, timeout_s: float, called: str = "VNF manager") -> None:
+        self._called = called
         self._accounts = accounts
         self._timeout_s = timeout_s
         self._tokens = Tokens(accounts.clock)
@@ -81,14 +85,14 @@ class Http:
             async with self._turns, asyncio.timeout(self._timeout_s):
                 return await self._exchange(request)
         except TimeoutError as error:
-            message = f"VNF manager {account.vnfm} did not answer within {self._timeout_s:g} s."
+            message = f"{self._called} {account.vnfm} did not answer within {self._timeout_s:g} s."
             raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            message = f"The address of VNF manager {account.vnfm} cannot be used."
+            message = f"The address of {self._called} {account.vnfm} cannot be used."
             raise PermanentError(Code.VIM_REGISTRATION, message) from error
         except (httpx.HTTPError, OSError) as error:
             # A peer that refuses our certificate says so after the handshake; that comes as ssl.SSLError, past httpx.
-            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(account.vnfm, error)) from error
+            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(f"{self._called} {account.vnfm}", error)) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -222,12 +226,12 @@ def failure(name: str, status: int) -> EscalatorError | None:
     return PermanentError(Code.VIM_REFUSED, message)
 
 
-def _unreachable(name: str, error: httpx.HTTPError | OSError) -> str:
+def _unreachable(who: str, error: httpx.HTTPError | OSError) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of VNF manager {name} is not accepted: {cause.verify_message}."
+            return f"The certificate of {who} is not accepted: {cause.verify_message}."
         if isinstance(cause, ssl.SSLError) and cause.reason:
-            return f"The TLS connection to VNF manager {name} failed: {cause.reason}."
+            return f"The TLS connection to {who} failed: {cause.reason}."
         cause = cause.__cause__ or cause.__context__
-    return f"VNF manager {name} cannot be reached ({type(error).__name__})."
+    return f"{who} cannot be reached ({type(error).__name__})."

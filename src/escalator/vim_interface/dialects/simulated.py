@@ -1,4 +1,4 @@
-"""The dialect of the simulated VNF managers: they live in the world, and their replies are fetched there."""
+"""The dialects of the simulated VNF managers and orchestrators: they live in the world, and replies are fetched there."""
 
 from __future__ import annotations
 
@@ -38,3 +38,31 @@ class Simulated:
         """Let the world forget a reply that is in the inbox."""
         notice, _, number = reply.reference.rpartition("/")
         self._vnfms.replied(notice, int(number))
+
+
+class SimulatedOrchestrators:
+    """Tells the orchestrators of one world."""
+
+    def __init__(self, vnfms: Vnfms) -> None:
+        self._vnfms = vnfms
+
+    async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Tell it; raises what the world raises when it cannot be reached or refuses."""
+        self._vnfms.deliver(vnfm.name, notice)
+
+    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Nothing is to be done: nothing is expected of it."""
+
+    async def test(self, vnfm: Vnfm) -> None:
+        """Ask whether it would take notices."""
+        self._vnfms.probe(vnfm.name)
+
+    def next_reply_at(self) -> None:
+        """There are no replies."""
+
+    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
+        """There are no replies."""
+        return ()
+
+    async def taken(self, reply: Fetched) -> None:
+        """There are no replies."""

@@ -10,6 +10,7 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.at_work import at_work
 from escalator.upgrade_manager.engine.steps.neighbours import enter_all, leave_all
+from escalator.upgrade_manager.engine.told import tell_returned, tell_taken
 
 KIND = "cordon"
 OURS = "Escalator campaign "
@@ -36,8 +37,9 @@ async def _do(job: Job) -> Outcome:
         if waits is not None:
             return waits
         # What an earlier attempt found is what is restored; a node that it held is disabled by nobody but us.
-        await job.will_change(KIND, job.node, found.to_json())
+        held = [await job.will_change(KIND, job.node, found.to_json())]
     await job.ctx.cloud.cordon(job.node, reason_of(job.ref.campaign))
+    await tell_taken(job, held)
     await enter_all(job)
     return done("no new instance lands on the node")
 
@@ -55,9 +57,12 @@ async def _restore(job: Job) -> Outcome:
         now = await job.ctx.cloud.service(job.node)
         if not now.enabled and not (now.reason or "").startswith(OURS):
             # Somebody disabled it for a reason of their own in the meantime: it is theirs now.
+            why = f"left disabled by someone else: {now.reason or 'no reason given'}"
+            await tell_returned(job, row, why)
             await job.put_back(row)
-            return done(f"left disabled by someone else: {now.reason or 'no reason given'}")
+            return done(why)
         await job.ctx.cloud.restore_service(job.node, found)
+        await tell_returned(job, row)
         await job.put_back(row)
     return done("the compute service is as it was")
 

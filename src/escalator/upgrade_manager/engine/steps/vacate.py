@@ -22,6 +22,7 @@ from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, fail
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.consult import pause
 from escalator.upgrade_manager.engine.steps.cordon import given_back
+from escalator.upgrade_manager.engine.told import tell_switched
 
 STOPPED = "instance-stopped"
 STAYING = "staying"
@@ -105,10 +106,11 @@ async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
         await enter_impact(job, _stay(job, instance), instance)
         if job.spec.workloads.default.action == "leave":
             continue
-        await job.will_change(STOPPED, instance.id, {"state": instance.state})
+        row = await job.will_change(STOPPED, instance.id, {"state": instance.state})
         await job.ctx.cloud.stop(instance.id)
         await _until(job, instance.id, running=False)
         await tell(job, "instance.stop", instance.id)
+        await tell_switched(job, row, running=False)
 
 
 def stay_id(task: str, instance_id: str) -> str:
@@ -144,6 +146,7 @@ async def start_all(job: Job) -> Outcome:
             if not await _until(job, row.object_id, running=True):
                 return failed(Code.UPG_STUCK_INSTANCE, f"instance {row.object_id} was started and is not active")
             await tell(job, "instance.start", row.object_id)
+            await tell_switched(job, row, running=True)
             # An earlier attempt may have stopped it: its slots were kept as long as it did not run.
             await leave_impact(job, replace(_stay(job, instance), id=stay_of(row)))
         await job.put_back(row)
