@@ -207,8 +207,8 @@ def verification_view(proof: Proof) -> v.VerificationView:
     )
 
 
-def outages_view(watches: Sequence[WatchRow], outages: Sequence[OutageRow], now: float) -> v.OutagesView:
-    """What the probes saw; an outage that goes on lasts until now."""
+def outages_view(watches: Sequence[WatchRow], outages: Sequence[OutageRow], until: float) -> v.OutagesView:
+    """What the probes saw; an outage that had not ended lasts until then."""
     return v.OutagesView(
         watches=[
             v.WatchView(
@@ -228,7 +228,7 @@ def outages_view(watches: Sequence[WatchRow], outages: Sequence[OutageRow], now:
                 probe=row.probe,
                 started_at=stamp(row.started_at),
                 ended_at=stamp_or_none(row.ended_at),
-                seconds=round((now if row.ended_at is None else row.ended_at) - row.started_at, 3),
+                seconds=round(max(0.0, (until if row.ended_at is None else row.ended_at) - row.started_at), 3),
                 reason=row.reason,
             )
             for row in outages

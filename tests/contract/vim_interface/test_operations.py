@@ -108,9 +108,32 @@ async def test_a_server_without_filters_and_with_pages_is_read_to_the_end(bed: B
 
 async def test_a_vnf_may_be_known_by_the_id_that_its_instances_name(bed: Bed) -> None:
     process = await bed.peer()
-    process.control(occurrences=[occurrence("STARTING", "amf-7", "CHANGE_FLAVOUR")])
-    assert await bed.whats(AMF) == ["CHANGE_FLAVOUR of VNF amf-7 (STARTING)"]
+    process.control(occurrences=[occurrence("STARTING", "amf-7", "HEAL")], instances={"amf-7": instance("vm-9")})
+    assert await bed.whats(AMF) == ["HEAL of VNF amf-7 (STARTING)"]
     assert await bed.whats(SMF) == []
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"occurrences": [occurrence("PROCESSING")]},
+        {"occurrences": [occurrence("PROCESSING")], "instances": {"vnf-1": instance()}},
+        {"occurrences": [occurrence("PROCESSING")], "instances": {"vnf-1": {"id": "vnf-1"}}},
+        {"occurrences": [{"operationState": "PROCESSING", "operation": "HEAL"}]},
+    ],
+)
+async def test_an_operation_on_nobody_knows_what_may_be_on_any_of_the_manager(bed: Bed, found: dict[str, Any]) -> None:
+    process = await bed.peer()
+    process.control(**found)
+    for one in (AMF, SMF):
+        assert len(await bed.whats(one)) == 1
+    assert await bed.whats(OTHER) == []
+
+
+async def test_a_vnf_that_is_being_made_concerns_no_other(bed: Bed) -> None:
+    process = await bed.peer()
+    process.control(occurrences=[occurrence("PROCESSING", operation="INSTANTIATE")])
+    assert await bed.whats() == []
 
 
 async def test_an_account_of_its_own_is_used(bed: Bed) -> None:
@@ -137,6 +160,7 @@ async def test_an_account_of_its_own_is_used(bed: Bed) -> None:
         ({"body": "[" + " " * 5_000_000 + "]"}, "does not end"),
         ({"body": [], "link": '<http://127.0.0.1:9/else>; rel="next"'}, "another host"),
         ({"body": [], "link": '<?again>; rel="next"'}, "more than 50 pages"),
+        ({"body": [], "link": '<http://[bad/x>; rel="next"'}, "no valid address"),
     ],
 )
 async def test_what_cannot_be_told_counts_as_under_way_for_all_of_the_manager(bed: Bed, say: dict[str, Any], words: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.settings import Probe
 from escalator.storage.memory import memory_store
-from escalator.storage.port import OutageRow, Outages, Store
+from escalator.storage.port import OutageRow, Outages, Store, WatchRow
 from escalator.vim_interface.probes.checks import look
 from escalator.vim_interface.probes.prober import KEEP_S, LOOK_S, MAX_OUTAGES, Prober
 
@@ -167,20 +167,32 @@ async def test_nothing_is_looked_at_while_no_campaign_runs(stage: Stage) -> None
     assert await stage.spans() == []
 
 
-async def test_a_restart_goes_on_with_the_outage_and_the_numbers(stage: Stage) -> None:
+async def test_time_in_which_nobody_looked_is_no_outage(stage: Stage) -> None:
     await stage.go(3.5)
     await stage.go(2, "refused")
     await stage.stop()
+    await stage.go(3600, "refused")
     await stage.start()
     await stage.go(2, "refused")
     await stage.go(2)
-    assert [(start, reason) for start, _, reason in await stage.spans()] == [(4.0, "refused")]
-    (row,) = await stage.store.outages.list("night")
-    assert row.ended_at is not None
+    assert await stage.spans() == [(4.0, 5.0, "refused"), (3605.5, 3608.5, "refused")]
     await stage.stop()
     (watch,) = await stage.store.outages.watches("night")
     assert watch.since == START
     assert watch.sent >= 9
+
+
+async def test_a_probe_begins_although_storage_did_not_answer_at_first() -> None:
+    stage = Stage()
+    shut = Shut(stage.store.outages)
+    shut.down = True
+    stage.store = replace(stage.store, outages=shut)
+    await stage.start()
+    await stage.go(10, "refused")
+    shut.down = False
+    await stage.go(10, "refused")
+    assert len(await stage.spans()) == 1
+    await stage.stop()
 
 
 async def test_a_service_that_flaps_does_not_fill_the_storage() -> None:
@@ -201,7 +213,12 @@ class Shut:
     def __init__(self, behind: Outages) -> None:
         self.down = False
         self._behind = behind
-        self.watch, self.list, self.watches = behind.watch, behind.list, behind.watches
+        self.watch, self.list = behind.watch, behind.list
+
+    async def watches(self, campaign: str) -> Sequence[WatchRow]:
+        if self.down:
+            raise TemporaryError(Code.STO_UNAVAILABLE, "down")
+        return await self._behind.watches(campaign)
 
     async def put(self, row: OutageRow) -> None:
         if self.down:

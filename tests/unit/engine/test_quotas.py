@@ -11,7 +11,7 @@ import pytest
 from escalator.cloud_manager.port import UNLIMITED, Quota
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.simulation.setup import Simulation, simulate
-from escalator.upgrade_manager.engine.by_hand import take_off
+from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.quotas import headrooms, lock, locked, unlock
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.world.world import World
@@ -66,7 +66,7 @@ def test_what_was_found_comes_back_however_often_it_is_locked() -> None:
         async with site() as sim:
             await sim.ctx.cloud.set_quota("p", Quota(100, UNLIMITED, 6))
             for _ in range(2):
-                await lock(sim.ctx, "c", VMS, "1")
+                await lock(sim.ctx, "c", VMS)
                 assert await limits(sim, "p") == Quota(20, 20480, 6)
                 assert await limits(sim, "q") == Quota(8, 8192, 2)
             (row, _) = await locked(sim.ctx, "c")
@@ -74,7 +74,7 @@ def test_what_was_found_comes_back_however_often_it_is_locked() -> None:
             await unlock(sim.ctx, "c")
             assert (await limits(sim, "p"), await limits(sim, "q")) == (Quota(100, UNLIMITED, 6), FREE)
             await unlock(sim.ctx, "c")
-            await lock(sim.ctx, "c", VMS, "2")
+            await lock(sim.ctx, "c", VMS)
             assert await limits(sim, "p") == Quota(20, 20480, 6)
 
     virtual_time.run(run())
@@ -83,10 +83,10 @@ def test_what_was_found_comes_back_however_often_it_is_locked() -> None:
 def test_a_crash_before_the_cloud_was_told_leaves_the_quota_and_clears_the_sheet() -> None:
     async def run() -> None:
         async with site() as sim:
-            await lock(sim.ctx, "c", VMS, "1")
+            await lock(sim.ctx, "c", VMS)
             for project in "pq":
                 await sim.ctx.cloud.set_quota(project, FREE)  # as if it had never been told
-            await lock(sim.ctx, "c", VMS, "1")
+            await lock(sim.ctx, "c", VMS)
             assert await limits(sim, "p") == Quota(20, 20480, 6)
             for project in "pq":
                 await sim.ctx.cloud.set_quota(project, FREE)
@@ -100,12 +100,37 @@ def test_a_crash_before_the_cloud_was_told_leaves_the_quota_and_clears_the_sheet
 def test_what_a_person_put_back_by_the_sheet_is_taken_from_it() -> None:
     async def run() -> None:
         async with site() as sim:
-            await lock(sim.ctx, "c", VMS, "1")
+            await lock(sim.ctx, "c", VMS)
             await sim.ctx.cloud.set_quota("p", FREE)
             assert [row.object_id for row in await take_off(sim.ctx, "c")] == ["q"]
             changed = replace(await limits(sim, "q"), cores=11)
             await sim.ctx.cloud.set_quota("q", changed)
             await unlock(sim.ctx, "c")
             assert await limits(sim, "q") == changed
+
+    virtual_time.run(run())
+
+
+def test_a_lock_that_is_just_being_made_is_not_taken_for_put_back() -> None:
+    async def run() -> None:
+        async with site() as sim:
+            await lock(sim.ctx, "c", VMS)
+            await sim.ctx.cloud.set_quota("p", FREE)  # written down, and the cloud not told yet
+            await take_off_ended(sim.ctx)
+            assert [row.object_id for row in await locked(sim.ctx, "c")] == ["p", "q"]
+
+    virtual_time.run(run())
+
+
+def test_a_second_window_does_not_take_our_own_lock_for_what_was_found() -> None:
+    async def run() -> None:
+        async with site() as sim:
+            await sim.ctx.cloud.set_quota("p", Quota(100, 100_000, 10))
+            await lock(sim.ctx, "c", VMS)
+            with sim.world.state.change():
+                sim.world.state.remove("v2")
+            await lock(sim.ctx, "c", VMS)
+            await unlock(sim.ctx, "c")
+            assert await limits(sim, "p") == Quota(100, 100_000, 10)
 
     virtual_time.run(run())

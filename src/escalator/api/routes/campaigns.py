@@ -141,7 +141,7 @@ async def list_interruptions(services: Here, name: str, by: By = "vnf") -> Seque
 @router.get("/campaigns/{name}/outages", responses=documented(404))
 async def list_outages(services: Here, name: str) -> OutagesView:
     """When the probes found the service of a VNF away, and how they looked."""
-    return shapes.outages_view(*await outages(services.ctx, name), services.ctx.clock.now())
+    return shapes.outages_view(*await outages(services.ctx, name))
 
 
 @router.get("/campaigns/{name}/workloads/{instance}", responses=documented(404))

@@ -38,8 +38,10 @@ class Board:
         """Whether the campaign was not running when it was looked at last."""
         self.closes: float | None = None
         """End of the maintenance window that was open last, Unix seconds."""
-        self.quota_turn: str | None = None
-        """Maintenance window for which VNFs are kept from scaling up; null when it is not known."""
+        self.quotas_bound: bool | None = None
+        """Whether VNFs are kept from scaling up; null when it is not known."""
+        self.budgets_seen: set[str] = set()
+        """Groups whose budgets were looked at then."""
         self.budget_at = float("-inf")
         """When the budgets of groups were looked at last, Unix seconds."""
         self.look_s: float | None = None

@@ -62,18 +62,22 @@ def _by_group(rows: Collection[ImpactRow]) -> Mapping[str, list[ImpactRow]]:
     return found
 
 
-async def overspent(ctx: Context, campaign: str, groups: Collection[str]) -> str:
-    """Why no node with instances of these groups may begin its turn; empty when it may.
-
-    A person who lets the campaign go on has accepted what was overspent then.
-    """
+async def overspent(ctx: Context, campaign: str, groups: Collection[str]) -> Mapping[str, Spent]:
+    """Those of these groups for which no node may begin its turn: a person has not accepted yet what they have overspent."""
     accepted = set((await ctx.store.tasks.memo(campaign)).get(ACCEPTED) or ())
-    found = {name: one for name, one in (await spent(ctx, set(groups) - accepted)).items() if one.exceeded}
-    if not found:
-        return ""
-    await ctx.store.tasks.remember(campaign, ACCEPTED, sorted(accepted | found.keys()))
-    said = ", ".join(f"{name} for {one.spent_s:.0f} s of {one.budget_s:.0f} s" for name, one in sorted(found.items())[:10])
-    return f"{len(found)} groups were impacted beyond their limits for longer than they may be: {said}"
+    return {name: one for name, one in (await spent(ctx, set(groups) - accepted)).items() if one.exceeded}
+
+
+async def accept(ctx: Context, campaign: str, groups: Collection[str]) -> None:
+    """These have brought a person, who lets the campaign go on or not: they bring none again."""
+    accepted = set((await ctx.store.tasks.memo(campaign)).get(ACCEPTED) or ())
+    await ctx.store.tasks.remember(campaign, ACCEPTED, sorted(accepted | set(groups)))
+
+
+def said_of(over: Mapping[str, Spent]) -> str:
+    """Why the campaign waits for a person, in words."""
+    said = ", ".join(f"{name} for {one.spent_s:.0f} s of {one.budget_s:.0f} s" for name, one in sorted(over.items())[:10])
+    return f"{len(over)} groups were impacted beyond their limits for longer than they may be: {said}"
 
 
 async def warn(ctx: Context, campaign: str) -> None:

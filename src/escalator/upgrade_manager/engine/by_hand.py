@@ -25,9 +25,16 @@ async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequ
     """
     rows = await ctx.store.restorations.open(campaign, node)
     waiting: list[Restoration] = []
+    deaf: set[str] = set()
     # What the cloud shows comes first: a neighbour hears that a host is back when nothing else of it is to be put back.
     for row in sorted(rows, key=lambda row: row.kind == MAINTENANCE):
-        back = await _told(ctx, row) if row.kind == MAINTENANCE else await _is_back(ctx, row)
+        if row.kind != MAINTENANCE:
+            back = await _is_back(ctx, row)
+        else:
+            # Who does not take one piece of news is not asked to take hundreds, each with its time-out.
+            free = row.object_id not in deaf and await _may_be_told(ctx, row)
+            back = free and await left(ctx, row, tries=1)
+            deaf |= {row.object_id} if free and not back else set()
         if back:
             await _done(ctx, row)
         else:
@@ -42,7 +49,8 @@ async def take_off_ended(ctx: Context) -> None:
 
     Raises TemporaryError when the cloud does not answer.
     """
-    rows = {(row.campaign, row.node) for row in await ctx.store.restorations.open()}
+    # A quota is not a node's: the campaign puts it back by itself, and may be setting it just now.
+    rows = {(row.campaign, row.node) for row in await ctx.store.restorations.open() if row.kind != quotas.KIND}
     slots = {(slot.campaign, slot.node) for slot in await ctx.store.admission.node_slots()}
     for campaign, node in sorted(rows | slots):
         task = await ctx.store.tasks.get(campaign, node)
@@ -55,13 +63,11 @@ def needs_person(ctx: Context, row: Restoration) -> bool:
     return row.kind != MAINTENANCE or any(one.required for one in ctx.neighbours if one.name == row.object_id)
 
 
-async def _told(ctx: Context, row: Restoration) -> bool:
-    """Tell a neighbour that the host is back, unless it is not: something of it is not put back, or another campaign has it."""
+async def _may_be_told(ctx: Context, row: Restoration) -> bool:
+    """Whether the host is back: nothing else of it is to be put back, and no other campaign has it."""
     others = await ctx.store.restorations.open(node=row.node)
     taken = [slot for slot in await ctx.store.admission.node_slots() if slot.node == row.node and slot.campaign != row.campaign]
-    if taken or any(other.kind != MAINTENANCE for other in others):
-        return False
-    return await left(ctx, row)
+    return not taken and all(other.kind == MAINTENANCE for other in others)
 
 
 async def _is_back(ctx: Context, row: Restoration) -> bool:

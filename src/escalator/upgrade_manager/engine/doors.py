@@ -16,14 +16,15 @@ from escalator.upgrade_manager.engine.job import Job
 _ON_ITS_WAY_OUT = (CampaignState.ABORTING, CampaignState.ABORTED)
 
 
-async def enter_impact(job: Job, row: ImpactRow, instance: Instance) -> None:
+async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: bool = False) -> None:
     """Take the slots of an impact on the instance; waits until limits, bounds and its VNF manager's work let it through.
 
     The step's time-out stands still meanwhile. Raises PermanentError when nothing moves at the door for as long as the
-    whole step may take: a node is not kept out of service for what may never come. So it is when the campaign is aborted
+    whole step may take: a node is not kept out of service for what may never come. What has `begun` before a restart is not
+    asked of the VNF manager again: it has to be seen to its end. So it is when the campaign is aborted
     (`UPG_ABORTED`): what only waits does not begin.
     """
-    row, refusal, door = await _asked(job, row, instance)
+    row, refusal, door = await _asked(job, row, None if begun else instance)
     if refusal is None:
         return
     longest_s = job.spec.node.timeouts.vacate_s
@@ -46,7 +47,7 @@ async def enter_impact(job: Job, row: ImpactRow, instance: Instance) -> None:
             # Another replica's change is not heard here, nor one of what is declared: the net is looked under after `recheck_s`.
             left_s = since + longest_s - now if door.retry_s is None else door.retry_s
             await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, min(job.ctx.pace.recheck_s, left_s))
-            row, refusal, door = await _asked(job, row, instance)
+            row, refusal, door = await _asked(job, row, None if begun else instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,11 @@ class _AtWork:
     retry_s: float | None = None
 
 
-async def _asked(job: Job, row: ImpactRow, instance: Instance) -> tuple[ImpactRow, str | None, ImpactDoor | _AtWork]:
-    operations = await job.ctx.vim.operations((instance,))
+async def _asked(job: Job, row: ImpactRow, instance: Instance | None) -> tuple[ImpactRow, str | None, ImpactDoor | _AtWork]:
+    operations = await job.ctx.vim.operations((instance,)) if instance is not None else ()
     if operations:
-        whats = frozenset(operation.what for operation in operations)
-        return row, f"{min(whats)} is under way", _AtWork(f"operations/{instance.id}", whats)
+        # The same for all operations: one after the other, or words that change, would be waited for without end.
+        return row, f"{operations[0].what} is under way", _AtWork(f"operations/{row.instance}", frozenset({"operations"}))
     limits = await _limits(job, row)
     horizon = max((limit.recovery_s for limit in limits), default=0.0)
     now = job.ctx.clock.now()

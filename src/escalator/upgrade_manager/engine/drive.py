@@ -13,25 +13,24 @@ from dataclasses import replace
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.errors import EscalatorError
+from escalator.model.errors import EscalatorError, PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import observed, quotas
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
-from escalator.upgrade_manager.engine.budget import overspent, warn
+from escalator.upgrade_manager.engine.budget import accept, overspent, said_of, warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.owners import away_tonight
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
+from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.windows import ALWAYS, needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
 
-QUOTA_TURN = "quota_turn"
-"""Memo of a campaign: end of the maintenance window for which quotas are locked, Unix seconds; empty when they are not."""
 ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
 
 
@@ -66,6 +65,8 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     """Do what can be done now; the end state once it is reached."""
     state = await ctx.store.campaigns.state(name)
     board.told = await tell_state(ctx, name, state, board.told)
+    if state in ACTIVE and not await _scale_up(ctx, name, campaign, board):
+        return None
     if state is not CampaignState.RUNNING:
         board.rested = True
     elif board.rested:
@@ -131,7 +132,6 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         await _complete(ctx, name, board)
         return
     board.look_s = None
-    await _scale_up(ctx, name, campaign, board)
     if _opens(ctx, campaign, board) and await _owners_away(ctx, name, campaign, board):
         return
     if await _replan(ctx, name, board):
@@ -166,39 +166,53 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
         await _no_room(ctx, name, board, refusal)
 
 
-async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
-    """Keep VNFs from scaling up in a maintenance window and as long as nodes are under way; not in between."""
+async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
+    """Keep VNFs from scaling up in a maintenance window and as long as nodes are under way; not in between.
+
+    Also while the campaign rests: whether it goes on tonight or in a week, by day VNFs have to be able to. False when the cloud
+    takes no limits: a person is called then.
+    """
     if campaign.spec.workloads.scale_up == "leave":
-        return
+        return True
     window = opening(campaign.spec, ctx.clock.now())
-    is_open = window is not None and window[0] <= ctx.clock.now()
-    if board.quota_turn is None:
-        board.quota_turn = str((await ctx.store.tasks.memo(name)).get(QUOTA_TURN) or "")
-    turn = f"{window[1]:.0f}" if window is not None and is_open else board.quota_turn if board.under_way else ""
-    if turn == board.quota_turn:
-        return
-    if turn:
+    bound = board.under_way or (window is not None and window[0] <= ctx.clock.now())
+    if bound == board.quotas_bound:
+        return True
+    if bound:
         _, inventory = await ctx.book.plan(board.plan)
         scope = {i.project for node in board.limits.scope for i in inventory.instances_by_node.get(node, ())}
-        await quotas.lock(ctx, name, [i for i in inventory.instances if i.project in scope], turn)
+        try:
+            await quotas.lock(ctx, name, [i for i in inventory.instances if i.project in scope])
+        except PermanentError as error:
+            why = f"{error.message} {error.remedy}".strip()
+            await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, error.code, why)
+            return False
     else:
         await quotas.unlock(ctx, name)
-    board.quota_turn = turn
-    await ctx.store.tasks.remember(name, QUOTA_TURN, turn)
+    board.quotas_bound = bound
+    return True
 
 
 async def _over_budgets(ctx: Context, name: str, campaign: Campaign, board: Board, ready: Sequence[NodeTask]) -> bool:
     """Whether the campaign is suspended because groups on the next nodes have spent their interruption budget."""
-    now = ctx.clock.now()
-    if campaign.spec.workloads.on_budget == "warn" or now - board.budget_at < ctx.pace.recheck_s:
+    if campaign.spec.workloads.on_budget == "warn":
         return False
-    board.budget_at = now
+    now = ctx.clock.now()
     _, inventory = await ctx.book.plan(board.plan)
     groups = {g for task in ready for i in inventory.instances_by_node.get(task.node, ()) for g in i.groups}
-    why = await overspent(ctx, name, groups)
-    if why:
-        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_BUDGET, why)
-    return bool(why)
+    if now - board.budget_at >= ctx.pace.recheck_s:
+        board.budget_at, board.budgets_seen = now, set()
+    if groups <= board.budgets_seen:
+        return False
+    board.budgets_seen |= groups
+    over = await overspent(ctx, name, groups)
+    if not over:
+        return False
+    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_BUDGET, said_of(over))
+    # Only who was shown it can have accepted it: after a crash in between it is shown once more.
+    if await ctx.store.campaigns.state(name) is CampaignState.SUSPENDED:
+        await accept(ctx, name, over)
+    return True
 
 
 async def _replan(ctx: Context, name: str, board: Board) -> bool:

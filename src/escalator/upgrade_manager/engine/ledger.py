@@ -73,12 +73,16 @@ async def interruptions(ctx: Context, name: str, by: By) -> Sequence[Interruptio
     ]
 
 
-async def outages(ctx: Context, name: str) -> tuple[Sequence[WatchRow], Sequence[OutageRow]]:
-    """What the probes saw during a campaign, and how they looked. Raises NotFoundError when it has not started."""
+async def outages(ctx: Context, name: str) -> tuple[Sequence[WatchRow], Sequence[OutageRow], float]:
+    """How the probes looked during a campaign, what they saw, and until when that is told: now, or the campaign's end.
+
+    Raises NotFoundError when it has not started.
+    """
     row = await ctx.store.campaigns.get(name)
     if row is None or row.started_at is None:
         raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
-    return await ctx.store.outages.watches(name), await ctx.store.outages.list(name)
+    until = row.ended_at if row.ended_at is not None else ctx.clock.now()
+    return await ctx.store.outages.watches(name), await ctx.store.outages.list(name), until
 
 
 async def _seen(ctx: Context, name: str, now: float) -> Mapping[str, Mapping[str, Any]]:

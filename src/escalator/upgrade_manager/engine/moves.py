@@ -50,7 +50,7 @@ async def _tries(job: Job, instance: Instance, kind: str, planned: Move | None, 
         else:
             number += 1
         tries += 1
-        status = await _one_try(job, instance, order, number)
+        status = await _one_try(job, instance, order, number, begun=order is under_way)
         if status.state is MoveState.LOST or (status.state is MoveState.DONE and status.healthy):
             return done(f"{instance.id} is on {status.at}")
         if status.state in (MoveState.DONE, MoveState.FAILED) and not status.healthy:
@@ -142,10 +142,10 @@ async def _targets(job: Job, instance: Instance, planned: Move | None, under_way
         yield target
 
 
-async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int) -> MoveStatus:
+async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, *, begun: bool) -> MoveStatus:
     await job.remember(_BEGUN + instance.id, {"number": number, "target": order.target, "kind": order.kind})
     row = _row(job, instance, order, number)
-    await enter_impact(job, row, instance)
+    await enter_impact(job, row, instance, begun=begun)
     try:
         await job.ctx.cloud.start_move(order)
         await _tell(job, order, "started", "")

@@ -35,19 +35,25 @@ def headrooms(instances: Iterable[Instance]) -> Mapping[str, Quota]:
     return dict(rooms)
 
 
-async def lock(ctx: Context, campaign: str, instances: Iterable[Instance], turn: str) -> None:
-    """Bound the projects of these instances to what they use and their headroom. Safe to repeat within the same turn.
+async def lock(ctx: Context, campaign: str, instances: Iterable[Instance]) -> None:
+    """Bound the projects of these instances to what they use and their headroom. Safe to repeat.
 
-    `turn` names the maintenance window: what was put back after an earlier one is found anew. Raises what the cloud raises.
+    What is bound and not put back stays so as it is: what was found then is what comes back. Raises what the cloud raises.
     """
+    bound = {row.object_id: row for row in await locked(ctx, campaign)}
     for project, room in sorted(headrooms(instances).items()):
         seen = await ctx.cloud.quota(project)
+        if project in bound:
+            # A crash may have come before the cloud was told.
+            if seen.limits == _found(bound[project]):
+                await ctx.cloud.set_quota(project, _ours(bound[project]))
+            continue
         limits = seen.limits.least(seen.in_use.plus(room))
         if limits == seen.limits:
             continue
         found = {**seen.limits.to_json(), **{_OURS + key: value for key, value in limits.to_json().items()}}
         row = Restoration(
-            id=f"{campaign}/{KIND}/{project}/{turn}",
+            id=f"{campaign}/{KIND}/{project}",
             campaign=campaign,
             kind=KIND,
             object_id=project,
@@ -56,11 +62,10 @@ async def lock(ctx: Context, campaign: str, instances: Iterable[Instance], turn:
             commands=ctx.cloud.by_hand(KIND, "", project, found),
             created_at=ctx.clock.now(),
         )
-        row = await ctx.store.restorations.add(row)
+        await ctx.store.restorations.add(row)
         await _rewrite(ctx)
-        # A repetition after a crash may find more in use, or our own limits: what was first set is what is ours.
-        await ctx.cloud.set_quota(project, _ours(row))
-        await _tell(ctx, campaign, "quota.locked", project, f"{seen.limits} becomes {_ours(row)}")
+        await ctx.cloud.set_quota(project, limits)
+        await _tell(ctx, campaign, "quota.locked", project, f"{seen.limits} becomes {limits}")
 
 
 async def unlock(ctx: Context, campaign: str) -> None:

@@ -25,7 +25,8 @@ def needs_s(plan: Plan, spec: CampaignSpec) -> Mapping[str, float]:
     first: dict[str, float] = {}
     for move in plan.moves:
         first[move.origin] = min(first.get(move.origin, move.start_s), move.start_s)
-    slowest = max((upgrade.end_s - upgrade.start_s for upgrade in plan.upgrades), default=0.0)
+    # What had begun when this plan was made has real times in it, which may hold a rest of the campaign.
+    slowest = max((u.end_s - u.start_s for u in plan.upgrades if u.start_s >= plan.at_s), default=0.0)
     rollback_s = slowest if spec.estimates.rollback_s is None else spec.estimates.rollback_s
     away = {u.node: u.end_s - min(u.start_s, first.get(u.node, u.start_s)) for u in plan.upgrades}
     return {node: spec.estimates.p90 * seconds + rollback_s for node, seconds in away.items()}

@@ -132,9 +132,13 @@ class _Listener:
 async def _listening() -> AsyncIterator[_Listener]:
     near, far = os.pipe()
     reader = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(near, "rb", buffering=0)
-    )
+    try:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(near, "rb", buffering=0)
+        )
+    except BaseException:
+        os.close(far)
+        raise
     listener = _Listener(reader, far)
     try:
         yield listener

@@ -7,6 +7,7 @@ a server that does not know the filter is asked without it. Which instances a VN
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,8 @@ from escalator.vim_interface.operations.port import Operation
 RUNNING = ("STARTING", "PROCESSING", "FAILED_TEMP", "ROLLING_BACK")
 """States of an occurrence that has not ended. FAILED_TEMP waits for a person: to retry, to roll back or to give up."""
 _FILTER = f"(in,operationState,{','.join(RUNNING)})"
+NEW = "INSTANTIATE"
+"""The operation of a VNF that has no VMs yet."""
 MAX_PAGES = 50
 MAX_RUNNING = 200
 """Running operations whose VNFs are looked up; more at once are none of one operator's VNF manager."""
@@ -41,7 +44,7 @@ class Sol003:
         occurrences = [found for found in await self._occurrences(vnfm) if found.get("operationState") in RUNNING]
         if len(occurrences) > MAX_RUNNING:
             return [Operation(vnfm=vnfm.name, what=f"{len(occurrences)} lifecycle operations")]
-        return [await self._operation(vnfm, occurrence) for occurrence in occurrences]
+        return await asyncio.gather(*(self._operation(vnfm, occurrence) for occurrence in occurrences))
 
     async def _occurrences(self, vnfm: Vnfm) -> list[Mapping[str, Any]]:
         start = f"{_base(vnfm)}/vnf_lcm_op_occs"
@@ -58,12 +61,15 @@ class Sol003:
         raise PermanentError(Code.VIM_REFUSED, f"VNF manager {vnfm.name} has more than {MAX_PAGES} pages of operations.")
 
     async def _operation(self, vnfm: Vnfm, occurrence: Mapping[str, Any]) -> Operation:
-        vnf = str(occurrence.get("vnfInstanceId", ""))[:255]
-        what = f"{occurrence.get('operation', 'an operation')} of VNF {vnf} ({occurrence.get('operationState')})"[:300]
-        page = await self._page(vnfm, f"{_base(vnfm)}/vnf_instances/{quote(vnf, safe='')}")
-        if page.status == 404:
-            return Operation(vnfm=vnfm.name, what=what, vnf=vnf)
-        return Operation(vnfm=vnfm.name, what=what, vnf=vnf, instances=frozenset(_servers(_object(vnfm, page))))
+        vnf, kind = str(occurrence.get("vnfInstanceId") or "")[:255], occurrence.get("operation", "an operation")
+        what = f"{kind} of VNF {vnf} ({occurrence.get('operationState')})"[:300]
+        page = await self._page(vnfm, f"{_base(vnfm)}/vnf_instances/{quote(vnf, safe='')}") if vnf else None
+        there = page is not None and page.status != 404
+        servers = frozenset(_servers(_object(vnfm, page))) if page is not None and there else frozenset()
+        if not servers and kind != NEW:
+            # Which VMs it is at work on cannot be told: all that this manager has may be.
+            return Operation(vnfm=vnfm.name, what=what)
+        return Operation(vnfm=vnfm.name, what=what, vnf=vnf, instances=servers)
 
     async def _page(self, vnfm: Vnfm, uri: str) -> Page:
         headers = {"Accept": "application/json", "Version": "2.0.0" if _base(vnfm).endswith("/v2") else "1.3.0"}
@@ -112,8 +118,11 @@ def _next(vnfm: Vnfm, page: Page) -> str | None:
     """The address of the next page (SOL 013 clause 5.4.2); only at the registered host, where our credential may go."""
     if page.next is None:
         return None
-    uri = urljoin(page.uri, page.next)
-    ours, theirs = urlsplit(page.uri), urlsplit(uri)
+    try:
+        uri = urljoin(page.uri, page.next)
+        ours, theirs = urlsplit(page.uri), urlsplit(uri)
+    except ValueError as error:
+        raise PermanentError(Code.VIM_REFUSED, f"VNF manager {vnfm.name} goes on with its list at no valid address.") from error
     if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
         raise PermanentError(Code.VIM_REFUSED, f"VNF manager {vnfm.name} goes on with its list at another host.")
     return uri

@@ -1,8 +1,8 @@
 """The prober: looks at every service at its interval while a campaign runs, and keeps when it was away.
 
 An outage lasts from the first look that found nothing to the first that found the service again: its true length differs
-by less than one interval at either end. While the manager itself is down nobody looks; the watch says from when to when
-there were how many looks.
+by less than one interval at either end. While the manager itself is down nobody looks: an outage of before ends with the last
+look that is known, and what is found afterwards is another one. The watch says how many looks there were.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class Prober:
     async def _watch(self, campaign: str, name: str) -> None:
         course = _Course(self._outages, campaign, name, self._probes[name], self._clock.now())
         try:
-            await course.resume()
+            while not await course.resumed():
+                await self._clock.sleep(LOOK_S)
             while True:
                 began = self._clock.now()
                 course.found(began, await self._look(self._probes[name]))
@@ -95,16 +96,24 @@ class _Course:
         self._number = 0
         self._kept_at = now
 
-    async def resume(self) -> None:
-        """Take up what an earlier server found in the same campaign."""
+    async def resumed(self) -> bool:
+        """Take up what an earlier server found in the same campaign; False when storage does not tell."""
         campaign, name = self._watch.campaign, self._watch.probe
-        earlier = next((row for row in await self._outages.watches(campaign) if row.probe == name), None)
-        if earlier is not None:
-            self._watch = replace(self._watch, since=earlier.since, sent=earlier.sent, failed=earlier.failed)
-        rows = [row for row in await self._outages.list(campaign) if row.probe == name]
+        try:
+            earlier = next((row for row in await self._outages.watches(campaign) if row.probe == name), None)
+            rows = [row for row in await self._outages.list(campaign) if row.probe == name]
+            if earlier is not None:
+                self._watch = replace(self._watch, since=earlier.since, sent=earlier.sent, failed=earlier.failed)
+            seen_until = earlier.until if earlier is not None else float("-inf")
+            for row in rows:
+                if row.ended_at is None:
+                    await self._outages.put(replace(row, ended_at=max(row.started_at, seen_until)))
+            await self._outages.watch(self._watch)
+        except EscalatorError as error:
+            _log.warning("probe.trouble", probe=name, code=error.code.value, message=error.message)
+            return False
         self._number = len(rows)
-        self._away = next((row for row in reversed(rows) if row.ended_at is None), None)
-        await self._outages.watch(self._watch)
+        return True
 
     def found(self, at: float, why: str | None) -> None:
         """Take in one look: None when the service answered."""

@@ -9,8 +9,9 @@ from escalator.model.inventory import Instance
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, skip, wait
 
-SINCE = "at_work_since"
-"""Memo of a task: when an operation was first seen under way. All waits together are bounded from there."""
+WAITED = "at_work"
+"""Memo of a task: how long it has waited for operations, when one was seen last, and when it was to look again. What lies
+between, such as a pause of the campaign, is no waiting."""
 
 
 async def at_work(job: Job, instances: Sequence[Instance], topic: str = "control") -> Outcome | None:
@@ -19,11 +20,13 @@ async def at_work(job: Job, instances: Sequence[Instance], topic: str = "control
     if not operations:
         return None
     now = job.ctx.clock.now()
-    waited_s = now - await job.remember(SINCE, now, once=True)
+    known = (await job.memo()).get(WAITED) or {"waited_s": 0.0, "seen": now, "wait_s": 0.0}
+    waited_s = known["waited_s"] + min(now - known["seen"], known["wait_s"])
     what = operations[0].what + (f" and {len(operations) - 1} more" if len(operations) > 1 else "")
     longest_s = job.spec.node.timeouts.vacate_s
     if waited_s >= longest_s:
         return skip(Code.UPG_AT_WORK, f"{what} was under way for {longest_s:g} s")
     # Looked at less and less often: each look is a line in the history.
     wait_s = min(max(job.ctx.pace.recheck_s, waited_s / 2), longest_s - waited_s)
+    await job.remember(WAITED, {"waited_s": waited_s, "seen": now, "wait_s": wait_s})
     return wait(wait_s, f"{what} is under way", topic=topic)

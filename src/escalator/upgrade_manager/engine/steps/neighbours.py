@@ -44,7 +44,7 @@ async def leave_all(job: Job) -> None:
             await job.put_back(row)
 
 
-async def left(ctx: Context, row: Restoration) -> bool:
+async def left(ctx: Context, row: Restoration, tries: int = TRIES) -> bool:
     """Tell the neighbour of a row on the sheet that the host is back; whether nothing more can be done about it.
 
     That is so, too, when it stands in the settings no more: nobody is left to be told.
@@ -55,18 +55,18 @@ async def left(ctx: Context, row: Restoration) -> bool:
         gone = PermanentError(Code.VIM_NEIGHBOUR, f"Neighbour {row.object_id} is not in the settings any more.")
         await _tell(ctx, host, row.object_id, "leave", gone)
         return True
-    error = await _leave(ctx, neighbour, host)
+    error = await _leave(ctx, neighbour, host, tries)
     await _tell(ctx, host, neighbour.name, "leave", error)
     return error is None
 
 
-async def _leave(ctx: Context, neighbour: Neighbour, host: Host) -> EscalatorError | None:
+async def _leave(ctx: Context, neighbour: Neighbour, host: Host, tries: int) -> EscalatorError | None:
     """Why it could not be told, after all tries."""
     for number in count(1):
         try:
             await neighbour.leave(host)
         except TemporaryError as error:
-            if number == TRIES:
+            if number == tries:
                 return error
             await ctx.clock.sleep(ctx.pace.poll_s * number)
         except EscalatorError as error:

@@ -102,8 +102,9 @@ async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
     order |= {instance.id: len(order) + 1 for instance in instances if instance.management}
     if instances:
         await job.remember(STAYING, sorted(i.id for i in instances))
+    stopped = {row.object_id for row in await job.changes(STOPPED)}
     for instance in sorted(instances, key=lambda i: (order.get(i.id, len(order)), i.id)):
-        await enter_impact(job, _stay(job, instance), instance)
+        await enter_impact(job, _stay(job, instance), instance, begun=instance.id in stopped)
         if job.spec.workloads.default.action == "leave":
             continue
         row = await job.will_change(STOPPED, instance.id, {"state": instance.state})
