@@ -202,7 +202,7 @@ class Stage:
         if amounts:
             cores, ram_mib, instances = map(int, amounts)
             self.world.quotas.put(project, (cores, ram_mib, instances))
-        self.lines.append(f"  {project}: {(await self.sim.ctx.cloud.quota(project)).limits}")
+        self.lines.append(f"  {project}: {(await self.sim.ctx.cloud.quotas.state(project)).limits}")
 
     async def do_operation(self, name: str, vnf: str, seconds: str) -> None:
         self.world.vnfms.operate(name, vnf, float(seconds))

@@ -1,13 +1,12 @@
-"""Pages of error codes and exit codes, from the catalogue and the error tree."""
+"""Pages of error codes and exit codes, from their explanations and the error tree."""
 
 from __future__ import annotations
 
 import ast
 import inspect
-import re
 
-from escalator.model import codes as catalogue
 from escalator.model import errors
+from escalator.model.explanations import EXPLANATIONS
 from tools.docs.markdown import GENERATED, code, sentence, table
 
 BLOCKS = {
@@ -20,13 +19,6 @@ BLOCKS = {
     "API": "API",
     "CFG": "Configuration and documents",
 }
-_LINE = re.compile(r'^\s+(?P<name>[A-Z_]+) = "(?P<code>ESC-[A-Z]+-\d{3})"\s+# (?:noqa: \S+ - [^;]*; )?(?P<meaning>.+)$')
-
-
-def meanings() -> dict[str, str]:
-    """What each code means, from the comment behind it."""
-    lines = inspect.getsource(catalogue.Code).splitlines()
-    return {found["code"]: found["meaning"] for line in lines if (found := _LINE.match(line))}
 
 
 def page() -> str:
@@ -36,13 +28,16 @@ def page() -> str:
         "# Error codes\n",
         "Every failure carries one code. It is the same in the log (`code`), in the history (`escalator event list`), in the",
         "`code` member of a problem document of the REST API, and on the command line. A code never changes its meaning.",
-        "What to do about a failure stands beside its message (`remedy` in the API, *What to do* on the command line); the",
-        "[exit code](exit-codes.md) tells a script what kind of failure it is.\n",
+        "What to do about a failure stands beside its message (`remedy` in the API, *What to do* on the command line);",
+        "`escalator explain CODE` shows what stands here. The [exit code](exit-codes.md) tells a script the kind of failure.\n",
     ]
-    known = meanings()
     for block, title in BLOCKS.items():
-        rows = [(code(c), sentence(text)) for c, text in known.items() if c.startswith(f"ESC-{block}-")]
-        parts += [f"## {title}\n", table(("Code", "Meaning"), rows)]
+        rows = [
+            (code(c.value), sentence(said.meaning), said.causes, said.then)
+            for c, said in EXPLANATIONS.items()
+            if c.value.startswith(f"ESC-{block}-")
+        ]
+        parts += [f"## {title}\n", table(("Code", "Meaning", "Comes from", "What to do"), rows)]
     return "\n".join(parts)
 
 

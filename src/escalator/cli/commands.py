@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "config show": "server:ShowConfig",
     "demo": "demo:Demo",
     "event list": "event:ListEvents",
+    "explain": "explain:Explain",
     "inventory export": "inventory:Export",
     "node list": "node:ListNodes",
     "node retry": "node:Retry",

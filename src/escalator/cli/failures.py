@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from escalator.model.errors import EscalatorError, InputError
+from escalator.model.explanations import EXPLANATIONS
+
+INPUT = 2
+"""Exit code of what is wrong with an input."""
 
 
 class UsageError(Exception):
@@ -36,6 +40,13 @@ def report(error: EscalatorError | ServerError | UsageError, stream: TextIO) -> 
         code, exit_code, problems = error.code, error.exit_code, error.problems
     stream.write(f"{code}: {error.message}\n")
     stream.writelines(f"  - {problem}\n" for problem in problems)
-    if error.remedy:
-        stream.write(f"What to do: {error.remedy}\n")
+    # What is wrong with an input its message and its problems say.
+    what_to_do = error.remedy or (_usual(code) if exit_code != INPUT else "")
+    if what_to_do:
+        stream.write(f"What to do: {what_to_do}\n")
     return exit_code
+
+
+def _usual(code: str) -> str:
+    """What is done as a rule about a failure that says nothing of its own about it."""
+    return next((said.then for known, said in EXPLANATIONS.items() if known.value == code), "")

@@ -122,8 +122,23 @@ class QuotaState:
     in_use: Quota
 
 
+class Quotas(Protocol):
+    """What projects may use."""
+
+    async def state(self, project: str) -> QuotaState:
+        """The project's limits and what is in use, now."""
+        ...
+
+    async def change(self, project: str, limits: Quota) -> None:
+        """Set the project's limits, also below what is in use. Raises PermanentError where the cloud does not keep them."""
+        ...
+
+
 class CloudManager(Protocol):
     """The virtual resources of one cloud."""
+
+    quotas: Quotas
+    """What its projects may use."""
 
     async def identity(self) -> CloudIdentity:
         """Who and where we are. Raises PermanentError for wrong credentials or a missing role."""
@@ -190,14 +205,6 @@ class CloudManager(Protocol):
 
     async def start(self, instance_id: str) -> None:
         """Start the instance; ask only. Nothing happens when it runs."""
-        ...
-
-    async def quota(self, project: str) -> QuotaState:
-        """The project's limits and what is in use, now."""
-        ...
-
-    async def set_quota(self, project: str, limits: Quota) -> None:
-        """Set the project's limits, also below what is in use. Raises PermanentError where the cloud does not keep them."""
         ...
 
     def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, Quota, QuotaState, ServiceState
+from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, Quota, Quotas, QuotaState, ServiceState
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.records import Move
@@ -20,11 +20,28 @@ _STATES: Mapping[str, MoveState] = {
 }
 
 
+class SimulatedQuotas:
+    """What projects of a simulated world may use."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def state(self, project: str) -> QuotaState:
+        """The project's limits and what is in use, now."""
+        limits, in_use = self._world.quotas.get(project)
+        return QuotaState(Quota(*limits), Quota(*in_use))
+
+    async def change(self, project: str, limits: Quota) -> None:
+        """Set the project's limits."""
+        self._world.quotas.put(project, (limits.cores, limits.ram_mib, limits.instances))
+
+
 class SimulatedCloud:
     """The virtual resources of a simulated world. Nothing here waits: the world answers at once."""
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.quotas: Quotas = SimulatedQuotas(world)
 
     async def identity(self) -> CloudIdentity:
         """The world's own name."""
@@ -105,15 +122,6 @@ class SimulatedCloud:
     async def start(self, instance_id: str) -> None:
         """Start the instance; ask only."""
         self._world.power.start(instance_id)
-
-    async def quota(self, project: str) -> QuotaState:
-        """The project's limits and what is in use, now."""
-        limits, in_use = self._world.quotas.get(project)
-        return QuotaState(Quota(*limits), Quota(*in_use))
-
-    async def set_quota(self, project: str, limits: Quota) -> None:
-        """Set the project's limits."""
-        self._world.quotas.put(project, (limits.cores, limits.ram_mib, limits.instances))
 
     def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:
         """What a person would type on a real cloud, so that the sheet of a simulated one reads the same."""

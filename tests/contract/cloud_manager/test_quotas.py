@@ -9,9 +9,9 @@ from escalator.cloud_manager.port import UNLIMITED, Quota
 
 
 async def test_a_project_s_quota_tells_limits_and_what_is_in_use(harness: Harness) -> None:
-    before = (await harness.cloud.quota(harness.project)).in_use
+    before = (await harness.cloud.quotas.state(harness.project)).in_use
     await harness.boot(harness.nodes[0])
-    seen = await harness.cloud.quota(harness.project)
+    seen = await harness.cloud.quotas.state(harness.project)
     assert seen.in_use.instances == before.instances + 1
     assert seen.in_use.cores > before.cores
     assert seen.in_use.ram_mib > before.ram_mib
@@ -19,13 +19,13 @@ async def test_a_project_s_quota_tells_limits_and_what_is_in_use(harness: Harnes
 
 async def test_a_limit_below_what_is_in_use_is_kept_and_put_back(harness: Harness) -> None:
     await harness.boot(harness.nodes[0])
-    found = (await harness.cloud.quota(harness.project)).limits
+    found = (await harness.cloud.quotas.state(harness.project)).limits
     for limits in (Quota(0, 0, 0), replace(found, cores=UNLIMITED), Quota(7, 4096, UNLIMITED)):
-        await harness.cloud.set_quota(harness.project, limits)
-        await harness.cloud.set_quota(harness.project, limits)
-        assert (await harness.cloud.quota(harness.project)).limits == limits
-    await harness.cloud.set_quota(harness.project, found)
-    assert (await harness.cloud.quota(harness.project)).limits == found
+        await harness.cloud.quotas.change(harness.project, limits)
+        await harness.cloud.quotas.change(harness.project, limits)
+        assert (await harness.cloud.quotas.state(harness.project)).limits == limits
+    await harness.cloud.quotas.change(harness.project, found)
+    assert (await harness.cloud.quotas.state(harness.project)).limits == found
 
 
 async def test_the_sheet_gives_the_command_that_puts_it_back(harness: Harness) -> None:

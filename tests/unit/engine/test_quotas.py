@@ -58,13 +58,13 @@ async def site() -> AsyncIterator[Simulation]:
 
 
 async def limits(sim: Simulation, project: str) -> Quota:
-    return (await sim.ctx.cloud.quota(project)).limits
+    return (await sim.ctx.cloud.quotas.state(project)).limits
 
 
 def test_what_was_found_comes_back_however_often_it_is_locked() -> None:
     async def run() -> None:
         async with site() as sim:
-            await sim.ctx.cloud.set_quota("p", Quota(100, UNLIMITED, 6))
+            await sim.ctx.cloud.quotas.change("p", Quota(100, UNLIMITED, 6))
             for _ in range(2):
                 await lock(sim.ctx, "c", VMS)
                 assert await limits(sim, "p") == Quota(20, 20480, 6)
@@ -85,11 +85,11 @@ def test_a_crash_before_the_cloud_was_told_leaves_the_quota_and_clears_the_sheet
         async with site() as sim:
             await lock(sim.ctx, "c", VMS)
             for project in "pq":
-                await sim.ctx.cloud.set_quota(project, FREE)  # as if it had never been told
+                await sim.ctx.cloud.quotas.change(project, FREE)  # as if it had never been told
             await lock(sim.ctx, "c", VMS)
             assert await limits(sim, "p") == Quota(20, 20480, 6)
             for project in "pq":
-                await sim.ctx.cloud.set_quota(project, FREE)
+                await sim.ctx.cloud.quotas.change(project, FREE)
             await unlock(sim.ctx, "c")
             assert await limits(sim, "p") == FREE
             assert await locked(sim.ctx, "c") == []
@@ -101,10 +101,10 @@ def test_what_a_person_put_back_by_the_sheet_is_taken_from_it() -> None:
     async def run() -> None:
         async with site() as sim:
             await lock(sim.ctx, "c", VMS)
-            await sim.ctx.cloud.set_quota("p", FREE)
+            await sim.ctx.cloud.quotas.change("p", FREE)
             assert [row.object_id for row in await take_off(sim.ctx, "c")] == ["q"]
             changed = replace(await limits(sim, "q"), cores=11)
-            await sim.ctx.cloud.set_quota("q", changed)
+            await sim.ctx.cloud.quotas.change("q", changed)
             await unlock(sim.ctx, "c")
             assert await limits(sim, "q") == changed
 
@@ -115,7 +115,7 @@ def test_a_lock_that_is_just_being_made_is_not_taken_for_put_back() -> None:
     async def run() -> None:
         async with site() as sim:
             await lock(sim.ctx, "c", VMS)
-            await sim.ctx.cloud.set_quota("p", FREE)  # written down, and the cloud not told yet
+            await sim.ctx.cloud.quotas.change("p", FREE)  # written down, and the cloud not told yet
             await take_off_ended(sim.ctx)
             assert [row.object_id for row in await locked(sim.ctx, "c")] == ["p", "q"]
 
@@ -125,7 +125,7 @@ def test_a_lock_that_is_just_being_made_is_not_taken_for_put_back() -> None:
 def test_a_second_window_does_not_take_our_own_lock_for_what_was_found() -> None:
     async def run() -> None:
         async with site() as sim:
-            await sim.ctx.cloud.set_quota("p", Quota(100, 100_000, 10))
+            await sim.ctx.cloud.quotas.change("p", Quota(100, 100_000, 10))
             await lock(sim.ctx, "c", VMS)
             with sim.world.state.change():
                 sim.world.state.remove("v2")

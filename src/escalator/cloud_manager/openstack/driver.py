@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from functools import partial
 
 from escalator.cloud_manager.openstack import inventory as meaning
-from escalator.cloud_manager.openstack import moves, power, quotas, reading, services
+from escalator.cloud_manager.openstack import moves, power, reading, services
 from escalator.cloud_manager.openstack.client import Api, Client, Json
-from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveStatus, Quota, QuotaState, ServiceState
+from escalator.cloud_manager.openstack.quotas import OpenStackQuotas
+from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveStatus, Quotas, ServiceState
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.settings import Cloud
@@ -20,6 +21,7 @@ class OpenStackCloud:
 
     def __init__(self, settings: Cloud) -> None:
         self._client = Client(settings)
+        self.quotas: Quotas = OpenStackQuotas(self._client)
 
     def close(self) -> None:
         """End the driver's threads and its connection."""
@@ -111,14 +113,6 @@ class OpenStackCloud:
     async def start(self, instance_id: str) -> None:
         """Ask the instance to start."""
         await self._client.run(lambda api: power.start(api, instance_id))
-
-    async def quota(self, project: str) -> QuotaState:
-        """The project's limits and what is in use, now."""
-        return await self._client.run(lambda api: quotas.state(api, project))
-
-    async def set_quota(self, project: str, limits: Quota) -> None:
-        """Set the project's limits. Raises PermanentError (`CLD_REFUSED`) where the cloud does not keep them."""
-        await self._client.run(lambda api: quotas.change(api, project, limits))
 
     def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:
         """The commands with which a person puts back `kind` without Escalator."""

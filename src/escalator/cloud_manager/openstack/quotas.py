@@ -9,10 +9,25 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from escalator.cloud_manager.openstack.client import Api, Json
+from escalator.cloud_manager.openstack.client import Api, Client, Json
 from escalator.cloud_manager.port import Quota, QuotaState
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
+
+
+class OpenStackQuotas:
+    """The port's verbs. Each raises TemporaryError or PermanentError (`CLD_*`)."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def state(self, project: str) -> QuotaState:
+        """The project's limits and what is in use, now."""
+        return await self._client.run(lambda api: state(api, project))
+
+    async def change(self, project: str, limits: Quota) -> None:
+        """Set the project's limits. Raises PermanentError (`CLD_REFUSED`) where the cloud does not keep them."""
+        await self._client.run(lambda api: change(api, project, limits))
 
 
 def state(api: Api, project: str) -> QuotaState:

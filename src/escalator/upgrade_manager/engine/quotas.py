@@ -42,11 +42,11 @@ async def lock(ctx: Context, campaign: str, instances: Iterable[Instance]) -> No
     """
     bound = {row.object_id: row for row in await locked(ctx, campaign)}
     for project, room in sorted(headrooms(instances).items()):
-        seen = await ctx.cloud.quota(project)
+        seen = await ctx.cloud.quotas.state(project)
         if project in bound:
             # A crash may have come before the cloud was told.
             if seen.limits == _found(bound[project]):
-                await ctx.cloud.set_quota(project, _ours(bound[project]))
+                await ctx.cloud.quotas.change(project, _ours(bound[project]))
             continue
         limits = seen.limits.least(seen.in_use.plus(room))
         if limits == seen.limits:
@@ -64,7 +64,7 @@ async def lock(ctx: Context, campaign: str, instances: Iterable[Instance]) -> No
         )
         await ctx.store.restorations.add(row)
         await _rewrite(ctx)
-        await ctx.cloud.set_quota(project, limits)
+        await ctx.cloud.quotas.change(project, limits)
         await _tell(ctx, campaign, "quota.locked", project, f"{seen.limits} becomes {limits}")
 
 
@@ -72,14 +72,14 @@ async def unlock(ctx: Context, campaign: str) -> None:
     """Put back what is not put back yet. A quota that somebody else has changed since is theirs. Raises what the cloud raises."""
     for row in await locked(ctx, campaign):
         try:
-            now = (await ctx.cloud.quota(row.object_id)).limits
+            now = (await ctx.cloud.quotas.state(row.object_id)).limits
         except PermanentError as error:
             now = None
             said = f"left: {error.message}"
         else:
             said = f"{now} becomes {_found(row)}" if now == _ours(row) else f"left as it is by somebody else's hand: {now}"
         if now == _ours(row):
-            await ctx.cloud.set_quota(row.object_id, _found(row))
+            await ctx.cloud.quotas.change(row.object_id, _found(row))
         await ctx.store.restorations.done(row.id, ctx.clock.now())
         await _rewrite(ctx)
         await _tell(ctx, campaign, "quota.unlocked", row.object_id, said)
@@ -92,7 +92,7 @@ async def locked(ctx: Context, campaign: str) -> Sequence[Restoration]:
 
 async def is_back(ctx: Context, row: Restoration) -> bool:
     """Whether the quota is as it was found, by whoever's hand."""
-    return (await ctx.cloud.quota(row.object_id)).limits == _found(row)
+    return (await ctx.cloud.quotas.state(row.object_id)).limits == _found(row)
 
 
 def _size(instance: Instance) -> Quota:

@@ -132,13 +132,12 @@ class _Listener:
 async def _listening() -> AsyncIterator[_Listener]:
     near, far = os.pipe()
     reader = asyncio.StreamReader()
-    try:
+    with contextlib.ExitStack() as unfinished:
+        unfinished.callback(os.close, far)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(near, "rb", buffering=0)
         )
-    except BaseException:
-        os.close(far)
-        raise
+        unfinished.pop_all()
     listener = _Listener(reader, far)
     try:
         yield listener

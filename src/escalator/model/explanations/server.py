@@ -1,0 +1,110 @@
+"""Explanations of codes: storage, API, settings and documents."""
+
+from __future__ import annotations
+
+from escalator.model.codes import Code
+from escalator.model.explanation import Explanation
+
+SERVER = {
+    Code.STO_UNAVAILABLE: Explanation(
+        meaning="the database does not answer",
+        causes="PostgreSQL is down, a disk is full, or the SQLite file is on a share that forgets locks.",
+        then="Bring it back: what was under way goes on by itself",
+    ),
+    Code.STO_SCHEMA: Explanation(
+        meaning="the database's schema is newer than this Escalator",
+        causes="An older Escalator was started on a newer one's database.",
+        then="Start the newer version; schemas do not go back",
+    ),
+    Code.STO_LOCKED: Explanation(
+        meaning="another server uses this state directory",
+        causes="A server runs already on this state directory, or a simulated world is open elsewhere.",
+        then="Stop it, or set another state_dir",
+    ),
+    Code.STO_FILE: Explanation(
+        meaning="the database's file cannot be used",
+        causes="No right to write, a full disk, or a file that is no database.",
+        then="ls -l and df -h of the state directory",
+    ),
+    Code.API_BODY: Explanation(
+        meaning="the request's body is not valid",
+        causes="A key or value that is not known, or not valid JSON.",
+        then="Each problem is named with its path; docs/reference has the form",
+    ),
+    Code.API_TOKEN: Explanation(
+        meaning="the bearer token is missing or wrong",
+        causes="The token file is of another server, or was made anew.",
+        then="ESCALATOR_TOKEN_FILE or ESCALATOR_STATE_DIR of the server that you talk to",
+    ),
+    Code.API_HOST: Explanation(
+        meaning="the Host or Origin header names another site",
+        causes="A browser or proxy calls under another name than the server's.",
+        then="Use the address that the listener is bound to",
+    ),
+    Code.API_TOO_LARGE: Explanation(
+        meaning="the request is too large",
+        causes="A body beyond its bound: a reply, a document, a file.",
+        then="Split it; the message names the bound",
+    ),
+    Code.API_NOT_FOUND: Explanation(
+        meaning="no such resource",
+        causes="A path that this version does not have.",
+        then="GET /openapi.json",
+    ),
+    Code.API_UNREACHABLE: Explanation(
+        meaning="the server does not answer",
+        causes="No server runs at ESCALATOR_URL, or it is just starting.",
+        then="escalator serve; its log",
+    ),
+    Code.API_TIMEOUT: Explanation(
+        meaning="what was waited for did not happen in time",
+        causes="What --wait waited for takes longer than --timeout.",
+        then="It goes on: escalator campaign show NAME",
+    ),
+    Code.API_INTERNAL: Explanation(
+        meaning="an internal error; the log has the details",
+        causes="A defect. Nothing was lost by it.",
+        then="Report it with the log's lines of that time",
+    ),
+    Code.API_METHOD: Explanation(
+        meaning="the resource does not know this method",
+        causes="GET where POST is meant, or the other way round.",
+        then="GET /openapi.json",
+    ),
+    Code.API_PORT: Explanation(
+        meaning="a listener's address cannot be bound",
+        causes="Another program has the port, or the address is not this machine's.",
+        then="ss -ltnp; set host or port of the listener that is named",
+    ),
+    Code.CFG_SETTINGS: Explanation(
+        meaning="the settings are not valid",
+        causes="A misspelt key, a wrong type, or two settings that exclude each other.",
+        then="Each problem is named with file and path; docs/reference/settings.md",
+    ),
+    Code.CFG_DOCUMENT: Explanation(
+        meaning="the document is not valid",
+        causes="A misspelt key, a wrong type or an impossible value.",
+        then="Each problem is named with path and line; escalator campaign validate FILE",
+    ),
+    Code.CFG_FILE: Explanation(
+        meaning="the file cannot be read",
+        causes="It is not there, may not be read, or is no text.",
+        then="ls -l; the message has the path",
+    ),
+    Code.CFG_TOO_LARGE: Explanation(
+        meaning="the document is larger or deeper than allowed",
+        causes="More bytes, depth or entries than a document may have: a wrong file, as a rule.",
+        then="Check which file was named",
+    ),
+    Code.CFG_UNSUPPORTED: Explanation(
+        meaning="the document asks for what is not supported yet",
+        causes="A key or value of the format whose capability is not built yet. It is refused, never ignored.",
+        then="Leave the key out; docs/explanation/requirements.md says what stands where",
+    ),
+    Code.CFG_USAGE: Explanation(
+        meaning="options of a command that do not go together",
+        causes="Options that exclude or need each other.",
+        then="escalator help COMMAND",
+    ),
+}
+"""By code."""

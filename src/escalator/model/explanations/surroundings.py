@@ -1,0 +1,248 @@
+"""Explanations of codes: VNF managers, the cloud and the nodes."""
+
+from __future__ import annotations
+
+from escalator.model.codes import Code
+from escalator.model.explanation import Explanation
+
+SURROUNDINGS = {
+    Code.VIM_NOT_FOUND: Explanation(
+        meaning="no VNF manager, notice or reply address of that name",
+        causes="A name that is misspelt; a reply address that is cut off or was never given out; an instance that is gone.",
+        then="escalator vnfm list; escalator notice list --campaign NAME",
+    ),
+    Code.VIM_DUPLICATE: Explanation(
+        meaning="a VNF manager of that name exists",
+        causes="A VNF manager of that name is registered.",
+        then="escalator vnfm show NAME; remove it first to register it anew",
+    ),
+    Code.VIM_UNREACHABLE: Explanation(
+        meaning="the VNF manager's address does not answer",
+        causes="Address, firewall, name resolution or certificate; a command that does not end in time.",
+        then="escalator vnfm test NAME says which",
+    ),
+    Code.VIM_CREDENTIALS: Explanation(
+        meaning="the VNF manager refused our credentials",
+        causes="The credential file is out of date, or the account is locked. It is read anew at each use.",
+        then="Correct the file in credentials_dir; escalator vnfm test NAME",
+    ),
+    Code.VIM_REFUSED: Explanation(
+        meaning="the VNF manager answered the delivery with an error",
+        causes="The VNF manager answered the notice, or a question, with an error or with what cannot be read.",
+        then="Its own log at that time; escalator notice show ID has the status",
+    ),
+    Code.VIM_LATE: Explanation(
+        meaning="the reply came after its deadline",
+        causes="The deadline of the notice had passed, or the notice was withdrawn.",
+        then="Raise workloads.notify.reply_timeout_s, or answer DEFER in time",
+    ),
+    Code.VIM_SUPERSEDED: Explanation(
+        meaning="a different reply to this notice was accepted before",
+        causes="Two programs, or a program and a person, answered differently. The first answer counts.",
+        then="escalator notice show ID lists every answer that came",
+    ),
+    Code.VIM_REPLY: Explanation(
+        meaning="the reply's body is not valid",
+        causes="Not JSON, an unknown key or value, an instance that was not asked about, or a DEFER beyond vim.max_defer_s.",
+        then="Each problem is named; the OpenAPI document of the VNF managers' listener has the form",
+    ),
+    Code.VIM_REGISTRATION: Explanation(
+        meaning="the VNF manager's registration is not valid",
+        causes=(
+            "An address that may not be used, what two VNF managers both claim, or a command or credential that is not there."
+        ),
+        then="Each problem is named with its path; correct it and register again",
+    ),
+    Code.VIM_CREDENTIAL_FILE: Explanation(
+        meaning="the named credential cannot be read",
+        causes="The file is not there, is readable by others, is empty, or is too large.",
+        then="ls -l in credentials_dir; mode 0600 and the server's user are expected",
+    ),
+    Code.VIM_FOREIGN: Explanation(
+        meaning="the caller's token is not bound to the project that this belongs to",
+        causes=(
+            "A token of one project was used for another's instances, groups or constraints, or the operator's own "
+            "word stands there."
+        ),
+        then="Use a token of the project that owns it; the operator may escalator constraint remove",
+    ),
+    Code.VIM_NEIGHBOUR: Explanation(
+        meaning="a neighbour could not be told that a host is in maintenance, or back",
+        causes="Alertmanager, or a command of neighbours.hooks, did not take the news.",
+        then="The message has its answer; escalator restoration list shows who still believes in maintenance",
+    ),
+    Code.VIM_ALARM: Explanation(
+        meaning="an alarm that a VNF manager registers is not valid, or one too many",
+        causes=(
+            "An address that does not begin with the registered one, fault ids of another form, or more alarms than"
+            " a server or project may have."
+        ),
+        then="Compare callback_uri of escalator vnfm show NAME with Tacker's endpoint",
+    ),
+    Code.VIM_NO_ALARM: Explanation(
+        meaning="a VNF manager that is told per instance has no alarm for one",
+        causes="The VNF was instantiated without ServerNotifierUri, or the VM is so new that Tacker has not registered it yet.",
+        then="See the VNF's additionalParams in Tacker; then escalator node retry NAME NODE",
+    ),
+    Code.VIM_ORCHESTRATOR: Explanation(
+        meaning="an orchestrator does not answer; it is told later, and nothing waits for it",
+        causes=(
+            "The orchestrator's address does not answer, or it refuses our credentials or the message. Nothing waits for it."
+        ),
+        then="escalator vnfm test NAME; what it missed is told in order when it answers again",
+    ),
+    Code.VIM_NOT_TOLD: Explanation(
+        meaning="an orchestrator was not told something, and it is not tried any more",
+        causes="It refused what was said, or did not answer for vim.or_vi.give_up_after_s.",
+        then="escalator notice list --campaign NAME shows what it does not know",
+    ),
+    Code.VIM_SUBSCRIPTION: Explanation(
+        meaning="the subscription is not valid, or its address does not answer as it has to",
+        causes=(
+            "A callback that does not answer GET with 204, a host that is not allowed, a filter beyond what the "
+            "registration owns, or parameters that are missing."
+        ),
+        then="Each problem is named; vim.callback_hosts and escalator vnfm show NAME say what is allowed",
+    ),
+    Code.VIM_SUBSCRIBED: Explanation(
+        meaning="the VNF manager has a subscription, or what it asks for belongs to another one",
+        causes="A VNF manager has one subscription: another address or filter needs the first one deleted.",
+        then="DELETE the subscription and make it anew; escalator vnfm show NAME shows it",
+    ),
+    Code.CLD_UNREACHABLE: Explanation(
+        meaning="the cloud's API does not answer",
+        causes="The API is down, overloaded or behind a proxy that answers in its place.",
+        then="openstack compute service list from the server's machine; work goes on by itself when it answers",
+    ),
+    Code.CLD_CREDENTIALS: Explanation(
+        meaning="the cloud refused our credentials",
+        causes="The password or application credential in clouds.yaml is wrong or has expired.",
+        then="openstack token issue with the same clouds.yaml; the file is read anew",
+    ),
+    Code.CLD_FORBIDDEN: Explanation(
+        meaning="our user lacks a role for this call",
+        causes="The service user lacks a role, or a policy of the cloud is stricter than usual.",
+        then="The message names the call; grant the role to the user in clouds.yaml",
+    ),
+    Code.CLD_NOT_FOUND: Explanation(
+        meaning="no such node or instance in the cloud",
+        causes="A node that left the cloud, an instance that was deleted, a name in another form.",
+        then="openstack compute service list; openstack server show ID",
+    ),
+    Code.CLD_REFUSED: Explanation(
+        meaning="the cloud refused the request",
+        causes="The cloud answered that this cannot be done; its own words follow.",
+        then="Read them; openstack server event list ID has more",
+    ),
+    Code.CLD_FOREIGN_CORDON: Explanation(
+        meaning="the node is disabled for someone else's reason",
+        causes="An operator or a tool disabled the node before, for the reason shown.",
+        then="Ask whoever did; escalator node retry NAME NODE when it is enabled again",
+    ),
+    Code.CLD_NO_VALID_HOST: Explanation(
+        meaning="the cloud found the named target unfit",
+        causes="The target filled up, was cordoned, or lacks something that only the cloud's scheduler knows of.",
+        then="Nothing: another target is tried by itself",
+    ),
+    Code.CLD_BUSY: Explanation(
+        meaning="the instance is busy with another task",
+        causes="A tenant's snapshot, resize, rebuild or reboot is under way.",
+        then="Nothing: it is tried again; openstack server show ID if it does not end",
+    ),
+    Code.CLD_CONFIG: Explanation(
+        meaning="the cloud's configuration is missing or wrong",
+        causes="clouds.yaml, its entry or a service of the region is missing, or the cloud is older than Train.",
+        then="Correct cloud.os_cloud or clouds.yaml as the message says",
+    ),
+    Code.SYS_UNREACHABLE: Explanation(
+        meaning="the node does not answer over SSH",
+        causes="The node is down or rebooting, or SSH is filtered.",
+        then="ssh to the node as system.ssh.user from the server's machine",
+    ),
+    Code.SYS_HOST_KEY: Explanation(
+        meaning="the node's host key is unknown or has changed",
+        causes="The node was installed anew, or somebody sits in between. It is never accepted by itself.",
+        then="Check the key on the node's console; add it to known_hosts",
+    ),
+    Code.SYS_CREDENTIALS: Explanation(
+        meaning="the node refused our key",
+        causes="Our public key is not in authorized_keys, or the account is locked.",
+        then="ssh -i KEY USER@NODE true",
+    ),
+    Code.SYS_STAGE: Explanation(
+        meaning="the release could not be staged on the node",
+        causes="The node cannot reach the repository listener, its disk is full, or a file does not have its digest.",
+        then="df -h on the node; curl repository.public_url from there; then escalator node retry NAME NODE",
+    ),
+    Code.SYS_BACKUP: Explanation(
+        meaning="the backup could not be taken",
+        causes="The node's disk is full, or a path of the release's state_paths cannot be read.",
+        then="df -h and the paths on the node; then escalator node retry NAME NODE",
+    ),
+    Code.SYS_INSTALL: Explanation(
+        meaning="the installer ended with an error",
+        causes="A maintainer script failed, dpkg was locked or interrupted, a dependency is missing.",
+        then="escalator event list --node NODE has the end of its output; the log stays on the node",
+    ),
+    Code.SYS_PACKAGES: Explanation(
+        meaning="packages are not in the state that the release names",
+        causes="The installer said it was done and left packages at other versions, half-configured or held.",
+        then="dpkg -l and apt-mark showhold on the node",
+    ),
+    Code.SYS_DAEMON: Explanation(
+        meaning="the running daemon is not of the release's version",
+        causes="The new package is installed and the old process still runs, or the daemon did not start.",
+        then="systemctl status on the node; is a restart missing in the package?",
+    ),
+    Code.SYS_HEALTH: Explanation(
+        meaning="the node's health check fails",
+        causes="The daemon runs and says that it is not well.",
+        then="The check's own output stands in the message",
+    ),
+    Code.SYS_REBOOT: Explanation(
+        meaning="the node did not come back from its reboot",
+        causes="The node hangs in its firmware, boots another kernel, or lost its network.",
+        then="Its console; bring it up, then escalator node retry NAME NODE",
+    ),
+    Code.SYS_OPERATION: Explanation(
+        meaning="an operation on the node is unknown or was lost",
+        causes="The node was installed anew, or its record of operations was removed, while something was under way.",
+        then="Look at the node; escalator node retry NAME NODE begins anew",
+    ),
+    Code.SYS_ROLLBACK: Explanation(
+        meaning="the node could not be put back on its old version",
+        causes="The old packages are not to be had any more, a downgrade is refused, or the node does not answer.",
+        then="The node is held: put it back by hand, escalator restoration list, then escalator campaign resume NAME",
+    ),
+    Code.SYS_RELEASE: Explanation(
+        meaning="the release is not valid",
+        causes="release.yaml has errors, or files do not match their digests.",
+        then="Each problem is named; correct it and import again",
+    ),
+    Code.SYS_RELEASE_NOT_FOUND: Explanation(
+        meaning="no such release",
+        causes="It was not imported here, or the version is written differently.",
+        then="escalator release list",
+    ),
+    Code.SYS_RELEASE_EXISTS: Explanation(
+        meaning="the release exists with other content",
+        causes="A release never changes once it is imported.",
+        then="Give what changed a new version",
+    ),
+    Code.SYS_UNSUPPORTED: Explanation(
+        meaning="the driver cannot do this",
+        causes="The campaign or release asks the driver for what it does not have, such as a reboot or a rollback.",
+        then="Another node.driver, or leave it out",
+    ),
+    Code.SYS_COMMAND: Explanation(
+        meaning="the operator's command failed",
+        causes="The command ended with an exit code that means failure; the end of its error output is the message.",
+        then="Run it by hand with the same arguments; then escalator node retry NAME NODE",
+    ),
+    Code.SYS_CONFIG: Explanation(
+        meaning="the driver's configuration is missing or wrong",
+        causes="node.driver names a driver that the server's settings do not configure, or a key or file of it is missing.",
+        then="escalator serve names the setting at its start; correct it",
+    ),
+}
+"""By code."""

@@ -1,0 +1,183 @@
+"""Explanations of codes: what the Upgrade Manager meets."""
+
+from __future__ import annotations
+
+from escalator.model.codes import Code
+from escalator.model.explanation import Explanation
+
+UPGRADING = {
+    Code.UPG_NOT_FOUND: Explanation(
+        meaning="no campaign, plan or node task of that name",
+        causes="A name or id that is misspelt, of another server, or of a node that the campaign's plan does not contain.",
+        then="escalator campaign list; escalator campaign show NAME",
+    ),
+    Code.UPG_STATE: Explanation(
+        meaning="the campaign's state does not allow this action",
+        causes="The campaign went on, was paused, or ended since you looked; a node is having its turn, or has had it.",
+        then="escalator campaign show NAME lists under Next what can be done now",
+    ),
+    Code.UPG_ONE_RUNNING: Explanation(
+        meaning="another campaign is running on this cloud",
+        causes="A campaign is running, paused, suspended or being aborted. Two at once would count on the same spare capacity.",
+        then="escalator campaign list; let that one end, or escalator campaign abort NAME",
+    ),
+    Code.UPG_DRIFT: Explanation(
+        meaning="the cloud changed since the plan, beyond what was approved",
+        causes=(
+            "Instances came, went or moved, a node went down or is back, or limits changed, so that nodes, VNFs, "
+            "moves or windows differ from what was approved."
+        ),
+        then="Read the difference; escalator campaign plan NAME for a new approval, or start with --accept-drift",
+    ),
+    Code.UPG_STEP_FAILED: Explanation(
+        meaning="a step of a node failed for a reason without a code of its own",
+        causes="An answer that the step did not expect from the cloud, the node or storage; the message has it.",
+        then="escalator event list --campaign NAME --node NODE; then escalator node retry NAME NODE",
+    ),
+    Code.UPG_UNDO_FAILED: Explanation(
+        meaning="an undo failed; the node needs a person",
+        causes="The cloud or the node did not answer while something was put back, or a person changed it in between.",
+        then=(
+            "escalator restoration list shows what is not as it was, with the command for each; then escalator "
+            "campaign resume NAME"
+        ),
+    ),
+    Code.UPG_TIMEOUT: Explanation(
+        meaning="a step did not end within its time-out",
+        causes=(
+            "A step took longer than node.timeouts allows: a slow installer, a migration that does not converge, a "
+            "group that is never free."
+        ),
+        then=(
+            "escalator event list --node NODE shows on what; raise the time-out or mend the cause, then escalator "
+            "node retry NAME NODE"
+        ),
+    ),
+    Code.UPG_LESS_OFFERED: Explanation(
+        meaning="after the upgrade the node offers less than before",
+        causes=(
+            "A driver, an agent or a kernel parameter is missing after the upgrade: fewer CPUs, huge pages, VFs, "
+            "traits or agents than before."
+        ),
+        then="Compare with the message on the node; mend the release, then escalator node retry NAME NODE",
+    ),
+    Code.UPG_NO_TARGET: Explanation(
+        meaning="no node can take an instance that has to leave",
+        causes="All nodes that fit are full, in maintenance, or of a newer hypervisor than the instance may come back from.",
+        then="escalator campaign plan NAME says what spare would do; free a node, then escalator node retry NAME NODE",
+    ),
+    Code.UPG_INSTANCE_LEFT: Explanation(
+        meaning="an instance that has to leave is still on the node",
+        causes="Somebody started or moved an instance onto the node after it was cordoned.",
+        then="Move it, or wait until it is gone; then escalator node retry NAME NODE",
+    ),
+    Code.UPG_REJECTED: Explanation(
+        meaning="a VNF manager refused",
+        causes=(
+            "The VNF manager said NACK, or answered for an instance what leaves no way to empty the node; its "
+            "reason stands behind it."
+        ),
+        then="Talk to the VNF's owner; then escalator node retry NAME NODE, or escalator campaign resume NAME asks again",
+    ),
+    Code.UPG_SILENT: Explanation(
+        meaning="a VNF manager did not answer and policy skips or pauses",
+        causes=(
+            "The VNF manager got the notice and said nothing until the deadline. Silence never allows a stop, a "
+            "cold migration or an in-place upgrade."
+        ),
+        then=(
+            "escalator notice list --campaign NAME; escalator notice reply ID after a call; escalator campaign "
+            "resume NAME asks again"
+        ),
+    ),
+    Code.UPG_UNDELIVERABLE: Explanation(
+        meaning="a notice could not be delivered",
+        causes=(
+            "The VNF manager's address does not answer, refuses our credentials or the notice, or is not registered any more."
+        ),
+        then="escalator vnfm test NAME; then escalator campaign resume NAME asks again",
+    ),
+    Code.UPG_FAILURES: Explanation(
+        meaning="more nodes failed than the campaign allows",
+        causes=(
+            "failure.max_failed is passed, or failure.same_error nodes failed with one and the same error: likely "
+            "the release, not the nodes."
+        ),
+        then=(
+            "escalator campaign show NAME; mend the cause and escalator node retry, or escalator node skip, or "
+            "escalator campaign abort NAME"
+        ),
+    ),
+    Code.UPG_ABORTED: Explanation(
+        meaning="the campaign was aborted",
+        causes="A person, or failure.then, aborted the campaign before this node's turn, or before it was changed.",
+        then="Nothing; plan another campaign for the nodes that are left",
+    ),
+    Code.UPG_SKIPPED: Explanation(
+        meaning="the node was skipped",
+        causes="A person left the node out.",
+        then="escalator node retry NAME NODE takes it up again while the campaign runs",
+    ),
+    Code.UPG_NO_PLAN: Explanation(
+        meaning="the campaign has no plan yet",
+        causes="The campaign was created or changed and not planned since.",
+        then="escalator campaign plan NAME",
+    ),
+    Code.UPG_DUPLICATE: Explanation(
+        meaning="a campaign of that name exists",
+        causes="A campaign keeps its name for ever, as its history is found by it.",
+        then="Choose another metadata.name",
+    ),
+    Code.UPG_HOST_FAILURE: Explanation(
+        meaning="an unplanned host failure holds new work back",
+        causes="A host that is not having its turn went down: what was spare may be needed for it.",
+        then="Bring the host back; or escalator campaign pause NAME and resume: that accepts it",
+    ),
+    Code.UPG_MOVE_FAILED: Explanation(
+        meaning="an instance could not be moved after all retries",
+        causes=(
+            "The hypervisor gave the migration up on every target tried: no convergence, CPU or device differences,"
+            " storage, network."
+        ),
+        then="openstack server migration list; the compute service's log of both nodes; then escalator node retry NAME NODE",
+    ),
+    Code.UPG_STUCK_INSTANCE: Explanation(
+        meaning="an instance on the node is in a state that needs a person",
+        causes="A tenant's own task is under way, or the instance is in error, rescued, suspended or half-resized.",
+        then="openstack server show ID; mend it or let its owner do so; then escalator node retry NAME NODE",
+    ),
+    Code.UPG_GIVEN_BACK: Explanation(
+        meaning="a person put the node back in service in the middle of its turn",
+        causes="Somebody ran the command of the break-glass sheet, or enabled the service for a reason of their own.",
+        then="If the node may go again: escalator node retry NAME NODE",
+    ),
+    Code.UPG_NO_ROOM: Explanation(
+        meaning="nodes that are out of service leave no room for another",
+        causes="waves.max_unavailable or waves.spread counts nodes that are down or in maintenance, ours or others'.",
+        then="Bring those nodes back: the message names them; then escalator campaign resume NAME",
+    ),
+    Code.UPG_NO_TURN: Explanation(
+        meaning="the plan for the rest of a campaign has no turn for a node",
+        causes="What happened since makes a turn impossible: no room, a limit, a window.",
+        then="Read each node's reason; make room and escalator campaign replan NAME, or escalator node skip NAME NODE",
+    ),
+    Code.UPG_BUDGET: Explanation(
+        meaning="a group was impacted beyond its limit for longer than its budget allows",
+        causes=(
+            "Host failures, or limits that were changed, had more of a group impacted at once than it allows, for "
+            "longer than availability.percent leaves."
+        ),
+        then=(
+            "escalator workload list NAME --by group; with workloads.on_budget suspend, escalator campaign resume NAME accepts it"
+        ),
+    ),
+    Code.UPG_AT_WORK: Explanation(
+        meaning="a lifecycle operation of a VNF on the node did not end in time",
+        causes=(
+            "A heal, scale or upgrade of a VNF hangs (FAILED_TEMP waits for a person), or what its manager is at "
+            "work on cannot be seen."
+        ),
+        then="End the operation at the VNF manager; then escalator node retry NAME NODE",
+    ),
+}
+"""By code."""

@@ -1,0 +1,40 @@
+"""Every error code is explained, by what can be done."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from escalator.cli.commands import COMMANDS
+from escalator.cli.explain import code_of
+from escalator.model.codes import Code
+from escalator.model.errors import InputError
+from escalator.model.explanations import EXPLANATIONS
+
+BUILT_IN = {"help"}
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_has_a_meaning_causes_and_something_to_do(code: Code) -> None:
+    said = EXPLANATIONS[code]
+    assert all(text and text == text.strip() for text in (said.meaning, said.causes, said.then))
+    for words in re.findall(r"escalator ([a-z]+(?: [a-z]+)?)", said.then):
+        verb, _, _ = words.partition(" ")
+        assert words in COMMANDS or verb in COMMANDS or verb in BUILT_IN, words
+
+
+def test_no_two_codes_mean_the_same() -> None:
+    meanings = [said.meaning for said in EXPLANATIONS.values()]
+    assert len(set(meanings)) == len(meanings)
+
+
+@pytest.mark.parametrize("text", ["ESC-UPG-013", "upg-013", " esc-upg-013 "])
+def test_a_code_is_known_however_it_is_written(text: str) -> None:
+    assert code_of(text) is Code.UPG_UNDELIVERABLE
+
+
+def test_an_unknown_code_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(InputError) as caught:
+        code_of("ESC-UPG-0133")
+    assert caught.value.remedy == "Did you mean ESC-UPG-013?"
