@@ -126,3 +126,15 @@ def test_where_policy_says_so_an_overspent_group_calls_a_person_before_the_next_
             assert (await sim.campaigns.show("one")).row.state is CampaignState.COMPLETED
 
     virtual_time.run(run())
+
+
+def test_what_a_campaign_that_is_over_has_cost_is_worked_out_once() -> None:
+    async def run() -> None:
+        async with site() as sim:
+            await hit(sim, "one", 200.0)
+            first = (await spent(sim.ctx, ["g"]))["g"].spent_s
+            (kept,) = sim.ctx.budgets_before.values()
+            assert sum(end - start for start, end in kept["g"]) == first == 200.0
+            assert (await spent(sim.ctx, ["g"]))["g"].spent_s == 200.0
+
+    virtual_time.run(run())

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from escalator.model.codes import Code
 from escalator.model.progress import Event
-from escalator.storage.port import ImpactRow
-from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.ledger import time_above
+from escalator.storage.port import CampaignRow, ImpactRow
+from escalator.upgrade_manager.engine.context import Beyond, Context
+from escalator.upgrade_manager.engine.ledger import Span, spans_above
 from escalator.upgrade_manager.engine.proof import started_on
 
 ACCEPTED = "accepted_budgets"
@@ -42,16 +42,30 @@ async def spent(ctx: Context, groups: Collection[str] | None = None) -> Mapping[
         over = row.ended_at is not None and row.ended_at < since
         if row.started_at is None or row.plan is None or over:
             continue
-        inventory = await started_on(ctx, row)
-        for name, rows in _by_group(await ctx.store.admission.impacts(row.name)).items():
-            group = inventory.group_by_id.get(name)
-            if group is None or (groups is not None and name not in groups):
-                continue
-            spans = [(max(r.started_at, since), now if r.ended_at is None else r.ended_at) for r in rows]
-            limit = group.limit(len(inventory.members.get(name, ())))
-            total[name] += time_above([span for span in spans if span[1] > span[0]], limit)
+        for name, spans in (await _beyond(ctx, row, now)).items():
+            total[name] += sum(max(0.0, end - max(start, since)) for start, end in spans)
     wanted = total.keys() if groups is None else groups
     return {name: Spent(total[name], ctx.availability.budget_s) for name in wanted}
+
+
+async def _beyond(ctx: Context, row: CampaignRow, now: float) -> Beyond:
+    """When more of each group were impacted by one campaign than it allows; what has ended is worked out once."""
+    key = (row.name, row.ended_at or 0.0)
+    known = ctx.budgets_before.get(key)
+    if known is not None:
+        return known
+    inventory = await started_on(ctx, row)
+    impacts = await ctx.store.admission.impacts(row.name)
+    found: dict[str, list[Span]] = {}
+    for name, rows in _by_group(impacts).items():
+        group = inventory.group_by_id.get(name)
+        if group is not None:
+            spans = [(r.started_at, now if r.ended_at is None else r.ended_at) for r in rows]
+            limit = group.limit(len(inventory.members.get(name, ())))
+            found[name] = spans_above([span for span in spans if span[1] > span[0]], limit)
+    if row.ended_at is not None and all(r.ended_at is not None for r in impacts):
+        ctx.budgets_before[key] = found
+    return found
 
 
 def _by_group(rows: Collection[ImpactRow]) -> Mapping[str, list[ImpactRow]]:

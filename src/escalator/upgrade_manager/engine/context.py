@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -155,6 +155,10 @@ class Signals:
         return frozenset() if "" in changed else frozenset(changed)
 
 
+Beyond = Mapping[str, Sequence[tuple[float, float]]]
+"""When more of a group were impacted than it allows, by group; Unix seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """All that the courses and steps work with. Handed in by the wiring; never stored in a workflow."""
@@ -174,5 +178,7 @@ class Context:
     availability: Availability = Availability()
     neighbours: tuple[Neighbour, ...] = ()
     """Systems that are told that a host is in maintenance, in this order."""
+    budgets_before: dict[tuple[str, float], Beyond] = field(default_factory=dict)
+    """What campaigns that are over have cost each group, by name and end: it does not change any more."""
     tasks: dict[str, NodeTask] = field(default_factory=dict)
     """Node tasks under way in this process: each has one writer, its workflow."""

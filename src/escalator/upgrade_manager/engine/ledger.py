@@ -161,14 +161,20 @@ def _steps(spans: Iterable[Span]) -> list[tuple[float, int]]:
     return sorted(step for start, end in spans for step in ((start, 1), (end, -1)))
 
 
+def spans_above(spans: Iterable[Span], most: int) -> list[Span]:
+    """When more than `most` of the spans lie over each other; pieces in order, that touch where their number changes."""
+    found: list[Span] = []
+    count, since = 0, 0.0
+    for at, step in _steps(spans):
+        if count > most and at > since:
+            found.append((since, at))
+        count, since = count + step, at
+    return found
+
+
 def time_above(spans: Iterable[Span], most: int) -> float:
     """Time in which more than `most` of the spans lie over each other."""
-    total, count, since = 0.0, 0, 0.0
-    for at, step in _steps(spans):
-        if count > most:
-            total += at - since
-        count, since = count + step, at
-    return total
+    return sum(end - start for start, end in spans_above(spans, most))
 
 
 def _at_once(spans: Iterable[Span]) -> int:
