@@ -111,10 +111,10 @@ class ShowVnfm(_One):
         """Get it."""
         with self.server() as client:
             found = client.get(f"/v1/vnfms/{quoted(parsed_args.name)}")
-            shown = {"name": found["name"], **found["spec"]}
-            if found["spec"]["subscription"]["type"] != "none":
+            shown = dict(found["spec"])
+            if shown["subscription"]["type"] != "none":
                 shown["subscribed"] = next(iter(client.get(f"/v1/vnfms/{quoted(parsed_args.name)}/subscriptions")), None)
-            return fields(shown)
+            return _fields({"name": found["name"], "spec": shown})
 
 
 class Test(_One):
@@ -145,7 +145,17 @@ class Remove(Command):
 
 
 def _fields(vnfm: Mapping[str, Any]) -> Any:  # noqa: ANN401 - cliff's
-    return fields({"name": vnfm["name"], **vnfm["spec"]})
+    return fields({"name": vnfm["name"], **{key: Shown(value, _said(value)) for key, value in vnfm["spec"].items()}})
+
+
+def _said(value: Any) -> str:  # noqa: ANN401 - JSON
+    """What is set, in one line: people look for that, not for all that could be."""
+    if isinstance(value, Mapping):
+        set_ = ((key, _said(one)) for key, one in value.items())
+        return "; ".join(f"{key} {text}" for key, text in set_ if text and (key, text) != ("type", "none"))
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _joined(owned: str) -> Any:  # noqa: ANN401 - a column
