@@ -81,10 +81,15 @@ def test_the_interface_of_fenix_is_there_when_it_is_switched_on(tmp_path):
         assert httpx.get(f"{urls['vnfm']}/fenix/v1/maintenance/none").status_code == 404
         assert httpx.put(f"{urls['vnfm']}/fenix/v1/instance/vm", json={"project_id": "p"}).status_code == 404
     with serving(configuration(tmp_path, vim={"fenix": {"auth": "none"}})) as (_, urls):
-        assert httpx.put(f"{urls['vnfm']}/fenix/v1/instance/vm", json={"project_id": "p", "lead_time": 40}).status_code == 200
+        unknown = httpx.put(f"{urls['vnfm']}/fenix/v1/instance/vm", json={"project_id": "p", "lead_time": 40})
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "ESC-VIM-001")
+        foreign = httpx.put(f"{urls['vnfm']}/fenix/v1/instance/vm-000001", json={"project_id": "p", "lead_time": 40})
+        assert (foreign.status_code, foreign.json()["code"]) == (403, "ESC-VIM-011")
+        group = {"project_id": "p", "recovery_time": 60}
+        assert httpx.put(f"{urls['vnfm']}/fenix/v1/instance_group/g", json=group).status_code == 200
         environment = {"ESCALATOR_URL": urls["server"], "ESCALATOR_TOKEN_FILE": str(tmp_path / "state" / "token")}
         (declared,) = json.loads(run("constraint", "list", "-f", "json", environment=environment).out)
-        assert declared["spec"] == {"impact_notification_lead_time": 40.0, "declared_by": "p"}
+        assert declared["spec"] == {"min_recovery_time_between_impacts": 60.0, "declared_by": "p"}
 
 
 def test_the_interface_for_tacker_is_there_when_it_is_switched_on(tmp_path):
