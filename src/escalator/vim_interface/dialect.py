@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from escalator.model.notice import Notice, Reply, Vnfm
 
@@ -29,16 +29,26 @@ class Dialect(Protocol):
         """
         ...
 
-    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
-        """Take up a notice that an earlier server delivered, and that is not answered yet."""
-        ...
-
     async def test(self, vnfm: Vnfm) -> None:
         """Ask whether the VNF manager would take notices; raises EscalatorError when not."""
         ...
 
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A dialect whose VNF managers have to be reminded after a restart: who was told does not answer by itself."""
+
+    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
+        """Take up a notice that an earlier server delivered, and that is not answered yet."""
+        ...
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A dialect whose replies do not come by themselves."""
+
     def next_reply_at(self) -> float | None:
-        """Unix seconds of the next reply to fetch; None while there is none, or where replies come by themselves."""
+        """Unix seconds of the next reply to fetch; None while there is none."""
         ...
 
     async def fetch(self, now: float) -> Sequence[Fetched]:

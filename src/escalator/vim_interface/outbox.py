@@ -19,7 +19,7 @@ from escalator.model.progress import CampaignState, TaskState
 from escalator.settings import Vim as Limits
 from escalator.storage.port import Store
 from escalator.vim_interface.agenda import Agenda, Entry
-from escalator.vim_interface.dialect import Dialect, Fetched
+from escalator.vim_interface.dialect import Dialect, Fetched, Fetching, Resuming
 from escalator.vim_interface.in_order import InOrder
 from escalator.vim_interface.negotiation import OPEN, is_deferred
 from escalator.vim_interface.notices import cancelling, notice_id
@@ -142,7 +142,7 @@ class Outbox:
             return
         vnfm = await self._store.vnfms.get(notice.vnfm)
         dialect = self._dialects.get(vnfm.spec.dialect) if vnfm is not None else None
-        if vnfm is None or dialect is None:
+        if vnfm is None or not isinstance(dialect, Resuming):
             return
         try:
             await dialect.resume(vnfm, notice)
@@ -278,17 +278,19 @@ class Outbox:
     # -- replies that have to be fetched ---------------------------------------------------------------------------
 
     def _watch_replies(self, name: str) -> None:
-        when = self._dialects[name].next_reply_at()
+        dialect = self._dialects[name]
+        when = dialect.next_reply_at() if isinstance(dialect, Fetching) else None
         if when is not None:
             self._agenda.put(when, Entry("fetch", name))
 
     async def _fetch(self, name: str, at: float, receive: Receive) -> None:
         dialect = self._dialects[name]
-        for reply in await dialect.fetch(at):
-            await self._take(dialect, reply, at, receive)
+        if isinstance(dialect, Fetching):
+            for reply in await dialect.fetch(at):
+                await self._take(dialect, reply, at, receive)
         self._watch_replies(name)
 
-    async def _take(self, dialect: Dialect, reply: Fetched, at: float, receive: Receive) -> None:
+    async def _take(self, dialect: Fetching, reply: Fetched, at: float, receive: Receive) -> None:
         try:
             await receive(reply.token, reply.body, at)
         except TemporaryError:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed
 from escalator.model.notice import Notice, NoticeType, Vnfm
 from escalator.model.progress import NodeTask, TaskState
 from escalator.storage.port import CampaignRow
-from escalator.vim_interface.dialect import Dialect, Fetched
+from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.times import to_rfc3339
 
 
@@ -23,20 +22,8 @@ class CutOff:
         await self._dialect.deliver(vnfm, notice)
         await asyncio.Event().wait()
 
-    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
-        await self._dialect.resume(vnfm, notice)
-
     async def test(self, vnfm: Vnfm) -> None:
         await self._dialect.test(vnfm)
-
-    def next_reply_at(self) -> float | None:
-        return None
-
-    async def fetch(self, now: float) -> Sequence[Fetched]:
-        return ()
-
-    async def taken(self, reply: Fetched) -> None:
-        raise AssertionError("nothing was fetched")
 
 
 async def _open_task(bed: Bed, state: TaskState = TaskState.RUNNING) -> None:

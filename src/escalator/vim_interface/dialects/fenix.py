@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.notice import Notice, Vnfm
 from escalator.vim_interface.accounts import Accounts
-from escalator.vim_interface.dialect import Fetched
 from escalator.vim_interface.dialects.http import Http, failure
 from escalator.vim_interface.fenix.events import bodies
 
@@ -37,16 +35,6 @@ class Fenix:
         status = await self._http.send("GET", vnfm, None, {})
         if status >= 500:
             raise TemporaryError(Code.VIM_REFUSED, f"VNF manager {vnfm.name} answered {status}.")
-
-    def next_reply_at(self) -> None:
-        """Replies come by themselves."""
-
-    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
-        """Replies come by themselves."""
-        return ()
-
-    async def taken(self, reply: Fetched) -> None:
-        """Replies come by themselves."""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -14,7 +14,6 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.notice import Notice, Vnfm
 from escalator.settings import Manual as ManualSettings
-from escalator.vim_interface.dialect import Fetched
 from escalator.vim_interface.dialects.process import TEMPORARY, filled, found_program, passed_on, running
 from escalator.vim_interface.messages import notification
 
@@ -37,22 +36,9 @@ class Manual:
         argv = filled(self._settings.argv, {**names, "node": notice.node or "-"})
         await self._run(vnfm.name, argv, json.dumps(message).encode())
 
-    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
-        """Nothing is to be done: who was told answers by itself."""
-
     async def test(self, vnfm: Vnfm) -> None:
         """Look whether the command is there. Nobody is woken up for a test."""
         self._program(vnfm.name)
-
-    def next_reply_at(self) -> None:
-        """Replies come by themselves."""
-
-    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
-        """Replies come by themselves."""
-        return ()
-
-    async def taken(self, reply: Fetched) -> None:
-        """Replies come by themselves."""
 
     def _program(self, name: str) -> str:
         if not self._settings.argv:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.notice import Notice, Vnfm
 from escalator.vim_interface.accounts import Accounts
-from escalator.vim_interface.dialect import Fetched
 from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.reports import API_VERSION, message
 
@@ -31,22 +29,9 @@ class OrVi:
         """POST the notice; raises PermanentError when the orchestrator refuses what it says, TemporaryError otherwise."""
         await self._send("POST", vnfm, json.dumps(message(notice, self._vim_id, self._base_url)).encode())
 
-    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
-        """Nothing is to be done: nothing is expected of it."""
-
     async def test(self, vnfm: Vnfm) -> None:
         """GET the orchestrator's address, which is expected to answer 204."""
         await self._send("GET", vnfm, None)
-
-    def next_reply_at(self) -> None:
-        """There are no replies."""
-
-    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
-        """There are no replies."""
-        return ()
-
-    async def taken(self, reply: Fetched) -> None:
-        """There are no replies."""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -19,9 +19,6 @@ class Simulated:
         """Hand the notice over; raises what the world raises when the VNF manager cannot be reached or refuses."""
         self._vnfms.deliver(vnfm.name, notice)
 
-    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
-        """Nothing is to be done: who was told answers by itself."""
-
     async def test(self, vnfm: Vnfm) -> None:
         """Ask whether it would take notices."""
         self._vnfms.probe(vnfm.name)
@@ -50,19 +47,6 @@ class SimulatedOrchestrators:
         """Tell it; raises what the world raises when it cannot be reached or refuses."""
         self._vnfms.deliver(vnfm.name, notice)
 
-    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
-        """Nothing is to be done: nothing is expected of it."""
-
     async def test(self, vnfm: Vnfm) -> None:
         """Ask whether it would take notices."""
         self._vnfms.probe(vnfm.name)
-
-    def next_reply_at(self) -> None:
-        """There are no replies."""
-
-    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
-        """There are no replies."""
-        return ()
-
-    async def taken(self, reply: Fetched) -> None:
-        """There are no replies."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from escalator.model.notice import Notice, Vnfm
 from escalator.vim_interface.accounts import Account, Accounts
-from escalator.vim_interface.dialect import Fetched
 from escalator.vim_interface.dialects.http import Http, failure
 from escalator.vim_interface.messages import API_VERSION, notification
 
@@ -25,9 +23,6 @@ class ViVnfm:
         """POST the notice; raises TemporaryError or PermanentError with the reason."""
         await self._send("POST", vnfm, json.dumps(notification(notice, self._base_url)).encode())
 
-    async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
-        """Nothing is to be done: who was told answers by itself."""
-
     async def test(self, vnfm: Vnfm) -> None:
         """GET the VNF manager's address, which is expected to answer 204."""
         await self._send("GET", vnfm, None)
@@ -35,16 +30,6 @@ class ViVnfm:
     async def probe(self, account: Account) -> int:
         """GET the address of an account and return the status; raises TemporaryError or PermanentError when none comes."""
         return await self._http.send_to("GET", account, None, _HEADERS)
-
-    def next_reply_at(self) -> None:
-        """Replies come by themselves."""
-
-    async def fetch(self, now: float) -> Sequence[Fetched]:  # noqa: ARG002 - the port's signature
-        """Replies come by themselves."""
-        return ()
-
-    async def taken(self, reply: Fetched) -> None:
-        """Replies come by themselves."""
 
     async def close(self) -> None:
         """Close the connections."""
