@@ -18,8 +18,8 @@ from escalator.upgrade_manager.drift import compare
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
+from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.drive import change
 from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.states import ENDED, check

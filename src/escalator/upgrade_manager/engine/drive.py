@@ -6,32 +6,29 @@ node door, and waits for changes. Run again after a crash, it takes up where the
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError
-from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskState
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import observed, quotas
+from escalator.upgrade_manager.engine import quotas
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
-from escalator.upgrade_manager.engine.budget import accept, overspent, said_of, warn
-from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
+from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
+from escalator.upgrade_manager.engine.changes import ENDS, change, write
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.endings import abort, complete
+from escalator.upgrade_manager.engine.failures import host_failure, over_budget
 from escalator.upgrade_manager.engine.job import TaskRef
-from escalator.upgrade_manager.engine.owners import away_tonight
-from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.engine.told import tell_state
-from escalator.upgrade_manager.engine.windows import ALWAYS, needs_s, opening
+from escalator.upgrade_manager.engine.tonight import in_window, opens, owners_away
+from escalator.upgrade_manager.engine.windows import needs_s, opening
 from escalator.upgrade_manager.planner.order import predecessors
-
-ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
 
 
 async def drive(ctx: Context, name: str) -> str:
@@ -74,7 +71,7 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     if state is CampaignState.RUNNING:
         await _run(ctx, name, campaign, board)
     elif state is CampaignState.ABORTING:
-        await _abort(ctx, name, board)
+        await abort(ctx, name, board)
     state = await ctx.store.campaigns.state(name)
     if state in ENDS:
         await tell_state(ctx, name, state, board.told)
@@ -126,13 +123,13 @@ async def _take_up(ctx: Context, board: Board) -> None:
 
 
 async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
-    if await _over_budget(ctx, name, campaign, board):
+    if await over_budget(ctx, name, campaign, board):
         return
     if board.ended:
-        await _complete(ctx, name, board)
+        await complete(ctx, name, board)
         return
     board.look_s = None
-    if _opens(ctx, campaign, board) and await _owners_away(ctx, name, campaign, board):
+    if opens(ctx, campaign, board) and await owners_away(ctx, name, campaign, board):
         return
     if await _replan(ctx, name, board):
         return
@@ -144,13 +141,13 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
 
 async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
     """Begin the turn of every node that may have it now."""
-    ready = await _in_window(ctx, name, campaign, board)
+    ready = await in_window(ctx, name, campaign, board)
     if not ready:
         return
     if await _over_budgets(ctx, name, campaign, board, ready):
         return
     unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.limits.scope}
-    if await _host_failure(ctx, name, board, unavailable):
+    if await host_failure(ctx, name, board, unavailable):
         return
     refusal = None
     for task in ready:
@@ -226,48 +223,6 @@ async def _replan(ctx: Context, name: str, board: Board) -> bool:
     return False
 
 
-def _opens(ctx: Context, campaign: Campaign, board: Board) -> bool:
-    """Whether a maintenance window is open that was not when this was asked last."""
-    window = opening(campaign.spec, ctx.clock.now())
-    if window is None or window[0] > ctx.clock.now() or board.closes == window[1]:
-        return False
-    if board.closes is not None:
-        board.disturbed = board.disturbed or "the end of a maintenance window"
-    board.closes = window[1]
-    return window != ALWAYS
-
-
-async def _owners_away(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
-    """Whether the campaign pauses because VNF managers of this window's nodes do not answer."""
-    plan, _ = await ctx.book.plan(board.plan)
-    inventory = await observed.inventory(ctx, campaign.spec.migration)
-    waiting = {task.node for task in board.tasks.values() if task.state is TaskState.PENDING}
-    why = await away_tonight(ctx, campaign, plan, inventory, waiting)
-    if why:
-        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.PAUSED, Code.UPG_UNDELIVERABLE, why)
-    return bool(why)
-
-
-async def _in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -> Sequence[NodeTask]:
-    """The nodes whose turn may begin now and still fits into the maintenance window; none while no window is open."""
-    ready = board.ready()
-    now = ctx.clock.now()
-    window = opening(campaign.spec, now)
-    if window is not None and window[0] <= now:
-        fitting = [task for task in ready if now + board.limits.needs_s.get(task.node, 0.0) <= window[1]]
-        if ready and not fitting and not board.under_way:
-            # What is left of this window is too short for every one of them.
-            board.look_s = window[1] - now
-        return fitting
-    if window is not None:
-        board.look_s = window[0] - now
-    elif ready and not board.under_way and "windows" not in board.announced:
-        board.announced.add("windows")
-        message = "no maintenance window is left; pause or abort, and plan again with other windows"
-        await _event(ctx, name, "campaign.waits", message, code=Code.PLN_WINDOW, node=None)
-    return ()
-
-
 async def _strand(ctx: Context, name: str, board: Board) -> None:
     """Only nodes without a turn are left: those that a person has given up are skipped, for the others one is called."""
     given_up = set((await ctx.store.tasks.memo(name)).get(LEFT_OUT) or ())
@@ -300,7 +255,7 @@ async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_ROOM, f"{refusal}{hint}")
     elif refusal not in board.announced:
         board.announced.add(refusal)
-        await _event(ctx, name, "campaign.waits", refusal, code=Code.UPG_NO_ROOM, node=None)
+        await write(ctx, name, "campaign.waits", refusal, code=Code.UPG_NO_ROOM, node=None)
 
 
 async def _start(ctx: Context, task: NodeTask, board: Board) -> None:
@@ -310,144 +265,6 @@ async def _start(ctx: Context, task: NodeTask, board: Board) -> None:
     await ctx.launcher.start("node", ref.id, ref.to_json())
 
 
-async def accepted_failures(ctx: Context, name: str) -> set[str]:
-    """Failed tasks that a person has accepted by resuming, retrying or skipping."""
-    return set((await ctx.store.tasks.memo(name)).get("accepted") or ())
-
-
-async def _over_budget(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
-    """Suspend, or abort, when more nodes failed than allowed, or several with one and the same error."""
-    if not board.failed:
-        return False
-    accepted = await accepted_failures(ctx, name)
-    failures = [task for task in board.failed.values() if task.id not in accepted]
-    if not failures:
-        return False
-    policy = campaign.spec.failure
-    code, count = Counter(task.code for task in failures).most_common(1)[0]
-    # A node that still needs a person (an undo failed, or policy leaves it) always brings one.
-    needs_person = [task for task in failures if task.state is TaskState.FAILED]
-    if len(failures) <= policy.max_failed and count < policy.same_error and not needs_person:
-        return False
-    last = max(failures, key=lambda task: task.updated_at)
-    why = f"{count} nodes failed with {code}" if count >= policy.same_error else f"{len(failures)} nodes failed"
-    reason = f"{why}, last {last.node}: {last.message}"
-    target = CampaignState.ABORTING if policy.then == "abort" else CampaignState.SUSPENDED
-    await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)
-    return True
-
-
-async def _host_failure(ctx: Context, name: str, board: Board, unavailable: Mapping[str, ServiceState]) -> bool:
-    """Whether a host of the scope failed on its own: nothing new starts until it is back or a person accepts it."""
-    down = {node for node, service in unavailable.items() if not service.up}
-    # A node that is having its turn, or whose turn ended in failure, is down for a reason that is known.
-    down = {node for node in down if node not in board.tasks or board.tasks[node].state in (TaskState.PENDING, TaskState.DONE)}
-    if not down:
-        return False
-    known = set((await ctx.store.tasks.memo(name)).get("known_down") or ())
-    for node in sorted(down - known - board.announced):
-        board.announced.add(node)
-        message = f"host {node} failed; no further node starts until it is back, or the campaign is paused and resumed"
-        await _event(ctx, name, "campaign.host-failure", message, code=Code.UPG_HOST_FAILURE, node=node)
-    return bool(down - known)
-
-
-async def _complete(ctx: Context, name: str, board: Board) -> None:
-    left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
-    reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
-    await quotas.unlock(ctx, name)
-    # Who could not be told at the time may be there now.
-    not_put_back = _not_put_back(await take_off(ctx, name))
-    reason = "; ".join([*reasons, *([not_put_back] if not_put_back else [])])
-    await _give_slots_back(ctx, name)
-    await _prove(ctx, name)
-    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
-
-
-async def _abort(ctx: Context, name: str, board: Board) -> None:
-    """Nodes that have not begun are skipped; when those under way are back, the campaign is aborted."""
-    for task in list(board.tasks.values()):
-        if task.state is TaskState.PENDING:
-            await _skip_pending(ctx, task, board)
-    if not board.ended:
-        return
-    await quotas.unlock(ctx, name)
-    open_rows = await take_off(ctx, name)
-    reason = _not_put_back(open_rows)
-    if any(needs_person(ctx, row) for row in open_rows):
-        await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
-        return
-    await _give_slots_back(ctx, name)
-    await _prove(ctx, name)
-    said = "; ".join(["aborted", "every node is in service", *([reason] if reason else [])])
-    await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, said)
-
-
-def _not_put_back(rows: Sequence[Restoration]) -> str:
-    return "not put back: " + ", ".join(f"{row.kind} of {row.object_id}" for row in rows[:10]) if rows else ""
-
-
-async def _prove(ctx: Context, name: str) -> None:
-    """Check the history against the rules before the campaign is over, and write down what is found."""
-    try:
-        await warn(ctx, name)
-        proof = await prove(ctx, name)
-    except EscalatorError as error:
-        await _event(ctx, name, "campaign.verify", f"the run could not be checked: {error.message}", code=error.code, node=None)
-        return
-    outcome, code = ("failed", Code.PLN_VIOLATION.value) if proof.violations else ("done", None)
-    event = Event(at=ctx.clock.now(), action="campaign.verify", campaign=name, object_id=name, outcome=outcome, code=code)
-    await ctx.store.events.append((replace(event, message=proof.said),))
-
-
-async def _give_slots_back(ctx: Context, name: str) -> None:
-    """A campaign that is over holds no node: one that still is out of service counts by the cloud's own word."""
-    for slot in await ctx.store.admission.node_slots():
-        if slot.campaign == name:
-            await ctx.store.admission.leave_node(name, slot.node)
-
-
-async def _skip_pending(ctx: Context, task: NodeTask, board: Board) -> None:
-    await ctx.store.admission.leave_node(task.campaign, task.node)
-    skipped = NodeTask(
-        campaign=task.campaign,
-        node=task.node,
-        attempt=task.attempt,
-        wave=task.wave,
-        state=TaskState.SKIPPED,
-        code=Code.UPG_ABORTED.value,
-        message="the campaign was aborted before its turn",
-        updated_at=ctx.clock.now(),
-    )
-    await ctx.store.tasks.put(skipped)
-    board.put(skipped)
-
-
-async def change(
-    ctx: Context,
-    name: str,
-    expected: tuple[CampaignState, ...],
-    target: CampaignState,
-    code: Code | None,
-    reason: str,
-) -> None:
-    """Move the campaign to another state, with its line in the history."""
-    now = ctx.clock.now()
-    word = code.value if code is not None else ""
-    event = Event(
-        at=now,
-        action=f"campaign.{target.value}",
-        campaign=name,
-        object_id=name,
-        outcome=target.value,
-        code=word or None,
-        message=reason,
-    )
-    ended = now if target in ENDS else None
-    await ctx.store.campaigns.change(name, expected, (event,), state=target, code=word, reason=reason, ended_at=ended)
-    ctx.signals.wake(name)
-
-
 async def _trouble(ctx: Context, name: str, code: Code, said: str) -> None:
     message = f"the campaign is looked at again: {said}"
     event = Event(at=ctx.clock.now(), action="campaign.trouble", campaign=name, object_id=name, code=code.value, message=message)
@@ -455,9 +272,3 @@ async def _trouble(ctx: Context, name: str, code: Code, said: str) -> None:
         await ctx.store.events.append((event,))
     except EscalatorError:
         return  # it may be storage itself that does not answer
-
-
-async def _event(ctx: Context, name: str, action: str, message: str, *, code: Code, node: str | None) -> None:
-    about = node or name
-    event = Event(at=ctx.clock.now(), action=action, campaign=name, node=node, object_id=about, code=code.value, message=message)
-    await ctx.store.events.append((event,))

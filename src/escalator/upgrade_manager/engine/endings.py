@@ -1,0 +1,89 @@
+"""How a campaign ends: its run is proved, what it changed is taken off, its nodes are given back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError
+from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskState
+from escalator.upgrade_manager.engine import quotas
+from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.budget import warn
+from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
+from escalator.upgrade_manager.engine.changes import change, write
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.proof import prove
+
+
+async def complete(ctx: Context, name: str, board: Board) -> None:
+    """Every node has had its turn: take off what is still changed, prove the run, and end the campaign."""
+    left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
+    reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
+    await quotas.unlock(ctx, name)
+    # Who could not be told at the time may be there now.
+    not_put_back = _not_put_back(await take_off(ctx, name))
+    reason = "; ".join([*reasons, *([not_put_back] if not_put_back else [])])
+    await _give_slots_back(ctx, name)
+    await _prove(ctx, name)
+    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
+
+
+async def abort(ctx: Context, name: str, board: Board) -> None:
+    """Nodes that have not begun are skipped; when those under way are back, the campaign is aborted."""
+    for task in list(board.tasks.values()):
+        if task.state is TaskState.PENDING:
+            await _skip_pending(ctx, task, board)
+    if not board.ended:
+        return
+    await quotas.unlock(ctx, name)
+    open_rows = await take_off(ctx, name)
+    reason = _not_put_back(open_rows)
+    if any(needs_person(ctx, row) for row in open_rows):
+        await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
+        return
+    await _give_slots_back(ctx, name)
+    await _prove(ctx, name)
+    said = "; ".join(["aborted", "every node is in service", *([reason] if reason else [])])
+    await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, said)
+
+
+def _not_put_back(rows: Sequence[Restoration]) -> str:
+    return "not put back: " + ", ".join(f"{row.kind} of {row.object_id}" for row in rows[:10]) if rows else ""
+
+
+async def _prove(ctx: Context, name: str) -> None:
+    """Check the history against the rules before the campaign is over, and write down what is found."""
+    try:
+        await warn(ctx, name)
+        proof = await prove(ctx, name)
+    except EscalatorError as error:
+        await write(ctx, name, "campaign.verify", f"the run could not be checked: {error.message}", code=error.code, node=None)
+        return
+    outcome, code = ("failed", Code.PLN_VIOLATION.value) if proof.violations else ("done", None)
+    event = Event(at=ctx.clock.now(), action="campaign.verify", campaign=name, object_id=name, outcome=outcome, code=code)
+    await ctx.store.events.append((replace(event, message=proof.said),))
+
+
+async def _give_slots_back(ctx: Context, name: str) -> None:
+    """A campaign that is over holds no node: one that still is out of service counts by the cloud's own word."""
+    for slot in await ctx.store.admission.node_slots():
+        if slot.campaign == name:
+            await ctx.store.admission.leave_node(name, slot.node)
+
+
+async def _skip_pending(ctx: Context, task: NodeTask, board: Board) -> None:
+    await ctx.store.admission.leave_node(task.campaign, task.node)
+    skipped = NodeTask(
+        campaign=task.campaign,
+        node=task.node,
+        attempt=task.attempt,
+        wave=task.wave,
+        state=TaskState.SKIPPED,
+        code=Code.UPG_ABORTED.value,
+        message="the campaign was aborted before its turn",
+        updated_at=ctx.clock.now(),
+    )
+    await ctx.store.tasks.put(skipped)
+    board.put(skipped)

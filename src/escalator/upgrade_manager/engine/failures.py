@@ -1,0 +1,56 @@
+"""When failures stop a campaign: more nodes than allowed, the same error again, a host that failed on its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from escalator.cloud_manager.port import ServiceState
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.progress import CampaignState, TaskState
+from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.changes import change, write
+from escalator.upgrade_manager.engine.context import Context
+
+
+async def accepted_failures(ctx: Context, name: str) -> set[str]:
+    """Failed tasks that a person has accepted by resuming, retrying or skipping."""
+    return set((await ctx.store.tasks.memo(name)).get("accepted") or ())
+
+
+async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
+    """Suspend, or abort, when more nodes failed than allowed, or several with one and the same error."""
+    if not board.failed:
+        return False
+    accepted = await accepted_failures(ctx, name)
+    failures = [task for task in board.failed.values() if task.id not in accepted]
+    if not failures:
+        return False
+    policy = campaign.spec.failure
+    code, count = Counter(task.code for task in failures).most_common(1)[0]
+    # A node that still needs a person (an undo failed, or policy leaves it) always brings one.
+    needs_person = [task for task in failures if task.state is TaskState.FAILED]
+    if len(failures) <= policy.max_failed and count < policy.same_error and not needs_person:
+        return False
+    last = max(failures, key=lambda task: task.updated_at)
+    why = f"{count} nodes failed with {code}" if count >= policy.same_error else f"{len(failures)} nodes failed"
+    reason = f"{why}, last {last.node}: {last.message}"
+    target = CampaignState.ABORTING if policy.then == "abort" else CampaignState.SUSPENDED
+    await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)
+    return True
+
+
+async def host_failure(ctx: Context, name: str, board: Board, unavailable: Mapping[str, ServiceState]) -> bool:
+    """Whether a host of the scope failed on its own: nothing new starts until it is back or a person accepts it."""
+    down = {node for node, service in unavailable.items() if not service.up}
+    # A node that is having its turn, or whose turn ended in failure, is down for a reason that is known.
+    down = {node for node in down if node not in board.tasks or board.tasks[node].state in (TaskState.PENDING, TaskState.DONE)}
+    if not down:
+        return False
+    known = set((await ctx.store.tasks.memo(name)).get("known_down") or ())
+    for node in sorted(down - known - board.announced):
+        board.announced.add(node)
+        message = f"host {node} failed; no further node starts until it is back, or the campaign is paused and resumed"
+        await write(ctx, name, "campaign.host-failure", message, code=Code.UPG_HOST_FAILURE, node=node)
+    return bool(down - known)

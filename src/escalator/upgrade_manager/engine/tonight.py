@@ -1,0 +1,57 @@
+"""Which nodes may begin in the maintenance window that is open, and whom to ask when it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.progress import CampaignState, NodeTask, TaskState
+from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.changes import change, write
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.owners import away_tonight
+from escalator.upgrade_manager.engine.windows import ALWAYS, opening
+
+
+def opens(ctx: Context, campaign: Campaign, board: Board) -> bool:
+    """Whether a maintenance window is open that was not when this was asked last."""
+    window = opening(campaign.spec, ctx.clock.now())
+    if window is None or window[0] > ctx.clock.now() or board.closes == window[1]:
+        return False
+    if board.closes is not None:
+        board.disturbed = board.disturbed or "the end of a maintenance window"
+    board.closes = window[1]
+    return window != ALWAYS
+
+
+async def owners_away(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
+    """Whether the campaign pauses because VNF managers of this window's nodes do not answer."""
+    plan, _ = await ctx.book.plan(board.plan)
+    inventory = await observed.inventory(ctx, campaign.spec.migration)
+    waiting = {task.node for task in board.tasks.values() if task.state is TaskState.PENDING}
+    why = await away_tonight(ctx, campaign, plan, inventory, waiting)
+    if why:
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.PAUSED, Code.UPG_UNDELIVERABLE, why)
+    return bool(why)
+
+
+async def in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -> Sequence[NodeTask]:
+    """The nodes whose turn may begin now and still fits into the maintenance window; none while no window is open."""
+    ready = board.ready()
+    now = ctx.clock.now()
+    window = opening(campaign.spec, now)
+    if window is not None and window[0] <= now:
+        fitting = [task for task in ready if now + board.limits.needs_s.get(task.node, 0.0) <= window[1]]
+        if ready and not fitting and not board.under_way:
+            # What is left of this window is too short for every one of them.
+            board.look_s = window[1] - now
+        return fitting
+    if window is not None:
+        board.look_s = window[0] - now
+    elif ready and not board.under_way and "windows" not in board.announced:
+        board.announced.add("windows")
+        message = "no maintenance window is left; pause or abort, and plan again with other windows"
+        await write(ctx, name, "campaign.waits", message, code=Code.PLN_WINDOW, node=None)
+    return ()
