@@ -38,6 +38,7 @@ class Code(Enum):
     UPG_NO_TURN = "ESC-UPG-024"
     UPG_BUDGET = "ESC-UPG-025"
     UPG_AT_WORK = "ESC-UPG-026"
+    UPG_SCALE_IN = "ESC-UPG-027"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"

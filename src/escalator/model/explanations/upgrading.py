@@ -179,5 +179,10 @@ UPGRADING = {
         ),
         then="End the operation at the VNF manager; then escalator node retry NAME NODE",
     ),
+    Code.UPG_SCALE_IN: Explanation(
+        meaning="VNF managers were asked to scale in, which did not make room for every node",
+        causes="They refused, were silent, could not be told, or had too little to give; the message says which of them.",
+        then="Agree with the VNFs' owners, or add the spare that the plan names; then escalator campaign replan NAME",
+    ),
 }
 """By code."""

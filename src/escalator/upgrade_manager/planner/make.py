@@ -77,7 +77,7 @@ def _made(campaign: Campaign, inventory: Inventory, managed: Collection[str], no
     checks = (
         *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
         c.group_condition(blocked),
-        c.capacity_condition(unplaced, spare_hosts(cloud, rules, found, midway)),
+        c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
         *c.other_conditions(cloud, rules, found),
     )
     left = {**scope.left_out, **_told(scope, progress), **{n.id: "already upgraded" for n in scope.upgraded}, **stuck, **blocked}
