@@ -10,6 +10,7 @@ from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import parse
 from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
+from escalator.model.hold import HELD
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
@@ -24,6 +25,7 @@ from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
+from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.vim_interface.port import Reachability
 
 
@@ -152,9 +154,12 @@ class CampaignService:
     async def show(self, name: str) -> CampaignView:
         """The campaign with its nodes, progress, and what can be done next."""
         row = await self._row(name)
-        tasks = await self._ctx.store.tasks.list(name)
+        held = {hold.node: hold for hold in await self._ctx.store.holds.list()}
+        tasks = [as_shown(task, held) for task in await self._ctx.store.tasks.list(name)]
         done = sum(task.state in ENDED for task in tasks)
-        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), next_verbs(row, tasks))
+        stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
+        verbs = [*unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
+        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), verbs)
 
     async def list(self) -> Sequence[CampaignRow]:
         """All campaigns."""
@@ -275,7 +280,7 @@ class CampaignService:
             tasks += [
                 NodeTask(campaign=name, node=left.node, wave=0, code=code, message=left.reason, updated_at=now)
                 for left in plan.totals.not_upgraded
-                if left.node in fit
+                if left.node in fit and not left.reason.startswith(HELD)
             ]
         return tasks
 

@@ -93,8 +93,9 @@ async def test_a_reply_without_a_request_is_refused_and_about_the_newest_otherwi
         early = await http.put(url, json={"state": "ACK_SCALE_IN"})
         assert (early.status_code, early.json()["code"]) == (409, "ESC-VIM-007")
         await ask_for_room(bed)
+        await bed.until_state("core", "delivered", TASK)
         await bed.clock.advance(REPLY_TIMEOUT_S)
-        assert (await answer(bed)).state == "silent"
+        await bed.until_state("core", "silent", TASK)
         late = await http.put(url, json={"state": "ACK_SCALE_IN"})
         assert (late.status_code, late.json()["code"]) == (409, "ESC-VIM-006")
         await ask_for_room(bed, task="c1/scale-in/2")

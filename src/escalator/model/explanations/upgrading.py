@@ -184,5 +184,15 @@ UPGRADING = {
         causes="They refused, were silent, could not be told, or had too little to give; the message says which of them.",
         then="Agree with the VNFs' owners, or add the spare that the plan names; then escalator campaign replan NAME",
     ),
+    Code.UPG_HELD: Explanation(
+        meaning="only nodes that a person holds are left in a campaign",
+        causes="escalator node hold was called for them, in this campaign or before it, and everything else has had its turn.",
+        then="escalator node unhold NODE lets the campaign go on; escalator node skip NAME NODE leaves a waiting node out",
+    ),
+    Code.UPG_NOT_HELD: Explanation(
+        meaning="a node was to be let go that nobody holds",
+        causes="It was let go before, or its name is another one.",
+        then="escalator node list shows in the column hold which nodes are held",
+    ),
 }
 """By code."""

@@ -116,7 +116,7 @@ async def not_enough(ctx: Context, name: str) -> str:
 
 def _without_turn(board: Board) -> list[NodeTask]:
     found = (task for task in board.tasks.values() if task.state is TaskState.PENDING)
-    return [task for task in found if task.code == Code.UPG_NO_TURN.value]
+    return [task for task in found if task.code == Code.UPG_NO_TURN.value and task.node not in (board.held or {})]
 
 
 def _next(asked: Asked | None, ends: float | None) -> Asked:
