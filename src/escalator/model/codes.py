@@ -38,6 +38,7 @@ class Code(Enum):
     UPG_NO_TURN = "ESC-UPG-024"
     UPG_BUDGET = "ESC-UPG-025"
     UPG_AT_WORK = "ESC-UPG-026"
+    UPG_ROLE = "ESC-UPG-047"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"
@@ -121,6 +122,10 @@ class Code(Enum):
     SYS_UNSUPPORTED = "ESC-SYS-016"
     SYS_COMMAND = "ESC-SYS-017"
     SYS_CONFIG = "ESC-SYS-018"
+    SYS_HOOK = "ESC-SYS-040"
+    SYS_TEST = "ESC-SYS-041"
+    SYS_NO_COMMAND = "ESC-SYS-042"
+    SYS_REBOOT_REFUSED = "ESC-SYS-043"
 
     # Storage
     STO_UNAVAILABLE = "ESC-STO-001"
