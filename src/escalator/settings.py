@@ -130,7 +130,7 @@ class NamedCommand(Model):
 
     argv: Annotated[tuple[str, ...], Field(min_length=1)]
     """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each. No shell reads it."""
-    on: Literal["manager", "node"] = "manager"
+    where: Literal["manager", "node"] = "manager"
     """Where it runs: on the manager's host, or on the node, over the node's driver."""
     timeout_s: Seconds = 300.0
 

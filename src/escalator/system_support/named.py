@@ -39,7 +39,7 @@ class NamedCommands:
 
     def on_node(self, name: str) -> bool:
         """Whether the command runs on the node; an unknown one does not."""
-        return name in self._entries and self._entries[name].on == "node"
+        return name in self._entries and self._entries[name].where == "node"
 
     async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:
         """Run it to its end, on the node by `system` where its entry says so.
@@ -51,12 +51,14 @@ class NamedCommands:
             remedy = f"Add commands.{call.command} to the settings, or leave it out of the campaign."
             raise PermanentError(Code.SYS_NO_COMMAND, f"The settings have no command {call.command!r}.", remedy=remedy)
         argv = _argv(entry, call)
-        if entry.on == "manager":
+        if entry.where == "manager":
             return await self._here(argv, call, entry.timeout_s)
         if system is None or "run" not in system.capabilities:
             what = f"The command {call.command} is to run on the node, and"
             driver = "nothing says which" if system is None else f"the driver {system.name} cannot do that"
-            raise PermanentError(Code.SYS_UNSUPPORTED, f"{what} {driver}.", remedy=f"Set commands.{call.command}.on to manager.")
+            raise PermanentError(
+                Code.SYS_UNSUPPORTED, f"{what} {driver}.", remedy=f"Set commands.{call.command}.where to manager."
+            )
         return await system.run(call.node, argv, call.environment, entry.timeout_s)
 
     async def _here(self, argv: Sequence[str], call: Call, timeout_s: float) -> Ran:

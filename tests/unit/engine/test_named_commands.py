@@ -17,7 +17,7 @@ from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
 from escalator.upgrade_manager.service import CampaignService
 from escalator.world.world import World
 
-ENTRIES = {"bmc-answers": NamedCommand(argv=("true",)), "agent-answers": NamedCommand(argv=("true",), on="node")}
+ENTRIES = {"bmc-answers": NamedCommand(argv=("true",)), "agent-answers": NamedCommand(argv=("true",), where="node")}
 
 
 def document(**node: Any) -> str:

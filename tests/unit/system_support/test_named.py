@@ -22,7 +22,7 @@ def commands(tmp_path: Path, script: str, *arguments: str, timeout_s: float = 20
     program.chmod(0o755)
     entry = NamedCommand(argv=(str(program), *arguments), timeout_s=timeout_s)
     return NamedCommands(
-        {"it": entry, "there": entry.model_copy(update={"on": "node"})}, {"PATH": "/usr/bin:/bin", "SECRET": "x"}
+        {"it": entry, "there": entry.model_copy(update={"where": "node"})}, {"PATH": "/usr/bin:/bin", "SECRET": "x"}
     )
 
 
