@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from escalator.model.campaign import Estimates, Scope, Select, Waves, load_campaign
+from escalator.model.campaign import Estimates, Scope, Waves, load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import parse
 from escalator.model.errors import InputError
 from escalator.model.inventory import Node
+from escalator.model.select import Select
 
 HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  mode: smooth\n  scope: {select: {}}\n"
 

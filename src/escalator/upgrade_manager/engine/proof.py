@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 
 from escalator.model.campaign import Migration
@@ -68,7 +68,8 @@ async def prove(ctx: Context, name: str) -> Proof:
     spec = campaign.spec
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
-    record = history.record(impacts, windows, end)
+    plan, _ = await ctx.book.plan(row.plan)
+    record = replace(history.record(impacts, windows, end), groups=plan.groups)
     violations = verify_run(campaign, await _as_wide(ctx, await started_on(ctx, row), spec.migration), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
