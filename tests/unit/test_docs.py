@@ -123,8 +123,9 @@ def test_every_event_is_explained():
 
 @pytest.mark.parametrize("kind", NoticeType)
 def test_every_notice_is_explained(kind: NoticeType):
-    name = "or-vi" if kind in FOR_ORCHESTRATORS else "vi-vnfm"
-    assert f"| `{kind.value}` |" in page(f"reference/{name}.md")
+    name = "reference/or-vi" if kind in FOR_ORCHESTRATORS else "reference/vi-vnfm"
+    name = "howto/fenix-clients" if kind is NoticeType.PROJECT_EVENT else name
+    assert f"| `{kind.value}` |" in page(f"{name}.md")
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS)

@@ -95,6 +95,7 @@ class Code(Enum):
     VIM_NOT_TOLD = "ESC-VIM-016"
     VIM_SUBSCRIPTION = "ESC-VIM-017"
     VIM_SUBSCRIBED = "ESC-VIM-018"
+    VIM_NO_EXTRA = "ESC-VIM-019"
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"
