@@ -42,6 +42,7 @@ class Code(Enum):
     UPG_ROLE = "ESC-UPG-047"
     UPG_HELD = "ESC-UPG-040"
     UPG_NOT_HELD = "ESC-UPG-041"
+    UPG_GROUP = "ESC-UPG-042"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"
@@ -57,6 +58,8 @@ class Code(Enum):
     PLN_RETURN = "ESC-PLN-011"
     PLN_MITIGATION = "ESC-PLN-012"
     PLN_OWNERS = "ESC-PLN-013"
+    PLN_NODE_GROUPS = "ESC-PLN-020"
+    PLN_V_STAGES = "ESC-PLN-021"
     PLN_V_NODES = "ESC-PLN-101"
     PLN_V_STATE = "ESC-PLN-102"
     PLN_V_DURATION = "ESC-PLN-103"

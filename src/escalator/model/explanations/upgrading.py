@@ -194,6 +194,14 @@ UPGRADING = {
         causes="escalator node hold was called for them, in this campaign or before it, and everything else has had its turn.",
         then="escalator node unhold NODE lets the campaign go on; escalator node skip NAME NODE leaves a waiting node out",
     ),
+    Code.UPG_GROUP: Explanation(
+        meaning="a group of nodes is through and did not reach its `success`",
+        causes="Nodes of it, such as a canary, failed, were refused by VNF managers, or had no turn.",
+        then=(
+            "Look at its nodes; escalator node retry NAME NODE tries again, escalator campaign resume NAME goes on to the next "
+            "group all the same, escalator campaign abort NAME ends it"
+        ),
+    ),
     Code.UPG_NOT_HELD: Explanation(
         meaning="a node was to be let go that nobody holds",
         causes="It was let go before, or its name is another one.",

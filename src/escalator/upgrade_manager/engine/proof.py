@@ -70,9 +70,11 @@ async def prove(ctx: Context, name: str) -> Proof:
     spec = campaign.spec
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
+    plan, _ = await ctx.book.plan(row.plan)
     spared = spares_instances((await ctx.book.brings(campaign)).impact)
     began_on = await started_on(ctx, row)
-    record = replace(history.record(impacts, windows, end), spared=spared, deleted=await _deleted(ctx, row, began_on))
+    record = history.record(impacts, windows, end)
+    record = replace(record, spared=spared, groups=plan.groups, deleted=await _deleted(ctx, row, began_on))
     violations = verify_run(campaign, await _as_wide(ctx, began_on, spec.migration), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
