@@ -13,7 +13,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError
 from escalator.model.release import Release
+from escalator.storage.port import ReleaseRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,4 +123,19 @@ class SystemSupport(Protocol):
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
         """Whether the node is back on what `backup` holds: packages, daemon's own version, health."""
+        ...
+
+
+class Vetting(Protocol):
+    """Whether a release may be used."""
+
+    def hindrance(self, row: ReleaseRow) -> EscalatorError | None:
+        """Why no new campaign may be planned or started with it (expired, too few signatures); None when one may."""
+        ...
+
+    async def intact(self, release_id: str) -> None:
+        """Make sure that document and files are those that were taken in, whatever is trusted or has expired since.
+
+        Raises PermanentError.
+        """
         ...

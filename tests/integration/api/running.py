@@ -18,7 +18,8 @@ from escalator.settings import Settings
 from escalator.simulation.setup import Simulation, simulate
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.upgrade_manager.engine.context import Context, Pace
-from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.upgrade_manager.releases import ReleaseService
+from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.vim import Vim
 from escalator.world.seeding import sow

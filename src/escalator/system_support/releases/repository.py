@@ -117,7 +117,8 @@ class Repository:
                     known[name] = (file, "text/plain; charset=utf-8" if not name.endswith(".gz") else "application/gzip")
             for line in (root / "pool.tsv").read_text().splitlines():
                 path, _, sha256 = line.partition("\t")
-                known[path] = (self._blobs.path(sha256), PACKAGE)
+                if self._blobs.path(sha256).exists():  # an older generation may name what was removed since
+                    known[path] = (self._blobs.path(sha256), PACKAGE)
         self._known = MappingProxyType(known)
 
 

@@ -19,7 +19,7 @@ from escalator.model.plan import Plan
 from escalator.model.progress import NodeTask, Restoration
 from escalator.model.release import Release
 from escalator.storage.port import Store
-from escalator.system_support.port import SystemSupport
+from escalator.system_support.port import SystemSupport, Vetting
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Launcher
 from escalator.vim_interface.neighbours.port import Neighbour
@@ -111,6 +111,10 @@ class Book:
             _keep(self._releases, release_id, Release.model_validate_json(json.dumps(row.document)))
         return self._releases[release_id]
 
+    def forget_release(self, release_id: str) -> None:
+        """Read the release's document again next time."""
+        self._releases.pop(release_id, None)
+
     async def layers(self, campaign: Campaign) -> Mapping[str, str]:
         """What the campaign's release brings, layer by layer; nothing for a campaign without a release."""
         if campaign.spec.release is None:
@@ -174,6 +178,7 @@ class Context:
     book: Book
     signals: Signals
     planning: Planning
+    vetting: Vetting
     pace: Pace = Pace()
     availability: Availability = Availability()
     neighbours: tuple[Neighbour, ...] = ()
