@@ -3,6 +3,7 @@
 Every line of a script is one command, `#` begins a comment. Commands:
 
     world nodes=6 seed=1          a new simulated cloud
+    expires SECONDS               the release is imported anew, with an end from then on
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
     operation VNFM VNF SECONDS    a VNF manager is at work on one of its VNFs from now on, for that time
     orchestrator NAME             an orchestrator is registered
@@ -16,6 +17,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
     retry NAME NODE, skip NAME NODE
+    hold NODE [REASON...], unhold NODE   a person's hold on a node
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
     wait SECONDS
@@ -27,6 +29,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
@@ -37,6 +40,7 @@ from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
+from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
@@ -91,6 +95,12 @@ class Stage:
         self.world.seed(**numbers)
         self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
         await import_release(self.sim.store, RELEASE, self.clock.now())
+
+    async def do_expires(self, seconds: str) -> None:
+        end = datetime.fromtimestamp(self.clock.now() + float(seconds), UTC).isoformat()
+        await self.sim.store.releases.remove(RELEASE.id)
+        release = RELEASE.model_copy(update={"spec": RELEASE.spec.model_copy(update={"expires": end})})
+        await import_release(self.sim.store, release, self.clock.now())
 
     async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
         row: VnfmRow = self.world.vnfms.get(name)
@@ -174,6 +184,12 @@ class Stage:
 
     async def do_skip(self, name: str, node: str) -> None:
         await self.sim.campaigns.skip(name, node)
+
+    async def do_hold(self, node: str, *reason: str) -> None:
+        await holding.hold(self.sim.ctx, node, " ".join(reason))
+
+    async def do_unhold(self, node: str) -> None:
+        await holding.unhold(self.sim.ctx, node)
 
     async def do_run(self, name: str) -> None:
         end = self.clock.now() + PATIENCE_S

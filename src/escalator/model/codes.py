@@ -38,6 +38,8 @@ class Code(Enum):
     UPG_NO_TURN = "ESC-UPG-024"
     UPG_BUDGET = "ESC-UPG-025"
     UPG_AT_WORK = "ESC-UPG-026"
+    UPG_HELD = "ESC-UPG-040"
+    UPG_NOT_HELD = "ESC-UPG-041"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"

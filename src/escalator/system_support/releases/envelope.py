@@ -56,7 +56,9 @@ class Envelope:
         return json.dumps(value, separators=(",", ":")).encode()
 
     def release(self) -> Release:
-        """The document. Raises InputError (`SYS_RELEASE`) with all problems."""
+        """The document, which is JSON here. Raises InputError (`SYS_BUNDLE`, `SYS_RELEASE`) with all problems."""
+        if self.payload[:1] != b"{":
+            raise broken("the document in its envelope is no JSON")
         try:
             return load(Release, parse(self.payload), code=Code.SYS_RELEASE)
         except InputError as error:

@@ -58,7 +58,9 @@ class Repository:
 
     def open(self, path: str) -> tuple[Path, str] | None:
         """File and content type for the path of a GET (`dists/...`, `pool/...`, `escalator.asc`); None = no such file."""
-        return self._known.get(path.removeprefix("/"))
+        found = self._known.get(path.removeprefix("/"))
+        # An older generation may name a package that was removed since.
+        return found if found is not None and found[0].exists() else None
 
     def rebuild(self, releases: Iterable[Release], now: float) -> None:
         """Make the repository hold exactly the packages of these releases. Blocks; call it in a thread."""
@@ -117,8 +119,7 @@ class Repository:
                     known[name] = (file, "text/plain; charset=utf-8" if not name.endswith(".gz") else "application/gzip")
             for line in (root / "pool.tsv").read_text().splitlines():
                 path, _, sha256 = line.partition("\t")
-                if self._blobs.path(sha256).exists():  # an older generation may name what was removed since
-                    known[path] = (self._blobs.path(sha256), PACKAGE)
+                known[path] = (self._blobs.path(sha256), PACKAGE)
         self._known = MappingProxyType(known)
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, NotFoundError
-from escalator.model.release import Release
+from escalator.model.release import File, Release
 from escalator.storage.port import ReleaseRow, Releases
 from escalator.system_support.releases.blobs import Blobs
 from escalator.system_support.releases.bundle import Opened
-from escalator.system_support.releases.deb import read_deb
+from escalator.system_support.releases.deb import Deb, NotADebError, read_deb
 from escalator.system_support.releases.envelope import Envelope, read_envelope
 from escalator.system_support.releases.folder import Found, read_folder
 from escalator.system_support.releases.incoming import IncomingBundle
@@ -117,8 +117,8 @@ class ReleaseStore:
         theirs = {}
         for row in rows:
             for file in parsed(row).spec.files:
-                if file.path.endswith(".deb"):
-                    deb = read_deb(self._blobs.path(file.sha256))
+                deb = _kept_deb(file, self._blobs)
+                if deb is not None:
                     theirs[deb.name, deb.version, deb.arch] = (file.sha256, row.id)
         for file in found.release.spec.files:
             if not file.path.endswith(".deb"):
@@ -157,6 +157,14 @@ class ReleaseStore:
     async def _rebuild(self) -> None:
         releases = [parsed(row) for row in await self._releases.list()]
         await asyncio.to_thread(self.repository.rebuild, releases, self._clock.now())
+
+
+def _kept_deb(file: File, blobs: Blobs) -> Deb | None:
+    """A package that was taken in; None for other files, and when it is damaged or gone: taking it in again mends that."""
+    try:
+        return read_deb(blobs.path(file.sha256)) if file.path.endswith(".deb") else None
+    except (NotADebError, OSError):
+        return None
 
 
 def _keep(found: Found, keep: Callable[[Path, str], None]) -> None:
