@@ -120,9 +120,12 @@ def _exactly(value: object, *names: str) -> Mapping[str, Any]:
 
 def _bytes(text: object) -> bytes:
     try:
-        return base64.b64decode(text.encode("ascii") if isinstance(text, str) else b"!", validate=True)
+        data = base64.b64decode(text.encode("ascii") if isinstance(text, str) else b"!", validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise broken("its envelope has something else where Base64 has to be") from error
+    if _base64(data) != text:  # the last character has bits that say nothing
+        raise broken("its envelope has Base64 that nobody writes")
+    return data
 
 
 def _base64(data: bytes) -> str:
