@@ -22,8 +22,8 @@ from escalator.system_support.releases.durable import DurableFile
 from escalator.system_support.releases.envelope import Envelope
 from escalator.system_support.releases.folder import canonical, choose_files, differs, invalid, with_files
 
-PIECE_BYTES = 512 * 1024
-"""Read, hashed and written at a time: two of them fit the caches of a processor."""
+PIECE_BYTES = 2**20
+"""Read, hashed and written at a time: large against the handing over to another thread, small against caches."""
 
 
 def build_bundle(folder: Path, file: Path) -> Release:
@@ -90,15 +90,10 @@ def read_bundle(
 
 
 def pieces(file: BinaryIO) -> Iterator[memoryview]:
-    """The file's content; while one piece is worked on, the next is read. A piece is valid until the next is asked for."""
-    with ThreadPoolExecutor(1, "read-ahead") as reading:
-        buffers = [bytearray(PIECE_BYTES), bytearray(PIECE_BYTES)]
-        ahead = reading.submit(_fill, file, buffers[0])
-        while size := ahead.result():
-            current = memoryview(buffers[0])[:size]
-            buffers.reverse()
-            ahead = reading.submit(_fill, file, buffers[0])
-            yield current
+    """The content of a file that was opened without a buffer. A piece is valid until the next is asked for."""
+    buffer = bytearray(PIECE_BYTES)
+    while size := file.readinto(buffer):  # type: ignore[attr-defined]  # a raw file has it
+        yield memoryview(buffer)[:size]
 
 
 class _Member:
@@ -149,10 +144,6 @@ def _copy(name: str, path: Path, size: int, out: DurableFile, hashing: ThreadPoo
             if content.left == 0:
                 return File(path=name, length=size, sha256=content.sha256)
     raise invalid(name, [Problem(name, "this file changed while it was read")])
-
-
-def _fill(file: BinaryIO, buffer: bytearray) -> int:
-    return file.readinto(buffer)  # type: ignore[attr-defined, no-any-return]  # a raw file has it
 
 
 @contextmanager
