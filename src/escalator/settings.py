@@ -116,11 +116,35 @@ class CommandDriver(Model):
     timeout_s: Seconds = 3600.0
 
 
+class Staging(Model):
+    """How release files come onto nodes before their turns."""
+
+    ahead: bool = True
+    """Whether a campaign that waits for its maintenance window is staged without being asked."""
+    concurrent: Annotated[int, Field(ge=1, le=100)] = 8
+    """Nodes that fetch at once."""
+    kib_per_s: Annotated[int, Field(ge=1)] | None = None
+    """Most that one node fetches, KiB per second; null = as fast as it goes. In all it is `concurrent` times this."""
+
+
+class OutOfBand(Model):
+    """The other way to nodes, such as Redfish, by the operator's commands."""
+
+    check: DnsLabel | None = None
+    """Which of `commands` tells whether a node can be reached out of band, before it is taken out of service."""
+    power_cycle: DnsLabel | None = None
+    """Which of `commands` power-cycles a node that does not come back from its reboot: once in its turn. Null = nobody does."""
+    after_s: Seconds = 900.0
+    """How long such a node is waited for first; less than the campaign's `reboot_s`."""
+
+
 class System(Model):
     """The nodes themselves."""
 
     ssh: Ssh = Ssh()
     command: CommandDriver = CommandDriver()
+    staging: Staging = Staging()
+    out_of_band: OutOfBand = OutOfBand()
     settle_s: Seconds = 30.0
     """How long a daemon may take to come up and be healthy after its packages were installed or put back."""
 
@@ -427,6 +451,11 @@ def _impossible(settings: Settings) -> list[Problem]:
         found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))
     if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
         found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
+    for key in ("check", "power_cycle"):
+        name = getattr(settings.system.out_of_band, key)
+        if name is not None and (name not in settings.commands or settings.commands[name].where != "manager"):
+            message = f"commands has no {name!r} that runs on the manager"
+            found.append(Problem(f"system.out_of_band.{key}", message))
     if settings.server.host not in LOOPBACK:
         message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
         found.append(Problem("server.host", message))
