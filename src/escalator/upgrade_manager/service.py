@@ -274,7 +274,8 @@ class CampaignService:
             name, (CampaignState.PLANNED,), (event,), state=CampaignState.RUNNING, cloud=identity.id, plan=plan.id, started_at=now
         )
         await self._ctx.launcher.start("campaign", f"campaign/{name}", {"campaign": name})
-        await staging.begin_ahead(self._ctx, name, await self._ctx.book.campaign(name))
+        if plan.upgrades:
+            await staging.begin_ahead(self._ctx, name, await self._ctx.book.campaign(name))
         return row
 
     async def _tasks(self, name: str, plan: Plan, now: float) -> Sequence[NodeTask]:

@@ -166,14 +166,14 @@ def test_nodes_are_staged_before_their_turns_and_say_so(esc, server, campaign):
     assert esc("campaign", "stage", "agent-2").code == 6  # there is no plan yet
     plan = data(esc("campaign", "plan", "agent-2", "-f", "json"))
     first, second = plan["upgrades"][0]["node"], plan["upgrades"][1]["node"]
-    server.world.faults.add(Fault(kind="stage", node=first))
+    server.services.simulation.world.faults.add(Fault(kind="stage", node=first))
     seen = esc("campaign", "stage", "agent-2", "--wait", "-f", "json")
     assert seen.code == 1
     staged = {row["node"]: row for row in data(seen)}
     assert (len(staged), staged[first]["staged"], staged[first]["code"]) == (len(plan["upgrades"]), False, "ESC-SYS-004")
     assert "was refused" in data(esc("node", "show", first, "-f", "json"))["staged"]["message"]
     assert data(esc("node", "show", second, "-f", "json"))["staged"]["staged"] is True
-    server.world.faults.clear()
+    server.services.simulation.world.faults.clear()
     again = esc("campaign", "stage", "agent-2", "--wait", "-f", "json")
     assert again.code == 0
     assert all(row["staged"] for row in data(again))
