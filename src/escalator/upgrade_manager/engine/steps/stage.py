@@ -1,4 +1,4 @@
-"""Stage: the release's files are on the node and checked; its software has not changed."""
+"""Stage: the release is stored as it was taken in; its files are on the node and checked; its software has not changed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from escalator.upgrade_manager.engine.staging import Staged, note
 
 
 async def _do(job: Job) -> Outcome:
+    await job.ctx.vetting.intact(job.release.id)
     await job.system.stage(job.node, job.release)
     await note(job.ctx, job.ref.campaign, Staged(node=job.node, release=job.release.id, at=job.ctx.clock.now()))
     without = leaves_out(job.release.spec.impact, job.spec.node.hooks, look=job.ctx.out_of_band.check is not None)
