@@ -20,6 +20,7 @@ from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
 from escalator.model.host import Host
+from escalator.model.node_settings import NamedCommand, OutOfBand, Staging
 from escalator.model.notice import Auth
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -116,28 +117,6 @@ class CommandDriver(Model):
     timeout_s: Seconds = 3600.0
 
 
-class Staging(Model):
-    """How release files come onto nodes before their turns."""
-
-    ahead: bool = True
-    """Whether a campaign that waits for its maintenance window is staged without being asked."""
-    concurrent: Annotated[int, Field(ge=1, le=100)] = 8
-    """Nodes that fetch at once."""
-    kib_per_s: Annotated[int, Field(ge=1)] | None = None
-    """Most that one node fetches, KiB per second; null = as fast as it goes. In all it is `concurrent` times this."""
-
-
-class OutOfBand(Model):
-    """The other way to nodes, such as Redfish, by the operator's commands."""
-
-    check: DnsLabel | None = None
-    """Which of `commands` tells whether a node can be reached out of band, before it is taken out of service."""
-    power_cycle: DnsLabel | None = None
-    """Which of `commands` power-cycles a node that does not come back from its reboot: once in its turn. Null = nobody does."""
-    after_s: Seconds = 900.0
-    """How long such a node is waited for first; less than the campaign's `reboot_s`."""
-
-
 class System(Model):
     """The nodes themselves."""
 
@@ -147,16 +126,6 @@ class System(Model):
     out_of_band: OutOfBand = OutOfBand()
     settle_s: Seconds = 30.0
     """How long a daemon may take to come up and be healthy after its packages were installed or put back."""
-
-
-class NamedCommand(Model):
-    """A command of the operator's that campaigns name, never spell out: as a hook, a test or a gate."""
-
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each. No shell reads it."""
-    where: Literal["manager", "node"] = "manager"
-    """Where it runs: on the manager's host, or on the node, over the node's driver."""
-    timeout_s: Seconds = 300.0
 
 
 class Manual(Model):

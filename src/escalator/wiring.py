@@ -197,16 +197,21 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         ctx.sheet.write(tuple(await store.restorations.open()))
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
-        # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
-        prober = Prober(settings.probes, store.outages, clock, partial(_running, store), look)
-        stack.callback(group.create_task(prober.run()).cancel)
+        await _tend(settings, ctx, vim, stack)
         await _begin_what_runs(store, launcher)
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
         yield Services(settings, ctx, CampaignService(ctx), ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+
+
+async def _tend(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStack) -> None:
+    """Run what goes on beside the engine: notices go out, services are looked at."""
+    # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
+    group = await stack.enter_async_context(asyncio.TaskGroup())
+    stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
+    prober = Prober(settings.probes, ctx.store.outages, ctx.clock, partial(_running, ctx.store), look)
+    stack.callback(group.create_task(prober.run()).cancel)
 
 
 async def _running(store: Store) -> str | None:
