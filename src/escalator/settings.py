@@ -164,12 +164,22 @@ class FenixNotifications(Model):
         return self.credential is not None or self.variable is not None
 
 
+class FenixSessions(Model):
+    """Maintenance sessions that administrators start through the Fenix interface, with a token of the cloud."""
+
+    templates: Annotated[Mapping[DnsLabel, AbsolutePath], Field(max_length=100)] = Field(default_factory=dict)
+    """Campaign documents by the workflow that names them (`default` where a session names none); none = there are no sessions."""
+    role: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "admin"
+    """The role that administrators carry."""
+
+
 class FenixFace(Model):
     """The interface of OpenStack Fenix, `/fenix/v1` on the VNF managers' listener."""
 
     auth: Literal["off", "keystone", "none"] = "off"
     """Whether it is there, and who may use it: `keystone` asks for a token of the cloud; `none` is for loopback."""
     notifications: FenixNotifications = FenixNotifications()
+    sessions: FenixSessions = FenixSessions()
 
 
 class TackerFace(Model):
@@ -410,6 +420,9 @@ def _impossible(settings: Settings) -> list[Problem]:
             found.append(Problem(f"vim.{name}.auth", message))
         if auth == "keystone" and settings.cloud.driver != "openstack":
             found.append(Problem(f"vim.{name}.auth", "a simulated cloud has no Keystone; use none on loopback"))
+    if settings.vim.fenix.sessions.templates and settings.vim.fenix.auth != "keystone":
+        message = "whoever starts sessions shows a token of the cloud: vim.fenix.auth has to be keystone"
+        found.append(Problem("vim.fenix.sessions.templates", message))
     bus = settings.vim.fenix.notifications
     if bus.credential is not None and bus.variable is not None:
         found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))

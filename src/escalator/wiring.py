@@ -41,6 +41,7 @@ from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSetti
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.upgrade_manager.sessions import Sessions
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
@@ -124,6 +125,8 @@ class Services:
     """The interface for Tacker's fault notification, where it is switched on."""
     subscribing: Subscribing | None = None
     """Subscriptions of VNF managers."""
+    sessions: Sessions | None = None
+    """Sessions of the Fenix interface that administrators start, where there are templates."""
 
     @property
     def repository(self) -> Repository:
@@ -199,7 +202,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+        sessions = _sessions(settings, ctx, campaigns, faces[0])
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing, sessions)
 
 
 async def _running(store: Store) -> str | None:
@@ -318,7 +322,17 @@ def _fenix_face(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStac
 
     tokens = KeystoneTokens(settings.cloud, ctx.clock)
     stack.callback(tokens.close)
-    return Face(ctx.store, vim.inbox, ctx.clock, Access(tokens.project_of), instances)
+    access = Access(tokens.project_of, tokens.roles_of, settings.vim.fenix.sessions.role)
+    return Face(ctx.store, vim.inbox, ctx.clock, access, instances)
+
+
+def _sessions(settings: Settings, ctx: Context, campaigns: CampaignService, face: Face | None) -> Sessions | None:
+    templates = settings.vim.fenix.sessions.templates
+    if face is None or not templates:
+        return None
+    sessions = Sessions(ctx, campaigns, templates)
+    face.gone = sessions.gone
+    return sessions
 
 
 def _heals(store: Store, clock: Clock, cloud: CloudManager) -> Heals:

@@ -88,7 +88,7 @@ async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
         most=waves.limit(len(nodes)),
         scope=frozenset(node.id for node in nodes),
         spread=tuple(SpreadLimit(rule.by, rule.max, {node.id: rule.values(node) for node in nodes}) for rule in waves.spread),
-        needs_s=needs_s(plan, campaign.spec),
+        needs_s=needs_s(plan, campaign.spec, inventory),
     )
     board = Board(plan_id, predecessors(plan, inventory), limits)
     await _refresh(ctx, name, board, frozenset())
