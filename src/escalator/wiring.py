@@ -7,7 +7,7 @@ import fcntl
 import multiprocessing
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ from escalator.system_support.named import NamedCommands
 from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
+from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, Pace, Signals
@@ -41,7 +42,8 @@ from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.states import ACTIVE
-from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.upgrade_manager.releases import ReleaseService
+from escalator.upgrade_manager.service import CampaignService
 from escalator.upgrade_manager.sessions import Sessions
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
@@ -146,7 +148,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_server(settings.state))
         store = await stack.enter_async_context(open_store(settings))
-        importer = ReleaseStore(settings.state, store.releases, clock)
+        importer = ReleaseStore(settings.state, store.releases, clock, trust_of(settings.releases.trust))
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
         subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
@@ -187,6 +189,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
+            vetting=importer.vetting,
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
             availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
@@ -194,11 +197,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         ctx.sheet.write(tuple(await store.restorations.open()))
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
-        # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
         prober = Prober(settings.probes, store.outages, clock, partial(_running, store), look)
-        stack.callback(group.create_task(prober.run()).cancel)
+        await _keep_running(stack, vim.run(SWEEP_S), prober.run())
         await _begin_what_runs(store, launcher)
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
@@ -206,6 +206,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
         sessions = _sessions(settings, ctx, campaigns, faces[0])
         yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing, sessions)
+
+
+async def _keep_running(stack: AsyncExitStack, *work: Coroutine[Any, Any, None]) -> None:
+    """Work beside the engine. If any of it failed, that must not go unnoticed: it ends the server, with the error."""
+    group = await stack.enter_async_context(asyncio.TaskGroup())
+    for one in work:
+        stack.callback(group.create_task(one).cancel)
 
 
 async def _running(store: Store) -> str | None:
