@@ -17,6 +17,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
     retry NAME NODE, skip NAME NODE
+    gate NAME go|not-yet|no [WORDS...]   what a gate says from now on; approve NAME GATE [REASON...]
     hold NODE [REASON...], unhold NODE   a person's hold on a node
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
@@ -41,6 +42,7 @@ from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
+from escalator.upgrade_manager.engine import gates
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
@@ -185,6 +187,12 @@ class Stage:
 
     async def do_skip(self, name: str, node: str) -> None:
         await self.sim.campaigns.skip(name, node)
+
+    async def do_gate(self, name: str, verdict: str, *said: str) -> None:
+        self.world.gates.put(name, verdict.replace("-", " "), " ".join(said))
+
+    async def do_approve(self, name: str, gate: str, *reason: str) -> None:
+        await gates.approve(self.sim.ctx, name, gate, " ".join(reason))
 
     async def do_hold(self, node: str, *reason: str) -> None:
         await holding.hold(self.sim.ctx, node, " ".join(reason))

@@ -269,7 +269,6 @@ _NOT_YET: Mapping[str, object] = {
     "mode": "smooth",
     "migration.post_copy": False,
     "migration.force_complete": False,
-    "gates": Gates(),
     "backup.scope": ("versions", "config", "state"),
     "exclusive": (),
 }

@@ -23,6 +23,7 @@ from escalator.upgrade_manager.engine.sheet import NoSheet
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.simulated import Simulated, SimulatedOrchestrators
+from escalator.vim_interface.gates.simulated import EveryGate
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.vim import Parts, Vim
@@ -98,6 +99,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         book=Book(store),
         signals=Signals(),
         planning=Planning(vim, lambda: next(plans), planners),
+        gates=EveryGate(world.gates),
         commands=SimulatedCommands(world),
         pace=pace or Pace(),
         neighbours=neighbours,

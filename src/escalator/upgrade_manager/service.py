@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.gates import require_gates
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
@@ -53,6 +54,7 @@ class CampaignService:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
         campaign = load_campaign(parse(document))
         require_commands(self._ctx, campaign)
+        require_gates(self._ctx, campaign)
         if campaign.spec.release is not None:
             await self._ctx.book.release(campaign.spec.release)
         row = CampaignRow(
@@ -70,6 +72,7 @@ class CampaignService:
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
         require_commands(self._ctx, campaign)
+        require_gates(self._ctx, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
         plan = await self._made(campaign, inventory, row.plan)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))

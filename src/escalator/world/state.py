@@ -24,6 +24,7 @@ from escalator.world.placement import Usage
 from escalator.world.records import (
     Entry,
     Event,
+    GateRow,
     Heard,
     Incident,
     Kept,
@@ -82,6 +83,7 @@ class State:
         self.backups = Table("backup", Kept, sink)
         self.vnfms = Table("vnfm", VnfmRow, sink)
         self.quotas = Table("quota", QuotaRow, sink)
+        self.gates = Table("gate", GateRow, sink)
         self.released = Table("released", Released, sink)
         self.replies = Table("reply", PendingReply, sink)
         self.heard = Table("heard", Heard, sink)

@@ -23,6 +23,7 @@ from escalator.system_support.port import Commands, SystemSupport
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Launcher
 from escalator.upgrade_manager.planner.impact import NOTHING, Brings
+from escalator.vim_interface.gates.port import Gate
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.port import VimInterface
 
@@ -176,6 +177,8 @@ class Context:
     book: Book
     signals: Signals
     planning: Planning
+    gates: Mapping[str, Gate]
+    """Whom campaigns ask before they go on, by name."""
     commands: Commands
     """The operator's own commands by their names in the settings: hooks, tests, gates."""
     pace: Pace = Pace()

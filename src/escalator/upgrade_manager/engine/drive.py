@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import holds, quotas, stages
+from escalator.upgrade_manager.engine import gates, holds, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
@@ -153,11 +153,16 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.limits.scope}
     if await host_failure(ctx, name, board, unavailable):
         return
+    if not await gates.opened(ctx, name, campaign, board, ready):
+        return
     refusal = None
     for task in ready:
         slot = NodeSlot(campaign=name, node=task.node, task=task.id, since=ctx.clock.now())
         door = NodeDoor(board.limits.most, unavailable, task.node, board.limits.spread)
         refused = await ctx.store.admission.enter_node(slot, door)
+        if refused is None and not await gates.opened_for(ctx, campaign, board, task):
+            await ctx.store.admission.leave_node(name, task.node)
+            continue
         if refused is None:
             await _start(ctx, task, board)
         refusal = refusal or refused
