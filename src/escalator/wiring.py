@@ -35,6 +35,7 @@ from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, Pace, Signals
+from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
@@ -58,6 +59,7 @@ from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.gates.opening import gates_of
+from escalator.vim_interface.locks.opening import lock_service, owner_of
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
 from escalator.vim_interface.neighbours.hook import Hook
 from escalator.vim_interface.neighbours.port import Neighbour
@@ -174,6 +176,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         if world is not None:
             await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
+        leases = Leases(
+            lock_service(settings.locks, os.environ, clock, world),
+            owner_of(settings.locks, settings.state),
+            settings.locks.ttl_s,
+            clock,
+        )
         ctx = Context(
             store=store,
             cloud=cloud,
@@ -185,6 +193,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
+            leases=leases,
             gates=gates_of(settings.gates, os.environ, world),
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
@@ -196,6 +205,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
         group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
+        stack.callback(group.create_task(leases.run()).cancel)
         prober = Prober(settings.probes, store.outages, clock, partial(_running, store), look)
         stack.callback(group.create_task(prober.run()).cancel)
         await _begin_what_runs(store, launcher)

@@ -36,3 +36,36 @@ class GateEntry(Model):
         if any(name.startswith("ESCALATOR_") for name in self.environment):
             raise ValueError("variables of the manager itself are not handed on")
         return self
+
+
+class Locks(Model):
+    """A lock service at which campaigns hold their keys (`exclusive`)."""
+
+    kind: Literal["none", "command", "folder", "simulated"] = "none"
+    """`folder`: files in a folder that all managers share; `command`: commands of yours; `simulated`: in the simulated cloud."""
+    owner: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
+    """Name of this site there, the same for all replicas; null = one that is made once in the state directory."""
+    ttl_s: Annotated[float, Field(ge=3, le=86400)] = 120.0
+    """How long a key is held without being renewed; it is renewed three times as often."""
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """Longest time of one command."""
+    acquire: tuple[str, ...] = ()
+    """Command; `{key}`, `{owner}`, `{ttl_s}` stand for one argument each. Exit code 0 held, 75 somebody else has it."""
+    renew: tuple[str, ...] = ()
+    """Command; exit code 0 renewed, 70 it is not ours any more."""
+    release: tuple[str, ...] = ()
+    """Command; exit code 0 released."""
+    folder: Annotated[str, StringConstraints(pattern=r"^/")] | None = None
+    """The shared folder, by its absolute path."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.kind == "command") != all((self.acquire, self.renew, self.release)) or (
+            self.kind != "command" and any((self.acquire, self.renew, self.release))
+        ):
+            raise ValueError("acquire, renew and release are expected for kind command, and for no other")
+        if (self.kind == "folder") != (self.folder is not None):
+            raise ValueError("folder is expected for kind folder, and for no other")
+        if self.kind == "command" and self.timeout_s * 3 > self.ttl_s:
+            raise ValueError("ttl_s has to be three times timeout_s at least")
+        return self

@@ -45,6 +45,7 @@ class Code(Enum):
     UPG_GATE = "ESC-UPG-043"
     UPG_APPROVAL = "ESC-UPG-044"
     UPG_NOT_ASKED = "ESC-UPG-045"
+    UPG_LOCK = "ESC-UPG-046"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"

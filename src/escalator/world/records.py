@@ -163,6 +163,14 @@ class VnfmRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRow:
+    """Who has a key of the lock service, and until when, Unix seconds."""
+
+    owner: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateRow:
     """What a gate says: `go`, `not yet` or `no`, and why."""
 

@@ -28,6 +28,7 @@ from escalator.world.records import (
     Heard,
     Incident,
     Kept,
+    LeaseRow,
     Move,
     Operation,
     PendingReply,
@@ -84,6 +85,7 @@ class State:
         self.vnfms = Table("vnfm", VnfmRow, sink)
         self.quotas = Table("quota", QuotaRow, sink)
         self.gates = Table("gate", GateRow, sink)
+        self.leases = Table("lease", LeaseRow, sink)
         self.released = Table("released", Released, sink)
         self.replies = Table("reply", PendingReply, sink)
         self.heard = Table("heard", Heard, sink)

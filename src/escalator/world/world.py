@@ -15,6 +15,7 @@ from escalator.world.faults import FaultBook
 from escalator.world.file import WorldFile
 from escalator.world.gates import Gates
 from escalator.world.hosts import Hosts
+from escalator.world.locks import Locks
 from escalator.world.moves import Moves
 from escalator.world.operations import Operations
 from escalator.world.power import PowerSwitch
@@ -56,6 +57,7 @@ class World:
         self.vnfms = Vnfms(self.state, timings, self.faults, self.audit)
         self.quotas = Quotas(self.state)
         self.gates = Gates(self.state)
+        self.locks = Locks(self.state)
 
     @classmethod
     def in_memory(cls, clock: Clock, timings: Timings | None = None) -> Self:

@@ -212,6 +212,14 @@ UPGRADING = {
         causes="It is not manual, was approved before, or its time has not come.",
         then="escalator campaign show NAME says what it waits for",
     ),
+    Code.UPG_LOCK: Explanation(
+        meaning="the campaign's keys at the lock service are not held",
+        causes="Another site works with one of them, the lock service does not answer, or the settings have none.",
+        then=(
+            "The message says who has the key: wait for that site, or mend the service; a campaign that was paused goes on with "
+            "escalator campaign resume NAME, which takes the keys again"
+        ),
+    ),
     Code.UPG_NOT_HELD: Explanation(
         meaning="a node was to be let go that nobody holds",
         causes="It was let go before, or its name is another one.",

@@ -20,6 +20,7 @@ from escalator.model.progress import NodeTask, Restoration
 from escalator.model.release import Release
 from escalator.storage.port import Store
 from escalator.system_support.port import Commands, SystemSupport
+from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Launcher
 from escalator.upgrade_manager.planner.impact import NOTHING, Brings
@@ -177,6 +178,8 @@ class Context:
     book: Book
     signals: Signals
     planning: Planning
+    leases: Leases
+    """Keys that campaigns hold at a lock service."""
     gates: Mapping[str, Gate]
     """Whom campaigns ask before they go on, by name."""
     commands: Commands

@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import gates, holds, quotas, stages
+from escalator.upgrade_manager.engine import exclusive, gates, holds, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
@@ -44,7 +44,7 @@ async def drive(ctx: Context, name: str) -> str:
             end = await _advance(ctx, name, campaign, board)
             if end is not None:
                 return end.value
-            look_s = ctx.pace.sweep_s if board.look_s is None else min(board.look_s, ctx.pace.sweep_s)
+            look_s = min(ctx.pace.sweep_s if board.look_s is None else board.look_s, ctx.pace.sweep_s, board.lease_look_s)
             changed = await ctx.signals.wait(name, ctx.clock, look_s)
             board = await _follow(ctx, name, board, changed)
             told = ""
@@ -64,6 +64,8 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     board.told = await tell_state(ctx, name, state, board.told)
     if state in ACTIVE and not await _scale_up(ctx, name, campaign, board):
         return None
+    if state in ACTIVE and not await exclusive.kept(ctx, name, campaign, board, state):
+        return None
     if state is not CampaignState.RUNNING:
         board.rested = True
     elif board.rested:
@@ -74,6 +76,7 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
         await abort(ctx, name, board)
     state = await ctx.store.campaigns.state(name)
     if state in ENDS:
+        await exclusive.give_back(ctx, name)
         await tell_state(ctx, name, state, board.told)
     return state if state in ENDS else None
 
