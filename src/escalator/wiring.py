@@ -32,6 +32,7 @@ from escalator.system_support.named import NamedCommands
 from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
+from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, Pace, Signals
@@ -42,7 +43,8 @@ from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.states import ACTIVE
-from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.upgrade_manager.releases import ReleaseService
+from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
@@ -146,7 +148,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_server(settings.state))
         store = await stack.enter_async_context(open_store(settings))
-        importer = ReleaseStore(settings.state, store.releases, clock)
+        importer = ReleaseStore(settings.state, store.releases, clock, trust_of(settings.releases.trust))
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
         subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
@@ -176,12 +178,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         if world is not None:
             await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
-        leases = Leases(
-            lock_service(settings.locks, os.environ, clock, world),
-            owner_of(settings.locks, settings.state),
-            settings.locks.ttl_s,
-            clock,
-        )
         ctx = Context(
             store=store,
             cloud=cloud,
@@ -193,8 +189,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
-            leases=leases,
+            leases=_leases(settings, clock, world),
             gates=gates_of(settings.gates, os.environ, world),
+            vetting=importer.vetting,
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
             availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
@@ -204,16 +201,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
         # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
-        stack.callback(group.create_task(leases.run()).cancel)
         prober = Prober(settings.probes, store.outages, clock, partial(_running, store), look)
-        stack.callback(group.create_task(prober.run()).cancel)
+        for work in (vim.run(SWEEP_S), ctx.leases.run(), prober.run()):
+            stack.callback(group.create_task(work).cancel)
         await _begin_what_runs(store, launcher)
-        campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+        yield Services(settings, ctx, CampaignService(ctx), ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+
+
+def _leases(settings: Settings, clock: Clock, world: World | None) -> Leases:
+    service = lock_service(settings.locks, os.environ, clock, world)
+    return Leases(service, owner_of(settings.locks, settings.state), settings.locks.ttl_s, clock)
 
 
 async def _running(store: Store) -> str | None:

@@ -25,6 +25,7 @@ from escalator.world.records import (
     Entry,
     Event,
     GateRow,
+    GivenUp,
     Heard,
     Incident,
     Kept,
@@ -87,6 +88,7 @@ class State:
         self.gates = Table("gate", GateRow, sink)
         self.leases = Table("lease", LeaseRow, sink)
         self.released = Table("released", Released, sink)
+        self.given_up = Table("given-up", GivenUp, sink)
         self.replies = Table("reply", PendingReply, sink)
         self.heard = Table("heard", Heard, sink)
         self.faults = Table("fault", Fault, sink)
