@@ -179,8 +179,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         commands.on_reply = partial(vim.look, COMMAND)
         heals.on_reply = partial(vim.look, TACKER)
-        if world is not None:
-            await register_world(world, store)
+        await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         ctx = Context(
             store=store,
@@ -398,8 +397,10 @@ def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExi
     return TackerFace(ctx.store, heals, ctx.clock, doors, owner_of)
 
 
-async def register_world(world: World, store: Store) -> None:
-    """Register the VNF managers of a world that are not registered yet."""
+async def register_world(world: World | None, store: Store) -> None:
+    """Register the VNF managers of a world, if there is one, that are not registered yet."""
+    if world is None:
+        return
     known = {vnfm.name for vnfm in await store.vnfms.list()}
     for vnfm in world.vnfms.registrations():
         if vnfm.name not in known:
