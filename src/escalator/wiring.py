@@ -36,6 +36,7 @@ from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, OutOfBand, Pace, Signals, StagingPolicy
+from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
@@ -45,6 +46,7 @@ from escalator.upgrade_manager.engine.staging import COURSE, stage_ahead
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
+from escalator.upgrade_manager.sessions import Sessions
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
@@ -60,6 +62,8 @@ from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.fenix.instances import ProjectInstances
+from escalator.vim_interface.gates.opening import gates_of
+from escalator.vim_interface.locks.opening import lock_service, owner_of
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
 from escalator.vim_interface.neighbours.hook import Hook
 from escalator.vim_interface.neighbours.port import Neighbour
@@ -128,6 +132,8 @@ class Services:
     """The interface for Tacker's fault notification, where it is switched on."""
     subscribing: Subscribing | None = None
     """Subscriptions of VNF managers."""
+    sessions: Sessions | None = None
+    """Sessions of the Fenix interface that administrators start, where there are templates."""
 
     @property
     def repository(self) -> Repository:
@@ -173,8 +179,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         commands.on_reply = partial(vim.look, COMMAND)
         heals.on_reply = partial(vim.look, TACKER)
-        if world is not None:
-            await register_world(world, store)
+        await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         ctx = Context(
             store=store,
@@ -187,6 +192,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
+            leases=_leases(settings, clock, world),
+            gates=gates_of(settings.gates, os.environ, world),
             vetting=importer.vetting,
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
@@ -202,16 +209,23 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        yield Services(settings, ctx, CampaignService(ctx), ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+        campaigns = CampaignService(ctx)
+        sessions = _sessions(settings, ctx, campaigns, faces[0])
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing, sessions)
+
+
+def _leases(settings: Settings, clock: Clock, world: World | None) -> Leases:
+    service = lock_service(settings.locks, os.environ, clock, world)
+    return Leases(service, owner_of(settings.locks, settings.state), settings.locks.ttl_s, clock)
 
 
 async def _tend(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStack) -> None:
-    """Run what goes on beside the engine: notices go out, services are looked at."""
+    """Run what goes on beside the engine: notices go out, keys are renewed, services are looked at."""
     # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
     group = await stack.enter_async_context(asyncio.TaskGroup())
-    stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
     prober = Prober(settings.probes, ctx.store.outages, ctx.clock, partial(_running, ctx.store), look)
-    stack.callback(group.create_task(prober.run()).cancel)
+    for work in (vim.run(SWEEP_S), ctx.leases.run(), prober.run()):
+        stack.callback(group.create_task(work).cancel)
 
 
 async def _running(store: Store) -> str | None:
@@ -330,7 +344,17 @@ def _fenix_face(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStac
 
     tokens = KeystoneTokens(settings.cloud, ctx.clock)
     stack.callback(tokens.close)
-    return Face(ctx.store, vim.inbox, ctx.clock, Access(tokens.project_of), instances)
+    access = Access(tokens.project_of, tokens.roles_of, settings.vim.fenix.sessions.role)
+    return Face(ctx.store, vim.inbox, ctx.clock, access, instances)
+
+
+def _sessions(settings: Settings, ctx: Context, campaigns: CampaignService, face: Face | None) -> Sessions | None:
+    templates = settings.vim.fenix.sessions.templates
+    if face is None or not templates:
+        return None
+    sessions = Sessions(ctx, campaigns, templates)
+    face.gone = sessions.gone
+    return sessions
 
 
 def _heals(store: Store, clock: Clock, cloud: CloudManager) -> Heals:
@@ -373,8 +397,10 @@ def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExi
     return TackerFace(ctx.store, heals, ctx.clock, doors, owner_of)
 
 
-async def register_world(world: World, store: Store) -> None:
-    """Register the VNF managers of a world that are not registered yet."""
+async def register_world(world: World | None, store: Store) -> None:
+    """Register the VNF managers of a world, if there is one, that are not registered yet."""
+    if world is None:
+        return
     known = {vnfm.name for vnfm in await store.vnfms.list()}
     for vnfm in world.vnfms.registrations():
         if vnfm.name not in known:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from escalator.api.actions import HoldAction, NodeAction, ReplanAction, StartAction, StateAction, VnfdImport
+from escalator.api.actions import ApproveAction, HoldAction, NodeAction, ReplanAction, StartAction, StateAction, VnfdImport
 from escalator.api.problems import MEDIA_TYPE, SCHEMA
 from escalator.model.campaign import Campaign
 from escalator.model.constraint import MaintenanceInfo
@@ -28,7 +28,7 @@ Failures are `application/problem+json` with a stable `code`, what to do (`remed
 (`problems`), and what a command line ends with (`exit_code`). Times are RFC 3339 in UTC; durations end in `_s`.
 """
 _WRITTEN = (Campaign, Inventory, Plan, Release, Vnfm, MaintenanceInfo, Reply)
-_ACTIONS = (StartAction, StateAction, NodeAction, HoldAction, ReplanAction, VnfdImport)
+_ACTIONS = (ApproveAction, StartAction, StateAction, NodeAction, HoldAction, ReplanAction, VnfdImport)
 _DOCUMENTS = (*_WRITTEN, *_ACTIONS)
 
 
@@ -78,10 +78,13 @@ def _refer(responses: dict[str, Any]) -> None:
 def documents() -> Mapping[str, str]:
     """Each committed file's name and content."""
     from escalator.api.app import bare_app  # noqa: PLC0415 - the app itself needs this module
+    from escalator.api.fenix_sessions import sessions_router  # noqa: PLC0415 - as above
     from escalator.api.vnfm import vnfm_app  # noqa: PLC0415 - as above
 
     nothing, present = cast("Any", None), cast("Any", object())  # only routes are looked at; nothing is called
-    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": vnfm_app(nothing, nothing, present, present, present, present)}
+    outside = vnfm_app(nothing, nothing, present, present, present, present)
+    outside.include_router(sessions_router(nothing, nothing))
+    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": outside}
     return {name: json.dumps(app.openapi(), indent=2, sort_keys=True) + "\n" for name, app in apps.items()}
 
 

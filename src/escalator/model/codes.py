@@ -43,6 +43,10 @@ class Code(Enum):
     UPG_HELD = "ESC-UPG-040"
     UPG_NOT_HELD = "ESC-UPG-041"
     UPG_GROUP = "ESC-UPG-042"
+    UPG_GATE = "ESC-UPG-043"
+    UPG_APPROVAL = "ESC-UPG-044"
+    UPG_NOT_ASKED = "ESC-UPG-045"
+    UPG_LOCK = "ESC-UPG-046"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"
@@ -98,6 +102,7 @@ class Code(Enum):
     VIM_SUBSCRIPTION = "ESC-VIM-017"
     VIM_SUBSCRIBED = "ESC-VIM-018"
     VIM_NO_EXTRA = "ESC-VIM-019"
+    VIM_SESSION = "ESC-VIM-020"
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"
@@ -166,3 +171,4 @@ class Code(Enum):
     CFG_TOO_LARGE = "ESC-CFG-004"
     CFG_UNSUPPORTED = "ESC-CFG-005"
     CFG_USAGE = "ESC-CFG-006"
+    CFG_GATE = "ESC-CFG-007"
