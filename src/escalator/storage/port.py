@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from escalator.model.alarm import Alarm
+from escalator.model.backup import NodeBackup
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
@@ -440,6 +441,34 @@ class Alarms(Protocol):
         ...
 
 
+class Backups(Protocol):
+    """What is kept of nodes, as the manager knows it."""
+
+    async def add(self, row: NodeBackup) -> NodeBackup:
+        """Store; the first row of an id stays and is returned."""
+        ...
+
+    async def get(self, backup_id: str) -> NodeBackup | None:
+        """The backup of that id, or None."""
+        ...
+
+    async def list(self, campaign: str | None = None, node: str | None = None) -> Sequence[NodeBackup]:
+        """All, those of a campaign, of a node, or of both; newest first."""
+        ...
+
+    async def begin_restore(self, backup_id: str, at: float) -> NodeBackup | None:
+        """Mark that it is being restored; None when it is not kept, or a backup of its node is being restored already."""
+        ...
+
+    async def restoring(self) -> Sequence[NodeBackup]:
+        """Those that are being restored, newest first."""
+        ...
+
+    async def mark(self, backup_id: str, **changes: object) -> NodeBackup | None:
+        """Change a row; None when there is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """All parts of storage."""
@@ -456,3 +485,4 @@ class Store:
     notices: Notices
     events: Events
     outages: Outages
+    backups: Backups
