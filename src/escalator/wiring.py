@@ -31,10 +31,14 @@ from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.simulated import SimulatedSystem
+from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, Pace, Signals
+from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
+from escalator.upgrade_manager.engine.restore import COURSE as RESTORE
+from escalator.upgrade_manager.engine.restore import restore_node
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
@@ -86,7 +90,7 @@ TOKEN_BYTES = 24
 
 def courses_of(ctx: Context) -> dict[str, Course]:
     """The workflows by the names under which they are stored."""
-    return {"campaign": partial(run_campaign, ctx), "node": partial(upgrade_node, ctx)}
+    return {"campaign": partial(run_campaign, ctx), "node": partial(upgrade_node, ctx), RESTORE: partial(restore_node, ctx)}
 
 
 def waker(launcher: Launcher) -> Callable[[str, str, Mapping[str, Json]], Any]:
@@ -113,6 +117,7 @@ class Services:
     releases: ReleaseService
     vim: Vim
     importer: ReleaseStore
+    backups: BackupService
     token: str
     """The operators' bearer token."""
     fenix: Face | None = None
@@ -191,11 +196,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         prober = Prober(settings.probes, store.outages, clock, partial(_running, store), look)
         stack.callback(group.create_task(prober.run()).cancel)
         await _begin_what_runs(store, launcher)
+        backups = BackupService(ctx, Retention(settings.backups.keep_last, settings.backups.max_age_days * 86400.0))
+        await backups.take_up()
+        stack.callback(group.create_task(backups.tend(settings.backups.prune_every_s)).cancel)
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, backups, token, *faces, subscribing)
 
 
 async def _running(store: Store) -> str | None:

@@ -14,7 +14,11 @@ Every line of a script is one command, `#` begins a comment. Commands:
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
-    plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
+    plan NAME, start NAME [accept_drift] [accept_no_return], pause, resume [accept_no_return], abort, show NAME
+    versions NAME                 what the campaign's plan says of each node's version
+    release VERSION [key=value...]  another version of the release; keys are paths under `spec`
+    backups [NODE], prune [KEEP_LAST]
+    verify NODE, damage NODE, restore NODE [accept_impact]  the newest backup of the node
     retry NAME NODE, skip NAME NODE
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
@@ -36,7 +40,10 @@ from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
+from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
+from escalator.upgrade_manager.backups import BackupService
+from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
@@ -50,6 +57,7 @@ RESTING = (
 )
 PATIENCE_S = 5 * 86400.0
 LOOK_S = 5.0
+WHO = "ann"
 
 
 class Stage:
@@ -59,6 +67,8 @@ class Stage:
         self.clock = VirtualClock()
         self.lines: list[str] = []
         self.held: set[str] = set()
+        self.accepted: set[str] = set()
+        """Nodes on which a person accepted that a restore impacts instances."""
         self.limit = 0
         self.sim: Simulation
         self.world: World
@@ -90,6 +100,7 @@ class Stage:
         self.world = World.in_memory(self.clock)
         self.world.seed(**numbers)
         self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
+        self.backups = BackupService(self.sim.ctx, Retention())
         await import_release(self.sim.store, RELEASE, self.clock.now())
 
     async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
@@ -157,14 +168,15 @@ class Stage:
             self.limit, campaign.spec.waves.limit(sum(map(campaign.spec.scope.includes, self.world.inventory().nodes)))
         )
 
-    async def do_start(self, name: str, flag: str = "") -> None:
-        await self.sim.campaigns.start(name, accept_drift=flag == "accept_drift")
+    async def do_start(self, name: str, *flags: str) -> None:
+        who = WHO if "accept_no_return" in flags else ""
+        await self.sim.campaigns.start(name, accept_drift="accept_drift" in flags, past_no_return=who)
 
     async def do_pause(self, name: str) -> None:
         await self.sim.campaigns.pause(name)
 
-    async def do_resume(self, name: str) -> None:
-        await self.sim.campaigns.resume(name)
+    async def do_resume(self, name: str, flag: str = "") -> None:
+        await self.sim.campaigns.resume(name, past_no_return=WHO if flag == "accept_no_return" else "")
 
     async def do_abort(self, name: str) -> None:
         await self.sim.campaigns.abort(name)
@@ -197,6 +209,46 @@ class Stage:
                     return
             await self.clock.sleep(LOOK_S)
         raise AssertionError(f"no {action} {more} came")
+
+    async def do_versions(self, name: str) -> None:
+        row = await self.sim.store.campaigns.get(name)
+        plan, _ = await self.sim.ctx.book.plan(row.plan or "")
+        for v in plan.versions:
+            back = "" if v.back else f", no way back: {v.why_not}"
+            self.lines.append(f"  {v.node} {v.runs} -> {v.to} {v.jump}{back}")
+
+    async def do_release(self, version: str, *settings: str) -> None:
+        spec = {"version": version, "layers": {"agent": version}, "packages": [{"name": "nfvi-agent", "version": version}]}
+        document = {"metadata": {"name": "nfvi-agent"}, "spec": {**spec, **_nested(settings)}}
+        await import_release(self.sim.store, Release.model_validate_json(json.dumps(document)), self.clock.now())
+
+    async def do_backups(self, node: str | None = None) -> None:
+        for row in sorted(await self.backups.list(node=node), key=lambda row: (row.taken_at, row.node)):
+            words = [row.id, row.node, row.campaign, row.release, "+".join(row.scope), row.state.value, row.restore.value]
+            self.lines.append("  " + " ".join(word for word in [*words, row.code, row.message] if word))
+            self.lines += [f"    not kept: {what}" for what in row.not_kept]
+
+    async def do_verify(self, node: str) -> None:
+        row, check = await self.backups.verify(await self._newest(node))
+        self.lines.append(f"  {row.id} {row.state.value} {check.message}".rstrip())
+
+    async def do_damage(self, node: str) -> None:
+        self.world.software.damage((await self.backups.get(await self._newest(node))).operation)
+
+    async def do_restore(self, node: str, flag: str = "") -> None:
+        row = await self.backups.restore(await self._newest(node), accept_impact=flag == "accept_impact")
+        if flag:
+            self.accepted.add(node)
+        await self.sim.engine.result(f"restore/{row.id}/{row.restores}")
+
+    async def do_prune(self, keep_last: str = "3") -> None:
+        swept = await BackupService(self.sim.ctx, Retention(keep_last=int(keep_last))).prune()
+        self.lines.append(f"  pruned: {', '.join(row.id for row in swept.pruned) or 'none'}")
+
+    async def _newest(self, node: str) -> str:
+        """Id of the node's newest backup; what names none is taken for an id."""
+        found = await self.backups.list(node=node)
+        return found[0].id if found else node
 
     async def do_quota(self, project: str, *amounts: str) -> None:
         if amounts:
@@ -250,7 +302,7 @@ class Stage:
 
     async def invariants(self) -> Sequence[str]:
         """What is broken, one line each."""
-        broken = [f"incident: {incident}" for incident in self.world.audit.incidents]
+        broken = [f"incident: {incident}" for incident in self.world.audit.incidents if incident.node not in self.accepted]
         if self.world.audit.most_unavailable() > self.limit:
             broken.append(f"{self.world.audit.most_unavailable()} nodes out of service at once, the limit is {self.limit}")
         inventory = self.world.inventory()

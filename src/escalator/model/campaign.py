@@ -262,7 +262,6 @@ _NOT_YET: Mapping[str, object] = {
     "migration.force_complete": False,
     "node.tests": (),
     "gates": {},
-    "backup.scope": ("versions", "config", "state"),
     "exclusive": (),
 }
 """Keys of the format whose capability is not built yet, with the only value that is accepted: the one that asks for nothing."""

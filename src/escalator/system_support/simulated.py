@@ -74,7 +74,7 @@ class SimulatedSystem:
             node=node,
             boot_id=self._world.hosts.boot_id(node) or "",
             kernel=versions.get("kernel", "simulated"),
-            os=versions.get("os", "simulated"),
+            os=f"debian {versions['os']}" if "os" in versions else "simulated",
             arch="x86_64",
             packages={name: version for name, version in software.packages.items() if name in wanted},
             daemon=software.daemon,

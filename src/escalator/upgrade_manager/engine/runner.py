@@ -34,6 +34,8 @@ class Step:
     timeout_s: Callable[[CampaignSpec], float] = lambda _: DEFAULT_TIMEOUT_S
     abortable: bool = True
     """Whether an abort of the campaign stops the node before this step. Once its software changes, a node goes on."""
+    gate: Callable[[Job], Awaitable[Outcome]] | None = None
+    """What may hold the node before this step beside the campaign's own gate; open when it is done."""
     ends: TaskState | None = None
     """The task's state once this step is done, for the last one."""
 
@@ -53,7 +55,7 @@ async def revert(rt: Runtime, ctx: Context, ref: TaskRef, step: Step) -> Outcome
 
 
 async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
-    gate = await _gate(ctx, ref, step)
+    gate = await _gate(ctx, ref, step) or await _own_gate(ctx, ref, step)
     if gate is not None:
         return gate.to_json()
     await _begin(ctx, ref, step)
@@ -66,15 +68,30 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
 async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     state = await ctx.store.campaigns.state(ref.campaign)
     if state is CampaignState.PAUSED:
-        task = await current(ctx, ref)
-        if task.state is not TaskState.HELD:
-            now = ctx.clock.now()
-            held = replace(task, state=TaskState.HELD, message=f"held before {step.name}", updated_at=now)
-            await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held"))
+        await _hold(ctx, ref, step, f"held before {step.name}")
         return Outcome(status=Status.HELD, message="the campaign is paused", wait_s=ctx.pace.recheck_s)
     if state not in (CampaignState.RUNNING, CampaignState.SUSPENDED) and step.abortable:
         return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message="the campaign was aborted")
     return None
+
+
+async def _own_gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
+    if step.gate is None:
+        return None
+    outcome = await _guarded(ctx, ref, step.gate, lambda _: DEFAULT_TIMEOUT_S, patient=True)
+    if outcome.status is Status.DONE:
+        return None
+    if outcome.status is Status.HELD:
+        await _hold(ctx, ref, step, f"held {outcome.message}")
+    return outcome
+
+
+async def _hold(ctx: Context, ref: TaskRef, step: Step, message: str) -> None:
+    task = await current(ctx, ref)
+    if task.state is not TaskState.HELD:
+        now = ctx.clock.now()
+        held = replace(task, state=TaskState.HELD, message=message, updated_at=now)
+        await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held"))
 
 
 async def _begin(ctx: Context, ref: TaskRef, step: Step) -> None:
