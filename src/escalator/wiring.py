@@ -22,11 +22,13 @@ from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.campaign import Migration
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError
+from escalator.model.errors import ConflictError, PermanentError
 from escalator.model.inventory import Instance
+from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
+from escalator.system_support.named import NamedCommands
 from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
@@ -49,6 +51,7 @@ from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.fenix import Fenix
+from escalator.vim_interface.dialects.fenix_bus import FenixBus
 from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.or_vi import OrVi
@@ -67,6 +70,7 @@ from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.operations.sol003 import Sol003
 from escalator.vim_interface.probes.checks import look
 from escalator.vim_interface.probes.prober import Prober
+from escalator.vim_interface.registry import BUS
 from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Doors
 from escalator.vim_interface.tacker.face import Face as TackerFace
@@ -155,6 +159,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         commands = _commands(settings, clock, stack)
         heals = _heals(store, clock, cloud)
         dialects = _dialects(settings, world, accounts, stack) | _tacker(settings, store, heals, accounts, stack)
+        dialects |= await _bus(settings, store, clock, stack)
         vim = Vim(
             Parts(
                 store=store,
@@ -184,6 +189,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
+            commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
             availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
             neighbours=_neighbours(settings, clock),
@@ -196,14 +202,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         prober = Prober(settings.probes, store.outages, clock, partial(_running, store), look)
         stack.callback(group.create_task(prober.run()).cancel)
         await _begin_what_runs(store, launcher)
-        backups = BackupService(ctx, Retention(settings.backups.keep_last, settings.backups.max_age_days * 86400.0))
-        await backups.take_up()
-        stack.callback(group.create_task(backups.tend(settings.backups.prune_every_s)).cancel)
+        backups = await _backups(settings, ctx, group, stack)
         campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
         yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, backups, token, *faces, subscribing)
+
+
+async def _backups(settings: Settings, ctx: Context, group: asyncio.TaskGroup, stack: AsyncExitStack) -> BackupService:
+    """The use cases of backups, with the restores that were under way; what retention lets go is looked for from now on."""
+    backups = BackupService(ctx, Retention(settings.backups.keep_last, settings.backups.max_age_days * 86400.0))
+    await backups.take_up()
+    stack.callback(group.create_task(backups.tend(settings.backups.prune_every_s)).cancel)
+    return backups
 
 
 async def _running(store: Store) -> str | None:
@@ -267,6 +279,31 @@ def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack
     if world is not None:
         dialects["simulated"] = Simulated(world.vnfms)
     return dialects
+
+
+async def _bus(settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack) -> dict[str, Dialect]:
+    """The message bus, registered for as long as the settings name a broker."""
+    wanted, known = settings.vim.fenix.notifications, await store.vnfms.get(BUS)
+    if not wanted.on:
+        if known is not None and known.spec.dialect == BUS:
+            await store.vnfms.remove(BUS)
+        return {}
+    try:
+        # Its client is an extra: only who asks for it needs it.
+        from escalator.vim_interface.dialects.rabbitmq import Rabbitmq, address_of  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        message = f"vim.fenix.notifications needs the package {error.name}, which is not installed."
+        raise PermanentError(Code.VIM_NO_EXTRA, message, remedy="pip install 'escalator[rabbitmq]'") from error
+    address = partial(address_of, wanted, Credentials(settings.credentials), os.environ)
+    address()
+    bus = FenixBus(Rabbitmq(wanted, address, settings.vim.delivery_timeout_s), store, clock, settings.vnfm.url, wanted.project)
+    stack.push_async_callback(bus.close)
+    if known is None:
+        await store.vnfms.add(Vnfm(name=BUS, spec=VnfmSpec(dialect=BUS)))
+    elif known.spec.dialect != BUS:
+        message = f"{known.name} is the name of the message bus, and a VNF manager is registered by it."
+        raise ConflictError(Code.VIM_DUPLICATE, message, remedy=f"Remove it with escalator vnfm remove {known.name}")
+    return {BUS: bus}
 
 
 def _commands(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Commands:

@@ -12,6 +12,7 @@ import pytest
 from durability.crashes import Stand, Tripwire, small_cloud
 from escalator.model.progress import CampaignState, TaskState
 from escalator.simulation.setup import Simulation
+from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
@@ -77,6 +78,25 @@ async def retry_failed(sim: Simulation) -> None:
         await sim.ctx.clock.sleep(60.0)
 
 
+async def hold_b(sim: Simulation) -> None:
+    """Somebody holds the second node while its instances leave, and lets it go when nothing else is left."""
+    held = any(event.action == "node.hold" for event in await sim.store.events.read(limit=10_000))
+    while True:
+        row = await sim.store.campaigns.get("c")
+        assert row is not None
+        moved = [e for e in await sim.store.events.read(limit=10_000) if e.action == "instance.move" and e.outcome == "started"]
+        if moved and not held:
+            held = True
+            await holding.hold(sim.ctx, "b", "a look at the disk")
+        if row.state is CampaignState.SUSPENDED:
+            if await sim.store.holds.list():
+                await holding.unhold(sim.ctx, "b")
+            else:
+                # The crash came in the middle of letting it go.
+                await sim.campaigns.resume("c")
+        await sim.ctx.clock.sleep(5.0)
+
+
 def orchestrated(*more: Callable[[World], None]) -> Callable[[World], None]:
     """The same with an orchestrator that is told of it."""
 
@@ -98,8 +118,24 @@ def deaf(world: World) -> None:
     world.vnfms.behave("nfvo", "unreachable")
 
 
+def speaking_against(world: World) -> None:
+    world.faults.add(Fault(kind="command", command="bmc", node="b"))
+
+
+def unproved(world: World) -> None:
+    world.faults.add(Fault(kind="command", command="smoke", node="b"))
+
+
+HOOKS = {"preflight": ["bmc"], "pre_maintenance": ["quiesce"], "maintenance": ["migrate"], "post_maintenance": ["wake", "note"]}
+HOOKED = {"node": {"driver": "simulated", "hooks": HOOKS, "tests": ["smoke"]}}
 SECOND_TARGET = "moved to a second target"
 LENIENT = {"failure": {"max_failed": 3, "same_error": 9}}
+CANARY = {
+    "scope": {
+        "select": {"role": "compute"},
+        "groups": [{"name": "canary", "select": {"names": ["c"]}, "soak_s": 900.0}, {"name": "rest", "after": ["canary"]}],
+    }
+}
 AGAIN = ("tried again", "told of a second try")
 COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str, str] | None]] = {
     "upgraded": ({}, nothing, None, DONE),
@@ -110,7 +146,19 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "rolled back": (LENIENT, unhealthy, None, {"a": "skipped", "b": "rolled-back", "c": "done"}),
     "refused": ({}, refusing, None, {"a": "skipped", "b": "skipped", "c": "done"}),
     "aborted": ({}, nothing, abort_at_b, None),
+    "held": ({}, nothing, hold_b, DONE),
+    "soaking": (CANARY, nothing, None, DONE),
     "tried again": ({}, unhealthy, retry_failed, DONE),
+    "hooked": (HOOKED, nothing, None, DONE),
+    "spoken against": ({**LENIENT, **HOOKED}, speaking_against, None, {"a": "done", "b": "skipped", "c": "done"}),
+    "not proved": ({**LENIENT, **HOOKED}, unproved, None, {"a": "skipped", "b": "rolled-back", "c": "done"}),
+    "left running": ({"release": "nfvi-agent/2.1.0", **HOOKED}, nothing, None, DONE),
+    "left running, rolled back": (
+        {"release": "nfvi-agent/2.1.0", **LENIENT},
+        unhealthy,
+        None,
+        {"a": "done", "b": "rolled-back", "c": "done"},
+    ),
     "told an orchestrator": ({}, orchestrated(failing_move, deaf), hear_late, None),
     "told of an abort": ({}, orchestrated(), abort_at_b, None),
     "told of a second try": ({}, orchestrated(unhealthy), retry_failed, DONE),

@@ -13,13 +13,14 @@ Every line of a script is one command, `#` begins a comment. Commands:
     crash NODE [seconds]          a host fails on its own, and is back after that time
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
+    release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift] [accept_no_return], pause, resume [accept_no_return], abort, show NAME
     versions NAME                 what the campaign's plan says of each node's version
-    release VERSION [key=value...]  another version of the release; keys are paths under `spec`
     backups [NODE], prune [KEEP_LAST]
     verify NODE, damage NODE, restore NODE [accept_impact]  the newest backup of the node
     retry NAME NODE, skip NAME NODE
+    hold NODE [REASON...], unhold NODE   a person's hold on a node
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
     wait SECONDS
@@ -42,6 +43,7 @@ from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
+from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
@@ -156,6 +158,13 @@ class Stage:
         document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": name}, "spec": spec}
         await self.sim.campaigns.create(json.dumps(document))
 
+    async def do_release(self, name: str, *settings: str) -> None:
+        name, version = name.split("/")
+        packages = [{"name": name, "version": version}]
+        spec = {"version": version, "layers": {"agent": version}, "packages": packages, **_nested(settings)}
+        release = load(Release, Source({"kind": "Release", "metadata": {"name": name}, "spec": spec}))
+        await import_release(self.sim.store, release, self.clock.now())
+
     async def do_plan(self, name: str) -> None:
         plan = await self.sim.campaigns.plan(name)
         words = "smooth" if plan.smooth else "not smooth"
@@ -187,6 +196,12 @@ class Stage:
     async def do_skip(self, name: str, node: str) -> None:
         await self.sim.campaigns.skip(name, node)
 
+    async def do_hold(self, node: str, *reason: str) -> None:
+        await holding.hold(self.sim.ctx, node, " ".join(reason))
+
+    async def do_unhold(self, node: str) -> None:
+        await holding.unhold(self.sim.ctx, node)
+
     async def do_run(self, name: str) -> None:
         end = self.clock.now() + PATIENCE_S
         while self.clock.now() < end:
@@ -216,11 +231,6 @@ class Stage:
         for v in plan.versions:
             back = "" if v.back else f", no way back: {v.why_not}"
             self.lines.append(f"  {v.node} {v.runs} -> {v.to} {v.jump}{back}")
-
-    async def do_release(self, version: str, *settings: str) -> None:
-        spec = {"version": version, "layers": {"agent": version}, "packages": [{"name": "nfvi-agent", "version": version}]}
-        document = {"metadata": {"name": "nfvi-agent"}, "spec": {**spec, **_nested(settings)}}
-        await import_release(self.sim.store, Release.model_validate_json(json.dumps(document)), self.clock.now())
 
     async def do_backups(self, node: str | None = None) -> None:
         for row in sorted(await self.backups.list(node=node), key=lambda row: (row.taken_at, row.node)):

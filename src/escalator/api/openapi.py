@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from escalator.api.actions import (
+    HoldAction,
     NodeAction,
     PruneAction,
     ReplanAction,
@@ -37,7 +38,17 @@ Failures are `application/problem+json` with a stable `code`, what to do (`remed
 (`problems`), and what a command line ends with (`exit_code`). Times are RFC 3339 in UTC; durations end in `_s`.
 """
 _WRITTEN = (Campaign, Inventory, Plan, Release, Vnfm, MaintenanceInfo, Reply)
-_ACTIONS = (StartAction, StateAction, ResumeAction, NodeAction, ReplanAction, VnfdImport, RestoreAction, PruneAction)
+_ACTIONS = (
+    StartAction,
+    StateAction,
+    ResumeAction,
+    NodeAction,
+    HoldAction,
+    ReplanAction,
+    VnfdImport,
+    RestoreAction,
+    PruneAction,
+)
 _DOCUMENTS = (*_WRITTEN, *_ACTIONS)
 
 

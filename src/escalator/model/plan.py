@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from escalator.model.document import Model
+from escalator.model.release import Impact as Touches
 
 Time = Annotated[float, Field(ge=0)]
 
@@ -74,6 +75,17 @@ class Bounds(Model):
     """Name of the largest of `parts`: what would have to change for a shorter plan."""
     parts: Mapping[str, Time] = Field(default_factory=dict)
     """Each bound on the makespan, seconds."""
+
+
+class PlanGroup(Model):
+    """A group of nodes of the campaign, as it is from this plan on: a sample does not change any more."""
+
+    name: str
+    """`(others)` for the nodes that no group takes."""
+    after: tuple[str, ...] = ()
+    """All groups that have to be through before."""
+    soak_s: Time = 0.0
+    nodes: tuple[str, ...] = ()
 
 
 class Totals(Model):
@@ -146,11 +158,15 @@ class Plan(Model):
     parent: str | None = None
     at_s: Time = 0.0
     smooth: bool
+    impact: Touches | None = None
+    """What the release touches; null = not known, as if the nodes reboot."""
     upgrades: tuple[Upgrade, ...] = ()
     moves: tuple[Move, ...] = ()
     impacts: tuple[Impact, ...] = ()
     bounds: Bounds = Bounds()
     totals: Totals = Totals()
+    groups: tuple[PlanGroup, ...] = ()
+    """Groups of nodes that go one after the other; empty without such an order."""
     hits: tuple[Hit, ...] = ()
     no_return: tuple[NoReturn, ...] = ()
     versions: tuple[NodeVersion, ...] = ()

@@ -22,6 +22,14 @@ PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,
 PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+:~-]{0,127}$")]
 Layer = Literal["os", "kernel", "hypervisor", "agent", "sdn", "storage", "control"]
 
+Impact = Literal["none", "control", "dataplane", "reboot"]
+"""What an installation touches: nothing that anybody uses, the agents of the cloud, the traffic of instances, the whole node."""
+
+
+def spares_instances(impact: Impact | None) -> bool:
+    """Whether instances run on, undisturbed, while a node is upgraded; not so where nothing is known of it."""
+    return impact in ("none", "control")
+
 
 class File(Model):
     """One file of the release; `path` is relative to the release's folder."""
@@ -72,7 +80,7 @@ class ReleaseSpec(Model):
     version: Version
     type: Literal["deb-set", "rpm-set", "ansible", "image", "command"] = "deb-set"
     layers: Mapping[Layer, str] = Field(default_factory=dict)
-    impact: Literal["none", "control", "dataplane", "reboot"] = "reboot"
+    impact: Impact = "reboot"
     files: tuple[File, ...] = ()
     packages: tuple[Package, ...] = ()
     upgrades_from: tuple[str, ...] = ()
@@ -126,6 +134,8 @@ class ReleaseSpec(Model):
             raise ValueError("a deb-set names at least one package")
         if self.type in ("rpm-set", "ansible", "image"):
             raise ValueError(f"releases of type {self.type} are not supported yet")
+        if spares_instances(self.impact) and self.reboot == "always":
+            raise ValueError(f"a release of impact {self.impact} cannot always reboot; its impact is reboot")
         asked = [key for key in NOT_YET if getattr(self, key)]
         if asked:
             raise ValueError(f"{', '.join(asked)}: not supported yet; leave {'it' if len(asked) == 1 else 'them'} out")

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from escalator.model.alarm import Alarm
-from escalator.model.backup import NodeBackup
 from escalator.model.constraint import Constraint, ConstraintKind
+from escalator.model.hold import Hold
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
 from escalator.model.subscription import Subscription
+from escalator.storage.backup_rows import Backups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,6 +411,26 @@ class Outages(Protocol):
         ...
 
 
+class Holds(Protocol):
+    """Nodes that people hold, whatever campaign runs."""
+
+    async def put(self, hold: Hold) -> None:
+        """Store, in place of the node's hold so far."""
+        ...
+
+    async def remove(self, node: str) -> bool:
+        """Forget; whether there was one."""
+        ...
+
+    async def get(self, node: str) -> Hold | None:
+        """The node's hold, or None."""
+        ...
+
+    async def list(self) -> Sequence[Hold]:
+        """All of them, in order of node."""
+        ...
+
+
 class Alarms(Protocol):
     """Where VNF managers want to be told about single instances. An alarm is live until it ends."""
 
@@ -441,34 +462,6 @@ class Alarms(Protocol):
         ...
 
 
-class Backups(Protocol):
-    """What is kept of nodes, as the manager knows it."""
-
-    async def add(self, row: NodeBackup) -> NodeBackup:
-        """Store; the first row of an id stays and is returned."""
-        ...
-
-    async def get(self, backup_id: str) -> NodeBackup | None:
-        """The backup of that id, or None."""
-        ...
-
-    async def list(self, campaign: str | None = None, node: str | None = None) -> Sequence[NodeBackup]:
-        """All, those of a campaign, of a node, or of both; newest first."""
-        ...
-
-    async def begin_restore(self, backup_id: str, at: float) -> NodeBackup | None:
-        """Mark that it is being restored; None when it is not kept, or a backup of its node is being restored already."""
-        ...
-
-    async def restoring(self) -> Sequence[NodeBackup]:
-        """Those that are being restored, newest first."""
-        ...
-
-    async def mark(self, backup_id: str, **changes: object) -> NodeBackup | None:
-        """Change a row; None when there is none."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Store:
     """All parts of storage."""
@@ -486,3 +479,4 @@ class Store:
     events: Events
     outages: Outages
     backups: Backups
+    holds: Holds

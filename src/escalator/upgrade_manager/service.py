@@ -21,11 +21,13 @@ from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
+from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.vim_interface.port import Reachability
 
 
@@ -52,6 +54,7 @@ class CampaignService:
     async def create(self, document: str | bytes) -> CampaignRow:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
         campaign = load_campaign(parse(document))
+        require_commands(self._ctx, campaign)
         if campaign.spec.release is not None:
             await self._ctx.book.release(campaign.spec.release)
         row = CampaignRow(
@@ -68,10 +71,9 @@ class CampaignService:
         row = await self._row(name)
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
+        require_commands(self._ctx, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
-        layers = await self._ctx.book.layers(campaign)
-        plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), row.plan, layers=layers)
-        plan = await fitted(self._ctx, campaign, inventory, plan)
+        plan = await self._made(campaign, inventory, row.plan)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
 
     async def start(
@@ -168,9 +170,12 @@ class CampaignService:
     async def show(self, name: str) -> CampaignView:
         """The campaign with its nodes, progress, and what can be done next."""
         row = await self._row(name)
-        tasks = await self._ctx.store.tasks.list(name)
+        held = {hold.node: hold for hold in await self._ctx.store.holds.list()}
+        tasks = [as_shown(task, held) for task in await self._ctx.store.tasks.list(name)]
         done = sum(task.state in ENDED for task in tasks)
-        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), next_verbs(row, tasks))
+        stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
+        verbs = [*unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
+        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), verbs)
 
     async def list(self) -> Sequence[CampaignRow]:
         """All campaigns."""
@@ -235,6 +240,12 @@ class CampaignService:
             )
         return task
 
+    async def _made(self, campaign: Campaign, inventory: Inventory, parent: str | None) -> Plan:
+        """A plan from the beginning, with what is known of the release."""
+        brings = await self._ctx.book.brings(campaign)
+        plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), parent, brings=brings)
+        return await fitted(self._ctx, campaign, inventory, plan)
+
     async def _store(self, name: str, plan: Plan, inventory: Inventory, expected: Sequence[CampaignState]) -> Plan:
         row = PlanRow(
             id=plan.id,
@@ -258,9 +269,7 @@ class CampaignService:
         drift = compare(planned_on, now)
         if drift.empty:
             return plan
-        layers = await self._ctx.book.layers(campaign)
-        child = await self._ctx.planning.plan(campaign, now, self._ctx.clock.now(), plan.id, layers=layers)
-        child = await fitted(self._ctx, campaign, now, child)
+        child = await self._made(campaign, now, plan.id)
         beyond = drift.beyond(plan, planned_on, child, now)
         if beyond and not accept_drift:
             raise _drifted(drift.lines, beyond)

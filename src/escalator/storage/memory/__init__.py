@@ -12,6 +12,7 @@ from escalator.storage.memory.backups import MemoryBackups
 from escalator.storage.memory.campaigns import MemoryCampaigns
 from escalator.storage.memory.constraints import MemoryConstraints
 from escalator.storage.memory.events import MemoryEvents
+from escalator.storage.memory.holds import MemoryHolds
 from escalator.storage.memory.notices import MemoryNotices
 from escalator.storage.memory.outages import MemoryOutages
 from escalator.storage.memory.registry import MemoryReleases, MemoryVnfms
@@ -41,4 +42,5 @@ def memory_store() -> Store:
         events=events,
         outages=MemoryOutages(),
         backups=MemoryBackups(),
+        holds=MemoryHolds(),
     )

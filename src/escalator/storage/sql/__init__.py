@@ -13,6 +13,7 @@ from escalator.storage.sql.backups import SqlBackups
 from escalator.storage.sql.campaigns import SqlCampaigns
 from escalator.storage.sql.constraints import SqlConstraints
 from escalator.storage.sql.events import SqlEvents
+from escalator.storage.sql.holds import SqlHolds
 from escalator.storage.sql.notices import SqlNotices
 from escalator.storage.sql.outages import SqlOutages
 from escalator.storage.sql.registry import SqlReleases, SqlVnfms
@@ -39,4 +40,5 @@ def sql_store(database: Database) -> Store:
         events=SqlEvents(database),
         outages=SqlOutages(database),
         backups=SqlBackups(database),
+        holds=SqlHolds(database),
     )

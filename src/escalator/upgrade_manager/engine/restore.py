@@ -15,13 +15,15 @@ from escalator.cloud_manager.port import ServiceState
 from escalator.model.backup import BackupState, NodeBackup, RestoreState
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
-from escalator.model.errors import ConditionsError, ConflictError, EscalatorError, PermanentError, TemporaryError
+from escalator.model.errors import ConditionsError, ConflictError, PermanentError, TemporaryError
 from escalator.model.progress import Event, Restoration
 from escalator.model.release import Release
 from escalator.system_support.port import SystemSupport
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.operations import GOOD, follow
+from escalator.upgrade_manager.engine.outcome import Outcome, done
+from escalator.upgrade_manager.engine.runner import outcome_of
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
@@ -74,18 +76,16 @@ async def _restored(ctx: Context, backup_id: str) -> dict[str, str]:
     row = await ctx.store.backups.get(backup_id)
     if row is None:
         return {"code": Code.SYS_BACKUP_NOT_FOUND.value, "message": "the record of the backup is gone"}
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            return await _patiently(ctx, row)
-    except TimeoutError:
-        return {"code": Code.SYS_RESTORE.value, "message": "it did not end in time; the node is held out of service"}
-    except EscalatorError as error:
-        return {"code": error.code.value, "message": f"{error.message} {error.remedy}".strip()}
-    except Exception as error:  # noqa: BLE001 - the boundary of a restore: whatever fails, its end is written down
-        return {"code": Code.SYS_RESTORE.value, "message": f"{type(error).__name__}: {error}"}
+    outcome = await outcome_of(partial(_bounded, ctx, row))
+    return {"code": outcome.code, "message": outcome.message}
 
 
-async def _patiently(ctx: Context, row: NodeBackup) -> dict[str, str]:
+async def _bounded(ctx: Context, row: NodeBackup) -> Outcome:
+    async with asyncio.timeout(LONGEST_S):
+        return await _patiently(ctx, row)
+
+
+async def _patiently(ctx: Context, row: NodeBackup) -> Outcome:
     """Again and again while the node or the cloud does not answer: once begun, giving up is worse than waiting."""
     began = ctx.clock.now()
     while True:
@@ -95,7 +95,7 @@ async def _patiently(ctx: Context, row: NodeBackup) -> dict[str, str]:
             await ctx.clock.sleep(ctx.pace.next_poll_s(ctx.clock.now() - began))
 
 
-async def _course(ctx: Context, row: NodeBackup) -> dict[str, str]:
+async def _course(ctx: Context, row: NodeBackup) -> Outcome:
     """Every part of it is safe to repeat."""
     memo = await ctx.store.tasks.memo(workflow_of(row))
     system, release = await _parts(ctx, row)
@@ -113,7 +113,7 @@ async def _course(ctx: Context, row: NodeBackup) -> dict[str, str]:
     await _put_back(ctx, row, system, release)
     await _proved(ctx, row, system, release)
     await _uncordon(ctx, row)
-    return {"code": "", "message": f"{row.node} runs what it ran before {row.release}"}
+    return done(f"{row.node} runs what it ran before {row.release}")
 
 
 async def _parts(ctx: Context, row: NodeBackup) -> tuple[SystemSupport, Release]:

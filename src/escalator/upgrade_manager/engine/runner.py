@@ -68,30 +68,30 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
 async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     state = await ctx.store.campaigns.state(ref.campaign)
     if state is CampaignState.PAUSED:
-        await _hold(ctx, ref, step, f"held before {step.name}")
-        return Outcome(status=Status.HELD, message="the campaign is paused", wait_s=ctx.pace.recheck_s)
+        return await _hold(ctx, ref, step, "")
     if state not in (CampaignState.RUNNING, CampaignState.SUSPENDED) and step.abortable:
         return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message="the campaign was aborted")
-    return None
+    hold = await ctx.store.holds.get(ref.node) if state in (CampaignState.RUNNING, CampaignState.SUSPENDED) else None
+    return None if hold is None else await _hold(ctx, ref, step, hold.said)
+
+
+async def _hold(ctx: Context, ref: TaskRef, step: Step, why: str) -> Outcome:
+    task, said = await current(ctx, ref), f"held before {step.name}{f': {why}' if why else ''}"
+    if task.state is not TaskState.HELD or task.message != said:
+        now = ctx.clock.now()
+        held = replace(task, state=TaskState.HELD, message=said, updated_at=now)
+        await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held", message=why))
+        ctx.signals.wake(ref.campaign, ref.node)
+    return Outcome(status=Status.HELD, message=why or "the campaign is paused", wait_s=ctx.pace.recheck_s)
 
 
 async def _own_gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     if step.gate is None:
         return None
     outcome = await _guarded(ctx, ref, step.gate, lambda _: DEFAULT_TIMEOUT_S, patient=True)
-    if outcome.status is Status.DONE:
-        return None
     if outcome.status is Status.HELD:
-        await _hold(ctx, ref, step, f"held {outcome.message}")
-    return outcome
-
-
-async def _hold(ctx: Context, ref: TaskRef, step: Step, message: str) -> None:
-    task = await current(ctx, ref)
-    if task.state is not TaskState.HELD:
-        now = ctx.clock.now()
-        held = replace(task, state=TaskState.HELD, message=message, updated_at=now)
-        await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held"))
+        return await _hold(ctx, ref, step, outcome.message)
+    return None if outcome.status is Status.DONE else outcome
 
 
 async def _begin(ctx: Context, ref: TaskRef, step: Step) -> None:
@@ -155,11 +155,19 @@ async def _guarded(
     *,
     patient: bool,
 ) -> Outcome:
-    try:
+    async def whole() -> Outcome:
         job = await job_of(ctx, ref)
         async with asyncio.timeout(timeout_s(job.spec)) as limit:
             job.deadline.over(limit)
             return await _tried(ctx, job, work, patient=patient)
+
+    return await outcome_of(whole)
+
+
+async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """What came of the work, whatever fails in it."""
+    try:
+        return await work()
     except TimeoutError:
         return failed(Code.UPG_TIMEOUT, "the step did not end within its time-out")
     except EscalatorError as error:

@@ -1,6 +1,6 @@
 """What is kept of nodes.
 
-Revision 0006 follows 0005.
+Revision 0007 follows 0006.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
