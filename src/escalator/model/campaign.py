@@ -154,6 +154,8 @@ class Workloads(Model):
     notify: Notify = Notify()
     default: DefaultAction = DefaultAction()
     scale_up: Literal["leave", "lock"] = "leave"
+    scale_in: Literal["never", "ask"] = "never"
+    """Whether VNF managers are asked to scale in where there is no room for what has to move."""
     on_budget: Literal["warn", "suspend"] = "warn"
 
 

@@ -179,6 +179,11 @@ UPGRADING = {
         ),
         then="End the operation at the VNF manager; then escalator node retry NAME NODE",
     ),
+    Code.UPG_SCALE_IN: Explanation(
+        meaning="VNF managers were asked to scale in, which did not make room for every node",
+        causes="They refused, were silent, could not be told, or had too little to give; the message says which of them.",
+        then="Agree with the VNFs' owners, or add the spare that the plan names; then escalator campaign replan NAME",
+    ),
     Code.UPG_ROLE: Explanation(
         meaning="a node has a role for which there is no procedure yet",
         causes="A node of the scope is a control, network or storage node, alone or beside compute, and the release touches it.",

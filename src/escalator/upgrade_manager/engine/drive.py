@@ -24,6 +24,7 @@ from escalator.upgrade_manager.engine.endings import abort, complete
 from escalator.upgrade_manager.engine.failures import host_failure, over_budget
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
+from escalator.upgrade_manager.engine.scale_in import give_back, make_room, not_enough
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.tonight import in_window, opens, owners_away
@@ -64,6 +65,7 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     board.told = await tell_state(ctx, name, state, board.told)
     if state in ACTIVE and not await _scale_up(ctx, name, campaign, board):
         return None
+    await give_back(ctx, name, campaign, board)
     if state is not CampaignState.RUNNING:
         board.rested = True
     elif board.rested:
@@ -132,6 +134,8 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         return
     board.look_s = None
     await holds.look(ctx, board)
+    if await make_room(ctx, name, campaign, board):
+        return
     if opens(ctx, campaign, board) and await owners_away(ctx, name, campaign, board):
         return
     if await _replan(ctx, name, board) or await holds.only_held(ctx, name, board):
@@ -237,6 +241,7 @@ async def _strand(ctx: Context, name: str, board: Board, stranded: Sequence[Node
     if waiting:
         why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:10])
         reason = f"{len(waiting)} nodes have no turn in the plan for the rest: {why}{await _held_hint(ctx, name, board)}"
+        reason += await not_enough(ctx, name)
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_TURN, reason)
         return
     for task in stranded:

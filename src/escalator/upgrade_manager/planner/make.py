@@ -94,7 +94,7 @@ def _made(
         *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups),
-        c.capacity_condition(unplaced, spare_hosts(cloud, rules, found, midway)),
+        c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
         *c.other_conditions(cloud, rules, found),
         *role_condition(refused),
     )

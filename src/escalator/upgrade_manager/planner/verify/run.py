@@ -56,6 +56,8 @@ class Record:
     """When the new software of each node was proved."""
     impacts: Sequence[Impacted] = ()
     moves: Sequence[Made] = ()
+    deleted: Mapping[str, float] = field(default_factory=dict)
+    """Instances that are gone since, each with from when on it may have been."""
     windows: Sequence[tuple[float, float]] = ()
     """Maintenance windows: from, until. None when time was open."""
     groups: Sequence[PlanGroup] = ()
@@ -201,6 +203,7 @@ def _check_stays(_: Campaign, inventory: Inventory, record: Record) -> Iterator[
         for name in sorted(seen[node] & inventory.instance_by_id.keys() - lost):
             there = [move.target for move in moved[name] if move.at_s <= start]
             known = any(i.start_s <= start + CLOSE_S and i.end_s >= end - CLOSE_S for i in covered[node, name])
+            known = known or record.deleted.get(name, inf) <= start
             if (there[-1] if there else inventory.instance_by_id[name].node) == node and not known:
                 message = f"{name} was on {node} while its software was changed, and nothing covered that"
                 yield Violation(code=Code.PLN_V_STAY, node=node, instance=name, time_s=start, message=message)
