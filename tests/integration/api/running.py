@@ -17,7 +17,9 @@ from escalator.clocks import SystemClock
 from escalator.settings import Settings
 from escalator.simulation.setup import Simulation, simulate
 from escalator.system_support.releases.store import ReleaseStore
+from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.context import Context, Pace
+from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.vim import Vim
@@ -63,6 +65,7 @@ class TestServices:
     releases: ReleaseService
     vim: Vim
     importer: ReleaseStore
+    backups: BackupService
     token: str
     simulation: Simulation
 
@@ -79,7 +82,9 @@ async def running(state: Path, nodes: int = 4, neighbours: tuple[Neighbour, ...]
     async with simulate(world, clock, pace=Pace(poll_s=0.01, door_s=0.01), neighbours=neighbours) as simulation:
         ctx = simulation.ctx
         importer = ReleaseStore(state, ctx.store.releases, clock)
-        yield TestServices(settings, ctx, simulation.campaigns, ReleaseService(ctx), simulation.vim, importer, TOKEN, simulation)
+        backups = BackupService(ctx, Retention())
+        releases = ReleaseService(ctx)
+        yield TestServices(settings, ctx, simulation.campaigns, releases, simulation.vim, importer, backups, TOKEN, simulation)
 
 
 def write_release(folder: Path) -> Path:
