@@ -32,6 +32,7 @@ from escalator.system_support.named import NamedCommands
 from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
+from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.campaign import run_campaign
@@ -45,7 +46,8 @@ from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.states import ACTIVE
-from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.upgrade_manager.releases import ReleaseService
+from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
@@ -148,7 +150,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_server(settings.state))
         store = await stack.enter_async_context(open_store(settings))
-        importer = ReleaseStore(settings.state, store.releases, clock)
+        importer = ReleaseStore(settings.state, store.releases, clock, trust_of(settings.releases.trust))
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
         subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
@@ -189,6 +191,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
+            vetting=importer.vetting,
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
             availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
@@ -203,11 +206,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.callback(group.create_task(prober.run()).cancel)
         await _begin_what_runs(store, launcher)
         backups = await _backups(settings, ctx, group, stack)
-        campaigns = CampaignService(ctx)
-        token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, backups, token, *faces, subscribing)
+        cases, token = (CampaignService(ctx), ReleaseService(ctx)), write_token(settings.state / TOKEN_FILE)
+        yield Services(settings, ctx, *cases, vim, importer, backups, token, *faces, subscribing)
 
 
 async def _backups(settings: Settings, ctx: Context, group: asyncio.TaskGroup, stack: AsyncExitStack) -> BackupService:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from escalator.model.document import Metadata, Model
-from escalator.model.requires import NONE, check_requirement
+from escalator.model.requires import NONE, check_requirement, range_fits
 from escalator.model.version_ranges import Range
 
 Version = Annotated[
@@ -70,7 +71,7 @@ class Health(Model):
     url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
 
 
-NOT_YET = ("expires",)
+NOT_YET: tuple[str, ...] = ()
 """Keys of the format whose capability is not built yet: promises that nobody would keep are refused, not ignored."""
 
 
@@ -124,9 +125,16 @@ class ReleaseSpec(Model):
         """What it brings and requires of the same layer has to agree: layers that come together are checked together."""
         for layer, version in self.layers.items():
             wanted = self.requires.get(layer)
-            if wanted is not None and layer != "os" and version not in Range(wanted):
+            if wanted is not None and layer != "os" and range_fits(wanted, version) is False:
                 raise ValueError(f"it brings {layer} {version} and requires {layer} {wanted}")
         return self
+
+    @field_validator("expires")
+    @classmethod
+    def _moment(cls, value: str | None) -> str | None:
+        if value is not None:
+            _unix(value)
+        return value
 
     @model_validator(mode="after")
     def _supported(self) -> Self:
@@ -156,6 +164,22 @@ class Release(Model):
         return f"{self.metadata.name}/{self.spec.version}"
 
     @property
+    def expires_at(self) -> float | None:
+        """Unix time from which on no new campaign may use it; None = never."""
+        return None if self.spec.expires is None else _unix(self.spec.expires)
+
+    @property
     def brings(self) -> Mapping[str, str]:
         """The version that it brings to each layer it has."""
         return {str(layer): version for layer, version in self.spec.layers.items()}
+
+
+def _unix(text: str) -> float:
+    """Seconds since 1970 of a time as RFC 3339 writes it; raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"{text!r} is no time with its zone, such as 2027-06-30T00:00:00Z")
+    return moment.timestamp()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
+
 from escalator.model.backup import BackupState, NodeBackup
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError, NotFoundError, PermanentError
+from escalator.model.errors import ConflictError, EscalatorError, NotFoundError, PermanentError
 from escalator.model.progress import Event
 from escalator.system_support.port import Check, SystemSupport
 from escalator.upgrade_manager.engine import keeping
@@ -14,6 +16,8 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.keeping import Retention, Swept
 from escalator.upgrade_manager.engine.restore import COURSE, refuse_under_instances, refuse_while_active, workflow_of
 from escalator.upgrade_manager.engine.way_back import no_way_back
+
+_log = structlog.get_logger()
 
 
 class BackupService:
@@ -84,7 +88,10 @@ class BackupService:
         """Prune for ever."""
         while True:
             await self._ctx.clock.sleep(every_s)
-            await self.prune()
+            try:
+                await self.prune()
+            except EscalatorError as error:  # storage does not answer: nothing is lost by looking again later
+                _log.warning("backup.prune", code=error.code.value, message=error.message)
 
     async def take_up(self) -> None:
         """A server may have died between the record that a restore runs and the start of its workflow."""

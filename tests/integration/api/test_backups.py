@@ -88,7 +88,7 @@ def test_a_node_is_put_back_and_the_history_says_so(esc, done, server):
     assert (seen.code, data(seen)["restore"]) == (0, "done")
     node = data(esc("node", "show", busy["node"], "-f", "json"))
     assert (node["versions"]["agent"], node["maintenance"]) == ("1.0.0", False)
-    events = data(esc("event", "list", "--node", busy["node"], "-f", "json"))
+    events = data(esc("event", "list", "--node", busy["node"], "--limit", "500", "-f", "json"))
     assert [e["outcome"] for e in events if e["action"] == "backup.restore"] == ["started", "done"]
     assert data(esc("restoration", "list", "-f", "json")) == []
 
@@ -129,7 +129,7 @@ def test_a_point_of_no_return_is_accepted_by_name_only(esc, tmp_path):
     assert esc("campaign", "resume", "agent-2", "--accept-point-of-no-return").code == 0
     over = esc("campaign", "show", "agent-2", "--watch", "--timeout", "60", "-f", "json")
     assert (over.code, data(over)["state"]) == (0, "completed")
-    accepted = [e for e in data(esc("event", "list", "-f", "json")) if e["action"] == "campaign.no-return"]
+    accepted = [e for e in data(esc("event", "list", "--limit", "500", "-f", "json")) if e["action"] == "campaign.no-return"]
     assert len(accepted) == 1
     assert accepted[0]["message"].startswith("accepted by ")
     refused = esc("backup", "restore", data(esc("backup", "list", "-f", "json"))[0]["id"], "--accept-impact")

@@ -1,6 +1,6 @@
 """What is kept of nodes.
 
-Revision 0007 follows 0006.
+Revision 0008 follows 0007.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
