@@ -19,6 +19,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift] [accept_no_return], pause, resume [accept_no_return], abort, show NAME
+    stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
     versions NAME                 what the campaign's plan says of each node's version
     backups [NODE], prune [KEEP_LAST]
     verify NODE, damage NODE, restore NODE [accept_impact]  the newest backup of the node
@@ -50,6 +51,7 @@ from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.backups import BackupService
+from escalator.upgrade_manager.engine import staging
 from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
@@ -200,6 +202,12 @@ class Stage:
     async def do_start(self, name: str, *flags: str) -> None:
         who = WHO if "accept_no_return" in flags else ""
         await self.sim.campaigns.start(name, accept_drift="accept_drift" in flags, past_no_return=who)
+
+    async def do_stage(self, name: str) -> None:
+        await staging.begin(self.sim.ctx, name)
+        while (known := await staging.known(self.sim.ctx, name))[0]:
+            await self.clock.sleep(LOOK_S)
+        self.lines += [f"  {one.node} {'staged' if not one.code else one.code} {one.release}" for one in known[1]]
 
     async def do_pause(self, name: str) -> None:
         await self.sim.campaigns.pause(name)
