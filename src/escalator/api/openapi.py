@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from escalator.api.actions import (
+    ApproveAction,
     HoldAction,
     NodeAction,
     PruneAction,
@@ -39,6 +40,7 @@ Failures are `application/problem+json` with a stable `code`, what to do (`remed
 """
 _WRITTEN = (Campaign, Inventory, Plan, Release, Vnfm, MaintenanceInfo, Reply)
 _ACTIONS = (
+    ApproveAction,
     StartAction,
     StateAction,
     ResumeAction,

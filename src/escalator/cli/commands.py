@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "backup show": "backup:ShowBackup",
     "backup verify": "backup:Verify",
     "campaign abort": "campaign:Abort",
+    "campaign approve": "campaign_approve:Approve",
     "campaign create": "campaign:Create",
     "campaign list": "campaign:ListCampaigns",
     "campaign pause": "campaign:Pause",

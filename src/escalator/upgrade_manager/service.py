@@ -16,12 +16,14 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.drift import compare
-from escalator.upgrade_manager.engine import no_return, observed, staging
+from escalator.upgrade_manager.engine import exclusive, no_return, observed, staging
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.gates import require_gates
+from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
@@ -57,6 +59,8 @@ class CampaignService:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
         campaign = load_campaign(parse(document))
         require_commands(self._ctx, campaign)
+        require_gates(self._ctx, campaign)
+        require_locks(self._ctx.leases, campaign)
         if campaign.spec.release is not None:
             await self._ctx.book.release(campaign.spec.release)
         row = CampaignRow(
@@ -78,6 +82,8 @@ class CampaignService:
         campaign = await self._ctx.book.campaign(name)
         await require_usable(self._ctx, campaign)
         require_commands(self._ctx, campaign)
+        require_gates(self._ctx, campaign)
+        require_locks(self._ctx.leases, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
         plan = await self._made(campaign, inventory, row.plan)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
@@ -132,6 +138,7 @@ class CampaignService:
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
         if row.code == Code.PLN_NO_RETURN.value and not past_no_return:
             raise no_return.not_accepted(name, row.reason)
+        await exclusive.require(self._ctx, name)
         if past_no_return:
             await no_return.accept(self._ctx, name, past_no_return)
         await take_off_ended(self._ctx)
