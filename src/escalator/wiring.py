@@ -214,20 +214,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
         await _tend(settings, ctx, vim, stack)
         await _begin_what_runs(store, launcher)
-        backups = BackupService(ctx, Retention(settings.backups.keep_last, settings.backups.max_age_days * 86400.0))
-        await _tend_backups(settings, backups, stack)
-        token = write_token(settings.state / TOKEN_FILE)
+        backups = await _tend_backups(settings, ctx, stack)
+        cases, token = (CampaignService(ctx), ReleaseService(ctx)), write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        cases = CampaignService(ctx), ReleaseService(ctx)
         yield Services(settings, ctx, *cases, vim, importer, backups, token, *faces, subscribing)
 
 
-async def _tend_backups(settings: Settings, backups: BackupService, stack: AsyncExitStack) -> None:
+async def _tend_backups(settings: Settings, ctx: Context, stack: AsyncExitStack) -> BackupService:
     """Take up the restores that were under way, and let go from now on what retention lets go."""
+    backups = BackupService(ctx, Retention(settings.backups.keep_last, settings.backups.max_age_days * 86400.0))
     await backups.take_up()
     group = await stack.enter_async_context(asyncio.TaskGroup())
     stack.callback(group.create_task(backups.tend(settings.backups.prune_every_s)).cancel)
+    return backups
 
 
 def _leases(settings: Settings, clock: Clock, world: World | None) -> Leases:
