@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import Field, StringConstraints, model_validator
 
+from escalator.model.backup_settings import Backups
 from escalator.model.brakes import GateEntry, Locks
 from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
@@ -306,17 +307,6 @@ class Availability(Model):
 
     percent: Annotated[float, Field(ge=0, le=100)] = 99.999
     period_days: Annotated[float, Field(gt=0, le=3660)] = 365.0
-
-
-class Backups(Model):
-    """How long backups stay on their nodes. One that a campaign may still need stays whatever stands here."""
-
-    keep_last: Annotated[int, Field(ge=0, le=1000)] = 3
-    """The last so many of each node stay."""
-    max_age_days: Annotated[float, Field(ge=0, le=3660)] = 90.0
-    """Older ones go, even if they are the last."""
-    prune_every_s: Annotated[float, Field(ge=60, le=7 * 86400)] = 3600.0
-    """How often it is looked for what may go."""
 
 
 class TrustedKey(Model):
