@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import Field, StringConstraints, model_validator
 
+from escalator.model.backup_settings import Backups
 from escalator.model.brakes import GateEntry, Locks
 from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
@@ -380,6 +381,7 @@ class Settings(Model):
     """Looks at the services of VNFs; their names are free."""
     neighbours: Neighbours = Neighbours()
     availability: Availability = Availability()
+    backups: Backups = Backups()
     releases: Releases = Releases()
     log: Log = Log()
 
