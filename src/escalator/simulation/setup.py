@@ -15,6 +15,7 @@ from escalator.model.release import Release
 from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Store
 from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
+from escalator.upgrade_manager.engine.means import Means
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course
 from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngine
@@ -96,7 +97,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         sheet=NoSheet(),
         book=Book(store),
         signals=Signals(),
-        planning=Planning(vim, lambda: next(plans), planners),
+        planning=Planning(vim, lambda: next(plans), planners, Means(systems, Book(store))),
         pace=pace or Pace(),
         neighbours=neighbours,
     )

@@ -15,6 +15,9 @@ from typing import Protocol
 from escalator.model.codes import Code
 from escalator.model.release import Release
 
+EVERYTHING = frozenset({"stage", "backup", "rollback", "reboot"})
+"""All that a driver may be able to do beyond installing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
@@ -76,8 +79,10 @@ class SystemSupport(Protocol):
     """The software of the nodes. `release` is the wanted one; `operation` ids are unique per node task and purpose."""
 
     name: str
-    capabilities: frozenset[str]
-    """Of `stage`, `backup`, `rollback`, `reboot`: what the driver can do. The plan shows what it cannot."""
+
+    def capabilities(self, release: Release) -> frozenset[str]:
+        """Of `stage`, `backup`, `rollback`, `reboot`: what can be done with this release. The plan shows what cannot."""
+        ...
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.release import Release
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.system_support.port import EVERYTHING, Check, NodeFacts, OperationState, Progress
 from escalator.world.records import Kept, Operation, Software
 from escalator.world.software import expected_daemon
 from escalator.world.world import World
@@ -28,10 +28,13 @@ class SimulatedSystem:
     """The software of the nodes of a simulated world. Nothing here waits: the world answers at once."""
 
     name = "simulated"
-    capabilities = frozenset({"stage", "backup", "rollback", "reboot"})
 
     def __init__(self, world: World) -> None:
         self._world = world
+
+    def capabilities(self, release: Release) -> frozenset[str]:  # noqa: ARG002 - the same with every release
+        """Everything."""
+        return EVERYTHING
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

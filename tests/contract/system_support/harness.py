@@ -119,7 +119,7 @@ class CommandHarness:
 
     def restarted(self) -> SystemSupport:
         argv = (str(self.folder / "installer"), "{node}", "{release}", str(self.installed))
-        return CommandSystem(CommandDriver(argv=argv), self.folder / "state", {"PATH": "/usr/bin:/bin"})
+        return CommandSystem(CommandDriver(argv=argv), self.folder / "state", {"PATH": "/usr/bin:/bin"}, self.clock)
 
     async def lapse(self) -> None:
         await self.clock.sleep(0.05)

@@ -244,5 +244,25 @@ SURROUNDINGS = {
         causes="node.driver names a driver that the server's settings do not configure, or a key or file of it is missing.",
         then="escalator serve names the setting at its start; correct it",
     ),
+    Code.SYS_ANSIBLE: Explanation(
+        meaning="Ansible is not installed on the server",
+        causes="The ansible driver runs ansible-runner and ansible-playbook as programs; they come with an extra of the package.",
+        then="pip install 'escalator-nfv[ansible]' for the server, or set system.ansible.bin_dir",
+    ),
+    Code.SYS_BUNDLE: Explanation(
+        meaning="the driver cannot install this release",
+        causes="The release has another type than the driver takes, or no playbook for what is asked, or its kept files changed.",
+        then="Name the right driver under node.driver, or import the release again",
+    ),
+    Code.SYS_PLAYBOOK: Explanation(
+        meaning="the release's verify playbook failed on the node",
+        causes="A task of it failed; the message has its name and what it said.",
+        then="See what it says; then escalator node retry NAME NODE",
+    ),
+    Code.SYS_CANNOT: Explanation(
+        meaning="the driver cannot undo, or cannot do, all that others can",
+        causes="The bundle has no playbook for it, or the settings name no command. The plan holds; it says what to expect.",
+        then="Accept it, or add what the remedy names and plan again",
+    ),
 }
 """By code."""

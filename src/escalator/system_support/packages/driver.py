@@ -17,7 +17,7 @@ from escalator.model.release import Release
 from escalator.settings import System
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
 from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.system_support.port import EVERYTHING, Check, NodeFacts, OperationState, Progress
 from escalator.system_support.releases.repository import COMPONENT, SUITE
 from escalator.system_support.ssh import Output, Ssh
 
@@ -42,13 +42,16 @@ class PackagesSystem:
     """The `packages` driver. Nodes need sshd, python3, apt and dpkg; sudo where we are not root."""
 
     name = "packages"
-    capabilities = frozenset({"stage", "backup", "rollback", "reboot"})
 
     def __init__(self, settings: System, credentials: Path, source: Source, clock: Clock) -> None:
         self._ssh = Ssh(settings.ssh, credentials)
         self._source = source
         self._clock = clock
         self._settle_s = settings.settle_s
+
+    def capabilities(self, release: Release) -> frozenset[str]:  # noqa: ARG002 - the same with every release
+        """Everything."""
+        return EVERYTHING
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

@@ -46,6 +46,7 @@ def read_folder(folder: Path) -> Found:
     files = _files(release, present, problems)
     if release.spec.type == "deb-set":
         _check_debs(release, {file.path: present[file.path] for file in files}, problems)
+    _check_playbooks(release, {file.path for file in files}, problems)
     if problems:
         raise _invalid(folder, problems)
     filled = release.model_copy(update={"spec": release.spec.model_copy(update={"files": tuple(files)})})
@@ -150,6 +151,12 @@ def _matches(file: File, path: Path | None, problems: list[Problem]) -> bool:
     elif sha256 != file.sha256:
         problems.append(Problem(file.path, "this file's SHA-256 is not the one that the release says"))
     return (length, sha256) == (file.length, file.sha256)
+
+
+def _check_playbooks(release: Release, files: set[str], problems: list[Problem]) -> None:
+    for role, path in release.spec.playbooks.items():
+        if path not in files:
+            problems.append(Problem(f"spec.playbooks.{role}", f"the bundle has no file {path}"))
 
 
 def _check_debs(release: Release, files: Mapping[str, Path], problems: list[Problem]) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.upgrade_manager.engine.means import Means
 from escalator.upgrade_manager.engine.reach import concerned, condition, of_orchestrators, reached
 from escalator.upgrade_manager.planner.make import BEGINNING
 from escalator.upgrade_manager.planner.progress import Progress
@@ -19,7 +20,10 @@ from escalator.vim_interface.port import VimInterface
 class Planning:
     """Makes verified plans with an id. Without `workers` they are made in this thread."""
 
-    def __init__(self, vim: VimInterface, new_id: Callable[[], str], workers: Executor | None = None) -> None:
+    def __init__(
+        self, vim: VimInterface, new_id: Callable[[], str], workers: Executor | None = None, means: Means | None = None
+    ) -> None:
+        self._means = means
         self._vim = vim
         self._new_id = new_id
         self._workers = workers
@@ -50,4 +54,8 @@ class Planning:
         if orchestrators:
             told = of_orchestrators(await self._vim.reach(orchestrators))
             plan = plan.model_copy(update={"conditions": (*plan.conditions, told)})
+        if self._means is not None and progress is BEGINNING:
+            able = await self._means.conditions(campaign)
+            smooth = plan.smooth and all(condition.ok for condition in able)
+            plan = plan.model_copy(update={"conditions": (*plan.conditions, *able), "smooth": smooth})
         return plan.sealed(self._new_id(), parent)

@@ -10,6 +10,8 @@ from escalator.upgrade_manager.engine.runner import Step
 
 async def _do(job: Job) -> Outcome:
     await job.system.stage(job.node, job.release)
+    if "stage" not in job.system.capabilities(job.release):
+        return done(f"driver {job.system.name} brings nothing to the node ahead")
     return done(f"{job.release.id} is on the node")
 
 
