@@ -177,11 +177,34 @@ class VnfCommand(Model):
     """Pause before it is run again after it said `not now` (exit code 75)."""
 
 
+class FenixNotifications(Model):
+    """Events of the Fenix interface on RabbitMQ, as OpenStack's own services send theirs. Needs the extra `rabbitmq`."""
+
+    credential: DnsLabel | None = None
+    """Name of a file in `credentials_dir` with the broker's address, `amqps://user:password@host:5671/vhost`."""
+    variable: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")] | None = None
+    """Name of an environment variable that holds it. Without either nothing is sent."""
+    ca_file: AbsolutePath | None = None
+    """PEM file of the authorities that a certificate of the broker may come from; null = those of the machine."""
+    exchange: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,127}$")] = "openstack"
+    """The exchange that listeners bind their queues to; it is theirs to declare."""
+    topic: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,127}$")] = "notifications"
+    """The routing key is this with `.info` after it."""
+    project: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    """`project_id` of the events for administrators; null = they have none."""
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is sent."""
+        return self.credential is not None or self.variable is not None
+
+
 class FenixFace(Model):
     """The interface of OpenStack Fenix, `/fenix/v1` on the VNF managers' listener."""
 
     auth: Literal["off", "keystone", "none"] = "off"
     """Whether it is there, and who may use it: `keystone` asks for a token of the cloud; `none` is for loopback."""
+    notifications: FenixNotifications = FenixNotifications()
 
 
 class TackerFace(Model):
@@ -422,6 +445,9 @@ def _impossible(settings: Settings) -> list[Problem]:
             found.append(Problem(f"vim.{name}.auth", message))
         if auth == "keystone" and settings.cloud.driver != "openstack":
             found.append(Problem(f"vim.{name}.auth", "a simulated cloud has no Keystone; use none on loopback"))
+    bus = settings.vim.fenix.notifications
+    if bus.credential is not None and bus.variable is not None:
+        found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))
     if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
         found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
     if settings.server.host not in LOOPBACK:

@@ -22,8 +22,9 @@ from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.campaign import Migration
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError
+from escalator.model.errors import ConflictError, PermanentError
 from escalator.model.inventory import Instance
+from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
@@ -46,6 +47,7 @@ from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.fenix import Fenix
+from escalator.vim_interface.dialects.fenix_bus import FenixBus
 from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.or_vi import OrVi
@@ -64,6 +66,7 @@ from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.operations.sol003 import Sol003
 from escalator.vim_interface.probes.checks import look
 from escalator.vim_interface.probes.prober import Prober
+from escalator.vim_interface.registry import BUS
 from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Doors
 from escalator.vim_interface.tacker.face import Face as TackerFace
@@ -151,6 +154,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         commands = _commands(settings, clock, stack)
         heals = _heals(store, clock, cloud)
         dialects = _dialects(settings, world, accounts, stack) | _tacker(settings, store, heals, accounts, stack)
+        dialects |= await _bus(settings, store, clock, stack)
         vim = Vim(
             Parts(
                 store=store,
@@ -179,7 +183,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sheet=FileSheet(settings.state / "break-glass.txt"),
             book=Book(store),
             signals=Signals(),
-            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store))),
+            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release)),
             pace=_pace(settings),
             availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
             neighbours=_neighbours(settings, clock),
@@ -266,6 +270,31 @@ def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack
     if world is not None:
         dialects["simulated"] = Simulated(world.vnfms)
     return dialects
+
+
+async def _bus(settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack) -> dict[str, Dialect]:
+    """The message bus, registered for as long as the settings name a broker."""
+    wanted, known = settings.vim.fenix.notifications, await store.vnfms.get(BUS)
+    if not wanted.on:
+        if known is not None and known.spec.dialect == BUS:
+            await store.vnfms.remove(BUS)
+        return {}
+    try:
+        # Its client is an extra: only who asks for it needs it.
+        from escalator.vim_interface.dialects.rabbitmq import Rabbitmq, address_of  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        message = f"vim.fenix.notifications needs the package {error.name}, which is not installed."
+        raise PermanentError(Code.VIM_NO_EXTRA, message, remedy="pip install 'escalator[rabbitmq]'") from error
+    address = partial(address_of, wanted, Credentials(settings.credentials), os.environ)
+    address()
+    bus = FenixBus(Rabbitmq(wanted, address, settings.vim.delivery_timeout_s), store, clock, settings.vnfm.url, wanted.project)
+    stack.push_async_callback(bus.close)
+    if known is None:
+        await store.vnfms.add(Vnfm(name=BUS, spec=VnfmSpec(dialect=BUS)))
+    elif known.spec.dialect != BUS:
+        message = f"{known.name} is the name of the message bus, and a VNF manager is registered by it."
+        raise ConflictError(Code.VIM_DUPLICATE, message, remedy=f"Remove it with escalator vnfm remove {known.name}")
+    return {BUS: bus}
 
 
 def _commands(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Commands:

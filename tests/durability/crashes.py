@@ -34,6 +34,7 @@ WRITES = {
     "answer",
     "record_reply",
     "remember",
+    "remove",
     "update",
 }
 """Methods of storage that change something."""

@@ -12,6 +12,7 @@ import pytest
 from durability.crashes import Stand, Tripwire, small_cloud
 from escalator.model.progress import CampaignState, TaskState
 from escalator.simulation.setup import Simulation
+from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
@@ -77,6 +78,25 @@ async def retry_failed(sim: Simulation) -> None:
         await sim.ctx.clock.sleep(60.0)
 
 
+async def hold_b(sim: Simulation) -> None:
+    """Somebody holds the second node while its instances leave, and lets it go when nothing else is left."""
+    held = any(event.action == "node.hold" for event in await sim.store.events.read(limit=10_000))
+    while True:
+        row = await sim.store.campaigns.get("c")
+        assert row is not None
+        moved = [e for e in await sim.store.events.read(limit=10_000) if e.action == "instance.move" and e.outcome == "started"]
+        if moved and not held:
+            held = True
+            await holding.hold(sim.ctx, "b", "a look at the disk")
+        if row.state is CampaignState.SUSPENDED:
+            if await sim.store.holds.list():
+                await holding.unhold(sim.ctx, "b")
+            else:
+                # The crash came in the middle of letting it go.
+                await sim.campaigns.resume("c")
+        await sim.ctx.clock.sleep(5.0)
+
+
 def orchestrated(*more: Callable[[World], None]) -> Callable[[World], None]:
     """The same with an orchestrator that is told of it."""
 
@@ -110,6 +130,7 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "rolled back": (LENIENT, unhealthy, None, {"a": "skipped", "b": "rolled-back", "c": "done"}),
     "refused": ({}, refusing, None, {"a": "skipped", "b": "skipped", "c": "done"}),
     "aborted": ({}, nothing, abort_at_b, None),
+    "held": ({}, nothing, hold_b, DONE),
     "tried again": ({}, unhealthy, retry_failed, DONE),
     "told an orchestrator": ({}, orchestrated(failing_move, deaf), hear_late, None),
     "told of an abort": ({}, orchestrated(), abort_at_b, None),

@@ -16,6 +16,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
     retry NAME NODE, skip NAME NODE
+    hold NODE [REASON...], unhold NODE   a person's hold on a node
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
     wait SECONDS
@@ -37,6 +38,7 @@ from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
+from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
@@ -174,6 +176,12 @@ class Stage:
 
     async def do_skip(self, name: str, node: str) -> None:
         await self.sim.campaigns.skip(name, node)
+
+    async def do_hold(self, node: str, *reason: str) -> None:
+        await holding.hold(self.sim.ctx, node, " ".join(reason))
+
+    async def do_unhold(self, node: str) -> None:
+        await holding.unhold(self.sim.ctx, node)
 
     async def do_run(self, name: str) -> None:
         end = self.clock.now() + PATIENCE_S

@@ -45,6 +45,12 @@ class VnfdImport(Model):
     """Only tell what it would declare."""
 
 
+class HoldAction(Model):
+    """Why a person holds a node; it is shown wherever the node is."""
+
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
 class NodeAction(Model):
     """Of which campaign a node is retried or skipped."""
 

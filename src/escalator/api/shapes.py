@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from escalator.api import views as v
 from escalator.api.times import stamp, stamp_or_none
+from escalator.model.hold import Hold
 from escalator.model.inventory import Node
 from escalator.model.notice import Notice
 from escalator.model.plan import Plan
@@ -105,11 +106,17 @@ def node_view(node: Node, instances: int, task: NodeTask | None) -> v.NodeView:
         maintenance_reason=node.maintenance_reason,
         versions=node.versions,
         instances=instances,
+        hold=node.hold,
         campaign=task.campaign if task else None,
         task=task.state.value if task else None,
         step=task.step if task else None,
         message=task.message if task else None,
     )
+
+
+def hold_view(hold: Hold) -> v.HoldView:
+    """A person's hold on a node."""
+    return v.HoldView(node=hold.node, reason=hold.reason, since=stamp(hold.since))
 
 
 def release_view(row: ReleaseRow) -> v.ReleaseView:

@@ -248,6 +248,14 @@ class CampaignDetails(CampaignSummary):
     document: Mapping[str, Any]
 
 
+class HoldView(View):
+    """A person's hold on a node: no campaign begins it until the hold is taken back."""
+
+    node: str
+    reason: str
+    since: str
+
+
 class NodeView(View):
     """A node of the cloud, and where it stands in the campaign that holds the cloud."""
 
@@ -260,6 +268,7 @@ class NodeView(View):
     maintenance_reason: str | None
     versions: Mapping[str, str]
     instances: int
+    hold: str | None = None
     campaign: str | None = None
     task: str | None = None
     step: str | None = None

@@ -27,7 +27,7 @@ class ListNodes(Lister):
         columns: dict[str, Any] = {"id": "id", "state": "state", "maintenance": _maintenance, "instances": "instances"}
         columns |= {key: optional(key) for key in ("az", "rack")}
         columns["versions"] = lambda n: Shown(n["versions"], ", ".join(f"{k} {v}" for k, v in n["versions"].items()))
-        columns |= {key: optional(key) for key in ("campaign", "task", "step", "message")}
+        columns |= {key: optional(key) for key in ("hold", "campaign", "task", "step", "message")}
         return rows(found, columns)
 
 

@@ -38,6 +38,8 @@ class Code(Enum):
     UPG_NO_TURN = "ESC-UPG-024"
     UPG_BUDGET = "ESC-UPG-025"
     UPG_AT_WORK = "ESC-UPG-026"
+    UPG_HELD = "ESC-UPG-040"
+    UPG_NOT_HELD = "ESC-UPG-041"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"
@@ -90,6 +92,7 @@ class Code(Enum):
     VIM_NOT_TOLD = "ESC-VIM-016"
     VIM_SUBSCRIPTION = "ESC-VIM-017"
     VIM_SUBSCRIBED = "ESC-VIM-018"
+    VIM_NO_EXTRA = "ESC-VIM-019"
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"

@@ -33,6 +33,8 @@ class Node(Model):
     state: Literal["up", "down"] = "up"
     maintenance: bool = False
     maintenance_reason: str | None = None
+    hold: str | None = None
+    """Why nobody may begin the node: a person holds it; null when nobody does."""
     progress: Literal["old", "upgrading", "draining", "done", "failed"] = "old"
     versions: Mapping[str, str] = Field(default_factory=dict)
     numa: tuple[Resources, ...] = ({},)

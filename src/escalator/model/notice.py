@@ -34,6 +34,7 @@ class NoticeType(StrEnum):
     CAPACITY_RETURNED = "CapacityReturnedNotification"
     RESOURCE_CHANGE = "VirtualisedResourceChangeNotification"
     CAMPAIGN_STATE = "CampaignStateNotification"
+    PROJECT_EVENT = "ProjectEvent"
 
 
 FOR_ORCHESTRATORS = frozenset(
@@ -46,6 +47,8 @@ FOR_ORCHESTRATORS = frozenset(
     }
 )
 """What orchestrators are told. VNF managers never get these, and orchestrators never get anything else."""
+IN_ORDER = FOR_ORCHESTRATORS | {NoticeType.PROJECT_EVENT}
+"""What goes out one after another, the oldest first; `PROJECT_EVENT` is for the message bus alone."""
 
 
 class NoticeState(StrEnum):
@@ -106,7 +109,7 @@ class SubscriptionRight(Model):
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
-    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "tacker", "or-vi", "simulated"] = "vi-vnfm"
+    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "tacker", "or-vi", "fenix-bus", "simulated"] = "vi-vnfm"
     callback_uri: Uri | None = None
     auth: Auth = Auth()
     contact: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+][A-Za-z0-9._@+-]{0,252}$")] | None = None
@@ -123,8 +126,8 @@ class VnfmSpec(Model):
 
     @property
     def orchestrator(self) -> bool:
-        """Whether it is an orchestrator: it is told, never asked, and owns nothing."""
-        return self.dialect == "or-vi"
+        """Whether it is an orchestrator, or the message bus: it is told, never asked, and owns nothing."""
+        return self.dialect in ("or-vi", "fenix-bus")
 
 
 class Vnfm(Model):

@@ -97,7 +97,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         sheet=NoSheet(),
         book=Book(store),
         signals=Signals(),
-        planning=Planning(vim, lambda: next(plans), planners, Means(systems, Book(store))),
+        planning=Planning(vim, lambda: next(plans), planners, Means(systems, Book(store).release)),
         pace=pace or Pace(),
         neighbours=neighbours,
     )

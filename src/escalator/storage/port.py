@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from escalator.model.alarm import Alarm
 from escalator.model.constraint import Constraint, ConstraintKind
+from escalator.model.hold import Hold
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
 from escalator.model.subscription import Subscription
@@ -409,6 +410,26 @@ class Outages(Protocol):
         ...
 
 
+class Holds(Protocol):
+    """Nodes that people hold, whatever campaign runs."""
+
+    async def put(self, hold: Hold) -> None:
+        """Store, in place of the node's hold so far."""
+        ...
+
+    async def remove(self, node: str) -> bool:
+        """Forget; whether there was one."""
+        ...
+
+    async def get(self, node: str) -> Hold | None:
+        """The node's hold, or None."""
+        ...
+
+    async def list(self) -> Sequence[Hold]:
+        """All of them, in order of node."""
+        ...
+
+
 class Alarms(Protocol):
     """Where VNF managers want to be told about single instances. An alarm is live until it ends."""
 
@@ -456,3 +477,4 @@ class Store:
     notices: Notices
     events: Events
     outages: Outages
+    holds: Holds

@@ -247,3 +247,11 @@ events = Table(
     Index("ix_events_node_seq", "node", "seq"),
     sqlite_autoincrement=True,
 )
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("node", sa.Text, primary_key=True),
+    Column("reason", Said, nullable=False),
+    _time("since"),
+)

@@ -24,6 +24,7 @@ from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
+from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.vim_interface.port import Reachability
 
 
@@ -152,9 +153,12 @@ class CampaignService:
     async def show(self, name: str) -> CampaignView:
         """The campaign with its nodes, progress, and what can be done next."""
         row = await self._row(name)
-        tasks = await self._ctx.store.tasks.list(name)
+        held = {hold.node: hold for hold in await self._ctx.store.holds.list()}
+        tasks = [as_shown(task, held) for task in await self._ctx.store.tasks.list(name)]
         done = sum(task.state in ENDED for task in tasks)
-        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), next_verbs(row, tasks))
+        stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
+        verbs = [*unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
+        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), verbs)
 
     async def list(self) -> Sequence[CampaignRow]:
         """All campaigns."""

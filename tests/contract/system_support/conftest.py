@@ -16,9 +16,11 @@ _numbers = itertools.count(1)
 
 
 REAL = {"packages": PackagesHarness, "ansible": AnsibleHarness}
+MARKS = {"packages": [pytest.mark.nodes], "ansible": [pytest.mark.nodes, pytest.mark.long]}
+"""A playbook takes seconds where a package takes one: the whole suite over Ansible is for the long run."""
 
 
-@pytest.fixture(params=["simulated", "command", *(pytest.param(name, marks=pytest.mark.nodes) for name in REAL)])
+@pytest.fixture(params=["simulated", "command", *(pytest.param(name, marks=MARKS[name]) for name in REAL)])
 async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
     """A driver whose node is on the old release."""
     match request.param:

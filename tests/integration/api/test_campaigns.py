@@ -196,3 +196,17 @@ async def test_a_plan_that_is_not_smooth_is_shown_and_not_started(api, services,
     assert all(c["remedy"] for c in plan["conditions"] if not c["ok"])
     reply = await api.post("/v1/campaigns/agent-2/actions/start")
     assert (reply.status_code, reply.json()["exit_code"]) == (409, 3)
+
+
+async def test_a_node_is_held_and_let_go(api, created):
+    held = await api.post("/v1/nodes/cn-0002/actions/hold", json={"reason": "ticket 4711"})
+    assert (held.status_code, held.json()["node"], held.json()["reason"]) == (202, "cn-0002", "ticket 4711")
+    assert (await api.get("/v1/nodes/cn-0002")).json()["hold"] == "held by a person: ticket 4711"
+    plan = (await api.post("/v1/campaigns/agent-2/actions/plan")).json()
+    assert plan["totals"]["not_upgraded"] == [{"node": "cn-0002", "reason": "held by a person: ticket 4711"}]
+    assert (await api.post("/v1/nodes/cn-0002/actions/unhold")).status_code == 204
+    again = await api.post("/v1/nodes/cn-0002/actions/unhold")
+    assert (again.status_code, again.json()["code"]) == (409, "ESC-UPG-041")
+    assert (await api.get("/v1/nodes/cn-0002")).json()["hold"] is None
+    assert (await api.post("/v1/nodes/none/actions/hold")).status_code == 404
+    assert (await api.post("/v1/nodes/cn-0002/actions/hold", json={"reason": "x" * 501})).status_code == 422

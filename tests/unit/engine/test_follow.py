@@ -23,7 +23,7 @@ RELEASE = Release(
 
 async def followed(tmp_path: Path, script: str) -> tuple[OperationState, tuple[str, ...]]:
     argv = ("sh", "-c", script)
-    made = CommandSystem(CommandDriver(argv=argv), tmp_path, {"PATH": os.environ["PATH"], "HOME": "/nowhere"})
+    made = CommandSystem(CommandDriver(argv=argv), tmp_path, {"PATH": os.environ["PATH"], "HOME": "/nowhere"}, SystemClock())
     await made.start("cn-1", RELEASE, "op")
     found = await follow(made, "cn-1", "op", SystemClock(), Pace(poll_s=0.02))
     return found.state, found.lines

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, Request
 
 from escalator.api import shapes
-from escalator.api.actions import NodeAction
-from escalator.api.documents import body, read
+from escalator.api.actions import HoldAction, NodeAction
+from escalator.api.documents import body, read, read_optional
 from escalator.api.problems import documented
 from escalator.api.services import Here, Services
-from escalator.api.views import NodeDetails, NodeView, TaskView
+from escalator.api.views import HoldView, NodeDetails, NodeView, TaskView
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.progress import NodeTask
+from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.states import ACTIVE
 
@@ -72,6 +73,24 @@ async def skip_node(services: Here, node: str, request: Request) -> TaskView:
     """Leave out a node that waits for its turn or has failed; a suspended campaign goes on."""
     action = await read(request, NodeAction)
     return shapes.task_view(await services.campaigns.skip(action.campaign, node))
+
+
+@router.post(
+    "/nodes/{node}/actions/hold",
+    status_code=202,
+    responses=documented(404, 413, 415, 422, 502, 503),
+    openapi_extra=dict(body("HoldAction", required=False)),
+)
+async def hold_node(services: Here, node: str, request: Request) -> HoldView:
+    """Let no campaign begin the node; its turn, where it has one, stops before its next step."""
+    action = await read_optional(request, HoldAction)
+    return shapes.hold_view(await holding.hold(services.ctx, node, action.reason))
+
+
+@router.post("/nodes/{node}/actions/unhold", status_code=204, responses=documented(409))
+async def unhold_node(services: Here, node: str) -> None:
+    """Let the node go: it has its turn as any other, or goes on with it."""
+    await holding.unhold(services.ctx, node)
 
 
 async def _tasks(services: Services, campaign: str | None) -> Mapping[str, NodeTask]:

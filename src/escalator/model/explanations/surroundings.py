@@ -96,6 +96,11 @@ SURROUNDINGS = {
         causes="It refused what was said, or did not answer for vim.or_vi.give_up_after_s.",
         then="escalator notice list --campaign NAME shows what it does not know",
     ),
+    Code.VIM_NO_EXTRA: Explanation(
+        meaning="the settings ask for notifications on RabbitMQ, and its client is not installed",
+        causes="vim.fenix.notifications names a broker, and Escalator was installed without the extra rabbitmq.",
+        then="Install it with pip install 'escalator[rabbitmq]', or take vim.fenix.notifications out of the settings",
+    ),
     Code.VIM_SUBSCRIPTION: Explanation(
         meaning="the subscription is not valid, or its address does not answer as it has to",
         causes=(

@@ -179,5 +179,15 @@ UPGRADING = {
         ),
         then="End the operation at the VNF manager; then escalator node retry NAME NODE",
     ),
+    Code.UPG_HELD: Explanation(
+        meaning="only nodes that a person holds are left in a campaign",
+        causes="escalator node hold was called for them, in this campaign or before it, and everything else has had its turn.",
+        then="escalator node unhold NODE lets the campaign go on; escalator node skip NAME NODE leaves a waiting node out",
+    ),
+    Code.UPG_NOT_HELD: Explanation(
+        meaning="a node was to be let go that nobody holds",
+        causes="It was let go before, or its name is another one.",
+        then="escalator node list shows in the column hold which nodes are held",
+    ),
 }
 """By code."""

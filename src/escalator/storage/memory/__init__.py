@@ -11,6 +11,7 @@ from escalator.storage.memory.alarms import MemoryAlarms
 from escalator.storage.memory.campaigns import MemoryCampaigns
 from escalator.storage.memory.constraints import MemoryConstraints
 from escalator.storage.memory.events import MemoryEvents
+from escalator.storage.memory.holds import MemoryHolds
 from escalator.storage.memory.notices import MemoryNotices
 from escalator.storage.memory.outages import MemoryOutages
 from escalator.storage.memory.registry import MemoryReleases, MemoryVnfms
@@ -39,4 +40,5 @@ def memory_store() -> Store:
         notices=MemoryNotices(),
         events=events,
         outages=MemoryOutages(),
+        holds=MemoryHolds(),
     )

@@ -12,6 +12,7 @@ from escalator.storage.sql.alarms import SqlAlarms
 from escalator.storage.sql.campaigns import SqlCampaigns
 from escalator.storage.sql.constraints import SqlConstraints
 from escalator.storage.sql.events import SqlEvents
+from escalator.storage.sql.holds import SqlHolds
 from escalator.storage.sql.notices import SqlNotices
 from escalator.storage.sql.outages import SqlOutages
 from escalator.storage.sql.registry import SqlReleases, SqlVnfms
@@ -37,4 +38,5 @@ def sql_store(database: Database) -> Store:
         notices=SqlNotices(database),
         events=SqlEvents(database),
         outages=SqlOutages(database),
+        holds=SqlHolds(database),
     )

@@ -51,6 +51,8 @@ class Board:
         self.tasks: dict[str, NodeTask] = {}
         self.failed: dict[str, NodeTask] = {}
         self.announced: set[str] = set()
+        self.held: dict[str, str] | None = None
+        """Nodes that people hold, with why in words; null when it was not looked at yet."""
         self._open: set[str] = set()
         self._before = {node: set(first) for node, first in order.items()}
         self._after: defaultdict[str, list[str]] = defaultdict(list)
@@ -63,6 +65,11 @@ class Board:
     def ended(self) -> bool:
         """Whether no node has anything left to do."""
         return not self._open
+
+    @property
+    def open(self) -> list[NodeTask]:
+        """Nodes that have something left to do."""
+        return [self.tasks[node] for node in sorted(self._open)]
 
     @property
     def under_way(self) -> bool:

@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import quotas
+from escalator.upgrade_manager.engine import holds, quotas
 from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
 from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
@@ -129,9 +129,10 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         await complete(ctx, name, board)
         return
     board.look_s = None
+    await holds.look(ctx, board)
     if opens(ctx, campaign, board) and await owners_away(ctx, name, campaign, board):
         return
-    if await _replan(ctx, name, board):
+    if await _replan(ctx, name, board) or await holds.only_held(ctx, name, board):
         return
     if board.stranded:
         await _strand(ctx, name, board)
@@ -141,7 +142,7 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
 
 async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
     """Begin the turn of every node that may have it now."""
-    ready = await in_window(ctx, name, campaign, board)
+    ready = holds.begun(board, await in_window(ctx, name, campaign, board))
     if not ready:
         return
     if await _over_budgets(ctx, name, campaign, board, ready):

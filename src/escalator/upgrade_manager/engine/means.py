@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.plan import Condition
 from escalator.model.release import Release
 from escalator.system_support.port import EVERYTHING, SystemSupport
-from escalator.upgrade_manager.engine.context import Book
 
 CANNOT: Mapping[str, str] = {
     "rollback": "put the old software back",
@@ -25,16 +24,16 @@ TYPES: Mapping[str, str] = {"packages": "deb-set", "ansible": "ansible"}
 class Means:
     """Conditions of a plan about its driver; nothing is said of one that can do everything."""
 
-    def __init__(self, systems: Mapping[str, SystemSupport], book: Book) -> None:
+    def __init__(self, systems: Mapping[str, SystemSupport], release_of: Callable[[str], Awaitable[Release]]) -> None:
         self._systems = systems
-        self._book = book
+        self._release_of = release_of
 
     async def conditions(self, campaign: Campaign) -> tuple[Condition, ...]:
         """What a person has to know before the start. A release that the driver cannot take fails the plan."""
         system = self._systems.get(campaign.spec.node.driver)
         if system is None or campaign.spec.release is None:
             return ()
-        release = await self._book.release(campaign.spec.release)
+        release = await self._release_of(campaign.spec.release)
         wanted = TYPES.get(system.name, release.spec.type)
         if release.spec.type != wanted:
             message = f"driver {system.name} takes releases of type {wanted}; {release.id} has type {release.spec.type}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from escalator.model.campaign import Migration
+from escalator.model.hold import Hold
 from escalator.model.inventory import Group, Instance, Inventory
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.planner.constraints import (
@@ -23,7 +24,16 @@ from escalator.upgrade_manager.planner.constraints import (
 async def inventory(ctx: Context, policy: Migration) -> Inventory:
     """All of it. Raises what the cloud raises."""
     found = await ctx.cloud.inventory(policy)
-    return constrained(found, declared(await ctx.store.constraints.list()))
+    return _held(constrained(found, declared(await ctx.store.constraints.list())), await ctx.store.holds.list())
+
+
+def _held(found: Inventory, holds: Sequence[Hold]) -> Inventory:
+    """With what people hold."""
+    said = {hold.node: hold.said for hold in holds}
+    if not said.keys() & found.node_by_id.keys():
+        return found
+    nodes = tuple(node.model_copy(update={"hold": said[node.id]}) if node.id in said else node for node in found.nodes)
+    return Inventory.model_construct(nodes=nodes, instances=found.instances, groups=found.groups)
 
 
 async def instances_on(ctx: Context, node: str, policy: Migration) -> Sequence[Instance]:

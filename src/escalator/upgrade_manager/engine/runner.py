@@ -66,15 +66,21 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
 async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     state = await ctx.store.campaigns.state(ref.campaign)
     if state is CampaignState.PAUSED:
-        task = await current(ctx, ref)
-        if task.state is not TaskState.HELD:
-            now = ctx.clock.now()
-            held = replace(task, state=TaskState.HELD, message=f"held before {step.name}", updated_at=now)
-            await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held"))
-        return Outcome(status=Status.HELD, message="the campaign is paused", wait_s=ctx.pace.recheck_s)
+        return await _hold(ctx, ref, step, "")
     if state not in (CampaignState.RUNNING, CampaignState.SUSPENDED) and step.abortable:
         return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message="the campaign was aborted")
-    return None
+    hold = await ctx.store.holds.get(ref.node) if state in (CampaignState.RUNNING, CampaignState.SUSPENDED) else None
+    return None if hold is None else await _hold(ctx, ref, step, hold.said)
+
+
+async def _hold(ctx: Context, ref: TaskRef, step: Step, why: str) -> Outcome:
+    task, said = await current(ctx, ref), f"held before {step.name}{f': {why}' if why else ''}"
+    if task.state is not TaskState.HELD or task.message != said:
+        now = ctx.clock.now()
+        held = replace(task, state=TaskState.HELD, message=said, updated_at=now)
+        await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held", message=why))
+        ctx.signals.wake(ref.campaign, ref.node)
+    return Outcome(status=Status.HELD, message=why or "the campaign is paused", wait_s=ctx.pace.recheck_s)
 
 
 async def _begin(ctx: Context, ref: TaskRef, step: Step) -> None:

@@ -9,13 +9,14 @@ from escalator.model.codes import Code
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.errors import InputError, NotAllowedError, NotFoundError, Problem
 from escalator.model.notice import Notice, NoticeState, Reply
-from escalator.model.progress import CampaignState, Event
+from escalator.model.progress import Event
 from escalator.storage.port import CampaignRow, Store
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.constraints import group_constraint, instance_constraint
 from escalator.vim_interface.fenix.events import session_id
 from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.fenix.replies import ASKED, FenixReply, Part, Replies, parse_reply, part_of
+from escalator.vim_interface.fenix.states import session_state
 from escalator.vim_interface.inbox import Inbox
 from escalator.vim_interface.negotiation import OPEN
 
@@ -23,15 +24,6 @@ MAX_GROUPS = 1000
 """Groups that one project may declare: ids of groups are the client's, and nothing else bounds them."""
 RECENT = 5000
 """Newest notices of a campaign that are looked at; more than these are never open at once."""
-_STATES = {
-    CampaignState.DRAFT: "MAINTENANCE",
-    CampaignState.PLANNED: "MAINTENANCE",
-    CampaignState.COMPLETED: "MAINTENANCE_DONE",
-    CampaignState.COMMITTED: "MAINTENANCE_DONE",
-    CampaignState.ABORTED: "MAINTENANCE_FAILED",
-    CampaignState.SUSPENDED: "MAINTENANCE_FAILED",
-}
-"""States of a session by those of its campaign; in between it is in `PLANNED_MAINTENANCE`."""
 
 
 class Face:
@@ -47,7 +39,7 @@ class Face:
 
     async def state(self, session: str) -> str:
         """State of a session. Raises NotFoundError."""
-        return _STATES.get((await self._campaign(session)).state, "PLANNED_MAINTENANCE")
+        return session_state((await self._campaign(session)).state)
 
     async def instances(self, session: str, project: str) -> Sequence[str]:
         """The project's instances that are asked about now; all it has, while none is. Raises NotFoundError."""

@@ -68,7 +68,7 @@ def _report(replay: Replay) -> Iterator[Violation]:
     if plan.smooth == bool(failing):
         wrong.append(f"smooth is {plan.smooth} with {len(failing)} failing conditions")
     wrong += [f"condition {condition.code} fails without a remedy" for condition in failing if not condition.remedy]
-    fit = {n for n in replay.scope - replay.out if replay.node(n).progress not in ("done", "failed")}
+    fit = {n for n in replay.scope - replay.out if replay.node(n).progress not in ("done", "failed") and not replay.node(n).hold}
     if plan.smooth and fit - set(replay.upgrades):
         wrong.append(f"the plan is smooth and leaves out {', '.join(sorted(fit - set(replay.upgrades))[:10])}")
     for message in wrong:

@@ -41,6 +41,8 @@ def _upgrade(replay: Replay, upgrade: Upgrade) -> Iterator[Violation]:
     at = upgrade.start_s
     if node.id in replay.out:
         yield Violation(code=Code.PLN_V_STATE, node=node.id, time_s=at, message=f"{node.id} is out of service and upgraded")
+    if node.hold is not None and node.id not in replay.under_way:
+        yield Violation(code=Code.PLN_V_STATE, node=node.id, time_s=at, message=f"{node.id} is held by a person and upgraded")
     if node.progress == "done":
         yield Violation(code=Code.PLN_V_STATE, node=node.id, time_s=at, message=f"{node.id} is upgraded already")
     if node.id in replay.under_way:

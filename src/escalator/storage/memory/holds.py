@@ -1,0 +1,30 @@
+"""Nodes that people hold, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from escalator.model.hold import Hold
+
+
+class MemoryHolds:
+    """Holds by node."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Hold] = {}
+
+    async def put(self, hold: Hold) -> None:
+        """Store, in place of the node's hold so far."""
+        self._rows[hold.node] = hold
+
+    async def remove(self, node: str) -> bool:
+        """Forget; whether there was one."""
+        return self._rows.pop(node, None) is not None
+
+    async def get(self, node: str) -> Hold | None:
+        """Return the node's hold, or None."""
+        return self._rows.get(node)
+
+    async def list(self) -> Sequence[Hold]:
+        """Return all of them, in order of node."""
+        return sorted(self._rows.values(), key=lambda hold: hold.node)

@@ -1,0 +1,52 @@
+"""Nodes that people hold, as the drive of a campaign sees them: they are not begun, and nobody waits for them in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from escalator.model.codes import Code
+from escalator.model.hold import HELD
+from escalator.model.progress import CampaignState, NodeTask, TaskState
+from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.context import Context
+
+SHOWN = 10
+
+
+async def look(ctx: Context, board: Board) -> None:
+    """Read which nodes are held; what changed is a reason to plan the rest anew."""
+    held = {hold.node: hold.said for hold in await ctx.store.holds.list() if hold.node in board.tasks}
+    before, board.held = board.held, held
+    waiting = [task for task in board.open if task.state is TaskState.PENDING]
+    for task in waiting:
+        without_turn = task.code == Code.UPG_NO_TURN.value
+        if task.node in held and not without_turn and task.node not in (before or ()):
+            board.disturbed = board.disturbed or f"{task.node} held"
+        if without_turn and task.node not in held and task.message.startswith(HELD):
+            board.disturbed = board.disturbed or f"{task.node} no longer held"
+
+
+def begun(board: Board, ready: Sequence[NodeTask]) -> Sequence[NodeTask]:
+    """Those of the nodes that nobody holds."""
+    return [task for task in ready if task.node not in (board.held or {})]
+
+
+async def only_held(ctx: Context, name: str, board: Board) -> bool:
+    """Whether the campaign is suspended because nothing can go on but what a person holds."""
+    held = board.held or {}
+    stopped = [task for task in board.open if task.node in held]
+    if not stopped or any(_moves(task, held) for task in board.open) or any(task.node not in held for task in board.ready()):
+        return False
+    names = "; ".join(f"{task.node} {held[task.node]}" for task in stopped[:SHOWN])
+    more = len(board.open) - len(stopped)
+    behind = f"; {more} more nodes wait behind them" if more else ""
+    verbs = f"go on with escalator node unhold {' '.join(task.node for task in stopped[:SHOWN])}"
+    reason = f"only held nodes are left: {names}{behind}; {verbs}"
+    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_HELD, reason)
+    return True
+
+
+def _moves(task: NodeTask, held: dict[str, str]) -> bool:
+    """Whether the node's turn goes on by itself."""
+    return task.state is TaskState.RUNNING or (task.state is TaskState.HELD and task.node not in held)

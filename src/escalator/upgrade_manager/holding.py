@@ -1,0 +1,75 @@
+"""Holding nodes, and letting them go: what people do to single nodes whatever campaign runs, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from escalator.model.campaign import Migration
+from escalator.model.codes import Code
+from escalator.model.errors import ConflictError, NotFoundError
+from escalator.model.hold import Hold
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
+from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.states import ACTIVE
+
+SHOWN = 10
+
+
+async def hold(ctx: Context, node: str, reason: str = "") -> Hold:
+    """Let no campaign begin the node, and its turn, where it has one, not go beyond the step under way.
+
+    A node that is held already is held for the new reason. Raises NotFoundError when the cloud has no such node.
+    """
+    campaign = await _active(ctx)
+    if campaign is None or await ctx.store.tasks.get(campaign, node) is None:
+        # Not asked of a cloud that may be in trouble when the campaign knows the node: a brake has to work then, too.
+        inventory = await ctx.cloud.inventory(Migration())
+        if node not in inventory.node_by_id:
+            raise NotFoundError(Code.CLD_NOT_FOUND, f"The cloud has no node {node!r}.", remedy="escalator node list")
+    made = Hold(node=node, reason=reason, since=ctx.clock.now())
+    await ctx.store.holds.put(made)
+    await _tell(ctx, campaign, node, "node.hold", reason)
+    if campaign is not None:
+        ctx.signals.wake(campaign)
+    return made
+
+
+async def unhold(ctx: Context, node: str) -> None:
+    """Let the node go: it has its turn as any other, or goes on with it. Raises ConflictError when it is not held."""
+    if not await ctx.store.holds.remove(node):
+        raise ConflictError(Code.UPG_NOT_HELD, f"Node {node} is not held.", remedy="escalator node list")
+    campaign = await _active(ctx)
+    await _tell(ctx, campaign, node, "node.unhold", "")
+    if campaign is None:
+        return
+    row = await ctx.store.campaigns.get(campaign)
+    if row is not None and row.state is CampaignState.SUSPENDED and row.code == Code.UPG_HELD.value:
+        await change(ctx, campaign, (CampaignState.SUSPENDED,), CampaignState.RUNNING, None, "")
+    task = await ctx.store.tasks.get(campaign, node)
+    if task is not None and task.state in (TaskState.HELD, TaskState.RUNNING):
+        await ctx.launcher.send(task.id, "control", {"unheld": True}, key=f"{task.id}/unhold/{ctx.clock.now()}")
+    ctx.signals.wake(campaign)
+
+
+def as_shown(task: NodeTask, holds: Mapping[str, Hold]) -> NodeTask:
+    """The task as people see it: one that waits for its turn says that it is held."""
+    found = holds.get(task.node)
+    return replace(task, message=found.said) if found is not None and task.state is TaskState.PENDING else task
+
+
+def unhold_verbs(state: CampaignState, held: Sequence[str]) -> list[str]:
+    """What lets a campaign go on with nodes that are held."""
+    return [f"escalator node unhold {' '.join(held[:SHOWN])}"] if held and state in ACTIVE else []
+
+
+async def _active(ctx: Context) -> str | None:
+    return next((row.name for row in await ctx.store.campaigns.list() if row.state in ACTIVE), None)
+
+
+async def _tell(ctx: Context, campaign: str | None, node: str, action: str, message: str) -> None:
+    event = Event(
+        at=ctx.clock.now(), action=action, campaign=campaign, node=node, object_id=node, outcome="done", message=message
+    )
+    await ctx.store.events.append((event,))
