@@ -160,6 +160,16 @@ class System(Model):
     """How long a daemon may take to come up and be healthy after its packages were installed or put back."""
 
 
+class NamedCommand(Model):
+    """A command of the operator's that campaigns name, never spell out: as a hook, a test or a gate."""
+
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each. No shell reads it."""
+    where: Literal["manager", "node"] = "manager"
+    """Where it runs: on the manager's host, or on the node, over the node's driver."""
+    timeout_s: Seconds = 300.0
+
+
 class Manual(Model):
     """How people are told who speak for a VNF, where no program does."""
 
@@ -350,6 +360,8 @@ class Settings(Model):
     database: Database = Database()
     cloud: Cloud = Cloud()
     system: System = System()
+    commands: Mapping[DnsLabel, NamedCommand] = Field(default_factory=dict, max_length=500)
+    """Commands that campaigns name as hooks, tests and gates; their names are free."""
     vim: Vim = Vim()
     probes: Mapping[DnsLabel, Probe] = Field(default_factory=dict, max_length=500)
     """Looks at the services of VNFs; their names are free."""

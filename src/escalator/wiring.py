@@ -28,6 +28,7 @@ from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
+from escalator.system_support.named import NamedCommands
 from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
@@ -184,6 +185,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release)),
+            commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
             availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
             neighbours=_neighbours(settings, clock),

@@ -13,6 +13,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     crash NODE [seconds]          a host fails on its own, and is back after that time
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
+    release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
     retry NAME NODE, skip NAME NODE
@@ -37,6 +38,7 @@ from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
+from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
@@ -146,6 +148,13 @@ class Stage:
         }
         document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": name}, "spec": spec}
         await self.sim.campaigns.create(json.dumps(document))
+
+    async def do_release(self, name: str, *settings: str) -> None:
+        name, version = name.split("/")
+        packages = [{"name": name, "version": version}]
+        spec = {"version": version, "layers": {"agent": version}, "packages": packages, **_nested(settings)}
+        release = load(Release, Source({"kind": "Release", "metadata": {"name": name}, "spec": spec}))
+        await import_release(self.sim.store, release, self.clock.now())
 
     async def do_plan(self, name: str) -> None:
         plan = await self.sim.campaigns.plan(name)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
 from escalator.model.codes import Code
-from escalator.model.document import Metadata, Model, Source, dotted, load
+from escalator.model.document import DnsLabel, Metadata, Model, Source, dotted, load
 from escalator.model.errors import InputError, Problem
 from escalator.model.inventory import Node, Role
 
@@ -179,13 +179,26 @@ class Timeouts(Model):
     verify_s: Seconds = 900.0
 
 
+Names = Annotated[tuple[DnsLabel, ...], Field(max_length=20)]
+"""Names of commands in the server's settings."""
+
+
+class Hooks(Model):
+    """The operator's own commands in a node's turn, each in order."""
+
+    preflight: Names = ()
+    pre_maintenance: Names = ()
+    maintenance: Names = ()
+    post_maintenance: Names = ()
+
+
 class NodeProcedure(Model):
     """How the software of a node is replaced."""
 
     driver: Literal["packages", "ansible", "command", "simulated"] = "packages"
     timeouts: Timeouts = Timeouts()
-    hooks: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    tests: tuple[str, ...] = ()
+    hooks: Hooks = Hooks()
+    tests: Names = ()
 
 
 class Failure(Model):
@@ -260,7 +273,6 @@ _NOT_YET: Mapping[str, object] = {
     "waves.soak_s": 0.0,
     "migration.post_copy": False,
     "migration.force_complete": False,
-    "node.tests": (),
     "gates": {},
     "backup.scope": ("versions", "config", "state"),
     "exclusive": (),
@@ -295,7 +307,6 @@ def _unsupported_values(campaign: Campaign, source: Source) -> list[Problem]:
     found = []
     if campaign.spec.failure.then == "rollback":
         found.append(_not_supported(source, "failure.then", "rollback"))
-    found += [_not_supported(source, f"node.hooks.{key}", names) for key, names in campaign.spec.node.hooks.items() if names]
     return found
 
 

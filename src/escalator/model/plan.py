@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from escalator.model.document import Model
+from escalator.model.release import Impact as Touches
 
 Time = Annotated[float, Field(ge=0)]
 
@@ -134,6 +135,8 @@ class Plan(Model):
     parent: str | None = None
     at_s: Time = 0.0
     smooth: bool
+    impact: Touches | None = None
+    """What the release touches; null = not known, as if the nodes reboot."""
     upgrades: tuple[Upgrade, ...] = ()
     moves: tuple[Move, ...] = ()
     impacts: tuple[Impact, ...] = ()

@@ -23,6 +23,14 @@ Role = Literal["upgrade", "rollback", "verify", "facts", "stage", "backup"]
 Playbook = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,250}\.ya?ml$")]
 Layer = Literal["os", "kernel", "hypervisor", "agent", "sdn", "storage", "control"]
 
+Impact = Literal["none", "control", "dataplane", "reboot"]
+"""What an installation touches: nothing that anybody uses, the agents of the cloud, the traffic of instances, the whole node."""
+
+
+def spares_instances(impact: Impact | None) -> bool:
+    """Whether instances run on, undisturbed, while a node is upgraded; not so where nothing is known of it."""
+    return impact in ("none", "control")
+
 
 class File(Model):
     """One file of the release; `path` is relative to the release's folder."""
@@ -73,7 +81,7 @@ class ReleaseSpec(Model):
     version: Version
     type: Literal["deb-set", "rpm-set", "ansible", "image", "command"] = "deb-set"
     layers: Mapping[Layer, str] = Field(default_factory=dict)
-    impact: Literal["none", "control", "dataplane", "reboot"] = "reboot"
+    impact: Impact = "reboot"
     files: tuple[File, ...] = ()
     packages: tuple[Package, ...] = ()
     playbooks: Mapping[Role, Playbook] = Field(default_factory=dict)
@@ -107,6 +115,8 @@ class ReleaseSpec(Model):
             raise ValueError("a release of type ansible names its upgrade playbook under playbooks, and no other type does")
         if self.type in ("rpm-set", "image"):
             raise ValueError(f"releases of type {self.type} are not supported yet")
+        if spares_instances(self.impact) and self.reboot == "always":
+            raise ValueError(f"a release of impact {self.impact} cannot always reboot; its impact is reboot")
         asked = [key for key in NOT_YET if getattr(self, key)]
         if asked:
             raise ValueError(f"{', '.join(asked)}: not supported yet; leave {'it' if len(asked) == 1 else 'them'} out")

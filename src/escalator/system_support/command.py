@@ -7,7 +7,8 @@ What the tool cannot do is not pretended: a verb without a command in the settin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from escalator.model.clock import Clock
@@ -18,7 +19,7 @@ from escalator.settings import CommandDriver
 from escalator.system_support.asking import Answer, ask
 from escalator.system_support.detached import DAY_S, GOOD, PASSED_ON, Detached, Work, to_end
 from escalator.system_support.operations import EXIT_CODES, folder_name, installer
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran
 from escalator.system_support.told import facts_of
 
 ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,252}")
@@ -33,6 +34,7 @@ class CommandSystem:
     """The `command` driver. `{node}`, `{release}` and `{version}` in the settings stand for one argument each."""
 
     name = "command"
+    runs = False
 
     def __init__(
         self, settings: CommandDriver, state: Path, environment: Mapping[str, str], clock: Clock, keep_days: float = 30.0
@@ -46,16 +48,7 @@ class CommandSystem:
             **dict.fromkeys(settings.not_needed_codes, OperationState.NOT_NEEDED),
         }
         self._operations = Detached(state / "operations", keep_days * DAY_S, states)
-
-    def capabilities(self, release: Release) -> frozenset[str]:  # noqa: ARG002 - the same with every release
-        """What the settings name a command for; a reboot also needs one that tells the boot id."""
-        given = {
-            "stage": self._settings.stage_argv,
-            "backup": self._settings.backup_argv,
-            "rollback": self._settings.rollback_argv,
-            "reboot": self._settings.reboot_argv and self._settings.boot_id_argv,
-        }
-        return frozenset(name for name, argv in given.items() if argv)
+        self.capabilities: Callable[[Release], frozenset[str]] = partial(_able, settings)
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What `facts_argv` tells; the node's name and boot id alone where there is none."""
@@ -137,6 +130,10 @@ class CommandSystem:
         """What the operator's check for the way back says; nothing without one."""
         return await self._checks(self._settings.verify_rollback_argv, node, release)
 
+    async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:  # noqa: ARG002 - the port's form
+        """Raises PermanentError (`SYS_UNSUPPORTED`): the driver has no way onto the node."""
+        raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver cannot run commands on nodes.")
+
     async def _start(self, template: Sequence[str], node: str, release: Release, operation: str) -> None:
         await self._operations.start(operation, self._work(template, node, release, operation))
 
@@ -170,6 +167,17 @@ class CommandSystem:
     def _variables(self, node: str, release: Release | None) -> dict[str, str]:
         about = {} if release is None else {"ESCALATOR_RELEASE": release.id}
         return {**self._environment, "ESCALATOR_NODE": node, **about}
+
+
+def _able(settings: CommandDriver, _: Release) -> frozenset[str]:
+    """What the settings name a command for; a reboot also needs one that tells the boot id."""
+    given = {
+        "stage": settings.stage_argv,
+        "backup": settings.backup_argv,
+        "rollback": settings.rollback_argv,
+        "reboot": settings.reboot_argv and settings.boot_id_argv,
+    }
+    return frozenset(name for name, argv in given.items() if argv)
 
 
 def _argv(template: Sequence[str], node: str, release: Release | None) -> list[str]:

@@ -7,7 +7,7 @@ engine alone decides on retry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -17,6 +17,11 @@ from escalator.model.release import Release
 
 EVERYTHING = frozenset({"stage", "backup", "rollback", "reboot"})
 """All that a driver may be able to do beyond installing."""
+
+
+def everything(_: Release) -> frozenset[str]:
+    """The capabilities of a driver that can do everything with every release."""
+    return EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +80,54 @@ class Check:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One run of a command of the operator's, by its name in the settings, and what it is about."""
+
+    command: str
+    purpose: str
+    """What it is run as: the name of a hook, `test`, or what else asks for it."""
+    operation: str
+    """The same for every repetition of the same run, so that the command can tell that it has been there."""
+    campaign: str = ""
+    node: str = ""
+    release: str = ""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the command finds in its environment."""
+        return {
+            "ESCALATOR_COMMAND": self.command,
+            "ESCALATOR_PURPOSE": self.purpose,
+            "ESCALATOR_OPERATION": self.operation,
+            "ESCALATOR_CAMPAIGN": self.campaign,
+            "ESCALATOR_NODE": self.node,
+            "ESCALATOR_RELEASE": self.release,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command of the operator's ended: its exit code, and the last lines of what it said, bounded."""
+
+    code: int
+    lines: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """The last line; that there was none, when there was none."""
+        return self.lines[-1] if self.lines else "it said nothing"
+
+
 class SystemSupport(Protocol):
     """The software of the nodes. `release` is the wanted one; `operation` ids are unique per node task and purpose."""
 
     name: str
+    runs: bool
+    """Whether commands of the operator's can be run on nodes, whatever the release."""
 
-    def capabilities(self, release: Release) -> frozenset[str]:
-        """Of `stage`, `backup`, `rollback`, `reboot`: what can be done with this release. The plan shows what cannot."""
-        ...
+    capabilities: Callable[[Release], frozenset[str]]
+    """Of `stage`, `backup`, `rollback`, `reboot`: what can be done with a release. The plan shows what cannot."""
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -126,4 +171,35 @@ class SystemSupport(Protocol):
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
         """Whether the node is back on what `backup` holds: packages, daemon's own version, health."""
+        ...
+
+    async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:
+        """Run a command of the operator's on the node to its end, without a shell.
+
+        Raises TemporaryError when the node does not answer or the command takes longer than `timeout_s`.
+        """
+        ...
+
+
+class Commands(Protocol):
+    """The operator's commands by their names in the settings."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All that there are."""
+        ...
+
+    def knows(self, name: str) -> bool:
+        """Whether there is one of that name."""
+        ...
+
+    def on_node(self, name: str) -> bool:
+        """Whether the command runs on the node, not on the manager's host."""
+        ...
+
+    async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:
+        """Run one to its end. What its exit code means is its purpose's affair.
+
+        Raises PermanentError when it cannot be run at all, TemporaryError when it takes too long or its node does not answer.
+        """
         ...

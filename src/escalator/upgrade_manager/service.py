@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.states import ENDED, check
@@ -51,6 +52,7 @@ class CampaignService:
     async def create(self, document: str | bytes) -> CampaignRow:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
         campaign = load_campaign(parse(document))
+        require_commands(self._ctx, campaign)
         if campaign.spec.release is not None:
             await self._ctx.book.release(campaign.spec.release)
         row = CampaignRow(
@@ -67,9 +69,9 @@ class CampaignService:
         row = await self._row(name)
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
+        require_commands(self._ctx, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
-        layers = await self._ctx.book.layers(campaign)
-        plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), row.plan, layers=layers)
+        plan = await self._made(campaign, inventory, row.plan)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
 
     async def start(self, name: str, plan_id: str | None = None, *, accept_drift: bool = False) -> CampaignRow:
@@ -223,6 +225,11 @@ class CampaignService:
             )
         return task
 
+    async def _made(self, campaign: Campaign, inventory: Inventory, parent: str | None) -> Plan:
+        """A plan from the beginning, with what is known of the release."""
+        brings = await self._ctx.book.brings(campaign)
+        return await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), parent, brings=brings)
+
     async def _store(self, name: str, plan: Plan, inventory: Inventory, expected: Sequence[CampaignState]) -> Plan:
         row = PlanRow(
             id=plan.id,
@@ -246,8 +253,7 @@ class CampaignService:
         drift = compare(planned_on, now)
         if drift.empty:
             return plan
-        layers = await self._ctx.book.layers(campaign)
-        child = await self._ctx.planning.plan(campaign, now, self._ctx.clock.now(), plan.id, layers=layers)
+        child = await self._made(campaign, now, plan.id)
         beyond = drift.beyond(plan, planned_on, child, now)
         if beyond and not accept_drift:
             raise _drifted(drift.lines, beyond)

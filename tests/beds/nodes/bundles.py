@@ -5,6 +5,7 @@
 | (nothing) | roles upgrade, backup, rollback, verify |
 | `roles` | only these |
 | `upgrade` | the text of another upgrade playbook |
+| `files` | more files, by name |
 """
 
 from __future__ import annotations
@@ -69,7 +70,14 @@ DEFAULT = ("upgrade", "backup", "rollback", "verify")
 
 
 def bundle(
-    folder: Path, packages: Path, version: str, *, name: str = "agent-by-playbook", roles: tuple[str, ...] = DEFAULT, **texts: str
+    folder: Path,
+    packages: Path,
+    version: str,
+    *,
+    name: str = "agent-by-playbook",
+    roles: tuple[str, ...] = DEFAULT,
+    files: Mapping[str, str] | None = None,
+    **texts: str,
 ) -> Path:
     """Make a bundle of that version from the release folder `packages`; `texts` replaces playbooks by role."""
     target = folder / f"{name}-{version}"
@@ -82,6 +90,8 @@ def bundle(
         if role == "upgrade" and role not in texts:
             text = text.format(version=version)
         (target / f"{role}.yml").write_text(text)
+    for path, text in (files or {}).items():
+        (target / path).write_text(text)
     document = json.loads((packages / "release.yaml").read_text())
     document["metadata"]["name"] = name
     document["spec"] |= {"type": "ansible", "playbooks": {role: f"{role}.yml" for role in roles}}

@@ -21,8 +21,6 @@ HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  
         ("  waves: {soak_s: 5}\n", "spec.waves.soak_s"),
         ("  migration: {post_copy: true}\n", "spec.migration.post_copy"),
         ("  migration: {force_complete: true}\n", "spec.migration.force_complete"),
-        ("  node: {tests: [a]}\n", "spec.node.tests"),
-        ("  node: {hooks: {preflight: [a]}}\n", "spec.node.hooks.preflight"),
         ("  gates: {before: [a]}\n", "spec.gates"),
         ("  exclusive: [a]\n", "spec.exclusive"),
         ("  failure: {then: rollback}\n", "spec.failure.then"),

@@ -249,6 +249,26 @@ SURROUNDINGS = {
         causes="node.driver names a driver that the server's settings do not configure, or a key or file of it is missing.",
         then="escalator serve names the setting at its start; correct it",
     ),
+    Code.SYS_HOOK: Explanation(
+        meaning="a hook of the operator's failed",
+        causes="The command ended with an exit code other than 0, 70 and 75, or again and again with 75.",
+        then="escalator event list --node NODE has what it said; run it by hand, then escalator node retry NAME NODE",
+    ),
+    Code.SYS_TEST: Explanation(
+        meaning="a test of the operator's failed on the upgraded node",
+        causes="The new software does not do what the test asks of it, or the test itself is wrong.",
+        then="The last line of the test is the message; the node was put back by policy",
+    ),
+    Code.SYS_NO_COMMAND: Explanation(
+        meaning="a command that the campaign names cannot be run",
+        causes="The settings have no entry of that name, its program is not there, or the driver has no way onto the node.",
+        then="Correct commands in the settings and restart the server; the message names the nearest entry",
+    ),
+    Code.SYS_REBOOT_REFUSED: Explanation(
+        meaning="the node asks for a reboot that the release does not announce",
+        causes="A package of the release wants a reboot, and the release's impact says that instances run on meanwhile.",
+        then="Correct impact in release.yaml to reboot, as a new version, and plan again",
+    ),
     Code.SYS_ANSIBLE: Explanation(
         meaning="Ansible is not installed on the server",
         causes="The ansible driver runs ansible-runner and ansible-playbook as programs; they come with an extra of the package.",

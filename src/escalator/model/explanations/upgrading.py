@@ -179,6 +179,11 @@ UPGRADING = {
         ),
         then="End the operation at the VNF manager; then escalator node retry NAME NODE",
     ),
+    Code.UPG_ROLE: Explanation(
+        meaning="a node has a role for which there is no procedure yet",
+        causes="A node of the scope is a control, network or storage node, alone or beside compute, and the release touches it.",
+        then="Leave it out with scope.exclude, or give it to a campaign of its own when its role can be upgraded",
+    ),
     Code.UPG_HELD: Explanation(
         meaning="only nodes that a person holds are left in a campaign",
         causes="escalator node hold was called for them, in this campaign or before it, and everything else has had its turn.",

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -24,7 +24,7 @@ from escalator.settings import System
 from escalator.system_support.ansible.private import Play, prepare
 from escalator.system_support.detached import DAY_S, GOOD, PASSED_ON, Detached, Work, to_end
 from escalator.system_support.operations import EXIT_CODES, folder_name, installer
-from escalator.system_support.port import EVERYTHING, Check, NodeFacts, OperationState, Progress, SystemSupport
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, SystemSupport
 from escalator.system_support.told import facts_of
 
 PROGRAMS = ("ansible-runner", "ansible-playbook")
@@ -50,19 +50,11 @@ class AnsibleSystem:
         self._settings = settings.ansible
         self._ssh = settings.ssh
         self._resources = resources
+        self.runs = self._over_ssh
+        self.capabilities: Callable[[Release], frozenset[str]] = partial(_able, self._over_ssh)
         self._environment = {key: environment[key] for key in PASSED_ON if key in environment}
         self._kept = state / "playbooks-kept"
         self._operations = Detached(state / "playbooks", settings.keep_days * DAY_S, EXIT_CODES)
-
-    def capabilities(self, release: Release) -> frozenset[str]:
-        """What the bundle has a playbook for. Who keeps nothing but can go back is told the versions that ran before."""
-        roles = release.spec.playbooks
-        able = {"stage", "rollback"} & set(roles)
-        if "backup" in roles or "rollback" in roles:
-            able.add("backup")
-        if self._over_ssh:
-            able.add("reboot")
-        return frozenset(able & EVERYTHING)
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -146,6 +138,13 @@ class AnsibleSystem:
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
         """Whether the node is back on what `backup` holds, as far as it can be seen."""
         return await self._resources.look.verify_rollback(node, release, backup) if self._over_ssh else ()
+
+    async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:
+        """Run a command of the operator's on the node. Raises PermanentError (`SYS_UNSUPPORTED`) where only playbooks see it."""
+        if not self._over_ssh:
+            message = "The ansible driver cannot run commands on nodes that it does not reach over SSH itself."
+            raise PermanentError(Code.SYS_UNSUPPORTED, message, remedy="Set system.ansible.probe to ssh.")
+        return await self._resources.look.run(node, argv, environment, timeout_s)
 
     @property
     def _over_ssh(self) -> bool:
@@ -233,6 +232,17 @@ class AnsibleSystem:
             message = f"The file {name} can be read by others."
             raise PermanentError(Code.SYS_CREDENTIALS, message, remedy=f"Run chmod 600 {path}.")
         return path
+
+
+def _able(over_ssh: bool, release: Release) -> frozenset[str]:  # noqa: FBT001 - bound to the driver's settings
+    """What the bundle has a playbook for. Who keeps nothing but can go back is told the versions that ran before."""
+    roles = set(release.spec.playbooks)
+    able = {"stage", "rollback"} & roles
+    if roles & {"backup", "rollback"}:
+        able.add("backup")
+    if over_ssh:
+        able.add("reboot")
+    return frozenset(able)
 
 
 def _keep(path: Path, facts: NodeFacts) -> None:

@@ -9,6 +9,8 @@ it, else what ansible-playbook ended with.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +31,9 @@ REFUSALS = ("Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHAN
 MAX_LINES = 5000
 """Lines of one run: a playbook of two thousand tasks. More are counted, and the last words always come."""
 MAX_LINE = 300
+GRACE_S = 10.0
+"""How long what is left of a run may take to end by itself."""
+PR_SET_CHILD_SUBREAPER = 36
 MAX_TOLD_BYTES = 2**18
 
 
@@ -37,6 +43,7 @@ class Run:
     def __init__(self, node: str) -> None:
         self.node = node
         self.tasks = 0
+        self.task = ""
         self.lines = 0
         self.cause = ""
         self.refused = False
@@ -58,7 +65,8 @@ class Run:
         match event.get("event"):
             case "playbook_on_task_start":
                 self.tasks += 1
-                self.say(f"task {self.tasks}: {data.get('name', '')}")
+                self.task = str(data.get("name", ""))
+                self.say(f"task {self.tasks}: {self.task}")
             case "runner_on_ok":
                 self.worked = self.worked or data.get("host") == self.node
                 word = "changed" if (data.get("res") or {}).get("changed") else "ok"
@@ -93,7 +101,8 @@ class Run:
         if code == 0:
             self.say(f"done: {self.tasks} tasks", last=True)
             return 0
-        self.say(f"failed: {self.cause or ' / '.join(self.errors) or f'ansible-playbook ended with {code}'}", last=True)
+        ended = f"ended with {code}" + (f" in {self.task!r}" if self.task else "")
+        self.say(f"failed: {self.cause or ' / '.join(self.errors) or ended}", last=True)
         if self.refused:
             return EXIT_REFUSED
         return EXIT_UNREACHABLE if code == UNREACHABLE_HOSTS else code
@@ -116,6 +125,7 @@ def main(folder: Path) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="esc-"))  # short: ssh's sockets live here
     # `timeout` tells us and ansible-runner alike; that ends the playbook, and we stay to tidy up.
     signal.signal(signal.SIGTERM, lambda *_: None)
+    _adopt_orphans()
     try:
         spec = json.loads((run / "play.json").read_text())
         told = Run(spec["node"])
@@ -141,7 +151,39 @@ def _play(run: Path, spec: Mapping[str, Any], scratch: Path, told: Run) -> int:
     for event in _events(process, told):
         told.take(event)
     code = process.wait()
+    _end_orphans()
     return code if code >= 0 else 128 - code
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what ansible-runner leaves behind: it may end before its playbook does."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_orphans() -> None:
+    """End whatever is left of the run on this host, politely first."""
+    end = time.monotonic() + GRACE_S
+    while children := _children():
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM if time.monotonic() < end else signal.SIGKILL)
+        time.sleep(0.1)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def _children() -> list[int]:
+    """Processes whose parent we are, with those that ended and are not waited for yet."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(") ")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue  # it ended while we looked
+        if parent == os.getpid():
+            found.append(int(stat.parent.name))
+    return found
 
 
 def _events(process: subprocess.Popen[bytes], told: Run) -> Iterator[Mapping[str, Any]]:
@@ -150,7 +192,7 @@ def _events(process: subprocess.Popen[bytes], told: Run) -> Iterator[Mapping[str
             event = json.loads(line)
         except ValueError:
             text = line.decode(errors="replace").strip()
-            if text:
+            if text and not text.startswith("[WARNING]"):
                 told.errors.append(text[:MAX_LINE])
             continue
         if isinstance(event, dict):
@@ -166,7 +208,7 @@ def _environment(scratch: Path) -> dict[str, str]:
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_NO_TARGET_SYSLOG": "True",  # arguments of modules would be in the nodes' logs
-        "ANSIBLE_LOG_PATH": "",
+        "ANSIBLE_LOG_PATH": os.devnull,
         "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "False",
         "ANSIBLE_HOME": str(scratch),
         "ANSIBLE_LOCAL_TEMP": str(scratch / "tmp"),

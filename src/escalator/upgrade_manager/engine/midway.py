@@ -17,7 +17,18 @@ from escalator.upgrade_manager.planner.progress import Progress, Started
 
 RUNNING = (TaskState.RUNNING, TaskState.HELD)
 FAILED = (TaskState.FAILED, TaskState.ROLLED_BACK, TaskState.SKIPPED)
-SOFTWARE = ("back-up", "upgrade", "reboot", "verify", "resume", "uncordon", "announce")
+SOFTWARE = (
+    "back-up",
+    "pre-maintenance",
+    "upgrade",
+    "reboot",
+    "maintenance",
+    "verify",
+    "post-maintenance",
+    "resume",
+    "uncordon",
+    "announce",
+)
 """Steps from which on nothing leaves the node any more."""
 
 

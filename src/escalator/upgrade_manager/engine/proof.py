@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 
 from escalator.model.campaign import Migration
@@ -11,6 +11,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Group, Inventory
 from escalator.model.progress import Event
+from escalator.model.release import spares_instances
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
@@ -21,6 +22,7 @@ from escalator.upgrade_manager.planner.verify.run import Impacted, Made, Record,
 PAGE = 1000
 BY_HAND = "restoration.by-hand"
 BACK = ("node.uncordon", "node.undo-cordon")
+ENDS = ("node.announce", "node.end")
 UNDONE = ("node.undo-upgrade", "node.end")
 """What ends the time in which a node's software is changed, when it is not verified."""
 
@@ -68,7 +70,8 @@ async def prove(ctx: Context, name: str) -> Proof:
     spec = campaign.spec
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
-    record = history.record(impacts, windows, end)
+    spared = spares_instances((await ctx.book.brings(campaign)).impact)
+    record = replace(history.record(impacts, windows, end), spared=spared)
     violations = verify_run(campaign, await _as_wide(ctx, await started_on(ctx, row), spec.migration), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
@@ -119,9 +122,14 @@ class _History:
     moves: list[Made] = field(default_factory=list)
     gone: dict[str, float] = field(default_factory=dict)
     changing: dict[str, float] = field(default_factory=dict)
+    uncordoned: set[str] = field(default_factory=set)
+    """Nodes in their turn that were not taken out of service: that lasts from the change of their software to its end."""
 
     def take(self, event: Event) -> None:
         at, node = event.at - self.start, event.node or ""
+        if event.action in ENDS and event.outcome != "started" and node in self.uncordoned:
+            self.uncordoned.discard(node)
+            self.away.append((self.gone.pop(node), at, node))
         done = event.outcome == "done"
         if event.action == "node.cordon" and event.outcome == "started":
             self.gone.setdefault(node, at)
@@ -129,6 +137,9 @@ class _History:
             self.away.append((self.gone.pop(node), at, node))
         elif event.action == "node.upgrade" and event.outcome == "started":
             self.changing.setdefault(node, at)
+            if node not in self.gone:
+                self.gone[node] = at
+                self.uncordoned.add(node)
         elif event.action == "node.verify" and node in self.changing and event.outcome != "started":
             self.installed.append((self.changing.pop(node), at, node))
             if done:

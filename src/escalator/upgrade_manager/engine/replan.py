@@ -52,7 +52,7 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
     if not any(task.state is TaskState.PENDING for task in now.tasks.values()):
         return None
     start = row.started_at if row.started_at is not None else ctx.clock.now()
-    child = await ctx.planning.plan(campaign, now.inventory, start, parent.id, now.progress, await ctx.book.layers(campaign))
+    child = await ctx.planning.plan(campaign, now.inventory, start, parent.id, now.progress, await ctx.book.brings(campaign))
     memo = await ctx.store.tasks.memo(name)
     approved, before = await ctx.book.plan(str(memo.get(APPROVED) or row.plan))
     found = _beyond(approved, before, child, now.inventory)

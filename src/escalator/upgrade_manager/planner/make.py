@@ -5,17 +5,20 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import inf
 
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Bounds, Condition, NotUpgraded, Plan, Totals
+from escalator.model.release import Impact
 from escalator.upgrade_manager.planner import bounds as lower
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, action_for
 from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
+from escalator.upgrade_manager.planner.impact import role_condition, seen_by, unready
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of
 from escalator.upgrade_manager.planner.remedies import spare_hosts
@@ -34,8 +37,11 @@ def make_plan(
     managed: Collection[str] = frozenset(),
     now_s: float | None = None,
     progress: Progress = BEGINNING,
+    impact: Impact | None = None,
 ) -> Plan:
     """Plan the campaign on the inventory; `managed` holds the ids of instances that have a VNF manager.
+
+    `impact` is that of the release; null where nothing is known of it: the plan is then one for nodes that reboot.
 
     `now_s` (Unix seconds) is when the campaign starts, or did: it tells which maintenance window comes first; without it a
     week begins on a Monday. A plan that is not smooth is returned all the same, with its feasible part and the reason for
@@ -45,7 +51,8 @@ def make_plan(
     before `progress.at_s`, repeats what is under way with its real times, and keeps what it can of its parent.
     """
     with _uncollected():
-        return _made(campaign, inventory, managed, now_s, progress)
+        plan = _made(campaign, seen_by(inventory, impact), managed, now_s, progress, impact)
+        return plan if impact is None else plan.model_copy(update={"impact": impact})
 
 
 @contextmanager
@@ -60,8 +67,15 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _made(campaign: Campaign, inventory: Inventory, managed: Collection[str], now_s: float | None, progress: Progress) -> Plan:
-    scope = select(campaign, inventory)
+def _made(
+    campaign: Campaign,
+    inventory: Inventory,
+    managed: Collection[str],
+    now_s: float | None,
+    progress: Progress,
+    impact: Impact | None,
+) -> Plan:
+    scope, refused = _fit(select(campaign, inventory), impact)
     actions = _actions(campaign, inventory, scope, managed)
     stuck = _stuck(inventory, scope.eligible, actions)
     blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id not in stuck], actions)
@@ -79,10 +93,24 @@ def _made(campaign: Campaign, inventory: Inventory, managed: Collection[str], no
         c.group_condition(blocked),
         c.capacity_condition(unplaced, spare_hosts(cloud, rules, found, midway)),
         *c.other_conditions(cloud, rules, found),
+        *role_condition(refused),
     )
-    left = {**scope.left_out, **_told(scope, progress), **{n.id: "already upgraded" for n in scope.upgraded}, **stuck, **blocked}
+    left = {
+        **scope.left_out,
+        **refused,
+        **_told(scope, progress),
+        **{n.id: "already upgraded" for n in scope.upgraded},
+        **stuck,
+        **blocked,
+    }
     left |= {cloud.nodes[number].id: c.reason(cloud, wait) for number, wait in found.left.items()}
     return _report(cloud, rules, found, checks, left, midway)
+
+
+def _fit(scope: ScopedNodes, impact: Impact | None) -> tuple[ScopedNodes, Mapping[str, str]]:
+    """The scope without the nodes that have a role whose procedure is not built, and these with the reason."""
+    refused = unready(scope.eligible, impact)
+    return replace(scope, eligible=tuple(node for node in scope.eligible if node.id not in refused)), refused
 
 
 def _told(scope: ScopedNodes, progress: Progress) -> dict[str, str]:

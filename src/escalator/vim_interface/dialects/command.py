@@ -27,9 +27,9 @@ from escalator.model.codes import Code
 from escalator.model.document import Source, load, parse
 from escalator.model.errors import EscalatorError, InputError, PermanentError, TemporaryError
 from escalator.model.notice import Notice, NoticeType, Reply, Vnfm
+from escalator.processes import MESSAGE_BYTES, TEMPORARY, Ended, filled, found_program, passed_on, running
 from escalator.settings import VnfCommand
 from escalator.vim_interface.dialect import Fetched
-from escalator.vim_interface.dialects.process import MESSAGE_BYTES, TEMPORARY, Ended, filled, found_program, passed_on, running
 from escalator.vim_interface.messages import notification
 from escalator.vim_interface.negotiation import FIRST_REPLY_BY, reply_until
 from escalator.vim_interface.times import to_rfc3339

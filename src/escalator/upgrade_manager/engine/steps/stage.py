@@ -5,14 +5,16 @@ from __future__ import annotations
 from escalator.model.progress import Rung
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done
+from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.runner import Step
 
 
 async def _do(job: Job) -> Outcome:
     await job.system.stage(job.node, job.release)
-    if "stage" not in job.system.capabilities(job.release):
-        return done(f"driver {job.system.name} brings nothing to the node ahead")
-    return done(f"{job.release.id} is on the node")
+    without = leaves_out(job.release.spec.impact, job.spec.node.hooks)
+    brought = "stage" in job.system.capabilities(job.release)
+    said = f"{job.release.id} is on the node" if brought else f"driver {job.system.name} brings nothing to the node ahead"
+    return done(said, leaves_out=sorted(without))
 
 
 STAGE = Step(name="stage", do=_do, rung=Rung.STAGED, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)
