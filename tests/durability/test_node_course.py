@@ -130,6 +130,12 @@ HOOKS = {"preflight": ["bmc"], "pre_maintenance": ["quiesce"], "maintenance": ["
 HOOKED = {"node": {"driver": "simulated", "hooks": HOOKS, "tests": ["smoke"]}}
 SECOND_TARGET = "moved to a second target"
 LENIENT = {"failure": {"max_failed": 3, "same_error": 9}}
+CANARY = {
+    "scope": {
+        "select": {"role": "compute"},
+        "groups": [{"name": "canary", "select": {"names": ["c"]}, "soak_s": 900.0}, {"name": "rest", "after": ["canary"]}],
+    }
+}
 AGAIN = ("tried again", "told of a second try")
 COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str, str] | None]] = {
     "upgraded": ({}, nothing, None, DONE),
@@ -141,6 +147,7 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "refused": ({}, refusing, None, {"a": "skipped", "b": "skipped", "c": "done"}),
     "aborted": ({}, nothing, abort_at_b, None),
     "held": ({}, nothing, hold_b, DONE),
+    "soaking": (CANARY, nothing, None, DONE),
     "tried again": ({}, unhealthy, retry_failed, DONE),
     "hooked": (HOOKED, nothing, None, DONE),
     "spoken against": ({**LENIENT, **HOOKED}, speaking_against, None, {"a": "done", "b": "skipped", "c": "done"}),

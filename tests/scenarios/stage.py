@@ -2,8 +2,10 @@
 
 Every line of a script is one command, `#` begins a comment. Commands:
 
-    world nodes=6 seed=1          a new simulated cloud
+    world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
+    spare NAME COUNT              how many instances it gives up when it is asked for room
+    scaled                        what VNF managers have given up and not made anew
     operation VNFM VNF SECONDS    a VNF manager is at work on one of its VNFs from now on, for that time
     orchestrator NAME             an orchestrator is registered
     told NAME                     what it was told since this was asked last, in the order of its hearing
@@ -29,6 +31,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -92,13 +95,22 @@ class Stage:
     async def do_world(self, *settings: str) -> None:
         numbers = {key: int(value) for key, value in (s.split("=") for s in settings)}
         self.world = World.in_memory(self.clock)
-        self.world.seed(**numbers)
+        fill = numbers.pop("fill", 65) / 100
+        self.world.seed(**numbers, fill=fill)
         self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
         await import_release(self.sim.store, RELEASE, self.clock.now())
 
     async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
         row: VnfmRow = self.world.vnfms.get(name)
         self.world.vnfms.behave(name, behaviour, delay_s=float(delay_s) if delay_s else row.delay_s)  # type: ignore[arg-type]
+
+    async def do_spare(self, name: str, count: str) -> None:
+        self.world.vnfms.put(replace(self.world.vnfms.get(name), spare=int(count)))
+
+    async def do_scaled(self) -> None:
+        """Who has given up what, and has not made it anew."""
+        given = sorted(self.world.state.given_up.rows.values(), key=lambda one: one.instance.id)
+        self.lines += [f"  {one.vnfm} without {one.instance.id}" for one in given] or ["  every VNF has what it had"]
 
     async def do_orchestrator(self, name: str) -> None:
         row = VnfmRow(name=name, behaviour="silent", orchestrator=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from escalator.model.campaign import CampaignSpec, Scope, Select
+from escalator.model.campaign import CampaignSpec, Scope
 from escalator.model.progress import CampaignState, Rung, TaskState
+from escalator.model.select import Select
 from escalator.upgrade_manager.engine.node import COURSE
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.states import ACTIVE, CAMPAIGN_MOVES, TASK_MOVES, VERBS, mermaid

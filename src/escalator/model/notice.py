@@ -27,6 +27,8 @@ class NoticeType(StrEnum):
     HOST_MAINTENANCE_UPCOMING = "HostMaintenanceUpcoming"
     HOST_AVAILABLE = "HostAvailable"
     NOTICE_CANCELLED = "NoticeCancelled"
+    SCALE_IN_REQUESTED = "ScaleInRequested"
+    SCALE_OUT_POSSIBLE = "ScaleOutPossible"
     CAMPAIGN_COMPLETED = "CampaignCompleted"
     CAMPAIGN_ABORTED = "CampaignAborted"
     WINDOWS = "MaintenanceWindowsNotification"
@@ -85,6 +87,8 @@ class Commands(Model):
     """Run to see whether the VNF's manager is there."""
     busy: DnsLabel | None = None
     """Run to see whether a lifecycle operation is under way; with any dialect."""
+    scale: DnsLabel | None = None
+    """Run to scale its VNFs in when room is asked for, and out again when that is possible."""
 
 
 class Lifecycle(Model):
@@ -158,7 +162,7 @@ class AffectedResource(Model):
     vnf_instance_id: str | None = None
     group_ids: tuple[str, ...] = ()
     planned_action: str
-    """What is planned for it: `live`, `cold`, `in-place`, `stop-start`, `offline`."""
+    """What is planned for it: `live`, `cold`, `in-place`, `stop-start`, `offline`, or `scale-in` where it might go for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,17 @@ class Bounds(Model):
     """Each bound on the makespan, seconds."""
 
 
+class PlanGroup(Model):
+    """A group of nodes of the campaign, as it is from this plan on: a sample does not change any more."""
+
+    name: str
+    """`(others)` for the nodes that no group takes."""
+    after: tuple[str, ...] = ()
+    """All groups that have to be through before."""
+    soak_s: Time = 0.0
+    nodes: tuple[str, ...] = ()
+
+
 class Totals(Model):
     """The plan in numbers."""
 
@@ -142,6 +153,8 @@ class Plan(Model):
     impacts: tuple[Impact, ...] = ()
     bounds: Bounds = Bounds()
     totals: Totals = Totals()
+    groups: tuple[PlanGroup, ...] = ()
+    """Groups of nodes that go one after the other; empty without such an order."""
     hits: tuple[Hit, ...] = ()
     no_return: tuple[NoReturn, ...] = ()
     conditions: tuple[Condition, ...] = ()

@@ -10,6 +10,7 @@ from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import parse
 from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
+from escalator.model.hold import HELD
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
@@ -264,8 +265,7 @@ class CampaignService:
     async def _launch(self, name: str, plan: Plan) -> CampaignRow:
         identity = await self._ctx.cloud.identity()
         now = self._ctx.clock.now()
-        for upgrade in plan.upgrades:
-            task = NodeTask(campaign=name, node=upgrade.node, wave=upgrade.wave, updated_at=now)
+        for task in await self._tasks(name, plan, now):
             await self._ctx.store.tasks.put(task)
         await self._accept(name)
         await self._ctx.store.tasks.remember(name, APPROVED, plan.id)
@@ -275,6 +275,20 @@ class CampaignService:
         )
         await self._ctx.launcher.start("campaign", f"campaign/{name}", {"campaign": name})
         return row
+
+    async def _tasks(self, name: str, plan: Plan, now: float) -> Sequence[NodeTask]:
+        """The campaign's nodes: those that have a turn, and those for which VNFs are asked to make room."""
+        tasks = [NodeTask(campaign=name, node=upgrade.node, wave=upgrade.wave, updated_at=now) for upgrade in plan.upgrades]
+        if (await self._ctx.book.campaign(name)).spec.workloads.scale_in == "ask":
+            _, inventory = await self._ctx.book.plan(plan.id)
+            fit = {n.id for n in inventory.nodes if n.state == "up" and not n.maintenance and n.progress == "old"}
+            code = Code.UPG_NO_TURN.value
+            tasks += [
+                NodeTask(campaign=name, node=left.node, wave=0, code=code, message=left.reason, updated_at=now)
+                for left in plan.totals.not_upgraded
+                if left.node in fit and not left.reason.startswith(HELD)
+            ]
+        return tasks
 
     async def _accept(self, name: str) -> None:
         """What failed so far, and hosts that are down for no reason of ours, are known to a person from now on."""
@@ -368,8 +382,9 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
 def _startable(name: str, campaign: Campaign, plan: Plan) -> None:
     if campaign.spec.release is None:
         raise ConditionsError(Code.SYS_RELEASE_NOT_FOUND, f"Campaign {name} names no release.", remedy="Set spec.release.")
-    if not plan.smooth:
-        failing = [c for c in plan.conditions if not c.ok]
+    failing = [c for c in plan.conditions if not c.ok]
+    lacks_room_only = all(c.code == Code.PLN_CAPACITY.value for c in failing)
+    if not plan.smooth and not (lacks_room_only and campaign.spec.workloads.scale_in == "ask"):
         raise ConditionsError(
             Code(failing[0].code),
             f"The plan is not smooth: {'; '.join(c.message for c in failing)}.",

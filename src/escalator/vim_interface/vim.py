@@ -90,6 +90,8 @@ class Vim:
         if not notices:
             owners = await self.registry.owners(ask.instances)
             notices = asking(ask, owners, self._clock.now(), self._new_token)
+            if ask.kind is not NoticeType.HOST_MAINTENANCE_UPCOMING:
+                notices = tuple(await self.registry.wanted(notices))
             await self._add(notices)
         else:
             self._outbox.schedule(notices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from escalator.model.progress import CampaignState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import drive
 from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.scale_in import withdraw
 from escalator.upgrade_manager.engine.told import tell_windows
 
 
@@ -31,11 +32,13 @@ async def _open(ctx: Context, name: str) -> None:
 
 async def _close(ctx: Context, name: str, end: CampaignState) -> None:
     over = NoticeType.CAMPAIGN_ABORTED if end is CampaignState.ABORTED else NoticeType.CAMPAIGN_COMPLETED
-    await _tell(ctx, name, over)
+    asked = await withdraw(ctx, name)
+    await _tell(ctx, name, over, asked)
 
 
-async def _tell(ctx: Context, name: str, kind: NoticeType) -> None:
-    concerned = await _concerned(ctx, name)
+async def _tell(ctx: Context, name: str, kind: NoticeType, asked: Sequence[str] = ()) -> None:
+    """Tell those concerned, and those that were asked for room: they may scale out when it is over."""
+    concerned = sorted({*await _concerned(ctx, name), *asked})
     if concerned:
         await ctx.vim.tell(kind, name, vnfms=concerned, key=f"{name}/{kind.value}")
 
@@ -47,5 +50,10 @@ async def _concerned(ctx: Context, name: str) -> list[str]:
         return []
     plan, inventory = await ctx.book.plan(row.plan)
     touched = {m.instance for m in plan.moves} | {i.instance for i in plan.impacts}
+    campaign = await ctx.book.campaign(name)
+    if campaign.spec.workloads.scale_in == "ask":
+        # Who is asked for room has heard of the campaign before.
+        scope = {node.id for node in inventory.nodes if campaign.spec.scope.includes(node)}
+        touched |= {i.id for i in inventory.instances if i.node in scope}
     instances = [i for i in inventory.instances if i.id in touched]
     return sorted(set((await ctx.vim.owners(instances)).values()))

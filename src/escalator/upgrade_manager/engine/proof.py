@@ -70,9 +70,12 @@ async def prove(ctx: Context, name: str) -> Proof:
     spec = campaign.spec
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
+    plan, _ = await ctx.book.plan(row.plan)
     spared = spares_instances((await ctx.book.brings(campaign)).impact)
-    record = replace(history.record(impacts, windows, end), spared=spared)
-    violations = verify_run(campaign, await _as_wide(ctx, await started_on(ctx, row), spec.migration), record)
+    began_on = await started_on(ctx, row)
+    record = history.record(impacts, windows, end)
+    record = replace(record, spared=spared, groups=plan.groups, deleted=await _deleted(ctx, row, began_on))
+    violations = verify_run(campaign, await _as_wide(ctx, began_on, spec.migration), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
 
@@ -92,6 +95,24 @@ def _wider(then: Group, now: Group, members: int) -> Group:
         return then
     most = max(then.limit(members), now.limit(members))
     return then.model_copy(update={"max_impacted": most, "recovery_s": min(then.recovery_s, now.recovery_s)})
+
+
+async def _deleted(ctx: Context, row: CampaignRow, began_on: Inventory) -> dict[str, float]:
+    """Instances that their owners have deleted since, with when a plan saw them last: from then on nobody knows."""
+    policy = (await ctx.book.campaign(row.name)).spec.migration
+    gone = set(began_on.instance_by_id.keys() - (await observed.inventory(ctx, policy)).instance_by_id.keys())
+    found: dict[str, float] = {}
+    plan_id = row.plan
+    while gone and plan_id is not None:
+        plan, inventory = await ctx.book.plan(plan_id)
+        stored = await ctx.store.campaigns.get_plan(plan_id)
+        if plan.at_s <= 0 or stored is None:
+            break
+        seen = gone & inventory.instance_by_id.keys()
+        found |= dict.fromkeys(seen, stored.created_at - (row.started_at or 0.0))
+        gone -= seen
+        plan_id = plan.parent
+    return dict.fromkeys(gone, 0.0) | found
 
 
 async def _events(ctx: Context, name: str) -> AsyncIterator[Event]:

@@ -23,8 +23,9 @@ from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of
 from escalator.upgrade_manager.planner.remedies import spare_hosts
 from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of
-from escalator.upgrade_manager.planner.rules import rules_of
+from escalator.upgrade_manager.planner.rules import rules_of, staged
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
+from escalator.upgrade_manager.planner.stages import groups_condition
 from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Rules
 
 BEGINNING = Progress()
@@ -83,6 +84,7 @@ def _made(
     cloud = build(campaign, inventory, actions, free, _targets(scope, stuck, blocked))
     midway = midway_of(cloud, inventory, progress)
     rules = rules_of(campaign, inventory, scope, cloud, now_s, progress.at_s)
+    rules = staged(rules, campaign, inventory, cloud, progress.parent)
     if rules.width > 0 or midway.begun:
         found = best_of(cloud, rules, midway)
     else:
@@ -91,7 +93,8 @@ def _made(
     checks = (
         *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
         c.group_condition(blocked),
-        c.capacity_condition(unplaced, spare_hosts(cloud, rules, found, midway)),
+        *groups_condition(rules.staging.groups),
+        c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
         *c.other_conditions(cloud, rules, found),
         *role_condition(refused),
     )
@@ -188,6 +191,7 @@ def _report(
             windows=len({u.window for u in upgrades}),
             not_upgraded=tuple(NotUpgraded(node=node, reason=reason) for node, reason in sorted(left.items())),
         ),
+        groups=rules.staging.groups,
         hits=hits_of(found, rules),
         conditions=checks,
     )

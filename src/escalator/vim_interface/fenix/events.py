@@ -22,6 +22,7 @@ MAX_TRAIT = 255
 ACTIONS = ("MIGRATE", "LIVE_MIGRATE", "OWN_ACTION")
 PLANNED = "PLANNED_MAINTENANCE"
 DONE = "INSTANCE_ACTION_DONE"
+SCALE_IN = "SCALE_IN"
 _TEXT, _TIME = 1, 4
 """AODH's types of traits."""
 
@@ -74,7 +75,9 @@ def _said(notice: Notice, vnfm: Vnfm, base_url: str) -> Iterator[_Said]:
     match notice.type:
         case NoticeType.MAINTENANCE_PLANNED:
             yield from _to_projects("MAINTENANCE", vnfm, session)
-        case NoticeType.CAMPAIGN_COMPLETED | NoticeType.CAMPAIGN_ABORTED:
+        case NoticeType.SCALE_IN_REQUESTED:
+            yield from _to_projects(SCALE_IN, vnfm, session)
+        case NoticeType.CAMPAIGN_COMPLETED | NoticeType.CAMPAIGN_ABORTED | NoticeType.SCALE_OUT_POSSIBLE:
             yield from _to_projects("MAINTENANCE_COMPLETE", vnfm, session)
         case NoticeType.HOST_MAINTENANCE_UPCOMING:
             actions = [action for action in ACTIONS if action in notice.allowed_actions]

@@ -10,8 +10,8 @@ from escalator.model.codes import Code
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.release import Impact, spares_instances
-from escalator.upgrade_manager.planner.nights import lengths
-from escalator.upgrade_manager.planner.verify import groups, moves, nodes
+from escalator.upgrade_manager.planner.nights import lengths, spans
+from escalator.upgrade_manager.planner.verify import groups, moves, nodes, stages
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
 
 MOST = 1000
@@ -66,6 +66,9 @@ def _all(replay: Replay, now_s: float | None) -> Iterator[Violation]:
     yield from nodes.check_away(replay)
     yield from nodes.check_stays(replay)
     yield from nodes.check_windows(replay, tuple(lengths(replay.campaign.spec, now_s)))
+    calendar = spans(replay.campaign.spec, now_s)
+    yield from stages.check_groups(replay, calendar)
+    yield from stages.check_waves(replay, calendar)
     yield from nodes.check_reserve(replay)
     yield from moves.check_moves(replay)
     yield from moves.check_extra(replay)
