@@ -339,6 +339,47 @@ class Availability(Model):
     period_days: Annotated[float, Field(gt=0, le=3660)] = 365.0
 
 
+class TrustedKey(Model):
+    """A public key (Ed25519) whose signature counts; one of `file` and `public` says it."""
+
+    name: DnsLabel
+    """How it is called in lists and events: who signs with it."""
+    file: AbsolutePath | None = None
+    """PEM file of the public key."""
+    public: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    """The public key itself: PEM text, or the Base64 of it alone."""
+
+    @model_validator(mode="after")
+    def _one(self) -> TrustedKey:
+        if (self.file is None) == (self.public is None):
+            raise ValueError("a key is given either by file or by public")
+        return self
+
+
+class ReleaseTrust(Model):
+    """Who has to have signed a release. Without keys, unsigned releases are taken in and nothing is verified."""
+
+    threshold: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many of the keys have to have signed."""
+    keys: Annotated[tuple[TrustedKey, ...], Field(max_length=64)] = ()
+    """The keys that are trusted."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> ReleaseTrust:
+        names = [key.name for key in self.keys]
+        if len(set(names)) != len(names):
+            raise ValueError("two keys have the same name")
+        if self.threshold > max(1, len(names)):
+            raise ValueError(f"{self.threshold} keys can never have signed where {len(names)} are trusted")
+        return self
+
+
+class Releases(Model):
+    """Releases that are taken in."""
+
+    trust: ReleaseTrust = ReleaseTrust()
+
+
 class Log(Model):
     """What is logged."""
 
@@ -367,6 +408,7 @@ class Settings(Model):
     """Looks at the services of VNFs; their names are free."""
     neighbours: Neighbours = Neighbours()
     availability: Availability = Availability()
+    releases: Releases = Releases()
     log: Log = Log()
 
     @property

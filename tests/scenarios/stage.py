@@ -3,6 +3,7 @@
 Every line of a script is one command, `#` begins a comment. Commands:
 
     world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use
+    expires SECONDS               the release is imported anew, with an end from then on
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
     spare NAME COUNT              how many instances it gives up when it is asked for room
     scaled                        what VNF managers have given up and not made anew
@@ -32,6 +33,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
@@ -99,6 +101,12 @@ class Stage:
         self.world.seed(**numbers, fill=fill)
         self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
         await import_release(self.sim.store, RELEASE, self.clock.now())
+
+    async def do_expires(self, seconds: str) -> None:
+        end = datetime.fromtimestamp(self.clock.now() + float(seconds), UTC).isoformat()
+        await self.sim.store.releases.remove(RELEASE.id)
+        release = RELEASE.model_copy(update={"spec": RELEASE.spec.model_copy(update={"expires": end})})
+        await import_release(self.sim.store, release, self.clock.now())
 
     async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
         row: VnfmRow = self.world.vnfms.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -71,7 +72,7 @@ class Health(Model):
     url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
 
 
-NOT_YET = ("upgrades_from", "rollback_to", "requires", "point_of_no_return", "expires")
+NOT_YET = ("upgrades_from", "rollback_to", "requires", "point_of_no_return")
 """Keys of the format whose capability is not built yet: promises that nobody would keep are refused, not ignored."""
 
 
@@ -107,6 +108,13 @@ class ReleaseSpec(Model):
                 raise ValueError(f"{path!r} is not a plain path at least two levels deep")
         return value
 
+    @field_validator("expires")
+    @classmethod
+    def _moment(cls, value: str | None) -> str | None:
+        if value is not None:
+            _unix(value)
+        return value
+
     @model_validator(mode="after")
     def _supported(self) -> Self:
         if self.type == "deb-set" and not self.packages:
@@ -137,6 +145,22 @@ class Release(Model):
         return f"{self.metadata.name}/{self.spec.version}"
 
     @property
+    def expires_at(self) -> float | None:
+        """Unix time from which on no new campaign may use it; None = never."""
+        return None if self.spec.expires is None else _unix(self.spec.expires)
+
+    @property
     def brings(self) -> Mapping[str, str]:
         """The version that it brings to each layer it has."""
         return {str(layer): version for layer, version in self.spec.layers.items()}
+
+
+def _unix(text: str) -> float:
+    """Seconds since 1970 of a time as RFC 3339 writes it; raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"{text!r} is no time with its zone, such as 2027-06-30T00:00:00Z")
+    return moment.timestamp()

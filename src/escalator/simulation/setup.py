@@ -14,6 +14,7 @@ from escalator.model.clock import Clock
 from escalator.model.release import Release
 from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Store
+from escalator.system_support.releases.vetting import ReleaseVetting
 from escalator.system_support.simulated import SimulatedCommands
 from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
 from escalator.upgrade_manager.engine.means import Means
@@ -99,6 +100,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         book=Book(store),
         signals=Signals(),
         planning=Planning(vim, lambda: next(plans), planners, Means(systems, Book(store).release)),
+        vetting=ReleaseVetting(store.releases, clock),
         commands=SimulatedCommands(world),
         pace=pace or Pace(),
         neighbours=neighbours,

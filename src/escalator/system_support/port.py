@@ -13,7 +13,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError
 from escalator.model.release import Release
+from escalator.storage.port import ReleaseRow
 
 EVERYTHING = frozenset({"stage", "backup", "rollback", "reboot"})
 """All that a driver may be able to do beyond installing."""
@@ -201,5 +203,20 @@ class Commands(Protocol):
         """Run one to its end. What its exit code means is its purpose's affair.
 
         Raises PermanentError when it cannot be run at all, TemporaryError when it takes too long or its node does not answer.
+        """
+        ...
+
+
+class Vetting(Protocol):
+    """Whether a release may be used."""
+
+    def hindrance(self, row: ReleaseRow) -> EscalatorError | None:
+        """Why no new campaign may be planned or started with it (expired, too few signatures); None when one may."""
+        ...
+
+    async def intact(self, release_id: str) -> None:
+        """Make sure that document and files are those that were taken in, whatever is trusted or has expired since.
+
+        Raises PermanentError.
         """
         ...

@@ -14,7 +14,7 @@ from escalator.model.hold import HELD
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
-from escalator.storage.port import CampaignRow, PlanRow, ReleaseRow
+from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.drift import compare
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.board import FAILURES
@@ -27,6 +27,7 @@ from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, 
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
+from escalator.upgrade_manager.releases import require_usable
 from escalator.vim_interface.port import Reachability
 
 
@@ -66,10 +67,14 @@ class CampaignService:
         return row
 
     async def plan(self, name: str) -> Plan:
-        """Collect the inventory, plan, store the plan with its report; the plan becomes the campaign's."""
+        """Collect the inventory, plan, store the plan with its report; the plan becomes the campaign's.
+
+        Raises ConditionsError when the release may not be used: it has expired, or too few trusted keys have signed it.
+        """
         row = await self._row(name)
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
+        await require_usable(self._ctx, campaign)
         require_commands(self._ctx, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
         plan = await self._made(campaign, inventory, row.plan)
@@ -78,9 +83,9 @@ class CampaignService:
     async def start(self, name: str, plan_id: str | None = None, *, accept_drift: bool = False) -> CampaignRow:
         """Start by the given plan, or the campaign's own.
 
-        Raises ConditionsError when the plan is not smooth, the release is missing, the cloud changed since the plan
-        beyond what was approved, or VNF managers do not answer for which policy would pause; ConflictError when another
-        campaign runs on this cloud.
+        Raises ConditionsError when the plan is not smooth, the release is missing or may not be used, the cloud changed
+        since the plan beyond what was approved, or VNF managers do not answer for which policy would pause; ConflictError
+        when another campaign runs on this cloud.
         """
         row = await self._row(name)
         check(name, row.state, CampaignState.RUNNING)
@@ -94,6 +99,7 @@ class CampaignService:
         if stored is None or stored.campaign != name:
             raise NotFoundError(Code.UPG_NOT_FOUND, f"Plan {plan_id} is no plan of campaign {name}.")
         _startable(name, await self._ctx.book.campaign(name), plan)
+        await require_usable(self._ctx, await self._ctx.book.campaign(name))
         # What a person put back after an earlier campaign no longer counts against its groups.
         await take_off_ended(self._ctx)
         plan = await self._current(name, plan, planned_on, accept_drift=accept_drift)
@@ -403,30 +409,10 @@ def _drifted(lines: Sequence[str], beyond: Sequence[str]) -> ConditionsError:
     return error
 
 
-class ReleaseService:
-    """What people ask of releases. Files are kept by the release store; this is the list of them."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
-
-    async def list(self) -> Sequence[ReleaseRow]:
-        """All imported releases."""
-        return await self._ctx.store.releases.list()
-
-    async def get(self, release_id: str) -> ReleaseRow:
-        """One release. Raises NotFoundError."""
-        row = await self._ctx.store.releases.get(release_id)
-        if row is None:
-            raise NotFoundError(
-                Code.SYS_RELEASE_NOT_FOUND, f"There is no release {release_id!r}.", remedy="escalator release list"
-            )
-        return row
-
-
 def as_document(plan: Plan) -> Mapping[str, object]:
     """The plan as plain data, as its format says."""
     value: Mapping[str, object] = json.loads(plan.model_dump_json(by_alias=True))
     return value
 
 
-__all__ = ["CampaignService", "CampaignView", "Reachability", "ReleaseService", "as_document", "next_verbs"]
+__all__ = ["CampaignService", "CampaignView", "Reachability", "as_document", "next_verbs"]

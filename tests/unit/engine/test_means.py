@@ -63,4 +63,4 @@ async def test_a_release_that_the_driver_cannot_take_fails_the_plan() -> None:
 
     made = {"command": Playbooks(CommandDriver(), Path("/nonexistent"), {}, SystemClock())}
     (said,) = await Means(made, kit).conditions(campaign())
-    assert (said.code, said.ok) == (Code.SYS_BUNDLE.value, False)
+    assert (said.code, said.ok) == (Code.SYS_WRONG_TYPE.value, False)

@@ -13,12 +13,12 @@ import pytest
 from escalator.clocks import SystemClock
 from escalator.model.codes import Code
 from escalator.model.document import Metadata
-from escalator.model.errors import EscalatorError, PermanentError
+from escalator.model.errors import EscalatorError, InputError, PermanentError
 from escalator.model.release import File, Release, ReleaseSpec
 from escalator.settings import AnsibleDriver, Ssh, System
 from escalator.system_support.ansible.driver import AnsibleSystem, Resources
 from escalator.system_support.ansible.private import Play, inventory, prepare, variables
-from escalator.system_support.releases.folder import hash_file
+from escalator.system_support.releases.folder import hash_file, read_folder
 
 ALL = ("upgrade", "rollback", "verify", "facts", "stage", "backup")
 
@@ -84,7 +84,7 @@ async def test_a_release_of_another_type_is_refused(tmp_path: Path) -> None:
     other = release("upgrade").model_copy(update={"spec": ReleaseSpec(version="2.0.0", type="command")})
     with pytest.raises(PermanentError) as caught:
         await driver(tmp_path).stage("cn-1", other)
-    assert caught.value.code is Code.SYS_BUNDLE
+    assert caught.value.code is Code.SYS_WRONG_TYPE
 
 
 async def test_a_bundle_without_a_way_back_says_so(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_bundle_whose_kept_file_changed_is_not_run(tmp_path: Path) -> None:
     (tmp_path / file.sha256).write_text("- hosts: everything\n")
     with pytest.raises(PermanentError) as caught:
         prepare(play(release=release("upgrade", files=(file,))), lambda sha256: tmp_path / sha256, tmp_path)
-    assert caught.value.code is Code.SYS_BUNDLE
+    assert caught.value.code is Code.SYS_WRONG_TYPE
     assert not (tmp_path / "run").exists()
 
 
@@ -174,3 +174,19 @@ async def test_where_only_playbooks_see_nodes_nothing_is_guessed(tmp_path: Path)
     with pytest.raises(PermanentError) as caught:
         await made.reboot("cn-1", "")
     assert caught.value.code is Code.SYS_UNSUPPORTED
+
+
+def test_a_bundle_without_a_playbook_that_it_names_is_not_imported(tmp_path: Path) -> None:
+    document = {
+        "apiVersion": "escalator/v1",
+        "kind": "Release",
+        "metadata": {"name": "kit"},
+        "spec": {"version": "2.0.0", "type": "ansible", "playbooks": {"upgrade": "up.yml", "rollback": "back.yml"}},
+    }
+    (tmp_path / "release.json").write_text(json.dumps(document))
+    (tmp_path / "up.yml").write_text("- hosts: all\n")
+    with pytest.raises(InputError) as caught:
+        read_folder(tmp_path)
+    assert [problem.path for problem in caught.value.problems] == ["spec.playbooks.rollback"]
+    (tmp_path / "back.yml").write_text("- hosts: all\n")
+    assert [file.path for file in read_folder(tmp_path).release.spec.files] == ["back.yml", "up.yml"]

@@ -249,6 +249,36 @@ SURROUNDINGS = {
         causes="node.driver names a driver that the server's settings do not configure, or a key or file of it is missing.",
         then="escalator serve names the setting at its start; correct it",
     ),
+    Code.SYS_BUNDLE: Explanation(
+        meaning="the file is no release bundle",
+        causes="It is cut short, packed or signed by another tool, changed, or holds more or less than its document lists.",
+        then="escalator release verify FILE on the machine that it came from; fetch it again, or build it again",
+    ),
+    Code.SYS_DIGEST: Explanation(
+        meaning="a file is not the one that the release's document names",
+        causes="It was changed after it was signed, damaged on its way, or on the server's disk.",
+        then="Fetch the bundle again and import it; a file that changed on the server's disk is a case for its operator",
+    ),
+    Code.SYS_SIGNATURES: Explanation(
+        meaning="too few trusted keys have signed the release",
+        causes="It is unsigned, signed with keys that releases.trust does not name, or its document changed after it was signed.",
+        then="escalator release verify FILE --trust DIR says why each signature does not count",
+    ),
+    Code.SYS_EXPIRED: Explanation(
+        meaning="the release has expired",
+        causes="The time in spec.expires of its document is over. What runs, and every way back, goes on.",
+        then="Import a release that is newer",
+    ),
+    Code.SYS_RELEASE_NEEDED: Explanation(
+        meaning="the release is still needed",
+        causes="A campaign that is not final names it, or a node's way back leads to a package of it.",
+        then="escalator campaign list",
+    ),
+    Code.SYS_KEY: Explanation(
+        meaning="a signing key cannot be used",
+        causes="The file is not there, is readable by others, is no Ed25519 key in PEM form, or its passphrase is another.",
+        then="chmod 600 FILE; --passphrase-env names the variable that holds the passphrase",
+    ),
     Code.SYS_HOOK: Explanation(
         meaning="a hook of the operator's failed",
         causes="The command ended with an exit code other than 0, 70 and 75, or again and again with 75.",
@@ -274,7 +304,7 @@ SURROUNDINGS = {
         causes="The ansible driver runs ansible-runner and ansible-playbook as programs; they come with an extra of the package.",
         then="pip install 'escalator-nfv[ansible]' for the server, or set system.ansible.bin_dir",
     ),
-    Code.SYS_BUNDLE: Explanation(
+    Code.SYS_WRONG_TYPE: Explanation(
         meaning="the driver cannot install this release",
         causes="The release has another type than the driver takes, or no playbook for what is asked, or its kept files changed.",
         then="Name the right driver under node.driver, or import the release again",

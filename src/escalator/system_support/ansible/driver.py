@@ -191,7 +191,9 @@ class AnsibleSystem:
         playbook = release.spec.playbooks.get(role)  # type: ignore[call-overload]  # roles are fixed words
         if playbook is None:
             message = f"{release.id} is no bundle with a playbook for {role}."
-            raise PermanentError(Code.SYS_BUNDLE, message, remedy="Give it type: ansible and playbooks, or use another driver.")
+            raise PermanentError(
+                Code.SYS_WRONG_TYPE, message, remedy="Give it type: ansible and playbooks, or use another driver."
+            )
         if self._ssh.known_hosts is None:
             message = "The setting system.ssh.known_hosts is missing; nodes whose host key is not known are refused."
             raise PermanentError(Code.SYS_CONFIG, message, remedy="Set it to a file in the format of OpenSSH's known_hosts.")

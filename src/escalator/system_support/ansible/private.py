@@ -46,7 +46,7 @@ class Play:
 def prepare(play: Play, path_of: Callable[[str], Path], folder: Path) -> None:
     """Make `folder/run`, complete or not at all; one that is there stays as it is.
 
-    Raises PermanentError (`SYS_BUNDLE`) when a file of the bundle is not the one that was imported.
+    Raises PermanentError (`SYS_WRONG_TYPE`) when a file of the bundle is not the one that was imported.
     """
     target, part = folder / "run", folder / f"run.{uuid.uuid4().hex}"
     if target.exists():
@@ -64,7 +64,7 @@ def prepare(play: Play, path_of: Callable[[str], Path], folder: Path) -> None:
     except OSError as error:
         if not target.exists():
             message = f"The files of {play.release.id} cannot be laid out: {error.strerror}."
-            raise PermanentError(Code.SYS_BUNDLE, message, remedy="escalator release import") from error
+            raise PermanentError(Code.SYS_WRONG_TYPE, message, remedy="escalator release import") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -129,7 +129,7 @@ def _copy(source: Path, target: Path, sha256: str, name: str) -> None:
             out.write(chunk)
     if state.hexdigest() != sha256:
         message = f"The file {name} of the bundle is not the one that was imported."
-        raise PermanentError(Code.SYS_BUNDLE, message, remedy="Import the release again.")
+        raise PermanentError(Code.SYS_WRONG_TYPE, message, remedy="Import the release again.")
     target.chmod(0o700)  # scripts of a bundle may be run; nobody else sees the folder
 
 

@@ -19,7 +19,7 @@ from escalator.model.plan import Plan
 from escalator.model.progress import NodeTask, Restoration
 from escalator.model.release import Release
 from escalator.storage.port import Store
-from escalator.system_support.port import Commands, SystemSupport
+from escalator.system_support.port import Commands, SystemSupport, Vetting
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Launcher
 from escalator.upgrade_manager.planner.impact import NOTHING, Brings
@@ -112,6 +112,10 @@ class Book:
             _keep(self._releases, release_id, Release.model_validate_json(json.dumps(row.document)))
         return self._releases[release_id]
 
+    def forget_release(self, release_id: str) -> None:
+        """Read the release's document again next time."""
+        self._releases.pop(release_id, None)
+
     async def brings(self, campaign: Campaign) -> Brings:
         """What a plan has to know of the campaign's release; nothing for a campaign without one."""
         if campaign.spec.release is None:
@@ -176,6 +180,7 @@ class Context:
     book: Book
     signals: Signals
     planning: Planning
+    vetting: Vetting
     commands: Commands
     """The operator's own commands by their names in the settings: hooks, tests, gates."""
     pace: Pace = Pace()

@@ -38,7 +38,7 @@ class Means:
         if release.spec.type != wanted:
             message = f"driver {system.name} takes releases of type {wanted}; {release.id} has type {release.spec.type}"
             remedy = "name the driver that installs it under node.driver, or another release"
-            return (Condition(code=Code.SYS_BUNDLE.value, ok=False, message=message, remedy=remedy),)
+            return (Condition(code=Code.SYS_WRONG_TYPE.value, ok=False, message=message, remedy=remedy),)
         missing = lacking(system, release)
         if not missing:
             return ()

@@ -1,4 +1,4 @@
-"""Stage: the release's files are on the node and checked; its software has not changed."""
+"""Stage: the release is stored as it was taken in; its files are on the node and checked; its software has not changed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from escalator.upgrade_manager.engine.runner import Step
 
 
 async def _do(job: Job) -> Outcome:
+    await job.ctx.vetting.intact(job.release.id)
     await job.system.stage(job.node, job.release)
     without = leaves_out(job.release.spec.impact, job.spec.node.hooks)
     brought = "stage" in job.system.capabilities(job.release)
