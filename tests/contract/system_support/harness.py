@@ -10,7 +10,7 @@ from typing import Protocol
 
 from escalator.model.document import Metadata
 from escalator.model.release import Daemon, Package, Release, ReleaseSpec
-from escalator.settings import CommandDriver
+from escalator.node_settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.port import OperationState, Progress, SystemSupport
 from escalator.system_support.simulated import SimulatedSystem

@@ -17,7 +17,7 @@ from escalator.model.codes import Code
 from escalator.model.document import Metadata
 from escalator.model.errors import PermanentError
 from escalator.model.release import Package, Release, ReleaseSpec
-from escalator.settings import CommandDriver
+from escalator.node_settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.operations import folder_name
 from escalator.system_support.port import OperationState, Progress

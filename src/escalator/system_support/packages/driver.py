@@ -14,7 +14,7 @@ from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.release import Release
-from escalator.settings import System
+from escalator.node_settings import System
 from escalator.system_support.named import last_lines
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
 from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
