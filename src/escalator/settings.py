@@ -20,8 +20,8 @@ from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
 from escalator.model.host import Host
+from escalator.model.node_settings import AbsolutePath, NamedCommand, Seconds, System
 from escalator.model.notice import Auth
-from escalator.node_settings import AbsolutePath, Seconds, System
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -90,16 +90,6 @@ class Cloud(Model):
     poll_s: Seconds = 2.0
     request_timeout_s: Seconds = 60.0
     simulated: SimulatedWorld = SimulatedWorld()
-
-
-class NamedCommand(Model):
-    """A command of the operator's that campaigns name, never spell out: as a hook, a test or a gate."""
-
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each. No shell reads it."""
-    where: Literal["manager", "node"] = "manager"
-    """Where it runs: on the manager's host, or on the node, over the node's driver."""
-    timeout_s: Seconds = 300.0
 
 
 class Manual(Model):
@@ -436,6 +426,11 @@ def _impossible(settings: Settings) -> list[Problem]:
         found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))
     if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
         found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
+    for key in ("check", "power_cycle"):
+        name = getattr(settings.system.out_of_band, key)
+        if name is not None and (name not in settings.commands or settings.commands[name].where != "manager"):
+            message = f"commands has no {name!r} that runs on the manager"
+            found.append(Problem(f"system.out_of_band.{key}", message))
     if settings.server.host not in LOOPBACK:
         message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
         found.append(Problem("server.host", message))

@@ -14,8 +14,8 @@ from pathlib import Path
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Release
-from escalator.node_settings import CommandDriver
 from escalator.system_support.asking import Answer, ask
 from escalator.system_support.detached import DAY_S, GOOD, PASSED_ON, Detached, Work, to_end
 from escalator.system_support.operations import EXIT_CODES, folder_name, installer

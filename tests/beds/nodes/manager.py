@@ -14,8 +14,8 @@ from urllib.parse import unquote
 from beds.nodes.bed import NodesBed
 from beds.nodes.bundles import bundle
 from escalator.clocks import SystemClock
+from escalator.model.node_settings import AnsibleDriver, Ssh, System
 from escalator.model.release import Release
-from escalator.node_settings import AnsibleDriver, Ssh, System
 from escalator.storage.memory import memory_store
 from escalator.system_support.ansible.driver import AnsibleSystem, Resources
 from escalator.system_support.packages.driver import PackagesSystem, Source

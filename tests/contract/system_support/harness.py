@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from escalator.model.document import Metadata
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Daemon, Package, Release, ReleaseSpec
-from escalator.node_settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.port import OperationState, Progress, SystemSupport
 from escalator.system_support.simulated import SimulatedSystem

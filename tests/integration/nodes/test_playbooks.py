@@ -18,8 +18,8 @@ from beds.nodes.manager import Manager
 from beds.nodes.packages import AGENT
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
+from escalator.model.node_settings import AnsibleDriver
 from escalator.model.release import Release
-from escalator.node_settings import AnsibleDriver
 from escalator.system_support.ansible.driver import AnsibleSystem
 from escalator.system_support.port import OperationState, Progress
 
@@ -130,7 +130,7 @@ import asyncio, json, os, signal, sys
 from pathlib import Path
 from escalator.clocks import SystemClock
 from escalator.model.release import Release
-from escalator.node_settings import System
+from escalator.model.node_settings import System
 from escalator.system_support.ansible.driver import AnsibleSystem, Resources
 told = json.load(sys.stdin)
 release = Release.model_validate_json(json.dumps(told["release"]))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from escalator.clocks import SystemClock
 from escalator.model.document import Metadata
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Package, Release, ReleaseSpec
-from escalator.node_settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.operations import MAX_CHUNK_BYTES
 from escalator.system_support.port import OperationState

@@ -12,8 +12,8 @@ from escalator.clocks import SystemClock
 from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import Metadata, parse
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Release, ReleaseSpec
-from escalator.node_settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.port import SystemSupport
 from escalator.upgrade_manager.engine.means import Means

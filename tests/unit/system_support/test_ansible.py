@@ -14,8 +14,8 @@ from escalator.clocks import SystemClock
 from escalator.model.codes import Code
 from escalator.model.document import Metadata
 from escalator.model.errors import EscalatorError, InputError, PermanentError
+from escalator.model.node_settings import AnsibleDriver, Ssh, System
 from escalator.model.release import File, Release, ReleaseSpec
-from escalator.node_settings import AnsibleDriver, Ssh, System
 from escalator.system_support.ansible.driver import AnsibleSystem, Resources
 from escalator.system_support.ansible.private import Play, inventory, prepare, variables
 from escalator.system_support.releases.folder import hash_file, read_folder

@@ -16,8 +16,8 @@ from escalator.clocks import SystemClock
 from escalator.model.codes import Code
 from escalator.model.document import Metadata
 from escalator.model.errors import PermanentError
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Package, Release, ReleaseSpec
-from escalator.node_settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.operations import folder_name
 from escalator.system_support.port import OperationState, Progress

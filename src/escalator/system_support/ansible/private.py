@@ -19,8 +19,8 @@ from pathlib import Path
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
+from escalator.model.node_settings import Ssh
 from escalator.model.release import Release
-from escalator.node_settings import Ssh
 
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+:~-]{0,127}")
 NAME = re.compile(r"[a-z0-9][a-z0-9+._-]{0,127}", re.IGNORECASE)
