@@ -21,8 +21,6 @@ HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  
     [
         ("  migration: {post_copy: true}\n", "spec.migration.post_copy"),
         ("  migration: {force_complete: true}\n", "spec.migration.force_complete"),
-        ("  gates: {before: [a]}\n", "spec.gates"),
-        ("  exclusive: [a]\n", "spec.exclusive"),
         ("  failure: {then: rollback}\n", "spec.failure.then"),
         ("  backup: {scope: [versions]}\n", "spec.backup.scope"),
     ],
