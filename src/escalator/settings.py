@@ -22,13 +22,11 @@ from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
 from escalator.model.host import Host
-from escalator.model.node_settings import NamedCommand, OutOfBand, Staging
+from escalator.model.node_settings import AbsolutePath, NamedCommand, Seconds, System
 from escalator.model.notice import Auth
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/")]
 
 
 class Listener(Model):
@@ -94,40 +92,6 @@ class Cloud(Model):
     poll_s: Seconds = 2.0
     request_timeout_s: Seconds = 60.0
     simulated: SimulatedWorld = SimulatedWorld()
-
-
-class Ssh(Model):
-    """How the `packages` driver reaches nodes."""
-
-    user: str = "root"
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
-    key: str | None = None
-    """Name of the private key file inside `credentials_dir`."""
-    known_hosts: AbsolutePath | None = None
-    """File of the nodes' host keys. A node whose key is not there is refused."""
-    addresses: Mapping[str, str] = Field(default_factory=dict)
-    """Address per node id where the id itself does not resolve."""
-    connect_timeout_s: Seconds = 15.0
-
-
-class CommandDriver(Model):
-    """The operator's own installer: an argv template; `{node}` and `{release}` stand for one argument each."""
-
-    argv: tuple[str, ...] = ()
-    rollback_argv: tuple[str, ...] = ()
-    verify_argv: tuple[str, ...] = ()
-    timeout_s: Seconds = 3600.0
-
-
-class System(Model):
-    """The nodes themselves."""
-
-    ssh: Ssh = Ssh()
-    command: CommandDriver = CommandDriver()
-    staging: Staging = Staging()
-    out_of_band: OutOfBand = OutOfBand()
-    settle_s: Seconds = 30.0
-    """How long a daemon may take to come up and be healthy after its packages were installed or put back."""
 
 
 class Manual(Model):

@@ -39,6 +39,7 @@ from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, OutOfBand, Pace, Signals, StagingPolicy
 from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.leases import Leases
+from escalator.upgrade_manager.engine.means import Means
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.restore import COURSE as RESTORE
@@ -201,7 +202,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sheet=FileSheet(settings.state / "break-glass.txt"),
             book=Book(store),
             signals=Signals(),
-            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
+            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release)),
             leases=_leases(settings, clock, world),
             gates=gates_of(settings.gates, os.environ, world),
             vetting=importer.vetting,
@@ -283,15 +284,21 @@ def _drivers(
         return *simulated_drivers(world), world
     # openstacksdk and asyncssh take a second to import: only who uses them pays for it.
     from escalator.cloud_manager.openstack.driver import OpenStackCloud  # noqa: PLC0415
+    from escalator.system_support.ansible.driver import AnsibleSystem, Resources  # noqa: PLC0415
     from escalator.system_support.command import CommandSystem  # noqa: PLC0415
     from escalator.system_support.packages.driver import PackagesSystem, Source  # noqa: PLC0415
 
     cloud = OpenStackCloud(settings.cloud)
     stack.callback(cloud.close)
     source = Source(settings.repository.url, importer.repository.public_key)
-    systems: dict[str, SystemSupport] = {"packages": PackagesSystem(settings.system, settings.credentials, source, clock)}
+    packages = PackagesSystem(settings.system, settings.credentials, source, clock)
+    resources = Resources(settings.credentials, importer.path, packages, clock)
+    systems: dict[str, SystemSupport] = {
+        "packages": packages,
+        "ansible": AnsibleSystem(settings.system, settings.state, os.environ, resources),
+    }
     if settings.system.command.argv:
-        systems["command"] = CommandSystem(settings.system.command, settings.state, os.environ)
+        systems["command"] = CommandSystem(settings.system.command, settings.state, os.environ, clock, settings.system.keep_days)
     return cloud, systems, None
 
 

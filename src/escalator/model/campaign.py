@@ -304,8 +304,6 @@ def _unsupported(campaign: Campaign, source: Source, path: str, neutral: object)
 
 def _unsupported_values(campaign: Campaign, source: Source) -> list[Problem]:
     found = []
-    if campaign.spec.node.driver == "ansible":
-        found.append(_not_supported(source, "node.driver", "ansible"))
     if campaign.spec.failure.then == "rollback":
         found.append(_not_supported(source, "failure.then", "rollback"))
     return found

@@ -21,6 +21,9 @@ Version = Annotated[
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,127}$")]
 PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+:~-]{0,127}$")]
+Role = Literal["upgrade", "rollback", "verify", "facts", "stage", "backup"]
+"""What a playbook of a bundle is for."""
+Playbook = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,250}\.ya?ml$")]
 Layer = Literal["os", "kernel", "hypervisor", "agent", "sdn", "storage", "control"]
 
 Impact = Literal["none", "control", "dataplane", "reboot"]
@@ -84,6 +87,8 @@ class ReleaseSpec(Model):
     impact: Impact = "reboot"
     files: tuple[File, ...] = ()
     packages: tuple[Package, ...] = ()
+    playbooks: Mapping[Role, Playbook] = Field(default_factory=dict)
+    """Of a bundle: the file of each role; `upgrade` has to be there."""
     upgrades_from: tuple[str, ...] = ()
     rollback_to: tuple[str, ...] = ()
     requires: Mapping[str, str] = Field(default_factory=dict)
@@ -140,7 +145,9 @@ class ReleaseSpec(Model):
     def _supported(self) -> Self:
         if self.type == "deb-set" and not self.packages:
             raise ValueError("a deb-set names at least one package")
-        if self.type in ("rpm-set", "ansible", "image"):
+        if (self.type == "ansible") != ("upgrade" in self.playbooks):
+            raise ValueError("a release of type ansible names its upgrade playbook under playbooks, and no other type does")
+        if self.type in ("rpm-set", "image"):
             raise ValueError(f"releases of type {self.type} are not supported yet")
         if spares_instances(self.impact) and self.reboot == "always":
             raise ValueError(f"a release of impact {self.impact} cannot always reboot; its impact is reboot")

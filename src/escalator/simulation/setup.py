@@ -18,6 +18,7 @@ from escalator.system_support.releases.vetting import ReleaseVetting
 from escalator.system_support.simulated import SimulatedCommands
 from escalator.upgrade_manager.engine.context import Book, Context, OutOfBand, Pace, Signals
 from escalator.upgrade_manager.engine.leases import Leases
+from escalator.upgrade_manager.engine.means import Means
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course
 from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngine
@@ -108,7 +109,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         sheet=NoSheet(),
         book=Book(store),
         signals=Signals(),
-        planning=Planning(vim, lambda: next(plans), planners),
+        planning=Planning(vim, lambda: next(plans), planners, Means(systems, Book(store).release)),
         gates=EveryGate(world.gates),
         leases=leases,
         vetting=ReleaseVetting(store.releases, clock),

@@ -1,83 +1,86 @@
-"""System Support by the operator's own installer: one command per node, run on the manager's host.
+"""System Support by the operator's own tool: commands per node, run on the manager's host.
 
-The command runs detached: it survives the manager's death and is found again by its operation id. What the installer
-does to the node is its own affair, so this driver can neither stage nor back up nor reboot, and knows no boot id.
+The installer and the way back run detached: they survive the manager's death and are found again by their operation id.
+What the tool cannot do is not pretended: a verb without a command in the settings is no capability of this driver.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import signal
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from escalator.model.backup import FULL_SCOPE
+from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Release
-from escalator.settings import CommandDriver
-from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
-from escalator.system_support.port import Check, Held, NodeFacts, OperationState, Progress, Pruned, Ran, Shelf
+from escalator.system_support.asking import Answer, ask
+from escalator.system_support.detached import DAY_S, GOOD, PASSED_ON, Detached, Work, to_end
+from escalator.system_support.no_shelf import NoShelf
+from escalator.system_support.operations import EXIT_CODES, folder_name, installer
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, Shelf
+from escalator.system_support.told import facts_of
 
-PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "SSH_AUTH_SOCK")
-"""Variables that the command inherits. The manager's own settings and secrets are not among them."""
 ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,252}")
 """What a node or release may be called to become an argument: never an option."""
-SUPERVISOR_S = 10.0
-"""Forking a shell takes milliseconds; more means that the host is out of processes."""
-KILL_AFTER_S = 30
-"""Between the polite and the hard end of a command that runs too long."""
-MESSAGE_BYTES = 2000
-
-
-class NoShelf:
-    """The backups of a driver that keeps none."""
-
-    async def list(self, node: str) -> tuple[Held, ...]:  # noqa: ARG002 - the port's form
-        """None: what the operator's own tool keeps is known to that alone."""
-        return ()
-
-    async def verify(self, node: str, backup: Mapping[str, object]) -> Check:  # noqa: ARG002 - the port's form
-        """Raises PermanentError (`SYS_UNSUPPORTED`): there is nothing to look at."""
-        remedy = "Verify it with the tool that the command uses."
-        raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver keeps no backups of nodes.", remedy=remedy)
-
-    async def prune(self, node: str, backups: Sequence[Mapping[str, object]], operations_older_s: float | None) -> Pruned:  # noqa: ARG002 - the port's form
-        """Nothing: there are no backups, and what is left of operations is a log of a few lines on the manager's host."""
-        return Pruned()
+QUICK_S = 60.0
+"""Facts, boot ids and requests to reboot: seconds."""
+NOT_NEEDED_EXIT = 1
+"""What `reboot_needed_argv` ends with when no reboot is needed."""
 
 
 class CommandSystem:
-    """The `command` driver. `{node}` and `{release}` in the argv of the settings stand for the ids."""
+    """The `command` driver. `{node}`, `{release}` and `{version}` in the settings stand for one argument each."""
 
     name = "command"
+    runs = False
 
-    def __init__(self, settings: CommandDriver, state: Path, environment: Mapping[str, str]) -> None:
-        self.shelf: Shelf = NoShelf()
+    def __init__(
+        self, settings: CommandDriver, state: Path, environment: Mapping[str, str], clock: Clock, keep_days: float = 30.0
+    ) -> None:
+        self.shelf: Shelf = NoShelf(self.name)
         self._settings = settings
-        self._folder = state / "operations"
+        self._clock = clock
         self._environment = {key: environment[key] for key in PASSED_ON if key in environment}
-        self.capabilities = frozenset({"rollback"}) if settings.rollback_argv else frozenset[str]()
+        states = {
+            **EXIT_CODES,
+            **dict.fromkeys(settings.retry_codes, OperationState.RETRY),
+            **dict.fromkeys(settings.not_needed_codes, OperationState.NOT_NEEDED),
+        }
+        self._operations = Detached(state / "operations", keep_days * DAY_S, states)
+        self.capabilities: Callable[[Release], frozenset[str]] = partial(_able, settings)
 
-    async def inspect(self, node: str, release: Release) -> NodeFacts:  # noqa: ARG002 - the port's form
-        """Only the node's name: the command tells nothing else."""
-        return NodeFacts(node=node, boot_id="")
+    async def inspect(self, node: str, release: Release) -> NodeFacts:
+        """What `facts_argv` tells; the node's name and boot id alone where there is none."""
+        if not self._settings.facts_argv:
+            return NodeFacts(node=node, boot_id=await self.boot_id(node) or "")
+        answer = await self._ask(self._settings.facts_argv, node, release, QUICK_S)
+        if answer.exit_code != 0:
+            raise TemporaryError(Code.SYS_UNREACHABLE, f"The facts of {node} are not told: {answer.shown}")
+        return facts_of(node, answer.said, "Check system.command.facts_argv.")
 
     async def stage(self, node: str, release: Release) -> None:
-        """Nothing: the command fetches what it needs."""
+        """Run `stage_argv` to its end. One that a dead manager began is followed, not begun again."""
+        if self._settings.stage_argv:
+            operation = f"stage/{node}/{release.id}"
+            await self._to_end(operation, self._settings.stage_argv, node, release, Code.SYS_STAGE)
+            await self._operations.forget(operation)
 
     async def backup(
         self,
         node: str,
-        release: Release,  # noqa: ARG002 - the port's form
+        release: Release,
         operation: str,
-        scope: Sequence[str] = FULL_SCOPE,  # noqa: ARG002 - as above
+        scope: Sequence[str] = FULL_SCOPE,  # noqa: ARG002 - the port's form: the tool keeps what it keeps
     ) -> Mapping[str, object]:
-        """Nothing is kept here; the value only says so."""
-        return {"id": folder_name(operation), "node": node, "scope": []}
+        """Run `backup_argv` once. What it keeps, and where, is its own affair: the way back finds it by the node."""
+        if self._settings.backup_argv:
+            await self._to_end(operation, self._settings.backup_argv, node, release, Code.SYS_BACKUP)
+        # What the tool keeps is for it to know: it takes the node back by what it has.
+        return {"id": folder_name(operation), "node": node, "scope": list(FULL_SCOPE) if self._settings.backup_argv else []}
 
     async def start(self, node: str, release: Release, operation: str) -> None:
         """Start the command, detached. When this operation was started before, nothing happens."""
@@ -85,153 +88,118 @@ class CommandSystem:
 
     async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:  # noqa: ARG002 - operations are unique
         """Where the command stands: exit 0 done, 70 not needed, 75 try again later, anything else failed."""
-        folder = self._folder / folder_name(operation)
-        state, exit_code = await asyncio.to_thread(_standing, folder)
-        return progress(state, exit_code, await asyncio.to_thread(_log, folder / "log", cursor), cursor)
+        return await self._operations.poll(operation, cursor)
 
     async def verify(self, node: str, release: Release, operation: str | None) -> tuple[Check, ...]:
         """The command's exit code, and what the operator's own check says, if there is one."""
         found = [] if operation is None else [installer(await self.poll(node, operation), operation)]
-        if self._settings.verify_argv:
-            found.append(await self._check(node, release))
-        return tuple(found)
+        return (*found, *await self._checks(self._settings.verify_argv, node, release))
 
-    async def reboot_needed(self, node: str, release: Release) -> tuple[bool, str]:  # noqa: ARG002 - the port's form
-        """Never: a reboot is part of the command."""
-        return False, "the command reboots the node itself where it has to"
+    async def reboot_needed(self, node: str, release: Release) -> tuple[bool, str]:
+        """What the release says; for `auto`, what `reboot_needed_argv` says: exit 0 yes, 1 no."""
+        if release.spec.reboot != "auto":
+            return release.spec.reboot == "always", f"the release says {release.spec.reboot}"
+        if not self._settings.reboot_needed_argv:
+            return False, "no command tells whether; the installer reboots the node itself where it has to"
+        answer = await self._ask(self._settings.reboot_needed_argv, node, release, QUICK_S)
+        if answer.exit_code not in (0, NOT_NEEDED_EXIT):
+            raise TemporaryError(Code.SYS_REBOOT, f"Whether {node} needs a reboot is not told: {answer.shown}")
+        return answer.exit_code == 0, answer.shown or "the command says so"
 
-    async def reboot(self, node: str, boot_id: str) -> None:  # noqa: ARG002 - the port's form
-        """Raises PermanentError (`SYS_UNSUPPORTED`)."""
-        raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver cannot reboot nodes.")
+    async def reboot(self, node: str, boot_id: str) -> None:
+        """Run `reboot_argv`, unless the node's boot id is another one already.
 
-    async def boot_id(self, node: str) -> str | None:  # noqa: ARG002 - the port's form
-        """Empty: not known, and not a sign that the node is down."""
-        return ""
+        Raises PermanentError (`SYS_UNSUPPORTED`) when there is no such command, TemporaryError (`SYS_REBOOT`) when it fails.
+        """
+        if not (self._settings.reboot_argv and self._settings.boot_id_argv):
+            remedy = "Set system.command.reboot_argv and boot_id_argv."
+            raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver cannot reboot nodes.", remedy=remedy)
+        if await self.boot_id(node) not in (None, boot_id):
+            return
+        answer = await self._ask(self._settings.reboot_argv, node, None, QUICK_S)
+        if answer.exit_code != 0:
+            raise TemporaryError(Code.SYS_REBOOT, f"{node} is not rebooted: {answer.shown}")
+
+    async def boot_id(self, node: str) -> str | None:
+        """What `boot_id_argv` prints, None when it fails; empty without one: not known, and not a sign that the node is down."""
+        if not self._settings.boot_id_argv:
+            return ""
+        answer = await self._ask(self._settings.boot_id_argv, node, None, QUICK_S)
+        return answer.said.strip()[:100] or None if answer.exit_code == 0 else None
 
     async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:  # noqa: ARG002 - the command keeps its own
         """Start the operator's command for the way back. Raises PermanentError (`SYS_UNSUPPORTED`) when there is none."""
         if not self._settings.rollback_argv:
             remedy = "Set system.command.rollback_argv."
             raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver has no command for a rollback.", remedy=remedy)
+        if (await self.poll(node, operation)).state is OperationState.UNKNOWN:
+            await self._operations.withdraw(node)
         await self._start(self._settings.rollback_argv, node, release, operation)
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:  # noqa: ARG002 - the port's form
-        """Nothing: what the node runs after the way back is known to the command alone."""
-        return ()
+        """What the operator's check for the way back says; nothing without one."""
+        return await self._checks(self._settings.verify_rollback_argv, node, release)
 
     async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:  # noqa: ARG002 - the port's form
         """Raises PermanentError (`SYS_UNSUPPORTED`): the driver has no way onto the node."""
         raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver cannot run commands on nodes.")
 
     async def _start(self, template: Sequence[str], node: str, release: Release, operation: str) -> None:
+        await self._operations.start(operation, self._work(template, node, release, operation))
+
+    def _work(self, template: Sequence[str], node: str, release: Release, operation: str) -> Work:
+        environment = {**self._variables(node, release), "ESCALATOR_OPERATION": operation}
         argv = _argv(template, node, release)
-        folder = self._folder / folder_name(operation)
-        state, _ = await asyncio.to_thread(_standing, folder)
-        if state is not OperationState.UNKNOWN:
-            return
-        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-        environment = {
-            **self._environment,
-            "ESCALATOR_NODE": node,
-            "ESCALATOR_RELEASE": release.id,
-            "ESCALATOR_OPERATION": operation,
-        }
-        await self._supervise(folder, argv, environment)
+        return Work(node, argv, environment, self._settings.timeout_s, self._settings.concurrent or 0)
 
-    async def _supervise(self, folder: Path, argv: Sequence[str], environment: Mapping[str, str]) -> None:
-        script = files("escalator.system_support").joinpath("supervise.sh").read_text()
-        limit = str(int(self._settings.timeout_s))
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *("setsid", "-f", "/bin/sh", "-c", script, "sh", str(folder), limit, str(KILL_AFTER_S), *argv),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=dict(environment),
-                cwd="/",
-            )
-            async with asyncio.timeout(SUPERVISOR_S):
-                await process.communicate()  # the supervisor lets go of the pipe when it has taken the operation over
-        except (OSError, TimeoutError) as error:
-            raise TemporaryError(Code.SYS_COMMAND, "The command could not be started on the manager's host.") from error
+    async def _to_end(self, operation: str, template: Sequence[str], node: str, release: Release, code: Code) -> None:
+        found = await to_end(self._operations, operation, self._work(template, node, release, operation), self._clock)
+        if found.state not in GOOD:
+            said = " / ".join(found.lines[-3:])[-300:]
+            message = f"{template[0]} for {node} ended {found.state.value} (exit code {found.exit_code}): {said}"
+            kind = PermanentError if found.state is OperationState.FAILED else TemporaryError
+            raise kind(code, message)
 
-    async def _check(self, node: str, release: Release) -> Check:
-        argv = _argv(self._settings.verify_argv, node, release)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env=self._environment,
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            message = f"The check {argv[0]} cannot be run: {error.strerror}."
-            raise PermanentError(Code.SYS_CONFIG, message, remedy="Check system.command.verify_argv.") from error
-        try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                said = await _bounded(process)
-        except TimeoutError:
-            message = f"The check did not end within {self._settings.timeout_s:g} s."
-            return Check("health", ok=False, code=Code.SYS_COMMAND, message=message)
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        if process.returncode == 0:
-            return Check("health", ok=True)
-        return Check("health", ok=False, code=Code.SYS_HEALTH, message=f"The check ended with {process.returncode}: {said}")
+    async def _checks(self, template: Sequence[str], node: str, release: Release) -> tuple[Check, ...]:
+        if not template:
+            return ()
+        answer = await self._ask(template, node, release, self._settings.timeout_s)
+        if answer.exit_code is None:
+            return (Check("health", ok=False, code=Code.SYS_COMMAND, message=f"The check failed: {answer.said}."),)
+        if answer.exit_code != 0:
+            message = f"The check ended with {answer.exit_code}: {answer.shown}"
+            return (Check("health", ok=False, code=Code.SYS_HEALTH, message=message),)
+        return (Check("health", ok=True),)
+
+    async def _ask(self, template: Sequence[str], node: str, release: Release | None, timeout_s: float) -> Answer:
+        return await ask(_argv(template, node, release), self._variables(node, release), timeout_s)
+
+    def _variables(self, node: str, release: Release | None) -> dict[str, str]:
+        about = {} if release is None else {"ESCALATOR_RELEASE": release.id}
+        return {**self._environment, "ESCALATOR_NODE": node, **about}
 
 
-def _argv(template: Sequence[str], node: str, release: Release) -> list[str]:
+def _able(settings: CommandDriver, _: Release) -> frozenset[str]:
+    """What the settings name a command for; a reboot also needs one that tells the boot id."""
+    given = {
+        "stage": settings.stage_argv,
+        "backup": settings.backup_argv,
+        "rollback": settings.rollback_argv,
+        "reboot": settings.reboot_argv and settings.boot_id_argv,
+    }
+    return frozenset(name for name, argv in given.items() if argv)
+
+
+def _argv(template: Sequence[str], node: str, release: Release | None) -> list[str]:
     """The command with the ids filled in; each stays inside its argument and none can become an option."""
     if not template:
         remedy = "Set system.command.argv."
         raise PermanentError(Code.SYS_CONFIG, "The command driver has no command.", remedy=remedy)
-    for value in (node, release.id):
+    values = {"{node}": node} | ({} if release is None else {"{release}": release.id, "{version}": release.spec.version})
+    for value in values.values():
         if not ARGUMENT.fullmatch(value):
             raise PermanentError(Code.SYS_CONFIG, f"{value[:80]!r} cannot be an argument of a command.")
-    return [part.replace("{node}", node).replace("{release}", release.id) for part in template]
-
-
-def _standing(folder: Path) -> tuple[OperationState, int | None]:
-    started = folder / "started"
-    if not started.is_dir():
-        return OperationState.UNKNOWN, None
-    alive = _alive(started, folder)
-    try:
-        exit_code = int((folder / "rc").read_text())  # looked for after the process: it is written before that ends
-    except (OSError, ValueError):
-        return (OperationState.RUNNING if alive else OperationState.LOST), None
-    return outcome(exit_code), exit_code
-
-
-def _alive(started: Path, folder: Path) -> bool:
-    """Whether the supervisor still runs: this boot, that process id, and really ours."""
-    if (started / "boot").read_text() != Path("/proc/sys/kernel/random/boot_id").read_text():
-        return False
-    pid = (started / "pid").read_text().strip()
-    try:
-        return str(folder).encode() in Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-
-
-def _log(path: Path, cursor: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(cursor)
-            return file.read(MAX_CHUNK_BYTES)
-    except OSError:
-        return b""
-
-
-async def _bounded(process: asyncio.subprocess.Process) -> str:
-    """The beginning of what the command says; the rest is read and dropped."""
-    said = b""
-    while process.stdout is not None and (chunk := await process.stdout.read(65536)):
-        said = (said + chunk)[:MESSAGE_BYTES]
-    await process.wait()
-    return said.decode(errors="replace").strip()[-300:]
+    filled = list(template)
+    for word, value in values.items():
+        filled = [part.replace(word, value) for part in filled]
+    return filled

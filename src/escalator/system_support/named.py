@@ -53,7 +53,7 @@ class NamedCommands:
         argv = _argv(entry, call)
         if entry.where == "manager":
             return await self._here(argv, call, entry.timeout_s)
-        if system is None or "run" not in system.capabilities:
+        if system is None or not system.runs:
             what = f"The command {call.command} is to run on the node, and"
             driver = "nothing says which" if system is None else f"the driver {system.name} cannot do that"
             raise PermanentError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 from escalator.model.codes import Code
 from escalator.system_support.port import Check, OperationState, Progress
@@ -13,6 +14,12 @@ MAX_CHUNK_BYTES = 65536
 EXIT_NOT_NEEDED = 70
 EXIT_RETRY = 75
 """sysexits' EX_TEMPFAIL."""
+EXIT_CODES: Mapping[int, OperationState] = {
+    0: OperationState.DONE,
+    EXIT_NOT_NEEDED: OperationState.NOT_NEEDED,
+    EXIT_RETRY: OperationState.RETRY,
+}
+"""What exit codes mean; any other means failed."""
 
 
 def folder_name(operation: str) -> str:
@@ -23,8 +30,7 @@ def folder_name(operation: str) -> str:
 
 def outcome(exit_code: int) -> OperationState:
     """What an exit code means: 0 done, 70 not needed, 75 try again later, else failed."""
-    known = {0: OperationState.DONE, EXIT_NOT_NEEDED: OperationState.NOT_NEEDED, EXIT_RETRY: OperationState.RETRY}
-    return known.get(exit_code, OperationState.FAILED)
+    return EXIT_CODES.get(exit_code, OperationState.FAILED)
 
 
 def progress(state: OperationState, exit_code: int | None, log: bytes, cursor: int) -> Progress:

@@ -7,7 +7,7 @@ engine alone decides on retry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -17,6 +17,14 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.release import Release
 from escalator.storage.port import ReleaseRow
+
+EVERYTHING = frozenset({"stage", "backup", "rollback", "reboot"})
+"""All that a driver may be able to do beyond installing."""
+
+
+def everything(_: Release) -> frozenset[str]:
+    """The capabilities of a driver that can do everything with every release."""
+    return EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +169,13 @@ class SystemSupport(Protocol):
     """The software of the nodes. `release` is the wanted one; `operation` ids are unique per node task and purpose."""
 
     name: str
-    capabilities: frozenset[str]
-    """Of `stage`, `backup`, `rollback`, `reboot`, `run`: what the driver can do. The plan shows what it cannot."""
+    runs: bool
+    """Whether commands of the operator's can be run on nodes, whatever the release."""
     shelf: Shelf
     """The backups that it has taken."""
+
+    capabilities: Callable[[Release], frozenset[str]]
+    """Of `stage`, `backup`, `rollback`, `reboot`: what can be done with a release. The plan shows what cannot."""
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

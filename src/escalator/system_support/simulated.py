@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from escalator.model.backup import FULL_SCOPE
 from escalator.model.codes import Code
@@ -21,6 +21,7 @@ from escalator.system_support.port import (
     Ran,
     Shelf,
     SystemSupport,
+    everything,
 )
 from escalator.world.records import Kept, Operation, Software
 from escalator.world.software import expected_daemon
@@ -70,11 +71,12 @@ class SimulatedSystem:
     """The software of the nodes of a simulated world. Nothing here waits: the world answers at once."""
 
     name = "simulated"
-    capabilities = frozenset({"stage", "backup", "rollback", "reboot", "run"})
+    runs = True
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.shelf: Shelf = SimulatedShelf(world)
+        self.capabilities: Callable[[Release], frozenset[str]] = everything
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

@@ -14,7 +14,7 @@ import asyncssh
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
-from escalator.settings import Ssh as SshSettings
+from escalator.model.node_settings import Ssh as SshSettings
 
 CONCURRENT = 32
 """Connections at once: a handshake costs the manager about 10 ms of CPU, and sshd drops bursts."""

@@ -41,7 +41,7 @@ def release_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]
 def manager(nodes_bed: NodesBed, release_folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     """A manager with all test releases imported and its repository served to the bed."""
     with serving(nodes_bed.manager_address) as (port, repositories):
-        made = Manager(nodes_bed, tmp_path_factory.mktemp("manager"), port)
+        made = Manager(nodes_bed, tmp_path_factory.mktemp("manager"), port, folders=release_folders)
         repositories.append(made.store.repository)
         with ThreadPoolExecutor(1) as pool:  # the fixture may be asked for from inside a running loop
             pool.submit(lambda: asyncio.run(_import(made, release_folders))).result()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from beds.nodes.bed import NodesBed
+from beds.nodes.bundles import bundle
 from escalator.clocks import SystemClock
+from escalator.model.node_settings import AnsibleDriver, Ssh, System
 from escalator.model.release import Release
-from escalator.settings import Ssh, System
 from escalator.storage.memory import memory_store
+from escalator.system_support.ansible.driver import AnsibleSystem, Resources
 from escalator.system_support.packages.driver import PackagesSystem, Source
 from escalator.system_support.port import OperationState, Progress
 from escalator.system_support.releases.repository import Repository
@@ -23,8 +27,12 @@ from escalator.system_support.releases.store import ReleaseStore
 class Manager:
     """What the server wires together, for one bed. `settle_s` is short: bad versions are waited for in vain."""
 
-    def __init__(self, bed: NodesBed, state: Path, port: int, settle_s: float = 2.0) -> None:
+    def __init__(
+        self, bed: NodesBed, state: Path, port: int, settle_s: float = 2.0, folders: Mapping[str, Path] | None = None
+    ) -> None:
         self.bed = bed
+        self.state = state
+        self.folders = folders or {}
         self.clock = SystemClock()
         self.store = ReleaseStore(state, memory_store().releases, self.clock)
         self._credentials = bed.key.parent
@@ -40,6 +48,23 @@ class Manager:
         """A fresh driver, as after a restart of the manager."""
         source = Source(self._url, self.store.repository.public_key)
         return PackagesSystem(System(ssh=self.ssh(**changes), settle_s=self._settle_s), self._credentials, source, self.clock)
+
+    def ansible(self, node: str, ansible: AnsibleDriver | None = None, **changes: object) -> AnsibleSystem:
+        """A fresh driver of playbooks, as after a restart of the manager; `changes` are to its SSH settings.
+
+        Each node has a state folder of its own, so that tests may use the same operation ids.
+        """
+        system = System(ssh=self.ssh(**changes), ansible=ansible or AnsibleDriver(), settle_s=self._settle_s)
+        means = Resources(self._credentials, self.store.path, self.driver(**changes), self.clock)
+        return AnsibleSystem(system, self.state / node, os.environ, means)
+
+    async def bundle(self, version: str, **more: Any) -> Release:
+        """The test packages of that version as a playbook bundle; `more` as for `beds.nodes.bundles.bundle`."""
+        name = more.get("name", "agent-by-playbook")
+        if not (self.state / "bundles" / f"{name}-{version}").exists():
+            folder = bundle(self.state / "bundles", self.folders[version], version, **more)
+            await self.store.import_folder(folder)
+        return await self.store.get(f"{name}/{version}")
 
     async def release(self, version: str) -> Release:
         return await self.store.get(f"nfvi-agent/{version}")

@@ -55,3 +55,28 @@ class PackagesHarness:
             yield
         finally:
             self._manager.bed.exec(self.node, "umount", folder)
+
+
+class AnsibleHarness(PackagesHarness):
+    """The same node and versions, installed by playbooks."""
+
+    @classmethod
+    async def make(cls, manager: Manager, node: str) -> AnsibleHarness:
+        manager.bed.add_many([node])
+        made = cls(manager, node)
+        made.old, made.new, made.bad = [await manager.bundle(version) for version in ("1.0.0", "2.0.0", "2.1.0")]
+        made.driver = made.restarted()
+        return made
+
+    def restarted(self) -> SystemSupport:
+        return self._manager.ansible(self.node)
+
+    @asynccontextmanager
+    async def unreachable(self) -> AsyncIterator[None]:
+        patient, self.driver = self.driver, self._manager.ansible(self.node, connect_timeout_s=2.0)
+        self._manager.bed.cut(self.node)
+        try:
+            yield
+        finally:
+            self._manager.bed.restore(self.node)
+            self.driver = patient

@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from contract.system_support.bed_harness import PackagesHarness
+from contract.system_support.bed_harness import AnsibleHarness, PackagesHarness
 from contract.system_support.harness import CommandHarness, Harness, SimulatedHarness, ended
 from escalator.clocks import SystemClock
 
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(params=["simulated", "command", pytest.param("packages", marks=pytest.mark.nodes)])
+REAL = {"packages": PackagesHarness, "ansible": AnsibleHarness}
+MARKS = {"packages": [pytest.mark.nodes], "ansible": [pytest.mark.nodes, pytest.mark.long]}
+"""A playbook takes seconds where a package takes one: the whole suite over Ansible is for the long run."""
+
+
+@pytest.fixture(params=["simulated", "command", *(pytest.param(name, marks=MARKS[name]) for name in REAL)])
 async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
     """A driver whose node is on the old release."""
     match request.param:
@@ -24,10 +29,10 @@ async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         case "command":
             made = CommandHarness(tmp_path, SystemClock())
         case _:
-            made = await PackagesHarness.make(request.getfixturevalue("manager"), f"contract-{next(_numbers)}")
+            made = await REAL[request.param].make(request.getfixturevalue("manager"), f"contract-{next(_numbers)}")
     await made.driver.stage(made.node, made.old)
     await made.driver.start(made.node, made.old, "harness/old")
     await ended(made, "harness/old")
     yield made
-    if request.param == "packages":
+    if request.param in REAL:
         request.getfixturevalue("manager").bed.kill(made.node)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from escalator.model.document import Metadata
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Daemon, Package, Release, ReleaseSpec
-from escalator.settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.port import OperationState, Progress, SystemSupport
 from escalator.system_support.simulated import SimulatedSystem
@@ -136,7 +136,7 @@ class CommandHarness:
 
     def restarted(self) -> SystemSupport:
         argv = (str(self.folder / "installer"), "{node}", "{release}", str(self.installed))
-        return CommandSystem(CommandDriver(argv=argv), self.folder / "state", {"PATH": "/usr/bin:/bin"})
+        return CommandSystem(CommandDriver(argv=argv), self.folder / "state", {"PATH": "/usr/bin:/bin"}, self.clock)
 
     async def lapse(self) -> None:
         await self.clock.sleep(0.05)

@@ -45,7 +45,7 @@ async def test_a_node_that_does_not_answer_is_a_temporary_error_and_has_no_boot_
 
 async def test_rollback_puts_the_node_back_on_what_the_backup_holds(harness: Harness) -> None:
     backup = await harness.driver.backup(harness.node, harness.new, "c/backup")
-    if "rollback" not in harness.driver.capabilities:
+    if "rollback" not in harness.driver.capabilities(harness.new):
         with pytest.raises(PermanentError) as caught:
             await harness.driver.rollback(harness.node, harness.new, backup, "c/back")
         assert caught.value.code is Code.SYS_UNSUPPORTED
@@ -76,7 +76,7 @@ async def test_a_backup_is_taken_once_and_stays_what_it_was(seen: Harness) -> No
 
 async def test_a_reboot_gives_a_new_boot_id_and_an_old_request_does_nothing(harness: Harness) -> None:
     before = await harness.driver.boot_id(harness.node)
-    if "reboot" not in harness.driver.capabilities:
+    if "reboot" not in harness.driver.capabilities(harness.new):
         with pytest.raises(PermanentError) as caught:
             await harness.driver.reboot(harness.node, str(before))
         assert caught.value.code is Code.SYS_UNSUPPORTED

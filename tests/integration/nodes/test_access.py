@@ -11,7 +11,7 @@ from beds.nodes.manager import Manager
 from beds.nodes.slots import run
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
-from escalator.settings import System
+from escalator.model.node_settings import System
 from escalator.system_support.port import OperationState
 from escalator.system_support.ssh import Ssh
 

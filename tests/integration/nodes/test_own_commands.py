@@ -9,8 +9,7 @@ import pytest
 from beds.nodes.manager import Manager
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
-from escalator.model.node_settings import NamedCommand, Staging
-from escalator.settings import System
+from escalator.model.node_settings import NamedCommand, Staging, System
 from escalator.system_support.named import NamedCommands
 from escalator.system_support.packages.driver import PackagesSystem, Source
 from escalator.system_support.port import Call, OperationState

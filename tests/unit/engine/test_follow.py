@@ -7,8 +7,8 @@ from pathlib import Path
 
 from escalator.clocks import SystemClock
 from escalator.model.document import Metadata
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Package, Release, ReleaseSpec
-from escalator.settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.operations import MAX_CHUNK_BYTES
 from escalator.system_support.port import OperationState
@@ -23,7 +23,7 @@ RELEASE = Release(
 
 async def followed(tmp_path: Path, script: str) -> tuple[OperationState, tuple[str, ...]]:
     argv = ("sh", "-c", script)
-    made = CommandSystem(CommandDriver(argv=argv), tmp_path, {"PATH": os.environ["PATH"], "HOME": "/nowhere"})
+    made = CommandSystem(CommandDriver(argv=argv), tmp_path, {"PATH": os.environ["PATH"], "HOME": "/nowhere"}, SystemClock())
     await made.start("cn-1", RELEASE, "op")
     found = await follow(made, "cn-1", "op", SystemClock(), Pace(poll_s=0.02))
     return found.state, found.lines

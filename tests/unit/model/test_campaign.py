@@ -21,9 +21,7 @@ HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  
     [
         ("  migration: {post_copy: true}\n", "spec.migration.post_copy"),
         ("  migration: {force_complete: true}\n", "spec.migration.force_complete"),
-        ("  node: {driver: ansible}\n", "spec.node.driver"),
         ("  failure: {then: rollback}\n", "spec.failure.then"),
-        ("  backup: {scope: [versions]}\n", "spec.backup.scope"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_and_never_ignored(more: str, path: str) -> None:

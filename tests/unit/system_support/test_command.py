@@ -16,8 +16,8 @@ from escalator.clocks import SystemClock
 from escalator.model.codes import Code
 from escalator.model.document import Metadata
 from escalator.model.errors import PermanentError
+from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Package, Release, ReleaseSpec
-from escalator.settings import CommandDriver
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.operations import folder_name
 from escalator.system_support.port import OperationState, Progress
@@ -31,7 +31,7 @@ SHELL = ("sh", "-c")
 
 def driver(tmp_path: Path, *argv: str, **more: object) -> CommandSystem:
     environment = {"PATH": os.environ["PATH"], "OS_PASSWORD": "secret", "HOME": "/nowhere"}
-    return CommandSystem(CommandDriver(argv=argv, **more), tmp_path, environment)
+    return CommandSystem(CommandDriver(argv=argv, **more), tmp_path, environment, SystemClock())
 
 
 async def ended(made: CommandSystem, operation: str = "op") -> Progress:
@@ -153,10 +153,10 @@ async def test_the_operators_check_decides_about_health(tmp_path: Path) -> None:
 
 async def test_the_way_back_is_a_command_of_its_own_where_there_is_one(tmp_path: Path) -> None:
     made = driver(tmp_path, "true", rollback_argv=("echo", "back on {node}"))
-    assert made.capabilities == {"rollback"}
+    assert made.capabilities(RELEASE) == {"rollback"}
     await made.rollback("cn-1", RELEASE, {}, "op/back")
     assert (await ended(made, "op/back")).lines == ("back on cn-1",)
-    assert driver(tmp_path, "true").capabilities == frozenset()
+    assert driver(tmp_path, "true").capabilities(RELEASE) == frozenset()
 
 
 async def test_without_a_command_nothing_is_started(tmp_path: Path) -> None:

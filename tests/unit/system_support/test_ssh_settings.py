@@ -9,7 +9,7 @@ import pytest
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
-from escalator.settings import Ssh as SshSettings
+from escalator.model.node_settings import Ssh as SshSettings
 from escalator.system_support.ssh import Ssh
 
 

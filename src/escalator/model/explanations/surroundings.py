@@ -309,5 +309,25 @@ SURROUNDINGS = {
         causes="A package of the release wants a reboot, and the release's impact says that instances run on meanwhile.",
         then="Correct impact in release.yaml to reboot, as a new version, and plan again",
     ),
+    Code.SYS_ANSIBLE: Explanation(
+        meaning="Ansible is not installed on the server",
+        causes="The ansible driver runs ansible-runner and ansible-playbook as programs; they come with an extra of the package.",
+        then="pip install 'escalator-nfv[ansible]' for the server, or set system.ansible.bin_dir",
+    ),
+    Code.SYS_WRONG_TYPE: Explanation(
+        meaning="the driver cannot install this release",
+        causes="The release has another type than the driver takes, or no playbook for what is asked, or its kept files changed.",
+        then="Name the right driver under node.driver, or import the release again",
+    ),
+    Code.SYS_PLAYBOOK: Explanation(
+        meaning="the release's verify playbook failed on the node",
+        causes="A task of it failed; the message has its name and what it said.",
+        then="See what it says; then escalator node retry NAME NODE",
+    ),
+    Code.SYS_CANNOT: Explanation(
+        meaning="the driver cannot undo, or cannot do, all that others can",
+        causes="The bundle has no playbook for it, or the settings name no command. The plan holds; it says what to expect.",
+        then="Accept it, or add what the remedy names and plan again",
+    ),
 }
 """By code."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,13 +14,13 @@ from escalator.model.backup import FULL_SCOPE
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.node_settings import System
 from escalator.model.release import Release
-from escalator.settings import System
 from escalator.system_support.named import last_lines
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
 from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
 from escalator.system_support.packages.shelf import LONG_S, QUICK_S, PackagesShelf, backup_name, keeps_versions
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, Shelf
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, Shelf, everything
 from escalator.system_support.releases.repository import COMPONENT, SUITE
 from escalator.system_support.ssh import Output, Ssh
 
@@ -47,7 +47,7 @@ class PackagesSystem:
     """The `packages` driver. Nodes need sshd, python3, apt and dpkg; sudo where we are not root."""
 
     name = "packages"
-    capabilities = frozenset({"stage", "backup", "rollback", "reboot", "run"})
+    runs = True
 
     def __init__(self, settings: System, credentials: Path, source: Source, clock: Clock) -> None:
         self._ssh = Ssh(settings.ssh, credentials)
@@ -55,6 +55,7 @@ class PackagesSystem:
         self._clock = clock
         self._settle_s = settings.settle_s
         self.shelf: Shelf = PackagesShelf(self._python)
+        self.capabilities: Callable[[Release], frozenset[str]] = everything
         self._kib_per_s = settings.staging.kib_per_s
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:

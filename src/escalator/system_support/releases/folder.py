@@ -68,6 +68,7 @@ def check_contents(release: Release, paths: Mapping[str, Path]) -> None:
     Raises InputError (`SYS_RELEASE`) with every problem.
     """
     problems = [*_twice(release)]
+    _check_playbooks(release, paths, problems)
     if release.spec.type == "deb-set":
         _check_debs(release, paths, problems)
     if problems:
@@ -110,6 +111,7 @@ def _choose(folder: Path, problems: list[Problem]) -> tuple[Release, dict[str, P
     if release is None:
         raise invalid(folder.name, problems)
     wanted = _wanted(release, present, problems)
+    _check_playbooks(release, wanted, problems)
     if release.spec.type == "deb-set":
         _check_debs(release, wanted, problems)
     return release, wanted
@@ -208,6 +210,12 @@ def differs(listed: File, found: File) -> Problem | None:
     if found.sha256 != listed.sha256:
         return Problem(listed.path, "this file's SHA-256 is not the one that the release says")
     return None
+
+
+def _check_playbooks(release: Release, files: Mapping[str, Path], problems: list[Problem]) -> None:
+    for role, path in release.spec.playbooks.items():
+        if path not in files:
+            problems.append(Problem(f"spec.playbooks.{role}", f"the bundle has no file {path}"))
 
 
 def _check_debs(release: Release, files: Mapping[str, Path], problems: list[Problem]) -> None:

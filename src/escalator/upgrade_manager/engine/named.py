@@ -54,7 +54,7 @@ def nearest(commands: Commands, name: str) -> str:
 
 
 def _reaches(ctx: Context, driver: str) -> bool:
-    return driver in ctx.systems and "run" in ctx.systems[driver].capabilities
+    return driver in ctx.systems and ctx.systems[driver].runs
 
 
 async def perform(job: Job, purpose: str, command: str) -> None:

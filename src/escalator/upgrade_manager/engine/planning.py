@@ -10,6 +10,7 @@ from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.release import spares_instances
+from escalator.upgrade_manager.engine.means import Means
 from escalator.upgrade_manager.engine.reach import concerned, condition, of_orchestrators, reached
 from escalator.upgrade_manager.planner.impact import NOTHING, Brings
 from escalator.upgrade_manager.planner.make import BEGINNING
@@ -21,7 +22,10 @@ from escalator.vim_interface.port import VimInterface
 class Planning:
     """Makes verified plans with an id. Without `workers` they are made in this thread."""
 
-    def __init__(self, vim: VimInterface, new_id: Callable[[], str], workers: Executor | None = None) -> None:
+    def __init__(
+        self, vim: VimInterface, new_id: Callable[[], str], workers: Executor | None = None, means: Means | None = None
+    ) -> None:
+        self._means = means
         self._vim = vim
         self._new_id = new_id
         self._workers = workers
@@ -52,4 +56,8 @@ class Planning:
         if orchestrators:
             told = of_orchestrators(await self._vim.reach(orchestrators))
             plan = plan.model_copy(update={"conditions": (*plan.conditions, told)})
+        if self._means is not None and progress is BEGINNING:
+            able = await self._means.conditions(campaign)
+            smooth = plan.smooth and all(condition.ok for condition in able)
+            plan = plan.model_copy(update={"conditions": (*plan.conditions, *able), "smooth": smooth})
         return plan.sealed(self._new_id(), parent)

@@ -186,7 +186,7 @@ async def _put_back(ctx: Context, row: NodeBackup, system: SystemSupport, releas
 
 async def _proved(ctx: Context, row: NodeBackup, system: SystemSupport, release: Release) -> None:
     before = (await ctx.store.tasks.memo(workflow_of(row))).get("boot")
-    if "reboot" in system.capabilities and (await system.reboot_needed(row.node, release))[0]:
+    if "reboot" in system.capabilities(release) and (await system.reboot_needed(row.node, release))[0]:
         await system.reboot(row.node, str(before or ""))
         began = ctx.clock.now()
         while await system.boot_id(row.node) in (None, before):

@@ -56,7 +56,7 @@ async def begin(ctx: Context, name: str) -> None:
         message = f"Campaign {name} has nothing to stage: it is {'unknown' if row is None else row.state.value}."
         raise ConflictError(Code.UPG_STATE, message, remedy=f"escalator campaign plan {name}")
     system = ctx.systems.get(campaign.spec.node.driver)
-    if system is None or "stage" not in system.capabilities:
+    if system is None or "stage" not in system.capabilities(await ctx.book.release(campaign.spec.release)):
         message = f"The driver {campaign.spec.node.driver} cannot stage: what it needs it fetches in a node's turn."
         raise PermanentError(Code.SYS_UNSUPPORTED, message)
     number = int((await ctx.store.tasks.memo(memo_of(name))).get(BEGUN) or 0) + 1
@@ -69,7 +69,9 @@ async def begin_ahead(ctx: Context, name: str, campaign: Campaign) -> None:
     """Begin to stage a campaign that has just started and waits for its window, where its driver can."""
     window = opening(campaign.spec, ctx.clock.now())
     system = ctx.systems.get(campaign.spec.node.driver)
-    able = system is not None and "stage" in system.capabilities
+    if system is None or campaign.spec.release is None:
+        return
+    able = "stage" in system.capabilities(await ctx.book.release(campaign.spec.release))
     if ctx.staging.ahead and able and window is not None and window[0] > ctx.clock.now():
         await begin(ctx, name)
 

@@ -27,8 +27,11 @@ def read(path: str) -> str:
 
 
 def output(*argv: str) -> str:
-    """Standard output of a command; empty when it fails."""
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - argv of ours
+    """Standard output of a command; empty when it fails, or is not there: not every node has dpkg."""
+    try:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - argv of ours
+    except OSError:
+        return ""
     return done.stdout.decode(errors="replace")
 
 

@@ -15,7 +15,9 @@ async def _do(job: Job) -> Outcome:
     await job.system.stage(job.node, job.release)
     await note(job.ctx, job.ref.campaign, Staged(node=job.node, release=job.release.id, at=job.ctx.clock.now()))
     without = leaves_out(job.release.spec.impact, job.spec.node.hooks, look=job.ctx.out_of_band.check is not None)
-    return done(f"{job.release.id} is on the node", leaves_out=sorted(without))
+    brought = "stage" in job.system.capabilities(job.release)
+    said = f"{job.release.id} is on the node" if brought else f"driver {job.system.name} brings nothing to the node ahead"
+    return done(said, leaves_out=sorted(without))
 
 
 STAGE = Step(name="stage", do=_do, rung=Rung.STAGED, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)

@@ -35,10 +35,10 @@ async def _back_up(job: Job) -> Outcome:
     await job.remember("facts", facts.to_json(), once=True)
     node = await job.ctx.cloud.node(job.node)
     await job.remember("offered", node.model_dump(mode="json"), once=True)
-    if "reboot" in job.system.capabilities and not await _may_reboot(job):
+    if "reboot" in job.system.capabilities(job.release) and not await _may_reboot(job):
         needed, why = await job.system.reboot_needed(job.node, job.release)
         await job.remember(PENDING, why if needed else "", once=True)
-    if "backup" not in job.system.capabilities:
+    if "backup" not in job.system.capabilities(job.release):
         return done(f"driver {job.system.name} keeps no backup")
     return done(await keep(job, node, facts))
 
@@ -91,7 +91,7 @@ async def _pause(job: Job, began: float) -> None:
 
 
 async def _reboot(job: Job) -> Outcome:
-    if "reboot" not in job.system.capabilities:
+    if "reboot" not in job.system.capabilities(job.release):
         return done(f"driver {job.system.name} reboots by itself or not at all")
     needed, why = await job.system.reboot_needed(job.node, job.release)
     memo = await job.memo()
@@ -198,12 +198,12 @@ async def _roll_back(job: Job) -> Outcome:
     backup = memo.get("backup")
     if memo.get("operation") is None:
         return done("the software was not touched")
-    if "backup" not in job.system.capabilities:
+    if "backup" not in job.system.capabilities(job.release):
         backup = {}  # such a driver's own tool knows what was there before
     refused = why_not(job.release, memo, backup.get("scope") if backup is not None else ())
     if refused is not None:
         return failed(Code.SYS_NO_WAY_BACK, f"the node may not be taken back: {refused}")
-    if backup is None or "rollback" not in job.system.capabilities:
+    if backup is None or "rollback" not in job.system.capabilities(job.release):
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
     operation = job.operation("rollback")
     await _until_reachable(job)
@@ -230,7 +230,7 @@ async def _until_reachable(job: Job) -> None:
 
 async def _reboot_after_rollback(job: Job) -> None:
     """What was put back may come into force only at the next boot, as what was installed did."""
-    if "reboot" not in job.system.capabilities:
+    if "reboot" not in job.system.capabilities(job.release):
         return
     before = await job.remember("rollback_boot", await job.system.boot_id(job.node), once=True)
     needed, _ = await job.system.reboot_needed(job.node, job.release)
