@@ -371,8 +371,7 @@ def read_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
             lines = dict(source.lines)
     overrides = _from_environment(environment)
     settings = load(Settings, Source(_merge(merged, overrides), lines), code=Code.CFG_SETTINGS)
-    problems = [*_impossible(settings)]
-    if problems:
+    if problems := [*_impossible(settings)]:
         raise InputError(Code.CFG_SETTINGS, "The settings are not valid.", problems=problems)
     return settings
 
