@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "campaign replan": "campaign_rest:Replan",
     "campaign resume": "campaign:Resume",
     "campaign show": "campaign_show:Show",
+    "campaign stage": "campaign_stage:Stage",
     "campaign start": "campaign_show:Start",
     "campaign validate": "offline:Validate",
     "campaign verify": "campaign_rest:VerifyRun",
