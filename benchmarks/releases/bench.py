@@ -3,10 +3,10 @@
     python benchmarks/releases/bench.py                  # 500 MB, medians of five rounds
     python benchmarks/releases/bench.py --megabytes 50
 
-Every round measures SHA-256 over bytes in memory, then building, signing, verifying, the import as the server does it (with the
-pieces as they come from a socket), and the import over HTTP to a server process, each as a share of the same round's hashing:
-other work on the machine disturbs both. Files that are read were written just before, so they are in memory; all that is
-written is on disk when its time ends.
+Every round measures SHA-256 over bytes in memory and the plain writing of as many to disk, then building, signing, verifying,
+the import as the server does it (with the pieces as they come from a socket), and the import over HTTP to a server process,
+each as a share of the same round's hashing: other work on the machine disturbs both. Files that are read were written just
+before, so they are in memory; all that is written is on disk when its time ends.
 """
 
 from __future__ import annotations
@@ -65,6 +65,15 @@ def hashing(megabytes: int) -> None:
         state.update(piece)
 
 
+def writing(megabytes: int, file: Path) -> None:
+    """The other yardstick: as many bytes written to disk and nothing else."""
+    piece = os.urandom(PIECE)
+    with file.open("wb", buffering=0) as out:
+        for _ in range(megabytes * 10**6 // PIECE):
+            out.write(piece)
+        os.fsync(out.fileno())
+
+
 async def stored(file: Path, state: Path) -> None:
     """The import as the server does it."""
     store = ReleaseStore(state, memory_store().releases, SystemClock(), TRUST)
@@ -110,6 +119,7 @@ def round_of(megabytes: int) -> Meter:
         where = Path(name)
         source, file = folder(where / "release", megabytes), where / "bench.escrel"
         meter.measure("sha256", lambda: hashing(megabytes))
+        meter.measure("write", lambda: writing(megabytes, where / "plain"))
         meter.measure("build", lambda: build_bundle(source, file))
         for signer in SIGNERS:
             meter.measure("sign", lambda signer=signer: sign_bundle(file, signer))
