@@ -21,6 +21,8 @@ Every line of a script is one command, `#` begins a comment. Commands:
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
     stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
     retry NAME NODE, skip NAME NODE
+    gate NAME go|not-yet|no [WORDS...]   what a gate says from now on; approve NAME GATE [REASON...]
+    lock KEY SITE SECONDS         another site asks the lock service for a key; steal: it gets it in any case
     hold NODE [REASON...], unhold NODE   a person's hold on a node
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
@@ -47,7 +49,7 @@ from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
-from escalator.upgrade_manager.engine import staging
+from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
@@ -213,6 +215,20 @@ class Stage:
 
     async def do_skip(self, name: str, node: str) -> None:
         await self.sim.campaigns.skip(name, node)
+
+    async def do_gate(self, name: str, verdict: str, *said: str) -> None:
+        self.world.gates.put(name, verdict.replace("-", " "), " ".join(said))
+
+    async def do_approve(self, name: str, gate: str, *reason: str) -> None:
+        await gates.approve(self.sim.ctx, name, gate, " ".join(reason))
+
+    async def do_lock(self, key: str, site: str, seconds: str) -> None:
+        has = self.world.locks.take(key, site, float(seconds))
+        self.lines.append(f"  {has or site} has {key}")
+
+    async def do_steal(self, key: str, site: str, seconds: str) -> None:
+        self.world.locks.give_back(key)
+        await self.do_lock(key, site, seconds)
 
     async def do_hold(self, node: str, *reason: str) -> None:
         await holding.hold(self.sim.ctx, node, " ".join(reason))

@@ -69,7 +69,11 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
         return await _hold(ctx, ref, step, "")
     if state not in (CampaignState.RUNNING, CampaignState.SUSPENDED) and step.abortable:
         return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message="the campaign was aborted")
-    hold = await ctx.store.holds.get(ref.node) if state in (CampaignState.RUNNING, CampaignState.SUSPENDED) else None
+    if state not in (CampaignState.RUNNING, CampaignState.SUSPENDED):
+        return None
+    if (await ctx.book.campaign(ref.campaign)).spec.exclusive and not ctx.leases.valid(ref.campaign):
+        return await _hold(ctx, ref, step, "the campaign's keys are not held")
+    hold = await ctx.store.holds.get(ref.node)
     return None if hold is None else await _hold(ctx, ref, step, hold.said)
 
 
