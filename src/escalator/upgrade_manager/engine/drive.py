@@ -95,7 +95,7 @@ async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
         spread=tuple(SpreadLimit(rule.by, rule.max, {node.id: rule.values(node) for node in nodes}) for rule in waves.spread),
         groups=plan.groups,
         wave_soak_s=waves.soak_s if waves.soak_s or campaign.spec.gates.between else None,
-        needs_s=needs_s(plan, campaign.spec),
+        needs_s=needs_s(plan, campaign.spec, inventory),
     )
     board = Board(plan_id, predecessors(plan, inventory), limits)
     await _refresh(ctx, name, board, frozenset())
