@@ -308,6 +308,17 @@ class Availability(Model):
     period_days: Annotated[float, Field(gt=0, le=3660)] = 365.0
 
 
+class Backups(Model):
+    """How long backups stay on their nodes. One that a campaign may still need stays whatever stands here."""
+
+    keep_last: Annotated[int, Field(ge=0, le=1000)] = 3
+    """The last so many of each node stay."""
+    max_age_days: Annotated[float, Field(ge=0, le=3660)] = 90.0
+    """Older ones go, even if they are the last."""
+    prune_every_s: Annotated[float, Field(ge=60, le=7 * 86400)] = 3600.0
+    """How often it is looked for what may go."""
+
+
 class TrustedKey(Model):
     """A public key (Ed25519) whose signature counts; one of `file` and `public` says it."""
 
@@ -380,6 +391,7 @@ class Settings(Model):
     """Looks at the services of VNFs; their names are free."""
     neighbours: Neighbours = Neighbours()
     availability: Availability = Availability()
+    backups: Backups = Backups()
     releases: Releases = Releases()
     log: Log = Log()
 

@@ -34,11 +34,15 @@ from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
+from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, OutOfBand, Pace, Signals, StagingPolicy
+from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
+from escalator.upgrade_manager.engine.restore import COURSE as RESTORE
+from escalator.upgrade_manager.engine.restore import restore_node
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
@@ -97,7 +101,12 @@ TOKEN_BYTES = 24
 
 def courses_of(ctx: Context) -> dict[str, Course]:
     """The workflows by the names under which they are stored."""
-    return {"campaign": partial(run_campaign, ctx), "node": partial(upgrade_node, ctx), COURSE: partial(stage_ahead, ctx)}
+    return {
+        "campaign": partial(run_campaign, ctx),
+        "node": partial(upgrade_node, ctx),
+        COURSE: partial(stage_ahead, ctx),
+        RESTORE: partial(restore_node, ctx),
+    }
 
 
 def waker(launcher: Launcher) -> Callable[[str, str, Mapping[str, Json]], Any]:
@@ -124,6 +133,7 @@ class Services:
     releases: ReleaseService
     vim: Vim
     importer: ReleaseStore
+    backups: BackupService
     token: str
     """The operators' bearer token."""
     fenix: Face | None = None
@@ -206,12 +216,21 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
         await _tend(settings, ctx, vim, stack)
         await _begin_what_runs(store, launcher)
-        token = write_token(settings.state / TOKEN_FILE)
+        backups = await _tend_backups(settings, ctx, stack)
+        cases, token = (CampaignService(ctx), ReleaseService(ctx)), write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        campaigns = CampaignService(ctx)
-        sessions = _sessions(settings, ctx, campaigns, faces[0])
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing, sessions)
+        sessions = _sessions(settings, ctx, cases[0], faces[0])
+        yield Services(settings, ctx, *cases, vim, importer, backups, token, *faces, subscribing, sessions)
+
+
+async def _tend_backups(settings: Settings, ctx: Context, stack: AsyncExitStack) -> BackupService:
+    """Take up the restores that were under way, and let go from now on what retention lets go."""
+    backups = BackupService(ctx, Retention(settings.backups.keep_last, settings.backups.max_age_days * 86400.0))
+    await backups.take_up()
+    group = await stack.enter_async_context(asyncio.TaskGroup())
+    stack.callback(group.create_task(backups.tend(settings.backups.prune_every_s)).cancel)
+    return backups
 
 
 def _leases(settings: Settings, clock: Clock, world: World | None) -> Leases:

@@ -18,8 +18,11 @@ Every line of a script is one command, `#` begins a comment. Commands:
     disable NODE / enable NODE    somebody else takes a node out of service, or back
     release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
-    plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
+    plan NAME, start NAME [accept_drift] [accept_no_return], pause, resume [accept_no_return], abort, show NAME
     stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
+    versions NAME                 what the campaign's plan says of each node's version
+    backups [NODE], prune [KEEP_LAST]
+    verify NODE, damage NODE, restore NODE [accept_impact]  the newest backup of the node
     retry NAME NODE, skip NAME NODE
     gate NAME go|not-yet|no [WORDS...]   what a gate says from now on; approve NAME GATE [REASON...]
     lock KEY SITE SECONDS         another site asks the lock service for a key; steal: it gets it in any case
@@ -49,7 +52,9 @@ from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
+from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine import gates, staging
+from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
@@ -63,6 +68,7 @@ RESTING = (
 )
 PATIENCE_S = 5 * 86400.0
 LOOK_S = 5.0
+WHO = "ann"
 
 
 class Stage:
@@ -72,6 +78,8 @@ class Stage:
         self.clock = VirtualClock()
         self.lines: list[str] = []
         self.held: set[str] = set()
+        self.accepted: set[str] = set()
+        """Nodes on which a person accepted that a restore impacts instances."""
         self.limit = 0
         self.sim: Simulation
         self.world: World
@@ -104,6 +112,7 @@ class Stage:
         fill = numbers.pop("fill", 65) / 100
         self.world.seed(**numbers, fill=fill)
         self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
+        self.backups = BackupService(self.sim.ctx, Retention())
         await import_release(self.sim.store, RELEASE, self.clock.now())
 
     async def do_expires(self, seconds: str) -> None:
@@ -192,8 +201,9 @@ class Stage:
             self.limit, campaign.spec.waves.limit(sum(map(campaign.spec.scope.includes, self.world.inventory().nodes)))
         )
 
-    async def do_start(self, name: str, flag: str = "") -> None:
-        await self.sim.campaigns.start(name, accept_drift=flag == "accept_drift")
+    async def do_start(self, name: str, *flags: str) -> None:
+        who = WHO if "accept_no_return" in flags else ""
+        await self.sim.campaigns.start(name, accept_drift="accept_drift" in flags, past_no_return=who)
 
     async def do_stage(self, name: str) -> None:
         await staging.begin(self.sim.ctx, name)
@@ -204,8 +214,8 @@ class Stage:
     async def do_pause(self, name: str) -> None:
         await self.sim.campaigns.pause(name)
 
-    async def do_resume(self, name: str) -> None:
-        await self.sim.campaigns.resume(name)
+    async def do_resume(self, name: str, flag: str = "") -> None:
+        await self.sim.campaigns.resume(name, past_no_return=WHO if flag == "accept_no_return" else "")
 
     async def do_abort(self, name: str) -> None:
         await self.sim.campaigns.abort(name)
@@ -259,6 +269,41 @@ class Stage:
             await self.clock.sleep(LOOK_S)
         raise AssertionError(f"no {action} {more} came")
 
+    async def do_versions(self, name: str) -> None:
+        row = await self.sim.store.campaigns.get(name)
+        plan, _ = await self.sim.ctx.book.plan(row.plan or "")
+        for v in plan.versions:
+            back = "" if v.back else f", no way back: {v.why_not}"
+            self.lines.append(f"  {v.node} {v.runs} -> {v.to} {v.jump}{back}")
+
+    async def do_backups(self, node: str | None = None) -> None:
+        for row in sorted(await self.backups.list(node=node), key=lambda row: (row.taken_at, row.node)):
+            words = [row.id, row.node, row.campaign, row.release, "+".join(row.scope), row.state.value, row.restore.value]
+            self.lines.append("  " + " ".join(word for word in [*words, row.code, row.message] if word))
+            self.lines += [f"    not kept: {what}" for what in row.not_kept]
+
+    async def do_verify(self, node: str) -> None:
+        row, check = await self.backups.verify(await self._newest(node))
+        self.lines.append(f"  {row.id} {row.state.value} {check.message}".rstrip())
+
+    async def do_damage(self, node: str) -> None:
+        self.world.software.damage((await self.backups.get(await self._newest(node))).operation)
+
+    async def do_restore(self, node: str, flag: str = "") -> None:
+        row = await self.backups.restore(await self._newest(node), accept_impact=flag == "accept_impact")
+        if flag:
+            self.accepted.add(node)
+        await self.sim.engine.result(f"restore/{row.id}/{row.restores}")
+
+    async def do_prune(self, keep_last: str = "3") -> None:
+        swept = await BackupService(self.sim.ctx, Retention(keep_last=int(keep_last))).prune()
+        self.lines.append(f"  pruned: {', '.join(row.id for row in swept.pruned) or 'none'}")
+
+    async def _newest(self, node: str) -> str:
+        """Id of the node's newest backup; what names none is taken for an id."""
+        found = await self.backups.list(node=node)
+        return found[0].id if found else node
+
     async def do_quota(self, project: str, *amounts: str) -> None:
         if amounts:
             cores, ram_mib, instances = map(int, amounts)
@@ -311,7 +356,7 @@ class Stage:
 
     async def invariants(self) -> Sequence[str]:
         """What is broken, one line each."""
-        broken = [f"incident: {incident}" for incident in self.world.audit.incidents]
+        broken = [f"incident: {incident}" for incident in self.world.audit.incidents if incident.node not in self.accepted]
         if self.world.audit.most_unavailable() > self.limit:
             broken.append(f"{self.world.audit.most_unavailable()} nodes out of service at once, the limit is {self.limit}")
         inventory = self.world.inventory()

@@ -25,7 +25,7 @@ LARGER_CLASSES = {
 }
 """Classes with more public methods than others may have: how many, and why. They do not grow."""
 BROAD_HANDLERS = {
-    "upgrade_manager/engine/runner.py:_guarded": "the step boundary: whatever fails in a step, the node is put back",
+    "upgrade_manager/engine/runner.py:outcome_of": "the step boundary: whatever fails in a step, the node is put back",
     "upgrade_manager/engine/drive.py:drive": "the worker loop: whatever fails, the campaign must not be left alone",
 }
 """The places where any exception is caught, and why. There is no third."""
@@ -201,9 +201,9 @@ def test_what_is_private_needs_no_docstring() -> None:
     "kind", ["", "Exception", "BaseException", "(ValueError, Exception)", "builtins.Exception", "Exception as error"]
 )
 def test_a_broad_handler_is_found_where_it_may_not_be(kind: str) -> None:
-    text = f"async def _guarded():\n    try:\n        x\n    except {kind}:\n        pass\n"
+    text = f"async def outcome_of():\n    try:\n        x\n    except {kind}:\n        pass\n"
     assert [*broad_handlers(f"{PACKAGE}a.py", text)]
-    assert [*broad_handlers(f"{PACKAGE}upgrade_manager/engine/runner.py", text.replace("_guarded", "other"))]
+    assert [*broad_handlers(f"{PACKAGE}upgrade_manager/engine/runner.py", text.replace("outcome_of", "other"))]
     assert not [*broad_handlers(f"{PACKAGE}upgrade_manager/engine/runner.py", text)]
     assert not [*broad_handlers(f"{PACKAGE}a.py", "try:\n    x\nexcept (ValueError, OSError):\n    pass")]
 

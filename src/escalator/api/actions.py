@@ -9,12 +9,43 @@ from pydantic import Field, StringConstraints
 
 from escalator.model.document import DnsLabel, Model
 
+Who = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,100}$")]
+UNNAMED = "the operators' token"
+"""Who asks, where the request does not say."""
+
 
 class StartAction(Model):
     """Start by the given plan, or the campaign's own."""
 
     plan: str | None = None
     accept_drift: bool = False
+    accept_point_of_no_return: bool = False
+    """Whether nodes may pass the release's point of no return without a person being asked when the first one reaches it."""
+    by: Who = UNNAMED
+    """Who starts it; it stands in the history where a point of no return is accepted."""
+
+
+class ResumeAction(Model):
+    """Let a paused or suspended campaign go on."""
+
+    accept_point_of_no_return: bool = False
+    """Whether nodes may pass the release's point of no return from now on."""
+    by: Who = UNNAMED
+    """Who says so; it stands in the history."""
+
+
+class RestoreAction(Model):
+    """Put a node back on a backup."""
+
+    accept_impact: bool = False
+    """Whether instances that run on the node may be impacted."""
+
+
+class PruneAction(Model):
+    """Let backups go."""
+
+    dry_run: bool = False
+    """Only tell which would go."""
 
 
 class ReplanAction(Model):

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from escalator.settings import Settings
 from escalator.storage.port import ReleaseRow
+from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
@@ -71,6 +72,11 @@ class Services(Protocol):
     @property
     def releases(self) -> ReleaseService:
         """Use cases of releases."""
+        ...
+
+    @property
+    def backups(self) -> BackupService:
+        """Use cases of backups."""
         ...
 
     @property

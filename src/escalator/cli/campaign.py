@@ -72,9 +72,13 @@ class _Verb(Shower):
             parser.add_argument("--reason", default="", help="why; it stands in the history")
         return parser
 
+    def body(self, parsed_args: argparse.Namespace) -> Mapping[str, Any] | None:
+        """What goes with the request."""
+        return {"reason": parsed_args.reason} if self.takes_reason else None
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for it."""
-        body = {"reason": parsed_args.reason} if self.takes_reason else None
+        body = self.body(parsed_args)
         with self.server() as client:
             found = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/{self.verb}", body, timeout_s=LONG_S)
         self.app.stderr.write(f"{self.said}\n")
@@ -88,15 +92,46 @@ class Pause(_Verb):
 
 
 class Resume(_Verb):
-    """Let a paused or suspended campaign go on."""
+    """Let a paused or suspended campaign go on.
+
+    Exit code 4 when it waits before a point of no return and that is not accepted by its own option.
+    """
 
     verb, said, takes_reason = "resume", "It goes on; what failed so far is accepted by this.", False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser = super().get_parser(prog_name)
+        add_no_return(parser)
+        return parser
+
+    def body(self, parsed_args: argparse.Namespace) -> Mapping[str, Any] | None:
+        """Whether the point of no return is accepted, and by whom."""
+        return no_return(parsed_args) or None
 
 
 class Abort(_Verb):
     """Start nothing more and put the nodes that are not changed yet back in service."""
 
     verb, said = "abort", "Nodes that are not changed yet are put back in service; those being upgraded end."
+
+
+def add_no_return(parser: argparse.ArgumentParser) -> None:
+    """The option by which a person lets nodes pass the release's point of no return."""
+    text = "let nodes pass the release's point of no return; who says so stands in the history"
+    parser.add_argument("--accept-point-of-no-return", action="store_true", help=text)
+
+
+def no_return(parsed_args: argparse.Namespace) -> dict[str, Any]:
+    """What the request says of it: nothing where it was not asked for."""
+    if not parsed_args.accept_point_of_no_return:
+        return {}
+    import getpass  # noqa: PLC0415 - only here
+
+    try:
+        return {"accept_point_of_no_return": True, "by": getpass.getuser()[:100]}
+    except (KeyError, OSError):  # a user without a name
+        return {"accept_point_of_no_return": True}
 
 
 def brief(campaign: Mapping[str, Any]) -> Any:  # noqa: ANN401 - cliff's

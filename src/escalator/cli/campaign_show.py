@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import LONG_S, Shower, fields
-from escalator.cli.campaign import brief, quoted
+from escalator.cli.campaign import add_no_return, brief, no_return, quoted
 from escalator.cli.spans import duration
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Start(_Watched):
         parser.add_argument("name", metavar="NAME", help="the campaign")
         parser.add_argument("--plan", metavar="ID", help="the plan to start by; the campaign's latest when left out")
         parser.add_argument("--accept-drift", action="store_true", help="start although the cloud changed since the plan")
+        add_no_return(parser)
         parser.add_argument("--wait", action="store_true", help="follow it until it ends or needs a person")
         parser.add_argument("--timeout", type=duration, metavar="SECONDS", help="wait no longer than that")
         return parser
@@ -94,7 +95,7 @@ class Start(_Watched):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Start, and watch where asked."""
         path = f"/v1/campaigns/{quoted(parsed_args.name)}"
-        action = {"plan": parsed_args.plan, "accept_drift": parsed_args.accept_drift}
+        action = {"plan": parsed_args.plan, "accept_drift": parsed_args.accept_drift, **no_return(parsed_args)}
         self.whole = parsed_args.wait
         with self.server() as client:
             found = client.post(f"{path}/actions/start", action, timeout_s=LONG_S)

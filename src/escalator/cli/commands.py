@@ -9,6 +9,11 @@ from cliff.commandmanager import CommandManager
 
 _HERE = "escalator.cli"
 COMMANDS: Mapping[str, str] = {
+    "backup list": "backup:ListBackups",
+    "backup prune": "backup:Prune",
+    "backup restore": "backup:Restore",
+    "backup show": "backup:ShowBackup",
+    "backup verify": "backup:Verify",
     "campaign abort": "campaign:Abort",
     "campaign approve": "campaign_approve:Approve",
     "campaign create": "campaign:Create",

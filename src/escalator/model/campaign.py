@@ -275,7 +275,6 @@ _NOT_YET: Mapping[str, object] = {
     "mode": "smooth",
     "migration.post_copy": False,
     "migration.force_complete": False,
-    "backup.scope": ("versions", "config", "state"),
 }
 """Keys of the format whose capability is not built yet, with the only value that is accepted: the one that asks for nothing."""
 

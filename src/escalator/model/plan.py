@@ -127,6 +127,18 @@ class NoReturn(Model):
     """How it comes back all the same."""
 
 
+class NodeVersion(Model):
+    """What one node runs of the release, where it goes, and whether it could be taken back."""
+
+    node: str
+    runs: str | None = None
+    """Its version of the release; `none` when none is installed, null when it is not known."""
+    to: str
+    jump: Literal["same", "patch", "minor", "major", "downgrade", "new", "unknown"] = "unknown"
+    back: bool = True
+    why_not: str = ""
+
+
 class Condition(Model):
     """One condition of a smooth upgrade: whether it holds, and if not, what would make it hold."""
 
@@ -157,6 +169,7 @@ class Plan(Model):
     """Groups of nodes that go one after the other; empty without such an order."""
     hits: tuple[Hit, ...] = ()
     no_return: tuple[NoReturn, ...] = ()
+    versions: tuple[NodeVersion, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
     def sealed(self, plan_id: str, parent: str | None = None) -> Plan:

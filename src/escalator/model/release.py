@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from escalator.model.document import Metadata, Model
+from escalator.model.requires import NONE, check_requirement, range_fits
+from escalator.model.version_ranges import Range
 
 Version = Annotated[
     str, StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
@@ -69,7 +71,7 @@ class Health(Model):
     url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
 
 
-NOT_YET = ("upgrades_from", "rollback_to", "requires", "point_of_no_return")
+NOT_YET: tuple[str, ...] = ()
 """Keys of the format whose capability is not built yet: promises that nobody would keep are refused, not ignored."""
 
 
@@ -90,7 +92,7 @@ class ReleaseSpec(Model):
     health: tuple[Health, ...] = ()
     daemon: Daemon | None = None
     expected_s: Mapping[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    point_of_no_return: str | None = None
+    point_of_no_return: Literal["upgrade", "reboot"] | None = None
     created: str | None = None
     expires: str | None = None
     notes: str | None = None
@@ -102,6 +104,30 @@ class ReleaseSpec(Model):
             if ".." in PurePosixPath(path).parts or len(PurePosixPath(path).parts) < 3:
                 raise ValueError(f"{path!r} is not a plain path at least two levels deep")
         return value
+
+    @field_validator("upgrades_from", "rollback_to")
+    @classmethod
+    def _ranges(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if text != NONE:
+                Range(text)
+        return value
+
+    @field_validator("requires")
+    @classmethod
+    def _requirements(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for key, text in value.items():
+            check_requirement(key, text, get_args(Layer))
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What it brings and requires of the same layer has to agree: layers that come together are checked together."""
+        for layer, version in self.layers.items():
+            wanted = self.requires.get(layer)
+            if wanted is not None and layer != "os" and range_fits(wanted, version) is False:
+                raise ValueError(f"it brings {layer} {version} and requires {layer} {wanted}")
+        return self
 
     @field_validator("expires")
     @classmethod

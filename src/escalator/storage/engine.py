@@ -47,6 +47,7 @@ class Lock(Enum):
     IMPACTS = 3
     EVENTS = 4
     ALARMS = 5
+    BACKUPS = 6
 
 
 _LOCKS_OF_ESCALATOR = 0x45534341

@@ -16,6 +16,7 @@ from escalator.model.hold import Hold
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
 from escalator.model.subscription import Subscription
+from escalator.storage.backup_rows import Backups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -488,4 +489,5 @@ class Store:
     notices: Notices
     events: Events
     outages: Outages
+    backups: Backups
     holds: Holds

@@ -77,6 +77,33 @@ subscriptions = Table(
 
 constraints = Table("constraints", metadata, _key("kind"), _key("id"), _text("spec_json"))
 
+backups = Table(
+    "backups",
+    metadata,
+    _key("id"),
+    Column("campaign", sa.Text, nullable=False, index=True),
+    Column("node", sa.Text, nullable=False, index=True),
+    _text("operation"),
+    _text("driver"),
+    _text("release"),
+    _time("taken_at"),
+    _text("scope_json"),
+    Column("size_bytes", _number, nullable=False),
+    _text("digest"),
+    _text("location"),
+    _text("versions_json"),
+    _text("missing_json"),
+    _text("content_json"),
+    _text("state"),
+    _time("verified_at", null=True),
+    _time("pruned_at", null=True),
+    Column("restore", sa.Text, nullable=False, index=True),
+    Column("restores", sa.Integer, nullable=False),
+    _time("restored_at", null=True),
+    _text("code"),
+    Column("message", Said, nullable=False),
+)
+
 outages = Table(
     "outages",
     metadata,

@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from escalator.model.backup import FULL_SCOPE
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.release import Release
 from escalator.settings import CommandDriver
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran
+from escalator.system_support.port import Check, Held, NodeFacts, OperationState, Progress, Pruned, Ran, Shelf
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "SSH_AUTH_SOCK")
 """Variables that the command inherits. The manager's own settings and secrets are not among them."""
@@ -32,12 +33,30 @@ KILL_AFTER_S = 30
 MESSAGE_BYTES = 2000
 
 
+class NoShelf:
+    """The backups of a driver that keeps none."""
+
+    async def list(self, node: str) -> tuple[Held, ...]:  # noqa: ARG002 - the port's form
+        """None: what the operator's own tool keeps is known to that alone."""
+        return ()
+
+    async def verify(self, node: str, backup: Mapping[str, object]) -> Check:  # noqa: ARG002 - the port's form
+        """Raises PermanentError (`SYS_UNSUPPORTED`): there is nothing to look at."""
+        remedy = "Verify it with the tool that the command uses."
+        raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver keeps no backups of nodes.", remedy=remedy)
+
+    async def prune(self, node: str, backups: Sequence[Mapping[str, object]], operations_older_s: float | None) -> Pruned:  # noqa: ARG002 - the port's form
+        """Nothing: there are no backups, and what is left of operations is a log of a few lines on the manager's host."""
+        return Pruned()
+
+
 class CommandSystem:
     """The `command` driver. `{node}` and `{release}` in the argv of the settings stand for the ids."""
 
     name = "command"
 
     def __init__(self, settings: CommandDriver, state: Path, environment: Mapping[str, str]) -> None:
+        self.shelf: Shelf = NoShelf()
         self._settings = settings
         self._folder = state / "operations"
         self._environment = {key: environment[key] for key in PASSED_ON if key in environment}
@@ -50,9 +69,15 @@ class CommandSystem:
     async def stage(self, node: str, release: Release) -> None:
         """Nothing: the command fetches what it needs."""
 
-    async def backup(self, node: str, release: Release, operation: str) -> Mapping[str, object]:  # noqa: ARG002 - the port's form
+    async def backup(
+        self,
+        node: str,
+        release: Release,  # noqa: ARG002 - the port's form
+        operation: str,
+        scope: Sequence[str] = FULL_SCOPE,  # noqa: ARG002 - as above
+    ) -> Mapping[str, object]:
         """Nothing is kept here; the value only says so."""
-        return {"id": folder_name(operation), "node": node}
+        return {"id": folder_name(operation), "node": node, "scope": []}
 
     async def start(self, node: str, release: Release, operation: str) -> None:
         """Start the command, detached. When this operation was started before, nothing happens."""

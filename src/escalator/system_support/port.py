@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from escalator.model.backup import FULL_SCOPE
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.release import Release
@@ -74,6 +75,49 @@ class Check:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A backup as it lies on its node."""
+
+    id: str
+    """As in what `backup` returned."""
+    size_bytes: int
+    taken_at: float
+    """Unix seconds, by the node's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed from a node; nothing when it was `busy` with an operation."""
+
+    backups: tuple[str, ...] = ()
+    operations: int = 0
+    freed_bytes: int = 0
+    busy: bool = False
+
+
+class Shelf(Protocol):
+    """The backups that lie on the nodes."""
+
+    async def list(self, node: str) -> tuple[Held, ...]:
+        """Every backup that lies on the node."""
+        ...
+
+    async def verify(self, node: str, backup: Mapping[str, object]) -> Check:
+        """Whether the backup's content is what was kept, by its digest.
+
+        Raises PermanentError (`SYS_UNSUPPORTED`) where the driver keeps none.
+        """
+        ...
+
+    async def prune(self, node: str, backups: Sequence[Mapping[str, object]], operations_older_s: float | None) -> Pruned:
+        """Remove these backups, and what is left of operations that ended longer ago than that (None = none of them).
+
+        Nothing is removed while an operation is under way on the node. Repeating it changes nothing.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One run of a command of the operator's, by its name in the settings, and what it is about."""
@@ -119,6 +163,8 @@ class SystemSupport(Protocol):
     name: str
     capabilities: frozenset[str]
     """Of `stage`, `backup`, `rollback`, `reboot`, `run`: what the driver can do. The plan shows what it cannot."""
+    shelf: Shelf
+    """The backups that it has taken."""
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -128,8 +174,14 @@ class SystemSupport(Protocol):
         """Fetch and check the release's files on the node; its software does not change."""
         ...
 
-    async def backup(self, node: str, release: Release, operation: str) -> Mapping[str, object]:
-        """Keep the running versions, configuration and state paths; the value returned is what `rollback` needs."""
+    async def backup(
+        self, node: str, release: Release, operation: str, scope: Sequence[str] = FULL_SCOPE
+    ) -> Mapping[str, object]:
+        """Keep what the scope asks for: running versions, configuration, state paths; what is returned is what `rollback` needs.
+
+        Beside that it tells `id`, `packages`, `scope`, `digest`, `size_bytes`, `location`, `missing`. Raises PermanentError
+        (`SYS_BACKUP_SPACE`) when it does not fit on the node; nothing is left of it then.
+        """
         ...
 
     async def start(self, node: str, release: Release, operation: str) -> None:
@@ -157,7 +209,10 @@ class SystemSupport(Protocol):
         ...
 
     async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
-        """Start putting the node back on what `backup` holds (state first, then pins), detached; `poll` follows it."""
+        """Start putting the node back on what `backup` holds (state first, then pins), detached; `poll` follows it.
+
+        A backup whose content is not what was kept is refused by the operation, before it changes anything.
+        """
         ...
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
+from escalator.model.backup import FULL_SCOPE
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.release import Release
-from escalator.system_support.port import Call, Check, NodeFacts, OperationState, Progress, Ran, SystemSupport
+from escalator.system_support.port import (
+    Call,
+    Check,
+    Held,
+    NodeFacts,
+    OperationState,
+    Progress,
+    Pruned,
+    Ran,
+    Shelf,
+    SystemSupport,
+)
 from escalator.world.records import Kept, Operation, Software
 from escalator.world.software import expected_daemon
 from escalator.world.world import World
@@ -24,6 +38,34 @@ _LINES = ((0.0, "fetching"), (0.25, "unpacking"), (0.5, "configuring"), (0.9, "r
 """What an operation logs, and after which share of its time."""
 
 
+class SimulatedShelf:
+    """The backups on the nodes of a simulated world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def list(self, node: str) -> tuple[Held, ...]:
+        """Every backup that lies on the node."""
+        return tuple(Held(kept.id, _size(kept), kept.taken_at) for kept in self._world.software.kept_on(node))
+
+    async def verify(self, node: str, backup: Mapping[str, object]) -> Check:
+        """Whether the backup's content is what was kept."""
+        found = {kept.id: kept for kept in self._world.software.kept_on(node)}.get(str(backup.get("id")))
+        if found is None:
+            return Check("backup", ok=False, code=Code.SYS_BACKUP_NOT_FOUND, message="not as it was kept: it is not on the node")
+        if found.damaged or backup.get("digest") not in (None, _digest(found)):
+            return Check("backup", ok=False, code=Code.SYS_BACKUP_DAMAGED, message="not as it was kept: state.tar")
+        return Check("backup", ok=True)
+
+    async def prune(self, node: str, backups: Sequence[Mapping[str, object]], operations_older_s: float | None) -> Pruned:
+        """Remove these backups, and operations that ended long ago."""
+        before = None if operations_older_s is None else self._world.state.clock.now() - operations_older_s
+        ids = [str(backup.get("id")) for backup in backups]
+        freed = sum(_size(kept) for kept in self._world.software.kept_on(node) if kept.id in ids)
+        operations = self._world.software.prune(node, ids, before)
+        return Pruned(busy=True) if operations is None else Pruned(tuple(ids), operations, freed)
+
+
 class SimulatedSystem:
     """The software of the nodes of a simulated world. Nothing here waits: the world answers at once."""
 
@@ -32,6 +74,7 @@ class SimulatedSystem:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.shelf: Shelf = SimulatedShelf(world)
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -42,7 +85,7 @@ class SimulatedSystem:
             node=node,
             boot_id=self._world.hosts.boot_id(node) or "",
             kernel=versions.get("kernel", "simulated"),
-            os=versions.get("os", "simulated"),
+            os=f"debian {versions['os']}" if "os" in versions else "simulated",
             arch="x86_64",
             packages={name: version for name, version in software.packages.items() if name in wanted},
             daemon=software.daemon,
@@ -53,10 +96,25 @@ class SimulatedSystem:
         """Put the release's files on the node."""
         self._world.software.stage(node, release)
 
-    async def backup(self, node: str, release: Release, operation: str) -> Mapping[str, object]:
+    async def backup(
+        self, node: str, release: Release, operation: str, scope: Sequence[str] = FULL_SCOPE
+    ) -> Mapping[str, object]:
         """Keep what runs now; the same operation gets the same backup again."""
-        kept = self._world.software.backup(node, release, operation)
-        return {"id": kept.id, "packages": dict(kept.packages), "daemon": kept.daemon, "versions": dict(kept.versions)}
+        kept = self._world.software.backup(node, release, operation, scope)
+        wanted = {package.name for package in release.spec.packages}
+        packages = {name: version for name, version in kept.packages.items() if name in wanted}
+        return {
+            "id": kept.id,
+            "node": node,
+            "packages": packages,
+            "daemon": kept.daemon,
+            "versions": dict(kept.versions),
+            "scope": list(kept.scope),
+            "digest": _digest(kept),
+            "size_bytes": _size(kept),
+            "location": f"world/{node}/{kept.id}",
+            "missing": [],
+        }
 
     async def start(self, node: str, release: Release, operation: str) -> None:
         """Start the upgrade, detached. When this operation was started before, nothing happens."""
@@ -103,6 +161,8 @@ class SimulatedSystem:
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:  # noqa: ARG002 - the backup says it all
         """Whether the node is back on what `backup` holds."""
         kept = self._kept(node, backup)
+        if "versions" not in kept.scope:
+            return _state(self._world.software.look(node), {}, None)
         return _state(self._world.software.look(node), kept.packages, kept.daemon)
 
     async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:  # noqa: ARG002 - the port's form
@@ -115,6 +175,15 @@ class SimulatedSystem:
         if kept is None or kept.node != node:
             raise PermanentError(Code.SYS_ROLLBACK, f"Node {node} holds no such backup.")
         return kept
+
+
+def _size(kept: Kept) -> int:
+    return 2**20 * (1 + len(kept.packages)) if kept.scope else 0
+
+
+def _digest(kept: Kept) -> str:
+    text = json.dumps([kept.id, kept.node, sorted(kept.packages.items()), kept.daemon, sorted(kept.versions.items()), kept.scope])
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 class SimulatedCommands:

@@ -16,16 +16,18 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.drift import compare
-from escalator.upgrade_manager.engine import exclusive, observed, staging
+from escalator.upgrade_manager.engine import exclusive, no_return, observed, staging
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.gates import require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
+from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import ENDED, check
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
@@ -86,12 +88,14 @@ class CampaignService:
         plan = await self._made(campaign, inventory, row.plan)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
 
-    async def start(self, name: str, plan_id: str | None = None, *, accept_drift: bool = False) -> CampaignRow:
-        """Start by the given plan, or the campaign's own.
+    async def start(
+        self, name: str, plan_id: str | None = None, *, accept_drift: bool = False, past_no_return: str = ""
+    ) -> CampaignRow:
+        """Start by the given plan, or the campaign's own; `past_no_return` is who accepts its point of no return beforehand.
 
-        Raises ConditionsError when the plan is not smooth, the release is missing or may not be used, the cloud changed
-        since the plan beyond what was approved, or VNF managers do not answer for which policy would pause; ConflictError
-        when another campaign runs on this cloud.
+        Raises ConditionsError when the plan is not smooth, the release is missing, may not be used or does not go upon what
+        the nodes run, the cloud changed since the plan beyond what was approved, or VNF managers do not answer for which
+        policy would pause; ConflictError when another campaign runs on this cloud, or a node is being restored.
         """
         row = await self._row(name)
         check(name, row.state, CampaignState.RUNNING)
@@ -105,11 +109,15 @@ class CampaignService:
         if stored is None or stored.campaign != name:
             raise NotFoundError(Code.UPG_NOT_FOUND, f"Plan {plan_id} is no plan of campaign {name}.")
         _startable(name, await self._ctx.book.campaign(name), plan)
+        await refuse_while_restoring(self._ctx)
         await require_usable(self._ctx, await self._ctx.book.campaign(name))
         # What a person put back after an earlier campaign no longer counts against its groups.
         await take_off_ended(self._ctx)
         plan = await self._current(name, plan, planned_on, accept_drift=accept_drift)
         await require_owners(self._ctx, await self._ctx.book.campaign(name), *await self._ctx.book.plan(plan.id))
+        await require_fit(self._ctx, await self._ctx.book.campaign(name), (await self._ctx.book.plan(plan.id))[1])
+        if past_no_return:
+            await no_return.accept(self._ctx, name, past_no_return)
         return await self._launch(name, plan)
 
     async def pause(self, name: str, reason: str = "") -> CampaignRow:
@@ -119,13 +127,20 @@ class CampaignService:
         await change(self._ctx, name, (CampaignState.RUNNING,), CampaignState.PAUSED, None, reason or "paused by a person")
         return await self._row(name)
 
-    async def resume(self, name: str) -> CampaignRow:
-        """Go on. What failed so far, hosts that are down now, and nodes without a turn are accepted by this."""
+    async def resume(self, name: str, *, past_no_return: str = "") -> CampaignRow:
+        """Go on. What failed so far, hosts that are down now, and nodes without a turn are accepted by this.
+
+        A point of no return is accepted by name only: `past_no_return` is who does it. Raises ConditionsError without.
+        """
         row = await self._row(name)
         if row.state not in (CampaignState.PAUSED, CampaignState.SUSPENDED):
             check(name, row.state, CampaignState.PAUSED if row.state is CampaignState.RUNNING else CampaignState.RUNNING)
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
+        if row.code == Code.PLN_NO_RETURN.value and not past_no_return:
+            raise no_return.not_accepted(name, row.reason)
         await exclusive.require(self._ctx, name)
+        if past_no_return:
+            await no_return.accept(self._ctx, name, past_no_return)
         await take_off_ended(self._ctx)
         await self._accept(name)
         if row.code == Code.UPG_NO_TURN.value:
@@ -242,7 +257,8 @@ class CampaignService:
     async def _made(self, campaign: Campaign, inventory: Inventory, parent: str | None) -> Plan:
         """A plan from the beginning, with what is known of the release."""
         brings = await self._ctx.book.brings(campaign)
-        return await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), parent, brings=brings)
+        plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), parent, brings=brings)
+        return await fitted(self._ctx, campaign, inventory, plan)
 
     async def _store(self, name: str, plan: Plan, inventory: Inventory, expected: Sequence[CampaignState]) -> Plan:
         row = PlanRow(
@@ -389,7 +405,8 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
         case CampaignState.SUSPENDED:
             failed = [task.node for task in tasks if task.state in FAILURES][:3]
             nodes = [f"escalator node {verb} {name} {node}" for node in failed for verb in ("retry", "skip")]
-            return [*nodes, f"escalator campaign resume {name}", f"escalator campaign abort {name}"]
+            yes = " --accept-point-of-no-return" if row.code == Code.PLN_NO_RETURN.value else ""
+            return [*nodes, f"escalator campaign resume {name}{yes}", f"escalator campaign abort {name}"]
         case _:
             return []
 

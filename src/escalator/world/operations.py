@@ -71,10 +71,13 @@ class Operations:
                 return
             self._depot.look(node_id)
             node = self._state.node(node_id)
-            needs_boot = reboots(release) and dict(node.versions) != dict(kept.versions)
-            change = Change(packages=kept.packages, daemon=kept.daemon, versions=kept.versions, reboot=needs_boot)
+            change = _way_back(node, self._depot.look(node_id), release, kept)
             takes_s = self._timings.real(self._timings.rollback_s, "rollback", operation)
             draft = replace(_draft(now, node_id, release, operation, change), kind="rollback")
+            if kept.damaged:  # seen before anything is touched
+                self._state.operations.put(operation, replace(draft, state="failed", ends_at=now, exit_code=1))
+                self._audit.note(now, "rollback-refused", node=node_id, detail=release.id)
+                return
             self._begin(node, draft, takes_s, release.spec.impact)
 
     def break_off(self, now: float, node_id: str) -> None:
@@ -178,6 +181,13 @@ def _wanted(release: Release) -> Change:
     pins = {package.name: package.version for package in release.spec.packages}
     versions = {str(layer): version for layer, version in release.spec.layers.items()}
     return Change(packages=pins, daemon=expected_daemon(release), versions=versions, reboot=reboots(release))
+
+
+def _way_back(node: Node, software: Software, release: Release, kept: Kept) -> Change:
+    if "versions" not in kept.scope:  # configuration and state alone: the software stays
+        return Change(packages=software.packages, daemon=software.daemon, versions=node.versions, reboot=False)
+    needs_boot = reboots(release) and dict(node.versions) != dict(kept.versions)
+    return Change(packages=kept.packages, daemon=kept.daemon, versions=kept.versions, reboot=needs_boot)
 
 
 def _satisfied(node: Node, software: Software, change: Change) -> bool:

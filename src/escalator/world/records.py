@@ -137,6 +137,10 @@ class Kept:
     packages: Mapping[str, str]
     daemon: str | None
     versions: Mapping[str, str]
+    scope: tuple[str, ...] = ("versions", "config", "state")
+    taken_at: float = 0.0
+    damaged: bool = False
+    """Whether somebody changed what was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ FaultKind = Literal[
     "inspect",
     "stage",
     "backup",
+    "backup_space",
     "upgrade",
     "rollback",
     "reboot",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from escalator.model.backup import FULL_SCOPE
 from escalator.model.codes import Code
-from escalator.model.errors import TemporaryError
+from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.release import Release
 from escalator.world.audit import Audit
 from escalator.world.faults import FaultBook
@@ -45,15 +47,28 @@ class SoftwareDepot:
                 self._state.software.put(node_id, replace(software, staged=(*software.staged[-9:], release.id)))
                 self._audit.note(now, "stage", node=node_id, detail=release.id)
 
-    def backup(self, node_id: str, release: Release, operation: str) -> Kept:
-        """Keep what runs now; the same operation gets the same backup again."""
+    def backup(self, node_id: str, release: Release, operation: str, scope: Sequence[str] = FULL_SCOPE) -> Kept:
+        """Keep what runs now; the same operation gets the same backup again.
+
+        Raises PermanentError (`SYS_BACKUP_SPACE`) where the fault `backup_space` strikes: it does not fit.
+        """
         subject = Subject(node=node_id, release=release.id)
         with self._state.change() as now, self._faults.around("backup", subject, Code.SYS_BACKUP):
             software = self._reachable(node_id)
             kept = self._state.backups.rows.get(operation)
             if kept is None:
-                versions = dict(self._state.node(node_id).versions)
-                kept = Kept(id=operation, node=node_id, packages=software.packages, daemon=software.daemon, versions=versions)
+                if self._faults.check("backup_space", subject) is not None:
+                    message = f"The backup of {node_id} does not fit on its disk."
+                    raise PermanentError(Code.SYS_BACKUP_SPACE, message, remedy="escalator backup prune")
+                kept = Kept(
+                    id=operation,
+                    node=node_id,
+                    packages=software.packages,
+                    daemon=software.daemon,
+                    versions=dict(self._state.node(node_id).versions),
+                    scope=tuple(scope),
+                    taken_at=now,
+                )
                 self._state.backups.put(operation, kept)
                 self._audit.note(now, "backup", node=node_id, detail=operation)
             return kept
@@ -74,6 +89,39 @@ class SoftwareDepot:
     def kept(self, operation: str) -> Kept | None:
         """The backup that this operation took."""
         return self._state.backups.rows.get(operation)
+
+    def kept_on(self, node_id: str) -> Sequence[Kept]:
+        """Every backup on the node, oldest first."""
+        self._reachable(node_id)
+        return sorted((k for k in self._state.backups.rows.values() if k.node == node_id), key=lambda k: (k.taken_at, k.id))
+
+    def damage(self, operation: str) -> None:
+        """Somebody changes what a backup holds."""
+        with self._state.change() as now:
+            kept = self._state.backups.rows[operation]
+            self._state.backups.put(operation, replace(kept, damaged=True))
+            self._audit.note(now, "backup-damaged", node=kept.node, detail=operation)
+
+    def prune(self, node_id: str, operations: Iterable[str], ended_before: float | None) -> int | None:
+        """Remove these backups, and operations that ended before that time; how many of the latter.
+
+        None, and nothing is removed, while an operation is under way on the node.
+        """
+        with self._state.change() as now:
+            self._reachable(node_id)
+            if self._state.at_work[node_id]:
+                return None
+            for name in operations:
+                self._state.backups.drop(name)
+                self._audit.note(now, "backup-pruned", node=node_id, detail=name)
+            old = [
+                row.id
+                for row in self._state.operations.rows.values()
+                if row.node == node_id and ended_before is not None and row.ends_at is not None and row.ends_at < ended_before
+            ]
+            for name in old:
+                self._state.operations.drop(name)
+            return len(old)
 
     def _reachable(self, node_id: str) -> Software:
         node = self._state.node(node_id)

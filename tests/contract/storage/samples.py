@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from escalator.model.backup import NodeBackup
 from escalator.model.notice import AffectedResource, Notice, NoticeState, NoticeType, Reply
 from escalator.model.progress import Condition, Event, NodeTask, Restoration, Rung, TaskState
 from escalator.storage.port import CampaignRow, ImpactRow, NodeSlot, PlanRow
@@ -35,6 +36,27 @@ def plan(plan_id: str = "p1", **fields: Any) -> PlanRow:
         "created_at": 1.0,
     }
     return PlanRow(**{**given, **fields})
+
+
+def backup(backup_id: str = "bk-1", **fields: Any) -> NodeBackup:
+    given = {
+        "id": backup_id,
+        "campaign": "c1",
+        "node": "cn-1",
+        "operation": "c1/cn-1/1/backup/p",
+        "driver": "packages",
+        "release": "r/1.0.0",
+        "taken_at": 1.0,
+        "scope": ("versions", "state"),
+        "size_bytes": 2**40,
+        "digest": "sha256:0",
+        "location": "/var/lib/escalator/backups/x",
+        "versions": {"p": "1"},
+        "missing": ("q=1",),
+        "content": JSON,
+        "message": AWKWARD,
+    }
+    return NodeBackup(**{**given, **fields})
 
 
 def event(action: str = "node.cordon", **fields: Any) -> Event:

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from contract.storage.samples import campaign, event, impact, notice, plan, restoration, slot, task
+from contract.storage.samples import backup, campaign, event, impact, notice, plan, restoration, slot, task
 from escalator.model.alarm import Alarm
+from escalator.model.backup import BackupState, RestoreState
 from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeState, Reply, Vnfm, VnfmSpec
 from escalator.model.progress import CampaignState, TaskState
@@ -59,6 +60,7 @@ OF_NAME = (
     ("notices", "for_task"),
     ("notices", "replies"),
     ("subscriptions", "get"),
+    ("backups", "get"),
 )
 
 
@@ -107,6 +109,12 @@ CHANGES = {
         call("alarms", "end", IDS, TIMES),
         call("alarms", "forget", TIMES),
     ],
+    "backups": [
+        call("backups", "add", st.builds(backup, NAMES, node=NAMES, campaign=NAMES, taken_at=TIMES)),
+        call("backups", "begin_restore", NAMES, TIMES),
+        call("backups", "mark", NAMES, restore=st.sampled_from(RestoreState), restored_at=TIMES, scope=st.just(("config",))),
+        call("backups", "mark", NAMES, state=st.sampled_from(BackupState), pruned_at=st.none() | TIMES, message=NAMES),
+    ],
     "notices": [
         call(
             "notices",
@@ -128,6 +136,9 @@ QUESTIONS: list[Call] = [
     ("admission", "node_slots", (), {}),
     ("restorations", "open", (), {}),
     ("subscriptions", "list", (), {}),
+    ("backups", "list", (), {}),
+    ("backups", "list", ("a", "b"), {}),
+    ("backups", "restoring", (), {}),
     ("notices", "list", (), {}),
     ("alarms", "of_servers", (("a", "b"),), {}),
     ("notices", "due", (1.0,), {}),

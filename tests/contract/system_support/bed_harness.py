@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from beds.nodes.manager import Manager
 from escalator.system_support.port import SystemSupport
@@ -41,3 +41,17 @@ class PackagesHarness:
         finally:
             self._manager.bed.restore(self.node)
             self.driver = patient
+
+    def tamper(self, backup: Mapping[str, object]) -> None:
+        self._manager.bed.exec(self.node, "sh", "-c", f"printf x >> {backup['location']}/state.tar")
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """A disk of its own, of one mebibyte, in the place of the backups."""
+        folder = "/var/lib/escalator/backups"
+        self._manager.bed.exec(self.node, "mkdir", "-p", folder)
+        self._manager.bed.exec(self.node, "mount", "-t", "tmpfs", "-o", "size=1m", "small", folder)
+        try:
+            yield
+        finally:
+            self._manager.bed.exec(self.node, "umount", folder)

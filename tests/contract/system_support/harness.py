@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +44,14 @@ class Harness(Protocol):
 
     def unreachable(self) -> AbstractAsyncContextManager[None]:
         """The node does not answer meanwhile, and goes on with what it does."""
+        ...
+
+    def tamper(self, backup: Mapping[str, object]) -> None:
+        """Somebody changes what the backup holds."""
+        ...
+
+    def full(self) -> AbstractContextManager[None]:
+        """The node has next to no room for backups meanwhile."""
         ...
 
 
@@ -90,6 +98,15 @@ class SimulatedHarness:
     def unreachable(self) -> AbstractAsyncContextManager[None]:
         return asynccontextmanager(self._unreachable)()
 
+    def tamper(self, backup: Mapping[str, object]) -> None:
+        self._world.software.damage(str(backup["id"]))
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        self._world.faults.add(Fault(kind="backup_space"))
+        yield
+        self._world.faults.clear()
+
 
 INSTALLER = """#!/bin/sh
 echo "installing $2 on $1"
@@ -126,3 +143,9 @@ class CommandHarness:
 
     def unreachable(self) -> AbstractAsyncContextManager[None]:
         raise NotImplementedError("the command driver does not look at nodes")
+
+    def tamper(self, backup: Mapping[str, object]) -> None:
+        raise NotImplementedError("the command driver keeps no backups")
+
+    def full(self) -> AbstractContextManager[None]:
+        raise NotImplementedError("the command driver keeps no backups")

@@ -18,7 +18,9 @@ from escalator.settings import Settings
 from escalator.simulation.setup import Simulation, simulate
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import Trust
+from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.context import Context, Pace
+from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.neighbours.port import Neighbour
@@ -65,6 +67,7 @@ class TestServices:
     releases: ReleaseService
     vim: Vim
     importer: ReleaseStore
+    backups: BackupService
     token: str
     simulation: Simulation
 
@@ -83,8 +86,9 @@ async def running(
     async with simulate(world, clock, pace=Pace(poll_s=0.01, door_s=0.01), neighbours=neighbours) as simulation:
         importer = ReleaseStore(state, simulation.store.releases, clock, trust)
         ctx = replace(simulation.ctx, vetting=importer.vetting)
-        campaigns = CampaignService(ctx)
-        yield TestServices(settings, ctx, campaigns, ReleaseService(ctx), simulation.vim, importer, TOKEN, simulation)
+        campaigns, releases = CampaignService(ctx), ReleaseService(ctx)
+        backups = BackupService(ctx, Retention())
+        yield TestServices(settings, ctx, campaigns, releases, simulation.vim, importer, backups, TOKEN, simulation)
 
 
 def write_release(folder: Path) -> Path:

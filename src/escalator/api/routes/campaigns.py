@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from escalator.api import shapes
-from escalator.api.actions import ApproveAction, ReplanAction, StartAction, StateAction
+from escalator.api.actions import ApproveAction, ReplanAction, ResumeAction, StartAction, StateAction
 from escalator.api.details import campaign_details
 from escalator.api.documents import body, read, read_optional, read_text
 from escalator.api.problems import documented
@@ -108,7 +108,9 @@ async def start_campaign(services: Here, name: str, request: Request, response: 
     """Start. Refused when the plan is not smooth, when the cloud changed beyond it, or when another campaign runs."""
     action = await read_optional(request, StartAction)
     response.headers["Location"] = f"/v1/campaigns/{name}"
-    return shapes.campaign_summary(await services.campaigns.start(name, action.plan, accept_drift=action.accept_drift))
+    who = action.by if action.accept_point_of_no_return else ""
+    started = await services.campaigns.start(name, action.plan, accept_drift=action.accept_drift, past_no_return=who)
+    return shapes.campaign_summary(started)
 
 
 @router.post(
@@ -179,10 +181,17 @@ async def pause_campaign(services: Here, name: str, request: Request) -> Campaig
     return shapes.campaign_summary(await services.campaigns.pause(name, action.reason))
 
 
-@router.post("/campaigns/{name}/actions/resume", status_code=202, responses=documented(404, 409, 502, 503))
-async def resume_campaign(services: Here, name: str) -> CampaignSummary:
-    """Go on; what failed so far is accepted by this."""
-    return shapes.campaign_summary(await services.campaigns.resume(name))
+@router.post(
+    "/campaigns/{name}/actions/resume",
+    status_code=202,
+    responses=documented(404, 409, 413, 415, 422, 502, 503),
+    openapi_extra=dict(body("ResumeAction", required=False)),
+)
+async def resume_campaign(services: Here, name: str, request: Request) -> CampaignSummary:
+    """Go on; what failed so far is accepted by this. A point of no return is accepted by its own word only."""
+    action = await read_optional(request, ResumeAction)
+    who = action.by if action.accept_point_of_no_return else ""
+    return shapes.campaign_summary(await services.campaigns.resume(name, past_no_return=who))
 
 
 @router.post(

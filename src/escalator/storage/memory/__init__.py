@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from escalator.storage.memory.admission import MemoryAdmission
 from escalator.storage.memory.alarms import MemoryAlarms
+from escalator.storage.memory.backups import MemoryBackups
 from escalator.storage.memory.campaigns import MemoryCampaigns
 from escalator.storage.memory.constraints import MemoryConstraints
 from escalator.storage.memory.events import MemoryEvents
@@ -40,5 +41,6 @@ def memory_store() -> Store:
         notices=MemoryNotices(),
         events=events,
         outages=MemoryOutages(),
+        backups=MemoryBackups(),
         holds=MemoryHolds(),
     )

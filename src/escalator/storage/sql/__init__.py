@@ -9,6 +9,7 @@ from escalator.storage.engine import Database
 from escalator.storage.port import Store
 from escalator.storage.sql.admission import SqlAdmission
 from escalator.storage.sql.alarms import SqlAlarms
+from escalator.storage.sql.backups import SqlBackups
 from escalator.storage.sql.campaigns import SqlCampaigns
 from escalator.storage.sql.constraints import SqlConstraints
 from escalator.storage.sql.events import SqlEvents
@@ -38,5 +39,6 @@ def sql_store(database: Database) -> Store:
         notices=SqlNotices(database),
         events=SqlEvents(database),
         outages=SqlOutages(database),
+        backups=SqlBackups(database),
         holds=SqlHolds(database),
     )

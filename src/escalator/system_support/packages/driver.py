@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from escalator.model.backup import FULL_SCOPE
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
@@ -18,15 +19,14 @@ from escalator.settings import System
 from escalator.system_support.named import last_lines
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
 from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran
+from escalator.system_support.packages.shelf import LONG_S, QUICK_S, PackagesShelf, backup_name, keeps_versions
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, Shelf
 from escalator.system_support.releases.repository import COMPONENT, SUITE
 from escalator.system_support.ssh import Output, Ssh
 
-QUICK_S = 60.0
-"""A script that only looks or starts something: seconds, on a busy node."""
-LONG_S = 1800.0
-"""Staging and backup carry files; a node with a slow disk and gigabytes of state still fits."""
 SETTLE_POLL_S = 1.0
+EXIT_NO_SPACE = 28
+"""What `backup.py` ends with when the backup does not fit on the node's disk."""
 KILL_AFTER_S = 10
 """Between the polite and the hard end of a command that runs too long on the node."""
 TIMED_OUT = 124
@@ -54,6 +54,7 @@ class PackagesSystem:
         self._source = source
         self._clock = clock
         self._settle_s = settings.settle_s
+        self.shelf: Shelf = PackagesShelf(self._python)
         self._kib_per_s = settings.staging.kib_per_s
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
@@ -72,18 +73,25 @@ class PackagesSystem:
             raise PermanentError(Code.SYS_STAGE, message, remedy="Check that the release is imported and its files are whole.")
         raise TemporaryError(Code.SYS_STAGE, message, remedy=f"Check that {node} reaches {self._source.url}.")
 
-    async def backup(self, node: str, release: Release, operation: str) -> Mapping[str, object]:
-        """Keep versions, configuration, state and the old packages themselves on the node; once per operation."""
+    async def backup(
+        self, node: str, release: Release, operation: str, scope: Sequence[str] = FULL_SCOPE
+    ) -> Mapping[str, object]:
+        """Keep versions with the old packages themselves, configuration and state on the node; once per operation."""
         name = folder_name(operation)
         asked = {
             "operation": name,
+            "scope": list(scope),
             "paths": release.spec.state_paths,
             "packages": [pin.name for pin in release.spec.packages],
             "daemon": (await self.inspect(node, release)).daemon,
         }
         output = await self._python(node, "backup.py", asked, LONG_S)
+        said = output.stderr.strip()[-300:]
+        if output.exit_code == EXIT_NO_SPACE:
+            remedy = f"Make room under /var/lib/escalator on {node}, or let old backups go: escalator backup prune."
+            raise PermanentError(Code.SYS_BACKUP_SPACE, f"The backup of {node} does not fit on its disk: {said}.", remedy=remedy)
         if output.exit_code != 0:
-            raise TemporaryError(Code.SYS_BACKUP, f"The backup of {node} failed: {output.stderr.strip()[-300:]}")
+            raise TemporaryError(Code.SYS_BACKUP, f"The backup of {node} failed: {said}")
         return {"id": name, "node": node, **json.loads(output.stdout)}
 
     async def start(self, node: str, release: Release, operation: str) -> None:
@@ -142,14 +150,18 @@ class PackagesSystem:
     async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
         """Start putting the node back: state first, then the old packages, which the backup holds itself."""
         names = [pin.name for pin in release.spec.packages]
-        await self._start(node, operation, "rollback.sh", [_backup_id(node, backup), *names])
+        digest = str(backup.get("digest") or "-")
+        await self._start(node, operation, "rollback.sh", [backup_name(node, backup), digest, *names])
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
         """Whether the node is back on what `backup` holds: packages, daemon's own version, health."""
         kept = backup.get("packages")
         versions = kept if isinstance(kept, Mapping) else {}
         daemon = backup.get("daemon")
-        target = Wanted({pin.name: versions.get(pin.name) for pin in release.spec.packages}, str(daemon) if daemon else None)
+        names = [pin.name for pin in release.spec.packages]
+        if not keeps_versions(backup):  # its way back leaves the software as it is
+            names, daemon = [], daemon and ""
+        target = Wanted({name: versions.get(name) for name in names}, str(daemon) if daemon else None)
         if daemon is None:  # nothing ran before, so nothing has to answer now
             release = release.model_copy(update={"spec": release.spec.model_copy(update={"daemon": None, "health": ()})})
         return await self._settled(node, release, target)
@@ -240,10 +252,3 @@ def _apt_conf(url: str, kib_per_s: int | None = None) -> str:
 def _last_errors(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.startswith(("E:", "W:", "Err:"))]
     return " ".join(lines[-3:])[:500] or said.strip()[-300:]
-
-
-def _backup_id(node: str, backup: Mapping[str, object]) -> str:
-    name = backup.get("id")
-    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
-        raise PermanentError(Code.SYS_ROLLBACK, f"There is no backup of {node} to go back to.")
-    return name

@@ -152,7 +152,10 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
 
 async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
     """Begin the turn of every node that may have it now."""
+    # A restore that began while the campaign started is looked for on both sides: one of them sees the other.
+    restoring = {row.node for row in await ctx.store.backups.restoring()}
     ready = await stages.begun(ctx, board, holds.begun(board, await in_window(ctx, name, campaign, board)))
+    ready = [task for task in ready if task.node not in restoring]
     if not ready:
         return
     if await _over_budgets(ctx, name, campaign, board, ready):

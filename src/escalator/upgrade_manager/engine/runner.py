@@ -34,6 +34,8 @@ class Step:
     timeout_s: Callable[[CampaignSpec], float] = lambda _: DEFAULT_TIMEOUT_S
     abortable: bool = True
     """Whether an abort of the campaign stops the node before this step. Once its software changes, a node goes on."""
+    gate: Callable[[Job], Awaitable[Outcome]] | None = None
+    """What may hold the node before this step beside the campaign's own gate; open when it is done."""
     ends: TaskState | None = None
     """The task's state once this step is done, for the last one."""
 
@@ -53,7 +55,7 @@ async def revert(rt: Runtime, ctx: Context, ref: TaskRef, step: Step) -> Outcome
 
 
 async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
-    gate = await _gate(ctx, ref, step)
+    gate = await _gate(ctx, ref, step) or await _own_gate(ctx, ref, step)
     if gate is not None:
         return gate.to_json()
     await _begin(ctx, ref, step)
@@ -85,6 +87,15 @@ async def _hold(ctx: Context, ref: TaskRef, step: Step, why: str) -> Outcome:
         await record(ctx, held, Event(at=now, action="node.held", step=step.name, outcome="held", message=why))
         ctx.signals.wake(ref.campaign, ref.node)
     return Outcome(status=Status.HELD, message=why or "the campaign is paused", wait_s=ctx.pace.recheck_s)
+
+
+async def _own_gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
+    if step.gate is None:
+        return None
+    outcome = await _guarded(ctx, ref, step.gate, lambda _: DEFAULT_TIMEOUT_S, patient=True)
+    if outcome.status is Status.HELD:
+        return await _hold(ctx, ref, step, outcome.message)
+    return None if outcome.status is Status.DONE else outcome
 
 
 async def _begin(ctx: Context, ref: TaskRef, step: Step) -> None:
@@ -148,11 +159,19 @@ async def _guarded(
     *,
     patient: bool,
 ) -> Outcome:
-    try:
+    async def whole() -> Outcome:
         job = await job_of(ctx, ref)
         async with asyncio.timeout(timeout_s(job.spec)) as limit:
             job.deadline.over(limit)
             return await _tried(ctx, job, work, patient=patient)
+
+    return await outcome_of(whole)
+
+
+async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """What came of the work, whatever fails in it."""
+    try:
+        return await work()
     except TimeoutError:
         return failed(Code.UPG_TIMEOUT, "the step did not end within its time-out")
     except EscalatorError as error:

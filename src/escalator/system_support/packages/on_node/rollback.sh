@@ -1,4 +1,5 @@
-# The work of a rollback: arguments are the backup's folder name and the names of the packages.
+# The work of a rollback: arguments are the backup's folder name, the digest of its list of sums (- = not known), and the
+# names of the packages.
 stop_services() {
   for p in "$@"; do
     dpkg-query -L "$p" 2>/dev/null | grep -E '^/etc/init\.d/|/systemd/system/[^/@]*\.service$'
@@ -17,7 +18,7 @@ back() {
   stop_services "$@"
   restore_state || return 1
   set --
-  for deb in "$b"/debs/*.deb; do [ -e "$deb" ] && set -- "$@" "$deb"; done
+  for deb in $(sed -n 's/^[0-9a-f]\{64\}  \(debs\/.*\.deb\)$/\1/p' "$b/sums"); do set -- "$@" "$b/$deb"; done # none that was put beside them
   for pin in $(cat "$b/pins"); do
     ls "$b/debs/${pin%%=*}_"*.deb >/dev/null 2>&1 || set -- "$@" "$pin"
   done
@@ -25,8 +26,9 @@ back() {
   ours install "$@"
 }
 work() {
-  b=$E/backups/$1; shift
+  b=$E/backups/$1 digest=$2; shift 2
   [ -d "$b" ] || { echo "there is no backup $b"; return 1; }
+  [ "$digest" = - ] || [ "sha256:$(sha256sum <"$b/sums" | cut -d' ' -f1)" = "$digest" ] || { echo "the backup is damaged"; return 1; }
   (cd "$b" && sha256sum --quiet -c sums) || { echo "the backup is damaged"; return 1; }
   back "$@" || { dpkg --configure -a; back "$@"; } || return 1
   while read -r s; do

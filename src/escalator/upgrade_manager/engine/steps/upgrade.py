@@ -10,7 +10,7 @@ from escalator.model.errors import PermanentError
 from escalator.model.progress import Rung
 from escalator.model.release import spares_instances
 from escalator.system_support.port import Check, OperationState, Progress
-from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine import no_return, observed
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
@@ -18,7 +18,9 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
+from escalator.upgrade_manager.engine.steps.keep import keep
 from escalator.upgrade_manager.engine.steps.vacate import STAYING, STOPPED
+from escalator.upgrade_manager.engine.way_back import why_not
 
 TRIES = 3
 """An installer that asks for another try, or died with its node, is started this often."""
@@ -38,9 +40,7 @@ async def _back_up(job: Job) -> Outcome:
         await job.remember(PENDING, why if needed else "", once=True)
     if "backup" not in job.system.capabilities:
         return done(f"driver {job.system.name} keeps no backup")
-    backup = await job.system.backup(job.node, job.release, job.operation("backup"))
-    await job.remember("backup", dict(backup), once=True)
-    return done("running versions, configuration and state are kept")
+    return done(await keep(job, node, facts))
 
 
 async def _upgrade(job: Job) -> Outcome:
@@ -200,6 +200,9 @@ async def _roll_back(job: Job) -> Outcome:
         return done("the software was not touched")
     if "backup" not in job.system.capabilities:
         backup = {}  # such a driver's own tool knows what was there before
+    refused = why_not(job.release, memo, backup.get("scope") if backup is not None else ())
+    if refused is not None:
+        return failed(Code.SYS_NO_WAY_BACK, f"the node may not be taken back: {refused}")
     if backup is None or "rollback" not in job.system.capabilities:
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
     operation = job.operation("rollback")
@@ -244,6 +247,14 @@ UPGRADE = Step(
     undo=_roll_back,
     rung=Rung.UPGRADED,
     timeout_s=lambda spec: spec.node.timeouts.upgrade_s,
+    gate=no_return.before("upgrade"),
 )
-REBOOT = Step(name="reboot", do=_reboot, rung=Rung.REBOOTED, timeout_s=lambda spec: spec.node.timeouts.reboot_s, abortable=False)
+REBOOT = Step(
+    name="reboot",
+    do=_reboot,
+    rung=Rung.REBOOTED,
+    timeout_s=lambda spec: spec.node.timeouts.reboot_s,
+    abortable=False,
+    gate=no_return.before("reboot"),
+)
 VERIFY = Step(name="verify", do=_verify, rung=Rung.VERIFIED, timeout_s=lambda spec: spec.node.timeouts.verify_s, abortable=False)

@@ -1,0 +1,54 @@
+"""Which backups may go: never one that a campaign may need."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.storage.samples import backup
+from escalator.model.backup import BackupState, NodeBackup, RestoreState
+from escalator.upgrade_manager.engine.keeping import Retention, spent
+
+DAY_S = 86400.0
+BACKUPS = st.lists(
+    st.builds(
+        backup,
+        st.uuids().map(str),
+        node=st.sampled_from(["a", "b"]),
+        campaign=st.sampled_from(["over", "open"]),
+        taken_at=st.integers(0, 100).map(lambda day: day * DAY_S),
+        state=st.sampled_from(BackupState),
+        restore=st.sampled_from(RestoreState),
+    ),
+    max_size=12,
+    unique_by=lambda row: row.id,
+)
+
+
+@given(BACKUPS, st.integers(0, 4), st.integers(0, 100))
+def test_what_is_needed_or_young_stays_and_the_rest_goes(rows: list[NodeBackup], keep_last: int, days: int) -> None:
+    now = 100 * DAY_S
+    gone = {row.id for row in spent(rows, {"open"}, Retention(keep_last, days * DAY_S), now)}
+    for row in rows:
+        needed = row.campaign == "open" or row.restore is RestoreState.RUNNING or row.state is BackupState.PRUNED
+        assert not (needed and row.id in gone)
+    for node in ("a", "b"):
+        left = [r for r in rows if r.node == node and r.state is not BackupState.PRUNED]
+        newest = sorted(left, key=lambda r: (-r.taken_at, r.id))
+        for place, row in enumerate(newest):
+            free = row.campaign == "over" and row.restore is not RestoreState.RUNNING
+            goes = place >= keep_last or now - row.taken_at > days * DAY_S
+            assert (row.id in gone) == (free and goes)
+
+
+def test_the_last_of_each_node_stay() -> None:
+    rows = [backup(f"{node}{n}", node=node, campaign="over", taken_at=float(n)) for node in "ab" for n in range(5)]
+    gone = spent(rows, set(), Retention(keep_last=3), now=10.0)
+    assert sorted(row.id for row in gone) == ["a0", "a1", "b0", "b1"]
+
+
+def test_what_is_too_old_goes_even_if_it_is_the_last() -> None:
+    row = backup(campaign="over", taken_at=0.0)
+    assert spent([row], set(), Retention(max_age_s=DAY_S), now=DAY_S) == []
+    assert spent([row], set(), Retention(max_age_s=DAY_S), now=DAY_S + 1) == [row]
+    assert spent([row], {"over"}, Retention(max_age_s=DAY_S), now=DAY_S + 1) == []
