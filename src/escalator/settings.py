@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import Field, StringConstraints, model_validator
 
+from escalator.model.backup_settings import Backups
 from escalator.model.brakes import GateEntry, Locks
 from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
@@ -308,17 +309,6 @@ class Availability(Model):
     period_days: Annotated[float, Field(gt=0, le=3660)] = 365.0
 
 
-class Backups(Model):
-    """How long backups stay on their nodes. One that a campaign may still need stays whatever stands here."""
-
-    keep_last: Annotated[int, Field(ge=0, le=1000)] = 3
-    """The last so many of each node stay."""
-    max_age_days: Annotated[float, Field(ge=0, le=3660)] = 90.0
-    """Older ones go, even if they are the last."""
-    prune_every_s: Annotated[float, Field(ge=60, le=7 * 86400)] = 3600.0
-    """How often it is looked for what may go."""
-
-
 class TrustedKey(Model):
     """A public key (Ed25519) whose signature counts; one of `file` and `public` says it."""
 
@@ -417,8 +407,7 @@ def read_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
             lines = dict(source.lines)
     overrides = _from_environment(environment)
     settings = load(Settings, Source(_merge(merged, overrides), lines), code=Code.CFG_SETTINGS)
-    problems = [*_impossible(settings)]
-    if problems:
+    if problems := [*_impossible(settings)]:
         raise InputError(Code.CFG_SETTINGS, "The settings are not valid.", problems=problems)
     return settings
 

@@ -94,6 +94,29 @@ def test_a_campaign_is_paused_resumed_and_aborted(esc, campaign):
     assert (ended.code, data(ended)["state"]) == (1, "aborted")
 
 
+def test_nodes_are_held_and_gates_approved_from_the_command_line(esc, server, tmp_path):
+    assert esc("release", "import", write_release(tmp_path / "release")).code == 0
+    file = tmp_path / "campaign.yaml"
+    file.write_text(CAMPAIGN + "  gates: {before: [by-hand-board]}\n")
+    assert esc("campaign", "create", file).code == 0
+    held = esc("node", "hold", "cn-0002", "cn-0003", "--reason", "ticket 4711", "-f", "json")
+    assert [(hold["node"], hold["reason"]) for hold in data(held)] == [("cn-0002", "ticket 4711"), ("cn-0003", "ticket 4711")]
+    shown = {node["id"]: node["hold"] for node in data(esc("node", "list", "-f", "json"))}
+    assert shown["cn-0002"] == "held by a person: ticket 4711"
+    assert shown["cn-0001"] is None
+    assert esc("node", "unhold", "cn-0003").code == 0
+    assert esc("node", "unhold", "cn-0003").code == 6
+    plan = data(esc("campaign", "plan", "agent-2", "-f", "json"))
+    assert plan["totals"]["not_upgraded"] == [{"node": "cn-0002", "reason": "held by a person: ticket 4711"}]
+    waits = esc("campaign", "start", "agent-2", "--wait", "--timeout", "60", "-f", "json")
+    assert (waits.code, data(waits)["code"]) == (4, "ESC-UPG-044")
+    assert esc("campaign", "approve", "agent-2", "another").code == 6
+    assert data(esc("campaign", "approve", "agent-2", "by-hand-board", "--reason", "CHG-1", "-f", "json"))["state"] == "running"
+    assert esc("campaign", "show", "agent-2", "--watch", "--timeout", "60").code == 0
+    said = data(esc("event", "list", "--campaign", "agent-2", "--limit", "5000", "-f", "json"))
+    assert [e["message"] for e in said if e["action"] == "campaign.approve"] == ["CHG-1"]
+
+
 def test_waiting_that_takes_too_long_ends_with_5_and_the_campaign_goes_on(esc, campaign):
     esc("campaign", "plan", "agent-2")
     seen = esc("campaign", "start", "agent-2", "--wait", "--timeout", "0", "-f", "json")
