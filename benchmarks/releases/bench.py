@@ -3,10 +3,10 @@
     python benchmarks/releases/bench.py                  # 500 MB, medians of five rounds
     python benchmarks/releases/bench.py --megabytes 50
 
-Every round measures SHA-256 over bytes in memory, then building, signing, verifying, the import as the server does it (with the
-pieces as they come from a socket), and the import over HTTP to a server process, each as a share of the same round's hashing:
-other work on the machine disturbs both. Files that are read were written just before, so they are in memory; all that is
-written is on disk when its time ends.
+Every round measures SHA-256 over bytes in memory and the plain writing of as many to disk, then building, signing, verifying,
+the import as the server does it (with the pieces as they come from a socket), and the import over HTTP to a server process,
+each as a share of the same round's hashing: other work on the machine disturbs both. Files that are read were written just
+before, so they are in memory; all that is written is on disk when its time ends.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
 
+from escalator.cli.client import connect
+from escalator.cli.release import send_bundle
 from escalator.clocks import SystemClock
 from escalator.storage.memory import memory_store
 from escalator.system_support.releases.bundle import Opened
@@ -63,6 +65,15 @@ def hashing(megabytes: int) -> None:
         state.update(piece)
 
 
+def writing(megabytes: int, file: Path) -> None:
+    """The other yardstick: as many bytes written to disk and nothing else."""
+    piece = os.urandom(PIECE)
+    with file.open("wb", buffering=0) as out:
+        for _ in range(megabytes * 10**6 // PIECE):
+            out.write(piece)
+        os.fsync(out.fileno())
+
+
 async def stored(file: Path, state: Path) -> None:
     """The import as the server does it."""
     store = ReleaseStore(state, memory_store().releases, SystemClock(), TRUST)
@@ -77,35 +88,49 @@ def require(opened: Opened) -> None:
     TRUST.require(opened.envelope)
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that it takes; what earlier work left to be written is not part of it."""
-    gc.collect()
-    os.sync()
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
+class Meter:
+    """Seconds and CPU seconds of each step; what earlier work left to be written is not part of them."""
+
+    def __init__(self) -> None:
+        self.wall_s: dict[str, float] = {}
+        self.cpu_s: dict[str, float] = {}
+
+    def measure(self, name: str, work: Callable[[], object], server: int | None = None) -> None:
+        """Do it. CPU is this process's, and the server's of that number."""
+        gc.collect()
+        os.sync()
+        cpu, begin = cpu_of(server), time.perf_counter()
+        work()
+        self.wall_s[name], self.cpu_s[name] = time.perf_counter() - begin, cpu_of(server) - cpu
 
 
-def round_of(megabytes: int) -> dict[str, float]:
-    """Megabytes a second of each."""
+def cpu_of(server: int | None) -> float:
+    """CPU seconds so far."""
+    if server is None:
+        return time.process_time()
+    fields = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def round_of(megabytes: int) -> Meter:
+    """Every step once."""
+    meter = Meter()
     with tempfile.TemporaryDirectory() as name:
         where = Path(name)
         source, file = folder(where / "release", megabytes), where / "bench.escrel"
-        seconds = {"sha256": timed(lambda: hashing(megabytes))}
-        seconds["build"] = timed(lambda: build_bundle(source, file))
+        meter.measure("sha256", lambda: hashing(megabytes))
+        meter.measure("write", lambda: writing(megabytes, where / "plain"))
+        meter.measure("build", lambda: build_bundle(source, file))
         for signer in SIGNERS:
-            seconds["sign"] = timed(lambda signer=signer: sign_bundle(file, signer))
-        seconds["verify"] = timed(lambda: read_bundle(file, require))
-        seconds["import"] = timed(lambda: asyncio.run(stored(file, where / "state")))
-        seconds["import_http"] = over_http(file, where / "served")
-        return {key: megabytes / value for key, value in seconds.items()}
+            meter.measure("sign", lambda signer=signer: sign_bundle(file, signer))
+        meter.measure("verify", lambda: read_bundle(file, require))
+        meter.measure("import", lambda: asyncio.run(stored(file, where / "state")))
+        over_http(meter, file, where / "served")
+    return meter
 
 
-def over_http(file: Path, state: Path) -> float:
-    """Seconds of `release import` with the server as a process of its own; the start of both is not counted."""
-    from escalator.cli.client import connect  # noqa: PLC0415 - for this alone
-    from escalator.cli.release import _send_bundle  # noqa: PLC0415 - what the command does
-
+def over_http(meter: Meter, file: Path, state: Path) -> None:
+    """`release import` with the server as a process of its own; the start of both is not counted."""
     environment = {**os.environ, "ESCALATOR_STATE_DIR": str(state), "ESCALATOR_CLOUD__DRIVER": "simulated"}
     environment |= {f"ESCALATOR_{name}__PORT": "0" for name in ("SERVER", "REPOSITORY", "VNFM")}
     command = [sys.executable, "-m", "escalator.main", "serve"]
@@ -120,7 +145,7 @@ def over_http(file: Path, state: Path) -> float:
                     break
             with connect({"ESCALATOR_URL": url, "ESCALATOR_TOKEN_FILE": str(state / "token")}) as client:
                 client.get("/v1/releases")
-                return timed(lambda: _send_bundle(client, file))
+                meter.measure("import_http", lambda: send_bundle(client, file), server.pid)
         finally:
             server.terminate()
 
@@ -133,11 +158,22 @@ def main() -> None:
     rounds = []
     for _ in range(arguments.repeat):
         rounds.append(round_of(arguments.megabytes))
-        print(json.dumps({key: round(value) for key, value in rounds[-1].items()}), file=sys.stderr)
-    speeds = {key: round(statistics.median(one[key] for one in rounds)) for key in rounds[0]}
-    shares = {key: round(statistics.median(one[key] / one["sha256"] for one in rounds), 2) for key in rounds[0]}
-    peak_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    print(json.dumps({"mb_per_s": speeds, "share_of_sha256": shares, "peak_rss_mb": peak_mb}))
+        print(
+            json.dumps({key: round(arguments.megabytes / s) for key, s in rounds[-1].wall_s.items()}), file=sys.stderr, flush=True
+        )
+    print(
+        json.dumps(
+            {
+                key: {
+                    "mb_per_s": round(statistics.median(arguments.megabytes / one.wall_s[key] for one in rounds)),
+                    "share_of_sha256": round(statistics.median(one.wall_s["sha256"] / one.wall_s[key] for one in rounds), 2),
+                    "cpu_of_sha256": round(statistics.median(one.cpu_s[key] / one.cpu_s["sha256"] for one in rounds), 2),
+                }
+                for key in rounds[0].wall_s
+            }
+            | {"peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Import(Shower):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Send it."""
         with self.server() as client:
-            found = (_send_folder if parsed_args.source.is_dir() else _send_bundle)(client, parsed_args.source)
+            found = (_send_folder if parsed_args.source.is_dir() else send_bundle)(client, parsed_args.source)
         self.app.stderr.write(f"Campaigns name it as: release: {found['id']}\n")
         return fields(_shown(found) | {"files": len(found["document"]["spec"]["files"])})
 
@@ -133,7 +133,8 @@ def _reason(hindrance: dict[str, Any] | None) -> Shown:
     return Shown(hindrance, f"{hindrance['code']}: {hindrance['message']}" if hindrance else "")
 
 
-def _send_bundle(client: Client, file: Path) -> Any:  # noqa: ANN401 - JSON
+def send_bundle(client: Client, file: Path) -> Any:  # noqa: ANN401 - JSON
+    """Send a bundle as it is read; the release as the server shows it. Raises InputError when the file cannot be read."""
     try:
         with file.open("rb", buffering=0) as opened:
             size = os.fstat(opened.fileno()).st_size

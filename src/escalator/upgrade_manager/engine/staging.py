@@ -138,6 +138,7 @@ async def _tried(ctx: Context, campaign: Campaign, node: str) -> EscalatorError 
     release = await ctx.book.release(campaign.spec.release or "")
     for number in count(1):
         try:
+            await ctx.vetting.intact(release.id)
             await system.stage(node, release)
         except TemporaryError as error:
             if number == TRIES:

@@ -1,0 +1,91 @@
+"""The offline commands for bundles: what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from escalator.model.codes import Code
+from unit.cli.terminal import Seen, run
+from unit.system_support.bundles import bundle
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """Two key pairs; the folder of their public keys is `trusted`."""
+    (tmp_path / "trusted").mkdir()
+    for name in ("alice", "bob"):
+        assert run("release", "key", "generate", tmp_path / f"{name}.key").code == 0
+        (tmp_path / f"{name}.pub").rename(tmp_path / "trusted" / f"{name}.pub")
+    return tmp_path
+
+
+def signed(where: Path, *names: str, **spec: object) -> Path:
+    file = bundle(where / "r.escrel", files={"a": b"x" * 700}, **spec)
+    for name in names:
+        assert run("release", "sign", file, "--key", where / f"{name}.key").code == 0
+    return file
+
+
+def refused(seen: Seen, exit_code: int, code: Code) -> bool:
+    return (seen.code, seen.err.startswith(f"{code.value}: "), seen.out) == (exit_code, True, "")
+
+
+def test_a_verified_bundle_says_who_signed_it(keys: Path) -> None:
+    seen = run("release", "verify", signed(keys, "alice", "bob"), "--trust", keys / "trusted", "--threshold", "2", "-f", "json")
+    assert seen.code == 0
+    said = json.loads(seen.out)
+    assert (said["id"], said["signed_by"], said["verified"]) == ("r/2.0.0", ["alice", "bob"], True)
+    assert len(said["signatures"]) == 2
+
+
+def test_without_trusted_keys_nothing_is_said_about_who_signed(keys: Path) -> None:
+    seen = run("release", "verify", signed(keys, "alice"))
+    assert seen.code == 0
+    assert "not verified: no trusted keys were given" in seen.out
+    assert "none: it is unsigned" in run("release", "verify", bundle(keys / "u")).out
+
+
+def test_the_keys_of_the_settings_count_where_no_folder_is_given(keys: Path) -> None:
+    trust = {"keys": [{"name": "bob", "file": str(keys / "trusted" / "bob.pub")}]}
+    environment = {"ESCALATOR_RELEASES__TRUST": json.dumps(trust)}
+    assert refused(run("release", "verify", signed(keys, "alice"), environment=environment), 3, Code.SYS_SIGNATURES)
+
+
+def test_refusals_end_with_their_codes(keys: Path) -> None:
+    trust = ("--trust", keys / "trusted", "--threshold", "2")
+    file = signed(keys, "alice")
+    assert refused(run("release", "verify", file, *trust), 3, Code.SYS_SIGNATURES)
+    data = file.read_bytes()
+    file.write_bytes(data[:-1])
+    assert refused(run("release", "verify", file, *trust[:2]), 2, Code.SYS_BUNDLE)
+    file.write_bytes(data.replace(b"x" * 700, b"y" * 700))
+    assert refused(run("release", "verify", file, *trust[:2]), 2, Code.SYS_DIGEST)
+    assert refused(run("release", "verify", keys / "none"), 2, Code.CFG_FILE)
+    assert refused(run("release", "verify", keys), 2, Code.CFG_FILE)
+    assert refused(run("release", "build", keys / "trusted", "--out", keys / "x"), 2, Code.SYS_RELEASE)
+    assert refused(run("release", "build", keys / "r.escrel.d", "--out", keys / "none" / "x"), 2, Code.CFG_FILE)
+    assert refused(run("release", "import", keys / "none", environment={"ESCALATOR_STATE_DIR": str(keys)}), 2, Code.CFG_FILE)
+
+
+def test_an_expired_bundle_is_not_verified(keys: Path) -> None:
+    file = signed(keys, "alice", expires="2020-01-01T00:00:00+01:00")
+    assert refused(run("release", "verify", file, "--trust", keys / "trusted"), 3, Code.SYS_EXPIRED)
+
+
+def test_a_passphrase_comes_from_a_variable(keys: Path) -> None:
+    environment = {"SECRET": "correct horse"}
+    assert run("release", "key", "generate", keys / "c.key", "--passphrase-env", "SECRET", environment=environment).code == 0
+    words = ("release", "sign", bundle(keys / "b"), "--key", keys / "c.key")
+    assert refused(run(*words), 2, Code.SYS_KEY)
+    assert refused(run(*words, "--passphrase-env", "SECRET"), 2, Code.SYS_KEY)
+    seen = run(*words, "--passphrase-env", "SECRET", environment=environment)
+    assert seen.code == 0
+    assert "correct horse" not in seen.out + seen.err
+
+
+@pytest.mark.parametrize("words", [("--threshold", "1"), ("--trust", "x", "--threshold", "0")])
+def test_a_threshold_that_cannot_be_is_refused(keys: Path, words: tuple[str, ...]) -> None:
+    assert run("release", "verify", bundle(keys / "b"), *words).code == 2
