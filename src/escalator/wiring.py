@@ -24,6 +24,7 @@ from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
 from escalator.model.inventory import Instance
+from escalator.model.progress import CampaignState
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
@@ -35,10 +36,13 @@ from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, Pace, Signals
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
+from escalator.upgrade_manager.engine.rollback.campaign import run_rollback
+from escalator.upgrade_manager.engine.rollback.freeing import run_commit
+from escalator.upgrade_manager.engine.rollback.node import roll_node_back
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
-from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.engine.states import ACTIVE, BACK
 from escalator.upgrade_manager.service import CampaignService, ReleaseService
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
@@ -86,7 +90,13 @@ TOKEN_BYTES = 24
 
 def courses_of(ctx: Context) -> dict[str, Course]:
     """The workflows by the names under which they are stored."""
-    return {"campaign": partial(run_campaign, ctx), "node": partial(upgrade_node, ctx)}
+    return {
+        "campaign": partial(run_campaign, ctx),
+        "node": partial(upgrade_node, ctx),
+        "rollback": partial(run_rollback, ctx),
+        "node-back": partial(roll_node_back, ctx),
+        "commit": partial(run_commit, ctx),
+    }
 
 
 def waker(launcher: Launcher) -> Callable[[str, str, Mapping[str, Json]], Any]:
@@ -207,6 +217,10 @@ async def _begin_what_runs(store: Store, launcher: Launcher) -> None:
     for row in await store.campaigns.list():
         if row.state in ACTIVE:
             await launcher.start("campaign", f"campaign/{row.name}", {"campaign": row.name})
+        if row.state in BACK:
+            await launcher.start("rollback", f"rollback/{row.name}", {"campaign": row.name})
+        if row.state is CampaignState.COMMITTED:
+            await launcher.start("commit", f"commit/{row.name}", {"campaign": row.name})
 
 
 class _LateLauncher:

@@ -13,9 +13,13 @@ Every line of a script is one command, `#` begins a comment. Commands:
     crash NODE [seconds]          a host fails on its own, and is back after that time
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
+    release LAYER=VERSION         a release nfvi-LAYER/VERSION that brings that layer
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
     retry NAME NODE, skip NAME NODE
+    rollback NAME, restore NAME, commit NAME    the way back, by force, or given up
+    preview NAME                  the plan that a rollback would go by now
+    runs NODE...                  what these nodes run, and how many backups there are of them
     hold NODE [REASON...], unhold NODE   a person's hold on a node
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
@@ -33,10 +37,11 @@ from typing import Any
 import yaml
 
 from escalator.model.constraint import Constraint
-from escalator.model.document import Source, load
+from escalator.model.document import Metadata, Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
+from escalator.model.release import Package, Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
@@ -49,6 +54,11 @@ RESTING = (
     CampaignState.ABORTED,
     CampaignState.PAUSED,
     CampaignState.SUSPENDED,
+    CampaignState.ROLLBACK_PAUSED,
+    CampaignState.ROLLBACK_FAILED,
+    CampaignState.ROLLED_BACK,
+    CampaignState.RESTORED,
+    CampaignState.COMMITTED,
 )
 PATIENCE_S = 5 * 86400.0
 LOOK_S = 5.0
@@ -135,6 +145,14 @@ class Stage:
     async def do_enable(self, node: str) -> None:
         self.world.hosts.restore(node, enabled=True, reason=None)
 
+    async def do_release(self, brings: str) -> None:
+        layer, version = brings.split("=")
+        name = f"nfvi-{layer}"
+        spec = RELEASE.spec.model_copy(
+            update={"version": version, "layers": {layer: version}, "packages": (Package(name=name, version=version),)}
+        )
+        await import_release(self.sim.store, Release(metadata=Metadata(name=name), spec=spec), self.clock.now())
+
     async def do_campaign(self, name: str, *settings: str) -> None:
         given = _nested(settings)
         spec = {
@@ -177,6 +195,29 @@ class Stage:
     async def do_skip(self, name: str, node: str) -> None:
         await self.sim.campaigns.skip(name, node)
 
+    async def do_rollback(self, name: str) -> None:
+        await self.sim.campaigns.back.rollback(name)
+
+    async def do_restore(self, name: str) -> None:
+        await self.sim.campaigns.back.restore(name)
+
+    async def do_commit(self, name: str) -> None:
+        await self.sim.campaigns.back.commit(name)
+        await self.sim.engine.result(f"commit/{name}")
+
+    async def do_preview(self, name: str) -> None:
+        plan = await self.sim.campaigns.back.preview(name)
+        self.lines.append(f"  {plan.purpose}: {plan.totals.nodes} nodes, {plan.totals.moves} moves, {len(plan.impacts)} stay")
+        self.lines += [f"  {c.code} {c.message}" for c in plan.conditions if c.code == "ESC-PLN-011"]
+        self.lines += [f"  not rolled back: {n.node}: {n.reason}" for n in plan.totals.not_upgraded]
+
+    async def do_runs(self, *nodes: str) -> None:
+        for node in nodes:
+            software = self.world.software.look(node)
+            versions = dict(self.world.hosts.get(node).versions)
+            kept = sum(row.node == node for row in self.world.state.backups.rows.values())
+            self.lines.append(f"  {node}: {dict(software.packages)}, daemon {software.daemon}, {versions}, {kept} backups")
+
     async def do_hold(self, node: str, *reason: str) -> None:
         await holding.hold(self.sim.ctx, node, " ".join(reason))
 
@@ -191,6 +232,8 @@ class Stage:
             if view.row.state in RESTING and not busy:
                 if view.row.state in (CampaignState.COMPLETED, CampaignState.ABORTED):
                     await self.sim.engine.result(f"campaign/{name}")
+                if view.row.state in (CampaignState.ROLLED_BACK, CampaignState.RESTORED):
+                    await self.sim.engine.result(f"rollback/{name}")
                 return
             await self.clock.sleep(LOOK_S)
         raise AssertionError(f"campaign {name} does not come to rest: {await self._standing(name)}")

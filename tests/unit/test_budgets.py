@@ -26,7 +26,7 @@ LARGER_CLASSES = {
 """Classes with more public methods than others may have: how many, and why. They do not grow."""
 BROAD_HANDLERS = {
     "upgrade_manager/engine/runner.py:_guarded": "the step boundary: whatever fails in a step, the node is put back",
-    "upgrade_manager/engine/drive.py:drive": "the worker loop: whatever fails, the campaign must not be left alone",
+    "upgrade_manager/engine/worker.py:seen_to_its_end": "the worker loop: whatever fails, the campaign must not be left alone",
 }
 """The places where any exception is caught, and why. There is no third."""
 OTHER_PEOPLES_PATHS = re.compile(

@@ -57,7 +57,7 @@ class ListCampaigns(Lister):
         return rows(found, columns)
 
 
-class _Verb(Shower):
+class Verb(Shower):
     """Something that people do to a campaign."""
 
     verb = ""
@@ -81,19 +81,19 @@ class _Verb(Shower):
         return brief(found)
 
 
-class Pause(_Verb):
+class Pause(Verb):
     """Let no further step begin; those under way end."""
 
     verb, said = "pause", "Steps under way end, no other begins. Go on with: escalator campaign resume"
 
 
-class Resume(_Verb):
+class Resume(Verb):
     """Let a paused or suspended campaign go on."""
 
     verb, said, takes_reason = "resume", "It goes on; what failed so far is accepted by this.", False
 
 
-class Abort(_Verb):
+class Abort(Verb):
     """Start nothing more and put the nodes that are not changed yet back in service."""
 
     verb, said = "abort", "Nodes that are not changed yet are put back in service; those being upgraded end."

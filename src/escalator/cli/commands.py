@@ -10,12 +10,15 @@ from cliff.commandmanager import CommandManager
 _HERE = "escalator.cli"
 COMMANDS: Mapping[str, str] = {
     "campaign abort": "campaign:Abort",
+    "campaign commit": "campaign_back:Commit",
     "campaign create": "campaign:Create",
     "campaign list": "campaign:ListCampaigns",
     "campaign pause": "campaign:Pause",
     "campaign plan": "campaign_plan:MakePlan",
     "campaign replan": "campaign_rest:Replan",
+    "campaign restore": "campaign_back:Restore",
     "campaign resume": "campaign:Resume",
+    "campaign rollback": "campaign_back:Rollback",
     "campaign show": "campaign_show:Show",
     "campaign start": "campaign_show:Start",
     "campaign validate": "offline:Validate",

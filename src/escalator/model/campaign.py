@@ -295,8 +295,6 @@ def _unsupported_values(campaign: Campaign, source: Source) -> list[Problem]:
     found = []
     if campaign.spec.node.driver == "ansible":
         found.append(_not_supported(source, "node.driver", "ansible"))
-    if campaign.spec.failure.then == "rollback":
-        found.append(_not_supported(source, "failure.then", "rollback"))
     found += [_not_supported(source, f"node.hooks.{key}", names) for key, names in campaign.spec.node.hooks.items() if names]
     return found
 

@@ -83,12 +83,23 @@ class CommandSystem:
         """Empty: not known, and not a sign that the node is down."""
         return ""
 
-    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:  # noqa: ARG002 - the command keeps its own
+    async def rollback(
+        self,
+        node: str,
+        release: Release,
+        backup: Mapping[str, object],  # noqa: ARG002 - the command keeps its own
+        operation: str,
+        *,
+        forced: bool = False,  # noqa: ARG002 - it is the operator's command, and knows no harder way
+    ) -> None:
         """Start the operator's command for the way back. Raises PermanentError (`SYS_UNSUPPORTED`) when there is none."""
         if not self._settings.rollback_argv:
             remedy = "Set system.command.rollback_argv."
             raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver has no command for a rollback.", remedy=remedy)
         await self._start(self._settings.rollback_argv, node, release, operation)
+
+    async def drop_backup(self, node: str, backup: Mapping[str, object]) -> None:
+        """Nothing: nothing is kept here."""
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:  # noqa: ARG002 - the port's form
         """Nothing: what the node runs after the way back is known to the command alone."""

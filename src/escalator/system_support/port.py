@@ -115,8 +115,17 @@ class SystemSupport(Protocol):
         """The node's boot id; None while it does not answer."""
         ...
 
-    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
-        """Start putting the node back on what `backup` holds (state first, then pins), detached; `poll` follows it."""
+    async def rollback(
+        self, node: str, release: Release, backup: Mapping[str, object], operation: str, *, forced: bool = False
+    ) -> None:
+        """Start putting the node back on what `backup` holds (state first, then pins), detached; `poll` follows it.
+
+        When it is `forced`, what is under way on the node is ended first, and packages that resist are forced.
+        """
+        ...
+
+    async def drop_backup(self, node: str, backup: Mapping[str, object]) -> None:
+        """Remove the backup from the node; nothing happens when it is gone. There is no way back to it afterwards."""
         ...
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:

@@ -58,6 +58,7 @@ def _asking_one(ask: Ask, vnfm: str, instances: Sequence[Instance], now: float, 
         action_at=max(ask.action_at, now + max(instance.lead_s for instance in instances)),
         next_attempt_at=now,
         reply_token=token,
+        details=ask.details,
     )
 
 

@@ -28,6 +28,8 @@ class Ask:
     planned: Mapping[str, str]
     reply_by: float
     action_at: float
+    details: Mapping[str, str] = field(default_factory=dict)
+    """More about it in words, for those who look: `purpose` is `rollback` or `restore` where it is no upgrade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,17 +63,22 @@ class Operations:
             )
             self._perhaps_crash(now, subject, takes_s)
 
-    def rollback(self, node_id: str, release: Release, kept: Kept, operation: str) -> None:
-        """Start putting the node back on what was kept; nothing happens when this operation was started before."""
+    def rollback(self, node_id: str, release: Release, kept: Kept, operation: str, *, forced: bool = False) -> None:
+        """Start putting the node back on what was kept; nothing happens when this operation was started before.
+
+        When it is `forced`, what is under way on the node is lost first.
+        """
         with self._state.change() as now:
             if operation in self._state.operations.rows:
                 return
             self._depot.look(node_id)
+            if forced:
+                self.break_off(now, node_id)
             node = self._state.node(node_id)
             needs_boot = reboots(release) and dict(node.versions) != dict(kept.versions)
             change = Change(packages=kept.packages, daemon=kept.daemon, versions=kept.versions, reboot=needs_boot)
             takes_s = self._timings.real(self._timings.rollback_s, "rollback", operation)
-            draft = replace(_draft(now, node_id, release, operation, change), kind="rollback")
+            draft = replace(_draft(now, node_id, release, operation, change), kind="restore" if forced else "rollback")
             self._begin(node, draft, takes_s)
 
     def break_off(self, now: float, node_id: str) -> None:
@@ -144,7 +149,7 @@ class Operations:
                 self._audit.impact(at, instance, begins=False)
 
     def _apply(self, operation: Operation, software: Software, change: Change) -> None:
-        packages = dict(change.packages) if operation.kind == "rollback" else {**software.packages, **change.packages}
+        packages = dict(change.packages) if operation.kind != "upgrade" else {**software.packages, **change.packages}
         if "packages" in change.defects:
             packages.pop(next(iter(change.packages), ""), None)
         # The installer restarts the daemon; what needs a boot (kernel, hypervisor) comes into force with it.

@@ -23,6 +23,8 @@ FaultKind = Literal[
     "backup",
     "upgrade",
     "rollback",
+    "restore",
+    "drop_backup",
     "reboot",
     "node_crash",
     "packages",

@@ -62,6 +62,15 @@ class SoftwareDepot:
         """The backup that this operation took."""
         return self._state.backups.rows.get(operation)
 
+    def drop(self, node_id: str, operation: str) -> None:
+        """Remove the backup that this operation took on the node; nothing happens when there is none."""
+        with self._state.change() as now, self._faults.around("drop_backup", Subject(node=node_id), Code.SYS_BACKUP):
+            self._reachable(node_id)
+            kept = self._state.backups.rows.get(operation)
+            if kept is not None and kept.node == node_id:
+                self._state.backups.drop(operation)
+                self._audit.note(now, "backup-drop", node=node_id, detail=operation)
+
     def _reachable(self, node_id: str) -> Software:
         node = self._state.node(node_id)
         software = self._state.software.rows[node_id]

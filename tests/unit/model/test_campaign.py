@@ -26,7 +26,6 @@ HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  
         ("  node: {hooks: {preflight: [a]}}\n", "spec.node.hooks.preflight"),
         ("  gates: {before: [a]}\n", "spec.gates"),
         ("  exclusive: [a]\n", "spec.exclusive"),
-        ("  failure: {then: rollback}\n", "spec.failure.then"),
         ("  backup: {scope: [versions]}\n", "spec.backup.scope"),
     ],
 )

@@ -82,7 +82,7 @@ class PackagesSystem:
 
     async def start(self, node: str, release: Release, operation: str) -> None:
         """Start the upgrade, detached. When this operation was started before, nothing happens."""
-        await self._start(node, operation, "upgrade.sh", _pins(release))
+        await self._start(node, operation, ("upgrade.sh",), _pins(release))
 
     async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:
         """Where the operation stands. The cursor counts bytes of its log."""
@@ -131,10 +131,20 @@ class PackagesSystem:
             raise
         return output.stdout.decode().strip() if output.exit_code == 0 else None
 
-    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
+    async def rollback(
+        self, node: str, release: Release, backup: Mapping[str, object], operation: str, *, forced: bool = False
+    ) -> None:
         """Start putting the node back: state first, then the old packages, which the backup holds itself."""
         names = [pin.name for pin in release.spec.packages]
-        await self._start(node, operation, "rollback.sh", [_backup_id(node, backup), *names])
+        works = ("rollback.sh", "restore.sh") if forced else ("rollback.sh",)
+        await self._start(node, operation, works, [_backup_id(node, backup), *names])
+
+    async def drop_backup(self, node: str, backup: Mapping[str, object]) -> None:
+        """Remove the backup with its packages and its state; nothing happens when it is gone."""
+        output = await self._script(node, ("drop_backup.sh",), (_backup_id(node, backup),), QUICK_S)
+        if output.exit_code != 0:
+            message = f"A backup on {node} could not be removed: {output.stderr.strip()[-300:]}"
+            raise TemporaryError(Code.SYS_BACKUP, message)
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
         """Whether the node is back on what `backup` holds: packages, daemon's own version, health."""
@@ -156,8 +166,8 @@ class PackagesSystem:
                 return found
             await self._clock.sleep(SETTLE_POLL_S)
 
-    async def _start(self, node: str, operation: str, work: str, arguments: Sequence[str]) -> None:
-        script = "\n".join(_text(part) for part in ("prelude.sh", work, "detached.sh"))
+    async def _start(self, node: str, operation: str, works: Sequence[str], arguments: Sequence[str]) -> None:
+        script = "\n".join(_text(part) for part in ("prelude.sh", *works, "detached.sh"))
         output = await self._script(node, ("state.sh", "start.sh"), (folder_name(operation), script, *arguments), QUICK_S)
         if output.exit_code != 0:
             message = f"The operation {operation} could not be started on {node}: {output.stderr.strip()[-300:]}"

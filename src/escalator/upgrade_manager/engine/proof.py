@@ -19,8 +19,11 @@ from escalator.upgrade_manager.planner.verify.replay import Violation
 from escalator.upgrade_manager.planner.verify.run import Impacted, Made, Record, Span, verify_run
 
 PAGE = 1000
+TURN, PLANNED = "campaign.rolling_back", "campaign.plan"
 BY_HAND = "restoration.by-hand"
 BACK = ("node.uncordon", "node.undo-cordon")
+CHANGES = ("node.upgrade", "node.roll-back")
+PROVED = ("node.verify", "node.verify-back")
 UNDONE = ("node.undo-upgrade", "node.end")
 """What ends the time in which a node's software is changed, when it is not verified."""
 
@@ -42,18 +45,43 @@ class Proof:
         checked = f"{self.turns} turns, {self.upgraded} nodes upgraded, {self.moves} moves, {self.impacts} impacts"
         return f"{checked}: {len(self.violations)} violations" + (f": {found}" if found else "")
 
+    def with_(self, other: Proof) -> Proof:
+        """Both together. Nodes that were rolled back are no longer counted as upgraded twice."""
+        return Proof(
+            self.turns + other.turns,
+            self.upgraded,
+            self.moves + other.moves,
+            self.impacts + other.impacts,
+            (*self.violations, *other.violations),
+        )
+
 
 async def prove(ctx: Context, name: str) -> Proof:
-    """Check the campaign's history as far as it goes. Raises NotFoundError when it has not started."""
+    """Check the campaign's history as far as it goes, the way back for itself. Raises NotFoundError when it has not started."""
     row = await ctx.store.campaigns.get(name)
     if row is None or row.started_at is None or row.plan is None:
         raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
-    campaign = await ctx.book.campaign(name)
-    start = row.started_at
-    history = _History(start)
+    history = _History(row.started_at)
+    back: _History | None = None
+    turning = False
     async for event in _events(ctx, name):
-        history.take(event)
-    end = (row.ended_at or ctx.clock.now()) - start
+        # What was under way when a rollback was asked for belongs to the way there; the way back begins with its plan.
+        turning = turning or event.action == TURN
+        if turning and back is None and event.action == PLANNED:
+            back = _History(event.at)
+            back.gone = dict.fromkeys(history.gone, 0.0)
+        (history if back is None else back).take(event)
+    until = row.ended_at or ctx.clock.now()
+    if back is None:
+        return await _proved(ctx, row, history, until, await started_on(ctx, row))
+    there = await _proved(ctx, row, history, back.start, await started_on(ctx, row))
+    return there.with_(await _proved(ctx, row, back, max(until, back.start), await turned_on(ctx, row)))
+
+
+async def _proved(ctx: Context, row: CampaignRow, history: _History, until: float, inventory: Inventory) -> Proof:
+    """One way, from its begin until then (Unix seconds); `inventory` is the cloud as its first plan saw it."""
+    campaign = await ctx.book.campaign(row.name)
+    start, end = history.start, until - history.start
     impacts = [
         Impacted(
             instance=impact.instance,
@@ -63,13 +91,14 @@ async def prove(ctx: Context, name: str) -> Proof:
             start_s=impact.started_at - start,
             end_s=end if impact.ended_at is None else impact.ended_at - start,
         )
-        for impact in await ctx.store.admission.impacts(name)
+        for impact in await ctx.store.admission.impacts(row.name)
+        if start <= impact.started_at <= until
     ]
     spec = campaign.spec
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
     record = history.record(impacts, windows, end)
-    violations = verify_run(campaign, await _as_wide(ctx, await started_on(ctx, row), spec.migration), record)
+    violations = verify_run(campaign, await _as_wide(ctx, inventory, spec.migration), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
 
@@ -103,8 +132,19 @@ async def started_on(ctx: Context, row: CampaignRow) -> Inventory:
     """The cloud as the plan saw it that the campaign started by."""
     plan_id = row.plan or ""
     plan, inventory = await ctx.book.plan(plan_id)
-    while plan.at_s > 0 and plan.parent is not None:
+    while (plan.at_s > 0 or plan.purpose != "upgrade") and plan.parent is not None:
         plan, inventory = await ctx.book.plan(plan.parent)
+    return inventory
+
+
+async def turned_on(ctx: Context, row: CampaignRow) -> Inventory:
+    """The cloud as the first plan of the way back saw it."""
+    plan, inventory = await ctx.book.plan(row.plan or "")
+    while plan.parent is not None:
+        parent, older = await ctx.book.plan(plan.parent)
+        if parent.purpose == "upgrade":
+            break
+        plan, inventory = parent, older
     return inventory
 
 
@@ -127,9 +167,9 @@ class _History:
             self.gone.setdefault(node, at)
         elif self._back(event) and done and node in self.gone:
             self.away.append((self.gone.pop(node), at, node))
-        elif event.action == "node.upgrade" and event.outcome == "started":
+        elif event.action in CHANGES and event.outcome == "started":
             self.changing.setdefault(node, at)
-        elif event.action == "node.verify" and node in self.changing and event.outcome != "started":
+        elif event.action in PROVED and node in self.changing and event.outcome != "started":
             self.installed.append((self.changing.pop(node), at, node))
             if done:
                 self.upgraded[node] = at
