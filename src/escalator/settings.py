@@ -125,6 +125,16 @@ class System(Model):
     """How long a daemon may take to come up and be healthy after its packages were installed or put back."""
 
 
+class NamedCommand(Model):
+    """A command of the operator's that campaigns name, never spell out: as a hook, a test or a gate."""
+
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each. No shell reads it."""
+    where: Literal["manager", "node"] = "manager"
+    """Where it runs: on the manager's host, or on the node, over the node's driver."""
+    timeout_s: Seconds = 300.0
+
+
 class Manual(Model):
     """How people are told who speak for a VNF, where no program does."""
 
@@ -142,11 +152,34 @@ class VnfCommand(Model):
     """Pause before it is run again after it said `not now` (exit code 75)."""
 
 
+class FenixNotifications(Model):
+    """Events of the Fenix interface on RabbitMQ, as OpenStack's own services send theirs. Needs the extra `rabbitmq`."""
+
+    credential: DnsLabel | None = None
+    """Name of a file in `credentials_dir` with the broker's address, `amqps://user:password@host:5671/vhost`."""
+    variable: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")] | None = None
+    """Name of an environment variable that holds it. Without either nothing is sent."""
+    ca_file: AbsolutePath | None = None
+    """PEM file of the authorities that a certificate of the broker may come from; null = those of the machine."""
+    exchange: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,127}$")] = "openstack"
+    """The exchange that listeners bind their queues to; it is theirs to declare."""
+    topic: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,127}$")] = "notifications"
+    """The routing key is this with `.info` after it."""
+    project: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    """`project_id` of the events for administrators; null = they have none."""
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is sent."""
+        return self.credential is not None or self.variable is not None
+
+
 class FenixFace(Model):
     """The interface of OpenStack Fenix, `/fenix/v1` on the VNF managers' listener."""
 
     auth: Literal["off", "keystone", "none"] = "off"
     """Whether it is there, and who may use it: `keystone` asks for a token of the cloud; `none` is for loopback."""
+    notifications: FenixNotifications = FenixNotifications()
 
 
 class TackerFace(Model):
@@ -271,6 +304,47 @@ class Availability(Model):
     period_days: Annotated[float, Field(gt=0, le=3660)] = 365.0
 
 
+class TrustedKey(Model):
+    """A public key (Ed25519) whose signature counts; one of `file` and `public` says it."""
+
+    name: DnsLabel
+    """How it is called in lists and events: who signs with it."""
+    file: AbsolutePath | None = None
+    """PEM file of the public key."""
+    public: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    """The public key itself: PEM text, or the Base64 of it alone."""
+
+    @model_validator(mode="after")
+    def _one(self) -> TrustedKey:
+        if (self.file is None) == (self.public is None):
+            raise ValueError("a key is given either by file or by public")
+        return self
+
+
+class ReleaseTrust(Model):
+    """Who has to have signed a release. Without keys, unsigned releases are taken in and nothing is verified."""
+
+    threshold: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many of the keys have to have signed."""
+    keys: Annotated[tuple[TrustedKey, ...], Field(max_length=64)] = ()
+    """The keys that are trusted."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> ReleaseTrust:
+        names = [key.name for key in self.keys]
+        if len(set(names)) != len(names):
+            raise ValueError("two keys have the same name")
+        if self.threshold > max(1, len(names)):
+            raise ValueError(f"{self.threshold} keys can never have signed where {len(names)} are trusted")
+        return self
+
+
+class Releases(Model):
+    """Releases that are taken in."""
+
+    trust: ReleaseTrust = ReleaseTrust()
+
+
 class Log(Model):
     """What is logged."""
 
@@ -292,11 +366,14 @@ class Settings(Model):
     database: Database = Database()
     cloud: Cloud = Cloud()
     system: System = System()
+    commands: Mapping[DnsLabel, NamedCommand] = Field(default_factory=dict, max_length=500)
+    """Commands that campaigns name as hooks, tests and gates; their names are free."""
     vim: Vim = Vim()
     probes: Mapping[DnsLabel, Probe] = Field(default_factory=dict, max_length=500)
     """Looks at the services of VNFs; their names are free."""
     neighbours: Neighbours = Neighbours()
     availability: Availability = Availability()
+    releases: Releases = Releases()
     log: Log = Log()
 
     @property
@@ -387,6 +464,9 @@ def _impossible(settings: Settings) -> list[Problem]:
             found.append(Problem(f"vim.{name}.auth", message))
         if auth == "keystone" and settings.cloud.driver != "openstack":
             found.append(Problem(f"vim.{name}.auth", "a simulated cloud has no Keystone; use none on loopback"))
+    bus = settings.vim.fenix.notifications
+    if bus.credential is not None and bus.variable is not None:
+        found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))
     if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
         found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
     if settings.server.host not in LOOPBACK:

@@ -22,15 +22,18 @@ from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.campaign import Migration
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError
+from escalator.model.errors import ConflictError, PermanentError
 from escalator.model.inventory import Instance
+from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.model.progress import CampaignState
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
+from escalator.system_support.named import NamedCommands
 from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
+from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, Pace, Signals
@@ -43,12 +46,14 @@ from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK
-from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.upgrade_manager.releases import ReleaseService
+from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.fenix import Fenix
+from escalator.vim_interface.dialects.fenix_bus import FenixBus
 from escalator.vim_interface.dialects.http import Http
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.dialects.or_vi import OrVi
@@ -67,6 +72,7 @@ from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.operations.sol003 import Sol003
 from escalator.vim_interface.probes.checks import look
 from escalator.vim_interface.probes.prober import Prober
+from escalator.vim_interface.registry import BUS
 from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Doors
 from escalator.vim_interface.tacker.face import Face as TackerFace
@@ -149,7 +155,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_server(settings.state))
         store = await stack.enter_async_context(open_store(settings))
-        importer = ReleaseStore(settings.state, store.releases, clock)
+        importer = ReleaseStore(settings.state, store.releases, clock, trust_of(settings.releases.trust))
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
         subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
@@ -160,6 +166,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         commands = _commands(settings, clock, stack)
         heals = _heals(store, clock, cloud)
         dialects = _dialects(settings, world, accounts, stack) | _tacker(settings, store, heals, accounts, stack)
+        dialects |= await _bus(settings, store, clock, stack)
         vim = Vim(
             Parts(
                 store=store,
@@ -189,6 +196,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
+            vetting=importer.vetting,
+            commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
             availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
             neighbours=_neighbours(settings, clock),
@@ -273,6 +282,31 @@ def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack
     if world is not None:
         dialects["simulated"] = Simulated(world.vnfms)
     return dialects
+
+
+async def _bus(settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack) -> dict[str, Dialect]:
+    """The message bus, registered for as long as the settings name a broker."""
+    wanted, known = settings.vim.fenix.notifications, await store.vnfms.get(BUS)
+    if not wanted.on:
+        if known is not None and known.spec.dialect == BUS:
+            await store.vnfms.remove(BUS)
+        return {}
+    try:
+        # Its client is an extra: only who asks for it needs it.
+        from escalator.vim_interface.dialects.rabbitmq import Rabbitmq, address_of  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        message = f"vim.fenix.notifications needs the package {error.name}, which is not installed."
+        raise PermanentError(Code.VIM_NO_EXTRA, message, remedy="pip install 'escalator[rabbitmq]'") from error
+    address = partial(address_of, wanted, Credentials(settings.credentials), os.environ)
+    address()
+    bus = FenixBus(Rabbitmq(wanted, address, settings.vim.delivery_timeout_s), store, clock, settings.vnfm.url, wanted.project)
+    stack.push_async_callback(bus.close)
+    if known is None:
+        await store.vnfms.add(Vnfm(name=BUS, spec=VnfmSpec(dialect=BUS)))
+    elif known.spec.dialect != BUS:
+        message = f"{known.name} is the name of the message bus, and a VNF manager is registered by it."
+        raise ConflictError(Code.VIM_DUPLICATE, message, remedy=f"Remove it with escalator vnfm remove {known.name}")
+    return {BUS: bus}
 
 
 def _commands(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Commands:

@@ -39,6 +39,8 @@ WRITES = {
 }
 """Methods of storage that change something."""
 LONG_S = 3 * 86400.0
+AGENT = RELEASE.model_copy(update={"spec": RELEASE.spec.model_copy(update={"version": "2.1.0", "impact": "control"})})
+"""A release that leaves instances alone."""
 
 
 class Tripwire:
@@ -140,6 +142,7 @@ class Stand:
         prepare(world)
         async with simulate(world, clock, store=stand.store, journal=stand.journal, strict=True) as sim:
             await import_release(stand.store, RELEASE, clock.now())
+            await import_release(stand.store, AGENT, clock.now())
             await sim.campaigns.create(document)
             plan = await sim.campaigns.plan("c")
             assert plan.smooth, plan.conditions

@@ -118,8 +118,24 @@ def deaf(world: World) -> None:
     world.vnfms.behave("nfvo", "unreachable")
 
 
+def speaking_against(world: World) -> None:
+    world.faults.add(Fault(kind="command", command="bmc", node="b"))
+
+
+def unproved(world: World) -> None:
+    world.faults.add(Fault(kind="command", command="smoke", node="b"))
+
+
+HOOKS = {"preflight": ["bmc"], "pre_maintenance": ["quiesce"], "maintenance": ["migrate"], "post_maintenance": ["wake", "note"]}
+HOOKED = {"node": {"driver": "simulated", "hooks": HOOKS, "tests": ["smoke"]}}
 SECOND_TARGET = "moved to a second target"
 LENIENT = {"failure": {"max_failed": 3, "same_error": 9}}
+CANARY = {
+    "scope": {
+        "select": {"role": "compute"},
+        "groups": [{"name": "canary", "select": {"names": ["c"]}, "soak_s": 900.0}, {"name": "rest", "after": ["canary"]}],
+    }
+}
 AGAIN = ("tried again", "told of a second try")
 COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str, str] | None]] = {
     "upgraded": ({}, nothing, None, DONE),
@@ -131,7 +147,18 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "refused": ({}, refusing, None, {"a": "skipped", "b": "skipped", "c": "done"}),
     "aborted": ({}, nothing, abort_at_b, None),
     "held": ({}, nothing, hold_b, DONE),
+    "soaking": (CANARY, nothing, None, DONE),
     "tried again": ({}, unhealthy, retry_failed, DONE),
+    "hooked": (HOOKED, nothing, None, DONE),
+    "spoken against": ({**LENIENT, **HOOKED}, speaking_against, None, {"a": "done", "b": "skipped", "c": "done"}),
+    "not proved": ({**LENIENT, **HOOKED}, unproved, None, {"a": "skipped", "b": "rolled-back", "c": "done"}),
+    "left running": ({"release": "nfvi-agent/2.1.0", **HOOKED}, nothing, None, DONE),
+    "left running, rolled back": (
+        {"release": "nfvi-agent/2.1.0", **LENIENT},
+        unhealthy,
+        None,
+        {"a": "done", "b": "rolled-back", "c": "done"},
+    ),
     "told an orchestrator": ({}, orchestrated(failing_move, deaf), hear_late, None),
     "told of an abort": ({}, orchestrated(), abort_at_b, None),
     "told of a second try": ({}, orchestrated(unhealthy), retry_failed, DONE),

@@ -92,6 +92,17 @@ def _window(start: str, length_s: float) -> dict[str, Any]:
     return {"days": ["sat", "sun"], "start": start, "length_s": length_s}
 
 
+CANARY = [
+    {"name": "canary", "sample": {"count": 1, "spread": "az"}, "soak_s": 900.0},
+    {"name": "rest", "after": ["canary"]},
+]
+THREE = [
+    {"name": "one", "sample": {"percent": 30}},
+    {"name": "beside", "select": {"az": ["b"]}, "soak_s": 60.0},
+    {"name": "last", "after": ["one", "beside"]},
+]
+
+
 @st.composite
 def campaigns(draw: st.DrawFn) -> dict[str, Any]:
     pick = st.sampled_from
@@ -113,6 +124,8 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
             "default": {"action": draw(pick(["live", "live-if-possible", "cold", "stop-start", "in-place", "leave"]))},
         },
     }
+    spec["scope"]["groups"] = draw(pick([(), (), CANARY, THREE]))
+    spec["waves"]["soak_s"] = draw(pick([0.0, 0.0, 0.0, 300.0]))
     windows = draw(pick([[], [], [_window("01:00", 7200.0)], [_window("23:00", 3000.0)]]))
     spec |= {"windows": windows} if windows else {}
     return {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}

@@ -2,8 +2,11 @@
 
 Every line of a script is one command, `#` begins a comment. Commands:
 
-    world nodes=6 seed=1          a new simulated cloud
+    world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use
+    expires SECONDS               the release is imported anew, with an end from then on
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
+    spare NAME COUNT              how many instances it gives up when it is asked for room
+    scaled                        what VNF managers have given up and not made anew
     operation VNFM VNF SECONDS    a VNF manager is at work on one of its VNFs from now on, for that time
     orchestrator NAME             an orchestrator is registered
     told NAME                     what it was told since this was asked last, in the order of its hearing
@@ -13,7 +16,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     crash NODE [seconds]          a host fails on its own, and is back after that time
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
-    release LAYER=VERSION         a release nfvi-LAYER/VERSION that brings that layer
+    release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
     retry NAME NODE, skip NAME NODE
@@ -32,16 +35,18 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
 from escalator.model.constraint import Constraint
-from escalator.model.document import Metadata, Source, load
+from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
-from escalator.model.release import Package, Release
+from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
@@ -100,13 +105,28 @@ class Stage:
     async def do_world(self, *settings: str) -> None:
         numbers = {key: int(value) for key, value in (s.split("=") for s in settings)}
         self.world = World.in_memory(self.clock)
-        self.world.seed(**numbers)
+        fill = numbers.pop("fill", 65) / 100
+        self.world.seed(**numbers, fill=fill)
         self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
         await import_release(self.sim.store, RELEASE, self.clock.now())
+
+    async def do_expires(self, seconds: str) -> None:
+        end = datetime.fromtimestamp(self.clock.now() + float(seconds), UTC).isoformat()
+        await self.sim.store.releases.remove(RELEASE.id)
+        release = RELEASE.model_copy(update={"spec": RELEASE.spec.model_copy(update={"expires": end})})
+        await import_release(self.sim.store, release, self.clock.now())
 
     async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
         row: VnfmRow = self.world.vnfms.get(name)
         self.world.vnfms.behave(name, behaviour, delay_s=float(delay_s) if delay_s else row.delay_s)  # type: ignore[arg-type]
+
+    async def do_spare(self, name: str, count: str) -> None:
+        self.world.vnfms.put(replace(self.world.vnfms.get(name), spare=int(count)))
+
+    async def do_scaled(self) -> None:
+        """Who has given up what, and has not made it anew."""
+        given = sorted(self.world.state.given_up.rows.values(), key=lambda one: one.instance.id)
+        self.lines += [f"  {one.vnfm} without {one.instance.id}" for one in given] or ["  every VNF has what it had"]
 
     async def do_orchestrator(self, name: str) -> None:
         row = VnfmRow(name=name, behaviour="silent", orchestrator=True)
@@ -145,14 +165,6 @@ class Stage:
     async def do_enable(self, node: str) -> None:
         self.world.hosts.restore(node, enabled=True, reason=None)
 
-    async def do_release(self, brings: str) -> None:
-        layer, version = brings.split("=")
-        name = f"nfvi-{layer}"
-        spec = RELEASE.spec.model_copy(
-            update={"version": version, "layers": {layer: version}, "packages": (Package(name=name, version=version),)}
-        )
-        await import_release(self.sim.store, Release(metadata=Metadata(name=name), spec=spec), self.clock.now())
-
     async def do_campaign(self, name: str, *settings: str) -> None:
         given = _nested(settings)
         spec = {
@@ -164,6 +176,13 @@ class Stage:
         }
         document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": name}, "spec": spec}
         await self.sim.campaigns.create(json.dumps(document))
+
+    async def do_release(self, name: str, *settings: str) -> None:
+        name, version = name.split("/")
+        packages = [{"name": name, "version": version}]
+        spec = {"version": version, "layers": {"agent": version}, "packages": packages, **_nested(settings)}
+        release = load(Release, Source({"kind": "Release", "metadata": {"name": name}, "spec": spec}))
+        await import_release(self.sim.store, release, self.clock.now())
 
     async def do_plan(self, name: str) -> None:
         plan = await self.sim.campaigns.plan(name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from escalator.model.campaign import CampaignSpec, Scope, Select
+from escalator.model.campaign import CampaignSpec, Scope
 from escalator.model.progress import CampaignState, Rung, TaskState
+from escalator.model.select import Select
 from escalator.upgrade_manager.engine.node import COURSE
 from escalator.upgrade_manager.engine.rollback.node import COURSE as BACK
 from escalator.upgrade_manager.engine.runner import Step
@@ -61,7 +62,9 @@ def steps_page() -> str:
         (
             GENERATED,
             "# Steps of a node\n",
-            "In this order. *consult* runs only when somebody was asked, *resume* only when an instance was to stay on the node.",
+            "In this order. *consult* runs only when somebody was asked, *resume* only when an instance was to stay on the node,",
+            "the four that are named after hooks only when the campaign names one. A release of impact `none` or `control`",
+            "leaves out *notify*, *consult*, *vacate* and *resume*, one of impact `none` also *cordon* and *uncordon*.",
             "A failure runs the undos of the steps that have begun, last one first. *Abort stops before it*: an abort of the",
             "campaign keeps a node from beginning this step; later ones are never kept back.\n",
             table(
@@ -100,6 +103,8 @@ WHAT: Mapping[str, str] = {
     for name, text in {
         "stage": "fetches the release's files onto the node and checks them; its software does not change. "
         "The node is still in service",
+        "preflight": "runs the campaign's preflight hooks; a node that one of them speaks against is left out with what it said, "
+        "and nothing of it has changed",
         "cordon": "writes what it found to the break-glass sheet, then disables the node's compute service so that nothing new "
         "lands there, and tells the neighbours that the host is in maintenance. A node that somebody else disabled, or that is "
         "down, is skipped. The undo puts the service back as found, and tells the neighbours",
@@ -110,12 +115,16 @@ WHAT: Mapping[str, str] = {
         "vacate": "moves what has to leave, each to a named target that is looked at again just before, then stops what stays. "
         "The undo starts what was stopped; a moved instance stays where it is",
         "back-up": "notes what the node offers and keeps versions, configuration and state as far as the driver can",
+        "pre-maintenance": "runs the hooks of that name, after the node was emptied and before its software changes",
         "upgrade": "looks a last time whether the node is still out of service and nothing runs on it that may not, then starts "
         "the installer detached on the node under an id of its own and follows it. The undo puts the old "
         "software back and proves it",
-        "reboot": "reboots when the release or the node asks for it, and waits for a new boot id",
+        "reboot": "reboots when the release or the node asks for it, and waits for a new boot id. Under instances that run on "
+        "the node it does not reboot: what was not announced is a failure of the release",
+        "maintenance": "runs the hooks of that name on the new software, before it is verified",
         "verify": "checks installer, packages, daemon and health, waits for the compute service, and compares what the node "
-        "offers with what it offered before",
+        "offers with what it offered before; then the campaign's tests run",
+        "post-maintenance": "runs the hooks of that name when the node is proved, before it goes back into service",
         "resume": "starts what was stopped for the node and sees it active",
         "uncordon": "puts the compute service back exactly as it was found, and tells the neighbours that the host is back",
         "roll-back": "looks a last time whether nothing runs on the node that may not, then puts the software back that was kept "

@@ -6,7 +6,7 @@ from escalator.api.services import Services
 from escalator.model.progress import Event
 
 
-async def write_down(services: Services, action: str, object_id: str) -> None:
+async def write_down(services: Services, action: str, object_id: str, message: str = "") -> None:
     """Append one line: this was done to that object."""
-    event = Event(at=services.ctx.clock.now(), action=action, object_id=object_id, outcome="done")
+    event = Event(at=services.ctx.clock.now(), action=action, object_id=object_id, outcome="done", message=message)
     await services.ctx.store.events.append((event,))

@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol, cast
+from typing import Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Request
 
 from escalator.settings import Settings
 from escalator.storage.port import ReleaseRow
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.upgrade_manager.releases import ReleaseService
+from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.vim import Vim
 
 
+class Incoming(Protocol):
+    """A bundle that is coming."""
+
+    def feed(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Take the next bytes; blocks. Raises InputError, ConditionsError."""
+        ...
+
+
 class Importer(Protocol):
-    """Takes a folder with a release document and its files."""
+    """Takes in releases, and removes them."""
+
+    def refuse_folders(self) -> None:
+        """Raise ConditionsError where releases have to be signed."""
+        ...
 
     async def import_folder(self, folder: Path) -> ReleaseRow:
-        """Check, keep and publish the release. Raises InputError with all problems, ConflictError."""
+        """Check, keep and publish the release. Raises InputError with all problems, ConflictError, ConditionsError."""
+        ...
+
+    def receive(self) -> AbstractAsyncContextManager[Any]:
+        """A bundle (`Incoming`) that is about to come."""
+        ...
+
+    async def import_bundle(self, incoming: Any, /) -> ReleaseRow:  # noqa: ANN401 - what `receive` gave
+        """Check, keep and publish the release of a bundle that has come. Raises as `import_folder` does."""
+        ...
+
+    async def remove(self, release_id: str) -> None:
+        """Forget a release and remove its files."""
         ...
 
 

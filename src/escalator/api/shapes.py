@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from escalator.api import views as v
 from escalator.api.times import stamp, stamp_or_none
+from escalator.model.errors import EscalatorError
 from escalator.model.hold import Hold
 from escalator.model.inventory import Node
 from escalator.model.notice import Notice
@@ -120,8 +121,8 @@ def hold_view(hold: Hold) -> v.HoldView:
     return v.HoldView(node=hold.node, reason=hold.reason, since=stamp(hold.since))
 
 
-def release_view(row: ReleaseRow) -> v.ReleaseView:
-    """A release with its document."""
+def release_view(row: ReleaseRow, hindrance: EscalatorError | None) -> v.ReleaseView:
+    """A release with its document, who signed it, and what keeps new campaigns from using it."""
     spec = row.document["spec"]
     name, _, version = row.id.partition("/")
     return v.ReleaseView(
@@ -132,8 +133,17 @@ def release_view(row: ReleaseRow) -> v.ReleaseView:
         impact=spec.get("impact", ""),
         digest=row.digest,
         imported_at=stamp(row.imported_at),
+        signature="unsigned" if row.envelope is None else "trusted" if row.signed_by else "not-verified",
+        signed_by=sorted(row.signed_by),
+        expires=spec.get("expires"),
+        hindrance=v.HindranceView(code=hindrance.code.value, message=hindrance.message) if hindrance else None,
         document=row.document,
     )
+
+
+def signed_by(release: v.ReleaseView) -> str:
+    """Who signed a release, in words."""
+    return f"signed by {', '.join(release.signed_by)}" if release.signed_by else release.signature
 
 
 def notice_view(notice: Notice) -> v.NoticeView:

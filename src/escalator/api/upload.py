@@ -1,7 +1,7 @@
-"""Receiving a release: parts of a multipart body written to a folder as they come, within bounds.
+"""Receiving a release within bounds: a bundle handed on as it comes, or a multipart body written to a folder.
 
-The first part is the document; each other one is a file whose filename is its path inside the release. Names are plain
-paths and nothing is overwritten, so whatever is sent stays inside the folder.
+Of a multipart body the first part is the document; each other one is a file whose filename is its path inside the release.
+Names are plain paths and nothing is overwritten, so whatever is sent stays inside the folder.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 
+from escalator.api.services import Incoming
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, Problem
 
@@ -35,6 +37,36 @@ SPARE_BYTES = 256 * 2**20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~/-]{0,254}", re.ASCII)
 
 
+BUNDLE = "application/vnd.escalator.release-bundle"
+"""Media type of a release bundle."""
+BLOCK_BYTES = 2**20
+"""So much of a bundle is worked on at once, while more of it comes."""
+
+
+def is_bundle(request: Request) -> bool:
+    """Whether the body is a bundle."""
+    kind, _ = parse_options_header(request.headers.get("content-type", ""))
+    return kind == BUNDLE.encode()
+
+
+async def receive_bundle(request: Request, incoming: Incoming, folder: Path) -> None:
+    """Hand on the body as it comes, within the room on the folder's disk. Raises what `incoming` does, and `API_TOO_LARGE`."""
+    block = bytearray()
+    work: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    work.set_result(None)
+    try:
+        async for chunk in _chunks(request, _room(folder)):
+            block += chunk
+            if len(block) >= BLOCK_BYTES:
+                await work
+                work, block = asyncio.ensure_future(asyncio.to_thread(incoming.feed, block)), bytearray()
+    finally:
+        # The thread is not left alone with what is about to be closed.
+        await asyncio.wait((work,))
+    await work
+    await asyncio.to_thread(incoming.feed, block)
+
+
 async def receive_folder(request: Request, folder: Path) -> None:
     """Write the parts into the folder. Raises InputError (`API_TOO_LARGE`, `API_BODY`); other types are answered 415."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
@@ -44,7 +76,8 @@ async def receive_folder(request: Request, folder: Path) -> None:
     receiver = _Receiver(folder)
     try:
         parser = MultipartParser(boundary, receiver.callbacks())
-        await _pump(request, parser, _room(folder))
+        async for chunk in _chunks(request, _room(folder)):
+            parser.write(chunk)
         parser.finalize()
     except FormParserError as error:
         raise InputError(Code.API_BODY, "The body is no valid multipart message.") from error
@@ -53,7 +86,8 @@ async def receive_folder(request: Request, folder: Path) -> None:
     receiver.check()
 
 
-async def _pump(request: Request, parser: MultipartParser, limit: int) -> None:
+async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body as it comes, bounded in bytes and in silence."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
@@ -70,7 +104,7 @@ async def _pump(request: Request, parser: MultipartParser, limit: int) -> None:
         received += len(chunk)
         if received > limit:
             raise _too_large(limit)
-        parser.write(chunk)
+        yield chunk
 
 
 def _room(folder: Path) -> int:

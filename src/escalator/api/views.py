@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -294,7 +294,21 @@ class ReleaseView(View):
     impact: str
     digest: str
     imported_at: str
+    signature: Literal["unsigned", "not-verified", "trusted"]
+    """`not-verified`: it came signed, and no trust store was configured when it was imported."""
+    signed_by: Sequence[str]
+    """Trusted keys whose signatures counted when it was imported."""
+    expires: str | None
+    hindrance: HindranceView | None
+    """Why no new campaign may use it now."""
     document: Mapping[str, Any]
+
+
+class HindranceView(View):
+    """Why something may not be used."""
+
+    code: str
+    message: str
 
 
 class ReachabilityView(View):

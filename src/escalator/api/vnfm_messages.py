@@ -19,6 +19,8 @@ Kind = Literal[
     "HostMaintenanceUpcoming",
     "HostAvailable",
     "NoticeCancelled",
+    "ScaleInRequested",
+    "ScaleOutPossible",
     "CampaignCompleted",
     "CampaignAborted",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,11 @@ class Client:
     def post_files(self, path: str, parts: list[tuple[str, Any]]) -> Any:  # noqa: ANN401 - JSON
         """POST files as they are read from disk."""
         return self._data("POST", path, LONG_S, files=parts)
+
+    def post_stream(self, path: str, pieces: Iterable[bytes], size: int, kind: str) -> Any:  # noqa: ANN401 - JSON
+        """POST a body of that size and media type as it is read."""
+        headers = {"Content-Type": kind, "Content-Length": str(size)}
+        return self._data("POST", path, LONG_S, content=pieces, headers=headers)
 
     def delete(self, path: str) -> None:
         """DELETE a resource."""

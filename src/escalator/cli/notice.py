@@ -15,6 +15,8 @@ KINDS = {
     "HostMaintenanceUpcoming": "upcoming",
     "HostAvailable": "available",
     "NoticeCancelled": "cancelled",
+    "ScaleInRequested": "scale-in asked",
+    "ScaleOutPossible": "scale-out possible",
     "CampaignCompleted": "completed",
     "CampaignAborted": "aborted",
     "MaintenanceWindowsNotification": "windows",

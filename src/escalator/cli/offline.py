@@ -72,7 +72,10 @@ class OfflinePlan(Shower):
         parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
         parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
         parser.add_argument(
-            "--release", type=Path, metavar="FILE", help="release document: names what a rollback cannot bring back"
+            "--release",
+            type=Path,
+            metavar="FILE",
+            help="release document: what it touches, what cannot come back",
         )
         parser.add_argument("--parent", type=Path, metavar="FILE", help="plan document that the campaign follows so far")
         parser.add_argument(
@@ -104,9 +107,9 @@ class OfflinePlan(Shower):
             raise InputError(Code.CFG_USAGE, "--at tells how far a campaign is; it needs --parent, the plan that it follows.")
         at_s = parsed_args.at if parsed_args.at is not None else parent.at_s if parent is not None else 0.0
         progress = Progress() if parent is None else assumed(parent, inventory, at_s)
-        made = make_plan(campaign, inventory, progress=progress)
-        if parsed_args.release:
-            release = load(Release, parse(read_file(parsed_args.release)))
+        release = load(Release, parse(read_file(parsed_args.release))) if parsed_args.release else None
+        made = make_plan(campaign, inventory, progress=progress, impact=None if release is None else release.spec.impact)
+        if release is not None:
             made = with_returns(made, campaign, inventory, (), release.brings)
         plan = made.sealed(OFFLINE_ID, parent.id if parent is not None else None)
         if parent is not None:

@@ -30,6 +30,8 @@ class Register(Shower):
             if verb == "health":
                 text = "with --dialect command: the command that tells whether the VNF's manager is there"
             parser.add_argument(f"--{verb}", metavar="NAME", help=text)
+        text = "with --dialect command: the command that scales its VNFs in where room is asked for, and out again"
+        parser.add_argument("--scale", metavar="NAME", help=text)
         parser.add_argument("--busy", metavar="NAME", help="the command that tells whether it is at work on a VNF")
         parser.add_argument("--lifecycle-uri", metavar="URI", help="base of its SOL 003 interface, where that can be seen")
         parser.add_argument("--lifecycle-auth", default="none", metavar="TYPE", help="there: none, basic or bearer")
@@ -57,7 +59,7 @@ class Register(Shower):
             "callback_uri": parsed_args.callback_uri,
             "contact": parsed_args.contact,
             "key": parsed_args.key,
-            "commands": {verb: getattr(parsed_args, verb) for verb in (*VERBS, "busy")},
+            "commands": {verb: getattr(parsed_args, verb) for verb in (*VERBS, "scale", "busy")},
             "lifecycle": {
                 "uri": parsed_args.lifecycle_uri,
                 "auth": {"type": parsed_args.lifecycle_auth, "credential": parsed_args.lifecycle_credential},

@@ -5,40 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
 from escalator.model.codes import Code
-from escalator.model.document import Metadata, Model, Source, dotted, load
+from escalator.model.document import DnsLabel, Metadata, Model, Source, dotted, load
 from escalator.model.errors import InputError, Problem
-from escalator.model.inventory import Node, Role
+from escalator.model.inventory import Node
+from escalator.model.node_groups import NodeGroup, check_groups
+from escalator.model.select import Select
 
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]
-
-
-class Select(Model):
-    """Which nodes; every key that is given has to hold."""
-
-    role: Role | None = None
-    az: tuple[str, ...] = ()
-    rack: tuple[str, ...] = ()
-    aggregate: tuple[str, ...] = ()
-    labels: Mapping[str, str] = Field(default_factory=dict)
-    names: tuple[str, ...] = ()
-
-    def matches(self, node: Node) -> bool:
-        """Whether the node fits every key given."""
-        return (
-            (self.role is None or self.role in node.roles)
-            and (not self.az or node.az in self.az)
-            and (not self.rack or node.rack in self.rack)
-            and (not self.aggregate or bool(set(self.aggregate) & set(node.aggregates)))
-            and all(node.labels.get(key) == value for key, value in self.labels.items())
-            and (not self.names or any(fnmatchcase(node.id, pattern) for pattern in self.names))
-        )
 
 
 class Scope(Model):
@@ -46,7 +25,14 @@ class Scope(Model):
 
     select: Select
     exclude: Select | None = None
-    groups: tuple[Mapping[str, object], ...] = ()
+    groups: tuple[NodeGroup, ...] = ()
+    """One after the other as `after` says; nodes that none takes come last."""
+
+    @field_validator("groups")
+    @classmethod
+    def _ordered(cls, value: tuple[NodeGroup, ...]) -> tuple[NodeGroup, ...]:
+        check_groups(value)
+        return value
 
     def includes(self, node: Node) -> bool:
         """Whether the node belongs to the campaign."""
@@ -76,6 +62,7 @@ class Waves(Model):
     max_fill: Annotated[float, Field(gt=0, le=1)] = 1.0
     spread: tuple[Spread, ...] = ()
     soak_s: Seconds = 0.0
+    """Pause between waves, by the clock on the wall; with one, a wave begins when the last is wholly through."""
 
     @field_validator("max_unavailable")
     @classmethod
@@ -167,6 +154,8 @@ class Workloads(Model):
     notify: Notify = Notify()
     default: DefaultAction = DefaultAction()
     scale_up: Literal["leave", "lock"] = "leave"
+    scale_in: Literal["never", "ask"] = "never"
+    """Whether VNF managers are asked to scale in where there is no room for what has to move."""
     on_budget: Literal["warn", "suspend"] = "warn"
 
 
@@ -179,13 +168,26 @@ class Timeouts(Model):
     verify_s: Seconds = 900.0
 
 
+Names = Annotated[tuple[DnsLabel, ...], Field(max_length=20)]
+"""Names of commands in the server's settings."""
+
+
+class Hooks(Model):
+    """The operator's own commands in a node's turn, each in order."""
+
+    preflight: Names = ()
+    pre_maintenance: Names = ()
+    maintenance: Names = ()
+    post_maintenance: Names = ()
+
+
 class NodeProcedure(Model):
     """How the software of a node is replaced."""
 
     driver: Literal["packages", "ansible", "command", "simulated"] = "packages"
     timeouts: Timeouts = Timeouts()
-    hooks: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    tests: tuple[str, ...] = ()
+    hooks: Hooks = Hooks()
+    tests: Names = ()
 
 
 class Failure(Model):
@@ -201,6 +203,17 @@ class Backup(Model):
     """What is backed up before a node changes."""
 
     scope: tuple[Literal["versions", "config", "state"], ...] = ("versions", "config", "state")
+
+
+class Gates(Model):
+    """Whom to ask before the campaign goes on: names of entries of `gates` in the server's settings."""
+
+    before: tuple[DnsLabel, ...] = ()
+    """Before the first node begins."""
+    before_node: tuple[DnsLabel, ...] = ()
+    """Before each node's turn."""
+    between: tuple[DnsLabel, ...] = ()
+    """Before each wave but the first; with one, a wave begins when the last is wholly through."""
 
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -236,7 +249,7 @@ class CampaignSpec(Model):
     migration: Migration = Migration()
     workloads: Workloads = Workloads()
     node: NodeProcedure = NodeProcedure()
-    gates: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    gates: Gates = Gates()
     windows: tuple[Window, ...] = ()
     not_before: Annotated[AwareDatetime, Field(strict=False)] | None = None
     not_after: Annotated[AwareDatetime, Field(strict=False)] | None = None
@@ -256,12 +269,9 @@ class Campaign(Model):
 
 _NOT_YET: Mapping[str, object] = {
     "mode": "smooth",
-    "scope.groups": (),
-    "waves.soak_s": 0.0,
     "migration.post_copy": False,
     "migration.force_complete": False,
-    "node.tests": (),
-    "gates": {},
+    "gates": Gates(),
     "backup.scope": ("versions", "config", "state"),
     "exclusive": (),
 }
@@ -295,7 +305,6 @@ def _unsupported_values(campaign: Campaign, source: Source) -> list[Problem]:
     found = []
     if campaign.spec.node.driver == "ansible":
         found.append(_not_supported(source, "node.driver", "ansible"))
-    found += [_not_supported(source, f"node.hooks.{key}", names) for key, names in campaign.spec.node.hooks.items() if names]
     return found
 
 

@@ -27,6 +27,8 @@ class NoticeType(StrEnum):
     HOST_MAINTENANCE_UPCOMING = "HostMaintenanceUpcoming"
     HOST_AVAILABLE = "HostAvailable"
     NOTICE_CANCELLED = "NoticeCancelled"
+    SCALE_IN_REQUESTED = "ScaleInRequested"
+    SCALE_OUT_POSSIBLE = "ScaleOutPossible"
     CAMPAIGN_COMPLETED = "CampaignCompleted"
     CAMPAIGN_ABORTED = "CampaignAborted"
     WINDOWS = "MaintenanceWindowsNotification"
@@ -34,6 +36,7 @@ class NoticeType(StrEnum):
     CAPACITY_RETURNED = "CapacityReturnedNotification"
     RESOURCE_CHANGE = "VirtualisedResourceChangeNotification"
     CAMPAIGN_STATE = "CampaignStateNotification"
+    PROJECT_EVENT = "ProjectEvent"
 
 
 FOR_ORCHESTRATORS = frozenset(
@@ -46,6 +49,8 @@ FOR_ORCHESTRATORS = frozenset(
     }
 )
 """What orchestrators are told. VNF managers never get these, and orchestrators never get anything else."""
+IN_ORDER = FOR_ORCHESTRATORS | {NoticeType.PROJECT_EVENT}
+"""What goes out one after another, the oldest first; `PROJECT_EVENT` is for the message bus alone."""
 
 
 class NoticeState(StrEnum):
@@ -82,6 +87,8 @@ class Commands(Model):
     """Run to see whether the VNF's manager is there."""
     busy: DnsLabel | None = None
     """Run to see whether a lifecycle operation is under way; with any dialect."""
+    scale: DnsLabel | None = None
+    """Run to scale its VNFs in when room is asked for, and out again when that is possible."""
 
 
 class Lifecycle(Model):
@@ -106,7 +113,7 @@ class SubscriptionRight(Model):
 class VnfmSpec(Model):
     """What a VNF manager owns and how it is reached."""
 
-    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "tacker", "or-vi", "simulated"] = "vi-vnfm"
+    dialect: Literal["vi-vnfm", "manual", "command", "fenix", "tacker", "or-vi", "fenix-bus", "simulated"] = "vi-vnfm"
     callback_uri: Uri | None = None
     auth: Auth = Auth()
     contact: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+][A-Za-z0-9._@+-]{0,252}$")] | None = None
@@ -123,8 +130,8 @@ class VnfmSpec(Model):
 
     @property
     def orchestrator(self) -> bool:
-        """Whether it is an orchestrator: it is told, never asked, and owns nothing."""
-        return self.dialect == "or-vi"
+        """Whether it is an orchestrator, or the message bus: it is told, never asked, and owns nothing."""
+        return self.dialect in ("or-vi", "fenix-bus")
 
 
 class Vnfm(Model):
@@ -155,7 +162,7 @@ class AffectedResource(Model):
     vnf_instance_id: str | None = None
     group_ids: tuple[str, ...] = ()
     planned_action: str
-    """What is planned for it: `live`, `cold`, `in-place`, `stop-start`, `offline`."""
+    """What is planned for it: `live`, `cold`, `in-place`, `stop-start`, `offline`, or `scale-in` where it might go for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from escalator.model.document import Model
+from escalator.model.release import Impact as Touches
 
 Time = Annotated[float, Field(ge=0)]
 
@@ -76,6 +77,17 @@ class Bounds(Model):
     """Each bound on the makespan, seconds."""
 
 
+class PlanGroup(Model):
+    """A group of nodes of the campaign, as it is from this plan on: a sample does not change any more."""
+
+    name: str
+    """`(others)` for the nodes that no group takes."""
+    after: tuple[str, ...] = ()
+    """All groups that have to be through before."""
+    soak_s: Time = 0.0
+    nodes: tuple[str, ...] = ()
+
+
 class Totals(Model):
     """The plan in numbers."""
 
@@ -136,11 +148,15 @@ class Plan(Model):
     """What the turns of nodes are for; `upgrades` are those of a rollback, too."""
     at_s: Time = 0.0
     smooth: bool
+    impact: Touches | None = None
+    """What the release touches; null = not known, as if the nodes reboot."""
     upgrades: tuple[Upgrade, ...] = ()
     moves: tuple[Move, ...] = ()
     impacts: tuple[Impact, ...] = ()
     bounds: Bounds = Bounds()
     totals: Totals = Totals()
+    groups: tuple[PlanGroup, ...] = ()
+    """Groups of nodes that go one after the other; empty without such an order."""
     hits: tuple[Hit, ...] = ()
     no_return: tuple[NoReturn, ...] = ()
     conditions: tuple[Condition, ...] = ()

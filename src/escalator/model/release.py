@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -19,6 +20,14 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,127}$")]
 PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+:~-]{0,127}$")]
 Layer = Literal["os", "kernel", "hypervisor", "agent", "sdn", "storage", "control"]
+
+Impact = Literal["none", "control", "dataplane", "reboot"]
+"""What an installation touches: nothing that anybody uses, the agents of the cloud, the traffic of instances, the whole node."""
+
+
+def spares_instances(impact: Impact | None) -> bool:
+    """Whether instances run on, undisturbed, while a node is upgraded; not so where nothing is known of it."""
+    return impact in ("none", "control")
 
 
 class File(Model):
@@ -60,7 +69,7 @@ class Health(Model):
     url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
 
 
-NOT_YET = ("upgrades_from", "rollback_to", "requires", "point_of_no_return", "expires")
+NOT_YET = ("upgrades_from", "rollback_to", "requires", "point_of_no_return")
 """Keys of the format whose capability is not built yet: promises that nobody would keep are refused, not ignored."""
 
 
@@ -70,7 +79,7 @@ class ReleaseSpec(Model):
     version: Version
     type: Literal["deb-set", "rpm-set", "ansible", "image", "command"] = "deb-set"
     layers: Mapping[Layer, str] = Field(default_factory=dict)
-    impact: Literal["none", "control", "dataplane", "reboot"] = "reboot"
+    impact: Impact = "reboot"
     files: tuple[File, ...] = ()
     packages: tuple[Package, ...] = ()
     upgrades_from: tuple[str, ...] = ()
@@ -94,12 +103,21 @@ class ReleaseSpec(Model):
                 raise ValueError(f"{path!r} is not a plain path at least two levels deep")
         return value
 
+    @field_validator("expires")
+    @classmethod
+    def _moment(cls, value: str | None) -> str | None:
+        if value is not None:
+            _unix(value)
+        return value
+
     @model_validator(mode="after")
     def _supported(self) -> Self:
         if self.type == "deb-set" and not self.packages:
             raise ValueError("a deb-set names at least one package")
         if self.type in ("rpm-set", "ansible", "image"):
             raise ValueError(f"releases of type {self.type} are not supported yet")
+        if spares_instances(self.impact) and self.reboot == "always":
+            raise ValueError(f"a release of impact {self.impact} cannot always reboot; its impact is reboot")
         asked = [key for key in NOT_YET if getattr(self, key)]
         if asked:
             raise ValueError(f"{', '.join(asked)}: not supported yet; leave {'it' if len(asked) == 1 else 'them'} out")
@@ -120,6 +138,22 @@ class Release(Model):
         return f"{self.metadata.name}/{self.spec.version}"
 
     @property
+    def expires_at(self) -> float | None:
+        """Unix time from which on no new campaign may use it; None = never."""
+        return None if self.spec.expires is None else _unix(self.spec.expires)
+
+    @property
     def brings(self) -> Mapping[str, str]:
         """The version that it brings to each layer it has."""
         return {str(layer): version for layer, version in self.spec.layers.items()}
+
+
+def _unix(text: str) -> float:
+    """Seconds since 1970 of a time as RFC 3339 writes it; raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"{text!r} is no time with its zone, such as 2027-06-30T00:00:00Z")
+    return moment.timestamp()

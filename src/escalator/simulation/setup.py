@@ -14,6 +14,8 @@ from escalator.model.clock import Clock
 from escalator.model.release import Release
 from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Store
+from escalator.system_support.releases.vetting import ReleaseVetting
+from escalator.system_support.simulated import SimulatedCommands
 from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course
@@ -98,6 +100,8 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         book=Book(store),
         signals=Signals(),
         planning=Planning(vim, lambda: next(plans), planners),
+        vetting=ReleaseVetting(store.releases, clock),
+        commands=SimulatedCommands(world),
         pace=pace or Pace(),
         neighbours=neighbours,
     )

@@ -58,6 +58,10 @@ class ReleaseRow:
     digest: str
     document: Mapping[str, Any]
     imported_at: float
+    envelope: str | None = None
+    """The signed envelope that the document came in, as it came; None = it came without."""
+    signed_by: Mapping[str, str] = field(default_factory=dict)
+    """The trusted keys whose signatures counted when it was taken in: public key (hexadecimal) by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,14 @@ class Releases(Protocol):
     """Imported releases."""
 
     async def add(self, row: ReleaseRow) -> None:
-        """Store; nothing happens when the same digest is there. Raises ConflictError when the id has another digest."""
+        """Store; when the same digest is there, only an envelope that comes with it is taken, with who signed.
+
+        Raises ConflictError when the id has another digest.
+        """
+        ...
+
+    async def remove(self, release_id: str) -> None:
+        """Forget; nothing happens when it is not there."""
         ...
 
     async def get(self, release_id: str) -> ReleaseRow | None:

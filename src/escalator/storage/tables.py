@@ -51,7 +51,16 @@ def _key(name: str) -> Column[str]:
     return Column(name, sa.Text, primary_key=True)
 
 
-releases = Table("releases", metadata, _key("id"), _text("digest"), _text("document_json"), _time("imported_at"))
+releases = Table(
+    "releases",
+    metadata,
+    _key("id"),
+    _text("digest"),
+    _text("document_json"),
+    _time("imported_at"),
+    _text("envelope", null=True),
+    Column("signed_by_json", sa.Text, nullable=False, server_default="{}"),
+)
 
 vnfms = Table("vnfms", metadata, _key("name"), _text("spec_json"))
 

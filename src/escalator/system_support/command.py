@@ -19,7 +19,7 @@ from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.release import Release
 from escalator.settings import CommandDriver
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "SSH_AUTH_SOCK")
 """Variables that the command inherits. The manager's own settings and secrets are not among them."""
@@ -104,6 +104,10 @@ class CommandSystem:
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:  # noqa: ARG002 - the port's form
         """Nothing: what the node runs after the way back is known to the command alone."""
         return ()
+
+    async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:  # noqa: ARG002 - the port's form
+        """Raises PermanentError (`SYS_UNSUPPORTED`): the driver has no way onto the node."""
+        raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver cannot run commands on nodes.")
 
     async def _start(self, template: Sequence[str], node: str, release: Release, operation: str) -> None:
         argv = _argv(template, node, release)

@@ -7,13 +7,15 @@ engine alone decides on retry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError
 from escalator.model.release import Release
+from escalator.storage.port import ReleaseRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +74,51 @@ class Check:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One run of a command of the operator's, by its name in the settings, and what it is about."""
+
+    command: str
+    purpose: str
+    """What it is run as: the name of a hook, `test`, or what else asks for it."""
+    operation: str
+    """The same for every repetition of the same run, so that the command can tell that it has been there."""
+    campaign: str = ""
+    node: str = ""
+    release: str = ""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the command finds in its environment."""
+        return {
+            "ESCALATOR_COMMAND": self.command,
+            "ESCALATOR_PURPOSE": self.purpose,
+            "ESCALATOR_OPERATION": self.operation,
+            "ESCALATOR_CAMPAIGN": self.campaign,
+            "ESCALATOR_NODE": self.node,
+            "ESCALATOR_RELEASE": self.release,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command of the operator's ended: its exit code, and the last lines of what it said, bounded."""
+
+    code: int
+    lines: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """The last line; that there was none, when there was none."""
+        return self.lines[-1] if self.lines else "it said nothing"
+
+
 class SystemSupport(Protocol):
     """The software of the nodes. `release` is the wanted one; `operation` ids are unique per node task and purpose."""
 
     name: str
     capabilities: frozenset[str]
-    """Of `stage`, `backup`, `rollback`, `reboot`: what the driver can do. The plan shows what it cannot."""
+    """Of `stage`, `backup`, `rollback`, `reboot`, `run`: what the driver can do. The plan shows what it cannot."""
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -130,4 +171,50 @@ class SystemSupport(Protocol):
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
         """Whether the node is back on what `backup` holds: packages, daemon's own version, health."""
+        ...
+
+    async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:
+        """Run a command of the operator's on the node to its end, without a shell.
+
+        Raises TemporaryError when the node does not answer or the command takes longer than `timeout_s`.
+        """
+        ...
+
+
+class Commands(Protocol):
+    """The operator's commands by their names in the settings."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All that there are."""
+        ...
+
+    def knows(self, name: str) -> bool:
+        """Whether there is one of that name."""
+        ...
+
+    def on_node(self, name: str) -> bool:
+        """Whether the command runs on the node, not on the manager's host."""
+        ...
+
+    async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:
+        """Run one to its end. What its exit code means is its purpose's affair.
+
+        Raises PermanentError when it cannot be run at all, TemporaryError when it takes too long or its node does not answer.
+        """
+        ...
+
+
+class Vetting(Protocol):
+    """Whether a release may be used."""
+
+    def hindrance(self, row: ReleaseRow) -> EscalatorError | None:
+        """Why no new campaign may be planned or started with it (expired, too few signatures); None when one may."""
+        ...
+
+    async def intact(self, release_id: str) -> None:
+        """Make sure that document and files are those that were taken in, whatever is trusted or has expired since.
+
+        Raises PermanentError.
+        """
         ...

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.release import Release
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.system_support.port import Call, Check, NodeFacts, OperationState, Progress, Ran, SystemSupport
 from escalator.world.records import Kept, Operation, Software
 from escalator.world.software import expected_daemon
 from escalator.world.world import World
@@ -28,7 +28,7 @@ class SimulatedSystem:
     """The software of the nodes of a simulated world. Nothing here waits: the world answers at once."""
 
     name = "simulated"
-    capabilities = frozenset({"stage", "backup", "rollback", "reboot"})
+    capabilities = frozenset({"stage", "backup", "rollback", "reboot", "run"})
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -111,11 +111,38 @@ class SimulatedSystem:
         kept = self._kept(node, backup)
         return _state(self._world.software.look(node), kept.packages, kept.daemon)
 
+    async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:  # noqa: ARG002 - the port's form
+        """Run a command as the faults of kind `command` say: there is nothing on a simulated node that it could do."""
+        code, said = self._world.software.run(node, environment.get("ESCALATOR_COMMAND", argv[0]))
+        return Ran(code, (said,))
+
     def _kept(self, node: str, backup: Mapping[str, object]) -> Kept:
         kept = self._world.software.kept(str(backup.get("id")))
         if kept is None or kept.node != node:
             raise PermanentError(Code.SYS_ROLLBACK, f"Node {node} holds no such backup.")
         return kept
+
+
+class SimulatedCommands:
+    """Commands of the operator's where nothing is real: every name is known, and the world's faults say how each ends."""
+
+    names: Sequence[str] = ()
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def knows(self, name: str) -> bool:  # noqa: ARG002 - the port's form
+        """Whether there is one of that name: a rehearsal has no settings to look it up in."""
+        return True
+
+    def on_node(self, name: str) -> bool:  # noqa: ARG002 - the port's form
+        """None does: a rehearsal does not know."""
+        return False
+
+    async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:  # noqa: ARG002 - the port's form
+        """Run one as the faults of kind `command` say."""
+        code, said = self._world.software.run(call.node, call.command, on_node=False)
+        return Ran(code, (said,))
 
 
 def _log(operation: Operation, now: float) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from escalator.model.inventory import Instance, Inventory, Node
@@ -76,11 +77,14 @@ def _instance(instance: Instance) -> str:
 def touched(plan: Plan, inventory: Inventory) -> set[str]:
     """Projects and VNFs with an instance that the plan moves or impacts."""
     ids = {m.instance for m in plan.moves} | {i.instance for i in plan.impacts}
+    return owning(inventory.instance_by_id[i] for i in ids if i in inventory.instance_by_id)
+
+
+def owning(instances: Iterable[Instance]) -> set[str]:
+    """Projects and VNFs of the instances."""
     found = set()
-    for instance_id in ids:
-        instance = inventory.instance_by_id.get(instance_id)
-        if instance is not None:
-            found.add(f"project {instance.project}")
-            if instance.vnf:
-                found.add(f"VNF {instance.vnf}")
+    for instance in instances:
+        found.add(f"project {instance.project}")
+        if instance.vnf:
+            found.add(f"VNF {instance.vnf}")
     return found

@@ -10,21 +10,24 @@ from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import parse
 from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
+from escalator.model.hold import HELD
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
-from escalator.storage.port import CampaignRow, PlanRow, ReleaseRow
+from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.drift import compare
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.people import accept, put, row_of, wake_held
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
+from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.rollback import RollbackService, next_back
 from escalator.vim_interface.port import Reachability
 
@@ -53,6 +56,7 @@ class CampaignService:
     async def create(self, document: str | bytes) -> CampaignRow:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
         campaign = load_campaign(parse(document))
+        require_commands(self._ctx, campaign)
         if campaign.spec.release is not None:
             await self._ctx.book.release(campaign.spec.release)
         row = CampaignRow(
@@ -65,21 +69,25 @@ class CampaignService:
         return row
 
     async def plan(self, name: str) -> Plan:
-        """Collect the inventory, plan, store the plan with its report; the plan becomes the campaign's."""
+        """Collect the inventory, plan, store the plan with its report; the plan becomes the campaign's.
+
+        Raises ConditionsError when the release may not be used: it has expired, or too few trusted keys have signed it.
+        """
         row = await self._row(name)
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
+        await require_usable(self._ctx, campaign)
+        require_commands(self._ctx, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
-        layers = await self._ctx.book.layers(campaign)
-        plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), row.plan, layers=layers)
+        plan = await self._made(campaign, inventory, row.plan)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
 
     async def start(self, name: str, plan_id: str | None = None, *, accept_drift: bool = False) -> CampaignRow:
         """Start by the given plan, or the campaign's own.
 
-        Raises ConditionsError when the plan is not smooth, the release is missing, the cloud changed since the plan
-        beyond what was approved, or VNF managers do not answer for which policy would pause; ConflictError when another
-        campaign runs on this cloud.
+        Raises ConditionsError when the plan is not smooth, the release is missing or may not be used, the cloud changed
+        since the plan beyond what was approved, or VNF managers do not answer for which policy would pause; ConflictError
+        when another campaign runs on this cloud.
         """
         row = await self._row(name)
         check(name, row.state, CampaignState.RUNNING)
@@ -93,6 +101,7 @@ class CampaignService:
         if stored is None or stored.campaign != name:
             raise NotFoundError(Code.UPG_NOT_FOUND, f"Plan {plan_id} is no plan of campaign {name}.")
         _startable(name, await self._ctx.book.campaign(name), plan)
+        await require_usable(self._ctx, await self._ctx.book.campaign(name))
         # What a person put back after an earlier campaign no longer counts against its groups.
         await take_off_ended(self._ctx)
         plan = await self._current(name, plan, planned_on, accept_drift=accept_drift)
@@ -232,6 +241,11 @@ class CampaignService:
             )
         return task
 
+    async def _made(self, campaign: Campaign, inventory: Inventory, parent: str | None) -> Plan:
+        """A plan from the beginning, with what is known of the release."""
+        brings = await self._ctx.book.brings(campaign)
+        return await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), parent, brings=brings)
+
     async def _store(self, name: str, plan: Plan, inventory: Inventory, expected: Sequence[CampaignState]) -> Plan:
         row = PlanRow(
             id=plan.id,
@@ -255,8 +269,7 @@ class CampaignService:
         drift = compare(planned_on, now)
         if drift.empty:
             return plan
-        layers = await self._ctx.book.layers(campaign)
-        child = await self._ctx.planning.plan(campaign, now, self._ctx.clock.now(), plan.id, layers=layers)
+        child = await self._made(campaign, now, plan.id)
         beyond = drift.beyond(plan, planned_on, child, now)
         if beyond and not accept_drift:
             raise _drifted(drift.lines, beyond)
@@ -267,8 +280,7 @@ class CampaignService:
     async def _launch(self, name: str, plan: Plan) -> CampaignRow:
         identity = await self._ctx.cloud.identity()
         now = self._ctx.clock.now()
-        for upgrade in plan.upgrades:
-            task = NodeTask(campaign=name, node=upgrade.node, wave=upgrade.wave, updated_at=now)
+        for task in await self._tasks(name, plan, now):
             await self._ctx.store.tasks.put(task)
         await self._accept(name)
         await self._ctx.store.tasks.remember(name, APPROVED, plan.id)
@@ -278,6 +290,20 @@ class CampaignService:
         )
         await self._ctx.launcher.start("campaign", f"campaign/{name}", {"campaign": name})
         return row
+
+    async def _tasks(self, name: str, plan: Plan, now: float) -> Sequence[NodeTask]:
+        """The campaign's nodes: those that have a turn, and those for which VNFs are asked to make room."""
+        tasks = [NodeTask(campaign=name, node=upgrade.node, wave=upgrade.wave, updated_at=now) for upgrade in plan.upgrades]
+        if (await self._ctx.book.campaign(name)).spec.workloads.scale_in == "ask":
+            _, inventory = await self._ctx.book.plan(plan.id)
+            fit = {n.id for n in inventory.nodes if n.state == "up" and not n.maintenance and n.progress == "old"}
+            code = Code.UPG_NO_TURN.value
+            tasks += [
+                NodeTask(campaign=name, node=left.node, wave=0, code=code, message=left.reason, updated_at=now)
+                for left in plan.totals.not_upgraded
+                if left.node in fit and not left.reason.startswith(HELD)
+            ]
+        return tasks
 
     async def _accept(self, name: str) -> None:
         await accept(self._ctx, name)
@@ -349,8 +375,9 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
 def _startable(name: str, campaign: Campaign, plan: Plan) -> None:
     if campaign.spec.release is None:
         raise ConditionsError(Code.SYS_RELEASE_NOT_FOUND, f"Campaign {name} names no release.", remedy="Set spec.release.")
-    if not plan.smooth:
-        failing = [c for c in plan.conditions if not c.ok]
+    failing = [c for c in plan.conditions if not c.ok]
+    lacks_room_only = all(c.code == Code.PLN_CAPACITY.value for c in failing)
+    if not plan.smooth and not (lacks_room_only and campaign.spec.workloads.scale_in == "ask"):
         raise ConditionsError(
             Code(failing[0].code),
             f"The plan is not smooth: {'; '.join(c.message for c in failing)}.",
@@ -369,30 +396,10 @@ def _drifted(lines: Sequence[str], beyond: Sequence[str]) -> ConditionsError:
     return error
 
 
-class ReleaseService:
-    """What people ask of releases. Files are kept by the release store; this is the list of them."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
-
-    async def list(self) -> Sequence[ReleaseRow]:
-        """All imported releases."""
-        return await self._ctx.store.releases.list()
-
-    async def get(self, release_id: str) -> ReleaseRow:
-        """One release. Raises NotFoundError."""
-        row = await self._ctx.store.releases.get(release_id)
-        if row is None:
-            raise NotFoundError(
-                Code.SYS_RELEASE_NOT_FOUND, f"There is no release {release_id!r}.", remedy="escalator release list"
-            )
-        return row
-
-
 def as_document(plan: Plan) -> Mapping[str, object]:
     """The plan as plain data, as its format says."""
     value: Mapping[str, object] = json.loads(plan.model_dump_json(by_alias=True))
     return value
 
 
-__all__ = ["CampaignService", "CampaignView", "Reachability", "ReleaseService", "as_document", "next_verbs"]
+__all__ = ["CampaignService", "CampaignView", "Reachability", "as_document", "next_verbs"]

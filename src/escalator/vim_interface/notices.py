@@ -46,20 +46,27 @@ def _asking_one(ask: Ask, vnfm: str, instances: Sequence[Instance], now: float, 
     resources = tuple(_resource(instance, ask.planned.get(instance.id, "in-place")) for instance in instances)
     return Notice(
         id=notice_id("ask", ask.task, vnfm),
-        type=NoticeType.HOST_MAINTENANCE_UPCOMING,
+        type=ask.kind,
         vnfm=vnfm,
         campaign=ask.campaign,
         node=ask.node,
         task=ask.task,
         resources=resources,
-        allowed_actions=_allowed(instances),
+        allowed_actions=_allowed(instances) if ask.kind is NoticeType.HOST_MAINTENANCE_UPCOMING else (),
         created_at=now,
         reply_by=ask.reply_by,
-        action_at=max(ask.action_at, now + max(instance.lead_s for instance in instances)),
+        action_at=_action_at(ask, instances, now),
         next_attempt_at=now,
         reply_token=token,
         details=ask.details,
     )
+
+
+def _action_at(ask: Ask, instances: Sequence[Instance], now: float) -> float:
+    """Nothing happens to an instance before its lead time has passed."""
+    if ask.kind is not NoticeType.HOST_MAINTENANCE_UPCOMING:
+        return ask.action_at
+    return max(ask.action_at, now + max(instance.lead_s for instance in instances))
 
 
 def _allowed(instances: Sequence[Instance]) -> tuple[Disposition, ...]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
-from escalator.model.notice import FOR_ORCHESTRATORS
+from escalator.model.notice import FOR_ORCHESTRATORS, Notice
 from escalator.storage.port import Store
 from escalator.vim_interface.facts import Fact
+from escalator.vim_interface.fenix.bus import repeating
 from escalator.vim_interface.outbox import Outbox
-from escalator.vim_interface.registry import Registry
+from escalator.vim_interface.registry import BUS, Registry
 from escalator.vim_interface.reports import Report, before, id_of, noticed, report_of, subscription_uri
 
 KNOWN_S = 5.0
@@ -44,6 +46,13 @@ class Orchestrators:
             self._known = (revision, now)
         return self._names
 
+    async def repeated(self, notices: Sequence[Notice]) -> list[Notice]:
+        """What the message bus is told, where there is one, with these notices to VNF managers."""
+        if BUS not in await self.names():
+            return []
+        fenix = await self._registry.of_dialect("fenix")
+        return [replace(notice, created_at=await self._make()) for notice in repeating(notices, fenix, BUS)]
+
     async def tell(self, fact: Fact) -> None:
         """Put a fact into the outbox for each of them; the same fact again changes nothing."""
         names: Sequence[str] = await self.names()
@@ -53,12 +62,16 @@ class Orchestrators:
         beginning = before(fact)
         if beginning is not None:
             names = await self._told(beginning, names)
+        made_at = await self._make()
+        await self._outbox.add(noticed(report, names, made_at, self._clock.now()))
+
+    async def _make(self) -> float:
+        """The moment at which the next notice is made, Unix seconds: later than that of every notice before."""
         if not self._made_at:
-            # Later than what an earlier server made, whatever has become of the clock since.
+            # Later than what an earlier server made, too, whatever has become of the clock since.
             self._made_at = max([self._made_at, *(notice.created_at for notice in await self._notices.list(limit=1))])
-        now = self._clock.now()
-        self._made_at = max(now, self._made_at + _TICK_S)
-        await self._outbox.add(noticed(report, names, self._made_at, now))
+        self._made_at = max(self._clock.now(), self._made_at + _TICK_S)
+        return self._made_at
 
     async def subscription(self, name: str) -> dict[str, Any]:
         """Show an orchestrator that it is registered, and what it is told. Raises NotFoundError."""

@@ -14,7 +14,7 @@ import structlog
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
-from escalator.model.notice import FOR_ORCHESTRATORS, Notice, NoticeState, Reply
+from escalator.model.notice import IN_ORDER, Notice, NoticeState, Reply
 from escalator.model.progress import CampaignState, TaskState
 from escalator.settings import Vim as Limits
 from escalator.storage.port import Store
@@ -64,7 +64,7 @@ class Outbox:
     def schedule(self, notices: Sequence[Notice]) -> None:
         """Take up notices that were put into storage."""
         for notice in notices:
-            if notice.state is NoticeState.PENDING and notice.type in FOR_ORCHESTRATORS:
+            if notice.state is NoticeState.PENDING and notice.type in IN_ORDER:
                 self._in_order.schedule(notice.vnfm, notice.next_attempt_at)
             elif notice.state is NoticeState.PENDING:
                 self._agenda.put(notice.next_attempt_at, Entry("deliver", notice.id, notice.vnfm))
@@ -209,7 +209,7 @@ class Outbox:
         vnfm = await self._store.vnfms.get(notice.vnfm)
         if vnfm is None:
             raise PermanentError(Code.VIM_NOT_FOUND, f"{notice.vnfm} is not registered any more.")
-        if vnfm.spec.orchestrator is not (notice.type in FOR_ORCHESTRATORS):
+        if vnfm.spec.orchestrator is not (notice.type in IN_ORDER):
             raise PermanentError(Code.VIM_REGISTRATION, f"{notice.vnfm} is registered as something else now.")
         dialect = self._dialects.get(vnfm.spec.dialect)
         if dialect is None:

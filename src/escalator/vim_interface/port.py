@@ -19,15 +19,19 @@ class Ask:
     `task` is the node task's id; whatever follows a `~` in it tells its rounds of asking apart.
     `planned` gives per instance the planned action (`live`, `cold`, `in-place`, `stop-start`, `offline`); times are Unix seconds.
     Nothing is announced for a time before `action_at`, nor before an instance's own lead time has passed.
+
+    With the kind `SCALE_IN_REQUESTED` it asks for room, of no node in particular: nothing happens to an instance by it, and
+    those whose leaving helps most come first.
     """
 
     task: str
     campaign: str
-    node: str
+    node: str | None
     instances: tuple[Instance, ...]
     planned: Mapping[str, str]
     reply_by: float
     action_at: float
+    kind: NoticeType = NoticeType.HOST_MAINTENANCE_UPCOMING
     details: Mapping[str, str] = field(default_factory=dict)
     """More about it in words, for those who look: `purpose` is `rollback` or `restore` where it is no upgrade."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, InputError, Problem
@@ -17,6 +18,9 @@ from escalator.vim_interface.hosts import uri_problems
 
 MIN_SECRET = 16
 """Characters of a credential that lets somebody in: nothing slows down who guesses."""
+
+BUS: Final = "fenix-bus"
+"""Name under which the message bus is registered, where the settings name one."""
 
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 """What stands in an address as it is, and is not guessed."""
@@ -88,6 +92,10 @@ class Registry:
             return {}
         return {row.vnfm: row.filter for row in await self._subscriptions.list() if row.vnfm in may}
 
+    async def of_dialect(self, dialect: str) -> frozenset[str]:
+        """Names of those who are spoken to in a dialect."""
+        return frozenset(vnfm.name for vnfm in await self._vnfms.list() if vnfm.spec.dialect == dialect)
+
     async def names(self) -> tuple[str, ...]:
         """Names of all VNF managers, in order; orchestrators are none."""
         return tuple(vnfm.name for vnfm in await self._vnfms.list() if not vnfm.spec.orchestrator)
@@ -119,6 +127,7 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
     """Return everything that stands against a registration beside these others."""
     known, lifecycle = list(others), vnfm.spec.lifecycle
     return (
+        *_name_problems(vnfm),
         *_address_problems(vnfm.spec),
         *_auth_problems("spec.auth", vnfm.spec.callback_uri, vnfm.spec.auth, credentials),
         *(uri_problems(lifecycle.uri, "spec.lifecycle.uri") if lifecycle.uri is not None else ()),
@@ -127,6 +136,11 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
         *_subscription_problems(vnfm.spec, known, credentials),
         *_overlaps(vnfm.spec, known),
     )
+
+
+def _name_problems(vnfm: Vnfm) -> Iterator[Problem]:
+    if vnfm.name == BUS and vnfm.spec.dialect != BUS:
+        yield Problem("name", f"{BUS} is the name of the message bus")
 
 
 def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
@@ -145,6 +159,8 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         case "tacker":
             yield from _tacker_problems(spec)
             yield from _callback_problems(spec)
+        case "fenix-bus":
+            yield Problem("spec.dialect", "the server registers the message bus by itself, where its settings name one")
         case "or-vi":
             yield from _owning_problems(spec)
             yield from _callback_problems(spec)

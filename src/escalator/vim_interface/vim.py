@@ -90,7 +90,9 @@ class Vim:
         if not notices:
             owners = await self.registry.owners(ask.instances)
             notices = asking(ask, owners, self._clock.now(), self._new_token)
-            await self._outbox.add(notices)
+            if ask.kind is not NoticeType.HOST_MAINTENANCE_UPCOMING:
+                notices = tuple(await self.registry.wanted(notices))
+            await self._add(notices)
         else:
             self._outbox.schedule(notices)
             self._outbox.check(ask.task)
@@ -131,7 +133,7 @@ class Vim:
         about = {n.vnfm: n.resources for n in await self._store.notices.for_task(task)} if task else {}
         what = Telling(kind=kind, campaign=campaign, node=node, key=key, resources=about)
         now = self._clock.now()
-        await self._outbox.add(await self.registry.wanted(telling(what, vnfm, now) for vnfm in sorted(set(names))))
+        await self._add(await self.registry.wanted(telling(what, vnfm, now) for vnfm in sorted(set(names))))
 
     async def cancel(self, task: str) -> None:
         """Withdraw the task's notices and tell the VNF managers that got them, or may have."""
@@ -187,6 +189,10 @@ class Vim:
         except EscalatorError as error:
             return Reachability(vnfm.name, ok=False, code=error.code.value, message=error.message)
         return Reachability(vnfm.name, ok=True)
+
+    async def _add(self, notices: Sequence[Notice]) -> None:
+        """Put notices into the outbox, and in the same transaction what the message bus is told with them."""
+        await self._outbox.add([*notices, *await self.orchestrators.repeated(notices)])
 
 
 def _may_have_arrived(notice: Notice) -> bool:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from escalator.model.inventory import Node
-from escalator.model.release import Release
+from escalator.model.release import Impact, Release, spares_instances
 from escalator.world.audit import Audit
 from escalator.world.faults import FaultBook
 from escalator.world.records import Change, Kept, Operation, Outcome, Pending, Software
@@ -56,11 +56,12 @@ class Operations:
             subject = Subject(node=node_id, release=release.id)
             defects = tuple(kind for kind in DEFECTS if self._faults.check(kind, subject) is not None)
             versions = {**node.versions, **change.versions}
+            if self._faults.check("asks_reboot", subject) is not None:
+                change = replace(change, reboot=True)
             nominal_s = release.spec.expected_s.get("upgrade", self._timings.upgrade_s)
             takes_s = self._timings.real(nominal_s, "upgrade", operation)
-            self._begin(
-                node, _draft(now, node_id, release, operation, replace(change, versions=versions, defects=defects)), takes_s
-            )
+            draft = _draft(now, node_id, release, operation, replace(change, versions=versions, defects=defects))
+            self._begin(node, draft, takes_s, release.spec.impact)
             self._perhaps_crash(now, subject, takes_s)
 
     def rollback(self, node_id: str, release: Release, kept: Kept, operation: str, *, forced: bool = False) -> None:
@@ -79,7 +80,7 @@ class Operations:
             change = Change(packages=kept.packages, daemon=kept.daemon, versions=kept.versions, reboot=needs_boot)
             takes_s = self._timings.real(self._timings.rollback_s, "rollback", operation)
             draft = replace(_draft(now, node_id, release, operation, change), kind="restore" if forced else "rollback")
-            self._begin(node, draft, takes_s)
+            self._begin(node, draft, takes_s, release.spec.impact)
 
     def break_off(self, now: float, node_id: str) -> None:
         """Lose the operations under way on a node that went down. Call it inside a change."""
@@ -88,21 +89,23 @@ class Operations:
             self._state.cancel(operation.event)
             self._close(now, operation, "lost")
 
-    def _begin(self, node: Node, draft: Operation, takes_s: float) -> None:
+    def _begin(self, node: Node, draft: Operation, takes_s: float, impact: Impact) -> None:
         now = draft.started_at
         fate = self._faults.fate(draft.kind, Subject(node=node.id, release=draft.release), takes_s)
         ends_at = None if fate.takes_s is None else now + fate.takes_s
         event = 0 if ends_at is None else self._state.schedule(ends_at, "operation", draft.id)
-        row = replace(draft, outcome=fate.outcome, ends_at=ends_at, event=event, impacted=self._judge(now, node))
+        row = replace(draft, outcome=fate.outcome, ends_at=ends_at, event=event, impacted=self._judge(now, node, impact))
         self._state.operations.put(row.id, row)
         self._state.at_work[node.id][row.id] = None
         self._audit.note(now, f"{row.kind}-start", node=node.id, detail=row.release)
 
-    def _judge(self, now: float, node: Node) -> tuple[str, ...]:
+    def _judge(self, now: float, node: Node, impact: Impact) -> tuple[str, ...]:
         """Record what a careful manager would not have let happen; the instances that are impacted."""
-        if "compute" in node.roles and not node.maintenance:
+        if "compute" in node.roles and not node.maintenance and impact != "none":
             message = "the node was changed while instances could land on it"
             self._audit.incident(now, "changed-in-service", node.id, None, message)
+        if spares_instances(impact):
+            return ()
         for instance_id in sorted(self._state.inbound[node.id]):
             self._audit.incident(now, "changed-under", node.id, instance_id, "the instance was on its way to the node")
         running = []

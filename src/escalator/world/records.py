@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from escalator.model.inventory import Instance
 from escalator.model.notice import Reply, Vnfm, VnfmSpec
 
 Behaviour = Literal[
@@ -151,6 +152,8 @@ class VnfmRow:
     instances: tuple[str, ...] = ()
     operations: Mapping[str, float] = field(default_factory=dict)
     """When the lifecycle operation of a VNF ends, Unix seconds."""
+    spare: int = 0
+    """How many of its instances it gives up each time when it is asked for room; it makes them anew when it may."""
     orchestrator: bool = False
     """Whether it is an orchestrator: of how it behaves only `unreachable` counts."""
 
@@ -180,6 +183,14 @@ class Released:
     vnfm: str
     disposition: str
     at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """An instance that its VNF manager has deleted to make room, and will make anew."""
+
+    vnfm: str
+    instance: Instance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

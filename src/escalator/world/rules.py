@@ -31,7 +31,9 @@ FaultKind = Literal[
     "daemon",
     "health",
     "offers",
+    "asks_reboot",
     "delivery",
+    "command",
 ]
 DEFECTS: tuple[FaultKind, ...] = ("packages", "daemon", "health", "offers")
 """What a bad release breaks although its installer succeeds; a rollback mends it."""
@@ -45,6 +47,7 @@ class Subject:
     instance: str = ""
     release: str = ""
     vnfm: str = ""
+    command: str = ""
 
 
 class Fault(Model):
@@ -62,6 +65,8 @@ class Fault(Model):
     instance: str = "*"
     release: str = "*"
     vnfm: str = "*"
+    command: str = "*"
+    """Name of a command of the operator's, for faults of that kind: `fail` exits 1, `retry` exits 75."""
     first: Annotated[int, Field(ge=1)] | None = None
     """Strike the first so many times."""
     occurrences: tuple[Annotated[int, Field(ge=1)], ...] = ()
@@ -77,6 +82,7 @@ class Fault(Model):
             and fnmatchcase(subject.instance, self.instance)
             and fnmatchcase(subject.release, self.release)
             and fnmatchcase(subject.vnfm, self.vnfm)
+            and fnmatchcase(subject.command, self.command)
         )
 
 

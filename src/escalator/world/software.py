@@ -58,6 +58,19 @@ class SoftwareDepot:
                 self._audit.note(now, "backup", node=node_id, detail=operation)
             return kept
 
+    def run(self, node_id: str, command: str, *, on_node: bool = True) -> tuple[int, str]:
+        """Exit code and last line of a command of the operator's that is about this node, and runs there where it says so."""
+        with self._state.change() as now:
+            if on_node:
+                self._reachable(node_id)
+            fault = self._faults.check("command", Subject(node=node_id, command=command))
+            effect = None if fault is None else fault.effect
+            if effect == "hang":
+                raise TemporaryError(Code.SYS_COMMAND, f"Simulated: {command} did not end in time.")
+            code = {"fail": 1, "retry": 75}.get(effect or "", 0)
+            self._audit.note(now, "command", node=node_id, detail=f"{command} {code}")
+            return code, f"{command} says {'so' if code == 0 else 'no'}"
+
     def kept(self, operation: str) -> Kept | None:
         """The backup that this operation took."""
         return self._state.backups.rows.get(operation)

@@ -24,6 +24,7 @@ from escalator.world.placement import Usage
 from escalator.world.records import (
     Entry,
     Event,
+    GivenUp,
     Heard,
     Incident,
     Kept,
@@ -83,6 +84,7 @@ class State:
         self.vnfms = Table("vnfm", VnfmRow, sink)
         self.quotas = Table("quota", QuotaRow, sink)
         self.released = Table("released", Released, sink)
+        self.given_up = Table("given-up", GivenUp, sink)
         self.replies = Table("reply", PendingReply, sink)
         self.heard = Table("heard", Heard, sink)
         self.faults = Table("fault", Fault, sink)

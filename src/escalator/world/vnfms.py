@@ -15,6 +15,7 @@ from escalator.world.audit import Audit
 from escalator.world.faults import FaultBook
 from escalator.world.records import Behaviour, Heard, PendingReply, Released, VnfmRow
 from escalator.world.rules import Subject
+from escalator.world.scaling import Scaling
 from escalator.world.state import State
 from escalator.world.timings import Timings
 
@@ -32,17 +33,21 @@ _DISPOSITIONS: Mapping[Behaviour, Disposition] = MappingProxyType(
 )
 DEFER_USED = 0.8
 """Share of the time asked for with DEFER after which the answer comes: before that time is over."""
+_UNWILLING = frozenset({"silent", "refuse", "unreachable"})
+_SCALING_OUT = frozenset({NoticeType.SCALE_OUT_POSSIBLE, NoticeType.CAMPAIGN_COMPLETED, NoticeType.CAMPAIGN_ABORTED})
 _RELEASING = frozenset({"MOVED", "KEEP", "OWN_ACTION"})
 
 
 class Vnfms:
     """All VNF managers of one world."""
 
-    def __init__(self, state: State, timings: Timings, faults: FaultBook, audit: Audit) -> None:
+    def __init__(self, state: State, timings: Timings, faults: FaultBook, audit: Audit, scaling: Scaling) -> None:
         self._state = state
         self._timings = timings
         self._faults = faults
         self._audit = audit
+        self._scaling = scaling
+        state.handlers["scale-in"] = self._scale_in
         self._due: list[tuple[float, str]] | None = None
 
     def put(self, vnfm: VnfmRow) -> None:
@@ -151,9 +156,18 @@ class Vnfms:
         self._audit.note(now, "notice", node=notice.node, detail=f"{notice.type.value} to {row.name}")
         if notice.type in (NoticeType.HOST_AVAILABLE, NoticeType.NOTICE_CANCELLED) and notice.node is not None:
             self._come_back(row, notice.node)
-        if notice.reply_token is not None and notice.type is NoticeType.HOST_MAINTENANCE_UPCOMING:
+        if notice.type in _SCALING_OUT:
+            self._scaling.scale_out(now, row)
+        if notice.type is NoticeType.SCALE_IN_REQUESTED and row.behaviour not in _UNWILLING:
+            # Some time after its answer, as real ones do: what counts is the cloud.
+            self._state.schedule(now + self._timings.real(2 * row.delay_s, "scale-in", notice.id), "scale-in", notice.id)
+        if notice.reply_token is not None:
             for number, (due_at, reply) in enumerate(self._answers(now, row, notice)):
                 self._promise(row, notice, number, due_at, reply)
+
+    def _scale_in(self, notice_id: str, at: float) -> None:
+        heard = self._state.heard.rows[notice_id]
+        self._scaling.scale_in(at, self.get(heard.vnfm), heard.instances)
 
     def _come_back(self, row: VnfmRow, node: str) -> None:
         """The business returns to the instances on the node."""
@@ -164,7 +178,8 @@ class Vnfms:
 
     def _answers(self, now: float, row: VnfmRow, notice: Notice) -> list[tuple[float, Reply]]:
         at = now + self._timings.real(row.delay_s, "reply", notice.id)
-        said = {r.resource_id: _disposition(row, notice, r.planned_action) for r in notice.resources}
+        asked = notice.resources if notice.type is NoticeType.HOST_MAINTENANCE_UPCOMING else ()
+        said = {r.resource_id: _disposition(row, notice, r.planned_action) for r in asked}
         ack = Reply(result="ACK", instances=said)
         match row.behaviour:
             case "silent" | "unreachable":

@@ -19,6 +19,7 @@ from escalator.world.operations import Operations
 from escalator.world.power import PowerSwitch
 from escalator.world.quotas import Quotas
 from escalator.world.records import Software, VnfmRow
+from escalator.world.scaling import Scaling
 from escalator.world.seeding import Sown, sow
 from escalator.world.software import SoftwareDepot
 from escalator.world.state import State
@@ -52,7 +53,7 @@ class World:
         self.power = PowerSwitch(self.state, timings, self.faults, self.audit)
         self.hosts = Hosts(self.state, timings, self.faults, self.audit, self.moves, self.operations)
         self.tenants = Tenants(self.state, self.audit, self.moves)
-        self.vnfms = Vnfms(self.state, timings, self.faults, self.audit)
+        self.vnfms = Vnfms(self.state, timings, self.faults, self.audit, Scaling(self.state, self.audit, self.tenants))
         self.quotas = Quotas(self.state)
 
     @classmethod

@@ -203,13 +203,13 @@ class Bed:
     async def notice(self, vnfm: str, task: str = TASK) -> Notice:
         return next(n for n in await self.store.notices.for_task(task) if n.vnfm == vnfm)
 
-    async def until_state(self, vnfm: str, state: str) -> None:
+    async def until_state(self, vnfm: str, state: str, task: str = TASK) -> None:
         for _ in range(2000):
             await quiet()
-            if (await self.notice(vnfm)).state.value == state:
+            if (await self.notice(vnfm, task)).state.value == state:
                 return
             await asyncio.sleep(0 if self.name == "simulated" else 0.005)
-        raise AssertionError(f"{vnfm} is {(await self.notice(vnfm)).state}")
+        raise AssertionError(f"{vnfm} is {(await self.notice(vnfm, task)).state}")
 
     async def until_failed_once(self, vnfm: str) -> None:
         """Wait until a delivery was tried and failed."""

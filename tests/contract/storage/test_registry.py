@@ -36,6 +36,26 @@ async def test_another_content_under_a_known_release_id_is_refused(store: Store)
     assert await store.releases.list() == [RELEASE]
 
 
+async def test_an_envelope_comes_back_and_a_later_one_takes_its_place(store: Store) -> None:
+    signed = replace(RELEASE, envelope='{"payload": "å"}', signed_by={"alice": "aa"})
+    await store.releases.add(RELEASE)
+    await store.releases.add(replace(signed, imported_at=99.0))
+    assert await store.releases.get(RELEASE.id) == signed
+    await store.releases.add(RELEASE)
+    assert await store.releases.get(RELEASE.id) == signed, "an unsigned copy takes nothing away"
+    again = replace(signed, envelope="{}", signed_by={"alice": "aa", "bob": "bb"})
+    await store.releases.add(again)
+    assert await store.releases.list() == [again]
+
+
+async def test_a_release_can_be_forgotten(store: Store) -> None:
+    await store.releases.add(RELEASE)
+    await store.releases.remove(RELEASE.id)
+    await store.releases.remove("other/1.0.0")
+    assert await store.releases.list() == []
+    await store.releases.add(replace(RELEASE, digest="sha256:bb"))
+
+
 async def test_releases_are_listed_in_order_of_id(store: Store) -> None:
     for release_id in ("b/1", "a/2", "a/1"):
         await store.releases.add(replace(RELEASE, id=release_id))

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvicorn
@@ -17,8 +17,10 @@ from escalator.clocks import SystemClock
 from escalator.settings import Settings
 from escalator.simulation.setup import Simulation, simulate
 from escalator.system_support.releases.store import ReleaseStore
+from escalator.system_support.releases.trust import Trust
 from escalator.upgrade_manager.engine.context import Context, Pace
-from escalator.upgrade_manager.service import CampaignService, ReleaseService
+from escalator.upgrade_manager.releases import ReleaseService
+from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.vim import Vim
 from escalator.world.seeding import sow
@@ -68,7 +70,9 @@ class TestServices:
 
 
 @asynccontextmanager
-async def running(state: Path, nodes: int = 4, neighbours: tuple[Neighbour, ...] = ()) -> AsyncIterator[TestServices]:
+async def running(
+    state: Path, nodes: int = 4, neighbours: tuple[Neighbour, ...] = (), trust: Trust | None = None
+) -> AsyncIterator[TestServices]:
     clock = SystemClock()
     world = World.in_memory(clock, FAST)
     sown = sow(nodes=nodes, seed=1, fill=0.4)
@@ -77,9 +81,10 @@ async def running(state: Path, nodes: int = 4, neighbours: tuple[Neighbour, ...]
     world.load(sown.inventory.model_copy(update={"groups": groups}), sown.vnfms)
     settings = Settings(state_dir=str(state))
     async with simulate(world, clock, pace=Pace(poll_s=0.01, door_s=0.01), neighbours=neighbours) as simulation:
-        ctx = simulation.ctx
-        importer = ReleaseStore(state, ctx.store.releases, clock)
-        yield TestServices(settings, ctx, simulation.campaigns, ReleaseService(ctx), simulation.vim, importer, TOKEN, simulation)
+        importer = ReleaseStore(state, simulation.store.releases, clock, trust)
+        ctx = replace(simulation.ctx, vetting=importer.vetting)
+        campaigns = CampaignService(ctx)
+        yield TestServices(settings, ctx, campaigns, ReleaseService(ctx), simulation.vim, importer, TOKEN, simulation)
 
 
 def write_release(folder: Path) -> Path:

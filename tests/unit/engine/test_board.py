@@ -8,6 +8,7 @@ import pytest
 
 from escalator.model.progress import NodeTask, TaskState
 from escalator.upgrade_manager.engine.board import Board, Limits
+from escalator.upgrade_manager.engine.stages import stuck
 
 
 def task(node: str, state: TaskState = TaskState.PENDING, wave: int = 1, attempt: int = 1) -> NodeTask:
@@ -73,14 +74,14 @@ def test_a_node_without_a_turn_waits_and_is_stranded_when_nothing_else_is_left()
     made = board({"a": set(), "b": {"a"}})
     made.put(task("x"))
     assert names(made) == ["a"]
-    assert made.stranded == []
+    assert stuck(made) == []
     made.put(task("a", TaskState.DONE))
     assert names(made) == ["b"]
     made.put(task("b", TaskState.RUNNING))
-    assert made.stranded == []
+    assert stuck(made) == []
     made.put(task("b", TaskState.FAILED))
-    assert [left.node for left in made.stranded] == ["x"]
+    assert [left.node for left in stuck(made)] == ["x"]
     assert not made.ended
     made.put(task("x", TaskState.SKIPPED))
     assert made.ended
-    assert made.stranded == []
+    assert stuck(made) == []

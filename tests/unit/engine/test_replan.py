@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from escalator.model.plan import Move, Plan
-from escalator.upgrade_manager.engine.replan import _beyond, _more_moves
+from escalator.upgrade_manager.engine.replan import Approved, _beyond, _more_moves
 from unit.planner.clouds import cloud, node, plan_of, vm
 
 
@@ -39,12 +39,14 @@ APPROVED = plan(*(move(f"v{n}") for n in range(100)))
     ],
 )  # fmt: skip
 def test_moves_beyond_the_approval_are_told(child: list[Move], moved: set[str], said: list[str]) -> None:
-    assert _more_moves(APPROVED, plan(*child), frozenset(moved), 0.02) == said
+    approved = Approved.by(APPROVED, cloud(node("a")), ())
+    assert _more_moves(approved, plan(*child), frozenset(moved), 0.02) == said
 
 
 def test_an_approved_plan_that_moved_some_twice_allows_as_many() -> None:
     approved = plan(move("v1"), move("v1", "b", "c"), move("v2"))
-    assert _more_moves(approved, plan(move("v1", "b", "c")), frozenset({"v1"}), 0.0) == []
+    scope = Approved.by(approved, cloud(node("a")), ())
+    assert _more_moves(scope, plan(move("v1", "b", "c")), frozenset({"v1"}), 0.0) == []
 
 
 def test_other_nodes_and_owners_are_told() -> None:
@@ -53,7 +55,20 @@ def test_other_nodes_and_owners_are_told() -> None:
 
     before, there = made(node("a"), node("b"), vm("v", "a"))
     after, now = made(node("a"), node("b"), node("c"), vm("v", "a"), vm("w", "b", project="q", vnf="smf"))
-    found = _beyond(before, there, after, now)
+    approved = Approved.by(before, there, ())
+    found = _beyond(approved, after, now)
     assert found[0] == "nodes c would be upgraded too"
     assert "would be impacted too" in found[1]
-    assert _beyond(before, there, before, there) == []
+    assert _beyond(approved, before, there) == []
+
+
+def test_turns_that_room_is_asked_for_are_approved_with_what_moves_for_them() -> None:
+    things = (node("a"), node("b"), node("c"), vm("v", "a"), vm("w", "b", project="q"), vm("x", "c", project="r"))
+    there = cloud(*things)
+    approved = Approved.by(plan(), there, ("a", "b"))
+    assert approved.nodes == {"a", "b"}
+    assert approved.moving == {"v", "w"}
+    assert "project q" in approved.owners
+    assert "project r" not in approved.owners
+    assert _more_moves(approved, plan(move("v"), move("w")), frozenset(), 0.0) == []
+    assert _more_moves(approved, plan(move("x")), frozenset(), 0.0) == ["1 instances would move that were not to: x"]

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from escalator.model.campaign import CampaignSpec, Scope, Select, Window
+from escalator.model.campaign import CampaignSpec, Scope, Window
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.plan import Move, Plan, Upgrade
 from escalator.model.progress import CampaignState
+from escalator.model.select import Select
 from escalator.simulation.setup import simulate
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.told import tell_state, windows

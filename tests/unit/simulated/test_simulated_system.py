@@ -164,4 +164,4 @@ async def test_a_backup_that_the_node_does_not_hold_is_refused(system: SystemSup
 
 
 def test_the_driver_can_do_everything(system: SystemSupport) -> None:
-    assert (system.name, system.capabilities) == ("simulated", {"stage", "backup", "rollback", "reboot"})
+    assert (system.name, system.capabilities) == ("simulated", {"stage", "backup", "rollback", "reboot", "run"})

@@ -12,14 +12,16 @@ from escalator.api import shapes
 from escalator.api.history import write_down
 from escalator.api.problems import documented
 from escalator.api.services import Here
-from escalator.api.upload import receive_folder
+from escalator.api.upload import BUNDLE, is_bundle, receive_bundle, receive_folder
 from escalator.api.views import ReleaseView
+from escalator.storage.port import ReleaseRow
 
 router = APIRouter(tags=["releases"])
 _UPLOAD = {
     "requestBody": {
         "required": True,
         "content": {
+            BUNDLE: {"schema": {"type": "string", "format": "binary", "description": "A release bundle, signed or not"}},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -33,7 +35,7 @@ _UPLOAD = {
                         },
                     },
                 }
-            }
+            },
         },
     }
 }
@@ -41,24 +43,50 @@ _UPLOAD = {
 
 @router.post("/releases", status_code=201, responses=documented(409, 413, 415, 422), openapi_extra=_UPLOAD)
 async def import_release(services: Here, request: Request, response: Response) -> ReleaseView:
-    """Take in a release document with its files; everything is checked before anything is kept."""
-    incoming = services.settings.state / "incoming"
-    incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=incoming) as folder:
-        await receive_folder(request, Path(folder))
-        row = await services.importer.import_folder(Path(folder))
-    await write_down(services, "release.import", row.id)
+    """Take in a release: a bundle, or its document with its files. Everything is checked before anything is kept."""
+    row = await (_bundle if is_bundle(request) else _folder)(services, request)
+    view = _view(services, row)
+    await write_down(services, "release.import", row.id, f"{shapes.signed_by(view)}; {row.digest}")
     response.headers["Location"] = f"/v1/releases/{row.id}"
-    return shapes.release_view(row)
+    return view
+
+
+async def _bundle(services: Here, request: Request) -> ReleaseRow:
+    async with services.importer.receive() as incoming:
+        await receive_bundle(request, incoming, services.settings.state)
+        return await services.importer.import_bundle(incoming)
+
+
+async def _folder(services: Here, request: Request) -> ReleaseRow:
+    services.importer.refuse_folders()
+    folders = services.settings.state / "incoming"
+    folders.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folders) as folder:
+        await receive_folder(request, Path(folder))
+        return await services.importer.import_folder(Path(folder))
 
 
 @router.get("/releases")
 async def list_releases(services: Here) -> Sequence[ReleaseView]:
     """All imported releases."""
-    return [shapes.release_view(row) for row in await services.releases.list()]
+    return [_view(services, row) for row in await services.releases.list()]
 
 
 @router.get("/releases/{name}/{version}", responses=documented(404))
 async def get_release(services: Here, name: str, version: str) -> ReleaseView:
     """One release."""
-    return shapes.release_view(await services.releases.get(f"{name}/{version}"))
+    return _view(services, await services.releases.get(f"{name}/{version}"))
+
+
+@router.delete("/releases/{name}/{version}", status_code=204, responses=documented(404, 409))
+async def remove_release(services: Here, name: str, version: str) -> None:
+    """Remove a release and the files that no other one has; refused while a campaign that is not final needs it."""
+    release_id = f"{name}/{version}"
+    await services.releases.require_unneeded(release_id)
+    await services.importer.remove(release_id)
+    services.releases.forget(release_id)
+    await write_down(services, "release.remove", release_id)
+
+
+def _view(services: Here, row: ReleaseRow) -> ReleaseView:
+    return shapes.release_view(row, services.releases.hindrance(row))

@@ -77,6 +77,16 @@ PLANNING = {
         causes="VNF managers of nodes in the plan do not answer a test.",
         then="escalator vnfm test NAME for each that is named",
     ),
+    Code.PLN_NODE_GROUPS: Explanation(
+        meaning="a group of nodes that others come after has no node",
+        causes="Its `select` fits no node, or what it fits is out of service, held or upgraded, so that nothing can be sampled.",
+        then="Change `scope.groups`, let held nodes go, or bring nodes back; then escalator campaign plan NAME",
+    ),
+    Code.PLN_V_STAGES: Explanation(
+        meaning="verify: a node is in the wrong group, or does not wait for the groups and waves before it",
+        causes=_CHECKED,
+        then=_AGAIN,
+    ),
     Code.PLN_V_NODES: Explanation(
         meaning="verify: a node stands in both lists or in none, twice, or is not in scope",
         causes=_CHECKED,

@@ -96,6 +96,11 @@ SURROUNDINGS = {
         causes="It refused what was said, or did not answer for vim.or_vi.give_up_after_s.",
         then="escalator notice list --campaign NAME shows what it does not know",
     ),
+    Code.VIM_NO_EXTRA: Explanation(
+        meaning="the settings ask for notifications on RabbitMQ, and its client is not installed",
+        causes="vim.fenix.notifications names a broker, and Escalator was installed without the extra rabbitmq.",
+        then="Install it with pip install 'escalator[rabbitmq]', or take vim.fenix.notifications out of the settings",
+    ),
     Code.VIM_SUBSCRIPTION: Explanation(
         meaning="the subscription is not valid, or its address does not answer as it has to",
         causes=(
@@ -243,6 +248,56 @@ SURROUNDINGS = {
         meaning="the driver's configuration is missing or wrong",
         causes="node.driver names a driver that the server's settings do not configure, or a key or file of it is missing.",
         then="escalator serve names the setting at its start; correct it",
+    ),
+    Code.SYS_BUNDLE: Explanation(
+        meaning="the file is no release bundle",
+        causes="It is cut short, packed or signed by another tool, changed, or holds more or less than its document lists.",
+        then="escalator release verify FILE on the machine that it came from; fetch it again, or build it again",
+    ),
+    Code.SYS_DIGEST: Explanation(
+        meaning="a file is not the one that the release's document names",
+        causes="It was changed after it was signed, damaged on its way, or on the server's disk.",
+        then="Fetch the bundle again and import it; a file that changed on the server's disk is a case for its operator",
+    ),
+    Code.SYS_SIGNATURES: Explanation(
+        meaning="too few trusted keys have signed the release",
+        causes="It is unsigned, signed with keys that releases.trust does not name, or its document changed after it was signed.",
+        then="escalator release verify FILE --trust DIR says why each signature does not count",
+    ),
+    Code.SYS_EXPIRED: Explanation(
+        meaning="the release has expired",
+        causes="The time in spec.expires of its document is over. What runs, and every way back, goes on.",
+        then="Import a release that is newer",
+    ),
+    Code.SYS_RELEASE_NEEDED: Explanation(
+        meaning="the release is still needed",
+        causes="A campaign that is not final names it, or a node's way back leads to a package of it.",
+        then="escalator campaign list",
+    ),
+    Code.SYS_KEY: Explanation(
+        meaning="a signing key cannot be used",
+        causes="The file is not there, is readable by others, is no Ed25519 key in PEM form, or its passphrase is another.",
+        then="chmod 600 FILE; --passphrase-env names the variable that holds the passphrase",
+    ),
+    Code.SYS_HOOK: Explanation(
+        meaning="a hook of the operator's failed",
+        causes="The command ended with an exit code other than 0, 70 and 75, or again and again with 75.",
+        then="escalator event list --node NODE has what it said; run it by hand, then escalator node retry NAME NODE",
+    ),
+    Code.SYS_TEST: Explanation(
+        meaning="a test of the operator's failed on the upgraded node",
+        causes="The new software does not do what the test asks of it, or the test itself is wrong.",
+        then="The last line of the test is the message; the node was put back by policy",
+    ),
+    Code.SYS_NO_COMMAND: Explanation(
+        meaning="a command that the campaign names cannot be run",
+        causes="The settings have no entry of that name, its program is not there, or the driver has no way onto the node.",
+        then="Correct commands in the settings and restart the server; the message names the nearest entry",
+    ),
+    Code.SYS_REBOOT_REFUSED: Explanation(
+        meaning="the node asks for a reboot that the release does not announce",
+        causes="A package of the release wants a reboot, and the release's impact says that instances run on meanwhile.",
+        then="Correct impact in release.yaml to reboot, as a new version, and plan again",
     ),
 }
 """By code."""

@@ -204,10 +204,28 @@ UPGRADING = {
         causes="The node did not answer, or its disk refused; the campaign is committed all the same.",
         then="Remove the folder below /var/lib/escalator/backups on the node when it is back",
     ),
+    Code.UPG_SCALE_IN: Explanation(
+        meaning="VNF managers were asked to scale in, which did not make room for every node",
+        causes="They refused, were silent, could not be told, or had too little to give; the message says which of them.",
+        then="Agree with the VNFs' owners, or add the spare that the plan names; then escalator campaign replan NAME",
+    ),
+    Code.UPG_ROLE: Explanation(
+        meaning="a node has a role for which there is no procedure yet",
+        causes="A node of the scope is a control, network or storage node, alone or beside compute, and the release touches it.",
+        then="Leave it out with scope.exclude, or give it to a campaign of its own when its role can be upgraded",
+    ),
     Code.UPG_HELD: Explanation(
         meaning="only nodes that a person holds are left in a campaign",
         causes="escalator node hold was called for them, in this campaign or before it, and everything else has had its turn.",
         then="escalator node unhold NODE lets the campaign go on; escalator node skip NAME NODE leaves a waiting node out",
+    ),
+    Code.UPG_GROUP: Explanation(
+        meaning="a group of nodes is through and did not reach its `success`",
+        causes="Nodes of it, such as a canary, failed, were refused by VNF managers, or had no turn.",
+        then=(
+            "Look at its nodes; escalator node retry NAME NODE tries again, escalator campaign resume NAME goes on to the next "
+            "group all the same, escalator campaign abort NAME ends it"
+        ),
     ),
     Code.UPG_NOT_HELD: Explanation(
         meaning="a node was to be let go that nobody holds",

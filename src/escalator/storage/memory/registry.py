@@ -24,6 +24,12 @@ class MemoryReleases:
             self._rows[row.id] = replace(row, document=rules.plain(row.document))
         elif found.digest != row.digest:
             raise rules.release_exists(row.id)
+        elif row.envelope is not None:
+            self._rows[row.id] = replace(found, envelope=row.envelope, signed_by=row.signed_by)
+
+    async def remove(self, release_id: str) -> None:
+        """Forget; nothing happens when it is not there."""
+        self._rows.pop(release_id, None)
 
     async def get(self, release_id: str) -> ReleaseRow | None:
         """Return the release, or None."""

@@ -16,6 +16,8 @@ from escalator.storage.sql.upsert import insert_or_keep
 from escalator.storage.tables import releases, vnfms
 
 _ADD_RELEASE = insert_or_keep(releases)
+_SIGN_RELEASE = releases.update().where(releases.c.id == sa.bindparam("key"))
+_REMOVE_RELEASE = releases.delete().where(releases.c.id == sa.bindparam("key"))
 _RELEASES = sa.select(releases).order_by(releases.c.id)
 _RELEASE = sa.select(releases).where(releases.c.id == sa.bindparam("id"))
 
@@ -39,14 +41,23 @@ class SqlReleases:
             "digest": row.digest,
             "document_json": rules.to_text(row.document),
             "imported_at": row.imported_at,
+            "envelope": row.envelope,
+            "signed_by_json": rules.to_text(row.signed_by),
         }
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(_ADD_RELEASE.on(connection), values)
+            added = _ADD_RELEASE.inserts(connection, values)
             if connection.execute(_RELEASE, {"id": row.id}).one().digest != row.digest:
                 raise rules.release_exists(row.id)
+            if not added and row.envelope is not None:
+                signed = {name: values[name] for name in ("envelope", "signed_by_json")}
+                connection.execute(_SIGN_RELEASE.values(**signed), {"key": row.id})
 
         await self._database.write(work)
+
+    async def remove(self, release_id: str) -> None:
+        """Forget; nothing happens when it is not there."""
+        await self._database.write(lambda connection: connection.execute(_REMOVE_RELEASE, {"key": release_id}).close())
 
     async def get(self, release_id: str) -> ReleaseRow | None:
         """Return the release, or None."""
@@ -99,7 +110,14 @@ def _one(connection: sa.Connection, statement: sa.Update | sa.Delete, values: di
 
 
 def _release(row: sa.Row[Any]) -> ReleaseRow:
-    return ReleaseRow(id=row.id, digest=row.digest, document=json.loads(row.document_json), imported_at=row.imported_at)
+    return ReleaseRow(
+        id=row.id,
+        digest=row.digest,
+        document=json.loads(row.document_json),
+        imported_at=row.imported_at,
+        envelope=row.envelope,
+        signed_by=json.loads(row.signed_by_json),
+    )
 
 
 def _vnfm(row: sa.Row[Any]) -> Vnfm:

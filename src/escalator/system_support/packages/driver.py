@@ -15,9 +15,10 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.release import Release
 from escalator.settings import System
+from escalator.system_support.named import last_lines
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
 from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
-from escalator.system_support.port import Check, NodeFacts, OperationState, Progress
+from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran
 from escalator.system_support.releases.repository import COMPONENT, SUITE
 from escalator.system_support.ssh import Output, Ssh
 
@@ -26,6 +27,10 @@ QUICK_S = 60.0
 LONG_S = 1800.0
 """Staging and backup carry files; a node with a slow disk and gigabytes of state still fits."""
 SETTLE_POLL_S = 1.0
+KILL_AFTER_S = 10
+"""Between the polite and the hard end of a command that runs too long on the node."""
+TIMED_OUT = 124
+"""Exit code of `timeout` when it had to end its command."""
 FOREVER = ("Hash Sum mismatch", "signatures couldn't be verified", "is not signed", "Unable to locate package", "was not found")
 """What apt says when fetching again will bring the same: the files or the repository are wrong."""
 
@@ -42,7 +47,7 @@ class PackagesSystem:
     """The `packages` driver. Nodes need sshd, python3, apt and dpkg; sudo where we are not root."""
 
     name = "packages"
-    capabilities = frozenset({"stage", "backup", "rollback", "reboot"})
+    capabilities = frozenset({"stage", "backup", "rollback", "reboot", "run"})
 
     def __init__(self, settings: System, credentials: Path, source: Source, clock: Clock) -> None:
         self._ssh = Ssh(settings.ssh, credentials)
@@ -155,6 +160,15 @@ class PackagesSystem:
         if daemon is None:  # nothing ran before, so nothing has to answer now
             release = release.model_copy(update={"spec": release.spec.model_copy(update={"daemon": None, "health": ()})})
         return await self._settled(node, release, target)
+
+    async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:
+        """Run a command of the operator's on the node; it is ended there when it takes too long."""
+        values = [f"{key}={value}" for key, value in environment.items()]
+        limited = ["timeout", "-k", str(KILL_AFTER_S), f"{timeout_s:g}", *argv]
+        output = await self._ssh.run(node, ["env", "LC_ALL=C", *values, *limited], timeout_s=timeout_s + KILL_AFTER_S + QUICK_S)
+        if output.exit_code == TIMED_OUT:
+            raise TemporaryError(Code.SYS_COMMAND, f"The command {argv[0]} did not end within {timeout_s:g} s on {node}.")
+        return Ran(output.exit_code, last_lines(output.stdout.decode(errors="replace") + "\n" + output.stderr))
 
     async def _settled(self, node: str, release: Release, target: Wanted) -> tuple[Check, ...]:
         """The checks, repeated for a bounded time while packages are right and the daemon is not yet."""

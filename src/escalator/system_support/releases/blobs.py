@@ -45,6 +45,17 @@ class Blobs:
         finally:
             part.unlink(missing_ok=True)
 
+    def adopt(self, source: Path, sha256: str) -> None:
+        """Take over a file that has this hash and is on disk, on the same file system. What was there is replaced."""
+        target = self.path(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        source.replace(target)
+        sync_folder(target.parent)
+
+    def drop(self, sha256: str) -> None:
+        """Remove the file of that hash; nothing happens when there is none."""
+        self.path(sha256).unlink(missing_ok=True)
+
 
 def sync_folder(folder: Path) -> None:
     """Make renames inside the folder survive a power loss."""

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ MAX_FILE_BYTES = 8 * 2**30
 """The largest file of a release is an image of a few GiB."""
 MAX_DOCUMENT_BYTES = 4 * 2**20
 DOCUMENTS = ("release.yaml", "release.yml", "release.json")
+NOT_PLAIN = "names of files are letters, digits and ._+~- only, and begin with a letter or digit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +41,52 @@ class Found:
 def read_folder(folder: Path) -> Found:
     """Check the folder; nothing is written. Raises InputError (`SYS_RELEASE`) with every problem found."""
     problems: list[Problem] = []
-    present = _scan(folder, problems)
-    release = _document(folder, present, problems)
-    if release is None:
-        raise _invalid(folder, problems)
-    files = _files(release, present, problems)
-    if release.spec.type == "deb-set":
-        _check_debs(release, {file.path: present[file.path] for file in files}, problems)
+    release, wanted = _choose(folder, problems)
+    listed = {file.path: file for file in release.spec.files}
+    files = [file for name, path in wanted.items() if (file := _hashed(name, path, listed.get(name), problems))]
     if problems:
-        raise _invalid(folder, problems)
-    filled = release.model_copy(update={"spec": release.spec.model_copy(update={"files": tuple(files)})})
-    return Found(filled, digest(filled), {file.path: present[file.path] for file in files})
+        raise invalid(folder.name, problems)
+    filled = with_files(release, files)
+    return Found(filled, digest(filled), {file.path: wanted[file.path] for file in files})
+
+
+def choose_files(folder: Path) -> tuple[Release, Mapping[str, Path]]:
+    """The document and where each file of it lies, in order, without reading the files as a whole.
+
+    Checks all that `read_folder` checks but lengths and hashes. Raises InputError (`SYS_RELEASE`) with every problem.
+    """
+    problems: list[Problem] = []
+    release, wanted = _choose(folder, problems)
+    if problems:
+        raise invalid(folder.name, problems)
+    return release, wanted
+
+
+def check_contents(release: Release, paths: Mapping[str, Path]) -> None:
+    """What is asked of a release beside its hashes: no file twice, and pins that its packages fulfil.
+
+    Raises InputError (`SYS_RELEASE`) with every problem.
+    """
+    problems = [*_twice(release)]
+    if release.spec.type == "deb-set":
+        _check_debs(release, paths, problems)
+    if problems:
+        raise invalid(release.id, problems)
+
+
+def with_files(release: Release, files: Sequence[File]) -> Release:
+    """The release with these files listed."""
+    return release.model_copy(update={"spec": release.spec.model_copy(update={"files": tuple(files)})})
+
+
+def canonical(release: Release) -> bytes:
+    """The one way in which a document is written where bytes count: every key, sorted, without spaces."""
+    return json.dumps(release.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(release: Release) -> str:
     """Digest of a release with its files: the document names the hash of each."""
-    text = json.dumps(release.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"sha256:{hashlib.sha256(canonical(release)).hexdigest()}"
 
 
 def hash_file(path: Path) -> tuple[int, str]:
@@ -68,8 +99,20 @@ def hash_file(path: Path) -> tuple[int, str]:
     return total, state.hexdigest()
 
 
-def _invalid(folder: Path, problems: list[Problem]) -> InputError:
-    return InputError(Code.SYS_RELEASE, f"{folder.name} is not a valid release.", problems=problems[:MAX_PROBLEMS])
+def invalid(name: str, problems: Sequence[Problem]) -> InputError:
+    """The error that names what is wrong with a release."""
+    return InputError(Code.SYS_RELEASE, f"{name} is not a valid release.", problems=problems[:MAX_PROBLEMS])
+
+
+def _choose(folder: Path, problems: list[Problem]) -> tuple[Release, dict[str, Path]]:
+    present = _scan(folder, problems)
+    release = _document(folder, present, problems)
+    if release is None:
+        raise invalid(folder.name, problems)
+    wanted = _wanted(release, present, problems)
+    if release.spec.type == "deb-set":
+        _check_debs(release, wanted, problems)
+    return release, wanted
 
 
 def _scan(folder: Path, problems: list[Problem]) -> dict[str, Path]:
@@ -118,38 +161,53 @@ def _document(folder: Path, present: Mapping[str, Path], problems: list[Problem]
         return None
 
 
-def _files(release: Release, present: Mapping[str, Path], problems: list[Problem]) -> list[File]:
-    """The release's files: those listed, each compared; or what the folder holds, when none is listed."""
+def _wanted(release: Release, present: Mapping[str, Path], problems: list[Problem]) -> dict[str, Path]:
+    """The release's files: those listed; or what the folder holds, when none is listed."""
     payload = {name: path for name, path in present.items() if name not in DOCUMENTS}
     debs = {name for name in payload if name.endswith(".deb")}
     if not release.spec.files:
-        wanted = sorted(debs if release.spec.type == "deb-set" else payload)
-        return [file for name in wanted if (file := _as_file(name, payload[name], problems))]
+        names = sorted(debs if release.spec.type == "deb-set" else payload)
+        problems.extend(Problem(name, NOT_PLAIN) for name in names if not _plain(name))
+        return {name: payload[name] for name in names}
     listed = [file.path for file in release.spec.files]
     problems.extend(Problem(name, "this package is not listed under files") for name in sorted(debs - set(listed)))
-    problems.extend(Problem(name, "this file is listed twice") for name in sorted({n for n in listed if listed.count(n) > 1}))
-    return [file for file in release.spec.files if _matches(file, payload.get(file.path), problems)]
+    problems.extend(_twice(release))
+    missing = [name for name in listed if name not in payload]
+    problems.extend(Problem(name, "this file is listed and is not there (or is no plain file)") for name in missing)
+    return {name: payload[name] for name in listed if name in payload}
 
 
-def _as_file(name: str, path: Path, problems: list[Problem]) -> File | None:
-    length, sha256 = hash_file(path)
+def _twice(release: Release) -> list[Problem]:
+    counted = Counter(file.path for file in release.spec.files)
+    return [Problem(name, "this file is listed twice") for name in sorted(counted) if counted[name] > 1]
+
+
+def _plain(name: str) -> bool:
     try:
-        return File(path=name, length=length, sha256=sha256)
+        File(path=name, length=0, sha256="0" * 64)
     except ValidationError:
-        problems.append(Problem(name, "names of files are letters, digits and ._+~- only, and begin with a letter or digit"))
-        return None
-
-
-def _matches(file: File, path: Path | None, problems: list[Problem]) -> bool:
-    if path is None:
-        problems.append(Problem(file.path, "this file is listed and is not there (or is no plain file)"))
         return False
+    return True
+
+
+def _hashed(name: str, path: Path, listed: File | None, problems: list[Problem]) -> File | None:
     length, sha256 = hash_file(path)
-    if length != file.length:
-        problems.append(Problem(file.path, f"this file has {length} bytes; the release says {file.length}"))
-    elif sha256 != file.sha256:
-        problems.append(Problem(file.path, "this file's SHA-256 is not the one that the release says"))
-    return (length, sha256) == (file.length, file.sha256)
+    if not _plain(name):
+        return None  # said already
+    found = File(path=name, length=length, sha256=sha256)
+    problem = None if listed is None else differs(listed, found)
+    if problem is not None:
+        problems.append(problem)
+    return found
+
+
+def differs(listed: File, found: File) -> Problem | None:
+    """How a file is other than the document says; None = it is the one."""
+    if found.length != listed.length:
+        return Problem(listed.path, f"this file has {found.length} bytes; the release says {listed.length}")
+    if found.sha256 != listed.sha256:
+        return Problem(listed.path, "this file's SHA-256 is not the one that the release says")
+    return None
 
 
 def _check_debs(release: Release, files: Mapping[str, Path], problems: list[Problem]) -> None:

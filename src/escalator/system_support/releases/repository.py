@@ -58,7 +58,9 @@ class Repository:
 
     def open(self, path: str) -> tuple[Path, str] | None:
         """File and content type for the path of a GET (`dists/...`, `pool/...`, `escalator.asc`); None = no such file."""
-        return self._known.get(path.removeprefix("/"))
+        found = self._known.get(path.removeprefix("/"))
+        # An older generation may name a package that was removed since.
+        return found if found is not None and found[0].exists() else None
 
     def rebuild(self, releases: Iterable[Release], now: float) -> None:
         """Make the repository hold exactly the packages of these releases. Blocks; call it in a thread."""

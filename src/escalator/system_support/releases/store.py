@@ -3,51 +3,100 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, NotFoundError
-from escalator.model.release import Release
+from escalator.model.release import File, Release
 from escalator.storage.port import ReleaseRow, Releases
 from escalator.system_support.releases.blobs import Blobs
-from escalator.system_support.releases.deb import read_deb
+from escalator.system_support.releases.bundle import Opened
+from escalator.system_support.releases.deb import Deb, NotADebError, read_deb
+from escalator.system_support.releases.envelope import Envelope, read_envelope
 from escalator.system_support.releases.folder import Found, read_folder
+from escalator.system_support.releases.incoming import IncomingBundle
 from escalator.system_support.releases.repository import Repository
+from escalator.system_support.releases.trust import Trust, unsigned
+from escalator.system_support.releases.vetting import ReleaseVetting, parsed
 
 
 class ReleaseStore:
-    """Releases of one manager: rows in storage, files under `state/releases`, repository under `state/repository`."""
+    """Releases of one manager: rows in storage, files under `state/releases`, repository under `state/repository`.
 
-    def __init__(self, state: Path, releases: Releases, clock: Clock) -> None:
+    With a trust store, only bundles that enough of its keys have signed are taken in; without one, folders are as well, and
+    nobody's signature is verified.
+    """
+
+    def __init__(self, state: Path, releases: Releases, clock: Clock, trust: Trust | None = None) -> None:
         self._blobs = Blobs(state / "releases" / "sha256")
+        self._incoming = state / "releases" / "incoming"
         self._releases = releases
         self._clock = clock
+        self._trust = trust
         self._importing = asyncio.Lock()
         self.repository = Repository(state / "repository", self._blobs)
+        self.vetting = ReleaseVetting(releases, clock, trust, self._blobs)
+
+    def refuse_folders(self) -> None:
+        """Raise ConditionsError (`SYS_SIGNATURES`) where a release has to be signed: a folder never is."""
+        if self._trust is not None:
+            raise unsigned(self._trust.threshold)
 
     async def import_folder(self, folder: Path) -> ReleaseRow:
         """Check a release folder and keep it; importing the same again changes nothing.
 
-        Raises InputError (`SYS_RELEASE`) with all problems, and ConflictError (`SYS_RELEASE_EXISTS`) when the release, or
-        one of its packages in the same version, is there with other content.
+        Raises InputError (`SYS_RELEASE`) with all problems, ConflictError (`SYS_RELEASE_EXISTS`) when the release, or
+        one of its packages in the same version, is there with other content, and ConditionsError when it has expired
+        or has to be signed.
         """
+        self.refuse_folders()
         found = await asyncio.to_thread(read_folder, folder)
+        self.vetting.require(found.release, None)
+        return await self._take_in(found, self._blobs.add)
+
+    @asynccontextmanager
+    async def receive(self) -> AsyncIterator[IncomingBundle]:
+        """A bundle that is about to come; what of it is not kept by `import_bundle` is gone at the end."""
+
+        def judge(opened: Opened) -> None:
+            self.vetting.require(opened.release, opened.envelope.encode().decode())
+
+        incoming = await asyncio.to_thread(IncomingBundle, self._incoming, judge)
+        try:
+            yield incoming
+        finally:
+            await asyncio.to_thread(incoming.close)
+
+    async def import_bundle(self, incoming: IncomingBundle) -> ReleaseRow:
+        """Keep a bundle that has come as a whole; a second time only its signatures are added.
+
+        Raises InputError (`SYS_BUNDLE`, `SYS_DIGEST`, `SYS_RELEASE`), and else as `import_folder`.
+        """
+        found, envelope = await asyncio.to_thread(incoming.complete)
+        return await self._take_in(found, self._blobs.adopt, envelope)
+
+    async def remove(self, release_id: str) -> None:
+        """Forget a release; files that no other one has are removed. Whether it is needed is for the caller to know."""
         async with self._importing:
-            rows = await self._releases.list()
-            await asyncio.to_thread(self._refuse_conflicts, found, rows)
-            await asyncio.to_thread(self._keep, found)
-            document = found.release.model_dump(mode="json", by_alias=True)
-            row = ReleaseRow(id=found.release.id, digest=found.digest, document=document, imported_at=self._clock.now())
-            await self._releases.add(row)
+            row = await self._releases.get(release_id)
+            if row is None:
+                return
+            await self._releases.remove(release_id)
             await self._rebuild()
-        return row
+            left = {file.sha256 for other in await self._releases.list() for file in parsed(other).spec.files}
+            for file in parsed(row).spec.files:
+                if file.sha256 not in left:
+                    await asyncio.to_thread(self._blobs.drop, file.sha256)
 
     async def refresh(self) -> None:
         """Bring the repository in step with storage; call once at start, after whatever stopped the manager last."""
         async with self._importing:
+            await asyncio.to_thread(shutil.rmtree, self._incoming, ignore_errors=True)
             await self._rebuild()
 
     async def get(self, release_id: str) -> Release:
@@ -55,7 +104,7 @@ class ReleaseStore:
         row = await self._releases.get(release_id)
         if row is None:
             raise NotFoundError(Code.SYS_RELEASE_NOT_FOUND, f"There is no release {release_id!r}.")
-        return _release(row)
+        return parsed(row)
 
     def path(self, sha256: str) -> Path:
         """Where the file of that hash lies."""
@@ -67,9 +116,9 @@ class ReleaseStore:
             raise ConflictError(Code.SYS_RELEASE_EXISTS, message, remedy="Give the release a new version.")
         theirs = {}
         for row in rows:
-            for file in _release(row).spec.files:
-                if file.path.endswith(".deb"):
-                    deb = read_deb(self._blobs.path(file.sha256))
+            for file in parsed(row).spec.files:
+                deb = _kept_deb(file, self._blobs)
+                if deb is not None:
                     theirs[deb.name, deb.version, deb.arch] = (file.sha256, row.id)
         for file in found.release.spec.files:
             if not file.path.endswith(".deb"):
@@ -80,14 +129,45 @@ class ReleaseStore:
                 message = f"{deb.name} {deb.version} is part of {owner} with other content."
                 raise ConflictError(Code.SYS_RELEASE_EXISTS, message, remedy="Build the package with a new version.")
 
-    def _keep(self, found: Found) -> None:
-        for file in found.release.spec.files:
-            self._blobs.add(found.paths[file.path], file.sha256)
+    async def _take_in(self, found: Found, keep: Callable[[Path, str], None], envelope: Envelope | None = None) -> ReleaseRow:
+        async with self._importing:
+            rows = await self._releases.list()
+            await asyncio.to_thread(self._refuse_conflicts, found, rows)
+            await asyncio.to_thread(_keep, found, keep)
+            row = ReleaseRow(
+                id=found.release.id,
+                digest=found.digest,
+                document=found.release.model_dump(mode="json", by_alias=True),
+                imported_at=self._clock.now(),
+            )
+            known = next((other for other in rows if other.id == row.id), None)
+            await self._releases.add(row if envelope is None else self._signed(row, envelope, known))
+            await self._rebuild()
+        return await self._releases.get(row.id) or row
+
+    def _signed(self, row: ReleaseRow, envelope: Envelope, known: ReleaseRow | None) -> ReleaseRow:
+        """The row with its envelope, the signatures that are known already included, and who of them counts."""
+        signed_by = dict(known.signed_by) if known is not None else {}
+        if known is not None and known.envelope is not None:
+            envelope = envelope.with_signatures_of(read_envelope(known.envelope.encode()))
+        if self._trust is not None:
+            signed_by = dict(self._trust.recorded(self._trust.require(envelope)))
+        return replace(row, envelope=envelope.encode().decode(), signed_by=signed_by)
 
     async def _rebuild(self) -> None:
-        releases = [_release(row) for row in await self._releases.list()]
+        releases = [parsed(row) for row in await self._releases.list()]
         await asyncio.to_thread(self.repository.rebuild, releases, self._clock.now())
 
 
-def _release(row: ReleaseRow) -> Release:
-    return Release.model_validate_json(json.dumps(row.document))
+def _kept_deb(file: File, blobs: Blobs) -> Deb | None:
+    """A package that was taken in; None for other files, and when it is damaged or gone: taking it in again mends that."""
+    try:
+        return read_deb(blobs.path(file.sha256)) if file.path.endswith(".deb") else None
+    except (NotADebError, OSError):
+        return None
+
+
+def _keep(found: Found, keep: Callable[[Path, str], None]) -> None:
+    """Each content once: two paths may have the same."""
+    for sha256, path in {file.sha256: found.paths[file.path] for file in found.release.spec.files}.items():
+        keep(path, sha256)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from escalator.model.plan import PlanGroup
 from escalator.model.progress import NodeTask, TaskState
 from escalator.upgrade_manager.engine.admission import SpreadLimit
 from escalator.upgrade_manager.engine.states import ENDED
@@ -21,6 +22,10 @@ class Limits:
     """Nodes out of service at once."""
     scope: frozenset[str]
     spread: tuple[SpreadLimit, ...] = ()
+    groups: tuple[PlanGroup, ...] = ()
+    """Groups of nodes that go one after the other."""
+    wave_soak_s: float | None = None
+    """Pause between waves, seconds; null when waves overlap."""
     needs_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds that each node's turn needs of its maintenance window."""
 
@@ -116,11 +121,9 @@ class Board:
         return any(self.tasks[node].state is TaskState.PENDING for node in self._open)
 
     @property
-    def stranded(self) -> list[NodeTask]:
-        """Nodes for which the plan has no turn, when no other has anything left to do."""
-        if any(node in self._turns or self.tasks[node].state is not TaskState.PENDING for node in self._open):
-            return []
-        return [self.tasks[node] for node in sorted(self._open)]
+    def without_turn(self) -> list[NodeTask]:
+        """Nodes that wait although the plan has no turn for them."""
+        return [self.tasks[n] for n in sorted(self._open) if n not in self._turns and self.tasks[n].state is TaskState.PENDING]
 
     def _look(self, node: str) -> None:
         task = self.tasks.get(node)

@@ -13,6 +13,7 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import drive
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
 from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.scale_in import withdraw
 from escalator.upgrade_manager.engine.told import tell_windows
 
 OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
@@ -39,4 +40,5 @@ async def _open(ctx: Context, name: str) -> None:
 
 async def _close(ctx: Context, name: str, end: CampaignState) -> None:
     over = NoticeType.CAMPAIGN_ABORTED if end is CampaignState.ABORTED else NoticeType.CAMPAIGN_COMPLETED
-    await tell_concerned(ctx, name, over)
+    asked = await withdraw(ctx, name)
+    await tell_concerned(ctx, name, over, asked=asked)

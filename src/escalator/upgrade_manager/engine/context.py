@@ -19,9 +19,10 @@ from escalator.model.plan import Plan
 from escalator.model.progress import NodeTask, Restoration
 from escalator.model.release import Release
 from escalator.storage.port import Store
-from escalator.system_support.port import SystemSupport
+from escalator.system_support.port import Commands, SystemSupport, Vetting
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Launcher
+from escalator.upgrade_manager.planner.impact import NOTHING, Brings
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.port import VimInterface
 
@@ -111,11 +112,16 @@ class Book:
             _keep(self._releases, release_id, Release.model_validate_json(json.dumps(row.document)))
         return self._releases[release_id]
 
-    async def layers(self, campaign: Campaign) -> Mapping[str, str]:
-        """What the campaign's release brings, layer by layer; nothing for a campaign without a release."""
+    def forget_release(self, release_id: str) -> None:
+        """Read the release's document again next time."""
+        self._releases.pop(release_id, None)
+
+    async def brings(self, campaign: Campaign) -> Brings:
+        """What a plan has to know of the campaign's release; nothing for a campaign without one."""
         if campaign.spec.release is None:
-            return {}
-        return (await self.release(campaign.spec.release)).brings
+            return NOTHING
+        release = await self.release(campaign.spec.release)
+        return Brings(dict(release.brings), release.spec.impact)
 
 
 V = TypeVar("V")
@@ -174,6 +180,9 @@ class Context:
     book: Book
     signals: Signals
     planning: Planning
+    vetting: Vetting
+    commands: Commands
+    """The operator's own commands by their names in the settings: hooks, tests, gates."""
     pace: Pace = Pace()
     availability: Availability = Availability()
     neighbours: tuple[Neighbour, ...] = ()

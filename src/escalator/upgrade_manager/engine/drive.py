@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import holds, quotas
+from escalator.upgrade_manager.engine import holds, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
@@ -25,6 +25,7 @@ from escalator.upgrade_manager.engine.failures import host_failure, over_budget
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
+from escalator.upgrade_manager.engine.scale_in import give_back, make_room, not_enough
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK
 from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.tonight import in_window, opens, owners_away
@@ -64,6 +65,7 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     board.told = await tell_state(ctx, name, state, board.told)
     if state in ACTIVE and state not in BACK and not await _scale_up(ctx, name, campaign, board):
         return None
+    await give_back(ctx, name, campaign, board)
     if state is not CampaignState.RUNNING:
         board.rested = True
     elif board.rested:
@@ -118,26 +120,29 @@ async def _take_up(ctx: Context, board: Board) -> None:
 
 
 async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
-    if await over_budget(ctx, name, campaign, board):
+    if await over_budget(ctx, name, campaign, board) or await stages.unsuccessful(ctx, name, campaign, board):
         return
     if board.ended:
         await complete(ctx, name, board)
         return
     board.look_s = None
     await holds.look(ctx, board)
+    if await make_room(ctx, name, campaign, board):
+        return
     if opens(ctx, campaign, board) and await owners_away(ctx, name, campaign, board):
         return
     if await _replan(ctx, name, board) or await holds.only_held(ctx, name, board):
         return
-    if board.stranded:
-        await _strand(ctx, name, board)
+    stranded = stages.stuck(board)
+    if stranded:
+        await _strand(ctx, name, board, stranded)
     else:
         await _begin(ctx, name, campaign, board)
 
 
 async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
     """Begin the turn of every node that may have it now."""
-    ready = holds.begun(board, await in_window(ctx, name, campaign, board))
+    ready = await stages.begun(ctx, board, holds.begun(board, await in_window(ctx, name, campaign, board)))
     if not ready:
         return
     if await _over_budgets(ctx, name, campaign, board, ready):
@@ -219,16 +224,17 @@ async def _replan(ctx: Context, name: str, board: Board) -> bool:
     return False
 
 
-async def _strand(ctx: Context, name: str, board: Board) -> None:
+async def _strand(ctx: Context, name: str, board: Board, stranded: Sequence[NodeTask]) -> None:
     """Only nodes without a turn are left: those that a person has given up are skipped, for the others one is called."""
     given_up = set((await ctx.store.tasks.memo(name)).get(LEFT_OUT) or ())
-    waiting = [task for task in board.stranded if task.node not in given_up]
+    waiting = [task for task in stranded if task.node not in given_up]
     if waiting:
         why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:10])
         reason = f"{len(waiting)} nodes have no turn in the plan for the rest: {why}{await _held_hint(ctx, name, board)}"
+        reason += await not_enough(ctx, name)
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_TURN, reason)
         return
-    for task in board.stranded:
+    for task in stranded:
         now = ctx.clock.now()
         skipped = replace(task, state=TaskState.SKIPPED, updated_at=now)
         event = Event(at=now, action="node.skip", campaign=name, node=task.node, object_id=task.node, outcome="skipped")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from escalator.model.codes import Code
 from escalator.model.hold import HELD
 from escalator.model.progress import CampaignState, NodeTask, TaskState
+from escalator.upgrade_manager.engine import stages
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
@@ -36,7 +37,10 @@ async def only_held(ctx: Context, name: str, board: Board) -> bool:
     """Whether the campaign is suspended because nothing can go on but what a person holds."""
     held = board.held or {}
     stopped = [task for task in board.open if task.node in held]
-    if not stopped or any(_moves(task, held) for task in board.open) or any(task.node not in held for task in board.ready()):
+    if not stopped or any(_moves(task, held) for task in board.open):
+        return False
+    standing = stages.Standing(board)
+    if any(task.node not in held and not standing.behind(task) for task in board.ready()):
         return False
     names = "; ".join(f"{task.node} {held[task.node]}" for task in stopped[:SHOWN])
     more = len(board.open) - len(stopped)

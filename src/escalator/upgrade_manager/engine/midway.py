@@ -12,12 +12,24 @@ from escalator.model.progress import NodeTask, Rung, TaskState
 from escalator.storage.port import CampaignRow, ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.planner.nights import worked_s
 from escalator.upgrade_manager.planner.progress import Progress, Started
 
 RUNNING = (TaskState.RUNNING, TaskState.HELD)
 FAILED = (TaskState.FAILED, TaskState.ROLLED_BACK, TaskState.SKIPPED)
-SOFTWARE = ("back-up", "upgrade", "reboot", "verify", "resume", "uncordon", "announce")
+SOFTWARE = (
+    "back-up",
+    "pre-maintenance",
+    "upgrade",
+    "reboot",
+    "maintenance",
+    "verify",
+    "post-maintenance",
+    "resume",
+    "uncordon",
+    "announce",
+)
 """Steps from which on nothing leaves the node any more."""
 
 
@@ -60,11 +72,12 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
             for group in impact.groups:
                 ended[group] = max(ended.get(group, 0.0), worked_s(spec, start, impact.ended_at))
     at_s = worked_s(spec, start, ctx.clock.now())
+    over = {node: worked_s(spec, start, task.updated_at) for node, task in tasks.items() if task.state in ENDED}
     reasons = {node: task.message or task.state.value for node, task in tasks.items() if task.state in FAILED}
     started |= {
         node.id: Started(away_s=at_s) for node in inventory.nodes if node.progress == "draining" and node.id not in started
     }
-    progress = Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended, reasons=reasons)
+    progress = Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended, over=over, reasons=reasons)
     return Midway(inventory, progress, tasks)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,31 +12,36 @@ from escalator.model.progress import Event, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
+from escalator.upgrade_manager.engine.procedure import AFTER_STAGE, WITHOUT_HOOKS
 from escalator.upgrade_manager.engine.runner import Step, current, perform, record, revert
 from escalator.upgrade_manager.engine.runtime import Runtime
-from escalator.upgrade_manager.engine.steps.announce import ANNOUNCE
 from escalator.upgrade_manager.engine.steps.consult import CONSULT
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, NOTIFY
 from escalator.upgrade_manager.engine.steps.stage import STAGE
-from escalator.upgrade_manager.engine.steps.upgrade import BACK_UP, REBOOT, UPGRADE, VERIFY
-from escalator.upgrade_manager.engine.steps.vacate import RESUME, STOPPED, VACATE, stay_of
+from escalator.upgrade_manager.engine.steps.upgrade import UPGRADE
+from escalator.upgrade_manager.engine.steps.vacate import RESUME, STOPPED, stay_of
 
-COURSE = (STAGE, CORDON, NOTIFY, CONSULT, VACATE, BACK_UP, UPGRADE, REBOOT, VERIFY, RESUME, UNCORDON, ANNOUNCE)
+COURSE = (STAGE, *AFTER_STAGE)
 
 
 async def upgrade_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Stage, cordon, ask, vacate, back up, upgrade, reboot, verify, give back; on failure put the node back."""
+    """Stage, cordon, ask, vacate, back up, upgrade, reboot, verify, give back; on failure put the node back.
+
+    What the release does not touch is left out, and so are hooks that the campaign does not name: staging says which.
+    """
     ref = TaskRef.from_json(arguments)
     begun: list[Step] = []
     asked = stayed = 0
+    without: Collection[str] = WITHOUT_HOOKS
     for step in COURSE:
-        if (step is CONSULT and not asked) or (step is RESUME and not stayed):
+        if step.name in without or (step is CONSULT and not asked) or (step is RESUME and not stayed):
             continue
         begun.append(step)
         outcome = await perform(rt, ctx, ref, step)
         if outcome.status is not Status.DONE:
             return await _put_back(rt, ctx, ref, begun, outcome)
+        without = outcome.data.get("leaves_out", without)
         asked = outcome.data.get("asked", asked)
         stayed = outcome.data.get("stayed", stayed)
         if step is NOTIFY and asked:
@@ -77,7 +82,7 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
     if proved:
         troubles.append("what is not put back stands in escalator restoration list")
     elif troubles or policy == "rollback-hold":
-        troubles.append("held: the node stays cordoned")
+        troubles.append("held: the node stays cordoned" if CORDON in begun else "held: the node counts as out of service")
     end = await rt.step("put-back", partial(_end, ctx, ref, why, troubles))
     return dict(end)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.engine.reach import concerned, condition, of_orchestrators, reached
+from escalator.upgrade_manager.planner.impact import NOTHING, Brings
 from escalator.upgrade_manager.planner.make import BEGINNING
 from escalator.upgrade_manager.planner.progress import Progress
-from escalator.upgrade_manager.planner.verified import NO_LAYERS, verified_plan
+from escalator.upgrade_manager.planner.verified import verified_plan
 from escalator.vim_interface.port import VimInterface
 
 
@@ -31,14 +32,14 @@ class Planning:
         now_s: float,
         parent: str | None,
         progress: Progress = BEGINNING,
-        layers: Mapping[str, str] = NO_LAYERS,
+        brings: Brings = NOTHING,
     ) -> Plan:
         """A plan by the rules of `verified_plan`; one that begins a campaign says who of the VNF managers answers.
 
         Raises PermanentError (`PLN_VIOLATION`) when the verifier refuses it.
         """
         managed = frozenset(await self._vim.owners(inventory.instances))
-        arguments = (campaign, inventory, managed, now_s, progress, dict(layers))
+        arguments = (campaign, inventory, managed, now_s, progress, brings)
         if self._workers is None:
             plan = verified_plan(*arguments)
         else:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Group, Inventory
+from escalator.model.plan import Plan, PlanGroup
 from escalator.model.progress import Event
+from escalator.model.release import spares_instances
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
@@ -24,6 +26,7 @@ BY_HAND = "restoration.by-hand"
 BACK = ("node.uncordon", "node.undo-cordon")
 CHANGES = ("node.upgrade", "node.roll-back")
 PROVED = ("node.verify", "node.verify-back")
+ENDS = ("node.announce", "node.end")
 UNDONE = ("node.undo-upgrade", "node.end")
 """What ends the time in which a node's software is changed, when it is not verified."""
 
@@ -72,14 +75,25 @@ async def prove(ctx: Context, name: str) -> Proof:
             back.gone = dict.fromkeys(history.gone, 0.0)
         (history if back is None else back).take(event)
     until = row.ended_at or ctx.clock.now()
+    began_on, groups = await started_on(ctx, row), (await _last_there(ctx, row)).groups
     if back is None:
-        return await _proved(ctx, row, history, until, await started_on(ctx, row))
-    there = await _proved(ctx, row, history, back.start, await started_on(ctx, row))
+        return await _proved(ctx, row, history, until, began_on, groups)
+    there = await _proved(ctx, row, history, back.start, began_on, groups)
     return there.with_(await _proved(ctx, row, back, max(until, back.start), await turned_on(ctx, row)))
 
 
-async def _proved(ctx: Context, row: CampaignRow, history: _History, until: float, inventory: Inventory) -> Proof:
-    """One way, from its begin until then (Unix seconds); `inventory` is the cloud as its first plan saw it."""
+async def _proved(
+    ctx: Context,
+    row: CampaignRow,
+    history: _History,
+    until: float,
+    inventory: Inventory,
+    groups: tuple[PlanGroup, ...] = (),
+) -> Proof:
+    """One way, from its begin until then (Unix seconds); `inventory` is the cloud as its first plan saw it.
+
+    `groups`: the parts of the scope that go one after the other; on the way back there are none.
+    """
     campaign = await ctx.book.campaign(row.name)
     start, end = history.start, until - history.start
     impacts = [
@@ -97,7 +111,9 @@ async def _proved(ctx: Context, row: CampaignRow, history: _History, until: floa
     spec = campaign.spec
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
+    spared = spares_instances((await ctx.book.brings(campaign)).impact)
     record = history.record(impacts, windows, end)
+    record = replace(record, spared=spared, groups=groups, deleted=await _deleted(ctx, row, inventory))
     violations = verify_run(campaign, await _as_wide(ctx, inventory, spec.migration), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
@@ -120,6 +136,24 @@ def _wider(then: Group, now: Group, members: int) -> Group:
     return then.model_copy(update={"max_impacted": most, "recovery_s": min(then.recovery_s, now.recovery_s)})
 
 
+async def _deleted(ctx: Context, row: CampaignRow, began_on: Inventory) -> dict[str, float]:
+    """Instances that their owners have deleted since, with when a plan saw them last: from then on nobody knows."""
+    policy = (await ctx.book.campaign(row.name)).spec.migration
+    gone = set(began_on.instance_by_id.keys() - (await observed.inventory(ctx, policy)).instance_by_id.keys())
+    found: dict[str, float] = {}
+    plan_id = row.plan
+    while gone and plan_id is not None:
+        plan, inventory = await ctx.book.plan(plan_id)
+        stored = await ctx.store.campaigns.get_plan(plan_id)
+        if plan.at_s <= 0 or stored is None:
+            break
+        seen = gone & inventory.instance_by_id.keys()
+        found |= dict.fromkeys(seen, stored.created_at - (row.started_at or 0.0))
+        gone -= seen
+        plan_id = plan.parent
+    return dict.fromkeys(gone, 0.0) | found
+
+
 async def _events(ctx: Context, name: str) -> AsyncIterator[Event]:
     after = 0
     while page := await ctx.store.events.read(after, campaign=name, limit=PAGE):
@@ -135,6 +169,14 @@ async def started_on(ctx: Context, row: CampaignRow) -> Inventory:
     while (plan.at_s > 0 or plan.purpose != "upgrade") and plan.parent is not None:
         plan, inventory = await ctx.book.plan(plan.parent)
     return inventory
+
+
+async def _last_there(ctx: Context, row: CampaignRow) -> Plan:
+    """The plan that the way there followed last."""
+    plan, _ = await ctx.book.plan(row.plan or "")
+    while plan.purpose != "upgrade" and plan.parent is not None:
+        plan, _ = await ctx.book.plan(plan.parent)
+    return plan
 
 
 async def turned_on(ctx: Context, row: CampaignRow) -> Inventory:
@@ -159,9 +201,14 @@ class _History:
     moves: list[Made] = field(default_factory=list)
     gone: dict[str, float] = field(default_factory=dict)
     changing: dict[str, float] = field(default_factory=dict)
+    uncordoned: set[str] = field(default_factory=set)
+    """Nodes in their turn that were not taken out of service: that lasts from the change of their software to its end."""
 
     def take(self, event: Event) -> None:
         at, node = event.at - self.start, event.node or ""
+        if event.action in ENDS and event.outcome != "started" and node in self.uncordoned:
+            self.uncordoned.discard(node)
+            self.away.append((self.gone.pop(node), at, node))
         done = event.outcome == "done"
         if event.action == "node.cordon" and event.outcome == "started":
             self.gone.setdefault(node, at)
@@ -169,6 +216,9 @@ class _History:
             self.away.append((self.gone.pop(node), at, node))
         elif event.action in CHANGES and event.outcome == "started":
             self.changing.setdefault(node, at)
+            if node not in self.gone:
+                self.gone[node] = at
+                self.uncordoned.add(node)
         elif event.action in PROVED and node in self.changing and event.outcome != "started":
             self.installed.append((self.changing.pop(node), at, node))
             if done:

@@ -5,9 +5,10 @@ What is under way goes on by the plan that it began with; only nodes that wait a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import floor
+from typing import Self
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, NotFoundError, TemporaryError
@@ -15,7 +16,7 @@ from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import PlanRow
-from escalator.upgrade_manager.drift import touched
+from escalator.upgrade_manager.drift import owning, touched
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.midway import midway
 from escalator.upgrade_manager.engine.told import tell_windows
@@ -52,23 +53,52 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
     if not any(task.state is TaskState.PENDING for task in now.tasks.values()):
         return None
     start = row.started_at if row.started_at is not None else ctx.clock.now()
-    child = await ctx.planning.plan(campaign, now.inventory, start, parent.id, now.progress, await ctx.book.layers(campaign))
+    child = await ctx.planning.plan(campaign, now.inventory, start, parent.id, now.progress, await ctx.book.brings(campaign))
     memo = await ctx.store.tasks.memo(name)
     approved, before = await ctx.book.plan(str(memo.get(APPROVED) or row.plan))
-    found = _beyond(approved, before, child, now.inventory)
-    found += _more_moves(approved, child, await _moved(ctx, name, now.inventory), campaign.spec.waves.max_extra_moves)
+    # Whoever lets VNFs be asked for room has approved of the turns that it is for.
+    for_room = now.tasks.keys() if campaign.spec.workloads.scale_in == "ask" else ()
+    scope = Approved.by(approved, before, for_room)
+    found = _beyond(scope, child, now.inventory)
+    found += _more_moves(scope, child, await _moved(ctx, name, now.inventory), campaign.spec.waves.max_extra_moves)
     known = set(memo.get("known_down") or ()) | set(memo.get(LEFT_OUT) or ())
     left = sorted(approved.upgrade_of.keys() - child.upgrade_of.keys() - now.over - known)
     return Replan(child, now.inventory, differences(parent, child, now.over), found, left)
 
 
-def _beyond(approved: Plan, before: Inventory, child: Plan, now: Inventory) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """What a person has approved of."""
+
+    nodes: frozenset[str]
+    owners: frozenset[str]
+    moving: frozenset[str]
+    """Instances that may move."""
+    moves: int
+    more: int
+    """Moves beyond one per instance."""
+
+    @classmethod
+    def by(cls, plan: Plan, inventory: Inventory, for_room: Collection[str]) -> Self:
+        """By a plan, and for nodes that get their turns when there is room for what is on them."""
+        there = [i for node in for_room if node not in plan.upgrade_of for i in inventory.instances_by_node.get(node, ())]
+        known = {move.instance for move in plan.moves}
+        return cls(
+            nodes=frozenset((*plan.upgrade_of, *for_room)),
+            owners=frozenset(touched(plan, inventory) | owning(there)),
+            moving=frozenset(known.union(i.id for i in there)),
+            moves=len(plan.moves) + len(there),
+            more=len(plan.moves) - len(known),
+        )
+
+
+def _beyond(approved: Approved, child: Plan, now: Inventory) -> list[str]:
     """Nodes, projects and VNFs that the child touches and the approved plan does not."""
     found = []
-    more = sorted(child.upgrade_of.keys() - approved.upgrade_of.keys())
+    more = sorted(child.upgrade_of.keys() - approved.nodes)
     if more:
         found.append(f"nodes {', '.join(more)} would be upgraded too")
-    owners = sorted(touched(child, now) - touched(approved, before))
+    owners = sorted(touched(child, now) - approved.owners)
     if owners:
         found.append(f"{', '.join(owners)} would be impacted too")
     return found
@@ -81,14 +111,15 @@ async def _moved(ctx: Context, name: str, inventory: Inventory) -> frozenset[str
     return frozenset(impact.instance for impact in impacts if here.get(impact.instance) not in (None, impact.node))
 
 
-def _more_moves(approved: Plan, child: Plan, moved: frozenset[str], share: float) -> list[str]:
+def _more_moves(approved: Approved, child: Plan, moved: frozenset[str], share: float) -> list[str]:
     """Whether instances move that were to stay, or more of them twice than the campaign allows or the approved plan did."""
     found = []
-    known, leave = ({move.instance for move in plan.moves} for plan in (approved, child))
-    if leave - known:
-        found.append(f"{len(leave - known)} instances would move that were not to: {', '.join(sorted(leave - known)[:SHOWN])}")
+    leave = {move.instance for move in child.moves}
+    new = leave - approved.moving
+    if new:
+        found.append(f"{len(new)} instances would move that were not to: {', '.join(sorted(new)[:SHOWN])}")
     twice = len(child.moves) - len(leave - moved)
-    allowed = max(floor(share * len(approved.moves)), len(approved.moves) - len(known))
+    allowed = max(floor(share * approved.moves), approved.more)
     if twice > allowed:
         found.append(f"{twice} moves would be made beyond one per instance, {allowed} are allowed")
     return found

@@ -39,6 +39,7 @@ def makespan(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> dict[str, floa
         "area": _area(cloud, nodes),
         "growth": _growth(cloud, nodes, rules),
         "window": _window(cloud, nodes, rules),
+        "groups": _stages(cloud, nodes, rules),
     }
     return {name: round(seconds, 6) for name, seconds in found.items() if seconds > 0}
 
@@ -205,6 +206,26 @@ def _most_room(rows: Sequence[tuple[float, float]], room: float) -> float:
         else:
             return gained + gives * room / leaving
     return gained
+
+
+def _stages(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+    """Groups of nodes that go one after the other: the longest chain of their longest turns, with what they soak between.
+
+    In windows soaking may fall between two of them, so it is left out of the bound.
+    """
+    turns: dict[str, float] = {}
+    group_of = {node: group.name for group in rules.staging.groups for node in group.nodes}
+    for node in nodes:
+        name = group_of.get(cloud.nodes[node].id)
+        if name is not None:
+            turns[name] = max(turns.get(name, 0.0), _drain_s(cloud, node, rules) + cloud.upgrade_s[node])
+    ends: dict[str, float] = {}
+    soaks = {group.name: group.soak_s * rules.windows.open for group in rules.staging.groups}
+    for group in sorted(rules.staging.groups, key=lambda one: len(one.after)):
+        if group.name in turns:
+            begins = max((ends[first] + soaks[first] for first in group.after if first in ends), default=0.0)
+            ends[group.name] = begins + turns[group.name]
+    return max(ends.values(), default=0.0)
 
 
 def _window(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import ceil
 
+from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
 from escalator.model.plan import Condition
@@ -104,6 +105,13 @@ def said(guest: Guest) -> str:
     """The instance by name, with what ties it to others."""
     tied = f", with those of affinity group {guest.tied[0]} together" if guest.tied else ""
     return f"instance {guest.instance.id}{tied}"
+
+
+def room(campaign: Campaign, spare: str) -> str:
+    """What would make room: `spare`, or VNFs that scale in."""
+    if campaign.spec.workloads.scale_in == "ask":
+        return f"VNF managers are asked to scale in when the campaign starts; else {spare}"
+    return f"{spare}; or let VNF managers be asked to scale in (workloads.scale_in: ask)"
 
 
 def capacity_condition(lacking: Sequence[tuple[str, Guest]], spare: str) -> Condition:

@@ -5,23 +5,27 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import inf
 
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Bounds, Condition, NotUpgraded, Plan, Totals
+from escalator.model.release import Impact
 from escalator.upgrade_manager.planner import bounds as lower
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, action_for
 from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
+from escalator.upgrade_manager.planner.impact import role_condition, seen_by, unready
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of
 from escalator.upgrade_manager.planner.remedies import spare_hosts
 from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of
-from escalator.upgrade_manager.planner.rules import rules_of
+from escalator.upgrade_manager.planner.rules import rules_of, staged
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
+from escalator.upgrade_manager.planner.stages import groups_condition
 from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Rules
 
 BEGINNING = Progress()
@@ -34,8 +38,11 @@ def make_plan(
     managed: Collection[str] = frozenset(),
     now_s: float | None = None,
     progress: Progress = BEGINNING,
+    impact: Impact | None = None,
 ) -> Plan:
     """Plan the campaign on the inventory; `managed` holds the ids of instances that have a VNF manager.
+
+    `impact` is that of the release; null where nothing is known of it: the plan is then one for nodes that reboot.
 
     `now_s` (Unix seconds) is when the campaign starts, or did: it tells which maintenance window comes first; without it a
     week begins on a Monday. A plan that is not smooth is returned all the same, with its feasible part and the reason for
@@ -45,7 +52,8 @@ def make_plan(
     before `progress.at_s`, repeats what is under way with its real times, and keeps what it can of its parent.
     """
     with _uncollected():
-        return _made(campaign, inventory, managed, now_s, progress)
+        plan = _made(campaign, seen_by(inventory, impact), managed, now_s, progress, impact)
+        return plan if impact is None else plan.model_copy(update={"impact": impact})
 
 
 @contextmanager
@@ -60,8 +68,15 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _made(campaign: Campaign, inventory: Inventory, managed: Collection[str], now_s: float | None, progress: Progress) -> Plan:
-    scope = select(campaign, inventory)
+def _made(
+    campaign: Campaign,
+    inventory: Inventory,
+    managed: Collection[str],
+    now_s: float | None,
+    progress: Progress,
+    impact: Impact | None,
+) -> Plan:
+    scope, refused = _fit(select(campaign, inventory), impact)
     actions = _actions(campaign, inventory, scope, managed)
     stuck = _stuck(inventory, scope.eligible, actions)
     blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id not in stuck], actions)
@@ -69,6 +84,7 @@ def _made(campaign: Campaign, inventory: Inventory, managed: Collection[str], no
     cloud = build(campaign, inventory, actions, free, _targets(scope, stuck, blocked))
     midway = midway_of(cloud, inventory, progress)
     rules = rules_of(campaign, inventory, scope, cloud, now_s, progress.at_s)
+    rules = staged(rules, campaign, inventory, cloud, progress.parent)
     if rules.width > 0 or midway.begun:
         found = best_of(cloud, rules, midway)
     else:
@@ -77,12 +93,27 @@ def _made(campaign: Campaign, inventory: Inventory, managed: Collection[str], no
     checks = (
         *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
         c.group_condition(blocked),
-        c.capacity_condition(unplaced, spare_hosts(cloud, rules, found, midway)),
+        *groups_condition(rules.staging.groups),
+        c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
         *c.other_conditions(cloud, rules, found),
+        *role_condition(refused),
     )
-    left = {**scope.left_out, **_told(scope, progress), **{n.id: "already upgraded" for n in scope.upgraded}, **stuck, **blocked}
+    left = {
+        **scope.left_out,
+        **refused,
+        **_told(scope, progress),
+        **{n.id: "already upgraded" for n in scope.upgraded},
+        **stuck,
+        **blocked,
+    }
     left |= {cloud.nodes[number].id: c.reason(cloud, wait) for number, wait in found.left.items()}
     return _report(cloud, rules, found, checks, left, midway)
+
+
+def _fit(scope: ScopedNodes, impact: Impact | None) -> tuple[ScopedNodes, Mapping[str, str]]:
+    """The scope without the nodes that have a role whose procedure is not built, and these with the reason."""
+    refused = unready(scope.eligible, impact)
+    return replace(scope, eligible=tuple(node for node in scope.eligible if node.id not in refused)), refused
 
 
 def _told(scope: ScopedNodes, progress: Progress) -> dict[str, str]:
@@ -160,6 +191,7 @@ def _report(
             windows=len({u.window for u in upgrades}),
             not_upgraded=tuple(NotUpgraded(node=node, reason=reason) for node, reason in sorted(left.items())),
         ),
+        groups=rules.staging.groups,
         hits=hits_of(found, rules),
         conditions=checks,
     )

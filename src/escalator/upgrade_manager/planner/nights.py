@@ -49,10 +49,15 @@ def worked_s(spec: CampaignSpec, start_s: float, at_s: float) -> float:
 
 def lengths(spec: CampaignSpec, now_s: float | None) -> Sequence[float]:
     """Lengths of the windows to come; empty when time is open. Without `now_s` the week begins on a Monday."""
-    start = now_s if now_s is not None else spec.not_before.timestamp() if spec.not_before else ANY_MONDAY_S
+    return tuple(closes - opens for opens, closes in spans(spec, now_s))
+
+
+def spans(spec: CampaignSpec, now_s: float | None) -> Sequence[Span]:
+    """The same windows with when they open and close, Unix seconds; empty when time is open."""
     if not spec.windows and spec.not_after is None:
         return ()
-    return tuple(closes - opens for opens, closes in islice(openings(spec, start), MOST))
+    start = now_s if now_s is not None else spec.not_before.timestamp() if spec.not_before else ANY_MONDAY_S
+    return tuple(islice(openings(spec, start), MOST))
 
 
 def _all(windows: Sequence[Window], begin: float) -> Iterator[Span]:

@@ -39,6 +39,8 @@ class Progress:
     """Moves under way, with the times at which they began."""
     ended: Mapping[str, float] = field(default_factory=dict)
     """When the last impact of a group ended: its recovery counts from there."""
+    over: Mapping[str, float] = field(default_factory=dict)
+    """When the turn of each node ended that is through, well or not."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why nodes that failed did, in words."""
 
@@ -63,7 +65,9 @@ def assumed(parent: Plan, inventory: Inventory, at_s: float) -> Progress:
     for instance, end_s in ends:
         for group in here[instance].groups if end_s <= at_s and instance in here else ():
             ended[group] = max(ended.get(group, 0.0), end_s)
-    return Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended)
+    through = [node.id for node in inventory.nodes if node.progress in ("done", "failed") and node.id in parent.upgrade_of]
+    over = {node: min(at_s, parent.upgrade_of[node].end_s) for node in through}
+    return Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended, over=over)
 
 
 def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:
@@ -95,6 +99,7 @@ def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:
         kept_old=kept_old,
         order=_order(cloud, numbers, parent) if parent is not None else (),
         ended={groups[name]: at for name, at in progress.ended.items() if name in groups},
+        over=progress.over,
         level=max([0, *done]),
         end_s=parent.totals.makespan_s if parent is not None else 0.0,
     )

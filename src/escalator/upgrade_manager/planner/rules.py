@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
 from math import floor
 
-from escalator.model.campaign import Campaign, Spread
+from escalator.model.campaign import Campaign, CampaignSpec, Spread
 from escalator.model.inventory import Inventory
+from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.cloud import Cloud
-from escalator.upgrade_manager.planner.nights import lengths
+from escalator.upgrade_manager.planner.nights import spans
 from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes
-from escalator.upgrade_manager.planner.turns import Domain, Rules
+from escalator.upgrade_manager.planner.stages import groups_of
+from escalator.upgrade_manager.planner.turns import Domain, Rules, Staging
 from escalator.upgrade_manager.planner.windows import Windows
 
 
@@ -30,11 +34,28 @@ def rules_of(
         extra_moves=_extra_moves(cloud, waves.max_extra_moves),
         reserve=waves.reserve_hosts,
         domains=tuple(_domain(rule, campaign, inventory, cloud) for rule in waves.spread),
-        windows=Windows(lengths(spec, now_s)),
+        windows=windows_of(spec, now_s),
         at_s=at_s,
         p90=estimates.p90 if spec.windows or spec.not_after else 1.0,
         rollback_s=(longest if estimates.rollback_s is None else estimates.rollback_s) if spec.windows or spec.not_after else 0.0,
     )
+
+
+def staged(rules: Rules, campaign: Campaign, inventory: Inventory, cloud: Cloud, parent: Plan | None) -> Rules:
+    """The rules with the groups of nodes and the waves that go one after the other."""
+    waves = campaign.spec.waves
+    apart = waves.soak_s > 0 or bool(campaign.spec.gates.between)
+    groups = groups_of(campaign, inventory, parent)
+    # The first node to be emptied is one of those that wait for no group.
+    first = {node for group in groups if not group.after for node in group.nodes}
+    extra = _extra_moves(cloud, waves.max_extra_moves, first) if groups else rules.extra_moves
+    return replace(rules, staging=Staging(groups, waves.soak_s if apart else None), extra_moves=extra)
+
+
+def windows_of(spec: CampaignSpec, now_s: float | None) -> Windows:
+    """The campaign's maintenance windows in working time."""
+    found = spans(spec, now_s)
+    return Windows([closes - opens for opens, closes in found], [opens for opens, _ in found])
 
 
 def _unseen(scope: ScopedNodes, cloud: Cloud) -> int:
@@ -42,12 +63,13 @@ def _unseen(scope: ScopedNodes, cloud: Cloud) -> int:
     return sum(node.progress in UNDER_WAY and node.id not in known for node in scope.eligible)
 
 
-def _extra_moves(cloud: Cloud, share: float) -> int:
+def _extra_moves(cloud: Cloud, share: float, first: Collection[str] | None = None) -> int:
     """Moves allowed beyond one per instance: a share of them, and at least what empties the first node where none is empty."""
     if share == 0:
         return 0
-    leaving = [sum(g.leaves for g in guests) for guests, ready in zip(cloud.guests, cloud.ready, strict=True) if ready]
-    return max(floor(share * sum(leaving)), min(leaving, default=0))
+    leaving = {n: sum(g.leaves for g in cloud.guests[n]) for n, ready in enumerate(cloud.ready) if ready}
+    needed = [moves for n, moves in leaving.items() if first is None or cloud.nodes[n].id in first]
+    return max(floor(share * sum(leaving.values())), min(needed, default=0))
 
 
 def _domain(rule: Spread, campaign: Campaign, inventory: Inventory, cloud: Cloud) -> Domain:

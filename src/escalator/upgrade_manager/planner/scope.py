@@ -37,7 +37,7 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
             continue
         # A node whose turn has begun is out of service for our own reason, and is counted with the turns.
         unavailable += node.progress not in UNDER_WAY and (node.state == "down" or node.maintenance)
-        reason = unavailable_reason(node) or _held_reason(node)
+        reason = unavailable_reason(node) or held_reason(node)
         if reason is not None:
             left_out[node.id] = reason
         elif node.progress == "done":
@@ -47,7 +47,7 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
     return ScopedNodes(tuple(eligible), tuple(upgraded), left_out, unavailable)
 
 
-def _held_reason(node: Node) -> str | None:
+def held_reason(node: Node) -> str | None:
     """Why nobody may begin the node; what is upgraded or has begun is no matter of that."""
     return node.hold if node.progress == "old" else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 
 from escalator.upgrade_manager.planner.awaiting import Awaiting
@@ -17,6 +18,7 @@ from escalator.upgrade_manager.planner.flow import Flow
 from escalator.upgrade_manager.planner.placing import Placing
 from escalator.upgrade_manager.planner.queue import Queue
 from escalator.upgrade_manager.planner.space import Space, Standing
+from escalator.upgrade_manager.planner.stages import Stages
 from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Placed, Policy, Rules
 
 UNSTICK_TRIES = 50
@@ -65,6 +67,7 @@ class Search:
         for domain, out in zip(rules.domains, self._out, strict=True):
             for begun in midway.begun:
                 out.update(domain.of[begun.node])
+        self._stages = Stages(cloud, rules.staging, rules.windows, midway)
         self._level = midway.level
         self._wave = [0] * len(cloud.nodes)
         self._extra = 0
@@ -97,19 +100,27 @@ class Search:
                 if stopped and self._placing.kept:
                     # What the plan so far wants cannot be: from here on it is as good as any other.
                     self._placing.kept, self._awaiting = {}, None
-                elif stopped and not self._unstick(now):
+                elif stopped and not self._unstick(now) and not self._let_go():
                     break
                 continue
             now = following
             back, arrived = self._flow.advance(now)
             for node in back:
-                self._come_back(node)
+                self._come_back(node, now)
             changed |= arrived or bool(back)
             if (changed and now >= looked + self._policy.batch_s) or now >= wake - SLACK:
                 wake, changed, looked = self._start_all(now), False, now
         self._flow.advance(inf)
         left = dict(self._waiting) | {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
         return Found(self._flow.turns, left, self._extra, self._waited)
+
+    def _let_go(self) -> bool:
+        """Let nodes go on that wait for a group which finds no room; whether there is one."""
+        lost = self._stages.give_up()
+        for node in lost:
+            if node in self._waiting:
+                self._waiting[node] = replace(self._waiting[node], ready_s=inf)
+        return bool(lost)
 
     # -- turns that were under way at the start
 
@@ -151,7 +162,8 @@ class Search:
         self._flow.go_on(node, placed, now)
         return True
 
-    def _come_back(self, node: int) -> None:
+    def _come_back(self, node: int, now: float) -> None:
+        self._stages.ended(node, now)
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             out.subtract(domain.of[node])
         self._level = max(self._level, self._wave[node])
@@ -201,7 +213,7 @@ class Search:
         """Begin the node's turn now; else when it may be tried again, and why."""
         guests = self._guests[node]
         leaving = [guest for guest in guests if guest.leaves]
-        held = self._held_back(node, leaving, now)
+        held = self._stages.held_back(node, self._level, now) or self._held_back(node, leaving, now)
         if held is not None:
             return held
         if not extras and (hopeless := self._placing.hopeless(leaving)) is not None:
@@ -302,6 +314,7 @@ class Search:
         if why is not None:
             self._waited[node] = why
         self._wave[node] = self._level + 1
+        self._stages.began(node, self._level + 1)
         self._flow.begin(node, placed, tuple(self._guests[node]), self._level + 1, now)
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             out.update(domain.of[node])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from escalator.model.plan import PlanGroup
 from escalator.upgrade_manager.planner.cloud import Guest
 from escalator.upgrade_manager.planner.windows import Windows
 
@@ -65,6 +66,15 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
+class Staging:
+    """What a search has to hold tobeside bounds: groups and waves that go one after the other."""
+
+    groups: tuple[PlanGroup, ...] = ()
+    wave_soak_s: float | None = None
+    """Pause between waves; null when waves overlap."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The campaign's bounds in numbers."""
 
@@ -78,6 +88,7 @@ class Rules:
     reserve: int = 0
     domains: tuple[Domain, ...] = ()
     windows: Windows = field(default_factory=Windows)
+    staging: Staging = field(default_factory=Staging)
     p90: float = 1.0
     rollback_s: float = 0.0
     at_s: float = 0.0
@@ -129,6 +140,8 @@ class Midway:
     """Nodes that wait, in the order of the plan so far; empty without one."""
     ended: Mapping[int, float] = field(default_factory=dict)
     """When the last impact of each group ended."""
+    over: Mapping[str, float] = field(default_factory=dict)
+    """When the turn of each node ended that is through, well or not, by its id."""
     level: int = 0
     """The last wave that is through."""
     end_s: float = 0.0

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from types import MappingProxyType
+from collections.abc import Collection
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner.impact import NOTHING, Brings
 from escalator.upgrade_manager.planner.make import BEGINNING, make_plan
 from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.returning import with_returns
 from escalator.upgrade_manager.planner.verify.check import verify
 
 TOLD = 5
-NO_LAYERS: Mapping[str, str] = MappingProxyType({})
 
 
 def verified_plan(
@@ -25,15 +24,15 @@ def verified_plan(
     managed: Collection[str],
     now_s: float | None,
     progress: Progress = BEGINNING,
-    layers: Mapping[str, str] = NO_LAYERS,
+    brings: Brings = NOTHING,
 ) -> Plan:
-    """As `make_plan`, with what a rollback could not bring back from the `layers` that the release brings.
+    """As `make_plan`, with what a rollback could not bring back from the layers that the release `brings`.
 
     Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule.
     """
-    made = make_plan(campaign, inventory, managed, now_s, progress)
-    plan = with_returns(made, campaign, inventory, managed, layers)
-    found = verify(campaign, inventory, plan, managed, now_s)
+    made = make_plan(campaign, inventory, managed, now_s, progress, brings.impact)
+    plan = with_returns(made, campaign, inventory, managed, brings.layers)
+    found = verify(campaign, inventory, plan, managed, now_s, brings.impact)
     if found:
         said = "; ".join(f"{violation.code.value} {violation.message}" for violation in found[:TOLD])
         message = f"The plan breaks {len(found)} rules and is not stored: {said}"

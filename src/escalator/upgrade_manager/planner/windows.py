@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from math import inf
 
@@ -12,11 +12,25 @@ from escalator.upgrade_manager.planner.cloud import SLACK
 class Windows:
     """Maintenance windows laid end to end: window `n` lasts from `starts[n]` to `starts[n + 1]`. Without any, time is open."""
 
-    def __init__(self, lengths: Sequence[float] = ()) -> None:
+    def __init__(self, lengths: Sequence[float] = (), opens: Sequence[float] = ()) -> None:
         self.starts = [0.0]
         for length in lengths:
             self.starts.append(self.starts[-1] + length)
         self.open = not lengths
+        self._opens = opens or self.starts[:-1]
+
+    def after(self, at: float, wait_s: float) -> float:
+        """When `wait_s` have passed by the clock on the wall since that time, which ends something; infinite behind the last."""
+        if self.open:
+            return at + wait_s
+        # What ends as its window closes ended then, not as the next one opens.
+        number = min(max(0, bisect_left(self.starts, at - SLACK) - 1), len(self._opens) - 1)
+        until = self._opens[number] + at - self.starts[number] + wait_s
+        for number, opens in enumerate(self._opens):
+            start = self.starts[number] + max(0.0, until - opens)
+            if start < self.starts[number + 1] - SLACK:
+                return max(at, start)
+        return inf
 
     def index(self, at: float) -> int:
         """Number of the window at that time."""

@@ -11,6 +11,9 @@ does, the answer is deferred again and again, within the bounds of every DEFER. 
     75    not now (EX_TEMPFAIL): it is run again after a pause
 
 and anything else refuses, too. A command may be run twice for one notice: after a restart nobody knows how it ended.
+
+The command of `commands.scale` is run in the same way with the verb `scale-in`, where its VNFs are asked to make room, and with
+`scale-out` when they need not any more: also at the end of a campaign that has not asked.
 """
 
 from __future__ import annotations
@@ -27,13 +30,23 @@ from escalator.model.codes import Code
 from escalator.model.document import Source, load, parse
 from escalator.model.errors import EscalatorError, InputError, PermanentError, TemporaryError
 from escalator.model.notice import Notice, NoticeType, Reply, Vnfm
+from escalator.processes import MESSAGE_BYTES, TEMPORARY, Ended, filled, found_program, passed_on, running
 from escalator.settings import VnfCommand
 from escalator.vim_interface.dialect import Fetched
-from escalator.vim_interface.dialects.process import MESSAGE_BYTES, TEMPORARY, Ended, filled, found_program, passed_on, running
 from escalator.vim_interface.messages import notification
 from escalator.vim_interface.negotiation import FIRST_REPLY_BY, reply_until
 from escalator.vim_interface.times import to_rfc3339
 
+SCALE_IN, SCALE_OUT = "scale-in", "scale-out"
+"""Verbs of one and the same command."""
+_AFTERWARDS = {
+    NoticeType.HOST_AVAILABLE: "restore",
+    NoticeType.NOTICE_CANCELLED: "restore",
+    NoticeType.SCALE_OUT_POSSIBLE: SCALE_OUT,
+    NoticeType.CAMPAIGN_COMPLETED: SCALE_OUT,
+    NoticeType.CAMPAIGN_ABORTED: SCALE_OUT,
+}
+"""What is run for a notice that only tells."""
 REFUSED = 70
 REASON = 2000
 """Characters of a reason."""
@@ -70,11 +83,15 @@ class Commands:
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
         """Begin to prepare, or restore; raises PermanentError or TemporaryError with what the command said."""
-        if notice.type is NoticeType.HOST_MAINTENANCE_UPCOMING:
+        if notice.reply_token is not None:
             self._begin(vnfm, notice)
-        elif notice.type in (NoticeType.HOST_AVAILABLE, NoticeType.NOTICE_CANCELLED) and vnfm.spec.commands.restore:
+            return
+        verb = _AFTERWARDS.get(notice.type)
+        if notice.type is NoticeType.NOTICE_CANCELLED and notice.node is None:
+            verb = SCALE_OUT
+        if verb is not None and _named(vnfm, verb):
             await self._prepared(vnfm.name, notice.node)
-            await self._restore(vnfm, notice)
+            await self._restore(vnfm, notice, verb)
 
     async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
         """Prepare again: how far an earlier server's command came nobody knows."""
@@ -82,8 +99,8 @@ class Commands:
 
     async def test(self, vnfm: Vnfm) -> None:
         """Run the health command; without one, look whether the others are there."""
-        for verb in ("prepare", "restore"):
-            if getattr(vnfm.spec.commands, verb) is not None or verb == "prepare":
+        for verb in ("prepare", "restore", SCALE_IN):
+            if _named(vnfm, verb) is not None or verb == "prepare":
                 self._program(self._command(vnfm, verb).argv[0])
         if vnfm.spec.commands.health is None:
             return
@@ -123,7 +140,7 @@ class Commands:
     def _begin(self, vnfm: Vnfm, notice: Notice) -> None:
         if notice.id in self._under_way or notice.reply_token is None:
             return
-        self._program(self._command(vnfm, "prepare").argv[0])
+        self._program(self._command(vnfm, _verb(notice)).argv[0])
         task = asyncio.create_task(self._prepare(vnfm, notice, notice.reply_token))
         self._under_way[notice.id] = _Preparation(vnfm.name, notice.node, task)
         task.add_done_callback(lambda ended: self._ended(notice.id, ended))
@@ -147,7 +164,7 @@ class Commands:
             self._say(notice, token, Reply(result="NACK", reason=error.message[:REASON]))
 
     async def _until_ended(self, vnfm: Vnfm, notice: Notice, token: str) -> None:
-        command = self._command(vnfm, "prepare")
+        command = self._command(vnfm, _verb(notice))
         latest = float(notice.details.get(FIRST_REPLY_BY, notice.reply_by or 0.0)) + self._max_defer_s
         deadline = max(notice.reply_by or latest, reply_until(notice.reply) or 0.0)
         while True:
@@ -162,15 +179,16 @@ class Commands:
 
     async def _watched(self, vnfm: Vnfm, notice: Notice, token: str, deadline: float, latest: float) -> tuple[Ended, float]:
         """Run the command to its end, or its time-out, and keep the notice open meanwhile; the deadline then."""
-        command = self._command(vnfm, "prepare")
+        verb = _verb(notice)
+        command = self._command(vnfm, verb)
         kill_at = min(self._clock.now() + command.timeout_s, latest - MARGIN_S)
-        argv, text = self._call(vnfm, "prepare", self._message(notice, "prepare"), _names(notice))
+        argv, text = self._call(vnfm, verb, self._message(notice, verb), _names(notice))
         async with running(argv, text, self._environment) as process:
             while not await self._ends(process, min(deadline - MARGIN_S, kill_at)):
                 if self._clock.now() >= kill_at:
                     return Ended(REFUSED, b"", "it did not end in time"), deadline
                 deadline = min(self._clock.now() + HEARTBEAT_S, latest)
-                self._say(notice, token, Reply(result="DEFER", until=to_rfc3339(deadline), reason="prepare runs"))
+                self._say(notice, token, Reply(result="DEFER", until=to_rfc3339(deadline), reason=f"{verb} runs"))
             return process.result(), deadline
 
     async def _ends(self, process: asyncio.Task[Ended], at: float) -> bool:
@@ -188,12 +206,12 @@ class Commands:
 
     # -- the others
 
-    async def _restore(self, vnfm: Vnfm, notice: Notice) -> None:
-        ended = await self._run(vnfm, "restore", self._message(notice, "restore"), _names(notice))
+    async def _restore(self, vnfm: Vnfm, notice: Notice, verb: str) -> None:
+        ended = await self._run(vnfm, verb, self._message(notice, verb), _names(notice))
         if ended.code == TEMPORARY:
-            raise TemporaryError(Code.VIM_UNREACHABLE, _said(vnfm, "restore", ended))
+            raise TemporaryError(Code.VIM_UNREACHABLE, _said(vnfm, verb, ended))
         if ended.code != 0:
-            raise PermanentError(Code.VIM_REFUSED, _said(vnfm, "restore", ended))
+            raise PermanentError(Code.VIM_REFUSED, _said(vnfm, verb, ended))
 
     async def _run(self, vnfm: Vnfm, verb: str, message: Mapping[str, object], names: Mapping[str, str]) -> Ended:
         timeout_s = self._command(vnfm, verb).timeout_s
@@ -222,7 +240,7 @@ class Commands:
 
     def _command(self, vnfm: Vnfm, verb: str) -> VnfCommand:
         """The command that the registration names. Raises PermanentError when the settings have none of that name."""
-        name = getattr(vnfm.spec.commands, verb)
+        name = _named(vnfm, verb)
         command = self._commands.get(name or "")
         if command is None:
             message = f"VNF manager {vnfm.name} names the command {name} for {verb}; vim.commands has none of that name."
@@ -233,8 +251,8 @@ class Commands:
 def answer_of(notice: Notice, vnfm: Vnfm, ended: Ended) -> Reply:
     """Return what the end of `prepare` says: without a word on an instance, its business has moved."""
     if ended.code != 0:
-        return Reply(result="NACK", reason=_said(vnfm, "prepare", ended))
-    everything = {resource.resource_id: "MOVED" for resource in notice.resources}
+        return Reply(result="NACK", reason=_said(vnfm, _verb(notice), ended))
+    everything = {resource.resource_id: "MOVED" for resource in notice.resources} if _verb(notice) == "prepare" else {}
     output = ended.output.strip()
     if not output:
         return Reply.model_validate({"result": "ACK", "instances": everything})
@@ -255,6 +273,17 @@ def answer_of(notice: Notice, vnfm: Vnfm, ended: Ended) -> Reply:
 
 def _unreadable(message: str, problems: Sequence[str]) -> Reply:
     return Reply(result="NACK", reason=f"{message} {'; '.join(problems)}"[:REASON])
+
+
+def _verb(notice: Notice) -> str:
+    """What the command is to do for a notice that asks."""
+    return SCALE_IN if notice.type is NoticeType.SCALE_IN_REQUESTED else "prepare"
+
+
+def _named(vnfm: Vnfm, verb: str) -> str | None:
+    """Name of the command for that verb; None where the registration has none."""
+    name: str | None = getattr(vnfm.spec.commands, "scale" if verb in (SCALE_IN, SCALE_OUT) else verb)
+    return name
 
 
 def _names(notice: Notice) -> Mapping[str, str]:

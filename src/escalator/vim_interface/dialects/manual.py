@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.notice import Notice, Vnfm
+from escalator.processes import TEMPORARY, filled, found_program, passed_on, running
 from escalator.settings import Manual as ManualSettings
-from escalator.vim_interface.dialects.process import TEMPORARY, filled, found_program, passed_on, running
 from escalator.vim_interface.messages import notification
 
 

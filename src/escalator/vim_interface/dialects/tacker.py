@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from escalator.model.alarm import Alarm
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import TemporaryError
+from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.notice import Notice, NoticeType, Vnfm
 from escalator.storage.port import Alarms
 from escalator.vim_interface.dialect import Fetched
@@ -39,6 +39,10 @@ class Tacker:
         Raises TemporaryError (`VIM_NO_ALARM`), and tells none of the rest, when one has no alarm: an instance that was made
         a moment ago gets it soon. Raises TemporaryError or PermanentError with the reason when a notification is not taken.
         """
+        if notice.type is NoticeType.SCALE_IN_REQUESTED:
+            raise PermanentError(
+                Code.VIM_REGISTRATION, f"VNF manager {vnfm.name} cannot be asked for room in the dialect tacker."
+            )
         if notice.type is not NoticeType.HOST_MAINTENANCE_UPCOMING:
             return
         chosen = {server: self._choose(vnfm, one) for server, one in (await self._heals.standings(notice)).items()}

@@ -1,4 +1,4 @@
-"""What a VNF manager of OpenStack Fenix is sent: AODH's body for the event `maintenance.scheduled`, without AODH.
+"""What a VNF manager of OpenStack Fenix is sent: the event `maintenance.scheduled`, in AODH's body and without AODH.
 
 Lists and mappings stand in traits as text that Python and YAML read alike, and no trait has more than 255 characters:
 clients evaluate the one, and AODH has taught them to expect the other.
@@ -22,6 +22,7 @@ MAX_TRAIT = 255
 ACTIONS = ("MIGRATE", "LIVE_MIGRATE", "OWN_ACTION")
 PLANNED = "PLANNED_MAINTENANCE"
 DONE = "INSTANCE_ACTION_DONE"
+SCALE_IN = "SCALE_IN"
 _TEXT, _TIME = 1, 4
 """AODH's types of traits."""
 
@@ -36,8 +37,8 @@ class _Said:
     state: str
     project: str
     reply_url: str
-    instances: str
-    """Text of a list, or the address of one."""
+    instances: str | tuple[str, ...]
+    """A list, or the address of one."""
     actions: Sequence[str] = ()
 
 
@@ -49,23 +50,45 @@ def bodies(notice: Notice, vnfm: Vnfm, base_url: str) -> list[dict[str, Any]]:
     return [_body(notice, said) for said in _said(notice, vnfm, base_url)]
 
 
+def payloads(notice: Notice, vnfm: Vnfm, base_url: str) -> list[dict[str, Any]]:
+    """Return the same events as Fenix itself puts them on the message bus."""
+    return [_payload(notice, said) for said in _said(notice, vnfm, base_url)]
+
+
+def _payload(notice: Notice, said: _Said) -> dict[str, Any]:
+    times = {"reply_at": notice.reply_by, "actions_at": notice.action_at}
+    return {
+        "service": "fenix",
+        "allowed_actions": list(said.actions),
+        "instance_ids": said.instances if isinstance(said.instances, str) else list(said.instances),
+        "reply_url": said.reply_url,
+        "state": said.state,
+        "session_id": session_id(notice.campaign),
+        "project_id": said.project,
+        **{name: _time(seconds) for name, seconds in times.items() if seconds is not None},
+        "metadata": {},
+    }
+
+
 def _said(notice: Notice, vnfm: Vnfm, base_url: str) -> Iterator[_Said]:
     session = f"{base_url}{PATH}/maintenance/{session_id(notice.campaign)}"
     match notice.type:
         case NoticeType.MAINTENANCE_PLANNED:
             yield from _to_projects("MAINTENANCE", vnfm, session)
-        case NoticeType.CAMPAIGN_COMPLETED | NoticeType.CAMPAIGN_ABORTED:
+        case NoticeType.SCALE_IN_REQUESTED:
+            yield from _to_projects(SCALE_IN, vnfm, session)
+        case NoticeType.CAMPAIGN_COMPLETED | NoticeType.CAMPAIGN_ABORTED | NoticeType.SCALE_OUT_POSSIBLE:
             yield from _to_projects("MAINTENANCE_COMPLETE", vnfm, session)
         case NoticeType.HOST_MAINTENANCE_UPCOMING:
             actions = [action for action in ACTIONS if action in notice.allowed_actions]
             for resource in notice.resources:
                 url = f"{session}/{resource.project_id}/{resource.resource_id}/{notice.reply_token}"
-                one = f"['{resource.resource_id}']"
+                one = (resource.resource_id,)
                 yield _Said(state=PLANNED, project=resource.project_id, reply_url=url, instances=one, actions=actions)
         case NoticeType.HOST_AVAILABLE:
             for resource in notice.resources:
                 url = f"{session}/{resource.project_id}"
-                yield _Said(state=DONE, project=resource.project_id, reply_url=url, instances=f"['{resource.resource_id}']")
+                yield _Said(state=DONE, project=resource.project_id, reply_url=url, instances=(resource.resource_id,))
 
 
 def _to_projects(state: str, vnfm: Vnfm, session: str) -> Iterator[_Said]:
@@ -74,10 +97,11 @@ def _to_projects(state: str, vnfm: Vnfm, session: str) -> Iterator[_Said]:
 
 
 def _body(notice: Notice, said: _Said) -> dict[str, Any]:
+    instances = said.instances if isinstance(said.instances, str) else _literal(said.instances)
     traits = [
         ["project_id", _TEXT, said.project],
-        ["allowed_actions", _TEXT, "[" + ", ".join(f"'{action}'" for action in said.actions) + "]"],
-        ["instance_ids", _TEXT, said.instances],
+        ["allowed_actions", _TEXT, _literal(said.actions)],
+        ["instance_ids", _TEXT, instances],
         ["reply_url", _TEXT, said.reply_url],
         ["state", _TEXT, said.state],
         ["session_id", _TEXT, session_id(notice.campaign)],
@@ -92,7 +116,7 @@ def _body(notice: Notice, said: _Said) -> dict[str, Any]:
             message = f"The {name} of the event would have {len(str(value))} characters; {MAX_TRAIT} can be read."
             raise PermanentError(Code.VIM_REGISTRATION, message, remedy="Set a shorter vnfm.public_url.")
     event = {
-        "message_id": notice_id("fenix event", notice.id, said.instances, said.state),
+        "message_id": notice_id("fenix event", notice.id, instances, said.state),
         "event_type": EVENT_TYPE,
         "generated": _time(notice.created_at),
         "traits": traits,
@@ -107,6 +131,10 @@ def _body(notice: Notice, said: _Said) -> dict[str, Any]:
         "reason": f"Event {EVENT_TYPE} of campaign {notice.campaign}",
         "reason_data": {"type": "event", "event": event},
     }
+
+
+def _literal(values: Sequence[str]) -> str:
+    return "[" + ", ".join(f"'{value}'" for value in values) + "]"
 
 
 def _time(seconds: float) -> str:

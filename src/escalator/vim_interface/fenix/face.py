@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.constraint import Constraint, ConstraintKind
-from escalator.model.errors import InputError, NotAllowedError, NotFoundError, Problem
-from escalator.model.notice import Notice, NoticeState, Reply
-from escalator.model.progress import CampaignState, Event
+from escalator.model.errors import ConflictError, InputError, NotAllowedError, NotFoundError, Problem
+from escalator.model.notice import Notice, NoticeState, NoticeType, Reply
+from escalator.model.progress import Event
 from escalator.storage.port import CampaignRow, Store
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.constraints import group_constraint, instance_constraint
-from escalator.vim_interface.fenix.events import session_id
+from escalator.vim_interface.fenix.events import SCALE_IN, session_id
 from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.fenix.replies import ASKED, FenixReply, Part, Replies, parse_reply, part_of
+from escalator.vim_interface.fenix.states import session_state
 from escalator.vim_interface.inbox import Inbox
 from escalator.vim_interface.negotiation import OPEN
 
@@ -23,15 +24,6 @@ MAX_GROUPS = 1000
 """Groups that one project may declare: ids of groups are the client's, and nothing else bounds them."""
 RECENT = 5000
 """Newest notices of a campaign that are looked at; more than these are never open at once."""
-_STATES = {
-    CampaignState.DRAFT: "MAINTENANCE",
-    CampaignState.PLANNED: "MAINTENANCE",
-    CampaignState.COMPLETED: "MAINTENANCE_DONE",
-    CampaignState.COMMITTED: "MAINTENANCE_DONE",
-    CampaignState.ABORTED: "MAINTENANCE_FAILED",
-    CampaignState.SUSPENDED: "MAINTENANCE_FAILED",
-}
-"""States of a session by those of its campaign; in between it is in `PLANNED_MAINTENANCE`."""
 
 
 class Face:
@@ -47,7 +39,7 @@ class Face:
 
     async def state(self, session: str) -> str:
         """State of a session. Raises NotFoundError."""
-        return _STATES.get((await self._campaign(session)).state, "PLANNED_MAINTENANCE")
+        return session_state((await self._campaign(session)).state)
 
     async def instances(self, session: str, project: str) -> Sequence[str]:
         """The project's instances that are asked about now; all it has, while none is. Raises NotFoundError."""
@@ -83,6 +75,8 @@ class Face:
         reply = parse_reply(body)
         if reply.about in ASKED:
             await self._hear_all(campaign, project, reply)
+        elif reply.about == SCALE_IN:
+            await self._hear_of_room(campaign, project, reply)
         elif reply.about != "INSTANCE_ACTION_DONE":
             now = self._clock.now()
             event = Event(at=now, action="fenix.reply", campaign=campaign.name, object_id=project, outcome=reply.state)
@@ -153,7 +147,7 @@ class Face:
         return {vnfm.name for vnfm in await self._store.vnfms.list() if vnfm.spec.dialect == "fenix"}
 
     async def _asked(self, campaign: CampaignRow) -> Sequence[Notice]:
-        """Notices that ask VNF managers made for Fenix."""
+        """Notices that ask VNF managers made for Fenix, the newest first."""
         ours = await self._made_for_fenix()
         recent = await self._store.notices.list(campaign.name, RECENT)
         return [notice for notice in recent if notice.reply_token is not None and notice.vnfm in ours]
@@ -161,7 +155,7 @@ class Face:
     async def _hear_all(self, campaign: CampaignRow, project: str, reply: FenixReply) -> None:
         """Without names a reply is about all of the project's instances that are asked about."""
         for notice in await self._asked(campaign):
-            if notice.state not in (*OPEN, NoticeState.ANSWERED):
+            if notice.state not in (*OPEN, NoticeState.ANSWERED) or notice.type is NoticeType.SCALE_IN_REQUESTED:
                 continue
             ids = [r.resource_id for r in notice.resources if r.project_id == project]
             named = [i for i in ids if i in reply.instance_actions]
@@ -169,8 +163,18 @@ class Face:
             for instance in named or (ids if notice.state in OPEN and not reply.instance_actions else ()):
                 await self._hear(notice, instance, part_of(reply, notice, instance))
 
-    async def _hear(self, notice: Notice, instance: str, part: Part) -> None:
-        answer: Reply | None = self._replies.hear(notice, instance, part)
+    async def _hear_of_room(self, campaign: CampaignRow, project: str, reply: FenixReply) -> None:
+        """The newest request for room that was made of the project is what it answers."""
+        asked = [n for n in await self._asked(campaign) if n.type is NoticeType.SCALE_IN_REQUESTED]
+        speakers = {vnfm.name: vnfm.spec.projects for vnfm in await self._store.vnfms.list()}
+        notice = next((n for n in asked if project in speakers.get(n.vnfm, ())), None)
+        if notice is None:
+            raise ConflictError(Code.VIM_SUPERSEDED, "This project is not asked to scale in.")
+        # Every project of the registration got the event, also one without an instance here.
+        await self._hear(notice, project, Part(reply.refused, None), len(speakers[notice.vnfm]))
+
+    async def _hear(self, notice: Notice, about: str, part: Part, of: int | None = None) -> None:
+        answer: Reply | None = self._replies.hear(notice, about, part, len(notice.resources) if of is None else of)
         if answer is not None and notice.reply_token is not None:
             await self._inbox.receive(notice.reply_token, answer, self._clock.now())
             self._replies.forget(notice)

@@ -70,28 +70,28 @@ def part_of(reply: FenixReply, notice: Notice, instance: str) -> Part:
 
 
 class Replies:
-    """Parts of answers, by notice and instance."""
+    """Parts of answers, by notice and by what they are about: an instance, or a project that is asked for room."""
 
     def __init__(self) -> None:
         self._parts: dict[str, dict[str, Part]] = {}
 
-    def hear(self, notice: Notice, instance: str, part: Part) -> Reply | None:
-        """Take one instance's part; the answer to the notice when it is complete, None before.
+    def hear(self, notice: Notice, about: str, part: Part, of: int) -> Reply | None:
+        """Take one of so many parts; the answer to the notice when it is complete, None before.
 
-        A refusal is the answer at once. Raises ConflictError when another one was given for that instance, or too late.
+        A refusal is the answer at once. Raises ConflictError when another one was given about the same, or too late.
         """
         if notice.state is NoticeState.ANSWERED:
             self._parts.pop(notice.id, None)
-            return _known(notice, instance, part)
+            return _known(notice, about, part)
         if notice.state not in OPEN:
             self._parts.pop(notice.id, None)
             raise ConflictError(Code.VIM_LATE, "The time to reply has passed, or the notice was withdrawn.")
         parts = self._parts.setdefault(notice.id, {})
-        if parts.setdefault(instance, part) != part:
-            raise _other(instance)
+        if parts.setdefault(about, part) != part:
+            raise _other(about)
         if part.refused:
-            return Reply(result="NACK", reason=f"refused for instance {instance}")
-        if len(parts) < len(notice.resources):
+            return Reply(result="NACK", reason=f"refused for {about}")
+        if len(parts) < of:
             return None
         return Reply(result="ACK", instances={name: one.action for name, one in parts.items() if one.action is not None})
 
@@ -100,15 +100,15 @@ class Replies:
         self._parts.pop(notice.id, None)
 
 
-def _known(notice: Notice, instance: str, part: Part) -> Reply:
+def _known(notice: Notice, about: str, part: Part) -> Reply:
     """The answer that is known already, when this part agrees with it: clients say things twice."""
     reply = notice.reply
     if reply is None or (reply.result == "NACK") != part.refused:
-        raise _other(instance)
-    if not part.refused and reply.instances.get(instance) != part.action:
-        raise _other(instance)
+        raise _other(about)
+    if not part.refused and reply.instances.get(about) != part.action:
+        raise _other(about)
     return reply
 
 
-def _other(instance: str) -> ConflictError:
-    return ConflictError(Code.VIM_SUPERSEDED, f"A different reply about instance {instance} was accepted before.")
+def _other(about: str) -> ConflictError:
+    return ConflictError(Code.VIM_SUPERSEDED, f"A different reply about {about} was accepted before.")

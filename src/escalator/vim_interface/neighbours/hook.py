@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.processes import TEMPORARY, filled, found_program, passed_on, running
 from escalator.settings import Hook as HookSettings
-from escalator.vim_interface.dialects.process import TEMPORARY, filled, found_program, passed_on, running
 from escalator.vim_interface.neighbours.port import Host
 
 NOT_NEEDED = 70

@@ -93,9 +93,20 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
 
 
 async def campaign_back(ctx: Context, name: str) -> Campaign:
-    """The campaign as it goes back: its windows hold as before, the dates between which it was to go there do not."""
+    """The campaign as it goes back: its windows hold as before.
+
+    The dates between which it was to go there do not, nor do canaries, soak times and gates: what is left behind needs no trial.
+    """
     campaign = await ctx.book.campaign(name)
-    spec = campaign.spec.model_copy(update={"not_before": None, "not_after": None})
+    spec = campaign.spec.model_copy(
+        update={
+            "not_before": None,
+            "not_after": None,
+            "scope": campaign.spec.scope.model_copy(update={"groups": ()}),
+            "waves": campaign.spec.waves.model_copy(update={"soak_s": 0.0}),
+            "gates": type(campaign.spec.gates)(),
+        }
+    )
     return campaign.model_copy(update={"spec": spec})
 
 

@@ -1,16 +1,19 @@
-"""Stage: the release's files are on the node and checked; its software has not changed."""
+"""Stage: the release is stored as it was taken in; its files are on the node and checked; its software has not changed."""
 
 from __future__ import annotations
 
 from escalator.model.progress import Rung
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done
+from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.runner import Step
 
 
 async def _do(job: Job) -> Outcome:
+    await job.ctx.vetting.intact(job.release.id)
     await job.system.stage(job.node, job.release)
-    return done(f"{job.release.id} is on the node")
+    without = leaves_out(job.release.spec.impact, job.spec.node.hooks)
+    return done(f"{job.release.id} is on the node", leaves_out=sorted(without))
 
 
 STAGE = Step(name="stage", do=_do, rung=Rung.STAGED, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)

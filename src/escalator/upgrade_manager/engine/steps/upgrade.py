@@ -8,8 +8,10 @@ from typing import Any
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.progress import Rung
+from escalator.model.release import spares_instances
 from escalator.system_support.port import Check, OperationState, Progress
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
@@ -19,6 +21,8 @@ from escalator.upgrade_manager.engine.steps.vacate import STAYING, STOPPED
 
 TRIES = 3
 """An installer that asks for another try, or died with its node, is started this often."""
+PENDING = "reboot_pending"
+"""Memo of a task: why the node was to reboot before anything of ours was installed; empty when it was not."""
 REPORTED = "reported"
 """Memo of a task: the compute service's last report when the node was seen to be back from its reboot."""
 
@@ -28,6 +32,9 @@ async def _back_up(job: Job) -> Outcome:
     await job.remember("facts", facts.to_json(), once=True)
     node = await job.ctx.cloud.node(job.node)
     await job.remember("offered", node.model_dump(mode="json"), once=True)
+    if "reboot" in job.system.capabilities and not await _may_reboot(job):
+        needed, why = await job.system.reboot_needed(job.node, job.release)
+        await job.remember(PENDING, why if needed else "", once=True)
     if "backup" not in job.system.capabilities:
         return done(f"driver {job.system.name} keeps no backup")
     backup = await job.system.backup(job.node, job.release, job.operation("backup"))
@@ -54,7 +61,9 @@ async def _upgrade(job: Job) -> Outcome:
 
 async def carries(job: Job) -> Outcome | None:
     """The last look before the software changes: no instance runs here but those that may stay as they are."""
-    may_run = set((await job.memo()).get(STAYING) or ()) - {row.object_id for row in await job.changes(STOPPED)}
+    if spares_instances(job.release.spec.impact):
+        return None
+    may_run = await _staying(job)
     for instance in await instances_here(job):
         if instance.running and instance.id not in may_run:
             return skip(Code.UPG_INSTANCE_LEFT, f"instance {instance.id} runs on the node since it was vacated")
@@ -89,10 +98,34 @@ async def _reboot(job: Job) -> Outcome:
     before = str(memo["facts"]["boot_id"])
     if not needed and await job.system.boot_id(job.node) == before:
         return done(f"no reboot needed: {why}")
+    if not await _may_reboot(job):
+        return await _unasked(job, why)
     await job.system.reboot(job.node, before)
     await until_rebooted(job, before)
     await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
     return done(f"rebooted: {why}")
+
+
+async def _may_reboot(job: Job) -> bool:
+    """Whether nobody is hurt by a reboot: the release says that there may be one, or the node was emptied."""
+    if job.release.spec.impact == "dataplane":
+        return not await _staying(job)
+    return job.release.spec.impact == "reboot"
+
+
+async def _staying(job: Job) -> set[str]:
+    """Instances that stay on the node and are not stopped."""
+    return set((await job.memo()).get(STAYING) or ()) - {row.object_id for row in await job.changes(STOPPED)}
+
+
+async def _unasked(job: Job, why: str) -> Outcome:
+    """No reboot under instances that run, when the release announces none; one that was due before is not its fault."""
+    before = (await job.memo()).get(PENDING)
+    if before:
+        return done(f"not rebooted, instances run here; due since before the upgrade: {before}")
+    impact = job.release.spec.impact
+    message = f"the node asks for a reboot, which a release of impact {impact} does not announce, and instances run on it: {why}"
+    return failed(Code.SYS_REBOOT_REFUSED, message)
 
 
 async def until_rebooted(job: Job, before: str) -> None:
@@ -112,7 +145,9 @@ async def _verify(job: Job) -> Outcome:
     less = await offers_less(job, memo)
     if less:
         return failed(Code.UPG_LESS_OFFERED, "the node offers less than before: " + "; ".join(less))
-    return done(", ".join(f"{check.name} ok" for check in checks))
+    for test in job.spec.node.tests:
+        await perform(job, "test", test)
+    return done(", ".join(f"{name} ok" for name in (*(check.name for check in checks), *job.spec.node.tests)))
 
 
 async def until_reported(job: Job, before: str | None) -> None:
@@ -193,7 +228,7 @@ async def _reboot_after_rollback(job: Job) -> None:
         return
     before = await job.remember("rollback_boot", await job.system.boot_id(job.node), once=True)
     needed, _ = await job.system.reboot_needed(job.node, job.release)
-    if needed:
+    if needed and await _may_reboot(job):
         await job.system.reboot(job.node, before)
         await until_rebooted(job, before)
 

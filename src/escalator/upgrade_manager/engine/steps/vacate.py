@@ -49,7 +49,7 @@ async def _do(job: Job) -> Outcome:
     # What an earlier run of this step stopped does not run now, and stays all the same.
     stopped = {row.object_id for row in await job.changes(STOPPED)}
     stayed = [i for i in here.values() if decisions[i.id] in STAYS and (i.running or i.id in stopped)]
-    await _stay_all(job, stayed)
+    await _stay_all(job, stayed, decisions)
     return done(f"{sum(d in MOVES for d in decisions.values())} moved, {len(stayed)} stay", stayed=len(stayed))
 
 
@@ -94,10 +94,11 @@ def _turn(targets: Mapping[str, object], instance: Instance) -> tuple[bool, floa
     return (instance.management, getattr(move, "start_s", float("inf")), instance.id)
 
 
-async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
+async def _stay_all(job: Job, instances: Sequence[Instance], decisions: Mapping[str, str]) -> None:
     """Take the groups' slots, put each stop on the sheet, stop, and see it stopped; in declared order.
 
-    Where policy leaves instances alone nothing is stopped; the upgrade under them is an impact all the same.
+    Where policy leaves instances alone, or the node does not reboot, nothing is stopped that was not to be; the upgrade under
+    them is an impact all the same.
     """
     order = {impact.instance: n for n, impact in enumerate(job.plan.impacts_on.get(job.node, ()))}
     order |= {instance.id: len(order) + 1 for instance in instances if instance.management}
@@ -106,13 +107,20 @@ async def _stay_all(job: Job, instances: Sequence[Instance]) -> None:
     stopped = {row.object_id for row in await job.changes(STOPPED)}
     for instance in sorted(instances, key=lambda i: (order.get(i.id, len(order)), i.id)):
         await enter_impact(job, _stay(job, instance), instance, begun=instance.id in stopped)
-        if job.spec.workloads.default.action == "leave":
+        if not _stops(job, decisions[instance.id]):
             continue
         row = await job.will_change(STOPPED, instance.id, {"state": instance.state})
         await job.ctx.cloud.stop(instance.id)
         await _until(job, instance.id, running=False)
         await tell(job, "instance.stop", instance.id)
         await tell_switched(job, row, running=False)
+
+
+def _stops(job: Job, decision: str) -> bool:
+    """Whether an instance that stays is stopped meanwhile."""
+    if job.spec.workloads.default.action == "leave":
+        return False
+    return decision == "stop-start" or job.release.spec.impact != "dataplane"
 
 
 def stay_id(task: str, instance_id: str) -> str:

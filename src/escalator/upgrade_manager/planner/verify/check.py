@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
-from escalator.upgrade_manager.planner.nights import lengths
-from escalator.upgrade_manager.planner.verify import groups, moves, nodes
+from escalator.model.release import Impact, spares_instances
+from escalator.upgrade_manager.planner.nights import lengths, spans
+from escalator.upgrade_manager.planner.verify import groups, moves, nodes, stages
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
 
 MOST = 1000
@@ -22,19 +24,41 @@ def verify(
     plan: Plan,
     managed: Collection[str] = frozenset(),
     now_s: float | None = None,
+    impact: Impact | None = None,
 ) -> Sequence[Violation]:
     """Everything that the plan does against the rules, at most MOST; none for a sound plan.
+
+    `impact` is that of the release; null: what the plan itself says of it is believed.
 
     `managed` and `now_s` as for `make_plan`: instances that a VNF manager speaks for, and the moment that tells which
     maintenance window comes first.
     """
-    replay = Replay(inventory, campaign, plan, frozenset(managed))
+    spared = spares_instances(impact or plan.impact)
+    replay = Replay(_empty(inventory) if spared else inventory, campaign, plan, frozenset(managed))
     found: list[Violation] = []
-    for violation in _all(replay, now_s):
+    for violation in chain(_touched(plan, impact), _all(replay, now_s)):
         found.append(violation)
         if len(found) == MOST:
             break
     return found
+
+
+def _empty(inventory: Inventory) -> Inventory:
+    """The nodes alone: instances that run on undisturbed bind nothing."""
+    return Inventory(nodes=inventory.nodes)
+
+
+def _touched(plan: Plan, impact: Impact | None) -> Iterator[Violation]:
+    """What the plan says that the release touches is so, and what is not touched is neither moved nor impacted."""
+    if impact is not None and plan.impact != impact:
+        message = f"the plan is for a release of impact {plan.impact}, and that of the release is {impact}"
+        yield Violation(code=Code.PLN_V_REPORT, message=message)
+    if not spares_instances(impact or plan.impact):
+        return
+    touched = [(move.instance, move.origin) for move in plan.moves] + [(row.instance, row.node) for row in plan.impacts]
+    for instance, node in touched:
+        message = f"{instance} is moved or impacted, and the release does not touch instances"
+        yield Violation(code=Code.PLN_V_STAY, node=node, instance=instance, message=message)
 
 
 def _all(replay: Replay, now_s: float | None) -> Iterator[Violation]:
@@ -42,6 +66,9 @@ def _all(replay: Replay, now_s: float | None) -> Iterator[Violation]:
     yield from nodes.check_away(replay)
     yield from nodes.check_stays(replay)
     yield from nodes.check_windows(replay, tuple(lengths(replay.campaign.spec, now_s)))
+    calendar = spans(replay.campaign.spec, now_s)
+    yield from stages.check_groups(replay, calendar)
+    yield from stages.check_waves(replay, calendar)
     yield from nodes.check_reserve(replay)
     yield from moves.check_moves(replay)
     yield from moves.check_extra(replay)

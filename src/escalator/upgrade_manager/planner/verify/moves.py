@@ -117,7 +117,10 @@ def check_extra(replay: Replay) -> Iterator[Violation]:
         for node in replay.scope
         for instance in replay.inventory.instances_by_node.get(node, ())
     )
-    needed = [len(replay.departures.get(node, ())) for node in replay.upgrades if node not in replay.under_way]
+    # Where nodes go group by group, the first one to be emptied is in a group that waits for none.
+    later = {node for group in replay.plan.groups if group.after for node in group.nodes}
+    fresh = replay.upgrades.keys() - replay.under_way - later
+    needed = [len(replay.departures.get(node, ())) for node in fresh]
     allowed = max(floor(share * movable), min(needed, default=0)) if share else 0
     if beyond > allowed:
         message = f"{beyond} moves beyond one per instance, {allowed} are allowed"

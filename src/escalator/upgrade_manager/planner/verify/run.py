@@ -14,6 +14,7 @@ from math import floor, inf
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.inventory import Inventory
+from escalator.model.plan import PlanGroup
 from escalator.upgrade_manager.planner.verify.replay import Violation, too_many
 
 CLOSE_S = 1.0
@@ -55,13 +56,19 @@ class Record:
     """When the new software of each node was proved."""
     impacts: Sequence[Impacted] = ()
     moves: Sequence[Made] = ()
+    deleted: Mapping[str, float] = field(default_factory=dict)
+    """Instances that are gone since, each with from when on it may have been."""
     windows: Sequence[tuple[float, float]] = ()
     """Maintenance windows: from, until. None when time was open."""
+    groups: Sequence[PlanGroup] = ()
+    """Groups of nodes that went one after the other."""
+    spared: bool = False
+    """Whether the release touched no instance: who was on a node then was not impacted."""
 
 
 def verify_run(campaign: Campaign, inventory: Inventory, record: Record) -> Sequence[Violation]:
     """Everything that a campaign did against the rules. `inventory` is the cloud as its first plan saw it."""
-    checks = (_check_away, _check_windows, _check_groups, _check_bounds, _check_moves, _check_extra, _check_stays)
+    checks = (_check_away, _check_windows, _check_groups, _check_bounds, _check_moves, _check_extra, _check_stays, _check_order)
     return [violation for check in checks for violation in check(campaign, inventory, record)]
 
 
@@ -149,11 +156,31 @@ def _check_extra(campaign: Campaign, inventory: Inventory, record: Record) -> It
     beyond = sum(number - 1 for number in count.values())
     share = campaign.spec.waves.max_extra_moves
     movable = sum(instance.running and instance.migration != "none" for instance in inventory.instances)
-    first = [left[node] for node in record.upgraded]
+    later = {node for group in record.groups if group.after for node in group.nodes}
+    # A canary that failed was emptied all the same, before any other.
+    tried = {node for _, _, node in record.away if left[node]} if record.groups else set()
+    first = [left[node] for node in {*record.upgraded, *tried} if node not in later]
     allowed = max(floor(share * movable), min(first, default=0)) if share else 0
     if beyond > allowed:
         message = f"{beyond} moves were made beyond one per instance, {allowed} are allowed"
         yield Violation(code=Code.PLN_V_EXTRA, message=message)
+
+
+def _check_order(_: Campaign, __: Inventory, record: Record) -> Iterator[Violation]:
+    """No node began before the groups before its own were through for the first time, and had soaked."""
+    first: dict[str, tuple[float, float]] = {}
+    for start, end, node in sorted(record.away):
+        first.setdefault(node, (start, end))
+    opens = {
+        group.name: max((first[node][1] for node in group.nodes if node in first), default=-inf) + group.soak_s
+        for group in record.groups
+    }
+    for group in record.groups:
+        for node in group.nodes:
+            late = [name for name in group.after if node in first and first[node][0] < opens[name] - CLOSE_S]
+            if late:
+                message = f"{node} began before group {late[0]} was through and had soaked"
+                yield Violation(code=Code.PLN_V_STAGES, node=node, time_s=first[node][0], message=message)
 
 
 def _check_stays(_: Campaign, inventory: Inventory, record: Record) -> Iterator[Violation]:
@@ -172,10 +199,11 @@ def _check_stays(_: Campaign, inventory: Inventory, record: Record) -> Iterator[
         # A move that did not end well: a person was told, and where the instance is is not in the history.
         if instance.running and instance.id not in lost:
             seen[instance.node].add(instance.id)
-    for start, end, node in record.installed:
+    for start, end, node in () if record.spared else record.installed:
         for name in sorted(seen[node] & inventory.instance_by_id.keys() - lost):
             there = [move.target for move in moved[name] if move.at_s <= start]
             known = any(i.start_s <= start + CLOSE_S and i.end_s >= end - CLOSE_S for i in covered[node, name])
+            known = known or record.deleted.get(name, inf) <= start
             if (there[-1] if there else inventory.instance_by_id[name].node) == node and not known:
                 message = f"{name} was on {node} while its software was changed, and nothing covered that"
                 yield Violation(code=Code.PLN_V_STAY, node=node, instance=name, time_s=start, message=message)

@@ -30,11 +30,12 @@ LAST_WAIT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended. `said` is the end of its standard error, `output` its standard output."""
+    """How a command ended. `said` is the end of its standard error, `output` its standard output, `last` the end of that."""
 
     code: int
     output: bytes
     said: str
+    last: str = ""
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
@@ -59,18 +60,20 @@ def found_program(name: str, environment: Mapping[str, str]) -> str | None:
 
 
 @contextlib.asynccontextmanager
-async def running(argv: Sequence[str], text: bytes, environment: Mapping[str, str]) -> AsyncIterator[asyncio.Task[Ended]]:
+async def running(
+    argv: Sequence[str], text: bytes, environment: Mapping[str, str], code: Code = Code.VIM_REGISTRATION
+) -> AsyncIterator[asyncio.Task[Ended]]:
     """Start the command with `text` on its standard input; the task ends with it. Whatever still runs is killed at the end.
 
     The command has ended when its own process has: one that it leaves behind, and that holds its outputs open, is not
-    waited for. Raises PermanentError when it cannot be started, such as a script without an interpreter.
+    waited for. Raises PermanentError with `code` when it cannot be started, such as a script without an interpreter.
     """
     async with _listening() as output, _listening() as errors:
         with tempfile.TemporaryFile() as given:
             # A file, not a pipe: a command need not read what it is given.
             given.write(text)
             given.seek(0)
-            process = await _started(argv, environment, (given.fileno(), output.far_end, errors.far_end))
+            process = await _started(argv, environment, (given.fileno(), output.far_end, errors.far_end), code)
         output.close_far_end()
         errors.close_far_end()
         task = asyncio.create_task(_end(process, output, errors))
@@ -84,7 +87,7 @@ async def running(argv: Sequence[str], text: bytes, environment: Mapping[str, st
             await asyncio.wait((task, asyncio.ensure_future(process.wait())), timeout=LAST_WAIT_S)
 
 
-async def _started(argv: Sequence[str], environment: Mapping[str, str], files: tuple[int, int, int]) -> Process:
+async def _started(argv: Sequence[str], environment: Mapping[str, str], files: tuple[int, int, int], code: Code) -> Process:
     stdin, stdout, stderr = files
     try:
         return await asyncio.create_subprocess_exec(
@@ -92,14 +95,15 @@ async def _started(argv: Sequence[str], environment: Mapping[str, str], files: t
         )
     except OSError as error:
         message = f"The command {argv[0]} cannot be started: {error.strerror}."
-        raise PermanentError(Code.VIM_REGISTRATION, message) from error
+        raise PermanentError(code, message) from error
 
 
 async def _end(process: Process, output: _Listener, errors: _Listener) -> Ended:
     code = await process.wait()
     # What it wrote may still be on its way through a process of its own, such as the `tee` of its log.
     await asyncio.wait((output.listening, errors.listening), timeout=LAST_WORDS_S)
-    return Ended(code, bytes(output.beginning), bytes(errors.end).decode(errors="replace").strip())
+    said, last = (bytes(pipe.end).decode(errors="replace").strip() for pipe in (errors, output))
+    return Ended(code, bytes(output.beginning), said, last)
 
 
 class _Listener:

@@ -1,6 +1,6 @@
 """What a node's turn is for: an upgrade, a rollback, a restore; and a campaign that goes back has its cloud to itself, too.
 
-Revision 0007 follows 0006.
+Revision 0008 follows 0007.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 _STATES = (
     "running",

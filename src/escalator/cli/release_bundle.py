@@ -1,0 +1,165 @@
+"""Commands for release bundles that need no server: keys, build, sign, verify."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from escalator.cli.base import Shower, Shown, fields
+from escalator.cli.failures import UsageError
+from escalator.model.codes import Code
+from escalator.model.errors import ConditionsError, InputError
+
+if TYPE_CHECKING:
+    from escalator.system_support.releases.bundle import Opened
+    from escalator.system_support.releases.trust import Trust
+
+SHOWN_KEYID = 12
+
+
+class GenerateKey(Shower):
+    """Make a key that signs releases: FILE holds the private key, and beside it FILE's name ending in .pub the public one.
+
+    The private key is readable by its owner alone; it never belongs on the server.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", type=Path, metavar="FILE", help="file of the private key, such as alice.key")
+        _add_passphrase(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Make it."""
+        from escalator.system_support.releases.keypair import make_key_pair  # noqa: PLC0415 - slow to import
+
+        file = parsed_args.file
+        public, key = make_key_pair(file, _passphrase(parsed_args, self.environment))
+        return fields({"private": str(file), "public": str(public), "keyid": key.keyid})
+
+
+class Build(Shower):
+    """Make a bundle of a release's folder, without signatures.
+
+    The folder is checked as `release import` checks it; lengths and hashes of the files are written into the document.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("folder", type=Path, metavar="DIR", help="folder with release.yaml (or .json) and the files")
+        parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the bundle, such as agent-2.0.0.escrel")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Build."""
+        from escalator.system_support.releases.bundle_file import build_bundle  # noqa: PLC0415 - slow to import
+        from escalator.system_support.releases.folder import digest  # noqa: PLC0415 - as above
+
+        release = build_bundle(parsed_args.folder, parsed_args.out)
+        self.app.stderr.write("It is unsigned: escalator release sign FILE --key KEYFILE\n")
+        return fields({"id": release.id, "digest": digest(release), "files": len(release.spec.files)})
+
+
+class Sign(Shower):
+    """Add a signature to a bundle. All of the bundle is verified on the way; one that is not whole is not signed."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", type=Path, metavar="FILE", help="the bundle; it is replaced when all went well")
+        parser.add_argument("--key", type=Path, required=True, metavar="KEYFILE", help="private key (Ed25519, PEM)")
+        _add_passphrase(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Sign."""
+        from escalator.system_support.releases.bundle_file import sign_bundle  # noqa: PLC0415 - slow to import
+        from escalator.system_support.releases.keypair import load_signer  # noqa: PLC0415 - as above
+
+        signer = load_signer(parsed_args.key, _passphrase(parsed_args, self.environment))
+        return fields(_told(sign_bundle(parsed_args.file, signer)))
+
+
+class VerifyBundle(Shower):
+    """Verify a bundle without a server: its form, every file, and the signatures by the keys in the folders of --trust.
+
+    Without --trust, the keys of releases.trust in the environment's settings count; where there are none, nothing is said
+    about who signed. Exit code 0 when all is right, 2 when the bundle is damaged, 3 when too few trusted keys have signed
+    it or it has expired.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("file", type=Path, metavar="FILE", help="the bundle")
+        parser.add_argument(
+            "--trust", type=Path, action="append", default=[], metavar="DIR", help="folder of public keys (*.pub, *.pem)"
+        )
+        parser.add_argument("--threshold", type=int, metavar="N", help="how many of the keys have to have signed (default: 1)")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Verify."""
+        from escalator.system_support.releases.bundle_file import read_bundle  # noqa: PLC0415 - slow to import
+
+        trust = self._trust(parsed_args)
+        names: list[str] = []
+
+        def judge(opened: Opened) -> None:
+            _require_current(opened)
+            if trust is not None:
+                names.extend(trust.require(opened.envelope))
+
+        opened = read_bundle(parsed_args.file, judge)
+        unverified = [] if trust is not None else ["not verified: no trusted keys were given"]
+        signed_by = Shown(names, ", ".join(names or unverified))
+        return fields(_told(opened) | {"signed_by": signed_by, "verified": trust is not None})
+
+    def _trust(self, parsed_args: argparse.Namespace) -> Trust | None:
+        from escalator.settings import read_settings  # noqa: PLC0415 - slow to import
+        from escalator.system_support.releases.trust import trust_of, trust_of_folders  # noqa: PLC0415 - as above
+
+        if parsed_args.threshold is not None and (parsed_args.threshold < 1 or not parsed_args.trust):
+            raise UsageError("--threshold is a number from 1 on, and needs --trust.")
+        if parsed_args.trust:
+            return trust_of_folders(parsed_args.trust, parsed_args.threshold or 1)
+        return trust_of(read_settings(None, self.environment).releases.trust)
+
+
+def _require_current(opened: Opened) -> None:
+    import time  # noqa: PLC0415 - the one place of the command line that asks for the time
+
+    expires_at = opened.release.expires_at
+    if expires_at is not None and expires_at <= time.time():
+        raise ConditionsError(Code.SYS_EXPIRED, f"{opened.release.id} expired at {opened.release.spec.expires}.")
+
+
+def _told(opened: Opened) -> dict[str, Any]:
+    from escalator.system_support.releases.folder import digest  # noqa: PLC0415 - slow to import
+
+    release, keys = opened.release, [signed.keyid for signed in opened.envelope.signatures]
+    return {
+        "id": release.id,
+        "digest": digest(release),
+        "files": len(release.spec.files),
+        "expires": release.spec.expires,
+        "signatures": Shown(keys, ", ".join(key[:SHOWN_KEYID] for key in keys) or "none: it is unsigned"),
+    }
+
+
+def _add_passphrase(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--passphrase-env", metavar="NAME", help="variable that holds the private key's passphrase (default: it has none)"
+    )
+
+
+def _passphrase(parsed_args: argparse.Namespace, environment: Any) -> bytes | None:  # noqa: ANN401 - a mapping
+    name = parsed_args.passphrase_env
+    if name is None:
+        return None
+    if not environment.get(name):
+        raise InputError(Code.SYS_KEY, f"The variable {name} holds no passphrase.")
+    return str(environment[name]).encode()

@@ -1,0 +1,53 @@
+"""Which steps of the course a node goes through: by what the release touches, and by the hooks that the campaign names.
+
+| impact | out of service | instances |
+|---|---|---|
+| `none` | no: nothing that anybody uses is touched | run on |
+| `control` | yes: nothing new lands while the cloud's agents restart | run on |
+| `dataplane` | yes | leave, or stay impacted and running where VNF manager or policy lets them |
+| `reboot` | yes | leave, or stay stopped where VNF manager or policy lets them |
+"""
+
+from __future__ import annotations
+
+from escalator.model.campaign import Hooks
+from escalator.model.release import Impact, spares_instances
+from escalator.upgrade_manager.engine.steps.announce import ANNOUNCE
+from escalator.upgrade_manager.engine.steps.consult import CONSULT
+from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
+from escalator.upgrade_manager.engine.steps.hooks import MAINTENANCE, POST_MAINTENANCE, PRE_MAINTENANCE, PREFLIGHT, hooked
+from escalator.upgrade_manager.engine.steps.hooks import STEPS as HOOKS
+from escalator.upgrade_manager.engine.steps.notify import NOTIFY
+from escalator.upgrade_manager.engine.steps.upgrade import BACK_UP, REBOOT, UPGRADE, VERIFY
+from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
+
+AFTER_STAGE = (
+    PREFLIGHT,
+    CORDON,
+    NOTIFY,
+    CONSULT,
+    VACATE,
+    BACK_UP,
+    PRE_MAINTENANCE,
+    UPGRADE,
+    REBOOT,
+    MAINTENANCE,
+    VERIFY,
+    POST_MAINTENANCE,
+    RESUME,
+    UNCORDON,
+    ANNOUNCE,
+)
+"""Every step that follows on staging, in order."""
+EMPTYING = frozenset(step.name for step in (NOTIFY, CONSULT, VACATE, RESUME))
+CORDONING = frozenset(step.name for step in (CORDON, UNCORDON))
+WITHOUT_HOOKS = frozenset(HOOKS)
+"""What a course leaves out that says nothing: it began before there were hooks."""
+
+
+def leaves_out(impact: Impact, hooks: Hooks) -> frozenset[str]:
+    """Names of the steps that a node does not go through."""
+    without = WITHOUT_HOOKS - hooked(hooks)
+    if spares_instances(impact):
+        without |= EMPTYING
+    return without | CORDONING if impact == "none" else without

@@ -1,0 +1,76 @@
+"""Hooks: the operator's own commands in a node's turn, each phase a step of its own. Their undo is nothing.
+
+What a hook did is its own affair to take back: it finds the same operation id when it is run again, and the node's turn in the
+history. One that has ended well is not run again in the same turn, whatever happens to the manager.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+from escalator.model.campaign import Hooks
+from escalator.model.errors import PermanentError, TemporaryError
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.named import perform
+from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
+from escalator.upgrade_manager.engine.runner import ATTEMPTS, Step
+
+PASSED = "hooks"
+"""Memo of a task: hooks that have ended well, as `phase/name`."""
+
+
+async def run_all(job: Job, phase: str) -> Outcome:
+    """Run the hooks of a phase, in order. Raises what the first that fails raises."""
+    names: tuple[str, ...] = getattr(job.spec.node.hooks, phase)
+    for name in names:
+        passed = (await job.memo()).get(PASSED) or []
+        if f"{phase}/{name}" not in passed:
+            await perform(job, phase, name)
+            await job.remember(PASSED, [*passed, f"{phase}/{name}"])
+    return done(f"{', '.join(names)} ended well")
+
+
+async def _preflight(job: Job) -> Outcome:
+    """A node that its own check speaks against is left out: nothing of it is changed yet."""
+    for number in count(1):
+        try:
+            return await run_all(job, "preflight")
+        except PermanentError as error:
+            return skip(error.code, error.message)
+        except TemporaryError as error:
+            if number == ATTEMPTS:
+                return skip(error.code, error.message)
+            await job.ctx.clock.sleep(job.ctx.pace.poll_s * 2**number)
+    raise AssertionError  # it counts for ever
+
+
+async def _pre_maintenance(job: Job) -> Outcome:
+    return await run_all(job, "pre_maintenance")
+
+
+async def _maintenance(job: Job) -> Outcome:
+    return await run_all(job, "maintenance")
+
+
+async def _post_maintenance(job: Job) -> Outcome:
+    return await run_all(job, "post_maintenance")
+
+
+def hooked(hooks: Hooks) -> frozenset[str]:
+    """Names of the steps whose phase has a hook."""
+    return frozenset(name for name, phase in STEPS.items() if getattr(hooks, phase))
+
+
+PREFLIGHT = Step(name="preflight", do=_preflight, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)
+PRE_MAINTENANCE = Step(name="pre-maintenance", do=_pre_maintenance, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)
+MAINTENANCE = Step(name="maintenance", do=_maintenance, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False)
+POST_MAINTENANCE = Step(
+    name="post-maintenance", do=_post_maintenance, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False
+)
+STEPS = {
+    PREFLIGHT.name: "preflight",
+    PRE_MAINTENANCE.name: "pre_maintenance",
+    MAINTENANCE.name: "maintenance",
+    POST_MAINTENANCE.name: "post_maintenance",
+}
+"""The phase of each step, by its name."""
