@@ -20,6 +20,7 @@ from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
 from escalator.model.host import Host
+from escalator.model.node_settings import NamedCommand, OutOfBand, Staging
 from escalator.model.notice import Auth
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -121,18 +122,10 @@ class System(Model):
 
     ssh: Ssh = Ssh()
     command: CommandDriver = CommandDriver()
+    staging: Staging = Staging()
+    out_of_band: OutOfBand = OutOfBand()
     settle_s: Seconds = 30.0
     """How long a daemon may take to come up and be healthy after its packages were installed or put back."""
-
-
-class NamedCommand(Model):
-    """A command of the operator's that campaigns name, never spell out: as a hook, a test or a gate."""
-
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each. No shell reads it."""
-    where: Literal["manager", "node"] = "manager"
-    """Where it runs: on the manager's host, or on the node, over the node's driver."""
-    timeout_s: Seconds = 300.0
 
 
 class Manual(Model):
@@ -469,6 +462,11 @@ def _impossible(settings: Settings) -> list[Problem]:
         found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))
     if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
         found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
+    for key in ("check", "power_cycle"):
+        name = getattr(settings.system.out_of_band, key)
+        if name is not None and (name not in settings.commands or settings.commands[name].where != "manager"):
+            message = f"commands has no {name!r} that runs on the manager"
+            found.append(Problem(f"system.out_of_band.{key}", message))
     if settings.server.host not in LOOPBACK:
         message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
         found.append(Problem("server.host", message))

@@ -36,7 +36,7 @@ from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
-from escalator.upgrade_manager.engine.context import Availability, Book, Context, Pace, Signals
+from escalator.upgrade_manager.engine.context import Availability, Book, Context, OutOfBand, Pace, Signals, StagingPolicy
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.rollback.campaign import run_rollback
@@ -45,6 +45,7 @@ from escalator.upgrade_manager.engine.rollback.node import roll_node_back
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
+from escalator.upgrade_manager.engine.staging import COURSE, stage_ahead
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
@@ -102,6 +103,7 @@ def courses_of(ctx: Context) -> dict[str, Course]:
         "rollback": partial(run_rollback, ctx),
         "node-back": partial(roll_node_back, ctx),
         "commit": partial(run_commit, ctx),
+        COURSE: partial(stage_ahead, ctx),
     }
 
 
@@ -200,21 +202,27 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
             availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
+            staging=StagingPolicy(settings.system.staging.concurrent, settings.system.staging.ahead),
+            out_of_band=OutOfBand(**settings.system.out_of_band.model_dump()),
             neighbours=_neighbours(settings, clock),
         )
         ctx.sheet.write(tuple(await store.restorations.open()))
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
-        # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
-        prober = Prober(settings.probes, store.outages, clock, partial(_running, store), look)
-        stack.callback(group.create_task(prober.run()).cancel)
+        await _tend(settings, ctx, vim, stack)
         await _begin_what_runs(store, launcher)
-        campaigns = CampaignService(ctx)
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+        yield Services(settings, ctx, CampaignService(ctx), ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+
+
+async def _tend(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStack) -> None:
+    """Run what goes on beside the engine: notices go out, services are looked at."""
+    # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
+    group = await stack.enter_async_context(asyncio.TaskGroup())
+    stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
+    prober = Prober(settings.probes, ctx.store.outages, ctx.clock, partial(_running, ctx.store), look)
+    stack.callback(group.create_task(prober.run()).cancel)
 
 
 async def _running(store: Store) -> str | None:

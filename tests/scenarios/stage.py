@@ -19,6 +19,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift], pause, resume, abort, show NAME
+    stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
     retry NAME NODE, skip NAME NODE
     rollback NAME, restore NAME, commit NAME    the way back, by force, or given up
     preview NAME                  the plan that a rollback would go by now
@@ -49,6 +50,7 @@ from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
+from escalator.upgrade_manager.engine import staging
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
@@ -198,6 +200,12 @@ class Stage:
 
     async def do_start(self, name: str, flag: str = "") -> None:
         await self.sim.campaigns.start(name, accept_drift=flag == "accept_drift")
+
+    async def do_stage(self, name: str) -> None:
+        await staging.begin(self.sim.ctx, name)
+        while (known := await staging.known(self.sim.ctx, name))[0]:
+            await self.clock.sleep(LOOK_S)
+        self.lines += [f"  {one.node} {'staged' if not one.code else one.code} {one.release}" for one in known[1]]
 
     async def do_pause(self, name: str) -> None:
         await self.sim.campaigns.pause(name)

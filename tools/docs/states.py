@@ -103,7 +103,8 @@ WHAT: Mapping[str, str] = {
     for name, text in {
         "stage": "fetches the release's files onto the node and checks them; its software does not change. "
         "The node is still in service",
-        "preflight": "runs the campaign's preflight hooks; a node that one of them speaks against is left out with what it said, "
+        "preflight": "looks whether a node that may reboot can be reached out of band, where the settings say how, and runs the "
+        "campaign's preflight hooks; a node that one of them speaks against is left out with what it said, "
         "and nothing of it has changed",
         "cordon": "writes what it found to the break-glass sheet, then disables the node's compute service so that nothing new "
         "lands there, and tells the neighbours that the host is in maintenance. A node that somebody else disabled, or that is "
@@ -120,7 +121,8 @@ WHAT: Mapping[str, str] = {
         "the installer detached on the node under an id of its own and follows it. The undo puts the old "
         "software back and proves it",
         "reboot": "reboots when the release or the node asks for it, and waits for a new boot id. Under instances that run on "
-        "the node it does not reboot: what was not announced is a failure of the release",
+        "the node it does not reboot: what was not announced is a failure of the release. A node that does not "
+        "come back in time is power-cycled once, where the settings say how",
         "maintenance": "runs the hooks of that name on the new software, before it is verified",
         "verify": "checks installer, packages, daemon and health, waits for the compute service, and compares what the node "
         "offers with what it offered before; then the campaign's tests run",

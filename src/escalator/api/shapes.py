@@ -18,6 +18,7 @@ from escalator.model.progress import Event, NodeTask, Restoration, TaskState
 from escalator.storage.port import CampaignRow, ImpactRow, OutageRow, ReleaseRow, WatchRow
 from escalator.upgrade_manager.engine.proof import Proof
 from escalator.upgrade_manager.engine.replan import Replan
+from escalator.upgrade_manager.engine.staging import Staged
 
 KEPT_TASKS = 4096
 """Each is about four kilobytes. The largest clouds have more nodes; their looks are slower, not wrong."""
@@ -265,3 +266,20 @@ def impact_view(row: ImpactRow) -> v.ImpactView:
         ended_at=stamp_or_none(row.ended_at),
         seconds=None if row.ended_at is None else round(row.ended_at - row.started_at, 3),
     )
+
+
+def staged_view(staged: Staged) -> v.StagedView:
+    """What came of staging a node."""
+    return v.StagedView(
+        node=staged.node,
+        release=staged.release,
+        staged=not staged.code,
+        at=stamp(staged.at),
+        code=staged.code or None,
+        message=staged.message,
+    )
+
+
+def staging_view(under_way: bool, nodes: Sequence[Staged]) -> v.StagingView:  # noqa: FBT001 - a fact, not a switch
+    """A campaign's staging."""
+    return v.StagingView(under_way=under_way, nodes=[staged_view(one) for one in nodes])

@@ -277,10 +277,29 @@ class NodeView(View):
     message: str | None = None
 
 
+class StagedView(View):
+    """What came of bringing a release's files onto a node before its turn."""
+
+    node: str
+    release: str
+    staged: bool
+    at: str
+    code: str | None
+    message: str
+
+
+class StagingView(View):
+    """A campaign's staging: whether it is under way, and each node that it has come to."""
+
+    under_way: bool
+    nodes: Sequence[StagedView]
+
+
 class NodeDetails(NodeView):
     """A node with its instances and its node task."""
 
     node_task: TaskView | None
+    staged: StagedView | None
     hosted: Sequence[Instance]
 
 

@@ -171,9 +171,15 @@ class Command(_Plain, command.Command):
 
 
 class Lister(_Plain, lister.Lister):
-    """A command whose result is a list. `nothing` is said when it is empty."""
+    """A command whose result is a list. `nothing` is said when it is empty; a subclass may set the exit code."""
 
     nothing = "Nothing to show."
+    exit_code = 0
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run and return the exit code."""
+        super().run(parsed_args)
+        return self.exit_code
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
         return _Formats(

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "campaign resume": "campaign:Resume",
     "campaign rollback": "campaign_back:Rollback",
     "campaign show": "campaign_show:Show",
+    "campaign stage": "campaign_stage:Stage",
     "campaign start": "campaign_show:Start",
     "campaign validate": "offline:Validate",
     "campaign verify": "campaign_rest:VerifyRun",

@@ -48,6 +48,7 @@ class ShowNode(Shower):
         task = found["node_task"]
         rungs = [f"{r['rung']}  {r['since']}  {r['message']}".rstrip() for r in task["ladder"]] if task else []
         found["node_task"] = Shown(task, "\n".join(rungs))
+        found["staged"] = Shown(found["staged"], _staged(found["staged"]))
         hosted = [f"{i['id']}  {i['name'] or ''}  {i['state']}  {i['migration']}" for i in found["hosted"]]
         found["hosted"] = Shown(found["hosted"], "\n".join(hosted))
         return fields(found)
@@ -83,6 +84,12 @@ class Skip(_Turn):
     """Leave out a node that waits for its turn or has failed; a suspended campaign goes on."""
 
     verb = "skip"
+
+
+def _staged(staged: dict[str, Any] | None) -> str:
+    if staged is None:
+        return ""
+    return f"{staged['release']}  {staged['at']}" if staged["staged"] else f"no: {staged['code']} {staged['message']}"
 
 
 def _maintenance(node: dict[str, Any]) -> Shown:

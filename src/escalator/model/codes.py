@@ -144,6 +144,7 @@ class Code(Enum):
     SYS_TEST = "ESC-SYS-041"
     SYS_NO_COMMAND = "ESC-SYS-042"
     SYS_REBOOT_REFUSED = "ESC-SYS-043"
+    SYS_OUT_OF_BAND = "ESC-SYS-044"
 
     # Storage
     STO_UNAVAILABLE = "ESC-STO-001"

@@ -16,7 +16,7 @@ from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Store
 from escalator.system_support.releases.vetting import ReleaseVetting
 from escalator.system_support.simulated import SimulatedCommands
-from escalator.upgrade_manager.engine.context import Book, Context, Pace, Signals
+from escalator.upgrade_manager.engine.context import Book, Context, OutOfBand, Pace, Signals
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course
 from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngine
@@ -67,6 +67,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     strict: bool = False,
     planners: Executor | None = None,
     neighbours: tuple[Neighbour, ...] = (),
+    out_of_band: OutOfBand | None = None,
 ) -> AsyncIterator[Simulation]:
     """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way.
 
@@ -104,6 +105,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         commands=SimulatedCommands(world),
         pace=pace or Pace(),
         neighbours=neighbours,
+        out_of_band=out_of_band or OutOfBand(),
     )
     courses.update(courses_of(ctx))
     await register_world(world, store)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.node_settings import NamedCommand
 from escalator.processes import filled, found_program, passed_on, running
-from escalator.settings import NamedCommand
 from escalator.system_support.port import Call, Ran, SystemSupport
 
 LAST_LINES = 5

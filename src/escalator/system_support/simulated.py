@@ -142,6 +142,8 @@ class SimulatedCommands:
     async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:  # noqa: ARG002 - the port's form
         """Run one as the faults of kind `command` say."""
         code, said = self._world.software.run(call.node, call.command, on_node=False)
+        if call.purpose == "power-cycle" and code == 0:
+            self._world.hosts.power_cycle(call.node)
         return Ran(code, (said,))
 
 

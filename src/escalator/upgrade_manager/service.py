@@ -16,7 +16,7 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.drift import compare
-from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine import observed, staging
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
@@ -289,6 +289,8 @@ class CampaignService:
             name, (CampaignState.PLANNED,), (event,), state=CampaignState.RUNNING, cloud=identity.id, plan=plan.id, started_at=now
         )
         await self._ctx.launcher.start("campaign", f"campaign/{name}", {"campaign": name})
+        if plan.upgrades:
+            await staging.begin_ahead(self._ctx, name, await self._ctx.book.campaign(name))
         return row
 
     async def _tasks(self, name: str, plan: Plan, now: float) -> Sequence[NodeTask]:

@@ -100,6 +100,15 @@ class Hosts:
             if fate.outcome == "done" and fate.takes_s is not None:
                 self._state.schedule(now + fate.takes_s, "boot", node_id)
 
+    def power_cycle(self, node_id: str) -> None:
+        """Switch the node off and on from outside: one that is down boots."""
+        with self._state.change() as now:
+            node = self._state.node(node_id)
+            self._audit.note(now, "power-cycle", node=node_id)
+            if node.state != "up":
+                takes_s = self._timings.real(self._timings.reboot_s, "power-cycle", node_id, now)
+                self._state.schedule(now + takes_s, "boot", node_id)
+
     def crash(self, node_id: str, *, at: float | None = None, down_s: float | None = None) -> None:
         """Let the node fail at `at` (now, when null); it is back after `down_s`, or never when null. Times are real."""
         with self._state.change() as now:

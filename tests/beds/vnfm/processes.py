@@ -16,6 +16,7 @@ ORCHESTRATOR = Path(__file__).with_name("orchestrator.py")
 FENIX_PEER = Path(__file__).with_name("fenix_peer.py")
 LIFECYCLE_PEER = Path(__file__).with_name("lifecycle_peer.py")
 TACKER_PEER = Path(__file__).with_name("tacker_peer.py")
+DOCTOR_PEER = Path(__file__).with_name("doctor_peer.py")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class VnfmProcess:
     port: int
     log: Path
     process: subprocess.Popen[bytes]
+    service: int = 0
+    """Where its VNF's service listens, of those that have one."""
 
     @property
     def callback_uri(self) -> str:
@@ -48,7 +51,7 @@ def vnfm_process(log: Path, *arguments: str, program: Path = SERVER) -> Iterator
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
-            port = json.loads(process.stdout.readline())["port"]
-            yield VnfmProcess(port, log, process)
+            said = json.loads(process.stdout.readline())
+            yield VnfmProcess(said["port"], log, process, said.get("service", 0))
         finally:
             process.kill()

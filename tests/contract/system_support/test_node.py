@@ -136,3 +136,17 @@ async def test_a_reboot_gives_a_new_boot_id_and_an_old_request_does_nothing(harn
         await harness.lapse()
         seen.append(await harness.driver.boot_id(harness.node))
     assert set(seen) <= {after, None}
+
+
+async def test_a_command_of_the_operators_runs_on_the_node_and_tells_how_it_ended(harness: Harness) -> None:
+    call = (harness.node, ("true",), {"ESCALATOR_COMMAND": "check", "ESCALATOR_NODE": harness.node}, 20.0)
+    if "run" not in harness.driver.capabilities:
+        with pytest.raises(PermanentError) as caught:
+            await harness.driver.run(*call)
+        assert caught.value.code is Code.SYS_UNSUPPORTED
+        return
+    assert (await harness.driver.run(*call)).code == 0
+    async with harness.unreachable():
+        with pytest.raises(TemporaryError) as lost:
+            await harness.driver.run(*call)
+    assert lost.value.code is Code.SYS_UNREACHABLE

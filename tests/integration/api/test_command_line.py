@@ -18,6 +18,7 @@ from escalator.model.inventory import Inventory
 from escalator.model.notice import SubscriptionRight, Vnfm, VnfmSpec
 from escalator.model.progress import Event
 from escalator.model.subscription import Subscription
+from escalator.world.rules import Fault
 from integration.api.running import CAMPAIGN, served, write_release
 from integration.api.test_replanning import arrives
 from unit.cli.terminal import Seen, no_server, run
@@ -159,6 +160,24 @@ def test_a_plan_beyond_the_approval_ends_with_4_until_it_is_accepted(esc, server
     assert "Beyond what was approved: project stranger would be impacted too" in " ".join(shown.out.split())
     made = data(esc("campaign", "replan", "agent-2", "--accept-drift", "-f", "json"))
     assert made["followed"] is True
+
+
+def test_nodes_are_staged_before_their_turns_and_say_so(esc, server, campaign):
+    assert esc("campaign", "stage", "agent-2").code == 6  # there is no plan yet
+    plan = data(esc("campaign", "plan", "agent-2", "-f", "json"))
+    first, second = plan["upgrades"][0]["node"], plan["upgrades"][1]["node"]
+    server.services.simulation.world.faults.add(Fault(kind="stage", node=first))
+    seen = esc("campaign", "stage", "agent-2", "--wait", "-f", "json")
+    assert seen.code == 1
+    staged = {row["node"]: row for row in data(seen)}
+    assert (len(staged), staged[first]["staged"], staged[first]["code"]) == (len(plan["upgrades"]), False, "ESC-SYS-004")
+    assert "was refused" in data(esc("node", "show", first, "-f", "json"))["staged"]["message"]
+    assert data(esc("node", "show", second, "-f", "json"))["staged"]["staged"] is True
+    server.services.simulation.world.faults.clear()
+    again = esc("campaign", "stage", "agent-2", "--wait", "-f", "json")
+    assert again.code == 0
+    assert all(row["staged"] for row in data(again))
+    assert data(esc("campaign", "show", "agent-2", "-f", "json"))["state"] == "planned"
 
 
 def test_what_a_campaign_did_is_verified_from_the_command_line(esc, server, campaign):

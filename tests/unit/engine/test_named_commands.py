@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from escalator.model.errors import InputError
-from escalator.settings import NamedCommand
+from escalator.model.node_settings import NamedCommand
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.system_support.named import NamedCommands
 from escalator.upgrade_manager.engine.runtimes import virtual_time

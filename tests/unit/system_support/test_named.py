@@ -9,7 +9,7 @@ import pytest
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
-from escalator.settings import NamedCommand
+from escalator.model.node_settings import NamedCommand
 from escalator.system_support.named import NamedCommands, last_lines
 from escalator.system_support.port import Call
 

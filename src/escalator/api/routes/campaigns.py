@@ -23,10 +23,12 @@ from escalator.api.views import (
     OutagesView,
     PlanRef,
     ReplanView,
+    StagingView,
     VerificationView,
 )
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
+from escalator.upgrade_manager.engine import staging
 from escalator.upgrade_manager.engine.budget import spent
 from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions, outages
 from escalator.upgrade_manager.engine.proof import prove
@@ -120,6 +122,21 @@ async def replan_campaign(services: Here, name: str, request: Request) -> Replan
     action = await read_optional(request, ReplanAction)
     made = await services.campaigns.replan(name, accept_drift=action.accept_drift, dry_run=action.dry_run)
     return shapes.replan_view(made, followed=bool(made.lines) and not action.dry_run)
+
+
+@router.post("/campaigns/{name}/actions/stage", status_code=202, responses=documented(404, 409, 502))
+async def stage_campaign(services: Here, name: str) -> StagingView:
+    """Bring the release's files onto the nodes of the plan now, before their turns; nothing that runs on them changes."""
+    await services.campaigns.show(name)
+    await staging.begin(services.ctx, name)
+    return shapes.staging_view(*await staging.known(services.ctx, name))
+
+
+@router.get("/campaigns/{name}/staging", responses=documented(404))
+async def get_staging(services: Here, name: str) -> StagingView:
+    """Which nodes have the release's files, and why others do not."""
+    await services.campaigns.show(name)
+    return shapes.staging_view(*await staging.known(services.ctx, name))
 
 
 @router.get("/campaigns/{name}/verification", responses=documented(404))

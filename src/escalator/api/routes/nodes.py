@@ -11,13 +11,13 @@ from escalator.api.actions import HoldAction, NodeAction
 from escalator.api.documents import body, read, read_optional
 from escalator.api.problems import documented
 from escalator.api.services import Here, Services
-from escalator.api.views import HoldView, NodeDetails, NodeView, TaskView
+from escalator.api.views import HoldView, NodeDetails, NodeView, StagedView, TaskView
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.progress import NodeTask
 from escalator.upgrade_manager import holding
-from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine import observed, staging
 from escalator.upgrade_manager.engine.states import ACTIVE
 
 router = APIRouter(tags=["nodes"])
@@ -47,6 +47,7 @@ async def get_node(services: Here, node: str, campaign: str | None = None) -> No
     return NodeDetails(
         **shapes.node_view(found, len(hosted), task).model_dump(),
         node_task=shapes.task_view(task) if task else None,
+        staged=await _staged(services, node, campaign),
         hosted=hosted,
     )
 
@@ -91,6 +92,17 @@ async def hold_node(services: Here, node: str, request: Request) -> HoldView:
 async def unhold_node(services: Here, node: str) -> None:
     """Let the node go: it has its turn as any other, or goes on with it."""
     await holding.unhold(services.ctx, node)
+
+
+async def _staged(services: Services, node: str, campaign: str | None) -> StagedView | None:
+    """What came of staging it: in the campaign named, else in the latest that can still go there."""
+    rows = [row.name for row in await services.campaigns.list() if row.state in staging.STATES]
+    for name in [campaign] if campaign is not None else reversed(rows):
+        _, known = await staging.known(services.ctx, name)
+        found = next((one for one in known if one.node == node), None)
+        if found is not None:
+            return shapes.staged_view(found)
+    return None
 
 
 async def _tasks(services: Services, campaign: str | None) -> Mapping[str, NodeTask]:

@@ -294,6 +294,11 @@ SURROUNDINGS = {
         causes="The settings have no entry of that name, its program is not there, or the driver has no way onto the node.",
         then="Correct commands in the settings and restart the server; the message names the nearest entry",
     ),
+    Code.SYS_OUT_OF_BAND: Explanation(
+        meaning="a node cannot be reached out of band, or could not be power-cycled",
+        causes="Its management controller does not answer, its credentials changed, or the operator's command is wrong.",
+        then="Run the command of system.out_of_band by hand; then escalator node retry NAME NODE",
+    ),
     Code.SYS_REBOOT_REFUSED: Explanation(
         meaning="the node asks for a reboot that the release does not announce",
         causes="A package of the release wants a reboot, and the release's impact says that instances run on meanwhile.",

@@ -54,6 +54,7 @@ class PackagesSystem:
         self._source = source
         self._clock = clock
         self._settle_s = settings.settle_s
+        self._kib_per_s = settings.staging.kib_per_s
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -61,7 +62,7 @@ class PackagesSystem:
 
     async def stage(self, node: str, release: Release) -> None:
         """Fetch the release's packages onto the node by apt, which checks them against the signed index."""
-        files_of_ours = (self._source.public_key, _sources(self._source.url), _apt_conf(self._source.url))
+        files_of_ours = (self._source.public_key, _sources(self._source.url), _apt_conf(self._source.url, self._kib_per_s))
         output = await self._script(node, ("stage.sh",), (*files_of_ours, *_pins(release)), LONG_S)
         if output.exit_code == 0:
             return
@@ -115,6 +116,8 @@ class PackagesSystem:
             return True, f"asked for by {', '.join(probe['reboot_packages']) or 'an installed package'}"
         if probe["newer_kernel"]:
             return True, f"kernel {probe['newer_kernel']} is installed, {probe['kernel']} runs"
+        if probe["needs_restarting"]:
+            return True, f"needs-restarting asks for it: {probe['needs_restarting']}"
         return False, "no package asks for it and the newest kernel runs"
 
     async def reboot(self, node: str, boot_id: str) -> None:
@@ -222,7 +225,7 @@ def _sources(url: str) -> str:
     return f"Types: deb\nURIs: {url}/\nSuites: {SUITE}\nComponents: {COMPONENT}\nSigned-By: {key}"
 
 
-def _apt_conf(url: str) -> str:
+def _apt_conf(url: str, kib_per_s: int | None = None) -> str:
     """Options of apt for our repository: no other source, no proxy, no question, and errors are errors."""
     home = "/var/lib/escalator/apt"
     options = {
@@ -238,6 +241,8 @@ def _apt_conf(url: str) -> str:
         "Dpkg::Use-Pty": "0",
         "DPkg::Lock::Timeout": "60",
     }
+    if kib_per_s is not None:
+        options["Acquire::http::Dl-Limit"] = str(kib_per_s)
     lines = [f'{key} "{value}";' for key, value in options.items()]
     return "\n".join([*lines, 'Dpkg::Options { "--force-confdef"; "--force-confold"; };'])
 

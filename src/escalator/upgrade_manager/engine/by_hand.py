@@ -13,6 +13,7 @@ from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.steps.neighbours import KIND as MAINTENANCE
 from escalator.upgrade_manager.engine.steps.neighbours import left
+from escalator.upgrade_manager.engine.steps.out_of_band import KIND as POWER
 from escalator.upgrade_manager.engine.steps.vacate import STOPPED, stay_of
 from escalator.upgrade_manager.engine.told import tell_back_by_hand
 
@@ -76,6 +77,8 @@ async def _is_back(ctx: Context, row: Restoration) -> bool:
         return instance is None or instance.running
     if row.kind == quotas.KIND:
         return await quotas.is_back(ctx, row)
+    if row.kind == POWER:
+        return (await ctx.cloud.service(row.node)).up
     if row.kind != CORDON:
         return False
     found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json

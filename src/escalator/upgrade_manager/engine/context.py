@@ -59,6 +59,26 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class StagingPolicy:
+    """How nodes are staged before their turns."""
+
+    concurrent: int = 8
+    """Nodes that fetch at once."""
+    ahead: bool = True
+    """Whether a campaign that waits for its window is staged without being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfBand:
+    """The other way to nodes: names of the operator's commands, null where there is none."""
+
+    check: str | None = None
+    power_cycle: str | None = None
+    after_s: float = 900.0
+    """How long a node may take to come back from its reboot before it is power-cycled, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Availability:
     """What a group's service has to reach, and over which time."""
 
@@ -185,6 +205,8 @@ class Context:
     """The operator's own commands by their names in the settings: hooks, tests, gates."""
     pace: Pace = Pace()
     availability: Availability = Availability()
+    staging: StagingPolicy = StagingPolicy()
+    out_of_band: OutOfBand = OutOfBand()
     neighbours: tuple[Neighbour, ...] = ()
     """Systems that are told that a host is in maintenance, in this order."""
     budgets_before: dict[tuple[str, float], Beyond] = field(default_factory=dict)

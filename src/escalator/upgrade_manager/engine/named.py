@@ -19,6 +19,8 @@ from escalator.upgrade_manager.engine.job import Job
 PASSED = (0, 70)
 TEMPORARY = 75
 PHASES = ("preflight", "pre_maintenance", "maintenance", "post_maintenance")
+CODES = {"test": Code.SYS_TEST, "out-of-band": Code.SYS_OUT_OF_BAND, "power-cycle": Code.SYS_OUT_OF_BAND}
+"""With which code a command fails, by its purpose; a hook with its own."""
 SAID = 500
 """Characters of a command's output in the history."""
 
@@ -60,7 +62,7 @@ async def perform(job: Job, purpose: str, command: str) -> None:
 
     Raises TemporaryError when it wants to be run again, PermanentError with the last line of what it said when it failed.
     """
-    code = Code.SYS_TEST if purpose == "test" else Code.SYS_HOOK
+    code = CODES.get(purpose, Code.SYS_HOOK)
     call = Call(
         command=command,
         purpose=purpose,
@@ -79,7 +81,8 @@ async def perform(job: Job, purpose: str, command: str) -> None:
         await _tell(job, call, "done", _output(ran), None, began)
         return
     await _tell(job, call, "failed", f"exit code {ran.code}: {_output(ran)}", code, began)
-    what = f"The {'test' if purpose == 'test' else purpose + ' hook'} {command} ended with {ran.code}: {ran.said}"
+    word = f"{purpose} hook" if purpose in PHASES else f"{purpose} command" if purpose != "test" else purpose
+    what = f"The {word} {command} ended with {ran.code}: {ran.said}"
     raise TemporaryError(code, what) if ran.code == TEMPORARY else PermanentError(code, what)
 
 

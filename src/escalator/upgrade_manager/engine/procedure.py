@@ -45,9 +45,11 @@ WITHOUT_HOOKS = frozenset(HOOKS)
 """What a course leaves out that says nothing: it began before there were hooks."""
 
 
-def leaves_out(impact: Impact, hooks: Hooks) -> frozenset[str]:
-    """Names of the steps that a node does not go through."""
+def leaves_out(impact: Impact, hooks: Hooks, *, look: bool = False) -> frozenset[str]:
+    """Names of the steps that a node does not go through. `look`: who may reboot is looked at out of band first."""
     without = WITHOUT_HOOKS - hooked(hooks)
+    if look and not spares_instances(impact):
+        without -= {PREFLIGHT.name}
     if spares_instances(impact):
         without |= EMPTYING
     return without | CORDONING if impact == "none" else without

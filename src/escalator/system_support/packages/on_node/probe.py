@@ -75,12 +75,39 @@ def offers() -> dict[str, float]:
     return found
 
 
-def newer_kernel() -> str:
-    """The newest installed kernel when it is newer than the running one (of the same flavour's files in /boot)."""
-    names = [path[len("/boot/vmlinuz-") :] for path in glob.glob("/boot/vmlinuz-*")]  # noqa: PTH207
-    running = os.uname().release
+def flavour(kernel: str) -> tuple[str, ...]:
+    """What tells kernels of one kind from others: `amd64`, `rt-amd64`, `el.x_64`, without any number in it."""
+    words = [re.sub(r"[0-9_]", "", word) for word in re.split(r"[-.+~]", kernel) if re.search("[a-z]", word)]
+    return tuple(words)
+
+
+def newer_kernel(running: str, installed: list[str], *, has_modules: bool) -> str:
+    """The newest installed kernel of the running one's flavour, when the running one is older or is installed no more.
+
+    One that was booted from elsewhere, as from the network, has no file in /boot and its modules all the same.
+    """
+    names = [name for name in installed if flavour(name) == flavour(running)]
     newest = sorted(names, key=lambda name: [(part.isdigit(), part.zfill(20)) for part in re.split(r"(\d+)", name)])[-1:]
-    return newest[0] if running in names and newest[0] != running else ""
+    if not newest or newest[0] == running or (running not in names and has_modules):
+        return ""
+    return newest[0]
+
+
+def needs_restarting() -> str:
+    """What `needs-restarting` asks a reboot for, where the node has that tool; empty when it does not ask."""
+    try:
+        done = subprocess.run(
+            ["needs-restarting", "-r"],  # noqa: S607 - found by the node's own PATH
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    lines = [line.strip(" *") for line in done.stdout.decode(errors="replace").splitlines() if line.strip().startswith("*")]
+    return (", ".join(lines[:5]) or "needs-restarting") if done.returncode == 1 else ""
 
 
 def main(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +124,12 @@ def main(wanted: dict[str, Any]) -> dict[str, Any]:
         "offers": offers(),
         "reboot_required": os.path.exists("/run/reboot-required"),  # noqa: PTH110
         "reboot_packages": sorted(set(read("/run/reboot-required.pkgs").split())),
-        "newer_kernel": newer_kernel(),
+        "newer_kernel": newer_kernel(
+            os.uname().release,
+            [path[len("/boot/vmlinuz-") :] for path in glob.glob("/boot/vmlinuz-*")],  # noqa: PTH207
+            has_modules=os.path.isdir("/lib/modules/" + os.uname().release),  # noqa: PTH112
+        ),
+        "needs_restarting": needs_restarting(),
     }
 
 

@@ -10,10 +10,12 @@ from itertools import count
 
 from escalator.model.campaign import Hooks
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.release import spares_instances
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import ATTEMPTS, Step
+from escalator.upgrade_manager.engine.steps.out_of_band import look
 
 PASSED = "hooks"
 """Memo of a task: hooks that have ended well, as `phase/name`."""
@@ -27,13 +29,15 @@ async def run_all(job: Job, phase: str) -> Outcome:
         if f"{phase}/{name}" not in passed:
             await perform(job, phase, name)
             await job.remember(PASSED, [*passed, f"{phase}/{name}"])
-    return done(f"{', '.join(names)} ended well")
+    return done(f"{', '.join(names)} ended well" if names else "")
 
 
 async def _preflight(job: Job) -> Outcome:
     """A node that its own check speaks against is left out: nothing of it is changed yet."""
     for number in count(1):
         try:
+            if not spares_instances(job.release.spec.impact):
+                await look(job)
             return await run_all(job, "preflight")
         except PermanentError as error:
             return skip(error.code, error.message)

@@ -7,12 +7,14 @@ from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done
 from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.staging import Staged, note
 
 
 async def _do(job: Job) -> Outcome:
     await job.ctx.vetting.intact(job.release.id)
     await job.system.stage(job.node, job.release)
-    without = leaves_out(job.release.spec.impact, job.spec.node.hooks)
+    await note(job.ctx, job.ref.campaign, Staged(node=job.node, release=job.release.id, at=job.ctx.clock.now()))
+    without = leaves_out(job.release.spec.impact, job.spec.node.hooks, look=job.ctx.out_of_band.check is not None)
     return done(f"{job.release.id} is on the node", leaves_out=sorted(without))
 
 

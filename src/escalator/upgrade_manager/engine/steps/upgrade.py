@@ -16,6 +16,7 @@ from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps import out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.vacate import STAYING, STOPPED
 
@@ -100,6 +101,7 @@ async def _reboot(job: Job) -> Outcome:
         return done(f"no reboot needed: {why}")
     if not await _may_reboot(job):
         return await _unasked(job, why)
+    await out_of_band.asked(job, before)
     await job.system.reboot(job.node, before)
     await until_rebooted(job, before)
     await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
@@ -131,8 +133,11 @@ async def _unasked(job: Job, why: str) -> Outcome:
 async def until_rebooted(job: Job, before: str) -> None:
     """Wait, bounded by the step's time-out, until the node answers from another boot."""
     began = job.ctx.clock.now()
-    while (await job.system.boot_id(job.node)) in (None, before):
+    while (now := await job.system.boot_id(job.node)) in (None, before):
+        if now is None:
+            await out_of_band.cycle_once(job)
         await _pause(job, began)
+    await out_of_band.is_back(job)
 
 
 async def _verify(job: Job) -> Outcome:
@@ -220,6 +225,7 @@ async def until_reachable(job: Job) -> None:
     began = job.ctx.clock.now()
     while await job.system.boot_id(job.node) is None:
         await _pause(job, began)
+    await out_of_band.is_back(job)
 
 
 async def _reboot_after_rollback(job: Job) -> None:
@@ -229,6 +235,7 @@ async def _reboot_after_rollback(job: Job) -> None:
     before = await job.remember("rollback_boot", await job.system.boot_id(job.node), once=True)
     needed, _ = await job.system.reboot_needed(job.node, job.release)
     if needed and await _may_reboot(job):
+        await out_of_band.asked(job, before)
         await job.system.reboot(job.node, before)
         await until_rebooted(job, before)
 
