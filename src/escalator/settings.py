@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import Field, StringConstraints, model_validator
 
+from escalator.model.brakes import GateEntry, Locks
 from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
@@ -359,6 +360,9 @@ class Settings(Model):
     database: Database = Database()
     cloud: Cloud = Cloud()
     system: System = System()
+    locks: Locks = Locks()
+    gates: Mapping[DnsLabel, GateEntry] = Field(default_factory=dict, max_length=500)
+    """Gates that campaigns name; their names are free."""
     commands: Mapping[DnsLabel, NamedCommand] = Field(default_factory=dict, max_length=500)
     """Commands that campaigns name as hooks, tests and gates; their names are free."""
     vim: Vim = Vim()

@@ -37,6 +37,7 @@ from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import Availability, Book, Context, OutOfBand, Pace, Signals, StagingPolicy
+from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.rollback.campaign import run_rollback
@@ -64,6 +65,8 @@ from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
 from escalator.vim_interface.fenix.instances import ProjectInstances
+from escalator.vim_interface.gates.opening import gates_of
+from escalator.vim_interface.locks.opening import lock_service, owner_of
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
 from escalator.vim_interface.neighbours.hook import Hook
 from escalator.vim_interface.neighbours.port import Neighbour
@@ -198,6 +201,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers),
+            leases=_leases(settings, clock, world),
+            gates=gates_of(settings.gates, os.environ, world),
             vetting=importer.vetting,
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
@@ -216,13 +221,18 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         yield Services(settings, ctx, CampaignService(ctx), ReleaseService(ctx), vim, importer, token, *faces, subscribing)
 
 
+def _leases(settings: Settings, clock: Clock, world: World | None) -> Leases:
+    service = lock_service(settings.locks, os.environ, clock, world)
+    return Leases(service, owner_of(settings.locks, settings.state), settings.locks.ttl_s, clock)
+
+
 async def _tend(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStack) -> None:
-    """Run what goes on beside the engine: notices go out, services are looked at."""
+    """Run what goes on beside the engine: notices go out, keys are renewed, services are looked at."""
     # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
     group = await stack.enter_async_context(asyncio.TaskGroup())
-    stack.callback(group.create_task(vim.run(SWEEP_S)).cancel)
     prober = Prober(settings.probes, ctx.store.outages, ctx.clock, partial(_running, ctx.store), look)
-    stack.callback(group.create_task(prober.run()).cancel)
+    for work in (vim.run(SWEEP_S), ctx.leases.run(), prober.run()):
+        stack.callback(group.create_task(work).cancel)
 
 
 async def _running(store: Store) -> str | None:

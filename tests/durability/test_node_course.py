@@ -13,6 +13,7 @@ from durability.crashes import Stand, Tripwire, small_cloud
 from escalator.model.progress import CampaignState, TaskState
 from escalator.simulation.setup import Simulation
 from escalator.upgrade_manager import holding
+from escalator.upgrade_manager.engine import gates
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
@@ -97,6 +98,22 @@ async def hold_b(sim: Simulation) -> None:
         await sim.ctx.clock.sleep(5.0)
 
 
+def gated(world: World) -> None:
+    world.gates.put("window", "not yet", "CHG-4711 is not approved")
+
+
+async def open_gates(sim: Simulation) -> None:
+    """The gate before the campaign opens after a while; a person approves each wave."""
+    await sim.ctx.clock.sleep(200.0)
+    sim.world.gates.put("window", "go")
+    while True:
+        row = await sim.store.campaigns.get("c")
+        assert row is not None
+        if row.state is CampaignState.SUSPENDED:
+            await gates.approve(sim.ctx, "c", "by-hand")
+        await sim.ctx.clock.sleep(5.0)
+
+
 def orchestrated(*more: Callable[[World], None]) -> Callable[[World], None]:
     """The same with an orchestrator that is told of it."""
 
@@ -147,6 +164,8 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "refused": ({}, refusing, None, {"a": "skipped", "b": "skipped", "c": "done"}),
     "aborted": ({}, nothing, abort_at_b, None),
     "held": ({}, nothing, hold_b, DONE),
+    "gated": ({"gates": {"before": ["window"], "before_node": ["look"], "between": ["by-hand"]}}, gated, open_gates, DONE),
+    "exclusive": ({"exclusive": ["core-pair"]}, nothing, None, DONE),
     "soaking": (CANARY, nothing, None, DONE),
     "tried again": ({}, unhealthy, retry_failed, DONE),
     "hooked": (HOOKED, nothing, None, DONE),

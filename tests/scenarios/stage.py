@@ -24,6 +24,8 @@ Every line of a script is one command, `#` begins a comment. Commands:
     rollback NAME, restore NAME, commit NAME    the way back, by force, or given up
     preview NAME                  the plan that a rollback would go by now
     runs NODE...                  what these nodes run, and how many backups there are of them
+    gate NAME go|not-yet|no [WORDS...]   what a gate says from now on; approve NAME GATE [REASON...]
+    lock KEY SITE SECONDS         another site asks the lock service for a key; steal: it gets it in any case
     hold NODE [REASON...], unhold NODE   a person's hold on a node
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
@@ -50,7 +52,7 @@ from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import holding
-from escalator.upgrade_manager.engine import staging
+from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
 from escalator.world.rules import Fault
@@ -244,6 +246,20 @@ class Stage:
             versions = dict(self.world.hosts.get(node).versions)
             kept = sum(row.node == node for row in self.world.state.backups.rows.values())
             self.lines.append(f"  {node}: {dict(software.packages)}, daemon {software.daemon}, {versions}, {kept} backups")
+
+    async def do_gate(self, name: str, verdict: str, *said: str) -> None:
+        self.world.gates.put(name, verdict.replace("-", " "), " ".join(said))
+
+    async def do_approve(self, name: str, gate: str, *reason: str) -> None:
+        await gates.approve(self.sim.ctx, name, gate, " ".join(reason))
+
+    async def do_lock(self, key: str, site: str, seconds: str) -> None:
+        has = self.world.locks.take(key, site, float(seconds))
+        self.lines.append(f"  {has or site} has {key}")
+
+    async def do_steal(self, key: str, site: str, seconds: str) -> None:
+        self.world.locks.give_back(key)
+        await self.do_lock(key, site, seconds)
 
     async def do_hold(self, node: str, *reason: str) -> None:
         await holding.hold(self.sim.ctx, node, " ".join(reason))

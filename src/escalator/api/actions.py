@@ -51,6 +51,13 @@ class HoldAction(Model):
     reason: Annotated[str, StringConstraints(max_length=500)] = ""
 
 
+class ApproveAction(Model):
+    """Which manual gate a person opens, and why; it stands in the history."""
+
+    gate: DnsLabel
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
 class NodeAction(Model):
     """Of which campaign a node is retried or skipped."""
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from escalator.api.actions import HoldAction, NodeAction, ReplanAction, StartAction, StateAction, VnfdImport
+from escalator.api.actions import ApproveAction, HoldAction, NodeAction, ReplanAction, StartAction, StateAction, VnfdImport
 from escalator.api.problems import MEDIA_TYPE, SCHEMA
 from escalator.model.campaign import Campaign
 from escalator.model.constraint import MaintenanceInfo
@@ -28,7 +28,7 @@ Failures are `application/problem+json` with a stable `code`, what to do (`remed
 (`problems`), and what a command line ends with (`exit_code`). Times are RFC 3339 in UTC; durations end in `_s`.
 """
 _WRITTEN = (Campaign, Inventory, Plan, Release, Vnfm, MaintenanceInfo, Reply)
-_ACTIONS = (StartAction, StateAction, NodeAction, HoldAction, ReplanAction, VnfdImport)
+_ACTIONS = (ApproveAction, StartAction, StateAction, NodeAction, HoldAction, ReplanAction, VnfdImport)
 _DOCUMENTS = (*_WRITTEN, *_ACTIONS)
 
 

@@ -10,6 +10,7 @@ from cliff.commandmanager import CommandManager
 _HERE = "escalator.cli"
 COMMANDS: Mapping[str, str] = {
     "campaign abort": "campaign:Abort",
+    "campaign approve": "campaign_approve:Approve",
     "campaign commit": "campaign_back:Commit",
     "campaign create": "campaign:Create",
     "campaign list": "campaign:ListCampaigns",

@@ -238,6 +238,9 @@ class Window(Model):
         return value
 
 
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$")]
+
+
 class CampaignSpec(Model):
     """The wish itself. Defaults stand in the reference page of the campaign document."""
 
@@ -255,7 +258,8 @@ class CampaignSpec(Model):
     not_after: Annotated[AwareDatetime, Field(strict=False)] | None = None
     failure: Failure = Failure()
     backup: Backup = Backup()
-    exclusive: tuple[str, ...] = ()
+    exclusive: Annotated[tuple[Key, ...], Field(max_length=20)] = ()
+    """Keys at the lock service of the settings, held while the campaign works: never two sites with one key at once."""
 
 
 class Campaign(Model):
@@ -271,9 +275,7 @@ _NOT_YET: Mapping[str, object] = {
     "mode": "smooth",
     "migration.post_copy": False,
     "migration.force_complete": False,
-    "gates": Gates(),
     "backup.scope": ("versions", "config", "state"),
-    "exclusive": (),
 }
 """Keys of the format whose capability is not built yet, with the only value that is accepted: the one that asks for nothing."""
 

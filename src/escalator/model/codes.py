@@ -48,6 +48,10 @@ class Code(Enum):
     UPG_HELD = "ESC-UPG-040"
     UPG_NOT_HELD = "ESC-UPG-041"
     UPG_GROUP = "ESC-UPG-042"
+    UPG_GATE = "ESC-UPG-043"
+    UPG_APPROVAL = "ESC-UPG-044"
+    UPG_NOT_ASKED = "ESC-UPG-045"
+    UPG_LOCK = "ESC-UPG-046"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"
@@ -171,3 +175,4 @@ class Code(Enum):
     CFG_TOO_LARGE = "ESC-CFG-004"
     CFG_UNSUPPORTED = "ESC-CFG-005"
     CFG_USAGE = "ESC-CFG-006"
+    CFG_GATE = "ESC-CFG-007"

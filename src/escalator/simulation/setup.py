@@ -17,6 +17,7 @@ from escalator.storage.port import ReleaseRow, Store
 from escalator.system_support.releases.vetting import ReleaseVetting
 from escalator.system_support.simulated import SimulatedCommands
 from escalator.upgrade_manager.engine.context import Book, Context, OutOfBand, Pace, Signals
+from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Course
 from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngine
@@ -24,12 +25,17 @@ from escalator.upgrade_manager.engine.sheet import NoSheet
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.simulated import Simulated, SimulatedOrchestrators
+from escalator.vim_interface.gates.simulated import EveryGate
+from escalator.vim_interface.locks.port import LockService
+from escalator.vim_interface.locks.simulated import SimulatedLocks
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.wiring import courses_of, register_world, simulated_drivers, waker
 from escalator.world.world import World
 
+LEASE_S = 120.0
+"""How long a simulated campaign holds its keys without renewing them."""
 RELEASE = Release.model_validate(
     {
         "metadata": {"name": "nfvi-agent"},
@@ -67,6 +73,8 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     strict: bool = False,
     planners: Executor | None = None,
     neighbours: tuple[Neighbour, ...] = (),
+    locks: LockService | None = None,
+    site: str = "simulated",
     out_of_band: OutOfBand | None = None,
 ) -> AsyncIterator[Simulation]:
     """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way.
@@ -90,6 +98,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
             operations=(SimulatedOperations(world.vnfms),),
         )
     )
+    leases = Leases(locks or SimulatedLocks(world.locks), site, LEASE_S, clock)
     ctx = Context(
         store=store,
         cloud=cloud,
@@ -101,6 +110,8 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         book=Book(store),
         signals=Signals(),
         planning=Planning(vim, lambda: next(plans), planners),
+        gates=EveryGate(world.gates),
+        leases=leases,
         vetting=ReleaseVetting(store.releases, clock),
         commands=SimulatedCommands(world),
         pace=pace or Pace(),
@@ -110,13 +121,15 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     courses.update(courses_of(ctx))
     await register_world(world, store)
     outbox = asyncio.create_task(vim.run())
+    renewal = asyncio.create_task(leases.run())
     engine.recover()
     try:
         yield Simulation(world, store, ctx, engine, CampaignService(ctx), vim)
     finally:
         await engine.crash()
         outbox.cancel()
-        await asyncio.gather(outbox, return_exceptions=True)
+        renewal.cancel()
+        await asyncio.gather(outbox, renewal, return_exceptions=True)
 
 
 async def import_release(store: Store, release: Release, now: float) -> None:

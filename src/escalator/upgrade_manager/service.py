@@ -16,11 +16,13 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.drift import compare
-from escalator.upgrade_manager.engine import observed, staging
+from escalator.upgrade_manager.engine import exclusive, observed, staging
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.gates import require_gates
+from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
 from escalator.upgrade_manager.engine.people import accept, put, row_of, wake_held
@@ -57,6 +59,8 @@ class CampaignService:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
         campaign = load_campaign(parse(document))
         require_commands(self._ctx, campaign)
+        require_gates(self._ctx, campaign)
+        require_locks(self._ctx.leases, campaign)
         if campaign.spec.release is not None:
             await self._ctx.book.release(campaign.spec.release)
         row = CampaignRow(
@@ -78,6 +82,8 @@ class CampaignService:
         campaign = await self._ctx.book.campaign(name)
         await require_usable(self._ctx, campaign)
         require_commands(self._ctx, campaign)
+        require_gates(self._ctx, campaign)
+        require_locks(self._ctx.leases, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
         plan = await self._made(campaign, inventory, row.plan)
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
@@ -125,6 +131,7 @@ class CampaignService:
         if row.state not in (CampaignState.PAUSED, CampaignState.SUSPENDED):
             check(name, row.state, CampaignState.PAUSED if row.state is CampaignState.RUNNING else CampaignState.RUNNING)
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
+        await exclusive.require(self._ctx, name)
         await take_off_ended(self._ctx)
         await self._accept(name)
         if row.code == Code.UPG_NO_TURN.value:

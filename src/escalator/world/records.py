@@ -166,6 +166,22 @@ class VnfmRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRow:
+    """Who has a key of the lock service, and until when, Unix seconds."""
+
+    owner: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRow:
+    """What a gate says: `go`, `not yet` or `no`, and why."""
+
+    verdict: str = "go"
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaRow:
     """What a project may use; -1 for no limit."""
 

@@ -24,10 +24,12 @@ from escalator.world.placement import Usage
 from escalator.world.records import (
     Entry,
     Event,
+    GateRow,
     GivenUp,
     Heard,
     Incident,
     Kept,
+    LeaseRow,
     Move,
     Operation,
     PendingReply,
@@ -83,6 +85,8 @@ class State:
         self.backups = Table("backup", Kept, sink)
         self.vnfms = Table("vnfm", VnfmRow, sink)
         self.quotas = Table("quota", QuotaRow, sink)
+        self.gates = Table("gate", GateRow, sink)
+        self.leases = Table("lease", LeaseRow, sink)
         self.released = Table("released", Released, sink)
         self.given_up = Table("given-up", GivenUp, sink)
         self.replies = Table("reply", PendingReply, sink)

@@ -13,7 +13,9 @@ from escalator.model.inventory import Instance, Inventory
 from escalator.world.audit import HISTORY_LIMIT, Audit
 from escalator.world.faults import FaultBook
 from escalator.world.file import WorldFile
+from escalator.world.gates import Gates
 from escalator.world.hosts import Hosts
+from escalator.world.locks import Locks
 from escalator.world.moves import Moves
 from escalator.world.operations import Operations
 from escalator.world.power import PowerSwitch
@@ -55,6 +57,8 @@ class World:
         self.tenants = Tenants(self.state, self.audit, self.moves)
         self.vnfms = Vnfms(self.state, timings, self.faults, self.audit, Scaling(self.state, self.audit, self.tenants))
         self.quotas = Quotas(self.state)
+        self.gates = Gates(self.state)
+        self.locks = Locks(self.state)
 
     @classmethod
     def in_memory(cls, clock: Clock, timings: Timings | None = None) -> Self:

@@ -22,8 +22,6 @@ HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  
         ("  migration: {post_copy: true}\n", "spec.migration.post_copy"),
         ("  migration: {force_complete: true}\n", "spec.migration.force_complete"),
         ("  node: {driver: ansible}\n", "spec.node.driver"),
-        ("  gates: {before: [a]}\n", "spec.gates"),
-        ("  exclusive: [a]\n", "spec.exclusive"),
         ("  backup: {scope: [versions]}\n", "spec.backup.scope"),
     ],
 )

@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from escalator.api import shapes
-from escalator.api.actions import ReplanAction, StartAction, StateAction
+from escalator.api.actions import ApproveAction, ReplanAction, StartAction, StateAction
 from escalator.api.details import campaign_details
-from escalator.api.documents import body, read_optional, read_text
+from escalator.api.documents import body, read, read_optional, read_text
 from escalator.api.problems import documented
 from escalator.api.services import Here
 from escalator.api.times import stamp
@@ -28,7 +28,7 @@ from escalator.api.views import (
 )
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
-from escalator.upgrade_manager.engine import staging
+from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.budget import spent
 from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions, outages
 from escalator.upgrade_manager.engine.proof import prove
@@ -195,3 +195,16 @@ async def abort_campaign(services: Here, name: str, request: Request) -> Campaig
     """Start nothing more and put the nodes that are not changed yet back in service."""
     action = await read_optional(request, StateAction)
     return shapes.campaign_summary(await services.campaigns.abort(name, action.reason))
+
+
+@router.post(
+    "/campaigns/{name}/actions/approve",
+    status_code=202,
+    responses=documented(404, 409, 413, 415, 422),
+    openapi_extra=dict(body("ApproveAction")),
+)
+async def approve_campaign(services: Here, name: str, request: Request) -> CampaignSummary:
+    """Open a manual gate that the campaign waits at, or one before a campaign that has not begun."""
+    action = await read(request, ApproveAction)
+    await gates.approve(services.ctx, name, action.gate, action.reason)
+    return shapes.campaign_summary((await services.campaigns.show(name)).row)

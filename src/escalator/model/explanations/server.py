@@ -106,5 +106,10 @@ SERVER = {
         causes="Options that exclude or need each other.",
         then="escalator help COMMAND",
     ),
+    Code.CFG_GATE: Explanation(
+        meaning="a campaign names a gate that the server's settings do not have, or whose command cannot be started",
+        causes="The name is misspelt, or the server was started with other settings.",
+        then="Each problem names the nearest gate; add it to gates in the settings, or correct the campaign",
+    ),
 }
 """By code."""

@@ -227,6 +227,29 @@ UPGRADING = {
             "group all the same, escalator campaign abort NAME ends it"
         ),
     ),
+    Code.UPG_GATE: Explanation(
+        meaning="a gate of the campaign said no, could not be asked, or was not open before its deadline",
+        causes="What the gate looks at is not as it has to be, or its command in the settings fails.",
+        then="The message has its last line: mend what it says; escalator campaign resume NAME asks it again",
+    ),
+    Code.UPG_APPROVAL: Explanation(
+        meaning="a manual gate waits for a person",
+        causes="The campaign has come to a gate of kind `manual`.",
+        then="escalator campaign approve NAME GATE opens it; escalator campaign abort NAME ends the campaign",
+    ),
+    Code.UPG_NOT_ASKED: Explanation(
+        meaning="a gate was approved that the campaign does not wait for",
+        causes="It is not manual, was approved before, or its time has not come.",
+        then="escalator campaign show NAME says what it waits for",
+    ),
+    Code.UPG_LOCK: Explanation(
+        meaning="the campaign's keys at the lock service are not held",
+        causes="Another site works with one of them, the lock service does not answer, or the settings have none.",
+        then=(
+            "The message says who has the key: wait for that site, or mend the service; a campaign that was paused goes on with "
+            "escalator campaign resume NAME, which takes the keys again"
+        ),
+    ),
     Code.UPG_NOT_HELD: Explanation(
         meaning="a node was to be let go that nobody holds",
         causes="It was let go before, or its name is another one.",

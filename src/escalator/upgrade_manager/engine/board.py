@@ -51,6 +51,8 @@ class Board:
         """When the budgets of groups were looked at last, Unix seconds."""
         self.look_s: float | None = None
         """After how long to look again although nothing changes; null = the usual time."""
+        self.lease_look_s = float("inf")
+        """After how long to look whether the campaign's keys are still held."""
         self.told = ""
         """State of the campaign that orchestrators were told last; empty when that is not known."""
         self.tasks: dict[str, NodeTask] = {}

@@ -20,9 +20,11 @@ from escalator.model.progress import NodeTask, Restoration
 from escalator.model.release import Release
 from escalator.storage.port import Store
 from escalator.system_support.port import Commands, SystemSupport, Vetting
+from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.runtime import Launcher
 from escalator.upgrade_manager.planner.impact import NOTHING, Brings
+from escalator.vim_interface.gates.port import Gate
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.port import VimInterface
 
@@ -200,6 +202,10 @@ class Context:
     book: Book
     signals: Signals
     planning: Planning
+    leases: Leases
+    """Keys that campaigns hold at a lock service."""
+    gates: Mapping[str, Gate]
+    """Whom campaigns ask before they go on, by name."""
     vetting: Vetting
     commands: Commands
     """The operator's own commands by their names in the settings: hooks, tests, gates."""

@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import holds, quotas, stages
+from escalator.upgrade_manager.engine import exclusive, gates, holds, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
@@ -47,7 +47,7 @@ async def drive(ctx: Context, name: str) -> str:
         end = await _advance(ctx, name, campaign, board)
         if end is not None:
             return end.value
-        look_s = ctx.pace.sweep_s if board.look_s is None else min(board.look_s, ctx.pace.sweep_s)
+        look_s = min(ctx.pace.sweep_s if board.look_s is None else board.look_s, ctx.pace.sweep_s, board.lease_look_s)
         changed = await ctx.signals.wait(name, ctx.clock, look_s)
         board = await _follow(ctx, name, board, changed)
         return None
@@ -66,6 +66,8 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     if state in ACTIVE and state not in BACK and not await _scale_up(ctx, name, campaign, board):
         return None
     await give_back(ctx, name, campaign, board)
+    if state in ACTIVE and state not in BACK and not await exclusive.kept(ctx, name, campaign, board, state):
+        return None
     if state is not CampaignState.RUNNING:
         board.rested = True
     elif board.rested:
@@ -76,9 +78,13 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
         await abort(ctx, name, board)
     elif state in BACK:
         # The way back is another workflow's: it begins when the last turn of the way there has ended.
-        return state if await unwind(ctx, name, board) else None
+        if not await unwind(ctx, name, board):
+            return None
+        await exclusive.give_back(ctx, name)
+        return state
     state = await ctx.store.campaigns.state(name)
     if state in ENDS:
+        await exclusive.give_back(ctx, name)
         await tell_state(ctx, name, state, board.told)
     return state if state in ENDS else None
 
@@ -150,11 +156,16 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.limits.scope}
     if await host_failure(ctx, name, board, unavailable):
         return
+    if not await gates.opened(ctx, name, campaign, board, ready):
+        return
     refusal = None
     for task in ready:
         slot = NodeSlot(campaign=name, node=task.node, task=task.id, since=ctx.clock.now())
         door = NodeDoor(board.limits.most, unavailable, task.node, board.limits.spread)
         refused = await ctx.store.admission.enter_node(slot, door)
+        if refused is None and not await gates.opened_for(ctx, campaign, board, task):
+            await ctx.store.admission.leave_node(name, task.node)
+            continue
         if refused is None:
             await _start(ctx, task, board)
         refusal = refusal or refused

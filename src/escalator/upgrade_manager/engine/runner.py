@@ -71,7 +71,12 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     if state not in GOING[ref.kind] and step.abortable:
         what = "is rolled back" if state in BACK else "was aborted"
         return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message=f"the campaign {what}")
-    hold = await ctx.store.holds.get(ref.node) if state in GOING[ref.kind] else None
+    if state not in GOING[ref.kind]:
+        return None
+    keys = not ref.back and (await ctx.book.campaign(ref.campaign)).spec.exclusive
+    if keys and not ctx.leases.valid(ref.campaign):
+        return await _hold(ctx, ref, step, "the campaign's keys are not held")
+    hold = await ctx.store.holds.get(ref.node)
     return None if hold is None else await _hold(ctx, ref, step, hold.said)
 
 

@@ -1,0 +1,198 @@
+"""Gates at run time: asked before the first node, before each node's turn and between waves; never passed unasked.
+
+What a gate says stands in the history. *Not yet* is asked again until its deadline; *no*, and a gate that cannot be
+asked, suspends the campaign; a manual gate suspends it until a person approves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.errors import ConflictError, InputError, Problem
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
+from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.context import Context
+from escalator.vim_interface.gates.port import Answer, Question, Verdict
+
+PASSED, WAVE, ASKED, APPROVED, WAITING = "gates_passed", "gates_wave", "gates_asked", "gates_approved", "gates_waiting"
+"""Memos of a campaign: whether those before it are passed, the last wave that those between let begin, since when each is
+asked, what was approved, and what waits for an approval."""
+KEPT = 20
+"""Approvals that are remembered: one is spent as soon as what it is for has begun."""
+
+
+def require_gates(ctx: Context, campaign: Campaign) -> None:
+    """Raise InputError (`CFG_GATE`) when the campaign names gates that the settings do not have."""
+    gates = campaign.spec.gates
+    problems = []
+    for moment in ("before", "before_node", "between"):
+        for name in getattr(gates, moment):
+            if name not in ctx.gates:
+                near = get_close_matches(name, list(ctx.gates), n=1, cutoff=0.5)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                problems.append(Problem(f"spec.gates.{moment}", f"the server's settings have no gate {name}{hint}"))
+    if problems:
+        remedy = "Add them to `gates` in the settings, or leave them out."
+        raise InputError(Code.CFG_GATE, "The campaign names gates that there are not.", problems=problems, remedy=remedy)
+
+
+async def opened(ctx: Context, name: str, campaign: Campaign, board: Board, ready: Sequence[NodeTask]) -> bool:
+    """Whether the gates before the campaign, and before the wave of the nodes that are ready, are open."""
+    gates = campaign.spec.gates
+    if not gates.before and not gates.between:
+        return True
+    memo = await ctx.store.tasks.memo(name)
+    if gates.before and not memo.get(PASSED):
+        begun = any(task.state is not TaskState.PENDING for task in board.tasks.values())
+        if not begun and not await _asked(ctx, board, gates.before, _Asking(name, "before", "before")):
+            return False
+        await ctx.store.tasks.remember(name, PASSED, True)
+    wave = min(task.wave for task in ready)
+    first = min(task.wave for task in board.tasks.values())
+    if gates.between and wave > max(first, int(memo.get(WAVE) or 0)):
+        if not await _asked(ctx, board, gates.between, _Asking(name, "between", f"wave/{wave}", wave=wave)):
+            return False
+        await ctx.store.tasks.remember(name, WAVE, wave)
+    return True
+
+
+async def opened_for(ctx: Context, campaign: Campaign, board: Board, task: NodeTask) -> bool:
+    """Whether the gates before the node's turn are open."""
+    names = campaign.spec.gates.before_node
+    if not names:
+        return True
+    asking = _Asking(task.campaign, "before_node", f"node/{task.id}", node=task.node, wave=task.wave)
+    return await _asked(ctx, board, names, asking) and await ctx.store.campaigns.state(task.campaign) is CampaignState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    campaign: str
+    moment: Any
+    key: str
+    """What is asked about: an approval counts for it alone."""
+    node: str | None = None
+    wave: int | None = None
+
+
+async def _asked(ctx: Context, board: Board, names: Sequence[str], asking: _Asking) -> bool:
+    for gate in names:
+        if not await _passes(ctx, board, gate, asking):
+            return False
+    return True
+
+
+async def _passes(ctx: Context, board: Board, gate: str, asking: _Asking) -> bool:
+    known = ctx.gates.get(gate)
+    if known is not None and known.manual:
+        return await _approved(ctx, gate, asking)
+    question = Question(gate=gate, campaign=asking.campaign, moment=asking.moment, node=asking.node, wave=asking.wave)
+    answer = await known.ask(question) if known is not None else Answer(Verdict.NO, "the settings have no such gate any more")
+    if answer.verdict is Verdict.GO:
+        if await _forget(ctx, gate, asking):
+            await ctx.store.campaigns.change(asking.campaign, (CampaignState.RUNNING,), reason="")
+        await _tell(ctx, gate, asking, "done", answer.said)
+        return True
+    if answer.verdict is Verdict.NOT_YET and known is not None:
+        since = await _since(ctx, gate, asking)
+        left_s = since + known.deadline_s - ctx.clock.now()
+        if left_s > 0:
+            retry_s = min(known.retry_s, left_s)
+            board.look_s = retry_s if board.look_s is None else min(board.look_s, retry_s)
+            word = f"gate {gate} {asking.key} {answer.said}"
+            if word not in board.announced:
+                board.announced.add(word)
+                await _tell(ctx, gate, asking, "held", answer.said)
+                # Seen by who looks at the campaign, not only by who reads its history.
+                why = f"waits at gate {gate} ({_about(asking)}): {answer.said}"
+                await ctx.store.campaigns.change(asking.campaign, (CampaignState.RUNNING,), reason=why)
+            return False
+        answer = Answer(Verdict.NO, f"it was not open within {known.deadline_s:g} s: {answer.said}")
+    await _forget(ctx, gate, asking)
+    await _tell(ctx, gate, asking, "failed", answer.said)
+    reason = f"gate {gate} ({_about(asking)}) says no: {answer.said}; it is asked again when the campaign is resumed"
+    await change(ctx, asking.campaign, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_GATE, reason)
+    return False
+
+
+async def _approved(ctx: Context, gate: str, asking: _Asking) -> bool:
+    memo = await ctx.store.tasks.memo(asking.campaign)
+    if [gate, asking.key] in (memo.get(APPROVED) or []):
+        return True
+    await ctx.store.tasks.remember(asking.campaign, WAITING, [gate, asking.key])
+    await _tell(ctx, gate, asking, "held", "a person has to approve it")
+    verb = f"escalator campaign approve {asking.campaign} {gate}"
+    reason = f"gate {gate} ({_about(asking)}) waits for a person's approval: {verb}"
+    await change(ctx, asking.campaign, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_APPROVAL, reason)
+    return False
+
+
+async def approve(ctx: Context, name: str, gate: str, reason: str = "") -> None:
+    """Open a manual gate that the campaign waits at, or one before a campaign that has not begun.
+
+    Raises ConflictError (`UPG_NOT_ASKED`) when the campaign does not wait for it.
+    """
+    campaign = await ctx.book.campaign(name)
+    memo = await ctx.store.tasks.memo(name)
+    waiting = memo.get(WAITING)
+    manual = gate in ctx.gates and ctx.gates[gate].manual
+    ahead = gate in campaign.spec.gates.before and not memo.get(PASSED)
+    row = await ctx.store.campaigns.get(name)
+    key = waiting[1] if waiting and waiting[0] == gate else "before" if ahead else None
+    approved = memo.get(APPROVED) or []
+    stopped = row is not None and row.state is CampaignState.SUSPENDED and row.code == Code.UPG_APPROVAL.value
+    spent = [gate, key] in approved and not stopped
+    if not manual or key is None or spent or row is None or row.state not in _OPEN:
+        message = f"Campaign {name} does not wait for an approval of gate {gate}."
+        raise ConflictError(Code.UPG_NOT_ASKED, message, remedy=f"escalator campaign show {name}")
+    await ctx.store.tasks.remember(name, APPROVED, [*approved, [gate, key]][-KEPT:])
+    event = Event(at=ctx.clock.now(), action="campaign.approve", campaign=name, object_id=gate, outcome="done", message=reason)
+    await ctx.store.events.append((replace(event, data={"about": key}),))
+    if stopped:
+        await change(ctx, name, (CampaignState.SUSPENDED,), CampaignState.RUNNING, None, "")
+
+
+_OPEN = (CampaignState.DRAFT, CampaignState.PLANNED, CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
+
+
+async def _since(ctx: Context, gate: str, asking: _Asking) -> float:
+    """Since when the gate says not yet, over restarts."""
+    asked = (await ctx.store.tasks.memo(asking.campaign)).get(ASKED) or {}
+    key = f"{gate}/{asking.key}"
+    if key not in asked:
+        asked = {**asked, key: ctx.clock.now()}
+        await ctx.store.tasks.remember(asking.campaign, ASKED, asked)
+    return float(asked[key])
+
+
+async def _forget(ctx: Context, gate: str, asking: _Asking) -> bool:
+    """The gate has said go, or no; whether it had said not yet before."""
+    asked = (await ctx.store.tasks.memo(asking.campaign)).get(ASKED) or {}
+    known = f"{gate}/{asking.key}" in asked
+    if known:
+        rest = {key: at for key, at in asked.items() if key != f"{gate}/{asking.key}"}
+        await ctx.store.tasks.remember(asking.campaign, ASKED, rest)
+    return known
+
+
+def _about(asking: _Asking) -> str:
+    match asking.moment:
+        case "before":
+            return "before the campaign"
+        case "between":
+            return f"before wave {asking.wave}"
+        case _:
+            return f"before {asking.node}"
+
+
+async def _tell(ctx: Context, gate: str, asking: _Asking, outcome: str, said: str) -> None:
+    event = Event(at=ctx.clock.now(), action="campaign.gate", campaign=asking.campaign, node=asking.node, object_id=gate)
+    message = f"{_about(asking)}{f': {said}' if said else ''}"
+    code = Code.UPG_GATE.value if outcome == "failed" else None
+    await ctx.store.events.append((replace(event, outcome=outcome, message=message, code=code),))

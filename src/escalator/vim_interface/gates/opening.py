@@ -1,0 +1,30 @@
+"""The gates of the settings, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from escalator.model.brakes import GateEntry
+from escalator.model.codes import Code
+from escalator.model.errors import InputError
+from escalator.vim_interface.gates.command import CommandGate
+from escalator.vim_interface.gates.manual import ManualGate
+from escalator.vim_interface.gates.port import Gate
+from escalator.vim_interface.gates.simulated import SimulatedGate
+from escalator.world.world import World
+
+
+def gates_of(entries: Mapping[str, GateEntry], environment: Mapping[str, str], world: World | None) -> Mapping[str, Gate]:
+    """Make them. Raises InputError for a simulated gate beside a real cloud."""
+    found: dict[str, Gate] = {}
+    for name, entry in entries.items():
+        match entry.kind:
+            case "command":
+                found[name] = CommandGate(entry, environment)
+            case "manual":
+                found[name] = ManualGate()
+            case "simulated" if world is not None:
+                found[name] = SimulatedGate(world.gates, entry.retry_s, entry.deadline_s)
+            case _:
+                raise InputError(Code.CFG_SETTINGS, f"gates.{name}: a simulated gate needs a simulated cloud.")
+    return found
