@@ -364,7 +364,7 @@ class Settings(Model):
     gates: Mapping[DnsLabel, GateEntry] = Field(default_factory=dict, max_length=500)
     """Gates that campaigns name; their names are free."""
     commands: Mapping[DnsLabel, NamedCommand] = Field(default_factory=dict, max_length=500)
-    """Commands that campaigns name as hooks, tests and gates; their names are free."""
+    """Commands that campaigns name as hooks and tests; their names are free."""
     vim: Vim = Vim()
     probes: Mapping[DnsLabel, Probe] = Field(default_factory=dict, max_length=500)
     """Looks at the services of VNFs; their names are free."""

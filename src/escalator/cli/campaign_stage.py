@@ -6,8 +6,9 @@ import argparse
 import time
 from typing import Any
 
-from escalator.cli.base import LONG_S, Lister, rows
+from escalator.cli.base import LONG_S, Lister, Shown, optional, rows
 from escalator.cli.campaign import quoted
+from escalator.cli.spans import date_time
 
 LOOK_S = 1.0
 NOT_STAGED = 1
@@ -39,5 +40,8 @@ class Stage(Lister):
                 found = client.get(f"{path}/staging")
         if any(not node["staged"] for node in found["nodes"]):
             self.exit_code = NOT_STAGED
-        columns = {key: key for key in ("node", "release", "staged", "at", "code", "message")}
+        columns: dict[str, Any] = {key: key for key in ("node", "release")}
+        columns["staged"] = lambda n: Shown(n["staged"], "yes" if n["staged"] else "no")
+        columns["at"] = lambda n: Shown(n["at"], date_time(n["at"]))
+        columns |= {key: optional(key) for key in ("code", "message")}
         return rows(found["nodes"], columns)

@@ -34,7 +34,7 @@ class OutOfBand(Model):
 
 
 class NamedCommand(Model):
-    """A command of the operator's that campaigns name, never spell out: as a hook, a test or a gate."""
+    """A command of the operator's that campaigns name, never spell out: as a hook or a test."""
 
     argv: Annotated[tuple[str, ...], Field(min_length=1)]
     """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each. No shell reads it."""

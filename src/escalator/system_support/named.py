@@ -1,4 +1,4 @@
-"""Commands of the operator's that campaigns name: hooks, tests, gates. What is run stands in the settings alone.
+"""Commands of the operator's that campaigns name: hooks and tests. What is run stands in the settings alone.
 
 A command runs on the manager's host without a shell and without our secrets, or on the node over the driver's own link. What it
 is about stands in its environment. It may be run again after a restart of the manager: `ESCALATOR_OPERATION` is the same then.

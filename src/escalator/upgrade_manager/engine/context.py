@@ -208,7 +208,7 @@ class Context:
     """Whom campaigns ask before they go on, by name."""
     vetting: Vetting
     commands: Commands
-    """The operator's own commands by their names in the settings: hooks, tests, gates."""
+    """The operator's own commands by their names in the settings: hooks and tests."""
     pace: Pace = Pace()
     availability: Availability = Availability()
     staging: StagingPolicy = StagingPolicy()

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.model.release import spares_instances
 from escalator.upgrade_manager.engine.reach import concerned, condition, of_orchestrators, reached
 from escalator.upgrade_manager.planner.impact import NOTHING, Brings
 from escalator.upgrade_manager.planner.make import BEGINNING
@@ -44,7 +45,7 @@ class Planning:
             plan = verified_plan(*arguments)
         else:
             plan = await asyncio.get_running_loop().run_in_executor(self._workers, verified_plan, *arguments)
-        if managed and progress is BEGINNING:
+        if managed and progress is BEGINNING and not spares_instances(brings.impact):
             said = condition(await reached(self._vim, concerned(plan, inventory)), campaign)
             plan = plan.model_copy(update={"conditions": (*plan.conditions, said)})
         orchestrators = await self._vim.orchestrators.names() if progress is BEGINNING else ()

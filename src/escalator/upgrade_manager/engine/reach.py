@@ -8,6 +8,7 @@ from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance, Inventory
 from escalator.model.plan import Condition, Plan
+from escalator.model.release import spares_instances
 from escalator.vim_interface.port import Reachability, VimInterface
 
 SHOWN = 10
@@ -21,7 +22,12 @@ async def reached(vim: VimInterface, instances: Sequence[Instance]) -> tuple[Rea
 
 
 def concerned(plan: Plan, inventory: Inventory, nodes: Collection[str] | None = None) -> list[Instance]:
-    """Instances on the nodes that the plan upgrades; on these of them alone when `nodes` is given."""
+    """Instances on the nodes that the plan upgrades; on these of them alone when `nodes` is given.
+
+    None where the release does not touch instances: whoever speaks for them is not told.
+    """
+    if spares_instances(plan.impact):
+        return []
     wanted = [u.node for u in plan.upgrades if nodes is None or u.node in nodes]
     return [instance for node in wanted for instance in inventory.instances_by_node.get(node, ())]
 
