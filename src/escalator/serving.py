@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from escalator.api.app import operators_app
+from escalator.api.fenix_sessions import sessions_router
 from escalator.api.repository import repository_app
 from escalator.api.vnfm import vnfm_app
 from escalator.model.codes import Code
@@ -100,17 +101,14 @@ def _server(app: FastAPI) -> _Server:
 
 
 def _apps(services: Services, closing: asyncio.Event) -> Mapping[str, FastAPI]:
+    vim, clock = services.vim, services.ctx.clock
+    outside = vnfm_app(vim.inbox, clock, services.fenix, services.tacker, services.subscribing, vim.orchestrators)
+    if services.fenix is not None and services.sessions is not None:
+        outside.include_router(sessions_router(services.sessions, services.fenix.access))
     return {
         "server": operators_app(services, closing),
         "repository": repository_app(services.repository),
-        "vnfm": vnfm_app(
-            services.vim.inbox,
-            services.ctx.clock,
-            services.fenix,
-            services.tacker,
-            services.subscribing,
-            services.vim.orchestrators,
-        ),
+        "vnfm": outside,
     }
 
 

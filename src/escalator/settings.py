@@ -168,12 +168,22 @@ class FenixNotifications(Model):
         return self.credential is not None or self.variable is not None
 
 
+class FenixSessions(Model):
+    """Maintenance sessions that administrators start through the Fenix interface, with a token of the cloud."""
+
+    templates: Annotated[Mapping[DnsLabel, AbsolutePath], Field(max_length=100)] = Field(default_factory=dict)
+    """Campaign documents by the workflow that names them (`default` where a session names none); none = there are no sessions."""
+    role: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "admin"
+    """The role that administrators carry."""
+
+
 class FenixFace(Model):
     """The interface of OpenStack Fenix, `/fenix/v1` on the VNF managers' listener."""
 
     auth: Literal["off", "keystone", "none"] = "off"
     """Whether it is there, and who may use it: `keystone` asks for a token of the cloud; `none` is for loopback."""
     notifications: FenixNotifications = FenixNotifications()
+    sessions: FenixSessions = FenixSessions()
 
 
 class TackerFace(Model):
@@ -452,6 +462,17 @@ def _value(name: str, text: str) -> Any:  # noqa: ANN401 - plain data
         raise InputError(Code.CFG_SETTINGS, f"The variable {name} cannot be read.", problems=problems) from None
 
 
+def _fenix_problems(fenix: FenixFace) -> list[Problem]:
+    found = []
+    if fenix.sessions.templates and fenix.auth != "keystone":
+        message = "whoever starts sessions shows a token of the cloud: vim.fenix.auth has to be keystone"
+        found.append(Problem("vim.fenix.sessions.templates", message))
+    bus = fenix.notifications
+    if bus.credential is not None and bus.variable is not None:
+        found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))
+    return found
+
+
 def _impossible(settings: Settings) -> list[Problem]:
     found = []
     faces = {"fenix": (settings.vim.fenix.auth, "constrain"), "tacker": (settings.vim.tacker.auth, "answer for")}
@@ -461,9 +482,7 @@ def _impossible(settings: Settings) -> list[Problem]:
             found.append(Problem(f"vim.{name}.auth", message))
         if auth == "keystone" and settings.cloud.driver != "openstack":
             found.append(Problem(f"vim.{name}.auth", "a simulated cloud has no Keystone; use none on loopback"))
-    bus = settings.vim.fenix.notifications
-    if bus.credential is not None and bus.variable is not None:
-        found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))
+    found += _fenix_problems(settings.vim.fenix)
     if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
         found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
     for key in ("check", "power_cycle"):

@@ -50,6 +50,7 @@ from escalator.upgrade_manager.engine.staging import COURSE, stage_ahead
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
+from escalator.upgrade_manager.sessions import Sessions
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
@@ -142,6 +143,8 @@ class Services:
     """The interface for Tacker's fault notification, where it is switched on."""
     subscribing: Subscribing | None = None
     """Subscriptions of VNF managers."""
+    sessions: Sessions | None = None
+    """Sessions of the Fenix interface that administrators start, where there are templates."""
 
     @property
     def repository(self) -> Repository:
@@ -187,8 +190,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         commands.on_reply = partial(vim.look, COMMAND)
         heals.on_reply = partial(vim.look, TACKER)
-        if world is not None:
-            await register_world(world, store)
+        await register_world(world, store)
         workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         ctx = Context(
             store=store,
@@ -218,7 +220,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         token = write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
-        yield Services(settings, ctx, CampaignService(ctx), ReleaseService(ctx), vim, importer, token, *faces, subscribing)
+        campaigns = CampaignService(ctx)
+        sessions = _sessions(settings, ctx, campaigns, faces[0])
+        yield Services(settings, ctx, campaigns, ReleaseService(ctx), vim, importer, token, *faces, subscribing, sessions)
 
 
 def _leases(settings: Settings, clock: Clock, world: World | None) -> Leases:
@@ -355,7 +359,17 @@ def _fenix_face(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStac
 
     tokens = KeystoneTokens(settings.cloud, ctx.clock)
     stack.callback(tokens.close)
-    return Face(ctx.store, vim.inbox, ctx.clock, Access(tokens.project_of), instances)
+    access = Access(tokens.project_of, tokens.roles_of, settings.vim.fenix.sessions.role)
+    return Face(ctx.store, vim.inbox, ctx.clock, access, instances)
+
+
+def _sessions(settings: Settings, ctx: Context, campaigns: CampaignService, face: Face | None) -> Sessions | None:
+    templates = settings.vim.fenix.sessions.templates
+    if face is None or not templates:
+        return None
+    sessions = Sessions(ctx, campaigns, templates)
+    face.gone = sessions.gone
+    return sessions
 
 
 def _heals(store: Store, clock: Clock, cloud: CloudManager) -> Heals:
@@ -398,8 +412,10 @@ def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExi
     return TackerFace(ctx.store, heals, ctx.clock, doors, owner_of)
 
 
-async def register_world(world: World, store: Store) -> None:
-    """Register the VNF managers of a world that are not registered yet."""
+async def register_world(world: World | None, store: Store) -> None:
+    """Register the VNF managers of a world, if there is one, that are not registered yet."""
+    if world is None:
+        return
     known = {vnfm.name for vnfm in await store.vnfms.list()}
     for vnfm in world.vnfms.registrations():
         if vnfm.name not in known:

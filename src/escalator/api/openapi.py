@@ -78,10 +78,13 @@ def _refer(responses: dict[str, Any]) -> None:
 def documents() -> Mapping[str, str]:
     """Each committed file's name and content."""
     from escalator.api.app import bare_app  # noqa: PLC0415 - the app itself needs this module
+    from escalator.api.fenix_sessions import sessions_router  # noqa: PLC0415 - as above
     from escalator.api.vnfm import vnfm_app  # noqa: PLC0415 - as above
 
     nothing, present = cast("Any", None), cast("Any", object())  # only routes are looked at; nothing is called
-    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": vnfm_app(nothing, nothing, present, present, present, present)}
+    outside = vnfm_app(nothing, nothing, present, present, present, present)
+    outside.include_router(sessions_router(nothing, nothing))
+    apps = {"openapi.json": bare_app(), "openapi-vnfm.json": outside}
     return {name: json.dumps(app.openapi(), indent=2, sort_keys=True) + "\n" for name, app in apps.items()}
 
 

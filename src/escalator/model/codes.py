@@ -107,6 +107,7 @@ class Code(Enum):
     VIM_SUBSCRIPTION = "ESC-VIM-017"
     VIM_SUBSCRIBED = "ESC-VIM-018"
     VIM_NO_EXTRA = "ESC-VIM-019"
+    VIM_SESSION = "ESC-VIM-020"
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"

@@ -16,6 +16,7 @@ from typing import Any
 from beds.vnfm.clocks import SteppedClock, quiet
 from beds.vnfm.listener import served
 from beds.vnfm.processes import VnfmProcess, vnfm_process
+from escalator.api.fenix_sessions import sessions_router
 from escalator.api.vnfm import vnfm_app
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
@@ -25,6 +26,7 @@ from escalator.settings import ClientCertificate
 from escalator.settings import Vim as Limits
 from escalator.storage.memory import memory_store
 from escalator.storage.port import Store
+from escalator.upgrade_manager.sessions import Sessions
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
@@ -72,6 +74,10 @@ class Bed:
     base_url: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
     """Keystone's tokens with their projects, for the dialects fenix and tacker."""
+    roles: dict[str, set[str]] = field(default_factory=dict)
+    """Roles that tokens carry."""
+    sessions: Sessions | None = None
+    """Sessions that administrators start, for the dialect fenix."""
     looks: int = 0
     """How often the cloud was asked for everything."""
     cloud: tuple[Instance, ...] = INSTANCES
@@ -293,23 +299,31 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
     above: Any = Above()
     if bed.name == "vi-vnfm":
         return served(vnfm_app(inbox, bed.clock, subscribing=subscribing, orchestrators=above))
-    access = Access(project_of)
+
+    async def roles_of(token: str) -> set[str]:
+        return bed.roles.get(token, set())
+
+    access = Access(project_of, roles_of)
     instances = ProjectInstances(everything, one, bed.clock)
     face = Face(bed.store, inbox, bed.clock, access, instances)
     doors = Doors(access=access, name_of=name_of, credentials=Credentials(bed.folder))
     tacker = TackerFace(bed.store, heals, bed.clock, doors, owner_of, ALARMS)
-    return served(vnfm_app(inbox, bed.clock, face, tacker, subscribing, above))
+    app = vnfm_app(inbox, bed.clock, face, tacker, subscribing, above)
+    if bed.sessions is not None:
+        face.gone = bed.sessions.gone
+        app.include_router(sessions_router(bed.sessions, access))
+    return served(app)
 
 
 @asynccontextmanager
 async def opened_bed(
-    dialect: str, folder: Path, *, timeout_s: float = 5.0, certificate: Path | None = None
+    dialect: str, folder: Path, *, timeout_s: float = 5.0, certificate: Path | None = None, sessions: Sessions | None = None
 ) -> AsyncIterator[Bed]:
     """A bed over one dialect, with its dispatcher running. `timeout_s` bounds a delivery over HTTP, in real time.
 
     `certificate` is Escalator's own, with its key. VNF managers may subscribe at 127.0.0.1 and localhost.
     """
-    bed = Bed(dialect, SteppedClock(float(int(time.time()))), folder)
+    bed = Bed(dialect, SteppedClock(float(int(time.time()))), folder, sessions=sessions)
     async with bed.stack:
         if dialect == "simulated":
             bed.world = World.in_memory(bed.clock)

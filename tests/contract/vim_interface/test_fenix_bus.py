@@ -104,7 +104,8 @@ async def test_a_listener_hears_a_session_from_its_beginning_to_its_end(
             await bed.vim.orchestrators.tell(fact)
         await bed.vim.tell(NoticeType.CAMPAIGN_COMPLETED, "c1", key="c")
         await bed.until(lambda: len(listener.heard()) == 9)
-    assert listener.said() == [
+    heard = listener.heard()
+    expected = [
         ("maintenance.scheduled", "MAINTENANCE"),
         ("maintenance.host", "IN_MAINTENANCE"),
         ("maintenance.scheduled", "PLANNED_MAINTENANCE"),
@@ -115,15 +116,18 @@ async def test_a_listener_hears_a_session_from_its_beginning_to_its_end(
         ("maintenance.session", "MAINTENANCE_DONE"),
         ("maintenance.scheduled", "MAINTENANCE_COMPLETE"),
     ]
-    heard = listener.heard()
+    # Threads of oslo.messaging may overtake one another.
+    assert listener.said() == expected if how == "by-hand" else sorted(listener.said()) == sorted(expected)
     assert {one["publisher_id"] for one in heard} == {"fenix"}
     assert len({one["message_id"] for one in heard}) == 9
     host = {"service": "fenix", "state": "IN_MAINTENANCE", "session_id": SESSION, "host": "cn-1", "project_id": "admins"}
-    assert heard[1]["payload"] == host
-    assert heard[7]["payload"] == {k: v for k, v in host.items() if k != "host"} | {"state": "MAINTENANCE_DONE"}
+    assert host in [one["payload"] for one in heard]
+    session = {k: v for k, v in host.items() if k != "host"} | {"state": "MAINTENANCE_DONE"}
+    assert session in [one["payload"] for one in heard]
     asked = [event["traits"] for event in process.lines("event") if event["state"] == "PLANNED_MAINTENANCE"]
     told = next(traits for traits in asked if traits["instance_ids"] == ["vm-1"])
-    assert heard[2]["payload"] == {**told, "service": "fenix", "metadata": {}}
+    said = next(one["payload"] for one in heard if one["payload"].get("reply_url") == told["reply_url"])
+    assert said == {**told, "service": "fenix", "metadata": {}}
 
 
 async def test_what_the_broker_cannot_take_now_is_kept_and_comes_in_order(

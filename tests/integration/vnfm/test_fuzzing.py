@@ -21,13 +21,16 @@ from beds.vnfm.bed import TASK, Bed, opened_bed
 from escalator.model.notice import SubscriptionRight, Vnfm, VnfmSpec
 from escalator.model.subscription import Subscription
 from escalator.storage.port import CampaignRow
+from escalator.upgrade_manager.sessions import Sessions
 from escalator.vim_interface.fenix.events import session_id
+from integration.api.running import CAMPAIGN, TestServices, running, write_release
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "openapi-vnfm.json"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SCHEMA = openapi.from_path(DOCUMENT)
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 TIMEOUT_S = 10
+BUSY = 509
 KEY = "0123456789abcdef-KEY"
 CREDENTIAL = "a-credential-for-fuzzing"
 
@@ -50,13 +53,20 @@ async def subscribed(bed: Bed) -> None:
     await bed.store.subscriptions.add(Subscription(vnfm="vnfm-2", callback_uri="http://127.0.0.1:9/notices"))
 
 
+def made_of(cloud: TestServices, folder: Path) -> Sessions:
+    return Sessions(cloud.ctx, cloud.campaigns, {"default": str(folder / "template.yaml")})
+
+
 @pytest.fixture(scope="module")
 def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
     folder = tmp_path_factory.mktemp("bed")
     ready, closing, found = threading.Event(), asyncio.Event(), []
 
     async def run() -> None:
-        async with opened_bed("fenix", folder) as bed:
+        (folder / "template.yaml").write_text(CAMPAIGN)
+        async with running(folder / "cloud") as cloud, opened_bed("fenix", folder, sessions=made_of(cloud, folder)) as bed:
+            await cloud.importer.import_folder(write_release(folder / "release"))
+            bed.roles["token-of-p1"] = {"admin"}
             await bed.vnfm("vnfm-1", "silent", "p1")
             await bed.store.campaigns.add(CampaignRow(name="c1", document={}))
             bed.tokens |= {"token-of-p1": "p1", "token-of-p2": "p2"}
@@ -103,6 +113,9 @@ def test_whatever_is_sent_is_answered_as_documented(listener: Listener, operatio
                 case.path_parameters[name] = listener.known.get(name, case.path_parameters[name])
             case.headers["X-Auth-Token"] = "token-of-p2" if operation.path.startswith("/tacker") else "token-of-p1"
             case.headers["Authorization"] = listener.known["Authorization"]
-        case.call_and_validate(base_url=listener.url, checks=CHECKS, timeout=TIMEOUT_S)
+        response = case.call(base_url=listener.url, timeout=TIMEOUT_S)
+        # Fenix says by 509 that another session runs: no error of the server's.
+        busy = response.status_code == BUSY and operation.path == "/fenix/v1/maintenance"
+        case.validate_response(response, checks=[check for check in CHECKS if not busy or check is not not_a_server_error])
 
     call()

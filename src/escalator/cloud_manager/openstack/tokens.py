@@ -17,10 +17,11 @@ KEPT = 1000
 
 
 class _Project(NamedTuple):
-    """Project of a token; nothing when it is not valid or bound to none."""
+    """Project of a token, and its roles there; nothing when it is not valid or bound to none."""
 
     id: str | None = None
     name: str | None = None
+    roles: frozenset[str] = frozenset()
 
 
 class KeystoneTokens:
@@ -38,6 +39,10 @@ class KeystoneTokens:
     async def name_of(self, token: str) -> str | None:
         """The project's name, as `project_of` tells its id."""
         return (await self._project(token)).name
+
+    async def roles_of(self, token: str) -> frozenset[str]:
+        """Names of the roles that the token carries, in its project or in the system as a whole."""
+        return (await self._project(token)).roles
 
     async def _project(self, token: str) -> _Project:
         # What is kept is no token any more.
@@ -70,5 +75,9 @@ def _project_of(api: Api, token: str) -> _Project:
         return _Project()
     if answer.status_code >= 400:
         raise refusal(answer.status_code, answer.text, doing)
-    project = answer.json()["token"].get("project") or {}
-    return _Project(str(project["id"]), str(project.get("name") or "") or None) if "id" in project else _Project()
+    found = answer.json()["token"]
+    roles = frozenset(str(role["name"]) for role in found.get("roles") or ())
+    project = found.get("project") or {}
+    if "id" not in project:
+        return _Project(roles=roles)
+    return _Project(str(project["id"]), str(project.get("name") or "") or None, roles)

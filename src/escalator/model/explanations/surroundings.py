@@ -101,6 +101,11 @@ SURROUNDINGS = {
         causes="vim.fenix.notifications names a broker, and Escalator was installed without the extra rabbitmq.",
         then="Install it with pip install 'escalator[rabbitmq]', or take vim.fenix.notifications out of the settings",
     ),
+    Code.VIM_SESSION: Explanation(
+        meaning="a session of the Fenix interface cannot be made of its template",
+        causes="The template's file is missing or not valid, or it selects none of the hosts that the session names.",
+        then="escalator campaign validate FILE; vim.fenix.sessions.templates of the settings names the files",
+    ),
     Code.VIM_SUBSCRIPTION: Explanation(
         meaning="the subscription is not valid, or its address does not answer as it has to",
         causes=(

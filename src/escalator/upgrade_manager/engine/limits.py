@@ -20,5 +20,5 @@ def limits_of(campaign: Campaign, plan: Plan, inventory: Inventory) -> Limits:
         spread=tuple(SpreadLimit(rule.by, rule.max, {node.id: rule.values(node) for node in nodes}) for rule in waves.spread),
         groups=plan.groups,
         wave_soak_s=waves.soak_s if waves.soak_s or campaign.spec.gates.between else None,
-        needs_s=needs_s(plan, campaign.spec),
+        needs_s=needs_s(plan, campaign.spec, inventory),
     )

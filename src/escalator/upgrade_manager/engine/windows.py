@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from escalator.model.campaign import CampaignSpec
+from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner.lead import waits_s
 from escalator.upgrade_manager.planner.nights import openings
 
 ALWAYS = (float("-inf"), float("inf"))
@@ -18,8 +20,11 @@ def opening(spec: CampaignSpec, now_s: float) -> tuple[float, float] | None:
     return next(openings(spec, now_s), None)
 
 
-def needs_s(plan: Plan, spec: CampaignSpec) -> Mapping[str, float]:
-    """Seconds that each node's turn needs of its window: in nine of ten cases, its rollback included."""
+def needs_s(plan: Plan, spec: CampaignSpec, inventory: Inventory) -> Mapping[str, float]:
+    """Seconds that each node's turn needs of its window: in nine of ten cases, its lead time and its rollback included.
+
+    `inventory` is the one that the plan was made from.
+    """
     if not spec.windows and spec.not_after is None:
         return {}
     first: dict[str, float] = {}
@@ -29,4 +34,7 @@ def needs_s(plan: Plan, spec: CampaignSpec) -> Mapping[str, float]:
     slowest = max((u.end_s - u.start_s for u in plan.upgrades if u.start_s >= plan.at_s), default=0.0)
     rollback_s = slowest if spec.estimates.rollback_s is None else spec.estimates.rollback_s
     away = {u.node: u.end_s - min(u.start_s, first.get(u.node, u.start_s)) for u in plan.upgrades}
-    return {node: spec.estimates.p90 * seconds + rollback_s for node, seconds in away.items()}
+    there = inventory.instances_by_node
+    return {
+        node: spec.estimates.p90 * seconds + rollback_s + waits_s(spec, there.get(node, ())) for node, seconds in away.items()
+    }

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Instance, Inventory, Node, Requires
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
+from escalator.upgrade_manager.planner.lead import waits_s
 from escalator.upgrade_manager.planner.versions import older
 
 SLACK = 1e-9
@@ -98,6 +99,8 @@ class Cloud:
     """Instances on each node."""
     limits: list[Limit] = field(default_factory=list)
     upgrade_s: list[float] = field(default_factory=list)
+    lead_s: list[float] = field(default_factory=list)
+    """What each node's turn may wait for, because of what is announced."""
     done: list[bool] = field(default_factory=list)
     """Nodes that are upgraded already."""
     ready: list[bool] = field(default_factory=list)
@@ -124,6 +127,7 @@ def build(
     cloud.resources = tuple(names)
     for node in cloud.nodes:
         _add_node(cloud, node, names, campaign, done=node.id in known)
+        cloud.lead_s.append(waits_s(campaign.spec, inventory.instances_by_node.get(node.id, ())))
     _add_guests(cloud, campaign, inventory, actions, names)
     cloud.key = _scarcest(cloud)
     return cloud

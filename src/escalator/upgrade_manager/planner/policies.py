@@ -82,7 +82,7 @@ def _in_time(cloud: Cloud, rules: Rules, policy: Policy, midway: Midway, *, keep
         found = Search(cloud, rules, policy, slow, midway, keep=keep).run()
         # What has begun lies where it lies.
         fresh = [turn for turn in found.turns if turn.away_s >= rules.at_s - SLACK]
-        late = {turn.node: over for turn in fresh if (over := _over(rules, turn)) > SLACK}
+        late = {turn.node: over for turn in fresh if (over := _over(cloud, rules, turn)) > SLACK}
         if not late:
             return found
         for node in range(len(cloud.nodes)):
@@ -91,9 +91,9 @@ def _in_time(cloud: Cloud, rules: Rules, policy: Policy, midway: Midway, *, keep
     return _without(cloud, found, set(late))
 
 
-def _over(rules: Rules, turn: Turn) -> float:
+def _over(cloud: Cloud, rules: Rules, turn: Turn) -> float:
     """Seconds by which the turn may pass the end of its window in nine of ten cases."""
-    return turn.away_s + rules.needs_s(turn.away_s, turn.end_s) - rules.windows.end(turn.away_s)
+    return turn.away_s + rules.needs_s(turn.away_s, turn.end_s) + cloud.lead_s[turn.node] - rules.windows.end(turn.away_s)
 
 
 def _without(cloud: Cloud, found: Found, late: set[int]) -> Found:

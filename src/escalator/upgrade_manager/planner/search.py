@@ -254,7 +254,7 @@ class Search:
                 return NotYet(stays - drain_s if stays < inf else now, RECOVERS, group=group)
         elif leaving and now < self._rules.lead_s - drain_s - SLACK:
             return NotYet(self._rules.lead_s - drain_s, "the lead time: no impact is allowed before")
-        return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0))
+        return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0) + self._cloud.lead_s[node])
 
     def _kept_targets(self) -> dict[int, set[int]]:
         """For each node that waits, the nodes that the plan so far wants its instances on and that are not upgraded yet."""
@@ -292,7 +292,7 @@ class Search:
         drain_s = sum(one.guest.lasts_s for one in placed) / self._rules.per_node
         waits_s = max(self._flow.arriving[one.target] * one.guest.lasts_s for one in placed) / self._rules.per_node
         lasts_s = self._cloud.upgrade_s[node]
-        return self._too_late(now, now + max(drain_s, waits_s) + lasts_s, self._slow.get(node, 0.0))
+        return self._too_late(now, now + max(drain_s, waits_s) + lasts_s, self._slow.get(node, 0.0) + self._cloud.lead_s[node])
 
     def _first_ones(self, placed: list[Placed]) -> int:
         """Nodes that these are the first instances of."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
@@ -36,10 +36,15 @@ class Face:
         self._instances = instances
         self._replies = Replies()
         self.access = access
+        self.gone: Callable[[str], Awaitable[bool]] = _never
+        """Whether a session was removed and is over."""
 
     async def state(self, session: str) -> str:
         """State of a session. Raises NotFoundError."""
-        return session_state((await self._campaign(session)).state)
+        row = await self._campaign(session)
+        if await self.gone(session):
+            raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such session.")
+        return session_state(row.state)
 
     async def instances(self, session: str, project: str) -> Sequence[str]:
         """The project's instances that are asked about now; all it has, while none is. Raises NotFoundError."""
@@ -178,6 +183,10 @@ class Face:
         if answer is not None and notice.reply_token is not None:
             await self._inbox.receive(notice.reply_token, answer, self._clock.now())
             self._replies.forget(notice)
+
+
+async def _never(_: str) -> bool:
+    return False
 
 
 def _is_about(notice: Notice, instance: str, project: str) -> bool:

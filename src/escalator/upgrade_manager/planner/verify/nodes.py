@@ -9,6 +9,7 @@ from functools import partial
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
 from escalator.model.plan import Impact, Upgrade
+from escalator.upgrade_manager.planner.lead import waits_s
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, present, too_many
 
 ALLOWED_ALONE = ("stop-start", "in-place", "leave")
@@ -156,7 +157,7 @@ def _stay(replay: Replay, instance: Instance, upgrade: Upgrade, row: Impact | No
 
 
 def check_windows(replay: Replay, lengths: tuple[float, ...]) -> Iterator[Violation]:
-    """Each turn lies in the window that its row names, with time for nine of ten cases and a rollback."""
+    """Each turn lies in the window that its row names, with time for nine of ten cases, its lead time and a rollback."""
     if not lengths:
         return
     estimates = replay.campaign.spec.estimates
@@ -169,7 +170,8 @@ def check_windows(replay: Replay, lengths: tuple[float, ...]) -> Iterator[Violat
     for node, (start, end) in fresh.items():
         number = replay.upgrades[node].window
         closes = starts[number + 1] if number < len(lengths) else -1.0
-        needs = start + estimates.p90 * (end - start) + rollback_s
+        lead_s = waits_s(replay.campaign.spec, replay.inventory.instances_by_node.get(node, ()))
+        needs = start + estimates.p90 * (end - start) + rollback_s + lead_s
         if closes < 0 or start < starts[number] - NEAR_S or needs > closes + NEAR_S:
             message = f"{node} is away from {start:g} s and needs until {needs:g} s; window {number} ends at {closes:g} s"
             yield Violation(code=Code.PLN_V_WINDOW, node=node, time_s=start, message=message)

@@ -1,0 +1,17 @@
+"""The lead time of notices in a node's turn: it is waited for after the node is asked about, and before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from escalator.model.campaign import CampaignSpec
+from escalator.model.inventory import Instance
+
+
+def waits_s(spec: CampaignSpec, instances: Iterable[Instance]) -> float:
+    """Seconds that a turn may wait for what is announced to those who do not answer; nothing for an empty node.
+
+    Where every VNF manager answers, work goes on before. Planner, verifier and engine count it into what a node needs of its
+    maintenance window, whoever will answer.
+    """
+    return max((max(spec.workloads.notify.lead_time_s, instance.lead_s) for instance in instances), default=0.0)

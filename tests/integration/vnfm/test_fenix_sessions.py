@@ -1,0 +1,188 @@
+"""Maintenance sessions as administrators of OpenStack Fenix start them, on a whole Escalator over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from beds.vnfm.listener import served
+from escalator.api.fenix_sessions import sessions_router
+from escalator.api.vnfm import vnfm_app
+from escalator.model.campaign import Migration
+from escalator.model.codes import Code
+from escalator.model.errors import InputError
+from escalator.model.inventory import Instance
+from escalator.model.progress import CampaignState
+from escalator.settings import read_settings
+from escalator.upgrade_manager.sessions import Sessions
+from escalator.vim_interface.fenix.access import Access
+from escalator.vim_interface.fenix.face import Face
+from escalator.vim_interface.fenix.instances import ProjectInstances
+from integration.api.running import CAMPAIGN, TestServices, running, write_release
+
+ADMIN, TENANT = "token-of-the-admin", "token-of-p1"
+DOCTOR = {"state": "MAINTENANCE", "maintenance_at": "2001-01-01 00:00:00", "metadata": {"openstack_version": "Train"}}
+"""What the admin tool of OPNFV Doctor sends."""
+
+
+@dataclass
+class Site:
+    cloud: TestServices
+    http: httpx.AsyncClient
+    folder: Path
+
+    async def start(self, **more: object) -> httpx.Response:
+        return await self.http.post("/maintenance", json={**DOCTOR, **more})
+
+    async def campaigns(self) -> list[Any]:
+        return list(await self.cloud.campaigns.list())
+
+    async def until(self, *states: CampaignState) -> Any:
+        for _ in range(1200):
+            (row,) = await self.campaigns()
+            if row.state in states:
+                return row
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"the campaign is {row.state}: {row.reason}")
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    template = tmp_path / "template.yaml"
+    text = CAMPAIGN.replace("{role: compute}", '{role: compute, names: ["cn-*"]}')
+    # Few hosts have nowhere to go but to one another, and back.
+    template.write_text(text.replace("max_unavailable: 2", "max_unavailable: 1, max_extra_moves: 1.0"))
+    async with running(tmp_path / "state") as cloud:
+        await cloud.importer.import_folder(write_release(tmp_path / "release"))
+        sessions = Sessions(cloud.ctx, cloud.campaigns, {"default": str(template), "gone": "/nonexistent.yaml"})
+        app = vnfm_app(cloud.vim.inbox, cloud.ctx.clock, face := face_of(cloud))
+        face.gone = sessions.gone
+        app.include_router(sessions_router(sessions, face.access))
+        async with served(app) as url:
+            headers = {"X-Auth-Token": ADMIN}
+            base_url = f"{url}/fenix/v1"
+            async with httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False, timeout=60) as http:
+                yield Site(cloud, http, tmp_path)
+
+
+def face_of(cloud: TestServices) -> Face:
+    async def project_of(token: str) -> str | None:
+        return {ADMIN: "admins", TENANT: "p1"}.get(token)
+
+    async def roles_of(token: str) -> set[str]:
+        return {ADMIN: {"admin", "member"}, TENANT: {"member"}}.get(token, set())
+
+    async def everything() -> Sequence[Instance]:
+        return (await cloud.ctx.cloud.inventory(Migration())).instances
+
+    instances = ProjectInstances(everything, cloud.ctx.cloud.instance, cloud.ctx.clock)
+    return Face(cloud.ctx.store, cloud.vim.inbox, cloud.ctx.clock, Access(project_of, roles_of), instances)
+
+
+async def test_a_session_runs_from_its_start_to_its_end(site: Site) -> None:
+    started = await site.start(workflow="default", actions=[{"plugin": "dummy", "type": "host"}], unknown="key")
+    assert (started.status_code, list(started.json())) == (200, ["session_id"])
+    session = started.json()["session_id"]
+    assert (await site.http.get("/maintenance")).json() == {"sessions": [session]}
+    again = await site.start()
+    assert (again.status_code, again.json()) == (509, {"error": "Too many sessions"})
+    row = await site.until(CampaignState.COMPLETED)
+    shown = await site.http.get(f"/maintenance/{session}")
+    assert (shown.status_code, shown.json()) == (200, {"session_id": session, "state": "MAINTENANCE_DONE"})
+    assert len([task for task in (await site.cloud.campaigns.show(row.name)).tasks if task.state.value == "done"]) == 4
+    removed = await site.http.delete(f"/maintenance/{session}")
+    assert (removed.status_code, removed.json()) == (200, {})
+    assert (await site.http.get("/maintenance")).json() == {"sessions": []}
+    assert (await site.http.get(f"/maintenance/{session}")).status_code == 404
+    assert (await site.http.delete(f"/maintenance/{session}")).status_code == 404
+    events = await site.cloud.ctx.store.events.read(0, limit=5000)
+    assert [event.outcome for event in events if event.action == "fenix.session"] == ["started", "removed"]
+
+
+async def test_only_the_hosts_that_are_named_are_touched(site: Site) -> None:
+    nodes = sorted(node.id for node in site.cloud.simulation.world.inventory().nodes)
+    for instance in site.cloud.simulation.world.inventory().instances:
+        if instance.node == nodes[0]:
+            site.cloud.simulation.world.tenants.delete(instance.id)
+    started = await site.start(hosts=nodes[:1])
+    assert started.status_code == 200, started.text
+    row = await site.until(CampaignState.COMPLETED)
+    assert [task.node for task in (await site.cloud.campaigns.show(row.name)).tasks] == nodes[:1]
+
+
+async def test_a_removed_session_is_aborted_and_its_hosts_are_back(site: Site) -> None:
+    session = (await site.start()).json()["session_id"]
+    assert (await site.http.delete(f"/maintenance/{session}")).status_code == 200
+    await site.until(CampaignState.ABORTED)
+    assert await site.cloud.ctx.store.restorations.open() == []
+
+
+async def test_an_update_lets_a_session_go_on_that_waits(site: Site) -> None:
+    session = (await site.start()).json()["session_id"]
+    (row,) = await site.campaigns()
+    await site.cloud.campaigns.pause(row.name)
+    updated = await site.http.put(f"/maintenance/{session}", json={"state": "anything"})
+    assert updated.status_code == 200
+    assert updated.json() == {"maintenance": f"{site.http.base_url}maintenance/{session}", "session_id": session}
+    await site.until(CampaignState.COMPLETED)
+    assert (await site.http.put("/maintenance/unknown", json={})).status_code == 404
+
+
+async def test_a_session_waits_for_its_time(site: Site) -> None:
+    await site.start(maintenance_at="2999-01-01 00:00:00")
+    (row,) = await site.campaigns()
+    assert row.document["spec"]["not_before"].startswith("2999-01-01T00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"download": ["http://example.net/package.tar.gz"]}, "download"),
+        ({"actions": [{"plugin": "firmware", "type": "host"}]}, "actions"),
+        ({"workflow": "vnf"}, "workflow"),
+        ({"maintenance_at": "tomorrow"}, "maintenance_at"),
+        ({"hosts": ["control-1"]}, "hosts"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_before_anything_is_made(site: Site, more: dict[str, Any], path: str) -> None:
+    refused = await site.start(**more)
+    assert (refused.status_code, [problem["path"] for problem in refused.json()["problems"]]) == (422, [path])
+    assert await site.campaigns() == []
+
+
+async def test_hosts_that_are_not_there_and_templates_that_are_not_are_said(site: Site) -> None:
+    unknown = await site.start(hosts=["cn-unknown"])
+    assert unknown.status_code == 409
+    assert (unknown.json()["code"], "cn-unknown" in unknown.json()["detail"]) == (Code.VIM_SESSION.value, True)
+    assert (await site.http.get("/maintenance")).json() == {"sessions": []}
+    broken = await site.start(workflow="gone")
+    assert (broken.status_code, "nonexistent" in broken.text) == (502, False)
+
+
+@pytest.mark.parametrize(("token", "status"), [(TENANT, 403), ("", 401), ("unknown", 403)])
+async def test_only_administrators_get_in(site: Site, token: str, status: int) -> None:
+    site.http.headers["X-Auth-Token"] = token
+    assert (await site.start()).status_code == status
+    for method, path in (("GET", ""), ("PUT", "/x"), ("DELETE", "/x")):
+        assert (await site.http.request(method, f"/maintenance{path}")).status_code == status
+    assert await site.campaigns() == []
+
+
+async def test_the_operators_own_campaigns_are_no_sessions(site: Site) -> None:
+    await site.cloud.campaigns.create(CAMPAIGN)
+    assert (await site.http.get("/maintenance")).json() == {"sessions": []}
+
+
+def test_sessions_need_keystone(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(json.dumps({"vim": {"fenix": {"auth": "none", "sessions": {"templates": {"default": "/etc/t.yaml"}}}}}))
+    with pytest.raises(InputError) as refused:
+        read_settings(file, {})
+    assert [problem.path for problem in refused.value.problems] == ["vim.fenix.sessions.templates"]
