@@ -25,6 +25,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, PermanentError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Vnfm, VnfmSpec
+from escalator.model.progress import CampaignState
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
@@ -44,11 +45,14 @@ from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.restore import COURSE as RESTORE
 from escalator.upgrade_manager.engine.restore import restore_node
+from escalator.upgrade_manager.engine.rollback.campaign import run_rollback
+from escalator.upgrade_manager.engine.rollback.freeing import run_commit
+from escalator.upgrade_manager.engine.rollback.node import roll_node_back
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.staging import COURSE, stage_ahead
-from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.engine.states import ACTIVE, BACK
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
 from escalator.upgrade_manager.sessions import Sessions
@@ -107,6 +111,9 @@ def courses_of(ctx: Context) -> dict[str, Course]:
         "node": partial(upgrade_node, ctx),
         COURSE: partial(stage_ahead, ctx),
         RESTORE: partial(restore_node, ctx),
+        "rollback": partial(run_rollback, ctx),
+        "node-back": partial(roll_node_back, ctx),
+        "commit": partial(run_commit, ctx),
     }
 
 
@@ -257,6 +264,10 @@ async def _begin_what_runs(store: Store, launcher: Launcher) -> None:
     for row in await store.campaigns.list():
         if row.state in ACTIVE:
             await launcher.start("campaign", f"campaign/{row.name}", {"campaign": row.name})
+        if row.state in BACK:
+            await launcher.start("rollback", f"rollback/{row.name}", {"campaign": row.name})
+        if row.state is CampaignState.COMMITTED:
+            await launcher.start("commit", f"commit/{row.name}", {"campaign": row.name})
 
 
 class _LateLauncher:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
@@ -118,6 +118,10 @@ def small_cloud(*, spare: bool = False) -> tuple[Inventory, tuple[VnfmRow, ...]]
     return inventory, vnfms
 
 
+async def there(sim: Simulation) -> Any:
+    return await sim.engine.result("campaign/c")
+
+
 @dataclass
 class Stand:
     """What outlives a crash."""
@@ -145,11 +149,16 @@ class Stand:
             await sim.campaigns.start("c")
         return stand
 
-    async def live(self, wire: Tripwire, steer: Callable[[Simulation], Any] | None = None) -> bool:
-        """Run until the campaign is over (True), or the wire is tripped (False)."""
+    async def live(
+        self,
+        wire: Tripwire,
+        steer: Callable[[Simulation], Any] | None = None,
+        course: Callable[[Simulation], Awaitable[Any]] = there,
+    ) -> bool:
+        """Run until the campaign is over (True), or the wire is tripped (False); `course` says when it is over."""
         store = wired(self.store, wire)
         async with simulate(self.world, self.clock, store=store, journal=self.journal, strict=True) as sim:
-            end = asyncio.ensure_future(sim.engine.result("campaign/c"))
+            end = asyncio.ensure_future(course(sim))
             trip = asyncio.ensure_future(wire.tripped.wait())
             hand = asyncio.ensure_future(steer(sim)) if steer is not None else None
             done, _ = await asyncio.wait((end, trip), timeout=LONG_S, return_when=asyncio.FIRST_COMPLETED)
@@ -232,7 +241,8 @@ class Stand:
         begun = Counter(e.node for e in self.world.audit.history("upgrade-start"))
         moved = Counter(e.instance for e in self.world.audit.history("move-done"))
         found = [f"{node} was upgraded {count} times" for node, count in begun.items() if count > upgrades]
-        return found + [f"{instance} moved {count} times" for instance, count in moved.items() if count > 2]
+        most = 4 if self.world.audit.history("rollback-start") else 2
+        return found + [f"{instance} moved {count} times" for instance, count in moved.items() if count > most]
 
 
 def _said(heard: Sequence[Heard]) -> list[dict[str, Any]]:

@@ -22,8 +22,11 @@ Every line of a script is one command, `#` begins a comment. Commands:
     stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
     versions NAME                 what the campaign's plan says of each node's version
     backups [NODE], prune [KEEP_LAST]
-    verify NODE, damage NODE, restore NODE [accept_impact]  the newest backup of the node
+    verify NODE, damage NODE, take_back NODE [accept_impact]  the newest backup of the node
     retry NAME NODE, skip NAME NODE
+    rollback NAME, restore NAME, commit NAME    the way back, by force, or given up
+    preview NAME                  the plan that a rollback would go by now
+    runs NODE...                  what these nodes run, and how many backups there are of them
     gate NAME go|not-yet|no [WORDS...]   what a gate says from now on; approve NAME GATE [REASON...]
     lock KEY SITE SECONDS         another site asks the lock service for a key; steal: it gets it in any case
     hold NODE [REASON...], unhold NODE   a person's hold on a node
@@ -65,6 +68,11 @@ RESTING = (
     CampaignState.ABORTED,
     CampaignState.PAUSED,
     CampaignState.SUSPENDED,
+    CampaignState.ROLLBACK_PAUSED,
+    CampaignState.ROLLBACK_FAILED,
+    CampaignState.ROLLED_BACK,
+    CampaignState.RESTORED,
+    CampaignState.COMMITTED,
 )
 PATIENCE_S = 5 * 86400.0
 LOOK_S = 5.0
@@ -226,6 +234,29 @@ class Stage:
     async def do_skip(self, name: str, node: str) -> None:
         await self.sim.campaigns.skip(name, node)
 
+    async def do_rollback(self, name: str) -> None:
+        await self.sim.campaigns.back.rollback(name)
+
+    async def do_restore(self, name: str) -> None:
+        await self.sim.campaigns.back.restore(name)
+
+    async def do_commit(self, name: str) -> None:
+        await self.sim.campaigns.back.commit(name)
+        await self.sim.engine.result(f"commit/{name}")
+
+    async def do_preview(self, name: str) -> None:
+        plan = await self.sim.campaigns.back.preview(name)
+        self.lines.append(f"  {plan.purpose}: {plan.totals.nodes} nodes, {plan.totals.moves} moves, {len(plan.impacts)} stay")
+        self.lines += [f"  {c.code} {c.message}" for c in plan.conditions if c.code == "ESC-PLN-011"]
+        self.lines += [f"  not rolled back: {n.node}: {n.reason}" for n in plan.totals.not_upgraded]
+
+    async def do_runs(self, *nodes: str) -> None:
+        for node in nodes:
+            software = self.world.software.look(node)
+            versions = dict(self.world.hosts.get(node).versions)
+            kept = sum(row.node == node for row in self.world.state.backups.rows.values())
+            self.lines.append(f"  {node}: {dict(software.packages)}, daemon {software.daemon}, {versions}, {kept} backups")
+
     async def do_gate(self, name: str, verdict: str, *said: str) -> None:
         self.world.gates.put(name, verdict.replace("-", " "), " ".join(said))
 
@@ -254,6 +285,8 @@ class Stage:
             if view.row.state in RESTING and not busy:
                 if view.row.state in (CampaignState.COMPLETED, CampaignState.ABORTED):
                     await self.sim.engine.result(f"campaign/{name}")
+                if view.row.state in (CampaignState.ROLLED_BACK, CampaignState.RESTORED):
+                    await self.sim.engine.result(f"rollback/{name}")
                 return
             await self.clock.sleep(LOOK_S)
         raise AssertionError(f"campaign {name} does not come to rest: {await self._standing(name)}")
@@ -289,7 +322,7 @@ class Stage:
     async def do_damage(self, node: str) -> None:
         self.world.software.damage((await self.backups.get(await self._newest(node))).operation)
 
-    async def do_restore(self, node: str, flag: str = "") -> None:
+    async def do_take_back(self, node: str, flag: str = "") -> None:
         row = await self.backups.restore(await self._newest(node), accept_impact=flag == "accept_impact")
         if flag:
             self.accepted.add(node)

@@ -21,12 +21,16 @@ LARGER_CLASSES = {
     "CloudManager": (17, "the port of a block: one method for each thing the manager asks of a cloud"),
     "OpenStackCloud": (18, "that port on OpenStack, and the end of its connections"),
     "SimulatedCloud": (17, "that port on the simulated world"),
+    "SystemSupport": (13, "the port of a block: one method for each thing the manager asks of a node"),
+    "PackagesSystem": (13, "that port on packages"),
+    "CommandSystem": (13, "that port on commands"),
+    "SimulatedSystem": (13, "that port on the simulated world"),
     "State": (13, "the simulated world's tables, which change together in one transaction"),
 }
 """Classes with more public methods than others may have: how many, and why. They do not grow."""
 BROAD_HANDLERS = {
     "upgrade_manager/engine/runner.py:outcome_of": "the step boundary: whatever fails in a step, the node is put back",
-    "upgrade_manager/engine/drive.py:drive": "the worker loop: whatever fails, the campaign must not be left alone",
+    "upgrade_manager/engine/worker.py:seen_to_its_end": "the worker loop: whatever fails, the campaign must not be left alone",
 }
 """The places where any exception is caught, and why. There is no third."""
 OTHER_PEOPLES_PATHS = re.compile(

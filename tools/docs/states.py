@@ -9,12 +9,10 @@ from escalator.model.campaign import CampaignSpec, Scope
 from escalator.model.progress import CampaignState, Rung, TaskState
 from escalator.model.select import Select
 from escalator.upgrade_manager.engine.node import COURSE
+from escalator.upgrade_manager.engine.rollback.node import COURSE as BACK
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.states import ACTIVE, CAMPAIGN_MOVES, TASK_MOVES, VERBS, mermaid
 from tools.docs.markdown import GENERATED, code, sentence, table
-
-NOT_YET = ("rolling_back", "rollback_paused", "rollback_failed", "rolled_back", "restoring", "restored", "committed")
-"""States that the table has and no action leads to yet."""
 
 
 def _moves(moves: Mapping[Any, Mapping[Any, str]]) -> str:
@@ -39,7 +37,8 @@ def page() -> str:
             "```\n",
             _moves(CAMPAIGN_MOVES),
             f"One campaign at a time may be in {', '.join(code(s.value) for s in ACTIVE)} on one cloud.\n",
-            f"Not built yet: nothing leads to {', '.join(map(code, NOT_YET))}. A campaign ends as `completed` or `aborted`.\n",
+            "A campaign that is `completed` or `aborted` can be rolled back until it is committed; see",
+            "[How to roll a campaign back](../howto/roll-back.md).\n",
             "What a person can do in each state:\n",
             table(("State", "Actions"), [(code(s.value), ", ".join(map(code, verbs))) for s, verbs in VERBS.items()]),
             "## Node task\n",
@@ -74,6 +73,15 @@ def steps_page() -> str:
             "Time-outs come from `spec.node.timeouts` of the campaign where it names one, else they are fixed.\n",
             "## What each does\n",
             *(f"- **{step.name}**: {WHAT[step.name]}" for step in COURSE),
+            "",
+            "## On the way back\n",
+            "A rollback, and a restore, take the same node through these. The steps of the same name are the same. Nothing",
+            "undoes *roll-back*: a node on which it fails is held out of service for a person; one whose turn ends before it is",
+            "given back as it was, unless it was out of service before.\n",
+            table(
+                ("Step", "Rung reached", "Undo", "Abort stops before it", "Time-out by default"), (_row(s, spec) for s in BACK)
+            ),
+            *(f"- **{step.name}**: {WHAT[step.name]}" for step in BACK if step not in COURSE),
             "",
         )
     )
@@ -121,6 +129,11 @@ WHAT: Mapping[str, str] = {
         "post-maintenance": "runs the hooks of that name when the node is proved, before it goes back into service",
         "resume": "starts what was stopped for the node and sees it active",
         "uncordon": "puts the compute service back exactly as it was found, and tells the neighbours that the host is back",
+        "roll-back": "looks a last time whether nothing runs on the node that may not, then puts the software back that was kept "
+        "before the upgrade, detached on the node and followed; a restore takes the oldest backup of the campaign, and forces it",
+        "reboot-back": "reboots when what was put back needs it, and waits for a new boot id",
+        "verify-back": "checks packages, daemon and health against the backup, waits for the compute service, and compares what "
+        "the node offers with what it offered before its upgrade",
         "announce": "tells the VNF managers that the node is available and frees its slot",
     }.items()
 }

@@ -8,7 +8,19 @@ from fastapi import FastAPI
 
 from escalator.api.openapi import describe
 from escalator.api.problems import add_problem_handlers, documented
-from escalator.api.routes import backups, campaigns, constraints, events, health, nodes, notices, releases, server, vnfms
+from escalator.api.routes import (
+    backups,
+    campaigns,
+    constraints,
+    events,
+    health,
+    nodes,
+    notices,
+    releases,
+    rollbacks,
+    server,
+    vnfms,
+)
 from escalator.api.security import Guard, hosts_of
 from escalator.api.services import Running, Services
 
@@ -26,7 +38,7 @@ def bare_app() -> FastAPI:
     app = FastAPI(title="Escalator", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     add_problem_handlers(app)
     app.include_router(health.router)
-    for part in (campaigns, nodes, releases, vnfms, notices, constraints, backups, events, server):
+    for part in (campaigns, nodes, releases, vnfms, notices, constraints, backups, events, rollbacks, server):
         app.include_router(part.router, prefix="/v1", responses=documented(401, 403))
     describe(app)
     return app

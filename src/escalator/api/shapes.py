@@ -55,6 +55,7 @@ def task_view(task: NodeTask) -> v.TaskView:
         node=task.node,
         wave=task.wave,
         attempt=task.attempt,
+        kind=task.kind.value,
         state=task.state.value,
         step=task.step,
         ladder=ladder,

@@ -45,6 +45,8 @@ class TaskView(View):
     node: str
     wave: int
     attempt: int
+    kind: str
+    """`upgrade`, `rollback` or `restore`: what the turn is for."""
     state: str
     step: str
     ladder: Sequence[RungView]

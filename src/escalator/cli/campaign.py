@@ -57,7 +57,7 @@ class ListCampaigns(Lister):
         return rows(found, columns)
 
 
-class _Verb(Shower):
+class Verb(Shower):
     """Something that people do to a campaign."""
 
     verb = ""
@@ -85,13 +85,13 @@ class _Verb(Shower):
         return brief(found)
 
 
-class Pause(_Verb):
+class Pause(Verb):
     """Let no further step begin; those under way end."""
 
     verb, said = "pause", "Steps under way end, no other begins. Go on with: escalator campaign resume"
 
 
-class Resume(_Verb):
+class Resume(Verb):
     """Let a paused or suspended campaign go on.
 
     Exit code 4 when it waits before a point of no return and that is not accepted by its own option.
@@ -110,7 +110,7 @@ class Resume(_Verb):
         return no_return(parsed_args) or None
 
 
-class Abort(_Verb):
+class Abort(Verb):
     """Start nothing more and put the nodes that are not changed yet back in service."""
 
     verb, said = "abort", "Nodes that are not changed yet are put back in service; those being upgraded end."

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from escalator.cli.client import Client
 
 
-class _Watched(Shower):
+class Watched(Shower):
     """Shows a campaign, after watching it where asked."""
 
     whole = True
@@ -36,9 +36,8 @@ class _Watched(Shower):
         plan = document["plan_summary"]
         return seen if document["tasks"] or plan is None else Group(seen, summary_view(plan))
 
-    def _watch(
-        self, client: Client, path: str, timeout_s: float | None, begin: frozenset[str] = frozenset()
-    ) -> Mapping[str, Any]:
+    def watch(self, client: Client, path: str, timeout_s: float | None, begin: frozenset[str] = frozenset()) -> Mapping[str, Any]:
+        """Follow the campaign; its last state. The exit code tells how it ended."""
         from escalator.cli.watch import TIMED_OUT, Watching, watch  # noqa: PLC0415 - rich is for people's eyes only
 
         how = Watching(self.app.stderr, timeout_s, begin=begin)
@@ -52,11 +51,11 @@ class _Watched(Shower):
         return view
 
 
-class Show(_Watched):
+class Show(Watched):
     """Show a campaign: state, progress, every node's ladder, and what to do next.
 
-    With --watch it is followed until it ends or needs a person. Exit code then: 0 completed, 1 aborted, 4 waits for a
-    person, 5 timed out.
+    With --watch it is followed until it ends or needs a person. Exit code then: 0 completed, rolled back or restored, 1
+    aborted, 4 waits for a person, 5 timed out.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -71,10 +70,10 @@ class Show(_Watched):
         """Get the campaign, once or until it ends."""
         path = f"/v1/campaigns/{quoted(parsed_args.name)}"
         with self.server() as client:
-            return fields(self._watch(client, path, parsed_args.timeout) if parsed_args.watch else client.get(path))
+            return fields(self.watch(client, path, parsed_args.timeout) if parsed_args.watch else client.get(path))
 
 
-class Start(_Watched):
+class Start(Watched):
     """Start a planned campaign.
 
     Exit code 3 when its plan is not smooth, 4 when the cloud changed beyond what was approved, 6 when another campaign
@@ -100,6 +99,6 @@ class Start(_Watched):
         with self.server() as client:
             found = client.post(f"{path}/actions/start", action, timeout_s=LONG_S)
             if parsed_args.wait:
-                return fields(self._watch(client, path, parsed_args.timeout))
+                return fields(self.watch(client, path, parsed_args.timeout))
         self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
         return brief(found)

@@ -29,6 +29,15 @@ LETTERS: Mapping[str, str] = {
     Rung.VERIFIED: "v",
     Rung.AVAILABLE: "A",
 }
+BACK: Mapping[str, str] = {
+    Rung.CORDONED: "C",
+    Rung.NOTIFIED: "N",
+    Rung.VACATED: "V",
+    Rung.ROLLED_BACK: "b",
+    Rung.AVAILABLE: "A",
+}
+"""The shorter ladder of a turn on the way back."""
+BACK_LEGEND = "way back: Cordon Notify Vacate back Available"
 LEGEND = "Stage Cordon Notify Vacate Backup Upgrade Reboot verify Available"
 """Words behind the ladder's letters. Selected is no step of its own: a node that has begun was selected."""
 COLOURS: Mapping[str, str] = {
@@ -41,6 +50,12 @@ COLOURS: Mapping[str, str] = {
     "held": "yellow",
     "paused": "bold yellow",
     "aborting": "bold yellow",
+    "rolling_back": "bold yellow",
+    "rollback_paused": "bold yellow",
+    "rollback_failed": "bold red",
+    "restoring": "bold yellow",
+    "rolled_back": "yellow",
+    "restored": "yellow",
     "aborted": "yellow",
     "skipped": "yellow",
     "pending": "dim",
@@ -62,7 +77,8 @@ def screen(view: View, now: float, height: int | None = None) -> RenderableType:
     parts: list[RenderableType] = [header(view), *waiting]
     if view.get("tasks"):
         parts += [Text(), node_table(view["tasks"], now, room), Text()]
-        parts.append(Text(f"ladder: {LEGEND}", style="dim"))
+        back = any(_back(task) for task in view["tasks"])
+        parts.append(Text(f"ladder: {LEGEND}{f'; {BACK_LEGEND}' if back else ''}", style="dim"))
     for index, command in enumerate(view.get("next", ())):
         parts.append(Text(f"{'      ' if index else 'next: '}{command}", style="" if state_waits(view) else "dim"))
     return Group(*parts)
@@ -70,7 +86,7 @@ def screen(view: View, now: float, height: int | None = None) -> RenderableType:
 
 def state_waits(view: View) -> bool:
     """Whether nothing goes on until a person says so."""
-    return view["state"] in ("suspended", "paused", "planned", "draft")
+    return view["state"] in ("suspended", "paused", "planned", "draft", "rollback_paused", "rollback_failed")
 
 
 def header(view: View) -> RenderableType:
@@ -154,9 +170,10 @@ def node_table(tasks: Sequence[View], now: float, room: int | None = None) -> Re
 def ladder(task: View) -> Text:
     """The rungs reached as letters, the one under way as `>` or, where the node failed, as `x`."""
     reached = {rung["rung"] for rung in task.get("ladder", ()) if rung.get("status", True)}
-    last = max((index for index, rung in enumerate(LETTERS) if rung in reached), default=-1)
+    letters = BACK if _back(task) else LETTERS
+    last = max((index for index, rung in enumerate(letters) if rung in reached), default=-1)
     text = Text()
-    for index, (rung, letter) in enumerate(LETTERS.items()):
+    for index, (rung, letter) in enumerate(letters.items()):
         here = index == last + 1
         if index:
             text.append(" ")
@@ -182,7 +199,8 @@ def change_lines(before: View | None, after: View) -> list[str]:
         if was is None or _look(was) != _look(task):
             code = f" {task['code']}" if task.get("code") else ""
             message = f": {task['message']}" if task.get("message") else ""
-            lines.append(f"{task['node']} {task['state']} {task['step']}{code}{message}".rstrip())
+            back = f"{task['kind']} " if _back(task) else ""
+            lines.append(f"{task['node']} {back}{task['state']} {task['step']}{code}{message}".rstrip())
     moved = before is None or before["state"] != after["state"]
     if moved or _ended(before) != _ended(after):
         progress = f", {counts(after['progress'])}" if after.get("progress") else ""
@@ -200,11 +218,15 @@ def _cells(task: View, now: float) -> tuple[RenderableType, ...]:
     return (
         Text(str(task["node"]), style=colour),
         str(task.get("wave", "")),
-        Text(state + attempt, style=colour),
+        Text((f"{task['kind']} " if _back(task) else "") + state + attempt, style=colour),
         ladder(task),
         str(task.get("step", "")) if state not in ("done", "pending") else "",
         age,
     )
+
+
+def _back(task: View) -> bool:
+    return bool(task.get("kind", "upgrade") != "upgrade")
 
 
 def _message(task: View) -> Text:

@@ -71,7 +71,8 @@ def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
     word = Text("SMOOTH", "bold green") if plan["smooth"] else Text("NOT SMOOTH", "bold red")
     totals, bounds = plan["totals"], plan["bounds"]
     waves = len({upgrade["wave"] for upgrade in plan["upgrades"]})
-    first = Text.assemble(word, "  plan ", (plan["id"] or "-", "bold"), f" of campaign {campaign}")
+    what = "plan" if plan.get("purpose", "upgrade") == "upgrade" else f"plan for the {plan['purpose']}"
+    first = Text.assemble(word, f"  {what} ", (plan["id"] or "-", "bold"), f" of campaign {campaign}")
     if plan["parent"]:
         first.append(f", child of {plan['parent']}", style="dim")
     second = (

@@ -14,7 +14,17 @@ from rich.live import Live
 from escalator.cli.live import change_lines, screen
 from escalator.model.errors import TemporaryError
 
-EXIT_OF: Mapping[str, int] = {"completed": 0, "committed": 0, "aborted": 1, "suspended": 4, "paused": 4}
+EXIT_OF: Mapping[str, int] = {
+    "completed": 0,
+    "committed": 0,
+    "rolled_back": 0,
+    "restored": 0,
+    "aborted": 1,
+    "suspended": 4,
+    "paused": 4,
+    "rollback_failed": 4,
+    "rollback_paused": 4,
+}
 """States in which nothing goes on by itself, and what a command that waited for them ends with."""
 TIMED_OUT = 5
 LOOK_S = 1.0

@@ -287,7 +287,6 @@ def load_campaign(source: Source) -> Campaign:
     """
     campaign = load(Campaign, source)
     problems = [problem for path, neutral in _NOT_YET.items() for problem in _unsupported(campaign, source, path, neutral)]
-    problems += _unsupported_values(campaign, source)
     if problems:
         raise InputError(Code.CFG_UNSUPPORTED, "The campaign asks for what is not supported yet.", problems=problems)
     return campaign
@@ -300,13 +299,6 @@ def _unsupported(campaign: Campaign, source: Source, path: str, neutral: object)
     if value == neutral or (isinstance(value, Mapping) and not any(value.values())):
         return []
     return [_not_supported(source, path, value)]
-
-
-def _unsupported_values(campaign: Campaign, source: Source) -> list[Problem]:
-    found = []
-    if campaign.spec.failure.then == "rollback":
-        found.append(_not_supported(source, "failure.then", "rollback"))
-    return found
 
 
 def _not_supported(source: Source, path: str, value: object) -> Problem:

@@ -156,6 +156,8 @@ class Plan(Model):
     id: str = ""
     digest: str = ""
     parent: str | None = None
+    purpose: Literal["upgrade", "rollback", "restore"] = "upgrade"
+    """What the turns of nodes are for; `upgrades` are those of a rollback, too."""
     at_s: Time = 0.0
     smooth: bool
     impact: Touches | None = None

@@ -19,7 +19,16 @@ class Rung(StrEnum):
     UPGRADED = "Upgraded"
     REBOOTED = "Rebooted"
     VERIFIED = "Verified"
+    ROLLED_BACK = "RolledBack"
     AVAILABLE = "Available"
+
+
+class TaskKind(StrEnum):
+    """What a node's turn is for."""
+
+    UPGRADE = "upgrade"
+    ROLLBACK = "rollback"
+    RESTORE = "restore"
 
 
 class TaskState(StrEnum):
@@ -72,7 +81,9 @@ class NodeTask:
     campaign: str
     node: str
     attempt: int = 1
+    """Counted over upgrades and rollbacks alike."""
     wave: int = 1
+    kind: TaskKind = TaskKind.UPGRADE
     state: TaskState = TaskState.PENDING
     step: str = ""
     """The step under way, or the last one."""

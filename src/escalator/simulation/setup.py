@@ -86,7 +86,8 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     courses: dict[str, Course] = {}
     engine = MemoryEngine(courses, clock, journal, strict=strict)
     cloud, systems = simulated_drivers(world)
-    tokens, plans = _numbers("simulated-reply"), _numbers("plan")
+    stored = [len(await store.campaigns.list_plans(row.name)) for row in await store.campaigns.list()]
+    tokens, plans = _numbers("simulated-reply"), _numbers("plan", sum(stored))
     vim = Vim(
         Parts(
             store=store,
@@ -138,6 +139,6 @@ async def import_release(store: Store, release: Release, now: float) -> None:
     await store.releases.add(row)
 
 
-def _numbers(word: str) -> Iterator[str]:
-    """Ids that are the same in every run: a transcript has to be."""
-    return (f"{word}-{number:04d}" for number in count(1))
+def _numbers(word: str, known: int = 0) -> Iterator[str]:
+    """Ids that are the same in every run, as a transcript has to be; those that are `known` already are not used again."""
+    return (f"{word}-{number:04d}" for number in count(known + 1))

@@ -11,7 +11,16 @@ from escalator.model.errors import ConflictError, NotFoundError
 from escalator.model.notice import NoticeState, Reply
 from escalator.model.progress import CampaignState
 
-OCCUPYING = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED, CampaignState.ABORTING)
+OCCUPYING = (
+    CampaignState.RUNNING,
+    CampaignState.PAUSED,
+    CampaignState.SUSPENDED,
+    CampaignState.ABORTING,
+    CampaignState.ROLLING_BACK,
+    CampaignState.ROLLBACK_PAUSED,
+    CampaignState.ROLLBACK_FAILED,
+    CampaignState.RESTORING,
+)
 """States in which a campaign has its cloud to itself."""
 ACCEPTED = "accepted"
 """Verdict on a reply that counts."""

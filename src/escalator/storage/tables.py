@@ -182,6 +182,7 @@ tasks = Table(
     _key("node"),
     Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
     Column("wave", sa.Integer, nullable=False),
+    Column("kind", sa.Text, nullable=False, server_default="upgrade"),
     _text("state"),
     _text("step"),
     _text("ladder_json"),

@@ -127,7 +127,15 @@ class CommandSystem:
         answer = await self._ask(self._settings.boot_id_argv, node, None, QUICK_S)
         return answer.said.strip()[:100] or None if answer.exit_code == 0 else None
 
-    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:  # noqa: ARG002 - the command keeps its own
+    async def rollback(
+        self,
+        node: str,
+        release: Release,
+        backup: Mapping[str, object],  # noqa: ARG002 - the command keeps its own
+        operation: str,
+        *,
+        forced: bool = False,  # noqa: ARG002 - it is the operator's command, and knows no harder way
+    ) -> None:
         """Start the operator's command for the way back. Raises PermanentError (`SYS_UNSUPPORTED`) when there is none."""
         if not self._settings.rollback_argv:
             remedy = "Set system.command.rollback_argv."

@@ -219,10 +219,13 @@ class SystemSupport(Protocol):
         """The node's boot id; None while it does not answer."""
         ...
 
-    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
+    async def rollback(
+        self, node: str, release: Release, backup: Mapping[str, object], operation: str, *, forced: bool = False
+    ) -> None:
         """Start putting the node back on what `backup` holds (state first, then pins), detached; `poll` follows it.
 
-        A backup whose content is not what was kept is refused by the operation, before it changes anything.
+        A backup whose content is not what was kept is refused by the operation, before it changes anything. When it is
+        `forced`, what is under way on the node is ended first, and packages that resist are forced.
         """
         ...
 

@@ -156,9 +156,11 @@ class SimulatedSystem:
         """The node's boot id; None while it does not answer."""
         return self._world.hosts.boot_id(node)
 
-    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
+    async def rollback(
+        self, node: str, release: Release, backup: Mapping[str, object], operation: str, *, forced: bool = False
+    ) -> None:
         """Start putting the node back on what `backup` holds, detached; `poll` follows it."""
-        self._world.operations.rollback(node, release, self._kept(node, backup), operation)
+        self._world.operations.rollback(node, release, self._kept(node, backup), operation, forced=forced)
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:  # noqa: ARG002 - the backup says it all
         """Whether the node is back on what `backup` holds."""

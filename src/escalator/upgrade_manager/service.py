@@ -26,12 +26,13 @@ from escalator.upgrade_manager.engine.gates import require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
+from escalator.upgrade_manager.engine.people import accept, put, row_of, wake_held
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
-from escalator.upgrade_manager.engine.states import ENDED, check
-from escalator.upgrade_manager.engine.steps.notify import ANSWERS
+from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.upgrade_manager.releases import require_usable
+from escalator.upgrade_manager.rollback import RollbackService, next_back
 from escalator.vim_interface.port import Reachability
 
 
@@ -54,6 +55,7 @@ class CampaignService:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self.back = RollbackService(ctx)
 
     async def create(self, document: str | bytes) -> CampaignRow:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
@@ -123,6 +125,8 @@ class CampaignService:
     async def pause(self, name: str, reason: str = "") -> CampaignRow:
         """No step begins any more; those under way end. Holds over a restart."""
         row = await self._row(name)
+        if row.state in BACK:
+            return await self.back.pause(row, reason)
         check(name, row.state, CampaignState.PAUSED)
         await change(self._ctx, name, (CampaignState.RUNNING,), CampaignState.PAUSED, None, reason or "paused by a person")
         return await self._row(name)
@@ -133,6 +137,8 @@ class CampaignService:
         A point of no return is accepted by name only: `past_no_return` is who does it. Raises ConditionsError without.
         """
         row = await self._row(name)
+        if row.state in BACK:
+            return await self.back.resume(row)
         if row.state not in (CampaignState.PAUSED, CampaignState.SUSPENDED):
             check(name, row.state, CampaignState.PAUSED if row.state is CampaignState.RUNNING else CampaignState.RUNNING)
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
@@ -197,6 +203,9 @@ class CampaignService:
 
     async def retry(self, campaign: str, node: str) -> NodeTask:
         """Give a node that failed or was skipped another turn; a suspended campaign goes on."""
+        row = await self._row(campaign)
+        if row.state in BACK:
+            return await self.back.retry(row, await self._task(campaign, node))
         task = await self._ended_task(campaign, node)
         again = NodeTask(campaign=campaign, node=node, attempt=task.attempt + 1, wave=task.wave, updated_at=self._ctx.clock.now())
         await self._keep_in(campaign, node)
@@ -207,6 +216,9 @@ class CampaignService:
     async def skip(self, campaign: str, node: str) -> NodeTask:
         """Leave a node out: one that waits for its turn, or one that failed. A suspended campaign goes on."""
         task = await self._task(campaign, node)
+        row = await self._row(campaign)
+        if row.state in BACK:
+            return await self.back.skip(row, task)
         if task.state not in (TaskState.PENDING, *FAILURES):
             raise ConflictError(
                 Code.UPG_STATE, f"Node {node} is {task.state.value}.", remedy="Only a pending or failed node can be skipped."
@@ -224,10 +236,7 @@ class CampaignService:
     # -- inside
 
     async def _row(self, name: str) -> CampaignRow:
-        row = await self._ctx.store.campaigns.get(name)
-        if row is None:
-            raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.", remedy="escalator campaign list")
-        return row
+        return await row_of(self._ctx, name)
 
     async def _task(self, campaign: str, node: str) -> NodeTask:
         await self._row(campaign)
@@ -322,10 +331,7 @@ class CampaignService:
         return tasks
 
     async def _accept(self, name: str) -> None:
-        """What failed so far, and hosts that are down for no reason of ours, are known to a person from now on."""
-        tasks = await self._ctx.store.tasks.list(name, ladders=False)
-        await self._ctx.store.tasks.remember(name, "accepted", sorted(t.id for t in tasks if t.state in FAILURES))
-        await self._ctx.store.tasks.remember(name, "known_down", sorted(await self._ctx.cloud.unavailable()))
+        await accept(self._ctx, name)
 
     async def _give_up(self, name: str) -> None:
         """Nodes without a turn are left out, unless the next plan has one for them."""
@@ -348,29 +354,10 @@ class CampaignService:
         self._ctx.signals.wake(campaign)
 
     async def _wake_held(self, name: str) -> None:
-        """Nodes that wait at a gate look again at once."""
-        row = await self._row(name)
-        for task in await self._ctx.store.tasks.list(name, ladders=False):
-            if task.state in (TaskState.HELD, TaskState.RUNNING):
-                key = f"{task.id}/control/{row.revision}"
-                await self._ctx.launcher.send(task.id, "control", {"state": row.state.value}, key=key)
-                if row.state is CampaignState.ABORTING:
-                    # Nor does it wait for answers any more.
-                    await self._ctx.launcher.send(task.id, ANSWERS, {"state": row.state.value}, key=f"{key}/answers")
-        self._ctx.signals.wake(name)
+        await wake_held(self._ctx, name)
 
     async def _put(self, task: NodeTask, action: str, message: str) -> None:
-        event = Event(
-            at=task.updated_at,
-            action=action,
-            campaign=task.campaign,
-            node=task.node,
-            object_id=task.node,
-            outcome=task.state.value,
-            message=message,
-        )
-        await self._ctx.store.tasks.put(task, (event,))
-        self._ctx.signals.wake(task.campaign)
+        await put(self._ctx, task, action, message)
 
     async def _eta(self, row: CampaignRow, tasks: Sequence[NodeTask]) -> float | None:
         left = sum(task.state not in ENDED for task in tasks)
@@ -401,14 +388,15 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
         case CampaignState.RUNNING:
             return [f"escalator campaign pause {name}", f"escalator campaign abort {name}"]
         case CampaignState.PAUSED:
-            return [f"escalator campaign resume {name}", f"escalator campaign abort {name}"]
+            return [f"escalator campaign {verb} {name}" for verb in ("resume", "abort", "rollback")]
         case CampaignState.SUSPENDED:
             failed = [task.node for task in tasks if task.state in FAILURES][:3]
             nodes = [f"escalator node {verb} {name} {node}" for node in failed for verb in ("retry", "skip")]
             yes = " --accept-point-of-no-return" if row.code == Code.PLN_NO_RETURN.value else ""
-            return [*nodes, f"escalator campaign resume {name}{yes}", f"escalator campaign abort {name}"]
+            verbs = (f"resume {name}{yes}", f"abort {name}", f"rollback {name}")
+            return [*nodes, *(f"escalator campaign {verb}" for verb in verbs)]
         case _:
-            return []
+            return next_back(row, tasks)
 
 
 def _startable(name: str, campaign: Campaign, plan: Plan) -> None:

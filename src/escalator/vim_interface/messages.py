@@ -9,6 +9,8 @@ from escalator.vim_interface.times import to_rfc3339
 
 API_VERSION = "1.0.0"
 """Sent as the `Version` header with every message, both ways."""
+PURPOSE = "purpose"
+"""Key in a notice's details: what a node's turn is for, where that is no upgrade."""
 REPLIES = "/vi-vnfm/v1/replies"
 
 
@@ -34,7 +36,9 @@ def notification(notice: Notice, base_url: str) -> dict[str, Any]:
         message["affectedResources"] = [resource.model_dump(by_alias=True, exclude_none=True) for resource in notice.resources]
     if notice.reply_token is None:
         return message | ({"details": dict(notice.details)} if notice.details else {})
-    return message | _asking(notice, reply_uri(base_url, notice.reply_token))
+    # What else is kept with a question is ours.
+    purpose = {"details": {PURPOSE: notice.details[PURPOSE]}} if PURPOSE in notice.details else {}
+    return message | _asking(notice, reply_uri(base_url, notice.reply_token)) | purpose
 
 
 def _asking(notice: Notice, uri: str) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def _asking_one(ask: Ask, vnfm: str, instances: Sequence[Instance], now: float, 
         action_at=_action_at(ask, instances, now),
         next_attempt_at=now,
         reply_token=token,
+        details=ask.details,
     )
 
 

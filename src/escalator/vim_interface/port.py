@@ -32,6 +32,8 @@ class Ask:
     reply_by: float
     action_at: float
     kind: NoticeType = NoticeType.HOST_MAINTENANCE_UPCOMING
+    details: Mapping[str, str] = field(default_factory=dict)
+    """More about it in words, for those who look: `purpose` is `rollback` or `restore` where it is no upgrade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,10 +71,10 @@ class Audit:
         """Moves that began while their target was not upgraded yet; `extra` moves of a plan are among them."""
         upgraded: set[str | None] = set()
         found = []
-        for entry in self.history("move-start", "upgrade-done", "upgrade-not-needed", "rollback-done"):
+        for entry in self.history("move-start", "upgrade-done", "upgrade-not-needed", "rollback-done", "restore-done"):
             if entry.what == "move-start":
                 found += [entry] if entry.detail.rpartition(" to ")[2] not in upgraded else []
-            elif entry.what == "rollback-done":
+            elif entry.what in ("rollback-done", "restore-done"):
                 upgraded.discard(entry.node)
             else:
                 upgraded.add(entry.node)

@@ -64,16 +64,21 @@ class Operations:
             self._begin(node, draft, takes_s, release.spec.impact)
             self._perhaps_crash(now, subject, takes_s)
 
-    def rollback(self, node_id: str, release: Release, kept: Kept, operation: str) -> None:
-        """Start putting the node back on what was kept; nothing happens when this operation was started before."""
+    def rollback(self, node_id: str, release: Release, kept: Kept, operation: str, *, forced: bool = False) -> None:
+        """Start putting the node back on what was kept; nothing happens when this operation was started before.
+
+        When it is `forced`, what is under way on the node is lost first.
+        """
         with self._state.change() as now:
             if operation in self._state.operations.rows:
                 return
             self._depot.look(node_id)
+            if forced:
+                self.break_off(now, node_id)
             node = self._state.node(node_id)
             change = _way_back(node, self._depot.look(node_id), release, kept)
             takes_s = self._timings.real(self._timings.rollback_s, "rollback", operation)
-            draft = replace(_draft(now, node_id, release, operation, change), kind="rollback")
+            draft = replace(_draft(now, node_id, release, operation, change), kind="restore" if forced else "rollback")
             if kept.damaged:  # seen before anything is touched
                 self._state.operations.put(operation, replace(draft, state="failed", ends_at=now, exit_code=1))
                 self._audit.note(now, "rollback-refused", node=node_id, detail=release.id)
@@ -150,7 +155,7 @@ class Operations:
                 self._audit.impact(at, instance, begins=False)
 
     def _apply(self, operation: Operation, software: Software, change: Change) -> None:
-        packages = dict(change.packages) if operation.kind == "rollback" else {**software.packages, **change.packages}
+        packages = dict(change.packages) if operation.kind != "upgrade" else {**software.packages, **change.packages}
         if "packages" in change.defects:
             packages.pop(next(iter(change.packages), ""), None)
         # The installer restarts the daemon; what needs a boot (kernel, hypervisor) comes into force with it.

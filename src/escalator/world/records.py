@@ -115,7 +115,7 @@ class Operation:
 
     id: str
     node: str
-    kind: Literal["upgrade", "rollback"]
+    kind: Literal["upgrade", "rollback", "restore"]
     release: str
     state: Literal["running", "done", "not-needed", "failed", "lost", "retry"]
     outcome: Outcome

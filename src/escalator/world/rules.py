@@ -24,6 +24,8 @@ FaultKind = Literal[
     "backup_space",
     "upgrade",
     "rollback",
+    "restore",
+    "drop_backup",
     "reboot",
     "node_crash",
     "packages",

@@ -107,7 +107,7 @@ class SoftwareDepot:
 
         None, and nothing is removed, while an operation is under way on the node.
         """
-        with self._state.change() as now:
+        with self._state.change() as now, self._faults.around("drop_backup", Subject(node=node_id), Code.SYS_BACKUP):
             self._reachable(node_id)
             if self._state.at_work[node_id]:
                 return None

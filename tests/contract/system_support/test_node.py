@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from contract.system_support.harness import Harness, ended
@@ -65,6 +67,45 @@ async def test_rollback_puts_the_node_back_on_what_the_backup_holds(harness: Har
     assert (after.packages, after.daemon) == (before.packages, before.daemon)
 
 
+async def test_a_forced_rollback_puts_a_broken_node_back_on_what_the_backup_holds(harness: Harness) -> None:
+    backup = await harness.driver.backup(harness.node, harness.new, "c/backup")
+    if "rollback" not in harness.driver.capabilities(harness.new):
+        with pytest.raises(PermanentError) as caught:
+            await harness.driver.rollback(harness.node, harness.new, backup, "c/restore", forced=True)
+        assert caught.value.code is Code.SYS_UNSUPPORTED
+        return
+    before = await harness.driver.inspect(harness.node, harness.new)
+    await harness.driver.stage(harness.node, harness.new)
+    await harness.driver.start(harness.node, harness.new, "c/up")  # and it may still be under way
+    await harness.driver.rollback(harness.node, harness.new, backup, "c/restore", forced=True)
+    await harness.driver.rollback(harness.node, harness.new, backup, "c/restore", forced=True)
+    assert (await ended(harness, "c/restore")).state is OperationState.DONE
+    assert (await ended(harness, "c/up")).state is not OperationState.RUNNING
+    checks = await harness.driver.verify_rollback(harness.node, harness.new, backup)
+    assert [check for check in checks if not check.ok] == []
+    after = await harness.driver.inspect(harness.node, harness.new)
+    assert (after.packages, after.daemon) == (before.packages, before.daemon)
+
+
+async def test_a_backup_that_is_dropped_is_gone_and_others_stay(seen: Harness) -> None:
+    first = await seen.driver.backup(seen.node, seen.new, "c/first")
+    second = await seen.driver.backup(seen.node, seen.new, "c/second")
+    for _ in range(2):
+        await seen.driver.shelf.prune(seen.node, [first], None)
+    with pytest.raises(PermanentError) as caught:
+        await _gone_back(seen, first, "c/back-1")
+    assert caught.value.code is Code.SYS_ROLLBACK
+    await _gone_back(seen, second, "c/back-2")
+
+
+async def _gone_back(harness: Harness, backup: Mapping[str, object], operation: str) -> None:
+    """Go back; raises PermanentError when there is no such backup, whether that is seen at once or on the node."""
+    await harness.driver.rollback(harness.node, harness.new, backup, operation)
+    found = await ended(harness, operation)
+    if found.state is not OperationState.DONE:
+        raise PermanentError(Code.SYS_ROLLBACK, " / ".join(found.lines))
+
+
 async def test_a_backup_is_taken_once_and_stays_what_it_was(seen: Harness) -> None:
     first = await seen.driver.backup(seen.node, seen.new, "c/backup")
     await seen.driver.stage(seen.node, seen.new)
@@ -99,7 +140,7 @@ async def test_a_reboot_gives_a_new_boot_id_and_an_old_request_does_nothing(harn
 
 async def test_a_command_of_the_operators_runs_on_the_node_and_tells_how_it_ended(harness: Harness) -> None:
     call = (harness.node, ("true",), {"ESCALATOR_COMMAND": "check", "ESCALATOR_NODE": harness.node}, 20.0)
-    if "run" not in harness.driver.capabilities:
+    if "run" not in harness.driver.capabilities(harness.new):
         with pytest.raises(PermanentError) as caught:
             await harness.driver.run(*call)
         assert caught.value.code is Code.SYS_UNSUPPORTED

@@ -58,7 +58,7 @@ def test_what_the_table_does_not_allow_is_refused(state: CampaignState, target: 
 def test_the_remedy_names_what_is_possible() -> None:
     with pytest.raises(ConflictError) as caught:
         check("c", CampaignState.PAUSED, CampaignState.PLANNED)
-    assert caught.value.remedy == "Possible now: resume, abort."
+    assert caught.value.remedy == "Possible now: resume, abort, rollback."
     assert set(VERBS) <= set(CampaignState)
 
 

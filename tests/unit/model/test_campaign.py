@@ -21,7 +21,6 @@ HEAD = "apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c}\nspec:\n  
     [
         ("  migration: {post_copy: true}\n", "spec.migration.post_copy"),
         ("  migration: {force_complete: true}\n", "spec.migration.force_complete"),
-        ("  failure: {then: rollback}\n", "spec.failure.then"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_and_never_ignored(more: str, path: str) -> None:

@@ -179,6 +179,31 @@ UPGRADING = {
         ),
         then="End the operation at the VNF manager; then escalator node retry NAME NODE",
     ),
+    Code.UPG_NOTHING_BACK: Explanation(
+        meaning="there is nothing to roll back or to restore",
+        causes="The campaign has changed no node, or every node that it changed is back, or was left as it is by a person.",
+        then="escalator campaign show NAME; a campaign that is over can be committed",
+    ),
+    Code.UPG_LATER: Explanation(
+        meaning="a later campaign has changed the same nodes",
+        causes="What a node runs is what the last campaign put there: its backups come first on the way back.",
+        then="escalator campaign rollback of the campaign that is named, then of this one",
+    ),
+    Code.UPG_NOT_BACK: Explanation(
+        meaning="nodes are not rolled back; a person decides",
+        causes="A node's rollback failed, or its VNF managers or policy do not allow its instances any way back.",
+        then="escalator campaign show NAME; then escalator node retry or skip, or escalator campaign restore NAME",
+    ),
+    Code.UPG_NO_WAY_BACK: Explanation(
+        meaning="the plan for the way back has no turn for the node",
+        causes="Its instances cannot leave it in a way that is allowed, it is down, or it has left the campaign's scope.",
+        then="Change what stands in the way, for instance workloads at their VNF manager; then escalator node retry NAME NODE",
+    ),
+    Code.UPG_BACKUP_LEFT: Explanation(
+        meaning="a backup could not be removed from its node after a commit",
+        causes="The node did not answer, or its disk refused; the campaign is committed all the same.",
+        then="Remove the folder below /var/lib/escalator/backups on the node when it is back",
+    ),
     Code.UPG_SCALE_IN: Explanation(
         meaning="VNF managers were asked to scale in, which did not make room for every node",
         causes="They refused, were silent, could not be told, or had too little to give; the message says which of them.",

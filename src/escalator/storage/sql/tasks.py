@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskState
+from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskKind, TaskState
 from escalator.storage import rules
 from escalator.storage.engine import Database
 from escalator.storage.sql.events import insert_events
@@ -96,6 +96,7 @@ def _values(task: NodeTask) -> Mapping[str, Any]:
         "node": task.node,
         "attempt": task.attempt,
         "wave": task.wave,
+        "kind": task.kind.value,
         "state": task.state.value,
         "step": task.step,
         "ladder_json": rules.to_text(ladder),
@@ -109,4 +110,5 @@ def _task(row: sa.Row[Any]) -> NodeTask:
     values = row._asdict()
     ladder = tuple(Condition(Rung(rung), *rest) for rung, *rest in json.loads(values.pop("ladder_json", "[]")))
     state = TaskState(values.pop("state"))
-    return NodeTask(**values, ladder=ladder, state=state)
+    kind = TaskKind(values.pop("kind"))
+    return NodeTask(**values, ladder=ladder, state=state, kind=kind)

@@ -131,7 +131,15 @@ class AnsibleSystem:
         """The node's boot id; None while it does not answer, empty where only playbooks see it."""
         return await self._resources.look.boot_id(node) if self._over_ssh else ""
 
-    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
+    async def rollback(
+        self,
+        node: str,
+        release: Release,
+        backup: Mapping[str, object],
+        operation: str,
+        *,
+        forced: bool = False,  # noqa: ARG002 - it is the operator's playbook, and knows no harder way
+    ) -> None:
         """Start the `rollback` playbook, detached; an upgrade that still waits for its place does not begin any more.
 
         Raises PermanentError (`SYS_UNSUPPORTED`) when the bundle has none.

@@ -97,7 +97,7 @@ class PackagesSystem:
 
     async def start(self, node: str, release: Release, operation: str) -> None:
         """Start the upgrade, detached. When this operation was started before, nothing happens."""
-        await self._start(node, operation, "upgrade.sh", _pins(release))
+        await self._start(node, operation, ("upgrade.sh",), _pins(release))
 
     async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:
         """Where the operation stands. The cursor counts bytes of its log."""
@@ -148,11 +148,14 @@ class PackagesSystem:
             raise
         return output.stdout.decode().strip() if output.exit_code == 0 else None
 
-    async def rollback(self, node: str, release: Release, backup: Mapping[str, object], operation: str) -> None:
+    async def rollback(
+        self, node: str, release: Release, backup: Mapping[str, object], operation: str, *, forced: bool = False
+    ) -> None:
         """Start putting the node back: state first, then the old packages, which the backup holds itself."""
         names = [pin.name for pin in release.spec.packages]
         digest = str(backup.get("digest") or "-")
-        await self._start(node, operation, "rollback.sh", [backup_name(node, backup), digest, *names])
+        works = ("rollback.sh", "restore.sh") if forced else ("rollback.sh",)
+        await self._start(node, operation, works, [backup_name(node, backup), digest, *names])
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:
         """Whether the node is back on what `backup` holds: packages, daemon's own version, health."""
@@ -186,8 +189,8 @@ class PackagesSystem:
                 return found
             await self._clock.sleep(SETTLE_POLL_S)
 
-    async def _start(self, node: str, operation: str, work: str, arguments: Sequence[str]) -> None:
-        script = "\n".join(_text(part) for part in ("prelude.sh", work, "detached.sh"))
+    async def _start(self, node: str, operation: str, works: Sequence[str], arguments: Sequence[str]) -> None:
+        script = "\n".join(_text(part) for part in ("prelude.sh", *works, "detached.sh"))
         output = await self._script(node, ("state.sh", "start.sh"), (folder_name(operation), script, *arguments), QUICK_S)
         if output.exit_code != 0:
             message = f"The operation {operation} could not be started on {node}: {output.stderr.strip()[-300:]}"

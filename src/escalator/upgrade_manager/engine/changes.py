@@ -6,8 +6,8 @@ from escalator.model.codes import Code
 from escalator.model.progress import CampaignState, Event
 from escalator.upgrade_manager.engine.context import Context
 
-ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED)
-"""States that end a campaign's workflow."""
+ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED, CampaignState.ROLLED_BACK, CampaignState.RESTORED)
+"""States that end a workflow of a campaign."""
 
 
 async def change(

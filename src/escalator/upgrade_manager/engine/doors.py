@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Instance
-from escalator.model.progress import CampaignState, Event
+from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
 from escalator.upgrade_manager.engine.job import Job
-
-_ON_ITS_WAY_OUT = (CampaignState.ABORTING, CampaignState.ABORTED)
+from escalator.upgrade_manager.engine.states import LEAVING
 
 
 async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: bool = False) -> None:
@@ -38,7 +37,7 @@ async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: b
             if door.blockers != blockers or door.retry_s is not None:
                 # A group that recovers is through by itself; others in the way than before will be, too.
                 since, blockers = now, door.blockers
-            if await job.ctx.store.campaigns.state(row.campaign) in _ON_ITS_WAY_OUT:
+            if await job.ctx.store.campaigns.state(row.campaign) in LEAVING[job.ref.kind]:
                 message = f"instance {row.instance} was not touched: the campaign was aborted"
                 raise PermanentError(Code.UPG_ABORTED, message)
             if now - since >= longest_s:

@@ -11,62 +11,62 @@ from dataclasses import replace
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.errors import EscalatorError, PermanentError
+from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import exclusive, gates, holds, quotas, stages
-from escalator.upgrade_manager.engine.admission import NodeDoor, SpreadLimit
-from escalator.upgrade_manager.engine.board import Board, Limits
+from escalator.upgrade_manager.engine.admission import NodeDoor
+from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
 from escalator.upgrade_manager.engine.changes import ENDS, change, write
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.endings import abort, complete
+from escalator.upgrade_manager.engine.endings import abort, complete, unwind
 from escalator.upgrade_manager.engine.failures import host_failure, over_budget
 from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
 from escalator.upgrade_manager.engine.scale_in import give_back, make_room, not_enough
-from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.engine.states import ACTIVE, BACK
 from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.tonight import in_window, opens, owners_away
-from escalator.upgrade_manager.engine.windows import needs_s, opening
+from escalator.upgrade_manager.engine.windows import opening
+from escalator.upgrade_manager.engine.worker import seen_to_its_end
 from escalator.upgrade_manager.planner.order import predecessors
 
 
 async def drive(ctx: Context, name: str) -> str:
     """Bring the campaign to an end; the end state's name. Only a state that is final for its workflow ends the drive."""
     board: Board | None = None
-    told = ""
-    while True:
-        try:
-            campaign = await ctx.book.campaign(name)
-            if board is None:
-                board = await _board(ctx, name, campaign)
-                await _take_up(ctx, board)
-            end = await _advance(ctx, name, campaign, board)
-            if end is not None:
-                return end.value
-            look_s = min(ctx.pace.sweep_s if board.look_s is None else board.look_s, ctx.pace.sweep_s, board.lease_look_s)
-            changed = await ctx.signals.wait(name, ctx.clock, look_s)
-            board = await _follow(ctx, name, board, changed)
-            told = ""
-        except Exception as error:  # noqa: BLE001 - the worker loop: whatever fails, the campaign must not be left alone
-            # A cloud that does not answer, or a person who was quicker: look again soon.
-            board = None
-            said = error.message if isinstance(error, EscalatorError) else f"{type(error).__name__}: {error}"
-            if told != said:
-                told = said
-                await _trouble(ctx, name, error.code if isinstance(error, EscalatorError) else Code.UPG_STEP_FAILED, said)
-            await ctx.clock.sleep(ctx.pace.recheck_s)
+
+    async def look() -> str | None:
+        nonlocal board
+        campaign = await ctx.book.campaign(name)
+        if board is None:
+            board = await _board(ctx, name, campaign)
+            await _take_up(ctx, board)
+        end = await _advance(ctx, name, campaign, board)
+        if end is not None:
+            return end.value
+        look_s = min(ctx.pace.sweep_s if board.look_s is None else board.look_s, ctx.pace.sweep_s, board.lease_look_s)
+        changed = await ctx.signals.wait(name, ctx.clock, look_s)
+        board = await _follow(ctx, name, board, changed)
+        return None
+
+    def forget() -> None:
+        nonlocal board
+        board = None
+
+    return await seen_to_its_end(ctx, name, look, forget)
 
 
 async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) -> CampaignState | None:
     """Do what can be done now; the end state once it is reached."""
     state = await ctx.store.campaigns.state(name)
     board.told = await tell_state(ctx, name, state, board.told)
-    if state in ACTIVE and not await _scale_up(ctx, name, campaign, board):
+    if state in ACTIVE and state not in BACK and not await _scale_up(ctx, name, campaign, board):
         return None
     await give_back(ctx, name, campaign, board)
-    if state in ACTIVE and not await exclusive.kept(ctx, name, campaign, board, state):
+    if state in ACTIVE and state not in BACK and not await exclusive.kept(ctx, name, campaign, board, state):
         return None
     if state is not CampaignState.RUNNING:
         board.rested = True
@@ -76,6 +76,12 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
         await _run(ctx, name, campaign, board)
     elif state is CampaignState.ABORTING:
         await abort(ctx, name, board)
+    elif state in BACK:
+        # The way back is another workflow's: it begins when the last turn of the way there has ended.
+        if not await unwind(ctx, name, board):
+            return None
+        await exclusive.give_back(ctx, name)
+        return state
     state = await ctx.store.campaigns.state(name)
     if state in ENDS:
         await exclusive.give_back(ctx, name)
@@ -87,17 +93,7 @@ async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
     row = await ctx.store.campaigns.get(name)
     plan_id = row.plan if row is not None and row.plan is not None else ""
     plan, inventory = await ctx.book.plan(plan_id)
-    waves = campaign.spec.waves
-    nodes = [node for node in inventory.nodes if campaign.spec.scope.includes(node)]
-    limits = Limits(
-        most=waves.limit(len(nodes)),
-        scope=frozenset(node.id for node in nodes),
-        spread=tuple(SpreadLimit(rule.by, rule.max, {node.id: rule.values(node) for node in nodes}) for rule in waves.spread),
-        groups=plan.groups,
-        wave_soak_s=waves.soak_s if waves.soak_s or campaign.spec.gates.between else None,
-        needs_s=needs_s(plan, campaign.spec, inventory),
-    )
-    board = Board(plan_id, predecessors(plan, inventory), limits)
+    board = Board(plan_id, predecessors(plan, inventory), limits_of(campaign, plan, inventory))
     await _refresh(ctx, name, board, frozenset())
     return board
 
@@ -283,12 +279,3 @@ async def _start(ctx: Context, task: NodeTask, board: Board) -> None:
     if task.state is TaskState.PENDING:
         board.put(replace(task, state=TaskState.RUNNING))
     await ctx.launcher.start("node", ref.id, ref.to_json())
-
-
-async def _trouble(ctx: Context, name: str, code: Code, said: str) -> None:
-    message = f"the campaign is looked at again: {said}"
-    event = Event(at=ctx.clock.now(), action="campaign.trouble", campaign=name, object_id=name, code=code.value, message=message)
-    try:
-        await ctx.store.events.append((event,))
-    except EscalatorError:
-        return  # it may be storage itself that does not answer

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
-from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskState
+from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskKind, TaskState
 from escalator.upgrade_manager.engine import quotas
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import warn
@@ -15,6 +15,7 @@ from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.changes import change, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.proof import prove
+from escalator.upgrade_manager.engine.states import ENDED
 
 
 async def complete(ctx: Context, name: str, board: Board) -> None:
@@ -23,10 +24,10 @@ async def complete(ctx: Context, name: str, board: Board) -> None:
     reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
     await quotas.unlock(ctx, name)
     # Who could not be told at the time may be there now.
-    not_put_back = _not_put_back(await take_off(ctx, name))
+    not_put_back = not_put_back_said(await take_off(ctx, name))
     reason = "; ".join([*reasons, *([not_put_back] if not_put_back else [])])
-    await _give_slots_back(ctx, name)
-    await _prove(ctx, name)
+    await give_slots_back(ctx, name)
+    await prove_and_tell(ctx, name)
     await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
 
 
@@ -34,26 +35,38 @@ async def abort(ctx: Context, name: str, board: Board) -> None:
     """Nodes that have not begun are skipped; when those under way are back, the campaign is aborted."""
     for task in list(board.tasks.values()):
         if task.state is TaskState.PENDING:
-            await _skip_pending(ctx, task, board)
+            await _skip_pending(ctx, task, board, "the campaign was aborted before its turn")
     if not board.ended:
         return
     await quotas.unlock(ctx, name)
     open_rows = await take_off(ctx, name)
-    reason = _not_put_back(open_rows)
+    reason = not_put_back_said(open_rows)
     if any(needs_person(ctx, row) for row in open_rows):
         await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
         return
-    await _give_slots_back(ctx, name)
-    await _prove(ctx, name)
+    await give_slots_back(ctx, name)
+    await prove_and_tell(ctx, name)
     said = "; ".join(["aborted", "every node is in service", *([reason] if reason else [])])
     await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, said)
 
 
-def _not_put_back(rows: Sequence[Restoration]) -> str:
+async def unwind(ctx: Context, name: str, board: Board) -> bool:
+    """Nodes that have not begun are skipped; whether those under way are through, so that the way back can begin."""
+    for task in list(board.tasks.values()):
+        if task.state is TaskState.PENDING and task.kind is TaskKind.UPGRADE:
+            await _skip_pending(ctx, task, board, "the campaign is rolled back before its turn")
+    if any(task.kind is TaskKind.UPGRADE and task.state not in ENDED for task in board.tasks.values()):
+        return False
+    await quotas.unlock(ctx, name)
+    return True
+
+
+def not_put_back_said(rows: Sequence[Restoration]) -> str:
+    """What still is to be put back, in one line; empty for nothing."""
     return "not put back: " + ", ".join(f"{row.kind} of {row.object_id}" for row in rows[:10]) if rows else ""
 
 
-async def _prove(ctx: Context, name: str) -> None:
+async def prove_and_tell(ctx: Context, name: str) -> None:
     """Check the history against the rules before the campaign is over, and write down what is found."""
     try:
         await warn(ctx, name)
@@ -66,14 +79,14 @@ async def _prove(ctx: Context, name: str) -> None:
     await ctx.store.events.append((replace(event, message=proof.said),))
 
 
-async def _give_slots_back(ctx: Context, name: str) -> None:
+async def give_slots_back(ctx: Context, name: str) -> None:
     """A campaign that is over holds no node: one that still is out of service counts by the cloud's own word."""
     for slot in await ctx.store.admission.node_slots():
         if slot.campaign == name:
             await ctx.store.admission.leave_node(name, slot.node)
 
 
-async def _skip_pending(ctx: Context, task: NodeTask, board: Board) -> None:
+async def _skip_pending(ctx: Context, task: NodeTask, board: Board, why: str) -> None:
     await ctx.store.admission.leave_node(task.campaign, task.node)
     skipped = NodeTask(
         campaign=task.campaign,
@@ -82,7 +95,7 @@ async def _skip_pending(ctx: Context, task: NodeTask, board: Board) -> None:
         wave=task.wave,
         state=TaskState.SKIPPED,
         code=Code.UPG_ABORTED.value,
-        message="the campaign was aborted before its turn",
+        message=why,
         updated_at=ctx.clock.now(),
     )
     await ctx.store.tasks.put(skipped)

@@ -36,9 +36,23 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
     last = max(failures, key=lambda task: task.updated_at)
     why = f"{count} nodes failed with {code}" if count >= policy.same_error else f"{len(failures)} nodes failed"
     reason = f"{why}, last {last.node}: {last.message}"
-    target = CampaignState.ABORTING if policy.then == "abort" else CampaignState.SUSPENDED
+    target = await _then(ctx, campaign)
     await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)
     return True
+
+
+async def _then(ctx: Context, campaign: Campaign) -> CampaignState:
+    """What policy does then; where the driver knows no way back, a person is called instead of going it."""
+    match campaign.spec.failure.then:
+        case "abort":
+            return CampaignState.ABORTING
+        case "rollback":
+            system = ctx.systems.get(campaign.spec.node.driver)
+            release = await ctx.book.release(campaign.spec.release or "")
+            able = system is not None and "rollback" in system.capabilities(release)
+            return CampaignState.ROLLING_BACK if able else CampaignState.SUSPENDED
+        case _:
+            return CampaignState.SUSPENDED
 
 
 async def host_failure(ctx: Context, name: str, board: Board, unavailable: Mapping[str, ServiceState]) -> bool:

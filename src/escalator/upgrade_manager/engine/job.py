@@ -11,7 +11,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
-from escalator.model.progress import Restoration
+from escalator.model.progress import Restoration, TaskKind
 from escalator.model.release import Release
 from escalator.system_support.port import SystemSupport
 from escalator.upgrade_manager.engine.context import Context
@@ -27,6 +27,12 @@ class TaskRef:
     attempt: int
     wave: int
     plan: str
+    kind: TaskKind = TaskKind.UPGRADE
+
+    @property
+    def back(self) -> bool:
+        """Whether the turn is to undo what an earlier one did."""
+        return self.kind is not TaskKind.UPGRADE
 
     @property
     def id(self) -> str:
@@ -35,12 +41,12 @@ class TaskRef:
 
     def to_json(self) -> dict[str, Any]:
         """Arguments of the workflow."""
-        return asdict(self)
+        return {**asdict(self), "kind": self.kind.value}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> TaskRef:
         """From the arguments of the workflow."""
-        return TaskRef(**value)
+        return TaskRef(**{**value, "kind": TaskKind(value.get("kind", TaskKind.UPGRADE))})
 
 
 @dataclass(frozen=True, slots=True)

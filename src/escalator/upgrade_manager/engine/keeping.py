@@ -97,25 +97,27 @@ async def prune(ctx: Context, retention: Retention, *, dry_run: bool = False) ->
     held = {row.node for row in rows if row.campaign in needed or row.restore is RestoreState.RUNNING}
     pruned: list[NodeBackup] = []
     freed, left = 0, {}
-    for (node, driver), mine in _by_node(going).items():
+    for (node, driver), mine in by_node(going).items():
         older_s = None if node in held else retention.max_age_s
-        gone, bytes_, why = await _remove(ctx, node, driver, mine, older_s)
+        gone, bytes_, why = await remove(ctx, node, driver, mine, older_s)
         pruned, freed = [*pruned, *gone], freed + bytes_
         if why:
             left[node] = why
     return Swept(pruned, freed, left)
 
 
-def _by_node(rows: Sequence[NodeBackup]) -> Mapping[tuple[str, str], list[NodeBackup]]:
+def by_node(rows: Sequence[NodeBackup]) -> Mapping[tuple[str, str], list[NodeBackup]]:
+    """Backups by their node and the driver that took them."""
     found: defaultdict[tuple[str, str], list[NodeBackup]] = defaultdict(list)
     for row in rows:
         found[row.node, row.driver].append(row)
     return found
 
 
-async def _remove(
+async def remove(
     ctx: Context, node: str, driver: str, rows: Sequence[NodeBackup], older_s: float | None
 ) -> tuple[list[NodeBackup], int, str]:
+    """Remove backups of one node: those that are gone, the bytes that became free, and why the rest was left alone."""
     system = ctx.systems.get(driver)
     if system is None:
         return [], 0, f"the driver {driver} is not configured any more"

@@ -46,12 +46,13 @@ async def upgrade_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) 
         stayed = outcome.data.get("stayed", stayed)
         if step is NOTIFY and asked:
             # Woken when the last answer is in or the deadline has passed; the time-out is a net under a lost wake-up.
-            await rt.receive(ANSWERS, await _patience(ctx, ref))
-    _forget(ctx, ref)
+            await rt.receive(ANSWERS, await patience(ctx, ref))
+    forget(ctx, ref)
     return {"state": TaskState.DONE.value}
 
 
-async def _patience(ctx: Context, ref: TaskRef) -> float:
+async def patience(ctx: Context, ref: TaskRef) -> float:
+    """How long the answers of VNF managers are waited for, seconds."""
     campaign = await ctx.book.campaign(ref.campaign)
     return campaign.spec.workloads.notify.reply_timeout_s + ctx.pace.recheck_s
 
@@ -92,7 +93,7 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     message = "; ".join([why.message, *troubles])
     task = replace(await current(ctx, ref), state=state, code=why.code, message=message, updated_at=now)
     undo_failed = any("undo of" in trouble for trouble in troubles)
-    await _end_impacts(ctx, ref, now)
+    await end_impacts(ctx, ref, now)
     if not troubles:
         await ctx.store.admission.leave_node(ref.campaign, ref.node)
     event = Event(
@@ -103,11 +104,11 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
         message=message,
     )
     await record(ctx, task, event)
-    _forget(ctx, ref)
+    forget(ctx, ref)
     return {"state": state.value, "code": why.code, "message": message, "undo_failed": undo_failed}
 
 
-async def _end_impacts(ctx: Context, ref: TaskRef, now: float) -> None:
+async def end_impacts(ctx: Context, ref: TaskRef, now: float) -> None:
     """End this node's impacts. An instance that could not be started again stays impacted: its group has one less to give."""
     rows = await ctx.store.restorations.open(ref.campaign, ref.node)
     stopped = {stay_of(row) for row in rows if row.kind == STOPPED}
@@ -122,6 +123,7 @@ def _state(why: Outcome, troubles: Sequence[str]) -> TaskState:
     return TaskState.ROLLED_BACK if why.status is Status.FAILED else TaskState.SKIPPED
 
 
-def _forget(ctx: Context, ref: TaskRef) -> None:
+def forget(ctx: Context, ref: TaskRef) -> None:
+    """The turn is over: its campaign looks at it again."""
     ctx.tasks.pop(ref.id, None)
     ctx.signals.wake(ref.campaign, ref.node)

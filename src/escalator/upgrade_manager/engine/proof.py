@@ -10,6 +10,7 @@ from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Group, Inventory
+from escalator.model.plan import Plan, PlanGroup
 from escalator.model.progress import Event
 from escalator.model.release import spares_instances
 from escalator.storage.port import CampaignRow
@@ -20,8 +21,11 @@ from escalator.upgrade_manager.planner.verify.replay import Violation
 from escalator.upgrade_manager.planner.verify.run import Impacted, Made, Record, Span, verify_run
 
 PAGE = 1000
+TURN, PLANNED = "campaign.rolling_back", "campaign.plan"
 BY_HAND = "restoration.by-hand"
 BACK = ("node.uncordon", "node.undo-cordon")
+CHANGES = ("node.upgrade", "node.roll-back")
+PROVED = ("node.verify", "node.verify-back")
 ENDS = ("node.announce", "node.end")
 UNDONE = ("node.undo-upgrade", "node.end")
 """What ends the time in which a node's software is changed, when it is not verified."""
@@ -44,18 +48,54 @@ class Proof:
         checked = f"{self.turns} turns, {self.upgraded} nodes upgraded, {self.moves} moves, {self.impacts} impacts"
         return f"{checked}: {len(self.violations)} violations" + (f": {found}" if found else "")
 
+    def with_(self, other: Proof) -> Proof:
+        """Both together. Nodes that were rolled back are no longer counted as upgraded twice."""
+        return Proof(
+            self.turns + other.turns,
+            self.upgraded,
+            self.moves + other.moves,
+            self.impacts + other.impacts,
+            (*self.violations, *other.violations),
+        )
+
 
 async def prove(ctx: Context, name: str) -> Proof:
-    """Check the campaign's history as far as it goes. Raises NotFoundError when it has not started."""
+    """Check the campaign's history as far as it goes, the way back for itself. Raises NotFoundError when it has not started."""
     row = await ctx.store.campaigns.get(name)
     if row is None or row.started_at is None or row.plan is None:
         raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
-    campaign = await ctx.book.campaign(name)
-    start = row.started_at
-    history = _History(start)
+    history = _History(row.started_at)
+    back: _History | None = None
+    turning = False
     async for event in _events(ctx, name):
-        history.take(event)
-    end = (row.ended_at or ctx.clock.now()) - start
+        # What was under way when a rollback was asked for belongs to the way there; the way back begins with its plan.
+        turning = turning or event.action == TURN
+        if turning and back is None and event.action == PLANNED:
+            back = _History(event.at)
+            back.gone = dict.fromkeys(history.gone, 0.0)
+        (history if back is None else back).take(event)
+    until = row.ended_at or ctx.clock.now()
+    began_on, groups = await started_on(ctx, row), (await _last_there(ctx, row)).groups
+    if back is None:
+        return await _proved(ctx, row, history, until, began_on, groups)
+    there = await _proved(ctx, row, history, back.start, began_on, groups)
+    return there.with_(await _proved(ctx, row, back, max(until, back.start), await turned_on(ctx, row)))
+
+
+async def _proved(
+    ctx: Context,
+    row: CampaignRow,
+    history: _History,
+    until: float,
+    inventory: Inventory,
+    groups: tuple[PlanGroup, ...] = (),
+) -> Proof:
+    """One way, from its begin until then (Unix seconds); `inventory` is the cloud as its first plan saw it.
+
+    `groups`: the parts of the scope that go one after the other; on the way back there are none.
+    """
+    campaign = await ctx.book.campaign(row.name)
+    start, end = history.start, until - history.start
     impacts = [
         Impacted(
             instance=impact.instance,
@@ -65,17 +105,16 @@ async def prove(ctx: Context, name: str) -> Proof:
             start_s=impact.started_at - start,
             end_s=end if impact.ended_at is None else impact.ended_at - start,
         )
-        for impact in await ctx.store.admission.impacts(name)
+        for impact in await ctx.store.admission.impacts(row.name)
+        if start <= impact.started_at <= until
     ]
     spec = campaign.spec
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
     windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
-    plan, _ = await ctx.book.plan(row.plan)
     spared = spares_instances((await ctx.book.brings(campaign)).impact)
-    began_on = await started_on(ctx, row)
     record = history.record(impacts, windows, end)
-    record = replace(record, spared=spared, groups=plan.groups, deleted=await _deleted(ctx, row, began_on))
-    violations = verify_run(campaign, await _as_wide(ctx, began_on, spec.migration), record)
+    record = replace(record, spared=spared, groups=groups, deleted=await _deleted(ctx, row, inventory))
+    violations = verify_run(campaign, await _as_wide(ctx, inventory, spec.migration), record)
     return Proof(len(record.away), len(record.upgraded), len(record.moves), len(impacts), violations)
 
 
@@ -127,8 +166,27 @@ async def started_on(ctx: Context, row: CampaignRow) -> Inventory:
     """The cloud as the plan saw it that the campaign started by."""
     plan_id = row.plan or ""
     plan, inventory = await ctx.book.plan(plan_id)
-    while plan.at_s > 0 and plan.parent is not None:
+    while (plan.at_s > 0 or plan.purpose != "upgrade") and plan.parent is not None:
         plan, inventory = await ctx.book.plan(plan.parent)
+    return inventory
+
+
+async def _last_there(ctx: Context, row: CampaignRow) -> Plan:
+    """The plan that the way there followed last."""
+    plan, _ = await ctx.book.plan(row.plan or "")
+    while plan.purpose != "upgrade" and plan.parent is not None:
+        plan, _ = await ctx.book.plan(plan.parent)
+    return plan
+
+
+async def turned_on(ctx: Context, row: CampaignRow) -> Inventory:
+    """The cloud as the first plan of the way back saw it."""
+    plan, inventory = await ctx.book.plan(row.plan or "")
+    while plan.parent is not None:
+        parent, older = await ctx.book.plan(plan.parent)
+        if parent.purpose == "upgrade":
+            break
+        plan, inventory = parent, older
     return inventory
 
 
@@ -156,12 +214,12 @@ class _History:
             self.gone.setdefault(node, at)
         elif self._back(event) and done and node in self.gone:
             self.away.append((self.gone.pop(node), at, node))
-        elif event.action == "node.upgrade" and event.outcome == "started":
+        elif event.action in CHANGES and event.outcome == "started":
             self.changing.setdefault(node, at)
             if node not in self.gone:
                 self.gone[node] = at
                 self.uncordoned.add(node)
-        elif event.action == "node.verify" and node in self.changing and event.outcome != "started":
+        elif event.action in PROVED and node in self.changing and event.outcome != "started":
             self.installed.append((self.changing.pop(node), at, node))
             if done:
                 self.upgraded[node] = at

@@ -11,11 +11,12 @@ from itertools import count
 from escalator.model.campaign import CampaignSpec
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, TemporaryError
-from escalator.model.progress import CampaignState, Condition, Event, NodeTask, Rung, TaskState
+from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, failed
 from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.states import BACK, GOING, HOLDING
 
 ATTEMPTS = 4
 """Tries of a step that meets a temporary error: with doubling pauses that covers a restart of an API service."""
@@ -67,13 +68,15 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
 
 async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     state = await ctx.store.campaigns.state(ref.campaign)
-    if state is CampaignState.PAUSED:
+    if state is HOLDING[ref.kind]:
         return await _hold(ctx, ref, step, "")
-    if state not in (CampaignState.RUNNING, CampaignState.SUSPENDED) and step.abortable:
-        return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message="the campaign was aborted")
-    if state not in (CampaignState.RUNNING, CampaignState.SUSPENDED):
+    if state not in GOING[ref.kind] and step.abortable:
+        what = "is rolled back" if state in BACK else "was aborted"
+        return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message=f"the campaign {what}")
+    if state not in GOING[ref.kind]:
         return None
-    if (await ctx.book.campaign(ref.campaign)).spec.exclusive and not ctx.leases.valid(ref.campaign):
+    keys = not ref.back and (await ctx.book.campaign(ref.campaign)).spec.exclusive
+    if keys and not ctx.leases.valid(ref.campaign):
         return await _hold(ctx, ref, step, "the campaign's keys are not held")
     hold = await ctx.store.holds.get(ref.node)
     return None if hold is None else await _hold(ctx, ref, step, hold.said)
@@ -212,7 +215,7 @@ async def current(ctx: Context, ref: TaskRef) -> NodeTask:
     task = ctx.tasks.get(ref.id)
     if task is None:
         stored = await ctx.store.tasks.get(ref.campaign, ref.node)
-        fresh = NodeTask(campaign=ref.campaign, node=ref.node, attempt=ref.attempt, wave=ref.wave)
+        fresh = NodeTask(campaign=ref.campaign, node=ref.node, attempt=ref.attempt, wave=ref.wave, kind=ref.kind)
         task = stored if stored is not None and stored.attempt == ref.attempt else fresh
         ctx.tasks[ref.id] = task
     return task

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
 from escalator.model.progress import CampaignState as C
+from escalator.model.progress import TaskKind
 from escalator.model.progress import TaskState as T
 
 CAMPAIGN_MOVES: Mapping[C, Mapping[C, str]] = {
@@ -17,6 +18,7 @@ CAMPAIGN_MOVES: Mapping[C, Mapping[C, str]] = {
         C.COMPLETED: "last node",
         C.SUSPENDED: "error budget, waits for a person",
         C.ABORTING: "abort",
+        C.ROLLING_BACK: "error budget, by policy",
     },
     C.PAUSED: {C.RUNNING: "resume", C.ABORTING: "abort", C.ROLLING_BACK: "rollback"},
     C.SUSPENDED: {C.RUNNING: "retry, skip, resume", C.ABORTING: "abort", C.ROLLING_BACK: "rollback"},
@@ -48,7 +50,9 @@ TASK_MOVES: Mapping[T, Mapping[T, str]] = {
     T.FAILED: {T.PENDING: "retry", T.SKIPPED: "skip"},
 }
 
-ACTIVE = (C.RUNNING, C.PAUSED, C.SUSPENDED, C.ABORTING)
+BACK = (C.ROLLING_BACK, C.ROLLBACK_PAUSED, C.ROLLBACK_FAILED, C.RESTORING)
+"""States in which a campaign is on its way back."""
+ACTIVE = (C.RUNNING, C.PAUSED, C.SUSPENDED, C.ABORTING, *BACK)
 """States in which a campaign holds its cloud: one at a time."""
 ENDED = (T.DONE, T.SKIPPED, T.ROLLED_BACK, T.FAILED)
 """States in which a node task does nothing any more."""
@@ -56,10 +60,37 @@ VERBS: Mapping[C, tuple[str, ...]] = {
     C.DRAFT: ("plan",),
     C.PLANNED: ("start", "plan"),
     C.RUNNING: ("pause", "abort"),
-    C.PAUSED: ("resume", "abort"),
-    C.SUSPENDED: ("retry", "skip", "resume", "abort"),
+    C.PAUSED: ("resume", "abort", "rollback"),
+    C.SUSPENDED: ("retry", "skip", "resume", "abort", "rollback"),
+    C.ABORTED: ("rollback", "commit"),
+    C.COMPLETED: ("rollback", "commit"),
+    C.ROLLING_BACK: ("pause",),
+    C.ROLLBACK_PAUSED: ("resume",),
+    C.ROLLBACK_FAILED: ("retry", "skip", "restore"),
 }
 """What a person can do next in each state, as the CLI names it."""
+
+
+GOING: Mapping[TaskKind, tuple[C, ...]] = {
+    TaskKind.UPGRADE: (C.RUNNING, C.SUSPENDED),
+    TaskKind.ROLLBACK: (C.ROLLING_BACK, C.ROLLBACK_FAILED, C.RESTORING),
+    TaskKind.RESTORE: (C.RESTORING, C.ROLLBACK_FAILED, C.ROLLING_BACK),
+}
+"""States of the campaign in which a node that has begun its turn goes on with it."""
+HOLDING: Mapping[TaskKind, C] = {
+    TaskKind.UPGRADE: C.PAUSED,
+    TaskKind.ROLLBACK: C.ROLLBACK_PAUSED,
+    TaskKind.RESTORE: C.ROLLBACK_PAUSED,
+}
+"""The state in which it waits between two steps."""
+LEAVING: Mapping[TaskKind, tuple[C, ...]] = {
+    TaskKind.UPGRADE: (C.ABORTING, C.ABORTED, *BACK),
+    TaskKind.ROLLBACK: (),
+    TaskKind.RESTORE: (),
+}
+"""States in which what waits at a door of admission does not begin any more."""
+PAUSES: Mapping[C, C] = {C.RUNNING: C.PAUSED, C.ROLLING_BACK: C.ROLLBACK_PAUSED}
+"""From which state to which a pause goes."""
 
 
 def sources(target: C) -> tuple[C, ...]:

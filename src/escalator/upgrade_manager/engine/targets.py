@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Instance, Inventory, Node
-from escalator.model.progress import NodeTask, TaskState
+from escalator.model.progress import NodeTask, TaskKind, TaskState
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.planner.placement import choose_target
@@ -26,8 +26,9 @@ async def target_lost(job: Job, target: str) -> str | None:
         return f"it is disabled: {service.reason or 'no reason given'}"
     task = await job.ctx.store.tasks.get(job.ref.campaign, target)
     move = next((m for m in job.plan.moves if m.target == target and m.origin == job.node), None)
-    if task is not None and task.state is not TaskState.DONE and move is not None and not move.extra:
-        return f"it was to be upgraded before and is {task.state.value}"
+    if task is not None and not _through(task, job) and move is not None and not move.extra:
+        what = "rolled back" if job.ref.back else "upgraded"
+        return f"it was to be {what} before and is {task.state.value}"
     return None
 
 
@@ -40,11 +41,23 @@ async def local_targets(job: Job, instance: Instance, tried: set[str]) -> str | 
     tasks = {task.node: task for task in await job.ctx.store.tasks.list(job.ref.campaign, ladders=False)}
     busy = {slot.node for slot in await job.ctx.store.admission.node_slots()}
     usable = [n for n in inventory.nodes if _usable(n, job) and n.id not in busy | tried]
-    upgraded = [n for n in usable if (n.id in tasks and tasks[n.id].state is TaskState.DONE) or n.progress == "done"]
-    waiting = _waiting(usable, tasks)
+    upgraded = [n for n in usable if _there(n, tasks, job)]
+    waiting = [n for n in _waiting(usable, tasks) if n not in upgraded]
     room = Room(await _with_arrivals(job, inventory), job.spec.waves.max_fill)
     target = choose_target(current, room, upgraded, waiting)
     return None if target is None else target.node.id
+
+
+def _there(node: Node, tasks: dict[str, NodeTask], job: Job) -> bool:
+    """Whether the node runs already what this one is on its way to. On the way back that is so for all that was not changed."""
+    task = tasks.get(node.id)
+    return node.progress == "done" or (job.ref.back if task is None else _through(task, job))
+
+
+def _through(task: NodeTask, job: Job) -> bool:
+    if job.ref.back and task.kind is TaskKind.UPGRADE:
+        return True
+    return task.state is TaskState.DONE
 
 
 def _usable(node: Node, job: Job) -> bool:

@@ -30,6 +30,8 @@ from escalator.vim_interface.facts import (
     Windows,
 )
 
+BEFORE = "before"
+"""Memo of a turn back: what the node ran before its upgrade."""
 TOLD = "told"
 """Memo of a campaign: the state that orchestrators were told last, and how many they were told before."""
 
@@ -44,7 +46,9 @@ async def tell_windows(ctx: Context, name: str, plan_id: str | None = None) -> N
         return
     plan, _ = await ctx.book.plan(plan_id)
     campaign = await ctx.book.campaign(name)
-    start = row.started_at if row.started_at is not None else ctx.clock.now()
+    # The way back is planned from the moment of its planning on.
+    there = plan.purpose == "upgrade" and row.started_at is not None
+    start = row.started_at if there and row.started_at is not None else ctx.clock.now()
     await ctx.vim.orchestrators.tell(Windows(campaign=name, plan=plan.id, windows=tuple(windows(plan, campaign.spec, start))))
 
 
@@ -83,6 +87,10 @@ async def tell_returned(job: Job, row: Restoration, left_disabled: str = "") -> 
     upgraded = any(condition.rung is Rung.VERIFIED and condition.status for condition in ladder)
     node = job.inventory.node_by_id.get(job.node)
     before = dict(node.versions) if node is not None else {}
+    if any(condition.rung is Rung.ROLLED_BACK and condition.status for condition in ladder):
+        before = dict((await job.memo()).get(BEFORE) or {})
+    elif job.ref.back:
+        before = {}  # whether it still runs what it was upgraded to is not known
     fact = CapacityReturned(
         campaign=row.campaign,
         node=row.node,

@@ -35,7 +35,7 @@ def with_returns(
             vnf=_owner(inventory.instance_by_id[move.instance]),
             window=plan.upgrade_of[move.origin].window,
             reason=f"no live migration from hypervisor {brings} to {inventory.node_by_id[move.origin].versions.get(LAYER)}",
-            way_back=_way_back(campaign, managed=move.instance in managed),
+            way_back=way_back(campaign, managed=move.instance in managed),
         )
         for move in plan.moves
         if move.kind == "live" and not move.extra and _renewed(inventory, move.origin, brings)
@@ -52,7 +52,8 @@ def _owner(instance: Instance) -> str:
     return instance.vnf or f"project {instance.project}"
 
 
-def _way_back(campaign: Campaign, *, managed: bool) -> str:
+def way_back(campaign: Campaign, *, managed: bool) -> str:
+    """How an instance comes back that does not live-migrate to the older hypervisor."""
     if managed:
         return "its VNF manager acts itself, or agrees to a cold migration"
     match campaign.spec.workloads.default.action:

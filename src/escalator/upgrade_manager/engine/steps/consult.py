@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
-from escalator.model.progress import CampaignState, Event
-from escalator.upgrade_manager.engine import observed
+from escalator.model.progress import Event, TaskKind
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, skip, wait
+from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.states import PAUSES
 from escalator.upgrade_manager.engine.steps.at_work import at_work
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, ask, round_id
 from escalator.vim_interface.port import Answer
@@ -29,7 +30,7 @@ async def _do(job: Job) -> Outcome:
     round_number = int(memo.get("round", 1))
     if memo.get("paused_round") == round_number:
         return await _ask_again(job, memo, round_number + 1)
-    instances = {i.id: i for i in await observed.instances_on(job.ctx, job.node, job.spec.migration)}
+    instances = {i.id: i for i in await instances_here(job)}
     # Who has no instance here any more has no say either.
     answers = [a for a in await _latest(job, round_number) if instances.keys() & set(a.instances)]
     if any(answer.state == "open" for answer in answers):
@@ -68,7 +69,7 @@ async def _ask_again(job: Job, memo: Mapping[str, object], round_number: int) ->
     """After a pause: ask those again who could not be asked, did not answer, or refused."""
     bad = {a.vnfm for a in await _latest(job, round_number - 1) if _trouble(a) is not None}
     owners = dict(memo.get("owners") or {})  # type: ignore[call-overload]  # JSON
-    instances = await observed.instances_on(job.ctx, job.node, job.spec.migration)
+    instances = await instances_here(job)
     concerned = [i for i in instances if owners.get(i.id) in bad]
     await ask(job, concerned, dict(memo["planned"]), round_number)  # type: ignore[call-overload]  # JSON
     await job.remember("round", round_number)
@@ -123,7 +124,7 @@ async def _refused(job: Job, answers: Sequence[Answer], round_number: int) -> Ou
             if _trouble(answer) is not code or policy == "proceed":
                 continue
             message = _said(answer)
-            if policy == "skip-node":
+            if policy == "skip-node" or job.ref.kind is TaskKind.RESTORE:  # a restore is asked for once more, not paused
                 return skip(code, message)
             await job.remember("paused_round", round_number)
             await pause(job, code, message)
@@ -134,7 +135,7 @@ async def _refused(job: Job, answers: Sequence[Answer], round_number: int) -> Ou
 async def pause(job: Job, code: Code, message: str) -> None:
     """Pause the campaign for a reason of this node. When it is paused or on its way out already, nothing happens."""
     state = await job.ctx.store.campaigns.state(job.ref.campaign)
-    if state is not CampaignState.RUNNING:
+    if state is None or state not in PAUSES:
         return
     reason = f"{job.node}: {message}"
     event = Event(
@@ -143,12 +144,12 @@ async def pause(job: Job, code: Code, message: str) -> None:
         campaign=job.ref.campaign,
         node=job.node,
         object_id=job.ref.campaign,
-        outcome="paused",
+        outcome=PAUSES[state].value,
         code=code.value,
         message=reason,
     )
     await job.ctx.store.campaigns.change(
-        job.ref.campaign, (CampaignState.RUNNING,), (event,), state=CampaignState.PAUSED, code=code.value, reason=reason
+        job.ref.campaign, (state,), (event,), state=PAUSES[state], code=code.value, reason=reason
     )
     job.ctx.signals.wake(job.ref.campaign)
 

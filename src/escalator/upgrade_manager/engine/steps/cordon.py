@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.codes import Code
-from escalator.model.progress import Rung
-from escalator.upgrade_manager.engine.job import Job
+from escalator.model.progress import Rung, TaskKind
+from escalator.upgrade_manager.engine.job import Job, TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.at_work import at_work
 from escalator.upgrade_manager.engine.steps.neighbours import enter_all, leave_all
+from escalator.upgrade_manager.engine.steps.notify import OUT_SINCE
 from escalator.upgrade_manager.engine.told import tell_returned, tell_taken
 
 KIND = "cordon"
@@ -17,16 +18,16 @@ OURS = "Escalator campaign "
 """How every reason of ours begins."""
 
 
-def reason_of(campaign: str) -> str:
+def reason_of(ref: TaskRef) -> str:
     """The reason that people see on the disabled service."""
-    return f"{OURS}{campaign}: upgrade"
+    return f"{OURS}{ref.campaign}: {ref.kind.value}"
 
 
 async def _do(job: Job) -> Outcome:
     found = await job.ctx.cloud.service(job.node)
     held = await job.changes(KIND)
     ours = found.reason is not None and found.reason.startswith(OURS)
-    if not found.up:
+    if not found.up and job.ref.kind is not TaskKind.RESTORE:
         return skip(Code.PLN_NODE_STATE, "the node's compute service is down")
     if not found.enabled and not (ours and held):
         why = found.reason or "no reason given"
@@ -38,7 +39,11 @@ async def _do(job: Job) -> Outcome:
             return waits
         # What an earlier attempt found is what is restored; a node that it held is disabled by nobody but us.
         held = [await job.will_change(KIND, job.node, found.to_json())]
-    await job.ctx.cloud.cordon(job.node, reason_of(job.ref.campaign))
+    since = min(int(row.id.removesuffix(f"/{KIND}/{row.object_id}").rpartition("/")[2]) for row in held)
+    if since != job.ref.attempt:
+        await job.remember(OUT_SINCE, since)
+    # A node that an earlier turn left out of service keeps the reason that stands there.
+    await job.ctx.cloud.cordon(job.node, str(found.reason) if ours and not found.enabled else reason_of(job.ref))
     await tell_taken(job, held)
     await enter_all(job)
     return done("no new instance lands on the node")

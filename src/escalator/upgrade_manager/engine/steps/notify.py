@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Instance
 from escalator.model.notice import NoticeType
 from escalator.model.progress import Rung
-from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
+from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.planner.actions import Leaves, Stays, action_for
 from escalator.vim_interface.port import Ask
 
 ANSWERS = "answers"
+OUT_SINCE = "out_since"
+"""Memo of a turn: the attempt that took the node out of service, when that was an earlier one."""
 SETTLE_S = 1.0
 """The announced moment of action lies this long after the last moment to reply."""
 
 
 async def _do(job: Job) -> Outcome:
-    instances = await observed.instances_on(job.ctx, job.node, job.spec.migration)
+    instances = await instances_here(job)
     blocked = [i for i in instances if i.blocked is not None]
     if blocked:
         # A tenant's own task (a rebuild, a snapshot) ends soon as a rule: worth the step's retries.
@@ -70,6 +73,7 @@ async def ask(job: Job, instances: Sequence[Instance], planned: dict[str, str], 
             instances=tuple(instances),
             planned=planned,
             reply_by=reply_by,
+            details={"purpose": job.ref.kind.value} if job.ref.back else {},
             action_at=max(reply_by + SETTLE_S, now + policy.lead_time_s),
         )
     )
@@ -91,18 +95,23 @@ async def take_back(job: Job) -> Outcome:
 
 
 async def tell_available(job: Job) -> None:
-    """Tell each VNF manager that was asked that the node is available."""
-    owners = (await job.memo()).get("owners") or {}
-    names = sorted(set(owners.values()))
-    if names:
-        await job.ctx.vim.tell(
-            NoticeType.HOST_AVAILABLE,
-            job.ref.campaign,
-            node=job.node,
-            vnfms=names,
-            key=f"{job.ref.id}/available",
-            task=round_id(job, 1),
-        )
+    """Tell each VNF manager that was asked, in this turn or an earlier one that left the node out, that it is available."""
+    told: set[str] = set()
+    first = int((await job.memo()).get(OUT_SINCE) or job.ref.attempt)
+    for attempt in range(job.ref.attempt, first - 1, -1):
+        turn = replace(job.ref, attempt=attempt).id
+        owners = (await job.ctx.store.tasks.memo(turn)).get("owners") or {}
+        names = sorted(set(owners.values()) - told)
+        told.update(names)
+        if names:
+            await job.ctx.vim.tell(
+                NoticeType.HOST_AVAILABLE,
+                job.ref.campaign,
+                node=job.node,
+                vnfms=names,
+                key=f"{turn}/available",
+                task=turn,
+            )
 
 
 NOTIFY = Step(name="notify", do=_do, undo=take_back, rung=Rung.NOTIFIED)

@@ -10,11 +10,12 @@ from escalator.model.errors import PermanentError
 from escalator.model.progress import Rung
 from escalator.model.release import spares_instances
 from escalator.system_support.port import Check, OperationState, Progress
-from escalator.upgrade_manager.engine import no_return, observed
+from escalator.upgrade_manager.engine import no_return
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
+from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
@@ -45,13 +46,13 @@ async def _back_up(job: Job) -> Outcome:
 
 async def _upgrade(job: Job) -> Outcome:
     if (await job.memo()).get("operation") is None:
-        changed = await given_back(job) or await _carries(job)
+        changed = await given_back(job) or await carries(job)
         if changed is not None:
             return changed
     for number in range(1, TRIES + 1):
         operation = job.operation(f"upgrade-{number}")
         await _start(job, operation, first=number == 1)
-        progress = await _follow(job, operation)
+        progress = await follow_operation(job, operation)
         if progress.state in GOOD:
             return done("not needed" if progress.state is OperationState.NOT_NEEDED else f"{job.release.id} is installed")
         if progress.state is OperationState.FAILED:
@@ -60,12 +61,12 @@ async def _upgrade(job: Job) -> Outcome:
     return failed(Code.SYS_INSTALL, f"the installer ended {progress.state.value} (exit code {progress.exit_code}): {last}")
 
 
-async def _carries(job: Job) -> Outcome | None:
+async def carries(job: Job) -> Outcome | None:
     """The last look before the software changes: no instance runs here but those that may stay as they are."""
     if spares_instances(job.release.spec.impact):
         return None
     may_run = await _staying(job)
-    for instance in await observed.instances_on(job.ctx, job.node, job.spec.migration):
+    for instance in await instances_here(job):
         if instance.running and instance.id not in may_run:
             return skip(Code.UPG_INSTANCE_LEFT, f"instance {instance.id} runs on the node since it was vacated")
     return None
@@ -82,7 +83,8 @@ async def _start(job: Job, operation: str, *, first: bool) -> None:
         raise
 
 
-async def _follow(job: Job, operation: str) -> Progress:
+async def follow_operation(job: Job, operation: str) -> Progress:
+    """See an operation on the node to its end."""
     return await follow(job.system, job.node, operation, job.ctx.clock, job.ctx.pace)
 
 
@@ -102,7 +104,7 @@ async def _reboot(job: Job) -> Outcome:
         return await _unasked(job, why)
     await out_of_band.asked(job, before)
     await job.system.reboot(job.node, before)
-    await _until_rebooted(job, before)
+    await until_rebooted(job, before)
     await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
     return done(f"rebooted: {why}")
 
@@ -129,7 +131,8 @@ async def _unasked(job: Job, why: str) -> Outcome:
     return failed(Code.SYS_REBOOT_REFUSED, message)
 
 
-async def _until_rebooted(job: Job, before: str) -> None:
+async def until_rebooted(job: Job, before: str) -> None:
+    """Wait, bounded by the step's time-out, until the node answers from another boot."""
     began = job.ctx.clock.now()
     while (now := await job.system.boot_id(job.node)) in (None, before):
         if now is None:
@@ -141,11 +144,11 @@ async def _until_rebooted(job: Job, before: str) -> None:
 async def _verify(job: Job) -> Outcome:
     memo = await job.memo()
     checks = await job.system.verify(job.node, job.release, memo.get("operation"))
-    bad = _first_bad(checks)
+    bad = first_bad(checks)
     if bad is not None:
         return bad
-    await _until_reported(job, memo.get(REPORTED))
-    less = await _less(job, memo)
+    await until_reported(job, memo.get(REPORTED))
+    less = await offers_less(job, memo)
     if less:
         return failed(Code.UPG_LESS_OFFERED, "the node offers less than before: " + "; ".join(less))
     for test in job.spec.node.tests:
@@ -153,7 +156,7 @@ async def _verify(job: Job) -> Outcome:
     return done(", ".join(f"{name} ok" for name in (*(check.name for check in checks), *job.spec.node.tests)))
 
 
-async def _until_reported(job: Job, before: str | None) -> None:
+async def until_reported(job: Job, before: str | None) -> None:
     """Wait, bounded by the step's time-out, for the compute service.
 
     For some time after a reboot the cloud still believes what the service said before it: only a new report counts.
@@ -165,14 +168,15 @@ async def _until_reported(job: Job, before: str | None) -> None:
         await job.ctx.clock.sleep(job.ctx.pace.poll_s)
 
 
-def _first_bad(checks: tuple[Check, ...]) -> Outcome | None:
+def first_bad(checks: tuple[Check, ...]) -> Outcome | None:
+    """The failure that the checks amount to; None when all are well."""
     bad = [check for check in checks if not check.ok]
     if not bad:
         return None
     return failed(bad[0].code or Code.SYS_HEALTH, "; ".join(f"{check.name}: {check.message}" for check in bad))
 
 
-async def _less(job: Job, memo: Mapping[str, Any]) -> list[str]:
+async def offers_less(job: Job, memo: Mapping[str, Any]) -> list[str]:
     """What the node offers less of than before its upgrade, by the node's own word and by the cloud's."""
     facts = await job.system.inspect(job.node, job.release)
     found = _fewer(memo["facts"]["offers"], facts.offers)
@@ -206,21 +210,21 @@ async def _roll_back(job: Job) -> Outcome:
     if backup is None or "rollback" not in job.system.capabilities(job.release):
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
     operation = job.operation("rollback")
-    await _until_reachable(job)
+    await until_reachable(job)
     await job.system.rollback(job.node, job.release, backup, operation)
-    progress = await _follow(job, operation)
+    progress = await follow_operation(job, operation)
     if progress.state not in GOOD:
         last = " / ".join(progress.lines)
         return failed(Code.SYS_ROLLBACK, f"the rollback ended {progress.state.value}: {last}")
     await _reboot_after_rollback(job)
-    bad = _first_bad(await job.system.verify_rollback(job.node, job.release, backup))
+    bad = first_bad(await job.system.verify_rollback(job.node, job.release, backup))
     if bad is not None:
         return failed(Code.SYS_ROLLBACK, bad.message)
     await job.remember("operation", None)
     return done("the node runs what it ran before")
 
 
-async def _until_reachable(job: Job) -> None:
+async def until_reachable(job: Job) -> None:
     """A node that died under its installer may be on its way back; the step's time-out bounds the wait."""
     began = job.ctx.clock.now()
     while await job.system.boot_id(job.node) is None:
@@ -237,7 +241,7 @@ async def _reboot_after_rollback(job: Job) -> None:
     if needed and await _may_reboot(job):
         await out_of_band.asked(job, before)
         await job.system.reboot(job.node, before)
-        await _until_rebooted(job, before)
+        await until_rebooted(job, before)
 
 
 BACK_UP = Step(name="back-up", do=_back_up, rung=Rung.BACKED_UP)

@@ -19,6 +19,7 @@ from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_away, settle_left
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, failed, skip
+from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.consult import pause
 from escalator.upgrade_manager.engine.steps.cordon import given_back
@@ -37,7 +38,7 @@ async def _do(job: Job) -> Outcome:
         return back
     memo = await job.memo()
     decisions: dict[str, str] = dict(memo.get("decisions") or memo.get("planned") or {})
-    here = {i.id: i for i in await observed.instances_on(job.ctx, job.node, job.spec.migration)}
+    here = {i.id: i for i in await instances_here(job)}
     strangers = [i for i in here if i not in decisions]
     if strangers:
         return skip(Code.UPG_INSTANCE_LEFT, f"instance {strangers[0]} came to the node although it is cordoned")

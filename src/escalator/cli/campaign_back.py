@@ -1,0 +1,89 @@
+"""The way back of a campaign: previewed, begun, forced, or given up."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from escalator.cli.base import LONG_S, fields
+from escalator.cli.campaign import Verb, brief, quoted
+from escalator.cli.campaign_show import Watched
+from escalator.cli.spans import duration
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class _Followed(Watched):
+    """Something that goes on for long, and can be waited for."""
+
+    verb = ""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME", help="the campaign")
+        parser.add_argument("--reason", default="", help="why; it stands in the history")
+        parser.add_argument("--wait", action="store_true", help="follow it until it ends or needs a person")
+        parser.add_argument("--timeout", type=duration, metavar="SECONDS", help="wait no longer than that")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Ask the server for it, and watch where asked."""
+        path = f"/v1/campaigns/{quoted(parsed_args.name)}"
+        self.whole = parsed_args.wait
+        with self.server() as client:
+            found = client.post(f"{path}/actions/{self.verb}", {"reason": parsed_args.reason}, timeout_s=LONG_S)
+            if parsed_args.wait:
+                return fields(self.watch(client, path, parsed_args.timeout))
+        self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
+        return brief(found)
+
+
+class Rollback(_Followed):
+    """Put every node that a campaign changed back on what it ran before, the latest first.
+
+    A campaign that runs is paused first. Exit code 6 when its state, a later campaign or another one that has the cloud
+    does not allow it. With --wait: 0 rolled back, 4 waits for a person, 5 timed out.
+    """
+
+    verb = "rollback"
+    _previewed = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--dry-run", action="store_true", help="only show the plan that it would go by now")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Show the plan, or begin."""
+        self._previewed = parsed_args.dry_run
+        if not parsed_args.dry_run:
+            return super().take_action(parsed_args)
+        with self.server() as client:
+            return fields(client.get(f"/v1/campaigns/{quoted(parsed_args.name)}/rollback", timeout_s=LONG_S))
+
+    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType | None:
+        """The plan, or the campaign, for people."""
+        if not self._previewed:
+            return super().draw(parsed_args, document)
+        from escalator.cli.plan_view import plan_view  # noqa: PLC0415 - rich is for people's eyes only
+
+        return plan_view(document, parsed_args.name, full=False)
+
+
+class Restore(_Followed):
+    """Put the nodes whose rollback failed on the oldest backup that the campaign took of them, by force.
+
+    With --wait: 0 restored, 4 waits for a person, 5 timed out.
+    """
+
+    verb = "restore"
+
+
+class Commit(Verb):
+    """Make a campaign that is over final: its backups are removed, and it cannot be rolled back any more."""
+
+    verb, said = "commit", "It is final. Its backups are removed from the nodes; what stays is told in: escalator event list"

@@ -1,0 +1,215 @@
+"""Driving the way back: plan it, begin the turn of each node, find out when it is over or needs a person.
+
+As the drive of the way there, it keeps nothing of its own: run again after a crash, it takes up where the stored state is.
+What disturbs it (a node that fails, or is tried again) lets what is under way end; then the rest is planned anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, TemporaryError
+from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
+from escalator.storage.port import NodeSlot
+from escalator.upgrade_manager.engine import holds, quotas
+from escalator.upgrade_manager.engine.admission import NodeDoor
+from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.by_hand import take_off
+from escalator.upgrade_manager.engine.changes import change, write
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.endings import give_slots_back, not_put_back_said, prove_and_tell
+from escalator.upgrade_manager.engine.failures import accepted_failures, host_failure
+from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.limits import limits_of
+from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, back, campaign_back, follow, planned_back
+from escalator.upgrade_manager.engine.states import ENDED
+from escalator.upgrade_manager.engine.told import tell_state
+from escalator.upgrade_manager.engine.tonight import in_window
+from escalator.upgrade_manager.engine.worker import seen_to_its_end
+from escalator.upgrade_manager.planner.order import predecessors
+
+DRIVEN = (CampaignState.ROLLING_BACK, CampaignState.RESTORING)
+ENDS = {CampaignState.ROLLING_BACK: CampaignState.ROLLED_BACK, CampaignState.RESTORING: CampaignState.RESTORED}
+KINDS = {CampaignState.ROLLING_BACK: TaskKind.ROLLBACK, CampaignState.RESTORING: TaskKind.RESTORE}
+UNDER_WAY = (TaskState.RUNNING, TaskState.HELD)
+SHOWN = 10
+
+
+async def drive_back(ctx: Context, name: str) -> str:
+    """Bring the way back to an end; the end state's name."""
+    board: Board | None = None
+    told = ""
+
+    async def look() -> str | None:
+        nonlocal board, told
+        state = await ctx.store.campaigns.state(name)
+        told = await tell_state(ctx, name, state, told)
+        if state is not None and state in ENDS.values():
+            return state.value
+        board = await _advance(ctx, name, state, board) if state is not None else None
+        look_s = ctx.pace.recheck_s if board is None else min(board.look_s or ctx.pace.sweep_s, ctx.pace.sweep_s)
+        changed = await ctx.signals.wait(name, ctx.clock, look_s)
+        if board is not None:
+            await _refresh(ctx, name, board, changed)
+        return None
+
+    def forget() -> None:
+        nonlocal board
+        board = None
+
+    return await seen_to_its_end(ctx, name, look, forget, "the way back")
+
+
+async def _advance(ctx: Context, name: str, state: CampaignState, board: Board | None) -> Board | None:
+    """Do what can be done now. Without a board nothing can be begun yet; one that rests is made anew afterwards."""
+    tasks = await ctx.store.tasks.list(name, ladders=False) if board is None else [*board.tasks.values()]
+    if any(task.kind is TaskKind.UPGRADE and task.state not in ENDED for task in tasks):
+        return None  # the way there has not ended
+    if board is None:
+        await _take_up(ctx, name, tasks)
+    if state not in DRIVEN or await _failed(ctx, name, state, tasks):
+        return None
+    if board is not None:
+        await holds.look(ctx, board)
+    if board is None or board.disturbed or (await ctx.store.tasks.memo(name)).get(FOLLOWED) is None:
+        if any(task.state in UNDER_WAY for task in back(tasks)):
+            return None
+        board = await _planned(ctx, name, state, tasks)
+    if board is not None and board.ended:
+        await _end(ctx, name, state, [*board.tasks.values()])
+        return None
+    if board is not None:
+        await _begin(ctx, name, await campaign_back(ctx, name), board)
+    return board
+
+
+async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask]) -> Board | None:
+    """The board of the plan that is followed; of another one where that is due."""
+    memo = await ctx.store.tasks.memo(name)
+    if memo.get(FOLLOWED) is None or any(task.state is TaskState.PENDING for task in back(tasks)):
+        try:
+            made = await planned_back(ctx, name, KINDS[state])
+            await follow(ctx, name, made, KINDS[state])
+            await _bind(ctx, name)
+        except TemporaryError:
+            raise
+        except EscalatorError as error:
+            await change(
+                ctx, name, (state,), CampaignState.ROLLBACK_FAILED, error.code, f"{error.message} {error.remedy}".strip()
+            )
+            return None
+    row = await ctx.store.campaigns.get(name)
+    plan, inventory = await ctx.book.plan(str(row.plan if row is not None else ""))
+    board = Board(plan.id, predecessors(plan, inventory), limits_of(await campaign_back(ctx, name), plan, inventory))
+    await _refresh(ctx, name, board, frozenset())
+    return board
+
+
+async def _bind(ctx: Context, name: str) -> None:
+    """Keep VNFs from scaling up until the way back rests or is over, where the campaign says so."""
+    campaign = await ctx.book.campaign(name)
+    if campaign.spec.workloads.scale_up == "leave":
+        return
+    row = await ctx.store.campaigns.get(name)
+    _, inventory = await ctx.book.plan(str(row.plan if row is not None else ""))
+    scope = {node.id for node in inventory.nodes if campaign.spec.scope.includes(node)}
+    projects = {instance.project for instance in inventory.instances if instance.node in scope}
+    await quotas.lock(ctx, name, [instance for instance in inventory.instances if instance.project in projects])
+
+
+async def _refresh(ctx: Context, name: str, board: Board, changed: frozenset[str]) -> None:
+    """Read the tasks that changed; all of them when it is not known which."""
+    for node in changed:
+        task = await ctx.store.tasks.get(name, node)
+        if task is not None:
+            board.put(task)
+    if not changed:
+        for task in await ctx.store.tasks.list(name, ladders=False):
+            board.put(task)
+
+
+async def _take_up(ctx: Context, name: str, tasks: Sequence[NodeTask]) -> None:
+    """Make sure that every node under way has its workflow: a crash may have come between the two."""
+    row = await ctx.store.campaigns.get(name)
+    for task in back(tasks):
+        if task.state in UNDER_WAY and row is not None:
+            await _start(ctx, task, str(row.plan))
+
+
+async def _failed(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask]) -> bool:
+    """Whether a node failed that no person has seen yet: nothing more begins, and one is called."""
+    accepted = await accepted_failures(ctx, name)
+    failed = [task for task in back(tasks) if task.state is TaskState.FAILED and task.id not in accepted]
+    if not failed:
+        return False
+    last = max(failed, key=lambda task: task.updated_at)
+    reason = f"{len(failed)} nodes were not rolled back, last {last.node}: {last.message}"
+    await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NOT_BACK, reason)
+    await quotas.unlock(ctx, name)
+    return True
+
+
+async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
+    """Begin the turn of every node that may have it now, through the same door as on the way there."""
+    board.look_s = None
+    ready = holds.begun(board, await in_window(ctx, name, campaign, board))
+    if not ready:
+        return
+    unavailable = {node: service for node, service in (await ctx.cloud.unavailable()).items() if node in board.limits.scope}
+    if await host_failure(ctx, name, board, unavailable):
+        return
+    refusal = None
+    for task in ready:
+        slot = NodeSlot(campaign=name, node=task.node, task=task.id, since=ctx.clock.now())
+        door = NodeDoor(board.limits.most, unavailable, task.node, board.limits.spread)
+        refused = await ctx.store.admission.enter_node(slot, door)
+        if refused is None:
+            board.put(replace(task, state=TaskState.RUNNING))
+            await _start(ctx, task, board.plan)
+        refusal = refusal or refused
+        if door.full:
+            break
+    if refusal is not None and not board.under_way:
+        await _no_room(ctx, name, board, refusal)
+
+
+async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:
+    """Nothing is under way and nothing may start: who is held by an earlier turn needs a person, others are waited for."""
+    slots = await ctx.store.admission.node_slots()
+    held = sorted(slot.node for slot in slots if slot.campaign == name and slot.node in board.failed)
+    if held:
+        state = await ctx.store.campaigns.state(name)
+        hint = "put back what escalator restoration list shows, then retry or skip"
+        reason = f"{refusal}; {', '.join(held)} held out of service: {hint}"
+        if state in DRIVEN:
+            await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NO_ROOM, reason)
+    elif refusal not in board.announced:
+        board.announced.add(refusal)
+        await write(ctx, name, "campaign.waits", refusal, code=Code.UPG_NO_ROOM, node=None)
+
+
+async def _start(ctx: Context, task: NodeTask, plan: str) -> None:
+    ref = TaskRef(task.campaign, task.node, task.attempt, task.wave, plan, task.kind)
+    await ctx.launcher.start("node-back", ref.id, ref.to_json())
+
+
+async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask]) -> None:
+    """Every node has had its turn: take off what is put back, prove the run, and end, unless a node is left."""
+    await quotas.unlock(ctx, name)
+    given_up = set((await ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())
+    left = [task for task in back(tasks) if task.state is not TaskState.DONE]
+    waiting = [task for task in left if task.node not in given_up]
+    rows = await take_off(ctx, name)
+    if waiting:
+        why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:SHOWN])
+        reason = f"{len(waiting)} nodes are not rolled back: {why}"
+        await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NOT_BACK, reason)
+        return
+    await give_slots_back(ctx, name)
+    await prove_and_tell(ctx, name)
+    reasons = [f"{task.node} left as it is: {task.message}" for task in left[:SHOWN]]
+    said = not_put_back_said(rows)
+    await change(ctx, name, (state,), ENDS[state], None, "; ".join([*reasons, *([said] if said else [])]))

@@ -1,0 +1,91 @@
+"""The life of one node on the way back: as its upgrade, with the old software in place of the new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from escalator.model.progress import Event, TaskState
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.node import end_impacts, forget, patience
+from escalator.upgrade_manager.engine.outcome import Outcome, Status
+from escalator.upgrade_manager.engine.rollback.changed import changed_node
+from escalator.upgrade_manager.engine.runner import Step, current, perform, record, revert
+from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.steps.announce import ANNOUNCE
+from escalator.upgrade_manager.engine.steps.consult import CONSULT
+from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
+from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
+from escalator.upgrade_manager.engine.steps.notify import ANSWERS, NOTIFY
+from escalator.upgrade_manager.engine.steps.roll_back import BEGUN, REBOOT_BACK, ROLL_BACK, VERIFY_BACK
+from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
+
+COURSE = (CORDON, NOTIFY, CONSULT, VACATE, ROLL_BACK, REBOOT_BACK, VERIFY_BACK, RESUME, UNCORDON, ANNOUNCE)
+
+
+async def roll_node_back(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Cordon, ask, vacate, put the old software back, reboot, verify, give back; what fails before leaves the node as it was."""
+    ref = TaskRef.from_json(arguments)
+    begun: list[Step] = []
+    asked = stayed = 0
+    for step in COURSE:
+        if (step is CONSULT and not asked) or (step is RESUME and not stayed):
+            continue
+        begun.append(step)
+        outcome = await perform(rt, ctx, ref, step)
+        if outcome.status is not Status.DONE:
+            return await _stopped(rt, ctx, ref, begun, outcome)
+        asked = outcome.data.get("asked", asked)
+        stayed = outcome.data.get("stayed", stayed)
+        if step is NOTIFY and asked:
+            await rt.receive(ANSWERS, await patience(ctx, ref))
+    forget(ctx, ref)
+    return {"state": TaskState.DONE.value}
+
+
+async def _stopped(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step], why: Outcome) -> dict[str, Any]:
+    """Undo what the turn did to instances, and give the node back, unless what it runs now is not known to be sound."""
+    held = dict(await rt.step("look-back", partial(_held, ctx, ref)))
+    proved = UNCORDON in begun or RESUME in begun
+    troubles = [str(held["why"])] if held["why"] and not proved else []
+    for step in reversed(begun):
+        if step.undo is None or (step in (NOTIFY, CORDON) and (troubles or proved)):
+            continue
+        undone = await revert(rt, ctx, ref, step)
+        if undone.status is not Status.DONE:
+            troubles.append(f"undo of {step.name} failed: {undone.message}")
+    if proved:
+        troubles += ["the old software is back and proved", "what is not put back stands in escalator restoration list"]
+    elif troubles:
+        troubles.append("held: the node stays cordoned")
+    return dict(await rt.step("put-back", partial(_end, ctx, ref, why, troubles)))
+
+
+async def _held(ctx: Context, ref: TaskRef) -> dict[str, Any]:
+    """Why the node stays out of service; empty when it can go back to it with what it runs."""
+    memo = await ctx.store.tasks.memo(ref.id)
+    if memo.get(BEGUN) is not None:
+        return {"why": "its software may be neither the old nor the new one"}
+    rows = await ctx.store.restorations.open(ref.campaign, ref.node)
+    if any(row.kind == CORDONED and not row.id.startswith(f"{ref.id}/") for row in rows):
+        return {"why": "it was out of service before"}
+    return {"why": ""}
+
+
+async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]) -> dict[str, Any]:
+    now = ctx.clock.now()
+    failed = bool(troubles) or why.status is Status.FAILED
+    state = TaskState.FAILED if failed else TaskState.SKIPPED
+    changed = await changed_node(ctx, ref.campaign, ref.node)
+    kept = ["not rolled back"] if changed is not None and changed.touched else []
+    message = "; ".join([*kept, why.message, *troubles])
+    task = replace(await current(ctx, ref), state=state, code=why.code, message=message, updated_at=now)
+    await end_impacts(ctx, ref, now)
+    if not troubles:
+        await ctx.store.admission.leave_node(ref.campaign, ref.node)
+    await record(ctx, task, Event(at=now, action="node.end", outcome=state.value, code=why.code or None, message=message))
+    forget(ctx, ref)
+    return {"state": state.value, "code": why.code, "message": message}

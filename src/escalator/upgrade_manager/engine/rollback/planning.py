@@ -1,0 +1,204 @@
+"""The plan for the way back: made from the cloud as it is, checked and stored as any other, laid out as turns of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
+from escalator.model.inventory import Inventory
+from escalator.model.plan import NotUpgraded, Plan
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind, TaskState
+from escalator.storage.port import CampaignRow, PlanRow
+from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.rollback.changed import Changed, changed_by
+from escalator.upgrade_manager.engine.rollback.guests import NEWER
+from escalator.upgrade_manager.engine.states import ENDED
+from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
+from escalator.upgrade_manager.engine.told import BEFORE, tell_windows
+from escalator.upgrade_manager.planner.backwards import Undoing, backwards, newer, order_back, reported
+
+FOLLOWED = "plan_back"
+"""Memo of a campaign: the plan for the way back that is followed; null when another one is due."""
+GIVEN_UP = "left_back"
+"""Memo of a campaign: nodes that a person has decided to leave as they are."""
+OUT_OF_SCOPE = "it is not in the campaign's scope any more"
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """A plan for the way back, with the inventory that it was made from, and what it is to undo."""
+
+    plan: Plan
+    inventory: Inventory
+    changed: Mapping[str, Changed]
+    memos: Mapping[str, Mapping[str, object]]
+    """What each node's turn has to know, by node."""
+
+
+async def there(ctx: Context, row: CampaignRow) -> tuple[Plan, Inventory]:
+    """The last plan of the way there. Raises NotFoundError when there is none."""
+    plan_id = row.plan
+    while plan_id is not None:
+        plan, inventory = await ctx.book.plan(plan_id)
+        if plan.purpose == "upgrade":
+            return plan, inventory
+        plan_id = plan.parent
+    raise NotFoundError(Code.UPG_NO_PLAN, f"Campaign {row.name} has no plan.")
+
+
+async def before(ctx: Context, row: CampaignRow) -> Mapping[str, Mapping[str, str]]:
+    """What each node ran when the campaign began, layer by layer, as the cloud told."""
+    plan, inventory = await there(ctx, row)
+    while plan.at_s > 0 and plan.parent is not None:
+        plan, inventory = await ctx.book.plan(plan.parent)
+    return {node.id: node.versions for node in inventory.nodes}
+
+
+async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
+    """Plan the way back of what is left of it. Raises TemporaryError when the cloud does not answer."""
+    row = await ctx.store.campaigns.get(name)
+    if row is None:
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.")
+    campaign = await campaign_back(ctx, name)
+    changed = await changed_by(ctx, name)
+    now = await observed.inventory(ctx, campaign.spec.migration)
+    managed = frozenset(await ctx.vim.owners(now.instances))
+    what = Undoing(
+        nodes=[one.node for one in sorted(changed.values(), key=lambda one: (-one.at, one.node))],
+        before=await before(ctx, row),
+        held=await _held(ctx, name),
+        left=await _left(ctx, name, changed),
+        revived=frozenset(changed) if kind is TaskKind.RESTORE else (),
+    )
+    parent, _ = await there(ctx, row)
+    marked = backwards(now, campaign, managed, what)
+    made = await ctx.planning.plan(campaign, marked, ctx.clock.now(), row.plan, order_back(parent, what, now))
+    plan = reported(made, campaign, now, managed, what)
+    known = {item.node for item in plan.totals.not_upgraded} | plan.upgrade_of.keys()
+    missing = tuple(NotUpgraded(node=node, reason=OUT_OF_SCOPE) for node in sorted(changed.keys() - known))
+    # Nodes that were never changed are where to go, not what is left out.
+    left = tuple(item for item in plan.totals.not_upgraded if item.node in changed)
+    totals = plan.totals.model_copy(update={"not_upgraded": (*left, *missing)})
+    plan = plan.model_copy(update={"totals": totals, "purpose": kind.value})
+    memos = {
+        node: {NEWER: newer(now.node_by_id[node], what.before.get(node, {})), BEFORE: dict(what.before.get(node, {}))}
+        for node in changed
+        if node in now.node_by_id
+    }
+    return WayBack(plan.sealed(made.id, row.plan), marked, changed, memos)
+
+
+async def campaign_back(ctx: Context, name: str) -> Campaign:
+    """The campaign as it goes back: its windows hold as before.
+
+    The dates between which it was to go there do not, nor do canaries, soak times and gates: what is left behind needs no trial.
+    """
+    campaign = await ctx.book.campaign(name)
+    spec = campaign.spec.model_copy(
+        update={
+            "not_before": None,
+            "not_after": None,
+            "scope": campaign.spec.scope.model_copy(update={"groups": ()}),
+            "waves": campaign.spec.waves.model_copy(update={"soak_s": 0.0}),
+            "gates": type(campaign.spec.gates)(),
+        }
+    )
+    return campaign.model_copy(update={"spec": spec})
+
+
+async def _held(ctx: Context, name: str) -> frozenset[str]:
+    """Nodes that are out of service for our own reason. Of a campaign that was over only the sheet still knows them."""
+    slots = {slot.node for slot in await ctx.store.admission.node_slots() if slot.campaign == name}
+    return frozenset(slots | {row.node for row in await ctx.store.restorations.open(name) if row.kind == CORDON})
+
+
+async def _left(ctx: Context, name: str, changed: Mapping[str, Changed]) -> dict[str, str]:
+    """Nodes whose turn back has ended without bringing them back, or that a person leaves: they have none in this plan.
+
+    Those for which an earlier plan had no turn may have one now.
+    """
+    given_up = set((await ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())
+    over = {
+        task.node: task
+        for task in back(await ctx.store.tasks.list(name, ladders=False))
+        if task.state in ENDED and (task.code != Code.UPG_NO_WAY_BACK.value or task.node in given_up)
+    }
+    return {node: task.message or task.state.value for node, task in over.items() if node in changed}
+
+
+async def follow(ctx: Context, name: str, made: WayBack, kind: TaskKind) -> None:
+    """Store the plan, give each node its turn by it, and follow it from now on. Done again after a crash, it is the same."""
+    plan = made.plan
+    await ctx.store.campaigns.add_plan(_row(ctx, name, made))
+    reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
+    for node in made.changed:
+        task = await ctx.store.tasks.get(name, node)
+        if task is not None and _wants_turn(task, plan):
+            turn = _turn(ctx, task, kind)
+            for key, value in made.memos.get(node, {}).items():
+                await ctx.store.tasks.remember(turn.id, key, value)
+            await _lay_out(ctx, turn, plan, reasons)
+    now = ctx.clock.now()
+    message = f"plan {plan.id} for the way back: {plan.totals.nodes} nodes, {plan.totals.moves} moves"
+    if reasons:
+        message += f", {len(reasons)} stay as they are"
+    event = Event(at=now, action="campaign.plan", campaign=name, object_id=name, outcome="planned", message=message)
+    states = (CampaignState.ROLLING_BACK, CampaignState.RESTORING, CampaignState.ROLLBACK_PAUSED)
+    await ctx.store.campaigns.change(name, states, (event,), plan=plan.id)
+    await tell_windows(ctx, name, plan.id)
+    await ctx.store.tasks.remember(name, FOLLOWED, plan.id)
+
+
+def _wants_turn(task: NodeTask, plan: Plan) -> bool:
+    """Whether the node's turn follows from this plan: it has had none yet, waits for it, or had no place in earlier plans."""
+    if task.kind is TaskKind.UPGRADE or task.state is TaskState.PENDING:
+        return True
+    return task.code == Code.UPG_NO_WAY_BACK.value and task.node in plan.upgrade_of
+
+
+def _turn(ctx: Context, task: NodeTask, kind: TaskKind) -> NodeTask:
+    """The node's turn back: a new one after its upgrade or after one that never began, else the one that waits."""
+    attempt = task.attempt + (task.state in ENDED)
+    return NodeTask(campaign=task.campaign, node=task.node, attempt=attempt, kind=kind, updated_at=ctx.clock.now())
+
+
+async def _lay_out(ctx: Context, turn: NodeTask, plan: Plan, reasons: Mapping[str, str]) -> None:
+    """Give the turn its place in the plan; one without a place is over at once."""
+    upgrade = plan.upgrade_of.get(turn.node)
+    if upgrade is not None:
+        await ctx.store.tasks.put(replace(turn, wave=upgrade.wave))
+        return
+    reason = reasons.get(turn.node, OUT_OF_SCOPE)
+    event = Event(
+        at=turn.updated_at,
+        action="node.end",
+        campaign=turn.campaign,
+        node=turn.node,
+        object_id=turn.node,
+        outcome=TaskState.SKIPPED.value,
+        code=Code.UPG_NO_WAY_BACK.value,
+        message=f"not rolled back: {reason}",
+    )
+    skipped = replace(turn, state=TaskState.SKIPPED, code=Code.UPG_NO_WAY_BACK.value, message=event.message)
+    await ctx.store.tasks.put(skipped, (event,))
+
+
+def _row(ctx: Context, name: str, made: WayBack) -> PlanRow:
+    return PlanRow(
+        id=made.plan.id,
+        campaign=name,
+        parent=made.plan.parent,
+        digest=made.plan.digest,
+        document=made.plan.model_dump_json(by_alias=True),
+        inventory=made.inventory.model_dump_json(by_alias=True, exclude_defaults=True),
+        created_at=ctx.clock.now(),
+    )
+
+
+def back(tasks: Sequence[NodeTask]) -> list[NodeTask]:
+    """Those of the turns that are on the way back."""
+    return [task for task in tasks if task.kind is not TaskKind.UPGRADE]

@@ -1,0 +1,117 @@
+"""Roll back: a node's software is put back to what was kept before its upgrade, and proved. There is no undo of that.
+
+As for the upgrade, nothing is touched under an instance that may not be impacted. A node on which nothing was changed, and
+that is only held out of service, is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
+from escalator.model.progress import Rung, TaskKind
+from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.operations import GOOD
+from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
+from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, changed_node
+from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps.cordon import given_back
+from escalator.upgrade_manager.engine.steps.upgrade import (
+    carries,
+    first_bad,
+    follow_operation,
+    offers_less,
+    until_reachable,
+    until_rebooted,
+    until_reported,
+)
+from escalator.upgrade_manager.engine.way_back import why_not
+
+BEGUN, BOOT, REPORTED = "back_operation", "back_boot", "back_reported"
+"""Memos of a turn: the operation that puts the software back, the boot it began in, the service's last report then."""
+
+
+async def _changed(job: Job) -> Changed:
+    found = await changed_node(job.ctx, job.ref.campaign, job.node)
+    if found is None:
+        raise PermanentError(Code.UPG_NOT_FOUND, f"Campaign {job.ref.campaign} has no node {job.node!r}.")
+    return found
+
+
+def _backup(job: Job, changed: Changed) -> Mapping[str, Any] | None:
+    """What to go back to: a restore takes the oldest there is. A driver that keeps nothing has a tool that knows."""
+    if "backup" not in job.system.capabilities(job.release):
+        return {}
+    return changed.oldest if job.ref.kind is TaskKind.RESTORE else changed.backup
+
+
+async def _roll_back(job: Job) -> Outcome:
+    changed = await _changed(job)
+    if not changed.touched:
+        return done("the software was not touched")
+    backup = _backup(job, changed)
+    if backup is None or "rollback" not in job.system.capabilities(job.release):
+        return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
+    refused = why_not(job.release, await job.ctx.store.tasks.memo(changed.first), backup.get("scope") if backup else None)
+    if refused is not None:
+        return failed(Code.SYS_NO_WAY_BACK, f"the node may not be taken back: {refused}")
+    if (await job.memo()).get(BEGUN) is None:
+        stopped = await given_back(job) or await carries(job)
+        if stopped is not None:
+            return stopped
+    await until_reachable(job)
+    operation = job.operation(job.ref.kind.value)
+    await job.remember(BOOT, await job.system.boot_id(job.node), once=True)
+    await job.remember(BEGUN, operation)
+    forced = job.ref.kind is TaskKind.RESTORE
+    await job.system.rollback(job.node, job.release, backup, operation, forced=forced)
+    progress = await follow_operation(job, operation)
+    if progress.state not in GOOD:
+        last = " / ".join(progress.lines)
+        return failed(Code.SYS_ROLLBACK, f"the {job.ref.kind.value} ended {progress.state.value}: {last}")
+    return done("the software is back as it was kept")
+
+
+async def _reboot(job: Job) -> Outcome:
+    """What was put back may come into force only at the next boot, as what was installed did."""
+    memo = await job.memo()
+    if "reboot" not in job.system.capabilities(job.release) or memo.get(BEGUN) is None:
+        return done("no reboot needed")
+    needed, why = await job.system.reboot_needed(job.node, job.release)
+    if not needed and await job.system.boot_id(job.node) == memo[BOOT]:
+        return done(f"no reboot needed: {why}")
+    await job.system.reboot(job.node, str(memo[BOOT]))
+    await until_rebooted(job, str(memo[BOOT]))
+    await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
+    return done(f"rebooted: {why}")
+
+
+async def _verify(job: Job) -> Outcome:
+    changed = await _changed(job)
+    backup = _backup(job, changed)
+    if backup is not None:
+        checks = await job.system.verify_rollback(job.node, job.release, backup)
+        bad = first_bad(checks)
+        if bad is not None:
+            return failed(Code.SYS_ROLLBACK, bad.message)
+    await until_reported(job, (await job.memo()).get(REPORTED))
+    known = await job.ctx.store.tasks.memo(changed.first)
+    less = await offers_less(job, known) if {"facts", "offered"} <= known.keys() else []
+    if less:
+        return failed(Code.UPG_LESS_OFFERED, "the node offers less than before its upgrade: " + "; ".join(less))
+    for turn in changed.touched:
+        await job.ctx.store.tasks.remember(turn, OPERATION, None)
+    return done("the node runs what it ran before")
+
+
+ROLL_BACK = Step(name="roll-back", do=_roll_back, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False)
+REBOOT_BACK = Step(name="reboot-back", do=_reboot, timeout_s=lambda spec: spec.node.timeouts.reboot_s, abortable=False)
+VERIFY_BACK = Step(
+    name="verify-back",
+    do=_verify,
+    rung=Rung.ROLLED_BACK,
+    timeout_s=lambda spec: spec.node.timeouts.verify_s,
+    abortable=False,
+)

@@ -1,0 +1,225 @@
+"""The use cases of the way back: roll back, restore, commit, and what people do to nodes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from escalator.model.codes import Code
+from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
+from escalator.model.plan import Plan
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind, TaskState
+from escalator.storage.port import CampaignRow
+from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
+from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.people import accept, put, row_of, wake_held
+from escalator.upgrade_manager.engine.rollback.campaign import begin_back
+from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
+from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
+from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, back, planned_back
+from escalator.upgrade_manager.engine.states import BACK, VERBS, check
+
+OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
+ASKED_IN = (CampaignState.PAUSED, CampaignState.SUSPENDED, *OVER)
+"""States in which a person may ask for a rollback. One that runs is paused first."""
+NODES_IN = (CampaignState.ROLLING_BACK, CampaignState.ROLLBACK_PAUSED, CampaignState.ROLLBACK_FAILED)
+SHOWN = 5
+
+
+class RollbackService:
+    """Everything that people ask of the way back."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def rollback(self, name: str, reason: str = "") -> CampaignRow:
+        """Begin the way back of everything that the campaign changed.
+
+        Raises ConflictError when its state does not allow that, nothing was changed, a later campaign has changed the same
+        nodes, or another campaign has the cloud; ConditionsError when its driver cannot put old software back.
+        """
+        row = await self._may(name)
+        await take_off_ended(self._ctx)
+        await self._ctx.store.tasks.remember(name, FOLLOWED, None)
+        await self._ctx.store.tasks.remember(name, GIVEN_UP, [])
+        await accept(self._ctx, name)
+        await change(self._ctx, name, (row.state,), CampaignState.ROLLING_BACK, None, reason or "rolled back by a person")
+        if row.state in OVER:
+            await begin_back(self._ctx, name)
+        await wake_held(self._ctx, name)
+        return await row_of(self._ctx, name)
+
+    async def preview(self, name: str) -> Plan:
+        """The plan that a rollback would go by now; nothing is stored. Raises as `rollback`."""
+        await self._may(name)
+        return (await planned_back(self._ctx, name, TaskKind.ROLLBACK)).plan
+
+    async def commit(self, name: str, reason: str = "") -> CampaignRow:
+        """Make the campaign final: its backups are removed, and there is no way back any more."""
+        row = await row_of(self._ctx, name)
+        check(name, row.state, CampaignState.COMMITTED)
+        now = self._ctx.clock.now()
+        said = reason or "committed by a person"
+        event = Event(at=now, action="campaign.committed", campaign=name, object_id=name, outcome="committed", message=said)
+        row = await self._ctx.store.campaigns.change(name, OVER, (event,), state=CampaignState.COMMITTED, code="", reason=said)
+        await begin_freeing(self._ctx, name)
+        return row
+
+    async def restore(self, name: str, reason: str = "") -> CampaignRow:
+        """Put the nodes that are not back on the oldest backup of this campaign, by force."""
+        row = await row_of(self._ctx, name)
+        check(name, row.state, CampaignState.RESTORING)
+        given_up = await self._given_up(name)
+        tasks = back(await self._ctx.store.tasks.list(name, ladders=False))
+        left = [task for task in tasks if task.state is not TaskState.DONE and task.node not in given_up]
+        if not left:
+            raise ConflictError(Code.UPG_NOTHING_BACK, f"No node of campaign {name} is left to restore.")
+        for task in left:
+            if task.state in (TaskState.FAILED, TaskState.SKIPPED):
+                await put(
+                    self._ctx, _again(task, TaskKind.RESTORE, self._ctx.clock.now()), "node.restore", "a restore was asked for"
+                )
+        await self._go_on(name, CampaignState.RESTORING, reason or "a restore was asked for")
+        return await row_of(self._ctx, name)
+
+    async def pause(self, row: CampaignRow, reason: str) -> CampaignRow:
+        """No step of the way back begins any more; those under way end."""
+        check(row.name, row.state, CampaignState.ROLLBACK_PAUSED)
+        why = reason or "paused by a person"
+        await change(self._ctx, row.name, (CampaignState.ROLLING_BACK,), CampaignState.ROLLBACK_PAUSED, None, why)
+        return await row_of(self._ctx, row.name)
+
+    async def resume(self, row: CampaignRow) -> CampaignRow:
+        """Let the way back go on."""
+        if row.state is not CampaignState.ROLLBACK_PAUSED:
+            raise _not_now(row)
+        await take_off_ended(self._ctx)
+        await self._go_on(row.name, CampaignState.ROLLING_BACK, "")
+        return await row_of(self._ctx, row.name)
+
+    async def retry(self, row: CampaignRow, task: NodeTask) -> NodeTask:
+        """Give a node that was not rolled back another turn; a failed rollback goes on."""
+        _of_the_way_back(row, task)
+        if task.state not in (TaskState.PENDING, TaskState.SKIPPED, TaskState.FAILED):
+            remedy = "Only a node that failed or was skipped can be tried again."
+            raise ConflictError(Code.UPG_STATE, f"Node {task.node} is {task.state.value}.", remedy=remedy)
+        again = task
+        if task.state is not TaskState.PENDING:
+            again = _again(task, TaskKind.ROLLBACK, self._ctx.clock.now())
+            await put(self._ctx, again, "node.retry", "another attempt was asked for")
+        known = await self._given_up(row.name)
+        await self._ctx.store.tasks.remember(row.name, GIVEN_UP, sorted(known - {task.node}))
+        await self._ctx.store.tasks.remember(row.name, FOLLOWED, None)
+        await self._if_failed(row)
+        return again
+
+    async def skip(self, row: CampaignRow, task: NodeTask) -> NodeTask:
+        """Leave a node as it is; a failed rollback goes on without it."""
+        _of_the_way_back(row, task)
+        waits = task.state is TaskState.PENDING
+        taken = any(slot.task == task.id for slot in await self._ctx.store.admission.node_slots())
+        if (waits and taken) or task.state not in (TaskState.PENDING, TaskState.FAILED, TaskState.SKIPPED):
+            remedy = "Only a node that waits, or was not rolled back, can be left."
+            raise ConflictError(Code.UPG_STATE, f"Node {task.node} is {task.state.value}.", remedy=remedy)
+        if not await take_off(self._ctx, row.name, task.node):
+            await self._ctx.store.admission.leave_node(row.name, task.node)
+        known = await self._given_up(row.name)
+        await self._ctx.store.tasks.remember(row.name, GIVEN_UP, sorted(known | {task.node}))
+        code = task.code or Code.UPG_SKIPPED.value
+        skipped = replace(task, state=TaskState.SKIPPED, code=code, updated_at=self._ctx.clock.now())
+        await put(self._ctx, skipped, "node.skip", "left as it is by a person")
+        await self._if_failed(row)
+        return skipped
+
+    async def _may(self, name: str) -> CampaignRow:
+        row = await row_of(self._ctx, name)
+        if row.state not in ASKED_IN:
+            raise _not_now(row)
+        campaign = await self._ctx.book.campaign(name)
+        driver = campaign.spec.node.driver
+        system = self._ctx.systems.get(driver)
+        release = await self._ctx.book.release(campaign.spec.release or "")
+        if system is None or "rollback" not in system.capabilities(release):
+            message = f"Driver {driver} cannot put old software back on the nodes of campaign {name}."
+            raise ConditionsError(
+                Code.SYS_UNSUPPORTED, message, remedy="Configure a way back for it, or repair the nodes by hand."
+            )
+        changed = await changed_by(self._ctx, name)
+        if not changed and row.state in OVER:
+            raise ConflictError(
+                Code.UPG_NOTHING_BACK, f"Campaign {name} has changed no node.", remedy=f"escalator campaign commit {name}"
+            )
+        found = await later(self._ctx, row, changed)
+        if found:
+            raise _changed_since(name, found)
+        return row
+
+    async def _given_up(self, name: str) -> set[str]:
+        return set((await self._ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())
+
+    async def _if_failed(self, row: CampaignRow) -> None:
+        if row.state is CampaignState.ROLLBACK_FAILED:
+            await accept(self._ctx, row.name)
+            await change(self._ctx, row.name, (row.state,), CampaignState.ROLLING_BACK, None, "")
+        self._ctx.signals.wake(row.name)
+
+    async def _go_on(self, name: str, target: CampaignState, reason: str) -> None:
+        """From a rest: what a person has seen is accepted, and another plan is due."""
+        row = await row_of(self._ctx, name)
+        await self._ctx.store.tasks.remember(name, FOLLOWED, None)
+        await accept(self._ctx, name)
+        await change(self._ctx, name, (row.state,), target, None, reason)
+        await wake_held(self._ctx, name)
+
+
+def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
+    """Commands that make sense on the way back, or before it begins or is given up."""
+    name = row.name
+    match row.state:
+        case CampaignState.COMPLETED | CampaignState.ABORTED:
+            return [f"escalator campaign rollback {name}", f"escalator campaign commit {name}"]
+        case CampaignState.ROLLING_BACK:
+            return [f"escalator campaign pause {name}"]
+        case CampaignState.ROLLBACK_PAUSED:
+            return [f"escalator campaign resume {name}"]
+        case CampaignState.ROLLBACK_FAILED:
+            left = [task.node for task in back(tasks) if task.state in (TaskState.FAILED, TaskState.SKIPPED)][:SHOWN]
+            verbs = [f"escalator node {verb} {name} {node}" for node in left for verb in ("retry", "skip")]
+            return [*verbs, f"escalator campaign restore {name}"]
+        case _:
+            return []
+
+
+def _again(task: NodeTask, kind: TaskKind, now: float) -> NodeTask:
+    return NodeTask(campaign=task.campaign, node=task.node, attempt=task.attempt + 1, wave=task.wave, kind=kind, updated_at=now)
+
+
+def _of_the_way_back(row: CampaignRow, task: NodeTask) -> None:
+    if row.state not in NODES_IN:
+        raise _not_now(row)
+    if task.kind is TaskKind.UPGRADE:
+        raise NotFoundError(
+            Code.UPG_NOT_FOUND, f"Node {task.node} has no turn on the way back: campaign {row.name} left it as it was."
+        )
+
+
+def _not_now(row: CampaignRow) -> ConflictError:
+    verbs = ", ".join(VERBS.get(row.state, ())) or "nothing more"
+    message = f"Campaign {row.name} is {row.state.value}."
+    return ConflictError(Code.UPG_STATE, message, remedy=f"Possible now: {verbs}.", facts={"state": row.state.value})
+
+
+def _changed_since(name: str, found: Sequence[tuple[CampaignRow, Sequence[str]]]) -> ConflictError:
+    """The refusal of going back behind what later campaigns did."""
+    last, nodes = found[0]
+    more = f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else ""
+    message = f"Nodes {', '.join(nodes[:SHOWN])}{more} were changed by campaign {last.name} after campaign {name}."
+    if last.state is CampaignState.COMMITTED:
+        remedy = f"Campaign {last.name} is committed: there is no way back behind it."
+    elif last.state in BACK:
+        remedy = f"Campaign {last.name} is on its way back: let it end first."
+    else:
+        remedy = f"First: escalator campaign rollback {last.name}"
+    facts = {"campaigns": [row.name for row, _ in found], "nodes": list(nodes)}
+    return ConflictError(Code.UPG_LATER, message, remedy=remedy, facts=facts)
