@@ -19,6 +19,7 @@ from escalator.upgrade_manager.engine.rollback.guests import NEWER
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.told import BEFORE, tell_windows
+from escalator.upgrade_manager.engine.way_back import PASSED, why_not
 from escalator.upgrade_manager.planner.backwards import Undoing, backwards, newer, order_back, reported
 
 FOLLOWED = "plan_back"
@@ -71,7 +72,7 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
         nodes=[one.node for one in sorted(changed.values(), key=lambda one: (-one.at, one.node))],
         before=await before(ctx, row),
         held=await _held(ctx, name),
-        left=await _left(ctx, name, changed),
+        left={**await _not_allowed(ctx, campaign, changed), **await _left(ctx, name, changed)},
         revived=frozenset(changed) if kind is TaskKind.RESTORE else (),
     )
     parent, _ = await there(ctx, row)
@@ -128,6 +129,22 @@ async def _left(ctx: Context, name: str, changed: Mapping[str, Changed]) -> dict
         if task.state in ENDED and (task.code != Code.UPG_NO_WAY_BACK.value or task.node in given_up)
     }
     return {node: task.message or task.state.value for node, task in over.items() if node in changed}
+
+
+async def _not_allowed(ctx: Context, campaign: Campaign, changed: Mapping[str, Changed]) -> dict[str, str]:
+    """Nodes that the release does not let go back, or whose backup does not hold what that needs."""
+    release = await ctx.book.release(campaign.spec.release or "")
+    found = {}
+    for one in changed.values():
+        memos = [await ctx.store.tasks.memo(turn) for turn in one.touched]
+        if not memos:
+            continue
+        passed = any(memo.get(PASSED) for memo in memos)
+        scope = one.backup.get("scope") if one.backup else None
+        why = why_not(release, {**memos[0], PASSED: passed}, scope)
+        if why is not None:
+            found[one.node] = f"it may not be taken back: {why}"
+    return found
 
 
 async def follow(ctx: Context, name: str, made: WayBack, kind: TaskKind) -> None:
