@@ -82,6 +82,11 @@ PLANNING = {
         causes="Its `select` fits no node, or what it fits is out of service, held or upgraded, so that nothing can be sampled.",
         then="Change `scope.groups`, let held nodes go, or bring nodes back; then escalator campaign plan NAME",
     ),
+    Code.PLN_OUTAGE: Explanation(
+        meaning="instances would be stopped with their nodes, in a campaign of the mode non-smooth",
+        causes="They can neither migrate nor stay, or no node has room for them.",
+        then="escalator campaign start NAME --accept-outage, or make room and escalator campaign plan NAME",
+    ),
     Code.PLN_V_STAGES: Explanation(
         meaning="verify: a node is in the wrong group, or does not wait for the groups and waves before it",
         causes=_CHECKED,
