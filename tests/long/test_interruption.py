@@ -26,8 +26,10 @@ from beds.openstack.environment import UnmetError
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 VNF, ADDRESS = "guest", "10.98.7.20"
 ROUNDS = int(os.environ.get("ESCALATOR_ROUNDS", "6"))
-CRASHES = 4
-"""How often the guest may crash meanwhile: emulated ones do after a live migration, now and then."""
+SPOILT = 6
+"""How many moves more there may be that say nothing: the guest crashed, or the machine was too busy to watch it."""
+BLIND_S = 0.1
+"""When two looks at the console were further apart than this, it is no yardstick."""
 INTERVAL_S = 0.05
 """The shortest that a probe may have; its time-out is the same."""
 TOLERANCE, TOLERANCE_S = 0.2, 0.1
@@ -98,17 +100,17 @@ def test_the_ledger_tells_what_a_live_migration_cost_the_guest(hypervisors: Libv
     cloud = hypervisors.openstack.cloud
     guest = hypervisors.boot("hv1", ADDRESS, VNF)
     costs: list[Cost] = []
-    for number in range(ROUNDS + CRASHES):
+    for number in range(ROUNDS + SPOILT):
         source = cloud.server(guest)["OS-EXT-SRV-ATTR:host"]
         cost = _moved(hypervisors, server, guest, f"night-{number}")
         target = cloud.server(guest)["OS-EXT-SRV-ATTR:host"]
         assert target != source
-        print(f"{source} to {target}: {cost or 'the guest crashed, which is not compared'}", flush=True)
-        costs += [cost] if cost else []
+        print(f"{source} to {target}: {cost or 'the guest crashed'}", flush=True)
+        costs += [cost] if cost and cost.look_s <= BLIND_S else []
         if len(costs) == ROUNDS:
             break
         cloud.wait(lambda: _ticks(hypervisors, guest), "the guest does not tick any more", BOOT_S)
-    assert len(costs) == ROUNDS, f"the guest crashed more than {CRASHES} times"
+    assert len(costs) == ROUNDS, f"of {ROUNDS + SPOILT} moves {len(costs)} could be compared"
     consoles, offs = [c.console_s for c in costs], [abs(c.ledger_s - c.console_s) for c in costs]
     print(f"console: median {median(consoles):.3f} s, {min(consoles):.3f} to {max(consoles):.3f}")
     print(f"ledger off by: median {median(offs):.3f} s, most {max(offs):.3f} s")
@@ -125,7 +127,7 @@ def _ticks(bed: LibvirtBed, guest: str) -> bool:
 def _moved(bed: LibvirtBed, server: ServerProcess, guest: str, name: str) -> Cost | None:
     """Run a campaign over both hosts, which has to move the guest away from its own; what that cost by each of the two.
 
-    None when the guest crashed on the way: then it is away for longer than the campaign lasts.
+    None when the guest crashed on the way, as emulated ones do now and then: then it is away for longer than the campaign lasts.
     """
     with Ticks([bed.console_file(host, guest) for host in HOSTS]) as ticks:
         _campaign(server, name)
