@@ -182,13 +182,13 @@ tasks = Table(
     _key("node"),
     Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
     Column("wave", sa.Integer, nullable=False),
-    Column("kind", sa.Text, nullable=False, server_default="upgrade"),
     _text("state"),
     _text("step"),
     _text("ladder_json"),
     _text("code"),
     Column("message", Said, nullable=False),
     _time("updated_at"),
+    Column("kind", sa.Text, nullable=False, server_default="upgrade"),
 )
 
 memos = Table("memos", metadata, _key("task"), _key("key"), _text("value_json"))

@@ -89,6 +89,8 @@ async def test_a_forced_rollback_puts_a_broken_node_back_on_what_the_backup_hold
 
 async def test_a_backup_that_is_dropped_is_gone_and_others_stay(seen: Harness) -> None:
     first = await seen.driver.backup(seen.node, seen.new, "c/first")
+    if not await seen.driver.shelf.list(seen.node):
+        pytest.skip("what its tool keeps is known to that alone")
     second = await seen.driver.backup(seen.node, seen.new, "c/second")
     for _ in range(2):
         await seen.driver.shelf.prune(seen.node, [first], None)
@@ -140,7 +142,7 @@ async def test_a_reboot_gives_a_new_boot_id_and_an_old_request_does_nothing(harn
 
 async def test_a_command_of_the_operators_runs_on_the_node_and_tells_how_it_ended(harness: Harness) -> None:
     call = (harness.node, ("true",), {"ESCALATOR_COMMAND": "check", "ESCALATOR_NODE": harness.node}, 20.0)
-    if "run" not in harness.driver.capabilities(harness.new):
+    if not harness.driver.runs:
         with pytest.raises(PermanentError) as caught:
             await harness.driver.run(*call)
         assert caught.value.code is Code.SYS_UNSUPPORTED
