@@ -43,6 +43,8 @@ class Progress:
     """When the turn of each node ended that is through, well or not."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why nodes that failed did, in words."""
+    level: int = 0
+    """The last wave of which a node is done, where the plan so far does not hold it any more."""
 
 
 def assumed(parent: Plan, inventory: Inventory, at_s: float) -> Progress:
@@ -100,7 +102,7 @@ def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:
         order=_order(cloud, numbers, parent) if parent is not None else (),
         ended={groups[name]: at for name, at in progress.ended.items() if name in groups},
         over=progress.over,
-        level=max([0, *done]),
+        level=max([progress.level, *done]),
         end_s=parent.totals.makespan_s if parent is not None else 0.0,
     )
 
