@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import multiprocessing
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +51,7 @@ from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSetti
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.staging import COURSE, stage_ahead
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK
+from escalator.upgrade_manager.engine.workers import RenewedWorker
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
 from escalator.upgrade_manager.sessions import Sessions
@@ -198,7 +197,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         commands.on_reply = partial(vim.look, COMMAND)
         heals.on_reply = partial(vim.look, TACKER)
         await register_world(world, store)
-        workers = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
+        workers = stack.enter_context(RenewedWorker())
         ctx = Context(
             store=store,
             cloud=cloud,

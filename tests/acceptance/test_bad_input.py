@@ -110,7 +110,7 @@ def test_bad_documents_are_refused_whole_and_leave_nothing_behind(server: Server
             "did you mean 'waves'",
         ),
         "anchors": ("a: &a [x]\nb: [*a, *a]\n", "ESC-CFG-002"),
-        "not-yet": (yaml.safe_dump({**CAMPAIGN, "spec": {**CAMPAIGN["spec"], "mode": "non-smooth"}}), "ESC-CFG-005"),
+        "not-yet": (yaml.safe_dump({**CAMPAIGN, "spec": {**CAMPAIGN["spec"], "migration": {"post_copy": True}}}), "ESC-CFG-005"),
     }
     for name, (text, said) in bad.items():
         file = tmp_path / f"{name}.yaml"

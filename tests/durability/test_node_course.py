@@ -79,6 +79,16 @@ async def retry_failed(sim: Simulation) -> None:
         await sim.ctx.clock.sleep(60.0)
 
 
+async def give_up(sim: Simulation) -> None:
+    """Somebody gives up what has no turn any more, since what failed takes nothing."""
+    while True:
+        row = await sim.store.campaigns.get("c")
+        assert row is not None
+        if row.state is CampaignState.SUSPENDED:
+            await sim.campaigns.resume("c")
+        await sim.ctx.clock.sleep(60.0)
+
+
 async def hold_b(sim: Simulation) -> None:
     """Somebody holds the second node while its instances leave, and lets it go when nothing else is left."""
     held = any(event.action == "node.hold" for event in await sim.store.events.read(limit=10_000))
@@ -160,7 +170,7 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "stopped": ({"workloads": {"default": {"action": "stop-start"}}}, nothing, None, DONE),
     "deferred": ({}, deferring, None, DONE),
     SECOND_TARGET: ({}, failing_move, None, {**DONE, "d": "done"}),
-    "rolled back": (LENIENT, unhealthy, None, {"a": "skipped", "b": "rolled-back", "c": "done"}),
+    "rolled back": (LENIENT, unhealthy, give_up, {"a": "skipped", "b": "rolled-back", "c": "done"}),
     "refused": ({}, refusing, None, {"a": "skipped", "b": "skipped", "c": "done"}),
     "aborted": ({}, nothing, abort_at_b, None),
     "held": ({}, nothing, hold_b, DONE),
@@ -170,7 +180,7 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "tried again": ({}, unhealthy, retry_failed, DONE),
     "hooked": (HOOKED, nothing, None, DONE),
     "spoken against": ({**LENIENT, **HOOKED}, speaking_against, None, {"a": "done", "b": "skipped", "c": "done"}),
-    "not proved": ({**LENIENT, **HOOKED}, unproved, None, {"a": "skipped", "b": "rolled-back", "c": "done"}),
+    "not proved": ({**LENIENT, **HOOKED}, unproved, give_up, {"a": "skipped", "b": "rolled-back", "c": "done"}),
     "left running": ({"release": "nfvi-agent/2.1.0", **HOOKED}, nothing, None, DONE),
     "left running, rolled back": (
         {"release": "nfvi-agent/2.1.0", **LENIENT},

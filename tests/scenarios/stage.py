@@ -18,7 +18,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     disable NODE / enable NODE    somebody else takes a node out of service, or back
     release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
-    plan NAME, start NAME [accept_drift] [accept_no_return], pause, resume [accept_no_return], abort, show NAME
+    plan NAME, start NAME [accept_drift] [accept_outage] [accept_no_return], pause, resume [accept_no_return], abort, show NAME
     stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
     versions NAME                 what the campaign's plan says of each node's version
     backups [NODE], prune [KEEP_LAST]
@@ -211,7 +211,8 @@ class Stage:
 
     async def do_start(self, name: str, *flags: str) -> None:
         who = WHO if "accept_no_return" in flags else ""
-        await self.sim.campaigns.start(name, accept_drift="accept_drift" in flags, past_no_return=who)
+        accepted = {flag: flag in flags for flag in ("accept_drift", "accept_outage")}
+        await self.sim.campaigns.start(name, **accepted, past_no_return=who)
 
     async def do_stage(self, name: str) -> None:
         await staging.begin(self.sim.ctx, name)

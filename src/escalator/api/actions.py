@@ -19,6 +19,8 @@ class StartAction(Model):
 
     plan: str | None = None
     accept_drift: bool = False
+    accept_outage: bool = False
+    """Whether instances may be stopped that find no place: for campaigns of the mode `non-smooth`."""
     accept_point_of_no_return: bool = False
     """Whether nodes may pass the release's point of no return without a person being asked when the first one reaches it."""
     by: Who = UNNAMED

@@ -178,7 +178,7 @@ class InterruptionView(View):
 
 
 class OutageView(View):
-    """One time in which a probe found a VNF's service away; true to one interval of the probe at either end."""
+    """One time in which a probe found a VNF's service away; up to one interval too short, a time-out and an interval too long."""
 
     vnf: str
     probe: str

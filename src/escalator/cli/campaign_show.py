@@ -86,6 +86,8 @@ class Start(Watched):
         parser.add_argument("name", metavar="NAME", help="the campaign")
         parser.add_argument("--plan", metavar="ID", help="the plan to start by; the campaign's latest when left out")
         parser.add_argument("--accept-drift", action="store_true", help="start although the cloud changed since the plan")
+        text = "start although instances that find no place are stopped with their nodes (mode: non-smooth)"
+        parser.add_argument("--accept-outage", action="store_true", help=text)
         add_no_return(parser)
         parser.add_argument("--wait", action="store_true", help="follow it until it ends or needs a person")
         parser.add_argument("--timeout", type=duration, metavar="SECONDS", help="wait no longer than that")
@@ -94,7 +96,8 @@ class Start(Watched):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Start, and watch where asked."""
         path = f"/v1/campaigns/{quoted(parsed_args.name)}"
-        action = {"plan": parsed_args.plan, "accept_drift": parsed_args.accept_drift, **no_return(parsed_args)}
+        accepted = {"accept_drift": parsed_args.accept_drift, "accept_outage": parsed_args.accept_outage}
+        action = {"plan": parsed_args.plan, **accepted, **no_return(parsed_args)}
         self.whole = parsed_args.wait
         with self.server() as client:
             found = client.post(f"{path}/actions/start", action, timeout_s=LONG_S)

@@ -81,7 +81,8 @@ class ShowWorkload(Lister):
 class ListOutages(Lister):
     """List when probes found the service of a VNF away during a campaign.
 
-    What is shown is true to one interval of the probe at either end. How each probe looked goes to standard error.
+    What is shown can be too short by one interval of the probe, and too long by its time-out and one interval. How each
+    probe looked goes to standard error.
     """
 
     nothing = "No probe found a service away."

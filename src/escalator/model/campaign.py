@@ -272,7 +272,6 @@ class Campaign(Model):
 
 
 _NOT_YET: Mapping[str, object] = {
-    "mode": "smooth",
     "migration.post_copy": False,
     "migration.force_complete": False,
 }

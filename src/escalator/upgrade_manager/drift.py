@@ -23,7 +23,7 @@ class Drift:
     def beyond(self, plan: Plan, before: Inventory, child: Plan, now: Inventory) -> list[str]:
         """What a plan for the changed cloud would do that the approved plan does not: nodes, projects, VNFs, moves."""
         found = []
-        if not child.smooth:
+        if plan.smooth and not child.smooth:
             found.append("the upgrade would not be smooth any more")
         nodes = sorted(set(child.upgrade_of) - set(plan.upgrade_of))
         if nodes:

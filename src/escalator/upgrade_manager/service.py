@@ -91,13 +91,20 @@ class CampaignService:
         return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
 
     async def start(
-        self, name: str, plan_id: str | None = None, *, accept_drift: bool = False, past_no_return: str = ""
+        self,
+        name: str,
+        plan_id: str | None = None,
+        *,
+        accept_drift: bool = False,
+        accept_outage: bool = False,
+        past_no_return: str = "",
     ) -> CampaignRow:
         """Start by the given plan, or the campaign's own; `past_no_return` is who accepts its point of no return beforehand.
 
-        Raises ConditionsError when the plan is not smooth, the release is missing, may not be used or does not go upon what
-        the nodes run, the cloud changed since the plan beyond what was approved, or VNF managers do not answer for which
-        policy would pause; ConflictError when another campaign runs on this cloud, or a node is being restored.
+        Raises ConditionsError when the plan is not smooth (beyond an outage that is accepted), the release is missing, may
+        not be used or does not go upon what the nodes run, the cloud changed since the plan beyond what was approved, or VNF
+        managers do not answer for which policy would pause; ConflictError when another campaign runs on this cloud, or a node
+        is being restored.
         """
         row = await self._row(name)
         check(name, row.state, CampaignState.RUNNING)
@@ -110,12 +117,13 @@ class CampaignService:
         stored = await self._ctx.store.campaigns.get_plan(plan_id)
         if stored is None or stored.campaign != name:
             raise NotFoundError(Code.UPG_NOT_FOUND, f"Plan {plan_id} is no plan of campaign {name}.")
-        _startable(name, await self._ctx.book.campaign(name), plan)
+        accepted = frozenset((Code.PLN_OUTAGE.value,) if accept_outage else ())
+        _startable(name, await self._ctx.book.campaign(name), plan, accepted)
         await refuse_while_restoring(self._ctx)
         await require_usable(self._ctx, await self._ctx.book.campaign(name))
         # What a person put back after an earlier campaign no longer counts against its groups.
         await take_off_ended(self._ctx)
-        plan = await self._current(name, plan, planned_on, accept_drift=accept_drift)
+        plan = await self._current(name, plan, planned_on, accepted, accept_drift=accept_drift)
         await require_owners(self._ctx, await self._ctx.book.campaign(name), *await self._ctx.book.plan(plan.id))
         await require_fit(self._ctx, await self._ctx.book.campaign(name), (await self._ctx.book.plan(plan.id))[1])
         if past_no_return:
@@ -285,7 +293,9 @@ class CampaignService:
         await self._ctx.store.campaigns.change(name, expected, (event,), state=CampaignState.PLANNED, plan=plan.id)
         return plan
 
-    async def _current(self, name: str, plan: Plan, planned_on: Inventory, *, accept_drift: bool) -> Plan:
+    async def _current(
+        self, name: str, plan: Plan, planned_on: Inventory, accepted: frozenset[str], *, accept_drift: bool
+    ) -> Plan:
         """The plan itself when the cloud is as it was; else a child of it, when that stays inside what was approved."""
         campaign = await self._ctx.book.campaign(name)
         now = await observed.inventory(self._ctx, campaign.spec.migration)
@@ -296,7 +306,7 @@ class CampaignService:
         beyond = drift.beyond(plan, planned_on, child, now)
         if beyond and not accept_drift:
             raise _drifted(drift.lines, beyond)
-        _startable(name, campaign, child)
+        _startable(name, campaign, child, accepted)
         await self._tell(name, "campaign.drift", "accepted", "; ".join(drift.lines[:20]))
         return await self._store(name, child, now, (CampaignState.PLANNED,))
 
@@ -399,12 +409,12 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             return next_back(row, tasks)
 
 
-def _startable(name: str, campaign: Campaign, plan: Plan) -> None:
+def _startable(name: str, campaign: Campaign, plan: Plan, accepted: frozenset[str]) -> None:
     if campaign.spec.release is None:
         raise ConditionsError(Code.SYS_RELEASE_NOT_FOUND, f"Campaign {name} names no release.", remedy="Set spec.release.")
-    failing = [c for c in plan.conditions if not c.ok]
-    lacks_room_only = all(c.code == Code.PLN_CAPACITY.value for c in failing)
-    if not plan.smooth and not (lacks_room_only and campaign.spec.workloads.scale_in == "ask"):
+    mended = accepted | ({Code.PLN_CAPACITY.value} if campaign.spec.workloads.scale_in == "ask" else frozenset())
+    failing = [c for c in plan.conditions if not c.ok and c.code not in mended]
+    if failing:
         raise ConditionsError(
             Code(failing[0].code),
             f"The plan is not smooth: {'; '.join(c.message for c in failing)}.",

@@ -27,7 +27,7 @@ class BedCloud:
         self._session = Session(auth=Password(**entry["auth"]), timeout=60)
         self.compute = self._adapter("compute", "2.87")
         self.placement = self._adapter("placement", "1.14")
-        self._images = self._adapter("image", None)
+        self.images = self._adapter("image", None)
         self._image: str | None = None
         self._flavors: dict[str, str] = {}
 
@@ -167,7 +167,7 @@ class BedCloud:
 
     def image(self) -> str:
         if self._image is None:
-            self._image = self._ok(self._images.get("/v2/images?name=tiny")).json()["images"][0]["id"]
+            self._image = self._ok(self.images.get("/v2/images?name=tiny")).json()["images"][0]["id"]
         return self._image
 
     def flavor(self, name: str) -> str:

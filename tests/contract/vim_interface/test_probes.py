@@ -97,6 +97,7 @@ class Stage:
         self.store: Store = memory_store()
         self.campaign: str | None = "night"
         self.why: str | None = None
+        self.answer_s = 0.0
         self.probes = {"amf": probe("tcp", "h:1", interval_s=interval_s)}
         self.task: asyncio.Task[None] | None = None
 
@@ -104,6 +105,7 @@ class Stage:
         return self.campaign
 
     async def _look(self, _: Probe) -> str | None:
+        await self.clock.sleep(self.answer_s)
         return self.why
 
     async def start(self) -> None:
@@ -142,6 +144,15 @@ async def test_an_outage_lasts_from_the_first_look_in_vain_to_the_next_good_one(
     assert await stage.spans() == [(4.0, 6.0, "refused"), (10.0, None, "no route")]
     (row, _) = await stage.store.outages.list("night")
     assert (row.vnf, row.probe) == ("amf-7", "amf")
+
+
+async def test_a_look_that_waits_through_the_end_of_an_outage_ends_it_with_its_answer(stage: Stage) -> None:
+    await stage.go(3.5)
+    await stage.go(2, "refused")
+    stage.answer_s = 0.75
+    await stage.go(1)
+    await stage.go(1)
+    assert await stage.spans() == [(4.0, 6.75, "refused")]
 
 
 async def test_the_watch_says_how_long_and_how_often_was_looked(stage: Stage) -> None:

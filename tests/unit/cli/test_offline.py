@@ -121,7 +121,7 @@ def test_validate_tells_all_problems_at_once_to_people_and_programs(files):
 
 
 def test_what_is_not_supported_yet_is_refused(files):
-    path = files(inventory(), CAMPAIGN + "  exclusive: [site-7]\n")[3]
+    path = files(inventory(), CAMPAIGN + "  migration: {post_copy: true}\n")[3]
     seen = run("campaign", "validate", path)
     assert seen.code == 2
     assert "ESC-CFG-005" in seen.err

@@ -33,12 +33,6 @@ def test_what_is_not_built_yet_is_refused_and_never_ignored(more: str, path: str
     assert problem.line == 7
 
 
-def test_non_smooth_mode_is_not_built_yet() -> None:
-    with pytest.raises(InputError) as caught:
-        load_campaign(parse(HEAD.replace("smooth", "non-smooth")))
-    assert [(p.path, p.line) for p in caught.value.problems] == [("spec.mode", 5)]
-
-
 def test_the_neutral_values_of_what_is_not_built_are_accepted() -> None:
     more = "  gates: {before: [], between: []}\n  windows: []\n  not_before: null\n  waves: {spread: [], soak_s: 0}\n"
     assert load_campaign(parse(HEAD + more)).spec.windows == ()

@@ -109,7 +109,9 @@ async def start_campaign(services: Here, name: str, request: Request, response: 
     action = await read_optional(request, StartAction)
     response.headers["Location"] = f"/v1/campaigns/{name}"
     who = action.by if action.accept_point_of_no_return else ""
-    started = await services.campaigns.start(name, action.plan, accept_drift=action.accept_drift, past_no_return=who)
+    started = await services.campaigns.start(
+        name, action.plan, accept_drift=action.accept_drift, accept_outage=action.accept_outage, past_no_return=who
+    )
     return shapes.campaign_summary(started)
 
 

@@ -82,6 +82,16 @@ PLANNING = {
         causes="Its `select` fits no node, or what it fits is out of service, held or upgraded, so that nothing can be sampled.",
         then="Change `scope.groups`, let held nodes go, or bring nodes back; then escalator campaign plan NAME",
     ),
+    Code.PLN_WORKER: Explanation(
+        meaning="the process that makes plans ended before the plan was made",
+        causes="The system ended it, as it does where memory is short, or a person did. The next plan gets a new process.",
+        then="Try again; a campaign that runs does so by itself. See whether the server's host has memory left",
+    ),
+    Code.PLN_OUTAGE: Explanation(
+        meaning="instances would be stopped with their nodes, in a campaign of the mode non-smooth",
+        causes="They can neither migrate nor stay, or no node has room for them.",
+        then="escalator campaign start NAME --accept-outage, or make room and escalator campaign plan NAME",
+    ),
     Code.PLN_V_STAGES: Explanation(
         meaning="verify: a node is in the wrong group, or does not wait for the groups and waves before it",
         causes=_CHECKED,

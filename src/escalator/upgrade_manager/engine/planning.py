@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 
 from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.release import spares_instances
@@ -41,14 +43,11 @@ class Planning:
     ) -> Plan:
         """A plan by the rules of `verified_plan`; one that begins a campaign says who of the VNF managers answers.
 
-        Raises PermanentError (`PLN_VIOLATION`) when the verifier refuses it.
+        Raises PermanentError (`PLN_VIOLATION`) when the verifier refuses it, TemporaryError (`PLN_WORKER`) when the worker
+        process ends before the plan is made.
         """
         managed = frozenset(await self._vim.owners(inventory.instances))
-        arguments = (campaign, inventory, managed, now_s, progress, brings)
-        if self._workers is None:
-            plan = verified_plan(*arguments)
-        else:
-            plan = await asyncio.get_running_loop().run_in_executor(self._workers, verified_plan, *arguments)
+        plan = await self._made(campaign, inventory, managed, now_s, progress, brings)
         if managed and progress is BEGINNING and not spares_instances(brings.impact):
             said = condition(await reached(self._vim, concerned(plan, inventory)), campaign)
             plan = plan.model_copy(update={"conditions": (*plan.conditions, said)})
@@ -61,3 +60,13 @@ class Planning:
             smooth = plan.smooth and all(condition.ok for condition in able)
             plan = plan.model_copy(update={"conditions": (*plan.conditions, *able), "smooth": smooth})
         return plan.sealed(self._new_id(), parent)
+
+    async def _made(self, *arguments: *tuple[Campaign, Inventory, frozenset[str], float, Progress, Brings]) -> Plan:
+        if self._workers is None:
+            return verified_plan(*arguments)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._workers, verified_plan, *arguments)
+        except BrokenExecutor as error:
+            message = "The process that makes plans ended before this one was made."
+            remedy = "Try again; see whether the server's host has memory left."
+            raise TemporaryError(Code.PLN_WORKER, message, remedy=remedy) from error

@@ -61,6 +61,8 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
     scope = Approved.by(approved, before, for_room)
     found = _beyond(scope, child, now.inventory)
     found += _more_moves(scope, child, await _moved(ctx, name, now.inventory), campaign.spec.waves.max_extra_moves)
+    if campaign.spec.mode == "non-smooth":
+        found += _more_stops(approved, child)
     known = set(memo.get("known_down") or ()) | set(memo.get(LEFT_OUT) or ())
     left = sorted(approved.upgrade_of.keys() - child.upgrade_of.keys() - now.over - known)
     return Replan(child, now.inventory, differences(parent, child, now.over), found, left)
@@ -102,6 +104,13 @@ def _beyond(approved: Approved, child: Plan, now: Inventory) -> list[str]:
     if owners:
         found.append(f"{', '.join(owners)} would be impacted too")
     return found
+
+
+def _more_stops(approved: Plan, child: Plan) -> list[str]:
+    """Instances that would be stopped and were not to be: an outage is accepted for those that were shown."""
+    stopped, known = ({impact.instance for impact in plan.impacts if impact.kind == "stop-start"} for plan in (child, approved))
+    new = sorted(stopped - known)
+    return [f"{len(new)} instances would be stopped that were not to: {', '.join(new[:SHOWN])}"] if new else []
 
 
 async def _moved(ctx: Context, name: str, inventory: Inventory) -> frozenset[str]:

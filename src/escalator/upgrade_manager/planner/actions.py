@@ -80,7 +80,7 @@ def _not_migratable(instance: Instance, spec: CampaignSpec, *, managed: bool) ->
         return Stays("in-place")
     if default in ("in-place", "leave"):
         return Stays("in-place")
-    if default == "stop-start":
+    if default == "stop-start" or spec.mode == "non-smooth":
         return Stays("stop-start")
     why = f" ({instance.migration_reason})" if instance.migration_reason else ""
     return Stuck(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import inf
+from typing import NamedTuple
 
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
@@ -19,6 +20,7 @@ from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
 from escalator.upgrade_manager.planner.impact import role_condition, seen_by, unready
+from escalator.upgrade_manager.planner.outage import outages
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of
 from escalator.upgrade_manager.planner.remedies import spare_hosts
@@ -78,19 +80,17 @@ def _made(
 ) -> Plan:
     scope, refused = _fit(select(campaign, inventory), impact)
     actions = _actions(campaign, inventory, scope, managed)
-    stuck = _stuck(inventory, scope.eligible, actions)
-    blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id not in stuck], actions)
-    free = [node for node in scope.eligible if node.id not in stuck and node.id not in blocked]
-    cloud = build(campaign, inventory, actions, free, _targets(scope, stuck, blocked))
-    midway = midway_of(cloud, inventory, progress)
-    rules = rules_of(campaign, inventory, scope, cloud, now_s, progress.at_s)
-    rules = staged(rules, campaign, inventory, cloud, progress.parent)
-    if rules.width > 0 or midway.begun:
-        found = best_of(cloud, rules, midway)
-    else:
-        found = Found([], {n: NotYet(inf, NO_WIDTH) for n in _todo(cloud)})
-    unplaced = c.unplaced(cloud, found)
+    tried = _tried(campaign, inventory, scope, actions, now_s, progress)
+    unplaced = c.unplaced(tried.cloud, tried.found)
+    outage = outages(campaign, inventory, actions, [node for node, _ in unplaced], managed)
+    if outage.actions != actions:
+        # Those that find no room are stopped with their nodes; nobody else is.
+        actions = dict(outage.actions)
+        tried = _tried(campaign, inventory, scope, actions, now_s, progress)
+        unplaced = c.unplaced(tried.cloud, tried.found)
+    cloud, rules, found, midway, stuck, blocked = tried
     checks = (
+        *outage.conditions,
         *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups),
@@ -108,6 +108,39 @@ def _made(
     }
     left |= {cloud.nodes[number].id: c.reason(cloud, wait) for number, wait in found.left.items()}
     return _report(cloud, rules, found, checks, left, midway)
+
+
+class _Tried(NamedTuple):
+    """What the search found for these actions, and which nodes it did not look at, each with the reason."""
+
+    cloud: Cloud
+    rules: Rules
+    found: Found
+    midway: Midway
+    stuck: Mapping[str, str]
+    blocked: Mapping[str, str]
+
+
+def _tried(
+    campaign: Campaign,
+    inventory: Inventory,
+    scope: ScopedNodes,
+    actions: Mapping[str, Action],
+    now_s: float | None,
+    progress: Progress,
+) -> _Tried:
+    stuck = _stuck(inventory, scope.eligible, actions)
+    blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id not in stuck], actions)
+    free = [node for node in scope.eligible if node.id not in stuck and node.id not in blocked]
+    cloud = build(campaign, inventory, actions, free, _targets(scope, stuck, blocked))
+    midway = midway_of(cloud, inventory, progress)
+    rules = rules_of(campaign, inventory, scope, cloud, now_s, progress.at_s)
+    rules = staged(rules, campaign, inventory, cloud, progress.parent)
+    if rules.width > 0 or midway.begun:
+        found = best_of(cloud, rules, midway)
+    else:
+        found = Found([], {n: NotYet(inf, NO_WIDTH) for n in _todo(cloud)})
+    return _Tried(cloud, rules, found, midway, stuck, blocked)
 
 
 def _fit(scope: ScopedNodes, impact: Impact | None) -> tuple[ScopedNodes, Mapping[str, str]]:

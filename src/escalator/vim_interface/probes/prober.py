@@ -1,8 +1,10 @@
 """The prober: looks at every service at its interval while a campaign runs, and keeps when it was away.
 
-An outage lasts from the first look that found nothing to the first that found the service again: its true length differs
-by less than one interval at either end. While the manager itself is down nobody looks: an outage of before ends with the last
-look that is known, and what is found afterwards is another one. The watch says how many looks there were.
+An outage lasts from the first look that found nothing to the answer of the first that found the service again. It can have
+begun one interval earlier, and ended one time-out and one interval earlier. A look that waits through the end of an outage ends
+it with its answer: counted from that look's begin, it would be too short by what was waited. While the manager itself is down
+nobody looks: an outage of before ends with the last look that is known, and what is found afterwards is another one. The watch
+says how many looks there were.
 """
 
 from __future__ import annotations
@@ -77,7 +79,8 @@ class Prober:
                 await self._clock.sleep(LOOK_S)
             while True:
                 began = self._clock.now()
-                course.found(began, await self._look(self._probes[name]))
+                why = await self._look(self._probes[name])
+                course.found(began, self._clock.now(), why)
                 await course.keep(began)
                 await self._clock.sleep(max(0.0, began + self._probes[name].interval_s - self._clock.now()))
         finally:
@@ -115,8 +118,8 @@ class _Course:
         self._number = len(rows)
         return True
 
-    def found(self, at: float, why: str | None) -> None:
-        """Take in one look: None when the service answered."""
+    def found(self, at: float, answered: float, why: str | None) -> None:
+        """Take in one look from its begin to its end: None when the service answered."""
         watch = self._watch
         self._watch = replace(watch, until=at, sent=watch.sent + 1, failed=watch.failed + (why is not None))
         if why is not None and self._away is None and self._number < MAX_OUTAGES:
@@ -125,8 +128,8 @@ class _Course:
             self._unsaved.append(self._away)
             _log.warning("service.away", campaign=watch.campaign, object_id=watch.vnf, probe=watch.probe, message=why)
         elif why is None and self._away is not None:
-            self._unsaved.append(replace(self._away, ended_at=at))
-            lasted_s = round(at - self._away.started_at, 3)
+            self._unsaved.append(replace(self._away, ended_at=answered))
+            lasted_s = round(answered - self._away.started_at, 3)
             _log.info("service.back", campaign=watch.campaign, object_id=watch.vnf, probe=watch.probe, duration_s=lasted_s)
             self._away = None
 
