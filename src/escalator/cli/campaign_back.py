@@ -44,7 +44,7 @@ class _Followed(Watched):
 class Rollback(_Followed):
     """Put every node that a campaign changed back on what it ran before, the latest first.
 
-    A campaign that runs is paused first. Exit code 6 when its state, a later campaign or another one that has the cloud
+    A campaign that runs has to be paused first. Exit code 6 when its state, a later campaign or another one that has the cloud
     does not allow it. With --wait: 0 rolled back, 4 waits for a person, 5 timed out.
     """
 

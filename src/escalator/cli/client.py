@@ -13,6 +13,7 @@ import httpx
 
 from escalator.cli.base import LONG_S
 from escalator.cli.failures import ServerError
+from escalator.cli.printable import printable
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, NotAllowedError, TemporaryError
 from escalator.settings import read_settings
@@ -76,7 +77,7 @@ class Client:
                 raise self._failure(response)
             for line in response.iter_lines():
                 if line.startswith("data:"):
-                    yield json.loads(line[5:])
+                    yield printable(json.loads(line[5:]))
 
     def _data(self, method: str, path: str, timeout_s: float, **content: Any) -> Any:  # noqa: ANN401 - JSON
         with self._reached():
@@ -84,7 +85,7 @@ class Client:
         if response.is_error:
             raise self._failure(response)
         try:
-            return response.json() if response.content else None
+            return printable(response.json()) if response.content else None
         except ValueError as error:
             raise self._stranger() from error
 
@@ -106,7 +107,7 @@ class Client:
 
     def _failure(self, response: httpx.Response) -> ServerError | NotAllowedError | TemporaryError:
         try:
-            problem = response.json()
+            problem = printable(response.json())
             code, detail = str(problem["code"]), str(problem["detail"])
         except (ValueError, KeyError, TypeError):
             return self._stranger()

@@ -23,7 +23,7 @@ from escalator.upgrade_manager.engine.states import BACK, VERBS, check
 
 OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
 ASKED_IN = (CampaignState.PAUSED, CampaignState.SUSPENDED, *OVER)
-"""States in which a person may ask for a rollback. One that runs is paused first."""
+"""States in which a person may ask for a rollback. One that runs has to be paused first."""
 NODES_IN = (CampaignState.ROLLING_BACK, CampaignState.ROLLBACK_PAUSED, CampaignState.ROLLBACK_FAILED)
 SHOWN = 5
 

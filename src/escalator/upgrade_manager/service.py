@@ -22,7 +22,7 @@ from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.gates import require_gates
+from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners
@@ -404,7 +404,9 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             nodes = [f"escalator node {verb} {name} {node}" for node in failed for verb in ("retry", "skip")]
             yes = " --accept-point-of-no-return" if row.code == Code.PLN_NO_RETURN.value else ""
             verbs = (f"resume {name}{yes}", f"abort {name}", f"rollback {name}")
-            return [*nodes, *(f"escalator campaign {verb}" for verb in verbs)]
+            asked = approval_verbs(row)
+            # Resumed, it would only ask again.
+            return [*nodes, *asked, *(f"escalator campaign {verb}" for verb in (verbs[1:] if asked else verbs))]
         case _:
             return next_back(row, tasks)
 

@@ -78,7 +78,7 @@ async def test_without_its_client_the_server_says_what_to_install(
     with pytest.raises(PermanentError) as refused:
         async with open_services(settings(tmp_path, bus)):
             pass
-    assert (refused.value.code, refused.value.remedy) == (Code.VIM_NO_EXTRA, "pip install 'escalator[rabbitmq]'")
+    assert (refused.value.code, refused.value.remedy) == (Code.VIM_NO_EXTRA, "pip install 'escalator-nfv[rabbitmq]'")
 
 
 def test_the_broker_is_named_once(tmp_path: Path) -> None:

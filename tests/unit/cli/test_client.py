@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from contextlib import contextmanager
@@ -88,3 +89,22 @@ def test_a_token_that_cannot_be_read_is_a_matter_of_rights(tmp_path):
     seen = run("campaign", "list", environment={"ESCALATOR_URL": "http://127.0.0.1:1", "ESCALATOR_STATE_DIR": str(tmp_path)})
     assert seen.code == 7
     assert "ESCALATOR_TOKEN_FILE" in seen.err
+
+
+@pytest.mark.parametrize("word", [(), ("-f", "value"), ("-f", "csv")])
+def test_words_of_others_cannot_steer_the_terminal(tmp_path, word):
+    event = {"seq": 1, "at": "2027-01-01T00:00:00Z", "action": "notice.reply", "campaign": "a", "node": "", "object_id": "b"}
+    event |= {"outcome": "NACK", "code": "", "message": "\x1b[2J\x9b1m\x07no\r room\x7f"}
+    with answering(200, json.dumps([event]).encode()) as url:
+        seen = run("event", "list", *word, environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert seen.code == 0
+    assert "no\ufffd room" in seen.out
+    assert not set(map(chr, (0x1B, 0x9B, 7, 0x7F))) & set(seen.out)
+
+
+def test_words_of_others_in_a_failure_cannot_steer_the_terminal(tmp_path):
+    problem = {"code": "ESC-UPG-002", "detail": "\x1b]0;gone\x07", "remedy": "\x1b[1m", "problems": [], "exit_code": 6}
+    with answering(409, json.dumps(problem).encode()) as url:
+        seen = run("campaign", "list", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert seen.code == 6
+    assert "\x1b" not in seen.err

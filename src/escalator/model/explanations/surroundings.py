@@ -99,7 +99,7 @@ SURROUNDINGS = {
     Code.VIM_NO_EXTRA: Explanation(
         meaning="the settings ask for notifications on RabbitMQ, and its client is not installed",
         causes="vim.fenix.notifications names a broker, and Escalator was installed without the extra rabbitmq.",
-        then="Install it with pip install 'escalator[rabbitmq]', or take vim.fenix.notifications out of the settings",
+        then="Install it with pip install 'escalator-nfv[rabbitmq]', or take vim.fenix.notifications out of the settings",
     ),
     Code.VIM_SESSION: Explanation(
         meaning="a session of the Fenix interface cannot be made of its template",

@@ -15,14 +15,16 @@ from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, InputError, Problem
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
+from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
 from escalator.vim_interface.gates.port import Answer, Question, Verdict
 
-PASSED, WAVE, ASKED, APPROVED, WAITING = "gates_passed", "gates_wave", "gates_asked", "gates_approved", "gates_waiting"
-"""Memos of a campaign: whether those before it are passed, the last wave that those between let begin, since when each is
-asked, what was approved, and what waits for an approval."""
+APPROVE = "escalator campaign approve"
+PASSED, BEGUN, ASKED, APPROVED, WAITING = "gates_passed", "gates_begun", "gates_asked", "gates_approved", "gates_waiting"
+"""Memos of a campaign: whether those before it are passed, how often those between let a wave begin and which nodes, since
+when each is asked, what was approved, and what waits for an approval."""
 KEPT = 20
 """Approvals that are remembered: one is spent as soon as what it is for has begun."""
 
@@ -53,12 +55,22 @@ async def opened(ctx: Context, name: str, campaign: Campaign, board: Board, read
         if not begun and not await _asked(ctx, board, gates.before, _Asking(name, "before", "before")):
             return False
         await ctx.store.tasks.remember(name, PASSED, True)
-    wave = min(task.wave for task in ready)
-    first = min(task.wave for task in board.tasks.values())
-    if gates.between and wave > max(first, int(memo.get(WAVE) or 0)):
-        if not await _asked(ctx, board, gates.between, _Asking(name, "between", f"wave/{wave}", wave=wave)):
-            return False
-        await ctx.store.tasks.remember(name, WAVE, wave)
+    return not gates.between or await _opened_between(ctx, name, gates.between, board, ready)
+
+
+async def _opened_between(ctx: Context, name: str, gates: Sequence[str], board: Board, ready: Sequence[NodeTask]) -> bool:
+    """Whether the nodes that are ready may begin. What was let begin is known by node: another plan numbers waves anew."""
+    memo = (await ctx.store.tasks.memo(name)).get(BEGUN) or {"times": 0, "nodes": []}
+    known = frozenset(memo["nodes"])
+    wave = min((task.wave for task in ready if task.node not in known), default=None)
+    if wave is None:
+        return True
+    times = int(memo["times"]) + 1
+    first = not known and wave == min(task.wave for task in board.tasks.values())
+    if not first and not await _asked(ctx, board, gates, _Asking(name, "between", f"wave/{times}", wave=wave)):
+        return False
+    nodes = known | {task.node for task in board.tasks.values() if task.wave == wave}
+    await ctx.store.tasks.remember(name, BEGUN, {"times": times, "nodes": sorted(nodes)})
     return True
 
 
@@ -127,10 +139,16 @@ async def _approved(ctx: Context, gate: str, asking: _Asking) -> bool:
         return True
     await ctx.store.tasks.remember(asking.campaign, WAITING, [gate, asking.key])
     await _tell(ctx, gate, asking, "held", "a person has to approve it")
-    verb = f"escalator campaign approve {asking.campaign} {gate}"
+    verb = f"{APPROVE} {asking.campaign} {gate}"
     reason = f"gate {gate} ({_about(asking)}) waits for a person's approval: {verb}"
     await change(ctx, asking.campaign, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_APPROVAL, reason)
     return False
+
+
+def approval_verbs(row: CampaignRow) -> list[str]:
+    """The command that a campaign waits for, where a manual gate suspended it."""
+    _, found, rest = row.reason.rpartition(APPROVE) if row.code == Code.UPG_APPROVAL.value else ("", "", "")
+    return [f"{found}{rest}"] if found else []
 
 
 async def approve(ctx: Context, name: str, gate: str, reason: str = "") -> None:

@@ -54,7 +54,8 @@ async def begin(ctx: Context, name: str) -> None:
     campaign = await ctx.book.campaign(name)
     if row is None or row.plan is None or row.state not in STATES or campaign.spec.release is None:
         message = f"Campaign {name} has nothing to stage: it is {'unknown' if row is None else row.state.value}."
-        raise ConflictError(Code.UPG_STATE, message, remedy=f"escalator campaign plan {name}")
+        verb = "plan" if row is not None and row.state is CampaignState.DRAFT else "show"
+        raise ConflictError(Code.UPG_STATE, message, remedy=f"escalator campaign {verb} {name}")
     system = ctx.systems.get(campaign.spec.node.driver)
     if system is None or "stage" not in system.capabilities(await ctx.book.release(campaign.spec.release)):
         message = f"The driver {campaign.spec.node.driver} cannot stage: what it needs it fetches in a node's turn."

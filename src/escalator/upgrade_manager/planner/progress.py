@@ -102,7 +102,8 @@ def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:
         order=_order(cloud, numbers, parent) if parent is not None else (),
         ended={groups[name]: at for name, at in progress.ended.items() if name in groups},
         over=progress.over,
-        level=max([progress.level, *done]),
+        # Where nothing of the last plan is through, what came before its first wave is; that plan may have none at all.
+        level=max([progress.level, min(waves.values(), default=1) - 1, *done]),
         end_s=parent.totals.makespan_s if parent is not None else 0.0,
     )
 

@@ -1,0 +1,24 @@
+"""Nothing that came from elsewhere may steer the terminal of who reads it.
+
+Reasons, messages and names in the server's answers are other people's words: those of VNF managers, commands, the cloud.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_STEERING = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+"""Control characters (C0, DEL, C1), beside those that only lay text out."""
+
+
+def printable(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Plain data with all control characters in its texts replaced."""
+    match value:
+        case str():
+            return value if value.isprintable() else value.translate(_STEERING)
+        case dict():
+            return {printable(key): printable(inner) for key, inner in value.items()}
+        case list():
+            return [printable(inner) for inner in value]
+        case _:
+            return value
