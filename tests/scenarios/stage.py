@@ -22,7 +22,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
     versions NAME                 what the campaign's plan says of each node's version
     backups [NODE], prune [KEEP_LAST]
-    verify NODE, damage NODE, take_back NODE [accept_impact]  the newest backup of the node
+    verify NODE, damage NODE, take_back NODE [accept_impact] [begin]  the newest backup of the node; `begin` waits for no end
     retry NAME NODE, skip NAME NODE
     rollback NAME, restore NAME, commit NAME    the way back, by force, or given up
     preview NAME                  the plan that a rollback would go by now
@@ -323,11 +323,12 @@ class Stage:
     async def do_damage(self, node: str) -> None:
         self.world.software.damage((await self.backups.get(await self._newest(node))).operation)
 
-    async def do_take_back(self, node: str, flag: str = "") -> None:
-        row = await self.backups.restore(await self._newest(node), accept_impact=flag == "accept_impact")
-        if flag:
+    async def do_take_back(self, node: str, *flags: str) -> None:
+        row = await self.backups.restore(await self._newest(node), accept_impact="accept_impact" in flags)
+        if "accept_impact" in flags:
             self.accepted.add(node)
-        await self.sim.engine.result(f"restore/{row.id}/{row.restores}")
+        if "begin" not in flags:
+            await self.sim.engine.result(f"restore/{row.id}/{row.restores}")
 
     async def do_prune(self, keep_last: str = "3") -> None:
         swept = await BackupService(self.sim.ctx, Retention(keep_last=int(keep_last))).prune()

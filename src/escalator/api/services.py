@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,8 @@ class Importer(Protocol):
         """Check, keep and publish the release of a bundle that has come. Raises as `import_folder` does."""
         ...
 
-    async def remove(self, release_id: str) -> None:
-        """Forget a release and remove its files."""
+    async def remove(self, release_id: str, require: Callable[[str], Awaitable[None]] | None = None) -> None:
+        """Forget a release and remove its files, unless `require` raises when its turn has come."""
         ...
 
 

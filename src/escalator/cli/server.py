@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Lister, Shower, Shown, fields, rows
 from escalator.cli.spans import date_time
+from escalator.model.redaction import redacted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,7 +32,7 @@ class ShowConfig(Shower):
         if parsed_args.config is not None:
             from escalator.settings import read_settings  # noqa: PLC0415 - only here
 
-            return fields(read_settings(parsed_args.config, self.environment).model_dump(mode="json"))
+            return fields(redacted(read_settings(parsed_args.config, self.environment).model_dump(mode="json")))
 
         with self.server() as client:
             return fields(client.get("/v1/config"))

@@ -15,6 +15,11 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ACTIVE
 
 SHOWN = 10
+ONWARD = {
+    CampaignState.SUSPENDED: CampaignState.RUNNING,
+    CampaignState.ROLLBACK_PAUSED: CampaignState.ROLLING_BACK,
+}
+"""Where a campaign goes on to that waits for a held node, once that is let go."""
 
 
 async def hold(ctx: Context, node: str, reason: str = "") -> Hold:
@@ -45,8 +50,9 @@ async def unhold(ctx: Context, node: str) -> None:
     if campaign is None:
         return
     row = await ctx.store.campaigns.get(campaign)
-    if row is not None and row.state is CampaignState.SUSPENDED and row.code == Code.UPG_HELD.value:
-        await change(ctx, campaign, (CampaignState.SUSPENDED,), CampaignState.RUNNING, None, "")
+    onward = ONWARD.get(row.state) if row is not None and row.code == Code.UPG_HELD.value else None
+    if row is not None and onward is not None:
+        await change(ctx, campaign, (row.state,), onward, None, "")
     task = await ctx.store.tasks.get(campaign, node)
     if task is not None and task.state in (TaskState.HELD, TaskState.RUNNING):
         await ctx.launcher.send(task.id, "control", {"unheld": True}, key=f"{task.id}/unhold/{ctx.clock.now()}")

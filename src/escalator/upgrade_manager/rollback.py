@@ -14,6 +14,7 @@ from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.people import accept, put, row_of, wake_held
+from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
 from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
 from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
@@ -37,7 +38,8 @@ class RollbackService:
         """Begin the way back of everything that the campaign changed.
 
         Raises ConflictError when its state does not allow that, nothing was changed, a later campaign has changed the same
-        nodes, or another campaign has the cloud; ConditionsError when its driver cannot put old software back.
+        nodes, another campaign has the cloud, or a node is being restored; ConditionsError when its driver cannot put old
+        software back.
         """
         row = await self._may(name)
         await take_off_ended(self._ctx)
@@ -56,9 +58,13 @@ class RollbackService:
         return (await planned_back(self._ctx, name, TaskKind.ROLLBACK)).plan
 
     async def commit(self, name: str, reason: str = "") -> CampaignRow:
-        """Make the campaign final: its backups are removed, and there is no way back any more."""
+        """Make the campaign final: its backups are removed, and there is no way back any more.
+
+        Raises ConflictError when its state does not allow that, or a node is being put back on one of its backups.
+        """
         row = await row_of(self._ctx, name)
         check(name, row.state, CampaignState.COMMITTED)
+        await refuse_while_restoring(self._ctx, name)
         now = self._ctx.clock.now()
         said = reason or "committed by a person"
         event = Event(at=now, action="campaign.committed", campaign=name, object_id=name, outcome="committed", message=said)
@@ -153,6 +159,7 @@ class RollbackService:
         found = await later(self._ctx, row, changed)
         if found:
             raise _changed_since(name, found)
+        await refuse_while_restoring(self._ctx)
         return row
 
     async def _given_up(self, name: str) -> set[str]:

@@ -234,9 +234,9 @@ class CampaignService:
         await self._not_beginning(task)
         if not await take_off(self._ctx, campaign, node):
             await self._ctx.store.admission.leave_node(campaign, node)
-        skipped = replace(
-            task, state=TaskState.SKIPPED, code=task.code or Code.UPG_SKIPPED.value, updated_at=self._ctx.clock.now()
-        )
+        # Of a node that only waited, it is the person's word that counts from now on, not what it waited for.
+        code = task.code if task.state in FAILURES else ""
+        skipped = replace(task, state=TaskState.SKIPPED, code=code or Code.UPG_SKIPPED.value, updated_at=self._ctx.clock.now())
         await self._put(skipped, "node.skip", "skipped by a person")
         await self._go_on(campaign)
         return skipped

@@ -77,6 +77,8 @@ class Operations:
                 self.break_off(now, node_id)
             node = self._state.node(node_id)
             change = _way_back(node, self._depot.look(node_id), release, kept)
+            if self._faults.check("asks_reboot", Subject(node=node_id, release=release.id)) is not None:
+                change = replace(change, reboot=True)
             takes_s = self._timings.real(self._timings.rollback_s, "rollback", operation)
             draft = replace(_draft(now, node_id, release, operation, change), kind="restore" if forced else "rollback")
             if kept.damaged:  # seen before anything is touched

@@ -8,11 +8,11 @@ import pytest
 
 from escalator.api.app import operators_app
 from escalator.api.openapi import documents
-from escalator.api.routes.server import redacted
 from escalator.model.document import load, parse
 from escalator.model.inventory import Inventory
 from escalator.model.notice import Notice, NoticeType, Reply
 from escalator.model.progress import Event
+from escalator.model.redaction import redacted
 from integration.api.running import RELEASE, TOKEN
 
 DOCUMENT = ("document", ("release.yaml", RELEASE, "application/yaml"))

@@ -84,3 +84,12 @@ def test_offline_commands_load_neither_the_http_client_nor_the_server():
     )
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("words", [(), ("-f", "json"), ("-f", "yaml")])
+def test_settings_of_a_file_are_shown_without_the_password_of_the_database(tmp_path, words):
+    (tmp_path / "settings.yaml").write_text("database: {url: 'postgresql://escalator:hush-hush@db.example/escalator'}\n")
+    seen = run("config", "show", "--config", str(tmp_path / "settings.yaml"), *words)
+    assert seen.code == 0
+    assert "postgresql://escalator:***@db.example/escalator" in seen.out
+    assert "hush-hush" not in seen.out + seen.err

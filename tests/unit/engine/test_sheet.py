@@ -85,3 +85,9 @@ def test_the_sheet_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     written(tmp_path, row())
     assert (tmp_path / "sheet.txt").stat().st_mode & 0o077 == 0
+
+
+def test_what_others_wrote_does_not_steer_the_terminal_that_shows_the_sheet(tmp_path: Path) -> None:
+    lines = written(tmp_path, row(found={"reason": "\x1b[2J\x07gone\x9b1m"}))
+    assert all(line.isprintable() for line in lines)
+    assert "gone" in "".join(lines)

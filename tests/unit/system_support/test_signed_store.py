@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from escalator.model.codes import Code
-from escalator.model.errors import ConditionsError, EscalatorError, InputError, PermanentError
+from escalator.model.errors import ConditionsError, ConflictError, EscalatorError, InputError, PermanentError
 from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Releases
 from escalator.system_support.releases.bundle_file import build_bundle, sign_bundle
@@ -233,6 +234,24 @@ async def test_a_release_that_is_removed_takes_along_the_files_that_no_other_has
     assert [row.id for row in await site.rows.list()] == [second.id]
     assert [path.read_bytes() for path in site.files()] == [shared["shared"]]
     await site.store.remove("none/1.0.0")
+
+
+async def test_whether_a_release_is_needed_is_asked_when_nothing_else_changes_the_store(site: Site, tmp_path: Path) -> None:
+    first = await site.take(bundle(tmp_path / "1", ALICE, BOB))
+    second = await site.take(bundle(tmp_path / "2", ALICE, BOB, version="2.0.1"))
+    asked: list[tuple[str, int]] = []
+
+    async def require(release_id: str) -> None:
+        asked.append((release_id, len(await site.rows.list())))
+        if release_id == second.id:
+            raise ConflictError(Code.SYS_RELEASE_NEEDED, "needed by now")
+
+    ended = await asyncio.gather(
+        site.store.remove(first.id, require), site.store.remove(second.id, require), return_exceptions=True
+    )
+    assert asked == [(first.id, 2), (second.id, 1)]
+    assert isinstance(ended[1], ConflictError)
+    assert [row.id for row in await site.rows.list()] == [second.id]
 
 
 async def test_a_removed_package_is_served_no_more(site: Site, tmp_path: Path) -> None:

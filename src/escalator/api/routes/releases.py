@@ -82,8 +82,7 @@ async def get_release(services: Here, name: str, version: str) -> ReleaseView:
 async def remove_release(services: Here, name: str, version: str) -> None:
     """Remove a release and the files that no other one has; refused while a campaign that is not final needs it."""
     release_id = f"{name}/{version}"
-    await services.releases.require_unneeded(release_id)
-    await services.importer.remove(release_id)
+    await services.importer.remove(release_id, services.releases.require_unneeded)
     services.releases.forget(release_id)
     await write_down(services, "release.remove", release_id)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,13 +12,13 @@ from escalator.api.problems import documented
 from escalator.api.services import Here
 from escalator.api.views import RestorationView
 from escalator.model.campaign import Migration
+from escalator.model.redaction import redacted
 from escalator.upgrade_manager.engine import observed
 
 router = APIRouter(tags=["server"])
 _INVENTORY: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Inventory"}}}}
 }
-_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@|((?:password|passwd|secret|token)=)[^&\s]+", re.IGNORECASE)
 
 
 @router.get("/inventory", response_class=Response, responses={**documented(502, 503), **_INVENTORY})
@@ -40,14 +39,3 @@ async def get_config(services: Here) -> Mapping[str, Any]:
 async def list_restorations(services: Here) -> Sequence[RestorationView]:
     """The break-glass sheet: what Escalator changed and has not put back yet, with the commands to do it by hand."""
     return [shapes.restoration_view(row) for row in await services.ctx.store.restorations.open()]
-
-
-def redacted(value: Any) -> Any:  # noqa: ANN401 - plain data
-    """The same data with passwords in addresses replaced by `***`."""
-    if isinstance(value, dict):
-        return {key: redacted(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [redacted(inner) for inner in value]
-    if isinstance(value, str):
-        return _PASSWORD.sub(lambda m: f"{m[2]}***" if m[2] else f"{m[1]}:***@", value)
-    return value

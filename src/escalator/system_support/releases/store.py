@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -80,9 +80,15 @@ class ReleaseStore:
         found, envelope = await asyncio.to_thread(incoming.complete)
         return await self._take_in(found, self._blobs.adopt, envelope)
 
-    async def remove(self, release_id: str) -> None:
-        """Forget a release; files that no other one has are removed. Whether it is needed is for the caller to know."""
+    async def remove(self, release_id: str, require: Callable[[str], Awaitable[None]] | None = None) -> None:
+        """Forget a release; files that no other one has are removed.
+
+        Whether it is needed is for the caller to know: `require` is asked when its turn has come, which may be long after an
+        import that is under way, and raises what it will to refuse.
+        """
         async with self._importing:
+            if require is not None:
+                await require(release_id)
             row = await self._releases.get(release_id)
             if row is None:
                 return

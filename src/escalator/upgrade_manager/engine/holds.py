@@ -35,20 +35,36 @@ def begun(board: Board, ready: Sequence[NodeTask]) -> Sequence[NodeTask]:
 
 async def only_held(ctx: Context, name: str, board: Board) -> bool:
     """Whether the campaign is suspended because nothing can go on but what a person holds."""
+    reason = left_to_people(board)
+    if reason is None:
+        return False
+    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_HELD, reason)
+    return True
+
+
+def left_to_people(board: Board) -> str | None:
+    """In words, that nothing can go on but what a person holds; None when something can."""
     held = board.held or {}
     stopped = [task for task in board.open if task.node in held]
     if not stopped or any(_moves(task, held) for task in board.open):
-        return False
+        return None
     standing = stages.Standing(board)
     if any(task.node not in held and not standing.behind(task) for task in board.ready()):
-        return False
+        return None
+    return _said(stopped, held, len(board.open) - len(stopped))
+
+
+async def all_held(ctx: Context, under_way: Sequence[NodeTask], waiting: int) -> str | None:
+    """In words, that people hold every node under way, for which `waiting` others wait; None when one of them goes on."""
+    held = {hold.node: hold.said for hold in await ctx.store.holds.list()}
+    return None if any(_moves(task, held) for task in under_way) else _said(under_way, held, waiting)
+
+
+def _said(stopped: Sequence[NodeTask], held: dict[str, str], waiting: int) -> str:
     names = "; ".join(f"{task.node} {held[task.node]}" for task in stopped[:SHOWN])
-    more = len(board.open) - len(stopped)
-    behind = f"; {more} more nodes wait behind them" if more else ""
+    behind = f"; {waiting} more nodes wait behind them" if waiting else ""
     verbs = f"go on with escalator node unhold {' '.join(task.node for task in stopped[:SHOWN])}"
-    reason = f"only held nodes are left: {names}{behind}; {verbs}"
-    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_HELD, reason)
-    return True
+    return f"only held nodes are left: {names}{behind}; {verbs}"
 
 
 def _moves(task: NodeTask, held: dict[str, str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.inventory import Instance, Inventory, Node
@@ -77,7 +77,10 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
     started |= {
         node.id: Started(away_s=at_s) for node in inventory.nodes if node.progress == "draining" and node.id not in started
     }
-    progress = Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended, over=over, reasons=reasons)
+    # Waves are counted on over any number of plans: gates between waves and soak times go by their numbers.
+    level = max((task.wave for task in tasks.values() if task.state is TaskState.DONE), default=0)
+    times = Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended, over=over)
+    progress = replace(times, reasons=reasons, level=level)
     return Midway(inventory, progress, tasks)
 
 

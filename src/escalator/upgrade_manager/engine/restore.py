@@ -49,9 +49,11 @@ async def refuse_while_active(ctx: Context) -> None:
             raise ConflictError(Code.SYS_BACKUP_BUSY, message, remedy=f"escalator campaign show {row.name}")
 
 
-async def refuse_while_restoring(ctx: Context) -> None:
-    """Raise ConflictError while a node is being put back on a backup: no campaign starts meanwhile."""
+async def refuse_while_restoring(ctx: Context, campaign: str | None = None) -> None:
+    """Raise ConflictError while a node is put back on a backup, of that campaign or of any: no campaign starts meanwhile."""
     for row in await ctx.store.backups.restoring():
+        if campaign not in (None, row.campaign):
+            continue
         message = f"{row.node} is being restored from {row.id}."
         raise ConflictError(Code.SYS_BACKUP_BUSY, message, remedy=f"Wait for its end: escalator backup show {row.id}")
 

@@ -47,4 +47,5 @@ def _entry(row: Restoration) -> str:
     head = f"{row.kind} of {row.object_id}{where} by campaign {row.campaign} since {since}; found: {found}"
     # One line each, whatever people wrote as a reason: a line break would turn the rest of it into a command for whoever
     # copies line by line.
-    return "\n# " + " ".join(head.split()) + "\n" + "".join(f"{' '.join(command.split())}\n" for command in row.commands)
+    plain = "".join(c if c.isprintable() else " " for c in head)  # it is read with whatever shows a file
+    return "\n# " + " ".join(plain.split()) + "\n" + "".join(f"{' '.join(command.split())}\n" for command in row.commands)

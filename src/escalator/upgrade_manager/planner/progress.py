@@ -43,6 +43,8 @@ class Progress:
     """When the turn of each node ended that is through, well or not."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why nodes that failed did, in words."""
+    level: int = 0
+    """The last wave of which a node is done, where the plan so far does not hold it any more."""
 
 
 def assumed(parent: Plan, inventory: Inventory, at_s: float) -> Progress:
@@ -100,8 +102,8 @@ def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:
         order=_order(cloud, numbers, parent) if parent is not None else (),
         ended={groups[name]: at for name, at in progress.ended.items() if name in groups},
         over=progress.over,
-        # Where nothing of the last plan is through, what came before its first wave is.
-        level=max([min(waves.values(), default=1) - 1, *done]),
+        # Where nothing of the last plan is through, what came before its first wave is; that plan may have none at all.
+        level=max([progress.level, min(waves.values(), default=1) - 1, *done]),
         end_s=parent.totals.makespan_s if parent is not None else 0.0,
     )
 

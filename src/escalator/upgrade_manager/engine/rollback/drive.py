@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.errors import EscalatorError, TemporaryError
+from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import holds, quotas
@@ -28,6 +28,7 @@ from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_U
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.tonight import in_window
+from escalator.upgrade_manager.engine.windows import opening
 from escalator.upgrade_manager.engine.worker import seen_to_its_end
 from escalator.upgrade_manager.planner.order import predecessors
 
@@ -71,19 +72,49 @@ async def _advance(ctx: Context, name: str, state: CampaignState, board: Board |
     if board is None:
         await _take_up(ctx, name, tasks)
     if state not in DRIVEN or await _failed(ctx, name, state, tasks):
+        await _scale_up(ctx, name, state, tasks, None)
         return None
     if board is not None:
         await holds.look(ctx, board)
     if board is None or board.disturbed or (await ctx.store.tasks.memo(name)).get(FOLLOWED) is None:
-        if any(task.state in UNDER_WAY for task in back(tasks)):
-            return None
-        board = await _planned(ctx, name, state, tasks)
-    if board is not None and board.ended:
+        board = await _renewed(ctx, name, state, tasks)
+    return None if board is None else await _go_on(ctx, name, state, board)
+
+
+async def _renewed(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask]) -> Board | None:
+    """The board of the plan for what is left; none while nodes are under way."""
+    under_way = [task for task in back(tasks) if task.state in UNDER_WAY]
+    if not under_way:
+        return await _planned(ctx, name, state, tasks)
+    waiting = sum(task.state is TaskState.PENDING for task in back(tasks))
+    await _wait_for_people(ctx, name, state, await holds.all_held(ctx, under_way, waiting))
+    return None
+
+
+async def _go_on(ctx: Context, name: str, state: CampaignState, board: Board) -> Board | None:
+    """Begin what can be begun, or end; the board, as long as it is followed."""
+    if board.ended:
         await _end(ctx, name, state, [*board.tasks.values()])
         return None
-    if board is not None:
+    if not await _scale_up(ctx, name, state, [*board.tasks.values()], board):
+        return None
+    why = holds.left_to_people(board)
+    if why is None:
         await _begin(ctx, name, await campaign_back(ctx, name), board)
+    else:
+        await _wait_for_people(ctx, name, state, why, board.announced)
     return board
+
+
+async def _wait_for_people(
+    ctx: Context, name: str, state: CampaignState, why: str | None, announced: set[str] | None = None
+) -> None:
+    """Nothing can go on but what people hold: the way back pauses until that is let go; a restore, which cannot, says so once."""
+    if why is not None and state is CampaignState.ROLLING_BACK:
+        await change(ctx, name, (state,), CampaignState.ROLLBACK_PAUSED, Code.UPG_HELD, why)
+    elif why is not None and announced is not None and why not in announced:
+        announced.add(why)
+        await write(ctx, name, "campaign.waits", why, code=Code.UPG_HELD, node=None)
 
 
 async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask]) -> Board | None:
@@ -93,7 +124,6 @@ async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequenc
         try:
             made = await planned_back(ctx, name, KINDS[state])
             await follow(ctx, name, made, KINDS[state])
-            await _bind(ctx, name)
         except TemporaryError:
             raise
         except EscalatorError as error:
@@ -108,16 +138,36 @@ async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequenc
     return board
 
 
-async def _bind(ctx: Context, name: str) -> None:
-    """Keep VNFs from scaling up until the way back rests or is over, where the campaign says so."""
-    campaign = await ctx.book.campaign(name)
+async def _scale_up(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask], board: Board | None) -> bool:
+    """Keep VNFs from scaling up while a maintenance window is open or nodes are under way; by day they have to be able to.
+
+    A way back that rests binds nobody anew. False when the cloud takes no limits: a person is called then.
+    """
+    campaign = await campaign_back(ctx, name)
     if campaign.spec.workloads.scale_up == "leave":
-        return
-    row = await ctx.store.campaigns.get(name)
-    _, inventory = await ctx.book.plan(str(row.plan if row is not None else ""))
+        return True
+    window = opening(campaign.spec, ctx.clock.now())
+    bound = any(task.state in UNDER_WAY for task in back(tasks)) or (window is not None and window[0] <= ctx.clock.now())
+    if not bound:
+        await quotas.unlock(ctx, name)
+    elif board is not None and not board.quotas_bound:
+        try:
+            await _bind(ctx, campaign, board)
+        except PermanentError as error:
+            why = f"{error.message} {error.remedy}".strip()
+            await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, error.code, why)
+            return False
+    if board is not None:
+        board.quotas_bound = bound
+    return True
+
+
+async def _bind(ctx: Context, campaign: Campaign, board: Board) -> None:
+    _, inventory = await ctx.book.plan(board.plan)
     scope = {node.id for node in inventory.nodes if campaign.spec.scope.includes(node)}
     projects = {instance.project for instance in inventory.instances if instance.node in scope}
-    await quotas.lock(ctx, name, [instance for instance in inventory.instances if instance.project in projects])
+    bound = [instance for instance in inventory.instances if instance.project in projects]
+    await quotas.lock(ctx, campaign.metadata.name, bound)
 
 
 async def _refresh(ctx: Context, name: str, board: Board, changed: frozenset[str]) -> None:
@@ -155,7 +205,9 @@ async def _failed(ctx: Context, name: str, state: CampaignState, tasks: Sequence
 async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> None:
     """Begin the turn of every node that may have it now, through the same door as on the way there."""
     board.look_s = None
-    ready = holds.begun(board, await in_window(ctx, name, campaign, board))
+    # As on the way there: of a restore by hand and a way back that begin at once, one sees the other.
+    restoring = {row.node for row in await ctx.store.backups.restoring()}
+    ready = [task for task in holds.begun(board, await in_window(ctx, name, campaign, board)) if task.node not in restoring]
     if not ready:
         return
     unavailable = {node: service for node, service in (await ctx.cloud.unavailable()).items() if node in board.limits.scope}

@@ -7,11 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from escalator.model.campaign import Hooks
 from escalator.model.progress import Event, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.node import end_impacts, forget, patience
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
+from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.rollback.changed import changed_node
 from escalator.upgrade_manager.engine.runner import Step, current, perform, record, revert
 from escalator.upgrade_manager.engine.runtime import Runtime
@@ -27,12 +29,17 @@ COURSE = (CORDON, NOTIFY, CONSULT, VACATE, ROLL_BACK, REBOOT_BACK, VERIFY_BACK, 
 
 
 async def roll_node_back(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Cordon, ask, vacate, put the old software back, reboot, verify, give back; what fails before leaves the node as it was."""
+    """Cordon, ask, vacate, put the old software back, reboot, verify, give back; what fails before leaves the node as it was.
+
+    What the release did not touch on its way there is not touched on the way back.
+    """
     ref = TaskRef.from_json(arguments)
     begun: list[Step] = []
     asked = stayed = 0
+    campaign = await ctx.book.campaign(ref.campaign)
+    without = leaves_out((await ctx.book.release(campaign.spec.release or "")).spec.impact, Hooks())
     for step in COURSE:
-        if (step is CONSULT and not asked) or (step is RESUME and not stayed):
+        if step.name in without or (step is CONSULT and not asked) or (step is RESUME and not stayed):
             continue
         begun.append(step)
         outcome = await perform(rt, ctx, ref, step)
@@ -60,7 +67,7 @@ async def _stopped(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step
     if proved:
         troubles += ["the old software is back and proved", "what is not put back stands in escalator restoration list"]
     elif troubles:
-        troubles.append("held: the node stays cordoned")
+        troubles.append("held: the node stays cordoned" if CORDON in begun else "held: the node counts as out of service")
     return dict(await rt.step("put-back", partial(_end, ctx, ref, why, troubles)))
 
 

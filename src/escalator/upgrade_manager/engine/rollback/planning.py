@@ -21,6 +21,7 @@ from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.told import BEFORE, tell_windows
 from escalator.upgrade_manager.engine.way_back import PASSED, why_not
 from escalator.upgrade_manager.planner.backwards import Undoing, backwards, newer, order_back, reported
+from escalator.upgrade_manager.planner.impact import Brings
 
 FOLLOWED = "plan_back"
 """Memo of a campaign: the plan for the way back that is followed; null when another one is due."""
@@ -77,7 +78,9 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
     )
     parent, _ = await there(ctx, row)
     marked = backwards(now, campaign, managed, what)
-    made = await ctx.planning.plan(campaign, marked, ctx.clock.now(), row.plan, order_back(parent, what, now))
+    # What its installation spares its removal spares; which versions come back is another matter.
+    touches = Brings(impact=(await ctx.book.brings(campaign)).impact)
+    made = await ctx.planning.plan(campaign, marked, ctx.clock.now(), row.plan, order_back(parent, what, now), touches)
     plan = reported(made, campaign, now, managed, what)
     known = {item.node for item in plan.totals.not_upgraded} | plan.upgrade_of.keys()
     missing = tuple(NotUpgraded(node=node, reason=OUT_OF_SCOPE) for node in sorted(changed.keys() - known))

@@ -17,11 +17,13 @@ from escalator.upgrade_manager.engine.operations import GOOD
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, changed_node
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps import out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.upgrade import (
     carries,
     first_bad,
     follow_operation,
+    may_reboot,
     offers_less,
     until_reachable,
     until_rebooted,
@@ -82,6 +84,10 @@ async def _reboot(job: Job) -> Outcome:
     needed, why = await job.system.reboot_needed(job.node, job.release)
     if not needed and await job.system.boot_id(job.node) == memo[BOOT]:
         return done(f"no reboot needed: {why}")
+    if not await may_reboot(job):
+        # Whether the old software runs all the same is proved next; what does not run holds the node for a person.
+        return done(f"not rebooted, instances run here and {job.release.id} announces no reboot: {why}")
+    await out_of_band.asked(job, str(memo[BOOT]))
     await job.system.reboot(job.node, str(memo[BOOT]))
     await until_rebooted(job, str(memo[BOOT]))
     await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)

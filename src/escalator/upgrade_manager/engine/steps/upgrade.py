@@ -36,7 +36,7 @@ async def _back_up(job: Job) -> Outcome:
     await job.remember("facts", facts.to_json(), once=True)
     node = await job.ctx.cloud.node(job.node)
     await job.remember("offered", node.model_dump(mode="json"), once=True)
-    if "reboot" in job.system.capabilities(job.release) and not await _may_reboot(job):
+    if "reboot" in job.system.capabilities(job.release) and not await may_reboot(job):
         needed, why = await job.system.reboot_needed(job.node, job.release)
         await job.remember(PENDING, why if needed else "", once=True)
     if "backup" not in job.system.capabilities(job.release):
@@ -100,7 +100,7 @@ async def _reboot(job: Job) -> Outcome:
     before = str(memo["facts"]["boot_id"])
     if not needed and await job.system.boot_id(job.node) == before:
         return done(f"no reboot needed: {why}")
-    if not await _may_reboot(job):
+    if not await may_reboot(job):
         return await _unasked(job, why)
     await out_of_band.asked(job, before)
     await job.system.reboot(job.node, before)
@@ -109,7 +109,7 @@ async def _reboot(job: Job) -> Outcome:
     return done(f"rebooted: {why}")
 
 
-async def _may_reboot(job: Job) -> bool:
+async def may_reboot(job: Job) -> bool:
     """Whether nobody is hurt by a reboot: the release says that there may be one, or the node was emptied."""
     if job.release.spec.impact == "dataplane":
         return not await _staying(job)
@@ -238,7 +238,7 @@ async def _reboot_after_rollback(job: Job) -> None:
         return
     before = await job.remember("rollback_boot", await job.system.boot_id(job.node), once=True)
     needed, _ = await job.system.reboot_needed(job.node, job.release)
-    if needed and await _may_reboot(job):
+    if needed and await may_reboot(job):
         await out_of_band.asked(job, before)
         await job.system.reboot(job.node, before)
         await until_rebooted(job, before)
