@@ -35,6 +35,8 @@ DEFER_USED = 0.8
 """Share of the time asked for with DEFER after which the answer comes: before that time is over."""
 _UNWILLING = frozenset({"silent", "refuse", "unreachable"})
 _SCALING_OUT = frozenset({NoticeType.SCALE_OUT_POSSIBLE, NoticeType.CAMPAIGN_COMPLETED, NoticeType.CAMPAIGN_ABORTED})
+_MOOT = frozenset(kind.value for kind in (*_SCALING_OUT, NoticeType.NOTICE_CANCELLED))
+"""After one of these nobody needs room any more."""
 _RELEASING = frozenset({"MOVED", "KEEP", "OWN_ACTION"})
 
 
@@ -167,7 +169,9 @@ class Vnfms:
 
     def _scale_in(self, notice_id: str, at: float) -> None:
         heard = self._state.heard.rows[notice_id]
-        self._scaling.scale_in(at, self.get(heard.vnfm), heard.instances)
+        since = (other for other in self._state.heard.rows.values() if other.vnfm == heard.vnfm and other.at >= heard.at)
+        if not any(other.type in _MOOT and other.campaign == heard.campaign for other in since):
+            self._scaling.scale_in(at, self.get(heard.vnfm), heard.instances)
 
     def _come_back(self, row: VnfmRow, node: str) -> None:
         """The business returns to the instances on the node."""

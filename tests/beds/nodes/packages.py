@@ -66,7 +66,7 @@ def _release(folder: Path, version: _Version) -> Path:
             "version": version.text,
             "type": "deb-set",
             "layers": {"agent": version.text},
-            "impact": "dataplane",
+            "impact": "reboot",
             "packages": [{"name": AGENT, "version": version.text}, {"name": LIBS, "version": version.text}],
             "reboot": "auto",
             "state_paths": [STATE],
