@@ -14,7 +14,16 @@ from escalator.model.errors import ConflictError, NotFoundError
 from escalator.model.progress import CampaignState
 from escalator.storage.port import Store
 
-OCCUPYING = [CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED, CampaignState.ABORTING]
+OCCUPYING = [
+    CampaignState.RUNNING,
+    CampaignState.PAUSED,
+    CampaignState.SUSPENDED,
+    CampaignState.ABORTING,
+    CampaignState.ROLLING_BACK,
+    CampaignState.ROLLBACK_PAUSED,
+    CampaignState.ROLLBACK_FAILED,
+    CampaignState.RESTORING,
+]
 
 
 async def test_a_campaign_comes_back_as_it_was_given(store: Store) -> None:

@@ -82,7 +82,7 @@ async def test_a_paused_campaign_says_so_and_goes_on(api, created):
     paused = await api.post("/v1/campaigns/agent-2/actions/pause", json={"reason": "lunch"})
     assert (paused.status_code, paused.json()["state"], paused.json()["reason"]) == (202, "paused", "lunch")
     view = (await api.get("/v1/campaigns/agent-2")).json()
-    assert view["next"] == ["escalator campaign resume agent-2", "escalator campaign abort agent-2"]
+    assert view["next"] == [f"escalator campaign {verb} agent-2" for verb in ("resume", "abort", "rollback")]
     assert (await api.post("/v1/campaigns/agent-2/actions/resume")).json()["state"] == "running"
     await state_of(api, "completed")
 
