@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,14 +10,14 @@ from typing import Any
 from escalator.model.codes import Code
 from escalator.model.progress import Event, TaskState
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.course import walk
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.procedure import AFTER_STAGE, WITHOUT_HOOKS
-from escalator.upgrade_manager.engine.runner import Step, current, perform, record, revert
+from escalator.upgrade_manager.engine.runner import Step, current, record, revert
 from escalator.upgrade_manager.engine.runtime import Runtime
-from escalator.upgrade_manager.engine.steps.consult import CONSULT
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
-from escalator.upgrade_manager.engine.steps.notify import ANSWERS, NOTIFY
+from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.stage import STAGE
 from escalator.upgrade_manager.engine.steps.upgrade import UPGRADE
 from escalator.upgrade_manager.engine.steps.vacate import RESUME, STOPPED, stay_of
@@ -31,30 +31,11 @@ async def upgrade_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) 
     What the release does not touch is left out, and so are hooks that the campaign does not name: staging says which.
     """
     ref = TaskRef.from_json(arguments)
-    begun: list[Step] = []
-    asked = stayed = 0
-    without: Collection[str] = WITHOUT_HOOKS
-    for step in COURSE:
-        if step.name in without or (step is CONSULT and not asked) or (step is RESUME and not stayed):
-            continue
-        begun.append(step)
-        outcome = await perform(rt, ctx, ref, step)
-        if outcome.status is not Status.DONE:
-            return await _put_back(rt, ctx, ref, begun, outcome)
-        without = outcome.data.get("leaves_out", without)
-        asked = outcome.data.get("asked", asked)
-        stayed = outcome.data.get("stayed", stayed)
-        if step is NOTIFY and asked:
-            # Woken when the last answer is in or the deadline has passed; the time-out is a net under a lost wake-up.
-            await rt.receive(ANSWERS, await patience(ctx, ref))
+    begun, stopped = await walk(rt, ctx, ref, COURSE, WITHOUT_HOOKS)
+    if stopped is not None:
+        return await _put_back(rt, ctx, ref, begun, stopped)
     forget(ctx, ref)
     return {"state": TaskState.DONE.value}
-
-
-async def patience(ctx: Context, ref: TaskRef) -> float:
-    """How long the answers of VNF managers are waited for, seconds."""
-    campaign = await ctx.book.campaign(ref.campaign)
-    return campaign.spec.workloads.notify.reply_timeout_s + ctx.pace.recheck_s
 
 
 async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step], why: Outcome) -> dict[str, Any]:

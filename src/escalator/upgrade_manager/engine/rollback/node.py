@@ -10,18 +10,19 @@ from typing import Any
 from escalator.model.campaign import Hooks
 from escalator.model.progress import Event, TaskState
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.course import walk
 from escalator.upgrade_manager.engine.job import TaskRef
-from escalator.upgrade_manager.engine.node import end_impacts, forget, patience
+from escalator.upgrade_manager.engine.node import end_impacts, forget
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.rollback.changed import changed_node
-from escalator.upgrade_manager.engine.runner import Step, current, perform, record, revert
+from escalator.upgrade_manager.engine.runner import Step, current, record, revert
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.steps.announce import ANNOUNCE
 from escalator.upgrade_manager.engine.steps.consult import CONSULT
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
-from escalator.upgrade_manager.engine.steps.notify import ANSWERS, NOTIFY
+from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.roll_back import BEGUN, REBOOT_BACK, ROLL_BACK, VERIFY_BACK
 from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
 
@@ -34,21 +35,11 @@ async def roll_node_back(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]
     What the release did not touch on its way there is not touched on the way back.
     """
     ref = TaskRef.from_json(arguments)
-    begun: list[Step] = []
-    asked = stayed = 0
     campaign = await ctx.book.campaign(ref.campaign)
     without = leaves_out((await ctx.book.release(campaign.spec.release or "")).spec.impact, Hooks())
-    for step in COURSE:
-        if step.name in without or (step is CONSULT and not asked) or (step is RESUME and not stayed):
-            continue
-        begun.append(step)
-        outcome = await perform(rt, ctx, ref, step)
-        if outcome.status is not Status.DONE:
-            return await _stopped(rt, ctx, ref, begun, outcome)
-        asked = outcome.data.get("asked", asked)
-        stayed = outcome.data.get("stayed", stayed)
-        if step is NOTIFY and asked:
-            await rt.receive(ANSWERS, await patience(ctx, ref))
+    begun, stopped = await walk(rt, ctx, ref, COURSE, without)
+    if stopped is not None:
+        return await _stopped(rt, ctx, ref, begun, stopped)
     forget(ctx, ref)
     return {"state": TaskState.DONE.value}
 
