@@ -21,7 +21,6 @@ from escalator.model import campaign as campaigns
 from escalator.model.inventory import Inventory
 from escalator.model.notice import Vnfm
 from escalator.model.plan import Plan
-from escalator.model.release import NOT_YET as RELEASE_NOT_YET
 from escalator.model.release import Release
 from escalator.settings import Settings
 from escalator.world.rules import FaultKind, Faults
@@ -146,7 +145,7 @@ def campaign_page() -> str:
 def release_page() -> str:
     """The release document."""
     intro = f"What is installed: `release.yaml` in the folder that `escalator release import` takes. {COMMON}"
-    return _page("Release document", intro, Release, "release.yaml", RELEASE_NOT_YET)
+    return _page("Release document", intro, Release, "release.yaml")
 
 
 def inventory_page() -> str:

@@ -1,6 +1,7 @@
 """`/fenix/v1/maintenance` for administrators: sessions are started, shown, continued and removed as with OpenStack Fenix.
 
-Paths, bodies and status codes are Fenix's; where it answers an error, what a problem document says stands beside its `error`.
+Paths, bodies and status codes are Fenix's, but for errors: those are problem documents, as everywhere here; only the one for
+another campaign that runs (509) says `error` as Fenix does.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 VIOLATED = 1
-NOT_VALID = 2
 NOT_SMOOTH = 3
 OFFLINE_ID = "offline"
 """Id of a plan that is stored nowhere."""

@@ -11,7 +11,6 @@ from escalator.model.document import DnsLabel, Model
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/")]
-GroupName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
 
 class Staging(Model):

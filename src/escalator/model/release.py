@@ -74,10 +74,6 @@ class Health(Model):
     url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
 
 
-NOT_YET: tuple[str, ...] = ()
-"""Keys of the format whose capability is not built yet: promises that nobody would keep are refused, not ignored."""
-
-
 class ReleaseSpec(Model):
     """What the release is and what it needs."""
 
@@ -151,9 +147,6 @@ class ReleaseSpec(Model):
             raise ValueError(f"releases of type {self.type} are not supported yet")
         if spares_instances(self.impact) and self.reboot == "always":
             raise ValueError(f"a release of impact {self.impact} cannot always reboot; its impact is reboot")
-        asked = [key for key in NOT_YET if getattr(self, key)]
-        if asked:
-            raise ValueError(f"{', '.join(asked)}: not supported yet; leave {'it' if len(asked) == 1 else 'them'} out")
         return self
 
 

@@ -28,7 +28,6 @@ SUPERVISOR_S = 10.0
 """Forking a shell takes milliseconds; more means that the host is out of processes."""
 KILL_AFTER_S = 30
 """Between the polite and the hard end of a program that runs too long."""
-EXIT_WITHDRAWN = 76
 DAY_S = 86400.0
 FOLLOW_S = 0.3
 """Between two looks at an operation that the caller waits for."""

@@ -219,7 +219,7 @@ def _there(inventory: Inventory, board: Board) -> list[Instance]:
 
 
 def _load(instances: Sequence[Instance]) -> float:
-    return sum(instance.demand.get("pcpu", 0.0) + instance.demand.get("vcpu", 0.0) for instance in instances)
+    return sum(instance.demand.get("pcpu", 0.0) for instance in instances)
 
 
 def _digest(instances: Sequence[Instance]) -> str:
