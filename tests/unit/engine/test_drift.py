@@ -84,5 +84,13 @@ def test_more_nodes_fewer_nodes_other_owners_and_more_moves_are_beyond_it() -> N
     assert "3 moves instead of 2" in said
 
 
+def test_a_plan_that_was_approved_without_being_smooth_need_not_become_so() -> None:
+    before = changed(instances=instance("v", blocked="busy"))
+    now = changed(instances=instance("v", blocked="very busy"))
+    plan, child = (make_plan(campaign(), inventory) for inventory in (before, now))
+    assert (plan.smooth, child.smooth) == (False, False)
+    assert compare(before, now).beyond(plan, before, child, now) == []
+
+
 def test_a_plan_that_is_not_smooth_any_more_is_beyond_it() -> None:
     assert "the upgrade would not be smooth any more" in beyond(changed(instances=instance("v", blocked="busy")))

@@ -65,6 +65,14 @@ def test_a_vnf_s_declaration_stands_above_the_mode() -> None:
     assert (stopped(plan), failing(plan)) == ([], ["ESC-PLN-004"])
 
 
+def test_what_has_to_move_by_its_vnf_s_word_is_not_stopped_for_want_of_room() -> None:
+    bound = vm("v", "a", demand={"pcpu": 4.0}, allowed=("live",))
+    things = (node("a", numa=({"pcpu": 4.0},)), node("b", numa=({"pcpu": 4.0},)), bound, vm("w", "b", demand={"pcpu": 4.0}))
+    plan = planned(*things, **NON_SMOOTH)
+    assert (stopped(plan), [upgrade.node for upgrade in plan.upgrades]) == (["w"], ["b"])
+    assert failing(plan) == ["ESC-PLN-022", "ESC-PLN-003"]
+
+
 def test_members_of_a_group_are_not_stopped_together() -> None:
     group = Group(id="g", policy="anti-affinity", max_impacted=1)
     things = (
