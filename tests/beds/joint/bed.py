@@ -34,6 +34,7 @@ class JointBed:
         self._releases = releases
         self._folder = folder
         self._ends = threading.Event()
+        self._writing = threading.Lock()
         self._tenants: dict[str, BedCloud] = {}
         self._unwatch: Callable[[], None] = lambda: None
 
@@ -107,11 +108,12 @@ class JointBed:
         return self._folder / f"version-{name}"
 
     def _write_version(self, name: str) -> None:
-        found = self.nodes.installed(name, AGENT)
-        if found is not None:
-            scratch = self._version_file(name).with_suffix(".tmp")
-            scratch.write_text(found)
-            scratch.replace(self._version_file(name))
+        with self._writing:  # a reset writes beside the watcher, and both would move the same scratch file away
+            found = self.nodes.installed(name, AGENT)
+            if found is not None:
+                scratch = self._version_file(name).with_suffix(".tmp")
+                scratch.write_text(found)
+                scratch.replace(self._version_file(name))
 
     def _versions(self) -> None:
         while not self._ends.wait(VERSION_LOOK_S):
