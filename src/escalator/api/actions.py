@@ -27,6 +27,15 @@ class StartAction(Model):
     """Who starts it; it stands in the history where a point of no return is accepted."""
 
 
+class RollbackAction(Model):
+    """Put back what a campaign changed."""
+
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+    """Why; it stands in the history."""
+    accept_outage: bool = False
+    """Whether instances may be stopped once more that find no place: for campaigns of the mode `non-smooth`."""
+
+
 class ResumeAction(Model):
     """Let a paused or suspended campaign go on."""
 
