@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 SOURCES = Path(__file__).resolve().parents[3] / "src"
-START_S = 60.0
+START_S = 150.0
 
 
 @dataclass(frozen=True)
