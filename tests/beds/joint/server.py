@@ -75,6 +75,7 @@ class ServerProcess:
                 time.sleep(0.1)
             else:
                 return
+        self.kill()
         raise AssertionError(f"the server did not become ready:\n{self.log.read_text()[-3000:]}")
 
     @property

@@ -121,7 +121,7 @@ def test_nodes_that_cannot_go_on_are_on_their_old_version_or_held_and_what_one_c
     assert len(retries & set(view["next"])) == SHOWN
     assert view["next"][0] == f"escalator node retry trouble {OFF}"  # the one that is out of service comes first
     mended: dict[str, Callable[[], object]] = {
-        FULL: lambda: nodes_bed.exec(FULL, "rm", f"{LIBRARY}/filler"),
+        FULL: lambda: nodes_bed.exec(FULL, "umount", "--lazy", LIBRARY),
         REPOSITORY: lambda: nodes_bed.exec(REPOSITORY, "ip", "rule", "del", *barred),
         KEY: lambda: nodes_bed.known_hosts.write_text(known.replace(*keys(nodes_bed, known))),
         OFF: lambda: nodes_bed.start(OFF),
