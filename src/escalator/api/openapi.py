@@ -22,6 +22,7 @@ from escalator.api.actions import (
     StartAction,
     StateAction,
     VnfdImport,
+    VnfmChange,
 )
 from escalator.api.problems import MEDIA_TYPE, SCHEMA
 from escalator.model.campaign import Campaign
@@ -48,6 +49,7 @@ _ACTIONS = (
     HoldAction,
     ReplanAction,
     VnfdImport,
+    VnfmChange,
     RestoreAction,
     PruneAction,
 )

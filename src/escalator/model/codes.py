@@ -114,6 +114,7 @@ class Code(Enum):
     VIM_SUBSCRIBED = "ESC-VIM-018"
     VIM_NO_EXTRA = "ESC-VIM-019"
     VIM_SESSION = "ESC-VIM-020"
+    VIM_THROTTLED = "ESC-VIM-021"
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"

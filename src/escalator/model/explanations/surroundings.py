@@ -106,6 +106,11 @@ SURROUNDINGS = {
         causes="The template's file is missing or not valid, or it selects none of the hosts that the session names.",
         then="escalator campaign validate FILE; vim.fenix.sessions.templates of the settings names the files",
     ),
+    Code.VIM_THROTTLED: Explanation(
+        meaning="too many wrong credentials came from this caller, which is not heard for a minute",
+        causes="A VNF manager that still uses an old password or token, or somebody who guesses.",
+        then="Mend the caller's credential; vim.max_wrong_credentials of the settings says how many are heard in a minute",
+    ),
     Code.VIM_SUBSCRIPTION: Explanation(
         meaning="the subscription is not valid, or its address does not answer as it has to",
         causes=(
