@@ -115,6 +115,8 @@ class Code(Enum):
     VIM_NO_EXTRA = "ESC-VIM-019"
     VIM_SESSION = "ESC-VIM-020"
     VIM_THROTTLED = "ESC-VIM-021"
+    VIM_NOTICED = "ESC-VIM-022"
+    VIM_V_NOTICED = "ESC-VIM-023"
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"
