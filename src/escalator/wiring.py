@@ -212,7 +212,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release)),
             leases=_leases(settings, clock, world),
-            gates=gates_of(settings.gates, os.environ, world),
+            gates=gates_of(settings.gates, os.environ, Credentials(settings.credentials), world),
             vetting=importer.vetting,
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
