@@ -82,6 +82,7 @@ from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.operations.sol003 import Sol003
 from escalator.vim_interface.probes.checks import look
 from escalator.vim_interface.probes.prober import Prober
+from escalator.vim_interface.registrations import register_world
 from escalator.vim_interface.registry import BUS
 from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Doors
@@ -421,16 +422,6 @@ def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExi
             stack.callback(tokens.close)
             doors = Doors(access=Access(tokens.project_of), name_of=tokens.name_of, credentials=credentials)
     return TackerFace(ctx.store, heals, ctx.clock, doors, owner_of)
-
-
-async def register_world(world: World | None, store: Store) -> None:
-    """Register the VNF managers of a world, if there is one, that are not registered yet."""
-    if world is None:
-        return
-    known = {vnfm.name for vnfm in await store.vnfms.list()}
-    for vnfm in world.vnfms.registrations():
-        if vnfm.name not in known:
-            await store.vnfms.add(vnfm)
 
 
 def _neighbours(settings: Settings, clock: Clock) -> tuple[Neighbour, ...]:
