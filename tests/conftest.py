@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 from beds.alertmanager.fixtures import *  # noqa: F403 - as below
 from beds.nodes.fixtures import manager, nodes_bed, release_folders
 from beds.openstack.fixtures import fresh_openstack, openstack_bed
@@ -10,3 +12,7 @@ from beds.prometheus.fixtures import *  # noqa: F403 - as below
 from beds.rabbitmq.fixtures import *  # noqa: F403 - as above
 
 __all__ = ["fresh_openstack", "manager", "nodes_bed", "openstack_bed", "release_folders"]
+
+# How long one example takes says more of the machine than of us.
+settings.register_profile("escalator", deadline=None)
+settings.load_profile("escalator")

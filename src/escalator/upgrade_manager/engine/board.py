@@ -35,7 +35,7 @@ class Board:
 
     def __init__(self, plan: str, order: Mapping[str, frozenset[str]], limits: Limits) -> None:
         self.plan = plan
-        self._turns = order.keys()
+        self._turns = frozenset(order)
         self.limits = limits
         self.disturbed = ""
         """What happened since the plan was looked at last that may make another one better; empty for nothing."""
@@ -63,7 +63,7 @@ class Board:
         self.held: dict[str, str] | None = None
         """Nodes that people hold, with why in words; null when it was not looked at yet."""
         self._open: set[str] = set()
-        self._before = {node: set(first) for node, first in order.items()}
+        self._before = {node: set(first) for node, first in order.items() if first}
         self._after: defaultdict[str, list[str]] = defaultdict(list)
         for node, first in order.items():
             for other in first:
