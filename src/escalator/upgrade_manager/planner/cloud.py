@@ -7,7 +7,7 @@ state that a search changes (who is where, what is free) is copied for each run 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
@@ -89,6 +89,8 @@ class Cloud:
     resources: tuple[str, ...] = ()
     key: int = 0
     """The scarcest resource of what has to move: placement looks for room by it."""
+    scale: tuple[float, ...] = ()
+    """What an amount of each resource, squared, counts beside others; zero for what nobody asks for."""
     cells: list[tuple[int, ...]] = field(default_factory=list)
     host: list[int] = field(default_factory=list)
     """Node of each cell."""
@@ -129,7 +131,9 @@ def build(
         _add_node(cloud, node, names, campaign, done=node.id in known)
         cloud.lead_s.append(waits_s(campaign.spec, inventory.instances_by_node.get(node.id, ())))
     _add_guests(cloud, campaign, inventory, actions, names)
-    cloud.key = _scarcest(cloud)
+    asked = {resource for guests in cloud.guests for guest in guests for resource, _ in guest.shape.demand}
+    cloud.key = _scarcest(cloud, asked)
+    cloud.scale = _scale(cloud, asked)
     return cloud
 
 
@@ -236,9 +240,14 @@ class _Limits:
         return number
 
 
-def _scarcest(cloud: Cloud) -> int:
+def _scale(cloud: Cloud, asked: Collection[int]) -> tuple[float, ...]:
+    """Resources are compared by their shares of what the whole cloud has, for one NUMA entry of average size."""
+    there = [sum(row[resource] for row in cloud.capacity) / max(1, len(cloud.host)) for resource in range(len(cloud.resources))]
+    return tuple(amount**-2 if amount and resource in asked else 0.0 for resource, amount in enumerate(there))
+
+
+def _scarcest(cloud: Cloud, asked: Collection[int]) -> int:
     """The resource of which what is used is the largest share of what there is, among those that instances ask for."""
-    asked = {resource for guests in cloud.guests for guest in guests for resource, _ in guest.shape.demand}
     best, most = 0, -1.0
     for resource in sorted(asked):
         there = sum(row[resource] for row in cloud.capacity)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
-from escalator.upgrade_manager.planner.space import Space, Standing
+from escalator.upgrade_manager.planner.space import Space
+from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.turns import Placed
 
-LOOKED_AT = 4
-"""Fitting targets that are weighed against each other before the best of them is taken."""
+LOOKED_AT = {False: 4, True: 16}
+"""Fitting targets that are weighed against each other before the best of them is taken; many suit alike by their angle."""
 MANY = 10_000
 """Targets that are looked at for instances that have to stay together."""
 
@@ -107,18 +108,16 @@ class Placing:
         if kept is not None and space.takes(guest, *kept):
             space.take(guest, *kept)
             return [Placed(guest, *kept, extra)]
-        found = space.places(guest, LOOKED_AT if self._weight else 1, soft=soft)
+        found = space.places(guest, LOOKED_AT[space.angle] if self._weight else 1, soft=soft)
         if not found:
             return None
-        node, cells = min(found, key=lambda place: self._cost(*place)) if self._weight else found[0]
+        node, cells = min(found, key=lambda place: self._cost(guest, space, *place)) if self._weight else found[0]
         space.take(guest, node, cells)
         return [Placed(guest, node, cells, extra)]
 
-    def _cost(self, node: int, cells: tuple[int, ...]) -> float:
-        """Share of the cell's room that stays free, and what waiting for its other arrivals costs beside that."""
-        key = self._cloud.key
-        there = self._cloud.capacity[cells[0]][key] or 1.0
-        return self._standing.free[cells[0]][key] / there + self._weight * self._arriving(node)
+    def _cost(self, guest: Guest, space: Space, node: int, cells: tuple[int, ...]) -> float:
+        """How little the cell suits the instance, and what waiting for the node's other arrivals costs beside that."""
+        return space.cost(guest.shape, cells[0]) + self._weight * self._arriving(node)
 
     def _together(self, bundle: Sequence[Guest], space: Space, *, soft: bool, extra: bool) -> list[Placed] | None:
         tried: set[int] = set()

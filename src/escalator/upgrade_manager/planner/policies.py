@@ -14,7 +14,10 @@ from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Polic
 GOOD_ENOUGH = 1.005
 """A plan this near to the lower bound is not searched any further."""
 FEW = 50
-"""Up to so many nodes all are looked at whenever something ends."""
+"""Up to so many nodes all are looked at whenever something ends, and cells are chosen by how little is free in them.
+
+In larger clouds there are enough cells to choose one by the proportions of what is free in it.
+"""
 SMALL = 300
 """Up to so many nodes every policy is tried."""
 PATIENCE = 30
@@ -41,7 +44,9 @@ def best_of(cloud: Cloud, rules: Rules, midway: Midway = START) -> Found:
     where that leaves nodes out, or ends much later, everything that has not begun is planned anew.
     """
     repaired = (
-        _in_time(cloud, rules, Policy(fixed=midway.order, queue_weight=WEIGHT), midway, keep=True) if midway.order else None
+        _in_time(cloud, rules, Policy(fixed=midway.order, queue_weight=WEIGHT, angle=len(cloud.nodes) > FEW), midway, keep=True)
+        if midway.order
+        else None
     )
     if repaired is not None and not repaired.left and repaired.end_s <= _patience_s(rules, midway):
         return repaired
@@ -114,14 +119,17 @@ def _policies(cloud: Cloud, nodes: int, *, shuffled: bool) -> Sequence[Policy]:
     """What is tried, the most promising first. How much of it is a matter of size alone: the same cloud gives the same plan."""
     seeds = (0,) if _begun(cloud) else (nodes, 1)
     if nodes > LIVELY:
-        return [Policy("size", seeds[0], WEIGHT, patience=PATIENCE, batch_s=BATCH_S)]
+        return [Policy("size", seeds[0], WEIGHT, patience=PATIENCE, batch_s=BATCH_S, angle=True)]
     if nodes > SMALL:
-        return [Policy(order, seed, WEIGHT, PATIENCE) for seed in seeds for order in ("mixed", "size")]
+        return [Policy(order, seed, WEIGHT, PATIENCE, angle=True) for seed in seeds for order in ("mixed", "size")]
     patience = PATIENCE if nodes > FEW else 10**9
     orders = ("mixed", "size", "chain")
-    plain = [Policy(order, seed, weight, patience) for seed in seeds for order in orders for weight in (WEIGHT, 0.0)]
+    fits = ((WEIGHT, False), (0.0, False), (WEIGHT, True)) if nodes > FEW else ((WEIGHT, False), (0.0, False))
+    plain = [Policy(order, seed, weight, patience, angle=angle) for seed in seeds for order in orders for weight, angle in fits]
     tries = max(0, TRIES // max(nodes, 1) - len(plain)) if shuffled else 0
-    return [*plain, *(Policy(orders[n % 3], seeds[0], WEIGHT, patience, shuffle=n + 1) for n in range(min(tries, MOST_TRIES)))]
+    more = range(min(tries, MOST_TRIES))
+    turned = [nodes > FEW and n // 3 % 2 == 0 for n in more]
+    return [*plain, *(Policy(orders[n % 3], seeds[0], WEIGHT, patience, angle=turned[n], shuffle=n + 1) for n in more)]
 
 
 def _begun(cloud: Cloud) -> bool:

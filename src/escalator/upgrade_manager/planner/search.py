@@ -17,8 +17,9 @@ from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.flow import Flow
 from escalator.upgrade_manager.planner.placing import Placing
 from escalator.upgrade_manager.planner.queue import Queue
-from escalator.upgrade_manager.planner.space import Space, Standing
+from escalator.upgrade_manager.planner.space import Space
 from escalator.upgrade_manager.planner.stages import Stages
+from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Placed, Policy, Rules
 
 UNSTICK_TRIES = 50
@@ -50,7 +51,7 @@ class Search:
         self._midway = midway
         self._guests = [list(guests) for guests in cloud.guests]
         self._standing = Standing(cloud, rules.max_fill)
-        self._new = Space(self._standing, renewed=True)
+        self._new = Space(self._standing, renewed=True, angle=policy.angle)
         self._old: Space | None = None
         self._flow = Flow(cloud, rules, midway)
         self._placing = Placing(self._standing, self._new, self._flow.queue, policy.queue_weight)
@@ -335,7 +336,7 @@ class Search:
     def _old_space(self, node: int) -> Space:
         """Nodes that have their turn later and may take something until then, the given one left out."""
         if self._old is None:
-            self._old = Space(self._standing, renewed=False)
+            self._old = Space(self._standing, renewed=False, angle=self._policy.angle)
             for other in self._waiting:
                 self._old.add(other)
         for other in [n for n in range(len(self._cloud.nodes)) if n in self._old and (n == node or n not in self._waiting)]:

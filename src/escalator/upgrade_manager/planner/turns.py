@@ -112,6 +112,8 @@ class Policy:
     """Ends of upgrades so close together are seen as one."""
     fixed: tuple[int, ...] = ()
     """An order of one's own, instead of the one that `order` names."""
+    angle: bool = False
+    """Whether cells are chosen by the proportions of what is free in them; else by how little is."""
     shuffle: int = 0
     """Seed of a small disorder in the queue; 0 for none. Several of these find what one order misses."""
 

@@ -1,0 +1,118 @@
+"""Cells by how well they suit an instance.
+
+Room has several resources, and a cell is full when one of them is: what is left of the others is lost. So the best cell
+is the one whose free room has most nearly the proportions of what the instance needs (the angle between the two, every
+resource measured by what the cloud has of it). Small and large, thirsty and frugal instances then end up together, and
+cells fill to the last CPU; the tightest cell alone would leave CPUs behind where something else ran out. Of cells that
+suit alike, and all do where one resource is asked for, the tightest is the best.
+
+Each shape has a heap of the cells that may take one, the best on top. What changed since the shape was asked about last
+is put right when it is asked about again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections.abc import Callable, Container
+from math import inf, sqrt
+
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
+from escalator.upgrade_manager.planner.standing import Standing
+
+TIGHT = 1e-3
+"""What an average entry, all of it free, counts beside the cosine: of two that suit alike the tighter one is taken."""
+
+
+class _ByShape:
+    """Cells that may take one shape, the best on top; entries that are not `true` any more are passed over."""
+
+    __slots__ = ("allowed", "entries", "parts", "read", "true")
+
+    def __init__(self, cloud: Cloud, shape: Shape) -> None:
+        length = sqrt(sum(amount * amount * cloud.scale[resource] for resource, amount in shape.demand)) or 1.0
+        self.parts = tuple((resource, amount * cloud.scale[resource] / length) for resource, amount in shape.demand)
+        self.entries: list[tuple[float, int]] = []
+        self.true = array("d", [inf]) * len(cloud.host)
+        """What each cell is worth now, the lower the better; infinite for one that takes none."""
+        self.allowed: list[bool | None] = [None] * len(cloud.nodes)
+        """Whether the shape may go to each node, as far as it was asked."""
+        self.read = 0
+        """Changes that are put right."""
+
+
+class Angles:
+    """The order of cells for every shape that was asked for."""
+
+    def __init__(self, standing: Standing, nodes: Container[int], may_go: Callable[[Shape, int], bool]) -> None:
+        self._standing, self._cloud, self._nodes, self._may_go = standing, standing.cloud, nodes, may_go
+        self._shapes: dict[Shape, _ByShape] = {}
+        self._changes: list[int] = []
+        """Cells whose room changed, in the order of time."""
+
+    def changed(self, cells: tuple[int, ...], *, freed: bool) -> None:  # noqa: ARG002 - the other order asks for it
+        """The cells have more room or less, or their node takes instances now or does not any more."""
+        self._changes += cells
+
+    def places(self, guest: Guest, most: int, *, soft: bool) -> list[tuple[int, tuple[int, ...]]]:
+        """At most so many nodes that can take the instance, with the cells it would use, the best first."""
+        shape, standing = guest.shape, self._standing
+        fitting = self._shapes.get(shape)
+        if fitting is None:
+            fitting = self._shapes[shape] = _ByShape(self._cloud, shape)
+        if fitting.read < len(self._changes):
+            self._put_right(shape, fitting)
+        heap, true, host = fitting.entries, fitting.true, self._cloud.host
+        found: list[tuple[int, tuple[int, ...]]] = []
+        seen: list[tuple[float, int]] = []
+        while heap and len(found) < most:
+            entry = heapq.heappop(heap)
+            worth, cell = entry
+            if true[cell] != worth or (seen and seen[-1] == entry):
+                continue
+            seen.append(entry)
+            node = host[cell]
+            if standing.may_join(guest, node, soft=soft):
+                cells = (cell,) if shape.span == 1 else standing.together(shape, node)
+                if cells:
+                    found.append((node, cells))
+        for entry in seen:
+            heapq.heappush(heap, entry)
+        return found
+
+    def cost(self, shape: Shape, cell: int) -> float:
+        """What the cell is worth for the shape, which was asked for before."""
+        return self._shapes[shape].true[cell]
+
+    def _put_right(self, shape: Shape, fitting: _ByShape) -> None:
+        """Look again at what changed since."""
+        true, host = fitting.true, self._cloud.host
+        for cell in set(self._changes[fitting.read :]):
+            worth = self._worth(shape, fitting, cell) if self._open(shape, fitting, host[cell]) else inf
+            if worth != true[cell]:
+                true[cell] = worth
+                if worth < inf:
+                    heapq.heappush(fitting.entries, (worth, cell))
+        fitting.read = len(self._changes)
+
+    def _open(self, shape: Shape, fitting: _ByShape, node: int) -> bool:
+        if node not in self._nodes:
+            return False
+        allowed = fitting.allowed[node]
+        if allowed is None:
+            allowed = fitting.allowed[node] = self._may_go(shape, node)
+        return allowed
+
+    def _worth(self, shape: Shape, fitting: _ByShape, cell: int) -> float:
+        """The negative cosine between what is free and what is needed, and its size; infinite where it does not fit."""
+        free = self._standing.free[cell]
+        for resource, amount in shape.demand:
+            if free[resource] + SLACK < amount:
+                return inf
+        along = length = 0.0
+        for resource, part in fitting.parts:
+            along += free[resource] * part
+        for amount, scale in zip(free, self._cloud.scale, strict=True):
+            length += amount * amount * scale
+        size = sqrt(length)
+        return TIGHT * size - along / size if size else 0.0

@@ -1,0 +1,84 @@
+"""Cells by how little is free in them, for small clouds.
+
+Each shape has a heap of the cells that may still take one, the tightest on top. On upgraded nodes room only shrinks: a
+cell that does not fit any more is dropped for good, and one that is tighter than its entry says is put back where it
+belongs.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Container, Iterable
+from typing import Protocol
+
+from escalator.upgrade_manager.planner.cloud import SLACK, Guest, Shape
+from escalator.upgrade_manager.planner.standing import Standing
+
+
+class Nodes(Container[int], Iterable[int], Protocol):
+    """Nodes that take instances, in the order in which they were added."""
+
+
+class Tightest:
+    """The order of cells for every shape that was asked for."""
+
+    def __init__(self, standing: Standing, nodes: Nodes, may_go: Callable[[Shape, int], bool]) -> None:
+        self._standing, self._cloud, self._nodes, self._may_go = standing, standing.cloud, nodes, may_go
+        self._heaps: dict[Shape, list[tuple[float, int]]] = {}
+
+    def changed(self, cells: tuple[int, ...], *, freed: bool) -> None:
+        """There is less room in the cells; or `freed`: there is more, or their node takes instances from now on."""
+        if not freed:
+            return
+        node = self._cloud.host[cells[0]] if cells else -1
+        for shape, heap in self._heaps.items():
+            if cells and self._may_go(shape, node):
+                for cell in cells:
+                    self._offer(shape, heap, cell)
+
+    def places(self, guest: Guest, most: int, *, soft: bool) -> list[tuple[int, tuple[int, ...]]]:
+        """At most so many nodes that can take the instance, with the cells it would use, the tightest first."""
+        shape, standing, key = guest.shape, self._standing, self._cloud.key
+        heap = self._heaps.get(shape)
+        if heap is None:
+            heap = self._heaps[shape] = self._fresh(shape)
+        found: list[tuple[int, tuple[int, ...]]] = []
+        seen: list[tuple[float, int]] = []
+        last = -1
+        while heap and len(found) < most:
+            entry = heap[0]
+            cell = entry[1]
+            node = self._cloud.host[cell]
+            free = standing.free[cell][key]
+            if node not in self._nodes or not standing.fits(shape, cell) or cell == last:
+                heapq.heappop(heap)
+                continue
+            if free < entry[0] - SLACK:
+                heapq.heapreplace(heap, (free, cell))
+                continue
+            last = cell
+            seen.append(heapq.heappop(heap))
+            if standing.may_join(guest, node, soft=soft):
+                cells = (cell,) if shape.span == 1 else standing.together(shape, node)
+                if cells:
+                    found.append((node, cells))
+        for entry in seen:
+            heapq.heappush(heap, entry)
+        return found
+
+    def cost(self, shape: Shape, cell: int) -> float:  # noqa: ARG002 - the other order asks for it
+        """Share of the cell's room that stays free."""
+        key = self._cloud.key
+        return self._standing.free[cell][key] / (self._cloud.capacity[cell][key] or 1.0)
+
+    def _fresh(self, shape: Shape) -> list[tuple[float, int]]:
+        heap: list[tuple[float, int]] = []
+        for node in self._nodes:
+            if self._may_go(shape, node):
+                for cell in self._cloud.cells[node]:
+                    self._offer(shape, heap, cell)
+        return heap
+
+    def _offer(self, shape: Shape, heap: list[tuple[float, int]], cell: int) -> None:
+        if self._standing.fits(shape, cell):
+            heapq.heappush(heap, (self._standing.free[cell][self._cloud.key], cell))
