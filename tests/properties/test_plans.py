@@ -13,6 +13,7 @@ from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.document import Source
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner import policies
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.verify.check import verify
 from properties.checker import Judge
@@ -39,6 +40,19 @@ def test_every_plan_obeys_the_semantics(cloud: dict[str, Any], wish: dict[str, A
     event(f"smooth: {plan.smooth}, moves: {bool(plan.moves)}, stays: {bool(plan.impacts)}")
     assert _judge(inventory, campaign, plan, owned) == []
     assert verify(campaign, inventory, plan, owned) == []
+
+
+@given(clouds(), campaigns())
+@settings(PROPERTIES, max_examples=150)
+def test_so_does_one_whose_cells_are_chosen_by_their_proportions(cloud: dict[str, Any], wish: dict[str, Any]) -> None:
+    inventory, campaign = load(cloud, wish)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policies, "FEW", 0)  # as in a cloud of more nodes than one can draw
+        plan = make_plan(campaign, inventory)
+        again = make_plan(campaign, inventory)
+    assert _judge(inventory, campaign, plan) == []
+    assert verify(campaign, inventory, plan) == []
+    assert again.sealed("p") == plan.sealed("p")
 
 
 @given(clouds(), campaigns())
