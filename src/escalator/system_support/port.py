@@ -138,6 +138,8 @@ class Call:
     campaign: str = ""
     node: str = ""
     release: str = ""
+    found: str = ""
+    """What was there before, for a command that puts it back."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -149,6 +151,7 @@ class Call:
             "ESCALATOR_CAMPAIGN": self.campaign,
             "ESCALATOR_NODE": self.node,
             "ESCALATOR_RELEASE": self.release,
+            **({"ESCALATOR_FOUND": self.found} if self.found else {}),
         }
 
 
@@ -158,6 +161,8 @@ class Ran:
 
     code: int
     lines: tuple[str, ...] = ()
+    output: bytes = field(default=b"", repr=False)
+    """Standard output from its beginning, bounded; of a command on the manager's host."""
 
     @property
     def said(self) -> str:
