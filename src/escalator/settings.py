@@ -76,6 +76,8 @@ class SimulatedWorld(Model):
     file: AbsolutePath | None = None
     """File of the world; null = `world.sqlite` in the state directory. It outlives the manager."""
     nodes: Annotated[int, Field(ge=1, le=20_000)] = 8
+    others: Mapping[Literal["control", "network", "storage"], Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
+    """How many nodes of each other role a new world has."""
     seed: int = 1
     speed: Annotated[float, Field(gt=0)] = 1.0
     """How many times faster than real its operations run."""

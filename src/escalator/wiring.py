@@ -310,7 +310,7 @@ def _drivers(
         world = World.open(file, clock, Timings(speed=simulated.speed, seed=simulated.seed), history=WORLD_HISTORY)
         stack.callback(world.close)
         if world.empty:
-            world.seed(nodes=simulated.nodes, seed=simulated.seed)
+            world.seed(nodes=simulated.nodes, seed=simulated.seed, others=simulated.others.items())
         return *simulated_drivers(world), world
     # openstacksdk and asyncssh take a second to import: only who uses them pays for it.
     from escalator.cloud_manager.openstack.driver import OpenStackCloud  # noqa: PLC0415

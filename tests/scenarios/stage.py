@@ -125,7 +125,7 @@ class Stage:
         numbers = {key: int(value) for key, value in (s.split("=") for s in settings)}
         self.world = World.in_memory(self.clock)
         fill = numbers.pop("fill", 65) / 100
-        others: dict[Role, int] = {role: numbers.pop(role) for role in CLUSTERED if role in numbers}
+        others = [(role, numbers.pop(role)) for role in CLUSTERED if role in numbers]
         self.world.seed(**numbers, fill=fill, others=others)
         self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
         self.backups = BackupService(self.sim.ctx, Retention())

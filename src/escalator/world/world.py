@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -102,13 +102,13 @@ class World:
         """Whether nothing was put into it yet."""
         return not self.state.nodes.rows
 
-    def seed(self, *, nodes: int, seed: int, fill: float = 0.65, others: Mapping[Role, int] = MappingProxyType({})) -> None:
+    def seed(self, *, nodes: int, seed: int, fill: float = 0.65, others: Iterable[tuple[Role, int]] = ()) -> None:
         """Fill a new world: the same numbers make the same world. `fill` is the share of CPUs in use.
 
-        `nodes` counts the compute nodes, `others` those of each other role.
+        `nodes` counts the compute nodes, `others` says how many there are of each other role.
         """
         sown = sow(nodes=nodes, seed=seed, fill=fill)
-        more = [serving(role, number) for role, count in others.items() for number in range(1, count + 1)]
+        more = [serving(role, number) for role, count in others for number in range(1, count + 1)]
         inventory = sown.inventory.model_copy(update={"nodes": (*sown.inventory.nodes, *more)})
         self._fill(replace(sown, inventory=inventory) if more else sown, f"simulated-{nodes}-{seed}")
 

@@ -124,14 +124,16 @@ def clusters(node: Node) -> tuple[str, ...]:
 
 
 def masters(cloud: Cloud) -> Mapping[int, frozenset[int]]:
-    """For each current master, the other members of its control cluster that still have their turns."""
+    """For each current master, the other members of its control cluster and of its kind that still have their turns."""
     ready = [number for number, there in enumerate(cloud.ready) if there]
-    return {
-        number: frozenset(n for n in ready if n != number and set(_control(cloud.nodes[n])) & set(_control(cloud.nodes[number])))
-        for number in ready
-        if cloud.nodes[number].master
-    }
+    first: dict[int, frozenset[int]] = {}
+    for number in ready:
+        master = cloud.nodes[number]
+        if master.master:
+            first[number] = frozenset(n for n in ready if n != number and _peers(cloud.nodes[n], master))
+    return first
 
 
-def _control(node: Node) -> list[str]:
-    return [name for role, name in clusters_of(node) if role == "control"]
+def _peers(node: Node, master: Node) -> bool:
+    mine = {cluster for cluster in clusters_of(master) if cluster[0] == "control"}
+    return kind_of(node) == kind_of(master) and bool(mine.intersection(clusters_of(node)))

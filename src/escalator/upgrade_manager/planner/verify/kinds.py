@@ -99,7 +99,8 @@ def _masters(replay: Replay, nodes: Sequence[Node]) -> Iterator[Violation]:
         mine = {name for role, name in _clusters(master) if role == "control"}
         for node in nodes:
             others = {name for role, name in _clusters(node) if role == "control"}
-            if node.id != master.id and mine & others and node.id in replay.away:
+            peer = node.id != master.id and mine & others and set(node.roles) == set(master.roles)
+            if peer and node.id in replay.away:
                 start = replay.away[master.id][0]
                 if replay.away[node.id][1] > start + NEAR_S:
                     yield wrong(node=master.id, time_s=start, message=f"master {master.id} begins before {node.id} is through")
