@@ -27,10 +27,9 @@ from escalator.model.progress import CampaignState
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
-from escalator.system_support.clusters.commands import CommandClusters
-from escalator.system_support.clusters.port import Clusters
-from escalator.system_support.clusters.simulated import SimulatedClusters
+from escalator.system_support.clusters.opening import opened as clusters_opened
 from escalator.system_support.named import NamedCommands
+from escalator.system_support.opening import real_systems
 from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
@@ -98,7 +97,7 @@ TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 """Name of the bearer token's file in the state directory."""
 COMMAND = "command"
 TACKER = "tacker"
-WORLD_HISTORY = 20_000
+WORLD_HISTORY = 10_000
 """Lines of its audit that a simulated cloud under a server keeps: each is kept in memory, too."""
 SWEEP_S = 30.0
 """How often to look for notices that another replica left in storage."""
@@ -176,7 +175,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
         named = NamedCommands(settings.commands, os.environ)
-        clusters = _clusters(settings, world, named)
+        clusters = clusters_opened(settings, world, named)
         subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
         accounts = Accounts(Credentials(settings.credentials), clock, settings.vim.client_certificate, subscribed)
         native = ViVnfm(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s)
@@ -232,12 +231,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
         sessions = _sessions(settings, ctx, cases[0], faces[0])
         yield Services(settings, ctx, *cases, vim, importer, backups, token, *faces, subscribing, sessions)
-
-
-def _clusters(settings: Settings, world: World | None, commands: NamedCommands) -> Clusters:
-    if world is not None:
-        return SimulatedClusters(world)
-    return CommandClusters(settings.system.clusters, settings.commands, commands)
 
 
 def _policies(settings: Settings) -> dict[str, Any]:
@@ -311,25 +304,14 @@ def _drivers(
         stack.callback(world.close)
         if world.empty:
             world.seed(nodes=simulated.nodes, seed=simulated.seed, others=simulated.others.items())
-        return *simulated_drivers(world), world
-    # openstacksdk and asyncssh take a second to import: only who uses them pays for it.
+        cloud, systems = simulated_drivers(world)
+        return cloud, systems | real_systems(settings, importer, clock), world
+    # openstacksdk takes a second to import: only who uses it pays for it.
     from escalator.cloud_manager.openstack.driver import OpenStackCloud  # noqa: PLC0415
-    from escalator.system_support.ansible.driver import AnsibleSystem, Resources  # noqa: PLC0415
-    from escalator.system_support.command import CommandSystem  # noqa: PLC0415
-    from escalator.system_support.packages.driver import PackagesSystem, Source  # noqa: PLC0415
 
-    cloud = OpenStackCloud(settings.cloud)
-    stack.callback(cloud.close)
-    source = Source(settings.repository.url, importer.repository.public_key)
-    packages = PackagesSystem(settings.system, settings.credentials, source, clock)
-    resources = Resources(settings.credentials, importer.path, packages, clock)
-    systems: dict[str, SystemSupport] = {
-        "packages": packages,
-        "ansible": AnsibleSystem(settings.system, settings.state, os.environ, resources),
-    }
-    if settings.system.command.argv:
-        systems["command"] = CommandSystem(settings.system.command, settings.state, os.environ, clock, settings.system.keep_days)
-    return cloud, systems, None
+    openstack = OpenStackCloud(settings.cloud)
+    stack.callback(openstack.close)
+    return openstack, real_systems(settings, importer, clock), None
 
 
 def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack: AsyncExitStack) -> dict[str, Dialect]:
