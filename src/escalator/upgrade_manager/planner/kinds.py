@@ -83,7 +83,7 @@ def order_conditions(campaign: Campaign, inventory: Inventory, groups: Sequence[
         remedy = f"give each kind of node groups of its own, in the order {', '.join(order)}; or change order in the campaign"
         return (Condition(code=code, ok=False, message="; ".join(wrong[:SHOWN]), remedy=remedy),)
     said = ", ".join(f"{kind_of(nodes[0])} {len(nodes)}" for nodes in kinds.values())
-    return (Condition(code=code, ok=True, message=f"nodes go kind by kind: {said}; one at a time of each cluster"),)
+    return (Condition(code=code, ok=True, message=f"nodes go kind by kind: {said}"),)
 
 
 def _against(kinds: Mapping[tuple[int, ...], Sequence[Node]], groups: Sequence[PlanGroup]) -> list[str]:
