@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from escalator.model.inventory import Inventory
@@ -14,9 +13,9 @@ from escalator.model.roles import Order
 class Brings(NamedTuple):
     """What a plan has to know of the release: the version it brings to each layer, what it touches, what goes first."""
 
-    layers: Mapping[str, str] = MappingProxyType({})
+    layers: Mapping[str, str]
     impact: Impact | None = None
-    order: Order = MappingProxyType({})
+    order: Order = {}  # noqa: RUF012 - a mapping, and never written; a proxy could not be sent to a worker
 
 
 NOTHING = Brings({})
