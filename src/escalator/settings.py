@@ -76,6 +76,8 @@ class SimulatedWorld(Model):
     file: AbsolutePath | None = None
     """File of the world; null = `world.sqlite` in the state directory. It outlives the manager."""
     nodes: Annotated[int, Field(ge=1, le=20_000)] = 8
+    others: Mapping[Literal["control", "network", "storage"], Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
+    """How many nodes of each other role a new world has."""
     seed: int = 1
     speed: Annotated[float, Field(gt=0)] = 1.0
     """How many times faster than real its operations run."""
@@ -451,11 +453,10 @@ def _impossible(settings: Settings) -> list[Problem]:
     found += _fenix_problems(settings.vim.fenix)
     if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
         found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
-    for key in ("check", "power_cycle"):
-        name = getattr(settings.system.out_of_band, key)
-        if name is not None and (name not in settings.commands or settings.commands[name].where != "manager"):
-            message = f"commands has no {name!r} that runs on the manager"
-            found.append(Problem(f"system.out_of_band.{key}", message))
+    for part in ("out_of_band", "clusters"):
+        for key, name in getattr(settings.system, part):
+            if isinstance(name, str) and (name not in settings.commands or settings.commands[name].where != "manager"):
+                found.append(Problem(f"system.{part}.{key}", f"commands has no {name!r} that runs on the manager"))
     if settings.server.host not in LOOPBACK:
         message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
         found.append(Problem("server.host", message))

@@ -27,6 +27,7 @@ from escalator.model.progress import CampaignState
 from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
+from escalator.system_support.clusters.opening import opened as clusters_opened
 from escalator.system_support.named import NamedCommands
 from escalator.system_support.opening import real_systems
 from escalator.system_support.port import SystemSupport
@@ -174,6 +175,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         importer = ReleaseStore(settings.state, store.releases, clock, trust_of(settings.releases.trust))
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
+        named = NamedCommands(settings.commands, os.environ)
+        clusters = clusters_opened(settings, world, named)
         subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
         accounts = Accounts(Credentials(settings.credentials), clock, settings.vim.client_certificate, subscribed)
         native = ViVnfm(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s)
@@ -204,22 +207,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             store=store,
             cloud=cloud,
             systems=systems,
+            clusters=clusters,
             vim=vim,
             clock=clock,
             launcher=launcher,
             sheet=FileSheet(settings.state / "break-glass.txt"),
             book=Book(store),
             signals=Signals(),
-            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release)),
+            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release, clusters)),
             leases=_leases(settings, clock, world),
             gates=gates_of(settings.gates, os.environ, Credentials(settings.credentials), world),
             vetting=importer.vetting,
-            commands=NamedCommands(settings.commands, os.environ),
-            pace=_pace(settings),
-            availability=Availability(settings.availability.percent / 100, settings.availability.period_days * 86400.0),
-            staging=StagingPolicy(settings.system.staging.concurrent, settings.system.staging.ahead),
-            out_of_band=OutOfBand(**settings.system.out_of_band.model_dump()),
+            commands=named,
             neighbours=_neighbours(settings, clock),
+            **_policies(settings),
         )
         ctx.sheet.write(tuple(await store.restorations.open()))
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
@@ -231,6 +232,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
         sessions = _sessions(settings, ctx, cases[0], faces[0])
         yield Services(settings, ctx, *cases, vim, importer, backups, token, *faces, subscribing, sessions)
+
+
+def _policies(settings: Settings) -> dict[str, Any]:
+    """What the settings say of how the engine goes about its work."""
+    availability, staging = settings.availability, settings.system.staging
+    return {
+        "pace": _pace(settings),
+        "availability": Availability(availability.percent / 100, availability.period_days * 86400.0),
+        "staging": StagingPolicy(staging.concurrent, staging.ahead),
+        "out_of_band": OutOfBand(**settings.system.out_of_band.model_dump()),
+    }
 
 
 async def _tend_backups(settings: Settings, ctx: Context, stack: AsyncExitStack) -> BackupService:
@@ -292,7 +304,7 @@ def _drivers(
         world = World.open(file, clock, Timings(speed=simulated.speed, seed=simulated.seed), history=WORLD_HISTORY)
         stack.callback(world.close)
         if world.empty:
-            world.seed(nodes=simulated.nodes, seed=simulated.seed)
+            world.seed(nodes=simulated.nodes, seed=simulated.seed, others=simulated.others.items())
         cloud, systems = simulated_drivers(world)
         return cloud, systems | real_systems(settings, importer, clock), world
     # openstacksdk takes a second to import: only who uses it pays for it.

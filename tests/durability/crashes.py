@@ -194,6 +194,8 @@ class Stand:
             found.append("more than one node was out of service")
         found += [f"group {g}: {peak} impacted at once" for g, peak in self.world.audit.group_peaks().items() if peak > 1]
         found += [f"impact {i.id} is open" for i in await self.store.admission.impacts("c") if i.ended_at is None]
+        found += [f"{row.id} stays on {row.node}" for row in self.world.state.routers.rows.values() if row.node not in row.id]
+        found += [f"storage is kept from recovering for {node}" for node in self.world.state.flags.rows]
         found += [f"slot of {slot.node} is taken" for slot in await self.store.admission.node_slots()]
         found += [f"{row.kind} of {row.object_id} is on the sheet" for row in await self.store.restorations.open()]
         return [*found, *(await self._notices()), *self._operations(upgrades), *self._told()]

@@ -15,6 +15,7 @@ from escalator.simulation.setup import Simulation
 from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine import gates
 from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.world.clusters import sow_routers
 from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
 from escalator.world.world import World
@@ -108,6 +109,21 @@ async def hold_b(sim: Simulation) -> None:
         await sim.ctx.clock.sleep(5.0)
 
 
+def clustered(*more: Callable[[World], None]) -> Callable[[World], None]:
+    """The same on nodes that are members of a control, a network and a storage cluster beside."""
+
+    def prepare(world: World) -> None:
+        with world.state.change():
+            for node in [*world.state.nodes.rows.values()]:
+                world.state.put_node(node.model_copy(update={"roles": ("compute", "control", "network", "storage")}))
+            sow_routers(world.state)
+        world.clusters.elect("a")
+        for one in more:
+            one(world)
+
+    return prepare
+
+
 def gated(world: World) -> None:
     world.gates.put("window", "not yet", "CHG-4711 is not approved")
 
@@ -163,6 +179,7 @@ CANARY = {
         "groups": [{"name": "canary", "select": {"names": ["c"]}, "soak_s": 900.0}, {"name": "rest", "after": ["canary"]}],
     }
 }
+MEMBERS = {"release": "nfvi-agent/2.1.0"}
 AGAIN = ("tried again", "told of a second try")
 COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str, str] | None]] = {
     "upgraded": ({}, nothing, None, DONE),
@@ -189,6 +206,13 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
         {"a": "done", "b": "rolled-back", "c": "done"},
     ),
     "staged ahead": ({"windows": [{"days": ["thu", "fri", "sat"], "start": "01:00", "length_s": 18000}]}, nothing, None, DONE),
+    "members of clusters": (MEMBERS, clustered(), None, DONE),
+    "members of clusters, rolled back": (
+        {**MEMBERS, **LENIENT},
+        clustered(unhealthy),
+        None,
+        {"a": "done", "b": "rolled-back", "c": "done"},
+    ),
     "told an orchestrator": ({}, orchestrated(failing_move, deaf), hear_late, None),
     "told of an abort": ({}, orchestrated(), abort_at_b, None),
     "told of a second try": ({}, orchestrated(unhealthy), retry_failed, DONE),

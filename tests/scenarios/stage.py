@@ -2,7 +2,12 @@
 
 Every line of a script is one command, `#` begins a comment. Commands:
 
-    world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use
+    world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use; control=3, network=2 and
+                                  storage=4 add nodes of those roles
+    roles NODE ROLE...            what a node is from now on
+    elect NODE                    the node becomes the master of its control cluster
+    away SECONDS                  how long the cloud's API does not answer when a control node is changed
+    clusters                      masters, what is active where, and what keeps storage from recovering
     expires SECONDS               the release is imported anew, with an end from then on
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
     unregister NAME               a person forgets a VNF manager: nobody speaks for its instances
@@ -52,9 +57,11 @@ import yaml
 from escalator.model.constraint import Constraint
 from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
+from escalator.model.inventory import Role
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.model.release import Release
+from escalator.model.roles import CLUSTERED
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager import freezing, holding
 from escalator.upgrade_manager.backups import BackupService
@@ -120,10 +127,27 @@ class Stage:
         numbers = {key: int(value) for key, value in (s.split("=") for s in settings)}
         self.world = World.in_memory(self.clock)
         fill = numbers.pop("fill", 65) / 100
-        self.world.seed(**numbers, fill=fill)
+        others = [(role, numbers.pop(role)) for role in CLUSTERED if role in numbers]
+        self.world.seed(**numbers, fill=fill, others=others)
         self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
         self.backups = BackupService(self.sim.ctx, Retention())
         await import_release(self.sim.store, RELEASE, self.clock.now())
+
+    async def do_roles(self, node: str, *roles: Role) -> None:
+        with self.world.state.change():
+            self.world.state.put_node(self.world.state.node(node).model_copy(update={"roles": roles}))
+
+    async def do_elect(self, node: str) -> None:
+        self.world.clusters.elect(node)
+
+    async def do_away(self, seconds: str) -> None:
+        self.world.clusters.away_s = float(seconds)
+
+    async def do_clusters(self) -> None:
+        state = self.world.state
+        self.lines.append(f"  masters: {', '.join(state.masters.rows.values()) or 'none'}")
+        self.lines += [f"  {row.id} on {row.node}" for row in state.routers.rows.values()]
+        self.lines.append(f"  flags: {', '.join(state.flags.rows) or 'none'}")
 
     async def do_expires(self, seconds: str) -> None:
         end = datetime.fromtimestamp(self.clock.now() + float(seconds), UTC).isoformat()
@@ -405,6 +429,7 @@ class Stage:
         broken = [f"incident: {incident}" for incident in self.world.audit.incidents if incident.node not in self.accepted]
         if self.world.audit.most_unavailable() > self.limit:
             broken.append(f"{self.world.audit.most_unavailable()} nodes out of service at once, the limit is {self.limit}")
+        broken += [f"storage is kept from recovering for {node}" for node in self.world.state.flags.rows if node not in self.held]
         inventory = self.world.inventory()
         out = {node.id for node in inventory.nodes if node.maintenance or node.state == "down"}
         if out != self.held:

@@ -65,6 +65,8 @@ def steps_page() -> str:
             "In this order. *consult* runs only when somebody was asked, *resume* only when an instance was to stay on the node,",
             "the four that are named after hooks only when the campaign names one. A release of impact `none` or `control`",
             "leaves out *notify*, *consult*, *vacate* and *resume*, one of impact `none` also *cordon* and *uncordon*.",
+            "*ask-cluster* and *rejoin* are for control, network and storage nodes, *hand-over*, *evacuate* and *flag-storage*",
+            "for one of these each; nodes that do not compute leave out what is about instances.",
             "A failure runs the undos of the steps that have begun, last one first. *Abort stops before it*: an abort of the",
             "campaign keeps a node from beginning this step; later ones are never kept back.\n",
             table(
@@ -103,6 +105,12 @@ WHAT: Mapping[str, str] = {
     for name, text in {
         "stage": "fetches the release's files onto the node and checks them; its software does not change. "
         "The node is still in service",
+        "ask-cluster": "asks the clusters of a control, network or storage node whether they can do without it, and waits until "
+        "they can; nothing on a node that only computes",
+        "hand-over": "lets another member be the master of the control cluster, where the node is it",
+        "evacuate": "puts what is active on a network node on the break-glass sheet, and lets it be active elsewhere",
+        "flag-storage": "asks once more whether a storage node may stop, and keeps its cluster from recovering meanwhile",
+        "rejoin": "puts back what was moved and set for the node's clusters, and waits until they are whole",
         "preflight": "looks whether a node that may reboot can be reached out of band, where the settings say how, and runs the "
         "campaign's preflight hooks; a node that one of them speaks against is left out with what it said, "
         "and nothing of it has changed",

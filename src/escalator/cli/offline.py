@@ -95,6 +95,8 @@ class OfflinePlan(Shower):
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.model.release import Release  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.difference import differences  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.impact import NOTHING, Brings  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.kinds import ordered  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.make import make_plan  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.progress import Progress, assumed  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.returning import with_returns  # noqa: PLC0415 - as above
@@ -107,7 +109,8 @@ class OfflinePlan(Shower):
         at_s = parsed_args.at if parsed_args.at is not None else parent.at_s if parent is not None else 0.0
         progress = Progress() if parent is None else assumed(parent, inventory, at_s)
         release = load(Release, parse(read_file(parsed_args.release))) if parsed_args.release else None
-        made = make_plan(campaign, inventory, progress=progress, impact=None if release is None else release.spec.impact)
+        brings = NOTHING if release is None else Brings(release.brings, release.spec.impact, release.spec.order)
+        made = make_plan(ordered(campaign, brings), inventory, progress=progress, impact=brings.impact)
         if release is not None:
             made = with_returns(made, campaign, inventory, (), release.brings)
         plan = made.sealed(OFFLINE_ID, parent.id if parent is not None else None)

@@ -40,8 +40,14 @@ class SimulatedCloud:
     """The virtual resources of a simulated world. Nothing here waits: the world answers at once."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self._there = world
         self.quotas: Quotas = SimulatedQuotas(world)
+
+    @property
+    def _world(self) -> World:
+        """The world, as long as its API answers; raises TemporaryError (`CLD_UNREACHABLE`) while it does not."""
+        self._there.clusters.check_api()
+        return self._there
 
     async def identity(self) -> CloudIdentity:
         """The world's own name."""

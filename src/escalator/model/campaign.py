@@ -15,6 +15,7 @@ from escalator.model.document import DnsLabel, Metadata, Model, Source, dotted, 
 from escalator.model.errors import InputError, Problem
 from escalator.model.inventory import Node
 from escalator.model.node_groups import NodeGroup, check_groups
+from escalator.model.roles import Order
 from escalator.model.select import Select
 
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]
@@ -171,6 +172,8 @@ class Timeouts(Model):
     upgrade_s: Seconds = 3600.0
     reboot_s: Seconds = 1800.0
     verify_s: Seconds = 900.0
+    rejoin_s: Seconds = 3600.0
+    """How long the clusters that the node is a member of may take to be whole again after it."""
 
 
 Names = Annotated[tuple[DnsLabel, ...], Field(max_length=20)]
@@ -252,6 +255,8 @@ class CampaignSpec(Model):
     release: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}/[0-9A-Za-z.+-]{1,127}$")] | None = None
     mode: Literal["smooth", "non-smooth"]
     scope: Scope
+    order: Order = Field(default_factory=dict)
+    """Which kind of node goes before which, layer by layer, instead of what the release says."""
     waves: Waves = Waves()
     estimates: Estimates = Estimates()
     migration: Migration = Migration()

@@ -27,6 +27,8 @@ class Node(Model):
     rack: str | None = None
     aggregates: tuple[str, ...] = ()
     labels: Mapping[str, str] = Field(default_factory=dict)
+    master: bool = False
+    """Whether it is the current master of its control cluster: it goes last."""
     nova_cell: str | None = None
     traits: tuple[str, ...] = ()
     physnets: tuple[str, ...] = ()

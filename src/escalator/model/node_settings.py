@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from escalator.model.document import DnsLabel, Model
+from escalator.model.inventory import Role
 
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/")]
@@ -43,6 +44,38 @@ class NamedCommand(Model):
     where: Literal["manager", "node"] = "manager"
     """Where it runs: on the manager's host, or on the node, over the node's driver."""
     timeout_s: Seconds = 300.0
+
+
+class ClusterNode(Model):
+    """A node that the cloud does not tell of by itself, or whose other roles it does not tell."""
+
+    roles: Annotated[tuple[Role, ...], Field(min_length=1, max_length=4)]
+    az: str | None = None
+    rack: str | None = None
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    """`control-cluster`, `network-cluster` and `storage-cluster` name the clusters that it is a member of."""
+
+
+class ClusterCommands(Model):
+    """Control, network and storage nodes: which there are, and which of `commands` ask and tell their clusters."""
+
+    nodes: Mapping[str, ClusterNode] = Field(default_factory=dict, max_length=10_000)
+    control_status: DnsLabel | None = None
+    """Prints `{"members": {"NODE": true}, "master": "NODE", "quorum": 2}`: who serves."""
+    control_hand_over: DnsLabel | None = None
+    """Makes another member the master; null = a master goes as it is, when it is the last."""
+    network_status: DnsLabel | None = None
+    """Prints `{"active": ["NAME"], "whole": true, "why": ""}`: what is active on the node."""
+    network_evacuate: DnsLabel | None = None
+    """Lets gateways, routers and agents be active elsewhere."""
+    network_restore: DnsLabel | None = None
+    """Lets what `ESCALATOR_FOUND` names be active on the node again."""
+    storage_status: DnsLabel | None = None
+    """Prints `{"ok_to_stop": true, "clean": true, "flagged": false, "why": ""}`."""
+    storage_flag: DnsLabel | None = None
+    """Keeps the cluster from recovering while the node is away, such as `noout`."""
+    storage_unflag: DnsLabel | None = None
+    """Lets it recover again."""
 
 
 class Ssh(Model):
@@ -107,6 +140,7 @@ class System(Model):
     ansible: AnsibleDriver = AnsibleDriver()
     staging: Staging = Staging()
     out_of_band: OutOfBand = OutOfBand()
+    clusters: ClusterCommands = ClusterCommands()
     keep_days: Annotated[float, Field(ge=1, le=3660)] = 30.0
     """How long logs and exit codes of commands and playbooks are kept on this host after their end."""
     settle_s: Seconds = 30.0

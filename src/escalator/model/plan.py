@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from escalator.model.document import Model
+from escalator.model.inventory import Role
 from escalator.model.release import Impact as Touches
 
 Time = Annotated[float, Field(ge=0)]
@@ -162,6 +163,8 @@ class Plan(Model):
     smooth: bool
     impact: Touches | None = None
     """What the release touches; null = not known, as if the nodes reboot."""
+    order: tuple[Role, ...] = ()
+    """Kinds of nodes in the order in which they go; empty where there is one kind, or nothing is touched."""
     upgrades: tuple[Upgrade, ...] = ()
     moves: tuple[Move, ...] = ()
     impacts: tuple[Impact, ...] = ()

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from escalator.model.document import Metadata, Model
 from escalator.model.requires import NONE, check_requirement, range_fits
+from escalator.model.roles import Layer, Order
 from escalator.model.version_ranges import Range
 
 Version = Annotated[
@@ -24,8 +25,6 @@ PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za
 Role = Literal["upgrade", "rollback", "verify", "facts", "stage", "backup"]
 """What a playbook of a bundle is for."""
 Playbook = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,250}\.ya?ml$")]
-Layer = Literal["os", "kernel", "hypervisor", "agent", "sdn", "storage", "control"]
-
 Impact = Literal["none", "control", "dataplane", "reboot"]
 """What an installation touches: nothing that anybody uses, the agents of the cloud, the traffic of instances, the whole node."""
 
@@ -88,6 +87,8 @@ class ReleaseSpec(Model):
     upgrades_from: tuple[str, ...] = ()
     rollback_to: tuple[str, ...] = ()
     requires: Mapping[str, str] = Field(default_factory=dict)
+    order: Order = Field(default_factory=dict)
+    """Which kind of node goes before which, layer by layer; a layer left out has its usual order."""
     reboot: Literal["never", "auto", "always"] = "auto"
     state_paths: tuple[Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")], ...] = ()
     health: tuple[Health, ...] = ()

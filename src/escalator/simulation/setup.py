@@ -14,6 +14,7 @@ from escalator.model.clock import Clock
 from escalator.model.release import Release
 from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Store
+from escalator.system_support.clusters.simulated import SimulatedClusters
 from escalator.system_support.releases.vetting import ReleaseVetting
 from escalator.system_support.simulated import SimulatedCommands
 from escalator.upgrade_manager.engine.context import Book, Context, OutOfBand, Pace, Signals
@@ -87,6 +88,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     courses: dict[str, Course] = {}
     engine = MemoryEngine(courses, clock, journal, strict=strict)
     cloud, systems = simulated_drivers(world)
+    clusters = SimulatedClusters(world)
     stored = [len(await store.campaigns.list_plans(row.name)) for row in await store.campaigns.list()]
     tokens, plans = _numbers("simulated-reply"), _numbers("plan", sum(stored))
     vim = Vim(
@@ -105,13 +107,14 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         store=store,
         cloud=cloud,
         systems=systems,
+        clusters=clusters,
         vim=vim,
         clock=clock,
         launcher=engine,
         sheet=NoSheet(),
         book=Book(store),
         signals=Signals(),
-        planning=Planning(vim, lambda: next(plans), planners, Means(systems, Book(store).release)),
+        planning=Planning(vim, lambda: next(plans), planners, Means(systems, Book(store).release, clusters)),
         gates=EveryGate(world.gates),
         leases=leases,
         vetting=ReleaseVetting(store.releases, clock),

@@ -75,7 +75,7 @@ class NamedCommands:
         except TimeoutError as error:
             message = f"The command {call.command} did not end within {timeout_s:g} s."
             raise TemporaryError(Code.SYS_COMMAND, message) from error
-        return Ran(ended.code, last_lines(f"{ended.last}\n{ended.said}"))
+        return Ran(ended.code, last_lines(f"{ended.last}\n{ended.said}"), ended.output)
 
 
 def last_lines(text: str) -> tuple[str, ...]:

@@ -140,6 +140,8 @@ class Call:
     campaign: str = ""
     node: str = ""
     release: str = ""
+    found: str = ""
+    """What was there before, for a command that puts it back."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -151,6 +153,7 @@ class Call:
             "ESCALATOR_CAMPAIGN": self.campaign,
             "ESCALATOR_NODE": self.node,
             "ESCALATOR_RELEASE": self.release,
+            **({"ESCALATOR_FOUND": self.found} if self.found else {}),
         }
 
 
@@ -160,6 +163,8 @@ class Ran:
 
     code: int
     lines: tuple[str, ...] = ()
+    output: bytes = field(default=b"", repr=False)
+    """Standard output from its beginning, bounded; of a command on the manager's host."""
 
     @property
     def said(self) -> str:

@@ -10,6 +10,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, NotFoundError
 from escalator.model.hold import Hold
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
+from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ACTIVE
@@ -30,7 +31,7 @@ async def hold(ctx: Context, node: str, reason: str = "") -> Hold:
     campaign = await _active(ctx)
     if campaign is None or await ctx.store.tasks.get(campaign, node) is None:
         # Not asked of a cloud that may be in trouble when the campaign knows the node: a brake has to work then, too.
-        inventory = await ctx.cloud.inventory(Migration())
+        inventory = await observed.inventory(ctx, Migration())
         if node not in inventory.node_by_id:
             raise NotFoundError(Code.CLD_NOT_FOUND, f"The cloud has no node {node!r}.", remedy="escalator node list")
     made = Hold(node=node, reason=reason, since=ctx.clock.now())

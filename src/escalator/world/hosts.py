@@ -165,7 +165,7 @@ class Hosts:
         self._state.put_node(node.model_copy(update={"state": "up", "versions": dict(versions)}))
         for instance_id in software.interrupted if self._timings.resume_guests else ():
             self._resume(instance_id, node_id, at)
-        self._state.software.put(node_id, _booted(software))
+        self._state.software.put(node_id, _booted(software, at))
         self._audit.note(at, "node-up", node=node_id)
 
     def _resume(self, instance_id: str, node_id: str, at: float) -> None:
@@ -182,5 +182,5 @@ class Hosts:
         return str(uuid.uuid5(_NAMESPACE, f"{node_id}/{self._state.software.rows[node_id].boot}"))
 
 
-def _booted(software: Software) -> Software:
-    return replace(software, boot=software.boot + 1, booting=False, pending=None, interrupted=())
+def _booted(software: Software, at: float) -> Software:
+    return replace(software, boot=software.boot + 1, booting=False, pending=None, interrupted=(), booted_at=at)

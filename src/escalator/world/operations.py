@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
@@ -32,6 +32,8 @@ class Operations:
         self._faults = faults
         self._audit = audit
         self._depot = depot
+        self.judge: Callable[[float, Node], None] = lambda _now, _node: None
+        """What else is wrong with changing a node now."""
         state.handlers["operation"] = self._end
 
     def get(self, node_id: str, operation: str) -> Operation | None:
@@ -106,6 +108,8 @@ class Operations:
 
     def _judge(self, now: float, node: Node, impact: Impact) -> tuple[str, ...]:
         """Record what a careful manager would not have let happen; the instances that are impacted."""
+        if impact != "none":
+            self.judge(now, node)
         if "compute" in node.roles and not node.maintenance and impact != "none":
             message = "the node was changed while instances could land on it"
             self._audit.incident(now, "changed-in-service", node.id, None, message)

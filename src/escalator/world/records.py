@@ -63,6 +63,16 @@ class Software:
     """What a bad release broke: `daemon`, `health`, `packages`, `offers`."""
     interrupted: tuple[str, ...] = ()
     """Instances that ran here when the node went down."""
+    booted_at: float = 0.0
+    """When it came up last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """A virtual router, and the network node that it is active on."""
+
+    id: str
+    node: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

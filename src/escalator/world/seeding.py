@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from escalator.model.inventory import Group, Instance, Inventory, Node
+from escalator.model.inventory import Group, Instance, Inventory, Node, Role
 from escalator.world.placement import Usage
 from escalator.world.records import VnfmRow
 
@@ -58,6 +58,12 @@ def sow(*, nodes: int, seed: int, fill: float) -> Sown:
     sower = _Sower(chance, [hosts[index] for index in loaded])
     sower.run(fill * nodes * CELLS * PCPU)
     return Sown(Inventory(nodes=hosts, instances=tuple(sower.instances), groups=tuple(sower.groups)), _VNFMS)
+
+
+def serving(role: Role, number: int) -> Node:
+    """A node of another role than compute, such as `control-01`; no instance lands on it."""
+    versions = {"os": "12.10.0", "agent": "1.0.0"}
+    return Node(id=f"{role}-{number:02d}", roles=(role,), rack=f"r{number:02d}", labels={"site": "simulated"}, versions=versions)
 
 
 def _node(number: int, nodes: int) -> Node:

@@ -36,6 +36,7 @@ from escalator.world.records import (
     Power,
     QuotaRow,
     Released,
+    Router,
     Software,
     VnfmRow,
 )
@@ -88,6 +89,9 @@ class State:
         self.gates = Table("gate", GateRow, sink)
         self.leases = Table("lease", LeaseRow, sink)
         self.released = Table("released", Released, sink)
+        self.routers = Table("router", Router, sink)
+        self.masters = Table("master", str, sink)
+        self.flags = Table("flag", str, sink)
         self.given_up = Table("given-up", GivenUp, sink)
         self.replies = Table("reply", PendingReply, sink)
         self.heard = Table("heard", Heard, sink)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
 from escalator.model.clock import Clock
-from escalator.model.inventory import Instance, Inventory
+from escalator.model.inventory import Instance, Inventory, Role
 from escalator.world.audit import HISTORY_LIMIT, Audit
+from escalator.world.clusters import Clusters, judge, sow_routers
 from escalator.world.faults import FaultBook
 from escalator.world.file import WorldFile
 from escalator.world.gates import Gates
@@ -22,7 +24,7 @@ from escalator.world.power import PowerSwitch
 from escalator.world.quotas import Quotas
 from escalator.world.records import Software, VnfmRow
 from escalator.world.scaling import Scaling
-from escalator.world.seeding import Sown, sow
+from escalator.world.seeding import Sown, serving, sow
 from escalator.world.software import SoftwareDepot
 from escalator.world.state import State
 from escalator.world.tenants import Tenants
@@ -57,6 +59,8 @@ class World:
         self.tenants = Tenants(self.state, self.audit, self.moves)
         self.vnfms = Vnfms(self.state, timings, self.faults, self.audit, Scaling(self.state, self.audit, self.tenants))
         self.quotas = Quotas(self.state)
+        self.clusters = Clusters(self.state, self.audit, self.faults)
+        self.operations.judge = partial(judge, self.clusters, self.audit)
         self.gates = Gates(self.state)
         self.locks = Locks(self.state)
 
@@ -98,9 +102,15 @@ class World:
         """Whether nothing was put into it yet."""
         return not self.state.nodes.rows
 
-    def seed(self, *, nodes: int, seed: int, fill: float = 0.65) -> None:
-        """Fill a new world: the same numbers make the same world. `fill` is the share of CPUs in use."""
-        self._fill(sow(nodes=nodes, seed=seed, fill=fill), f"simulated-{nodes}-{seed}")
+    def seed(self, *, nodes: int, seed: int, fill: float = 0.65, others: Iterable[tuple[Role, int]] = ()) -> None:
+        """Fill a new world: the same numbers make the same world. `fill` is the share of CPUs in use.
+
+        `nodes` counts the compute nodes, `others` says how many there are of each other role.
+        """
+        sown = sow(nodes=nodes, seed=seed, fill=fill)
+        more = [serving(role, number) for role, count in others for number in range(1, count + 1)]
+        inventory = sown.inventory.model_copy(update={"nodes": (*sown.inventory.nodes, *more)})
+        self._fill(replace(sown, inventory=inventory) if more else sown, f"simulated-{nodes}-{seed}")
 
     def load(self, inventory: Inventory, vnfms: Sequence[VnfmRow] = ()) -> None:
         """Fill a new world with a copy of an inventory, and with VNF managers."""
@@ -146,6 +156,7 @@ class World:
                 self.state.place(instance)
             for vnfm in sown.vnfms:
                 self.state.vnfms.put(vnfm.name, vnfm)
+            sow_routers(self.state)
 
 
 def _offers(numa: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -63,20 +63,6 @@ def test_a_plan_for_another_impact_than_the_release_has_is_refused() -> None:
 MIXED = (Node(id="a", numa=(FULL,)), Node(id="b", roles=("compute", "storage"), numa=(FULL,)), Node(id="n", roles=("network",)))
 
 
-def test_a_node_with_a_role_that_has_no_procedure_is_refused_with_the_reason() -> None:
-    there = full(*MIXED)
-    plan = make_plan(campaign(scope={"select": {}}), there, impact="control")
-    assert {upgrade.node for upgrade in plan.upgrades} == {"a"}
-    assert {left.node: left.reason for left in plan.totals.not_upgraded} == {
-        "b": "it is a storage node too, and there is no procedure for a release of impact control on one yet",
-        "n": "it is a network node, and there is no procedure for a release of impact control on one yet",
-    }
-    (said,) = [condition for condition in plan.conditions if not condition.ok]
-    assert said.code == "ESC-UPG-047"
-    assert said.remedy.startswith("leave these 2 nodes out")
-    assert verify(campaign(scope={"select": {}}), there, plan, impact="control") == []
-
-
 def test_what_touches_nothing_goes_to_every_role() -> None:
     plan = make_plan(campaign(scope={"select": {}}), full(*MIXED), impact="none")
     assert (plan.smooth, len(plan.upgrades)) == (True, 3)

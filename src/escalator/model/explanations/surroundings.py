@@ -327,6 +327,19 @@ SURROUNDINGS = {
         causes="A package of the release wants a reboot, and the release's impact says that instances run on meanwhile.",
         then="Correct impact in release.yaml to reboot, as a new version, and plan again",
     ),
+    Code.SYS_CLUSTER: Explanation(
+        meaning="a cluster that a node is a member of could not be asked or told",
+        causes="A command of system.clusters failed, asked to be run again, or printed something else than what is documented.",
+        then="Run the command by hand as the history shows it; docs/howto/upgrade-control-network-storage.md says what it prints",
+    ),
+    Code.SYS_NOT_WHOLE: Explanation(
+        meaning="a cluster did not come to what is needed within the time allowed",
+        causes=(
+            "A member does not serve after its upgrade, something stays active on a network node, or what is stored is not "
+            "whole; after the upgrade the time is node.timeouts.rejoin_s, before it vacate_s."
+        ),
+        then="See what the cluster says; when it is whole, escalator node retry NAME NODE: it is not upgraded again",
+    ),
     Code.SYS_ANSIBLE: Explanation(
         meaning="Ansible is not installed on the server",
         causes="The ansible driver runs ansible-runner and ansible-playbook as programs; they come with an extra of the package.",

@@ -209,10 +209,28 @@ UPGRADING = {
         causes="They refused, were silent, could not be told, or had too little to give; the message says which of them.",
         then="Agree with the VNFs' owners, or add the spare that the plan names; then escalator campaign replan NAME",
     ),
+    Code.UPG_CLUSTER: Explanation(
+        meaning="a node waits because its cluster cannot do without it now",
+        causes=(
+            "The other control members would not keep the quorum, a peer of a network node is away, or a storage cluster "
+            "is not whole or says that the node may not stop; the message says which."
+        ),
+        then="Bring back what is away and let the cluster recover: the campaign goes on by itself",
+    ),
+    Code.UPG_MASTER: Explanation(
+        meaning="a node is the current master of its control cluster, and others go before it",
+        causes="The master is always the last; it moved to this node after the plan was made.",
+        then="Nothing; of a node that was left out for it: escalator node retry NAME NODE",
+    ),
+    Code.UPG_ORDER: Explanation(
+        meaning="kinds of nodes cannot go, or do not go, in the order that the layers ask for",
+        causes="Two layers of the release contradict one another, or groups of the campaign hold several kinds of nodes.",
+        then="Set spec.order in the campaign, or give each kind of node groups of its own, in the order that the message names",
+    ),
     Code.UPG_ROLE: Explanation(
-        meaning="a node has a role for which there is no procedure yet",
-        causes="A node of the scope is a control, network or storage node, alone or beside compute, and the release touches it.",
-        then="Leave it out with scope.exclude, or give it to a campaign of its own when its role can be upgraded",
+        meaning="the settings have no commands for a node's role",
+        causes="A node of the plan is a control, network or storage node, and system.clusters lacks what tells its cluster.",
+        then="Name the commands under system.clusters, or leave the nodes out with scope.exclude",
     ),
     Code.UPG_HELD: Explanation(
         meaning="only nodes that a person holds are left in a campaign",

@@ -31,6 +31,8 @@ class SpreadLimit:
     by: str
     most: int
     of: Mapping[str, tuple[str, ...]]
+    allows: str = "waves.spread allows"
+    """Who says so, for the refusal."""
 
 
 class NodeDoor:
@@ -57,7 +59,7 @@ class NodeDoor:
             for value in rule.of.get(self._node, ()):
                 there = sum(value in rule.of.get(node, ()) for node in out)
                 if there >= rule.most:
-                    return f"{there} nodes of {rule.by} {value} are out of service, waves.spread allows {rule.most}"
+                    return f"{there} nodes of {rule.by} {value} are out of service, {rule.allows} {rule.most}"
         return None
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from escalator.model.inventory import Role
 from escalator.model.plan import PlanGroup
 from escalator.model.progress import NodeTask, TaskState
 from escalator.upgrade_manager.engine.admission import SpreadLimit
@@ -26,6 +27,8 @@ class Limits:
     """Groups of nodes that go one after the other."""
     wave_soak_s: float | None = None
     """Pause between waves, seconds; null when waves overlap."""
+    clusters: Mapping[str, tuple[tuple[Role, str], ...]] = field(default_factory=dict)
+    """The clusters that nodes are members of, by node; empty where the release touches nothing."""
     needs_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds that each node's turn needs of its maintenance window."""
 

@@ -20,6 +20,7 @@ from escalator.model.plan import Plan
 from escalator.model.progress import NodeTask, Restoration
 from escalator.model.release import Release
 from escalator.storage.port import Store
+from escalator.system_support.clusters.port import Clusters
 from escalator.system_support.port import Commands, SystemSupport, Vetting
 from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.planning import Planning
@@ -146,7 +147,7 @@ class Book:
         if campaign.spec.release is None:
             return NOTHING
         release = await self.release(campaign.spec.release)
-        return Brings(dict(release.brings), release.spec.impact)
+        return Brings(dict(release.brings), release.spec.impact, dict(release.spec.order))
 
 
 V = TypeVar("V")
@@ -206,6 +207,8 @@ class Context:
     cloud: CloudManager
     systems: Mapping[str, SystemSupport]
     """System Support drivers by name, as `spec.node.driver` names them."""
+    clusters: Clusters
+    """What nodes carry together with others."""
     vim: VimInterface
     clock: Clock
     launcher: Launcher

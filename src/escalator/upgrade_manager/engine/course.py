@@ -11,6 +11,7 @@ from escalator.upgrade_manager.engine.overdue import left_s
 from escalator.upgrade_manager.engine.runner import Step, perform
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.steps.consult import CONSULT
+from escalator.upgrade_manager.engine.steps.members import STEPS as MEMBERS
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, NOTIFY
 from escalator.upgrade_manager.engine.steps.vacate import RESUME
 
@@ -32,7 +33,9 @@ async def walk(
         outcome = await perform(rt, ctx, ref, step)
         if outcome.status is not Status.DONE:
             return begun, outcome
-        without = outcome.data.get("leaves_out", without)
+        if "leaves_out" in outcome.data:
+            # A course that began before there were kinds of nodes goes on without what these ask for.
+            without = {*outcome.data["leaves_out"], *(MEMBERS - {*outcome.data.get("member_of", ())})}
         asked = outcome.data.get("asked", asked)
         stayed = outcome.data.get("stayed", stayed)
         if step is NOTIFY and asked:

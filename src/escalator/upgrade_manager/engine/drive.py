@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import exclusive, gates, holds, quotas, stages
+from escalator.upgrade_manager.engine import exclusive, gates, holds, kinds, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
@@ -154,7 +154,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     # A restore that began while the campaign started is looked for on both sides: one of them sees the other.
     restoring = {row.node for row in await ctx.store.backups.restoring()}
     ready = await stages.begun(ctx, board, holds.begun(board, await in_window(ctx, name, campaign, board)))
-    ready = [task for task in ready if task.node not in restoring]
+    ready = await kinds.admitted(ctx, name, board, [task for task in ready if task.node not in restoring])
     if not ready:
         return
     if await _over_budgets(ctx, name, campaign, board, ready):

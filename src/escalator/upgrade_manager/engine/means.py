@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.plan import Condition
+from escalator.model.inventory import Inventory
+from escalator.model.plan import Condition, Plan
 from escalator.model.release import Release
+from escalator.model.roles import CLUSTERED
+from escalator.system_support.clusters.port import Clusters
 from escalator.system_support.port import EVERYTHING, SystemSupport
 
 CANNOT: Mapping[str, str] = {
@@ -19,14 +22,32 @@ CANNOT: Mapping[str, str] = {
 """In words, what is missing; the gravest first."""
 TYPES: Mapping[str, str] = {"packages": "deb-set", "ansible": "ansible"}
 """The only type of release that a driver takes."""
+SHOWN = 10
 
 
 class Means:
     """Conditions of a plan about its driver; nothing is said of one that can do everything."""
 
-    def __init__(self, systems: Mapping[str, SystemSupport], release_of: Callable[[str], Awaitable[Release]]) -> None:
+    def __init__(
+        self, systems: Mapping[str, SystemSupport], release_of: Callable[[str], Awaitable[Release]], clusters: Clusters
+    ) -> None:
         self._systems = systems
+        self._clusters = clusters
         self._release_of = release_of
+
+    def roles(self, plan: Plan, inventory: Inventory) -> tuple[Condition, ...]:
+        """Nodes whose role the settings have no commands for fail the plan; not where the release touches nothing."""
+        known = inventory.node_by_id
+        there = [known[name] for name in sorted(plan.upgrade_of)] if plan.impact != "none" else []
+        found = []
+        for role in CLUSTERED:
+            nodes, lacks = [node.id for node in there if role in node.roles], self._clusters.missing(role)
+            if nodes and lacks:
+                more = f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else ""
+                message = f"{role} nodes {', '.join(nodes[:SHOWN])}{more}: the settings lack {', '.join(lacks)}"
+                remedy = f"name these commands, or leave the {role} nodes out: scope.exclude"
+                found.append(Condition(code=Code.UPG_ROLE.value, ok=False, message=message, remedy=remedy))
+        return tuple(found)
 
     async def conditions(self, campaign: Campaign) -> tuple[Condition, ...]:
         """What a person has to know before the start. A release that the driver cannot take fails the plan."""

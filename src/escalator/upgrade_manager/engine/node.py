@@ -13,10 +13,11 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.course import walk
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
-from escalator.upgrade_manager.engine.procedure import AFTER_STAGE, WITHOUT_HOOKS
+from escalator.upgrade_manager.engine.procedure import AFTER_STAGE, PLAIN
 from escalator.upgrade_manager.engine.runner import Step, current, record, revert
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
+from escalator.upgrade_manager.engine.steps.members import EVACUATE, REJOIN
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.stage import STAGE
 from escalator.upgrade_manager.engine.steps.upgrade import UPGRADE
@@ -31,7 +32,7 @@ async def upgrade_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) 
     What the release does not touch is left out, and so are hooks that the campaign does not name: staging says which.
     """
     ref = TaskRef.from_json(arguments)
-    begun, stopped = await walk(rt, ctx, ref, COURSE, WITHOUT_HOOKS)
+    begun, stopped = await walk(rt, ctx, ref, COURSE, PLAIN)
     if stopped is not None:
         return await _put_back(rt, ctx, ref, begun, stopped)
     forget(ctx, ref)
@@ -44,7 +45,7 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
     # Software that an abort left untouched is no failed upgrade, whatever policy says about those.
     touched = UPGRADE in begun and why.status is Status.FAILED
     policy = campaign.spec.failure.on_node_failure if touched else "rollback-node"
-    proved = RESUME in begun or UNCORDON in begun
+    proved = RESUME in begun or REJOIN in begun or UNCORDON in begun
     if proved:
         # Instances run on the node again, or may: its new software is verified, and nothing is rebooted under them.
         policy = "leave"
@@ -54,6 +55,8 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
         held = bool(troubles) or policy == "rollback-hold"
         if step.undo is None or (step is UPGRADE and policy == "leave"):
             continue
+        if held and not proved and step is EVACUATE:
+            continue  # what was active on it stays where it is
         if held and step in (NOTIFY, CORDON):
             # A node whose old software is not proved, or that policy holds, gets no new instances and is not announced.
             continue

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from escalator.model.campaign import Migration
 from escalator.model.hold import Hold
 from escalator.model.inventory import Group, Instance, Inventory
+from escalator.upgrade_manager.engine import kinds
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.planner.constraints import (
     Declared,
@@ -23,7 +24,7 @@ from escalator.upgrade_manager.planner.constraints import (
 
 async def inventory(ctx: Context, policy: Migration) -> Inventory:
     """All of it. Raises what the cloud raises."""
-    found = await ctx.cloud.inventory(policy)
+    found = await kinds.seen(ctx, await ctx.cloud.inventory(policy))
     return _held(constrained(found, declared(await ctx.store.constraints.list())), await ctx.store.holds.list())
 
 

@@ -56,7 +56,7 @@ class Planning:
             told = of_orchestrators(await self._vim.reach(orchestrators))
             plan = plan.model_copy(update={"conditions": (*plan.conditions, told)})
         if self._means is not None and progress is BEGINNING:
-            able = await self._means.conditions(campaign)
+            able = (*await self._means.conditions(campaign), *self._means.roles(plan, inventory))
             smooth = plan.smooth and all(condition.ok for condition in able)
             plan = plan.model_copy(update={"conditions": (*plan.conditions, *able), "smooth": smooth})
         return plan.sealed(self._new_id(), parent)

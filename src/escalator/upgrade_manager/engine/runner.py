@@ -14,6 +14,7 @@ from escalator.model.errors import EscalatorError, TemporaryError
 from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
+from escalator.upgrade_manager.engine.kinds import expects_silence
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, failed
 from escalator.upgrade_manager.engine.overdue import CODES, WAITING, left_s, overdue
 from escalator.upgrade_manager.engine.runtime import Runtime
@@ -196,8 +197,8 @@ async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome
     for attempt in count(1):
         try:
             return await work(job)
-        except TemporaryError:
-            if attempt == ATTEMPTS and not patient:
+        except TemporaryError as error:
+            if attempt >= ATTEMPTS and not patient and not (error.code is Code.CLD_UNREACHABLE and await expects_silence(job)):
                 raise
             await ctx.clock.sleep(min(ctx.pace.poll_s * 2 ** min(attempt - 1, 6), ctx.pace.slowest_poll_s))
     raise AssertionError("count never ends")

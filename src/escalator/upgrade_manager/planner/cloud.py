@@ -118,6 +118,8 @@ def build(
     known = {node.id for node in upgraded}
     cloud.nodes = [node for node in inventory.nodes if node.id in wanted or node.id in known]
     names: dict[str, int] = {}
+    if all("compute" not in node.roles for node in cloud.nodes):
+        names["pcpu"] = 0  # nothing runs on such nodes, and room is looked at by one resource at least
     for node in cloud.nodes:
         for numa in node.numa:
             for name in numa:

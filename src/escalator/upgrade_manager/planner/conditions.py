@@ -142,7 +142,7 @@ def capacity_condition(lacking: Sequence[tuple[str, Guest]], spare: str) -> Cond
 
 
 def other_conditions(cloud: Cloud, rules: Rules, found: Found) -> tuple[Condition, ...]:
-    """Windows, the reserve and the spread rules, where the campaign has any."""
+    """Windows, the reserve, the spread rules and clusters, where the campaign has any."""
     left = [(cloud.nodes[n].id, wait) for n, wait in sorted(found.left.items()) if wait.lacking is None]
     checks = []
     if not rules.windows.open:
@@ -165,9 +165,13 @@ def _window_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], found: F
 
 def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]]) -> Condition:
     if not left:
-        return _holds(Code.PLN_RESERVE, "the reserve and the spread rules hold all the time")
+        wished = rules.reserve or any(domain.by != "cluster" for domain in rules.domains)
+        said = "the reserve and the spread rules hold all the time" if wished else "members of clusters go one at a time"
+        return _holds(Code.PLN_RESERVE, said)
     message = _names([f"{node}: {wait.reason}" for node, wait in left])
     remedy = "relax waves.spread, or bring nodes back"
+    if any(wait.reason.startswith("cluster ") for _, wait in left):
+        remedy = "bring back the members of these clusters that are away"
     if any("reserve" in wait.reason for _, wait in left):
         remedy = f"add 1 empty host, or lower waves.reserve_hosts below {rules.reserve}"
     return _fails(Code.PLN_RESERVE, message, remedy)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from escalator.model.codes import Code
-from escalator.model.inventory import Inventory, Node
-from escalator.model.plan import Condition
+from escalator.model.inventory import Inventory
 from escalator.model.release import Impact, spares_instances
+from escalator.model.roles import Order
 
 
 class Brings(NamedTuple):
-    """What a plan has to know of the release: the version it brings to each layer, and what it touches."""
+    """What a plan has to know of the release: the version it brings to each layer, what it touches, what goes first."""
 
     layers: Mapping[str, str]
     impact: Impact | None = None
+    order: Order = {}  # noqa: RUF012 - a mapping, and never written; a proxy could not be sent to a worker
 
 
 NOTHING = Brings({})
 """Of a campaign without a release nothing is known."""
-SHOWN = 10
-BUILT = "compute"
-"""The one role whose procedure is built: what else a node is has conditions of its own that nobody would keep."""
 
 
 def seen_by(inventory: Inventory, impact: Impact | None) -> Inventory:
@@ -32,27 +29,6 @@ def seen_by(inventory: Inventory, impact: Impact | None) -> Inventory:
     return Inventory.model_construct(nodes=inventory.nodes, instances=(), groups=())
 
 
-def unready(nodes: Sequence[Node], impact: Impact | None) -> Mapping[str, str]:
-    """Nodes that have a role whose procedure is not built, each with the reason; none where nothing of them is touched.
-
-    Where nothing is known of the release, nothing is known of what it touches either.
-    """
-    if impact in (None, "none"):
-        return {}
-    found = {}
-    for node in nodes:
-        others = [role for role in node.roles if role != BUILT]
-        if others:
-            what = f"{' and '.join(others)} node" + (" too" if BUILT in node.roles else "")
-            found[node.id] = f"it is a {what}, and there is no procedure for a release of impact {impact} on one yet"
-    return found
-
-
-def role_condition(refused: Mapping[str, str]) -> tuple[Condition, ...]:
-    """No node has a role whose procedure is not built; nothing is said where none has."""
-    if not refused:
-        return ()
-    said = [f"{node}: {reason}" for node, reason in sorted(refused.items())]
-    more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
-    remedy = f"leave these {len(said)} nodes out: scope.exclude; a release of impact none can go there"
-    return (Condition(code=Code.UPG_ROLE.value, ok=False, message="; ".join(said[:SHOWN]) + more, remedy=remedy),)
+def apart(impact: Impact | None) -> bool:
+    """Whether kinds of nodes have conditions of their own: not where nothing that anybody uses is touched."""
+    return impact != "none"

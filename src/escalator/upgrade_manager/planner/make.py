@@ -19,8 +19,9 @@ from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, acti
 from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
-from escalator.upgrade_manager.planner.impact import role_condition, seen_by, unready
+from escalator.upgrade_manager.planner.impact import apart, seen_by
 from escalator.upgrade_manager.planner.interruption import unborne
+from escalator.upgrade_manager.planner.kinds import kinds_there, order_conditions, order_of
 from escalator.upgrade_manager.planner.outage import outages
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of
@@ -56,7 +57,8 @@ def make_plan(
     """
     with _uncollected():
         plan = _made(campaign, seen_by(inventory, impact), managed, now_s, progress, impact)
-        return plan if impact is None else plan.model_copy(update={"impact": impact})
+        several = apart(impact) and len(kinds_there(campaign, inventory)) > 1
+        return plan.model_copy(update={"impact": impact, "order": order_of(campaign) if several else ()})
 
 
 @contextmanager
@@ -79,7 +81,7 @@ def _made(
     progress: Progress,
     impact: Impact | None,
 ) -> Plan:
-    scope, refused = _fit(select(campaign, inventory), impact)
+    scope = replace(select(campaign, inventory), apart=apart(impact))
     actions = _actions(campaign, inventory, scope, managed)
     tried = _tried(campaign, inventory, scope, actions, now_s, progress)
     unplaced = c.unplaced(tried.cloud, tried.found)
@@ -95,14 +97,13 @@ def _made(
         *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
         *_noticed(campaign, inventory, actions, managed),
         c.group_condition(blocked),
-        *groups_condition(rules.staging.groups),
+        *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
         *c.other_conditions(cloud, rules, found),
-        *role_condition(refused),
+        *(order_conditions(campaign, inventory, rules.staging.groups) if scope.apart else ()),
     )
     left = {
         **scope.left_out,
-        **refused,
         **_told(scope, progress),
         **{n.id: "already upgraded" for n in scope.upgraded},
         **stuck,
@@ -137,18 +138,12 @@ def _tried(
     cloud = build(campaign, inventory, actions, free, _targets(scope, stuck, blocked))
     midway = midway_of(cloud, inventory, progress)
     rules = rules_of(campaign, inventory, scope, cloud, now_s, progress.at_s)
-    rules = staged(rules, campaign, inventory, cloud, progress.parent)
+    rules = staged(rules, campaign, inventory, scope, cloud, progress.parent)
     if rules.width > 0 or midway.begun:
         found = best_of(cloud, rules, midway)
     else:
         found = Found([], {n: NotYet(inf, NO_WIDTH) for n in _todo(cloud)})
     return _Tried(cloud, rules, found, midway, stuck, blocked)
-
-
-def _fit(scope: ScopedNodes, impact: Impact | None) -> tuple[ScopedNodes, Mapping[str, str]]:
-    """The scope without the nodes that have a role whose procedure is not built, and these with the reason."""
-    refused = unready(scope.eligible, impact)
-    return replace(scope, eligible=tuple(node for node in scope.eligible if node.id not in refused)), refused
 
 
 def _told(scope: ScopedNodes, progress: Progress) -> dict[str, str]:

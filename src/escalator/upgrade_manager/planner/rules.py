@@ -11,6 +11,7 @@ from escalator.model.campaign import Campaign, CampaignSpec, Spread
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.cloud import Cloud
+from escalator.upgrade_manager.planner.kinds import cluster_domains, kind_groups, masters
 from escalator.upgrade_manager.planner.nights import spans
 from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes
 from escalator.upgrade_manager.planner.stages import groups_of
@@ -41,15 +42,19 @@ def rules_of(
     )
 
 
-def staged(rules: Rules, campaign: Campaign, inventory: Inventory, cloud: Cloud, parent: Plan | None) -> Rules:
-    """The rules with the groups of nodes and the waves that go one after the other."""
+def staged(
+    rules: Rules, campaign: Campaign, inventory: Inventory, scope: ScopedNodes, cloud: Cloud, parent: Plan | None
+) -> Rules:
+    """The rules with the groups of nodes, kinds of nodes and waves that go one after the other, and members of clusters."""
     waves = campaign.spec.waves
     apart = waves.soak_s > 0 or bool(campaign.spec.gates.between)
-    groups = groups_of(campaign, inventory, parent)
+    groups = groups_of(campaign, inventory, parent) or (kind_groups(campaign, inventory) if scope.apart else ())
     # The first node to be emptied is one of those that wait for no group.
     first = {node for group in groups if not group.after for node in group.nodes}
-    extra = _extra_moves(cloud, waves.max_extra_moves, first) if groups else rules.extra_moves
-    return replace(rules, staging=Staging(groups, waves.soak_s if apart else None), extra_moves=extra)
+    extra = _extra_moves(cloud, waves.max_extra_moves, first) if campaign.spec.scope.groups else rules.extra_moves
+    staging = Staging(groups, waves.soak_s if apart else None, masters(cloud) if scope.apart else {})
+    domains = (*rules.domains, *(cluster_domains(campaign, inventory, cloud) if scope.apart else ()))
+    return replace(rules, staging=staging, extra_moves=extra, domains=domains)
 
 
 def windows_of(spec: CampaignSpec, now_s: float | None) -> Windows:
@@ -67,7 +72,9 @@ def _extra_moves(cloud: Cloud, share: float, first: Collection[str] | None = Non
     """Moves allowed beyond one per instance: a share of them, and at least what empties the first node where none is empty."""
     if share == 0:
         return 0
-    leaving = {n: sum(g.leaves for g in cloud.guests[n]) for n, ready in enumerate(cloud.ready) if ready}
+    # A node that takes no instances is no empty one to begin with.
+    hosts = [n for n, ready in enumerate(cloud.ready) if ready and cloud.kinds[n].compute]
+    leaving = {n: sum(g.leaves for g in cloud.guests[n]) for n in hosts}
     needed = [moves for n, moves in leaving.items() if first is None or cloud.nodes[n].id in first]
     return max(floor(share * sum(leaving.values())), min(needed, default=0))
 

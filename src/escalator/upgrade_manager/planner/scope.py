@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
@@ -19,6 +19,8 @@ class ScopedNodes:
     eligible: tuple[Node, ...]
     upgraded: tuple[Node, ...]
     left_out: Mapping[str, str]
+    apart: bool = field(default=True, kw_only=True)
+    """Whether kinds of nodes go one after the other, and members of a cluster one at a time."""
     unavailable: int
     """How many nodes in scope are out of service already: they count against `max_unavailable`."""
 

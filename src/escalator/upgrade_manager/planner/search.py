@@ -79,7 +79,9 @@ class Search:
         self._full_s = -inf
         """When nodes had to wait last because as many as may be were out of service."""
         self._waited: dict[int, NotYet] = {}
-        self._empty = sum(not self._standing.count[n] for n in range(len(cloud.nodes)) if n not in self._draining)
+        self._empty = sum(
+            not self._standing.count[n] for n in range(len(cloud.nodes)) if n not in self._draining and cloud.kinds[n].compute
+        )
 
     def run(self) -> Found:
         """Every node's turn, and the nodes that got none."""
@@ -169,7 +171,7 @@ class Search:
             out.subtract(domain.of[node])
         self._level = max(self._level, self._wave[node])
         self._new.add(node)
-        self._empty += not self._standing.count[node]
+        self._empty += self._cloud.kinds[node].compute and not self._standing.count[node]
         self._placing.refreshed()
         if self._awaiting is not None:
             self._awaiting.came_back(node)
@@ -282,7 +284,7 @@ class Search:
         """Whether enough nodes in service stay without any instance."""
         if not self._rules.reserve:
             return None
-        if self._empty - self._first_ones(placed) - (not self._guests[node]) >= self._rules.reserve:
+        if self._empty - self._first_ones(placed) - self._vacant(node) >= self._rules.reserve:
             return None
         return NotYet(now, f"the reserve of {self._rules.reserve} hosts would not hold")
 
@@ -302,7 +304,7 @@ class Search:
 
     def _begin(self, node: int, placed: list[Placed], now: float) -> None:
         self._queue.begun(node)
-        self._empty -= self._first_ones(placed) + (not self._guests[node])
+        self._empty -= self._first_ones(placed) + self._vacant(node)
         for one in placed:
             self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
             self._extra += one.extra
@@ -319,6 +321,10 @@ class Search:
         self._flow.begin(node, placed, tuple(self._guests[node]), self._level + 1, now)
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             out.update(domain.of[node])
+
+    def _vacant(self, node: int) -> bool:
+        """Whether the node could be one of the reserve."""
+        return self._cloud.kinds[node].compute and not self._guests[node]
 
     def _takes_in(self, one: Placed) -> None:
         """What goes to a node that has its turn later leaves it again then."""

@@ -104,6 +104,7 @@ class Stages:
         self._left: Counter[int | None] = Counter(self._of[n] for n in range(len(cloud.nodes)) if cloud.ready[n] or n in begun)
         self._ended_s = [max((midway.over.get(node, -inf) for node in group.nodes), default=-inf) for group in self._groups]
         self._lost: set[int | None] = set()
+        self._masters = {master: set(others) for master, others in staging.masters.items()}
         self._wave: dict[int, int] = {one.node: one.wave for one in midway.begun}
         self._wave_s = max(midway.over.values(), default=-inf)
 
@@ -119,11 +120,15 @@ class Stages:
             opens = self._windows.after(self._ended_s[first], self._groups[first].soak_s)
             if opens > now + SLACK:
                 return NotYet(opens, f"group {name} soaks until then")
-        if self._soak_s is None:
-            return None
+        if self._masters.get(node):
+            return NotYet(now, "it is the current master; the other members of its cluster come first")
+        return None if self._soak_s is None else self._paused(level, now)
+
+    def _paused(self, level: int, now: float) -> NotYet | None:
+        """What of the pause between waves keeps a node from its turn."""
         if any(wave <= level for wave in self._wave.values()):
             return NotYet(now, "the wave before comes first")
-        opens = self._windows.after(self._wave_s, self._soak_s)
+        opens = self._windows.after(self._wave_s, self._soak_s or 0.0)
         return NotYet(opens, "the pause between waves") if opens > now + SLACK else None
 
     def began(self, node: int, wave: int) -> None:
@@ -133,6 +138,8 @@ class Stages:
     def ended(self, node: int, at: float) -> None:
         """The node's turn has ended."""
         self._wave.pop(node, None)
+        for others in self._masters.values():
+            others.discard(node)
         self._wave_s = max(self._wave_s, at)
         number = self._of[node]
         self._left[number] -= 1

@@ -72,6 +72,8 @@ class Staging:
     groups: tuple[PlanGroup, ...] = ()
     wave_soak_s: float | None = None
     """Pause between waves; null when waves overlap."""
+    masters: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """For each current master of a cluster, the members that go before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from escalator.model.errors import PermanentError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.impact import NOTHING, Brings
+from escalator.upgrade_manager.planner.kinds import ordered
 from escalator.upgrade_manager.planner.make import BEGINNING, make_plan
 from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.returning import with_returns
@@ -30,6 +31,7 @@ def verified_plan(
 
     Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule.
     """
+    campaign = ordered(campaign, brings)
     made = make_plan(campaign, inventory, managed, now_s, progress, brings.impact)
     plan = with_returns(made, campaign, inventory, managed, brings.layers)
     found = verify(campaign, inventory, plan, managed, now_s, brings.impact)

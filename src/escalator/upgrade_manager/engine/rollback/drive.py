@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import holds, quotas
+from escalator.upgrade_manager.engine import holds, kinds, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
@@ -207,7 +207,8 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     board.look_s = None
     # As on the way there: of a restore by hand and a way back that begin at once, one sees the other.
     restoring = {row.node for row in await ctx.store.backups.restoring()}
-    ready = [task for task in holds.begun(board, await in_window(ctx, name, campaign, board)) if task.node not in restoring]
+    ready = await stages.begun(ctx, board, holds.begun(board, await in_window(ctx, name, campaign, board)))
+    ready = await kinds.admitted(ctx, name, board, [task for task in ready if task.node not in restoring])
     if not ready:
         return
     unavailable = {node: service for node, service in (await ctx.cloud.unavailable()).items() if node in board.limits.scope}

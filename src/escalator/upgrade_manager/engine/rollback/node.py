@@ -22,11 +22,28 @@ from escalator.upgrade_manager.engine.steps.announce import ANNOUNCE
 from escalator.upgrade_manager.engine.steps.consult import CONSULT
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
+from escalator.upgrade_manager.engine.steps.members import ASK, EVACUATE, FLAG_STORAGE, HAND_OVER, REJOIN
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.roll_back import BEGUN, REBOOT_BACK, ROLL_BACK, VERIFY_BACK
 from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
 
-COURSE = (CORDON, NOTIFY, CONSULT, VACATE, ROLL_BACK, REBOOT_BACK, VERIFY_BACK, RESUME, UNCORDON, ANNOUNCE)
+COURSE = (
+    ASK,
+    CORDON,
+    NOTIFY,
+    CONSULT,
+    VACATE,
+    HAND_OVER,
+    EVACUATE,
+    FLAG_STORAGE,
+    ROLL_BACK,
+    REBOOT_BACK,
+    VERIFY_BACK,
+    RESUME,
+    REJOIN,
+    UNCORDON,
+    ANNOUNCE,
+)
 
 
 async def roll_node_back(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +53,9 @@ async def roll_node_back(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]
     """
     ref = TaskRef.from_json(arguments)
     campaign = await ctx.book.campaign(ref.campaign)
-    without = leaves_out((await ctx.book.release(campaign.spec.release or "")).spec.impact, Hooks())
+    _, inventory = await ctx.book.plan(ref.plan)
+    impact = (await ctx.book.release(campaign.spec.release or "")).spec.impact
+    without = leaves_out(impact, Hooks(), inventory.node_by_id[ref.node].roles)
     begun, stopped = await walk(rt, ctx, ref, COURSE, without)
     if stopped is not None:
         return await _stopped(rt, ctx, ref, begun, stopped)
@@ -47,10 +66,14 @@ async def roll_node_back(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]
 async def _stopped(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step], why: Outcome) -> dict[str, Any]:
     """Undo what the turn did to instances, and give the node back, unless what it runs now is not known to be sound."""
     held = dict(await rt.step("look-back", partial(_held, ctx, ref)))
-    proved = UNCORDON in begun or RESUME in begun
+    proved = UNCORDON in begun or REJOIN in begun or RESUME in begun
     troubles = [str(held["why"])] if held["why"] and not proved else []
     for step in reversed(begun):
-        if step.undo is None or (step in (NOTIFY, CORDON) and (troubles or proved)):
+        if (
+            step.undo is None
+            or (step in (NOTIFY, CORDON) and (troubles or proved))
+            or (step is EVACUATE and troubles and not proved)
+        ):
             continue
         undone = await revert(rt, ctx, ref, step)
         if undone.status is not Status.DONE:

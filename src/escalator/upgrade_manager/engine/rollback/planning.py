@@ -22,6 +22,7 @@ from escalator.upgrade_manager.engine.told import BEFORE, tell_windows
 from escalator.upgrade_manager.engine.way_back import PASSED, why_not
 from escalator.upgrade_manager.planner.backwards import Undoing, backwards, newer, order_back, reported
 from escalator.upgrade_manager.planner.impact import Brings
+from escalator.upgrade_manager.planner.kinds import backwards as backwards_order
 
 FOLLOWED = "plan_back"
 """Memo of a campaign: the plan for the way back that is followed; null when another one is due."""
@@ -111,7 +112,7 @@ async def campaign_back(ctx: Context, name: str) -> Campaign:
             "gates": type(campaign.spec.gates)(),
         }
     )
-    return campaign.model_copy(update={"spec": spec})
+    return backwards_order(campaign.model_copy(update={"spec": spec}), await ctx.book.brings(campaign))
 
 
 async def _held(ctx: Context, name: str) -> frozenset[str]:

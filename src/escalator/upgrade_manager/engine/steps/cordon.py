@@ -6,6 +6,7 @@ from escalator.cloud_manager.port import ServiceState
 from escalator.model.codes import Code
 from escalator.model.progress import Rung, TaskKind
 from escalator.upgrade_manager.engine.job import Job, TaskRef
+from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.at_work import at_work
@@ -24,6 +25,9 @@ def reason_of(ref: TaskRef) -> str:
 
 
 async def _do(job: Job) -> Outcome:
+    if not computes(job):
+        await enter_all(job)
+        return done("no instance lands on such a node")
     found = await job.ctx.cloud.service(job.node)
     held = await job.changes(KIND)
     ours = found.reason is not None and found.reason.startswith(OURS)
@@ -69,7 +73,7 @@ async def _restore(job: Job) -> Outcome:
         await job.ctx.cloud.restore_service(job.node, found)
         await tell_returned(job, row)
         await job.put_back(row)
-    return done("the compute service is as it was")
+    return done("the compute service is as it was" if computes(job) else "it is in service as before")
 
 
 async def given_back(job: Job) -> Outcome | None:

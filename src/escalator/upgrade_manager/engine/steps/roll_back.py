@@ -13,6 +13,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.progress import Rung, TaskKind
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.operations import GOOD
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, changed_node
@@ -90,7 +91,8 @@ async def _reboot(job: Job) -> Outcome:
     await out_of_band.asked(job, str(memo[BOOT]))
     await job.system.reboot(job.node, str(memo[BOOT]))
     await until_rebooted(job, str(memo[BOOT]))
-    await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
+    if computes(job):
+        await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
     return done(f"rebooted: {why}")
 
 

@@ -12,6 +12,7 @@ from escalator.model.release import spares_instances
 from escalator.system_support.port import Check, OperationState, Progress
 from escalator.upgrade_manager.engine import no_return
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.kinds import computes, node_now
 from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
@@ -35,7 +36,7 @@ REPORTED = "reported"
 async def _back_up(job: Job) -> Outcome:
     facts = await job.system.inspect(job.node, job.release)
     await job.remember("facts", facts.to_json(), once=True)
-    node = await job.ctx.cloud.node(job.node)
+    node = await node_now(job)
     await job.remember("offered", node.model_dump(mode="json"), once=True)
     if "reboot" in job.system.capabilities(job.release) and not await may_reboot(job):
         needed, why = await job.system.reboot_needed(job.node, job.release)
@@ -106,7 +107,8 @@ async def _reboot(job: Job) -> Outcome:
     await out_of_band.asked(job, before)
     await job.system.reboot(job.node, before)
     await until_rebooted(job, before)
-    await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
+    if computes(job):
+        await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
     return done(f"rebooted: {why}")
 
 
@@ -158,11 +160,11 @@ async def _verify(job: Job) -> Outcome:
 
 
 async def until_reported(job: Job, before: str | None) -> None:
-    """Wait, bounded by the step's time-out, for the compute service.
+    """Wait, bounded by the step's time-out, for the compute service, where the node has one.
 
     For some time after a reboot the cloud still believes what the service said before it: only a new report counts.
     """
-    while True:
+    while computes(job):
         service = await job.ctx.cloud.service(job.node)
         if service.up and (before is None or service.reported != before):
             return
@@ -182,7 +184,7 @@ async def offers_less(job: Job, memo: Mapping[str, Any]) -> list[str]:
     facts = await job.system.inspect(job.node, job.release)
     found = _fewer(memo["facts"]["offers"], facts.offers)
     before = memo["offered"]
-    now = (await job.ctx.cloud.node(job.node)).model_dump(mode="json")
+    now = (await node_now(job)).model_dump(mode="json")
     for number, (old, new) in enumerate(zip(before["numa"], now["numa"], strict=False)):
         found += [f"NUMA entry {number}: {line}" for line in _fewer(old, new)]
     if len(now["numa"]) < len(before["numa"]):

@@ -11,7 +11,7 @@ from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.release import Impact, spares_instances
 from escalator.upgrade_manager.planner.nights import lengths, spans
-from escalator.upgrade_manager.planner.verify import groups, moves, nodes, stages
+from escalator.upgrade_manager.planner.verify import groups, kinds, moves, nodes, stages
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
 
 MOST = 1000
@@ -36,7 +36,7 @@ def verify(
     spared = spares_instances(impact or plan.impact)
     replay = Replay(_empty(inventory) if spared else inventory, campaign, plan, frozenset(managed))
     found: list[Violation] = []
-    for violation in chain(_touched(plan, impact), _all(replay, now_s)):
+    for violation in chain(_touched(plan, impact), kinds.check_kinds(replay, impact), _all(replay, now_s)):
         found.append(violation)
         if len(found) == MOST:
             break

@@ -97,7 +97,8 @@ def check_reserve(replay: Replay) -> Iterator[Violation]:
     reserve = replay.campaign.spec.waves.reserve_hosts
     if not reserve:
         return
-    count = {node: len(replay.inventory.instances_by_node.get(node, ())) for node in replay.scope - replay.out}
+    hosts = [node for node in replay.scope - replay.out if "compute" in replay.node(node).roles]
+    count = {node: len(replay.inventory.instances_by_node.get(node, ())) for node in hosts}
     away: set[str] = set()
     events: list[tuple[float, int, str]] = []
     for move in replay.moves:

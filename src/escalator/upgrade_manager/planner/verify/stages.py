@@ -9,6 +9,7 @@ from functools import partial
 from escalator.model.codes import Code
 from escalator.model.node_groups import NodeGroup
 from escalator.model.plan import PlanGroup
+from escalator.upgrade_manager.planner.verify.kinds import check_kind_groups
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
 
 Spans = Sequence[tuple[float, float]]
@@ -24,7 +25,7 @@ def check_groups(replay: Replay, windows: Spans) -> Iterator[Violation]:
     found = {group.name: group for group in replay.plan.groups}
     if not rules:
         if found:
-            yield wrong(message="the plan has groups and the campaign has none")
+            yield from check_kind_groups(replay, replay.plan.groups)
         return
     counts = Counter(node for group in found.values() for node in group.nodes)
     for node in sorted(replay.scope):
