@@ -35,7 +35,16 @@ from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.campaign import run_campaign
-from escalator.upgrade_manager.engine.context import Availability, Book, Context, OutOfBand, Pace, Signals, StagingPolicy
+from escalator.upgrade_manager.engine.context import (
+    Availability,
+    Book,
+    Context,
+    OutOfBand,
+    Pace,
+    ProbeRules,
+    Signals,
+    StagingPolicy,
+)
 from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.means import Means
@@ -218,6 +227,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             staging=StagingPolicy(settings.system.staging.concurrent, settings.system.staging.ahead),
             out_of_band=OutOfBand(**settings.system.out_of_band.model_dump()),
             neighbours=_neighbours(settings, clock),
+            probe_vm=ProbeRules.of(settings.cloud.probe_vm),
         )
         ctx.sheet.write(tuple(await store.restorations.open()))
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))

@@ -40,6 +40,10 @@ def unhealthy(world: World) -> None:
     world.faults.add(Fault(kind="health", node="b"))
 
 
+def no_probe(world: World) -> None:
+    world.faults.add(Fault(kind="boot", node="b"))
+
+
 def refusing(world: World) -> None:
     world.vnfms.behave("core", "refuse")
 
@@ -163,6 +167,8 @@ CANARY = {
         "groups": [{"name": "canary", "select": {"names": ["c"]}, "soak_s": 900.0}, {"name": "rest", "after": ["canary"]}],
     }
 }
+PROBING = {"node": {"driver": "simulated", "probe_vm": "all"}}
+PROBED = ("proved by a probe", "the probe does not boot")
 AGAIN = ("tried again", "told of a second try")
 COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str, str] | None]] = {
     "upgraded": ({}, nothing, None, DONE),
@@ -189,6 +195,8 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
         {"a": "done", "b": "rolled-back", "c": "done"},
     ),
     "staged ahead": ({"windows": [{"days": ["thu", "fri", "sat"], "start": "01:00", "length_s": 18000}]}, nothing, None, DONE),
+    "proved by a probe": (PROBING, nothing, None, DONE),
+    "the probe does not boot": ({**LENIENT, **PROBING}, no_probe, give_up, {"a": "skipped", "b": "rolled-back", "c": "done"}),
     "told an orchestrator": ({}, orchestrated(failing_move, deaf), hear_late, None),
     "told of an abort": ({}, orchestrated(), abort_at_b, None),
     "told of a second try": ({}, orchestrated(unhealthy), retry_failed, DONE),
@@ -201,7 +209,7 @@ def crash(course: str, at: int | None, *, after: bool) -> tuple[int, list[str]]:
     spec, prepare, steer, ends = COURSES[course]
 
     async def play() -> tuple[int, list[str]]:
-        stand = await Stand.make(document(**spec), prepare, spare=course == SECOND_TARGET)
+        stand = await Stand.make(document(**spec), prepare, spare=course == SECOND_TARGET, probe=course in PROBED)
         wire = Tripwire(at, after=after)
         if not await stand.live(wire, steer):
             assert wire.dead

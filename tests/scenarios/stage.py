@@ -2,7 +2,8 @@
 
 Every line of a script is one command, `#` begins a comment. Commands:
 
-    world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use
+    world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use,
+                                  probe=1 sets up a probe VM
     expires SECONDS               the release is imported anew, with an end from then on
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
     spare NAME COUNT              how many instances it gives up when it is asked for room
@@ -57,6 +58,7 @@ from escalator.simulation.setup import RELEASE, Simulation, import_release, simu
 from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine import gates, staging
+from escalator.upgrade_manager.engine.context import ProbeRules
 from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
@@ -118,8 +120,9 @@ class Stage:
         numbers = {key: int(value) for key, value in (s.split("=") for s in settings)}
         self.world = World.in_memory(self.clock)
         fill = numbers.pop("fill", 65) / 100
+        probe = ProbeRules("reach-it") if numbers.pop("probe", 0) else None
         self.world.seed(**numbers, fill=fill)
-        self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
+        self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True, probe_vm=probe))
         self.backups = BackupService(self.sim.ctx, Retention())
         await import_release(self.sim.store, RELEASE, self.clock.now())
 
@@ -412,6 +415,7 @@ class Stage:
         sheet = {row.node for row in await self.sim.store.restorations.open()}
         if not sheet <= self.held:
             broken.append(f"on the sheet although in service: {sorted(sheet - self.held)}")
+        broken += [f"left of a probe VM: {left}" for left in (*self.world.probes.names, *self.world.probes.open_doors)]
         broken += await self._counted_twice()
         return broken
 

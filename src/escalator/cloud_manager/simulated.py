@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Mapping
 
 from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, Quota, Quotas, QuotaState, ServiceState
+from escalator.cloud_manager.probe_vms import DOOR_KIND, VM_KIND, ProbeVms
+from escalator.cloud_manager.simulated_probe_vms import SimulatedProbeVms
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.records import Move
@@ -42,6 +44,7 @@ class SimulatedCloud:
     def __init__(self, world: World) -> None:
         self._world = world
         self.quotas: Quotas = SimulatedQuotas(world)
+        self.probe_vms: ProbeVms = SimulatedProbeVms(world)
 
     async def identity(self) -> CloudIdentity:
         """The world's own name."""
@@ -50,11 +53,12 @@ class SimulatedCloud:
     async def inventory(self, policy: Migration) -> Inventory:  # noqa: ARG002 - the world has no ports to judge by a policy
         """Nodes, instances and groups now."""
         seen = self._world.inventory()
-        return seen.with_instances([_seen(instance) for instance in seen.instances])
+        return seen.with_instances([_seen(instance) for instance in seen.instances if instance.id not in self._world.probes])
 
     async def instances_on(self, node: str, policy: Migration) -> tuple[Instance, ...]:  # noqa: ARG002 - as above
         """Instances on the node now, in order of their ids."""
-        return tuple(_seen(instance) for instance in self._world.instances_on(node))
+        here = self._world.instances_on(node)
+        return tuple(_seen(instance) for instance in here if instance.id not in self._world.probes)
 
     async def instance(self, instance_id: str) -> Instance | None:
         """The instance now; None when it is gone."""
@@ -130,6 +134,10 @@ class SimulatedCloud:
         if kind == "quota":
             amounts = [f"--cores={found['cores']}", f"--ram={found['ram_mib']}", f"--instances={found['instances']}"]
             return (shlex.join(["openstack", "quota", "set", "--force", *amounts, object_id]),)
+        if kind == VM_KIND:
+            return (shlex.join(["openstack", "server", "delete", object_id]),)
+        if kind == DOOR_KIND:
+            return (f"# nothing: the simulated cloud keeps probe VMs off {node} again by itself",)
         if found.get("enabled", True):
             return (shlex.join(["openstack", "compute", "service", "set", "--enable", node, "nova-compute"]),)
         reason = str(found.get("reason") or "")

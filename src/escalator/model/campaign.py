@@ -188,6 +188,8 @@ class NodeProcedure(Model):
     timeouts: Timeouts = Timeouts()
     hooks: Hooks = Hooks()
     tests: Names = ()
+    probe_vm: Literal["canary", "all"] = "canary"
+    """Which nodes a probe VM proves, where the settings set one up: those that go first, or every one."""
 
 
 class Failure(Model):

@@ -138,6 +138,8 @@ class Call:
     campaign: str = ""
     node: str = ""
     release: str = ""
+    address: str = ""
+    """Where the probe VM is reached that it is to reach."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -149,6 +151,7 @@ class Call:
             "ESCALATOR_CAMPAIGN": self.campaign,
             "ESCALATOR_NODE": self.node,
             "ESCALATOR_RELEASE": self.release,
+            "ESCALATOR_ADDRESS": self.address,
         }
 
 

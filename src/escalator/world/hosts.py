@@ -175,6 +175,7 @@ class Hosts:
             self._audit.impact(at, instance, begins=False)
 
     def _set(self, node: Node, *, enabled: bool, reason: str | None) -> None:
+        self._state.doors.drop(node.id)
         update = {"maintenance": not enabled, "maintenance_reason": None if enabled else reason}
         self._state.put_node(node.model_copy(update=update))
 

@@ -99,6 +99,19 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRow:
+    """A probe VM of the manager; where it was placed there is an instance of its name."""
+
+    name: str
+    node: str
+    """The node that it was asked for."""
+    outcome: Outcome = "done"
+    event: int = 0
+    no_host: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What a detached operation leaves on its node; `versions` are those of all its layers."""
 

@@ -14,6 +14,7 @@ FaultKind = Literal[
     "live_migration",
     "cold_migration",
     "arrival",
+    "boot",
     "stop",
     "start",
     "cordon",

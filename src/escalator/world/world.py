@@ -19,6 +19,7 @@ from escalator.world.locks import Locks
 from escalator.world.moves import Moves
 from escalator.world.operations import Operations
 from escalator.world.power import PowerSwitch
+from escalator.world.probes import Probes
 from escalator.world.quotas import Quotas
 from escalator.world.records import Software, VnfmRow
 from escalator.world.scaling import Scaling
@@ -57,6 +58,7 @@ class World:
         self.tenants = Tenants(self.state, self.audit, self.moves)
         self.vnfms = Vnfms(self.state, timings, self.faults, self.audit, Scaling(self.state, self.audit, self.tenants))
         self.quotas = Quotas(self.state)
+        self.probes = Probes(self.state, timings, self.faults, self.audit, self.tenants)
         self.gates = Gates(self.state)
         self.locks = Locks(self.state)
 

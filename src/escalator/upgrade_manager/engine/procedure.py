@@ -18,6 +18,7 @@ from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.hooks import MAINTENANCE, POST_MAINTENANCE, PRE_MAINTENANCE, PREFLIGHT, hooked
 from escalator.upgrade_manager.engine.steps.hooks import STEPS as HOOKS
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
+from escalator.upgrade_manager.engine.steps.probe_vm import PROBE
 from escalator.upgrade_manager.engine.steps.upgrade import BACK_UP, REBOOT, UPGRADE, VERIFY
 from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
 
@@ -33,6 +34,7 @@ AFTER_STAGE = (
     REBOOT,
     MAINTENANCE,
     VERIFY,
+    PROBE,
     POST_MAINTENANCE,
     RESUME,
     UNCORDON,

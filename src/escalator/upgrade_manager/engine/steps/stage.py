@@ -8,6 +8,7 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done
 from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.staging import Staged, note
+from escalator.upgrade_manager.engine.steps.probe_vm import wanted
 
 
 async def _do(job: Job) -> Outcome:
@@ -17,7 +18,10 @@ async def _do(job: Job) -> Outcome:
     without = leaves_out(job.release.spec.impact, job.spec.node.hooks, look=job.ctx.out_of_band.check is not None)
     brought = "stage" in job.system.capabilities(job.release)
     said = f"{job.release.id} is on the node" if brought else f"driver {job.system.name} brings nothing to the node ahead"
-    return done(said, leaves_out=sorted(without))
+    probes = wanted(job)
+    if probes:
+        await job.ctx.cloud.probe_vms.size()  # what cannot be proved is not begun
+    return done(said, leaves_out=sorted(without), probes=int(probes))
 
 
 STAGE = Step(name="stage", do=_do, rung=Rung.STAGED, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)
