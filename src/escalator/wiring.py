@@ -28,6 +28,7 @@ from escalator.settings import Settings
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
 from escalator.system_support.named import NamedCommands
+from escalator.system_support.opening import real_systems
 from escalator.system_support.port import SystemSupport
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
@@ -301,25 +302,14 @@ def _drivers(
         stack.callback(world.close)
         if world.empty:
             world.seed(nodes=simulated.nodes, seed=simulated.seed)
-        return *simulated_drivers(world), world
-    # openstacksdk and asyncssh take a second to import: only who uses them pays for it.
+        cloud, systems = simulated_drivers(world)
+        return cloud, systems | real_systems(settings, importer, clock), world
+    # openstacksdk takes a second to import: only who uses it pays for it.
     from escalator.cloud_manager.openstack.driver import OpenStackCloud  # noqa: PLC0415
-    from escalator.system_support.ansible.driver import AnsibleSystem, Resources  # noqa: PLC0415
-    from escalator.system_support.command import CommandSystem  # noqa: PLC0415
-    from escalator.system_support.packages.driver import PackagesSystem, Source  # noqa: PLC0415
 
-    cloud = OpenStackCloud(settings.cloud)
-    stack.callback(cloud.close)
-    source = Source(settings.repository.url, importer.repository.public_key)
-    packages = PackagesSystem(settings.system, settings.credentials, source, clock)
-    resources = Resources(settings.credentials, importer.path, packages, clock)
-    systems: dict[str, SystemSupport] = {
-        "packages": packages,
-        "ansible": AnsibleSystem(settings.system, settings.state, os.environ, resources),
-    }
-    if settings.system.command.argv:
-        systems["command"] = CommandSystem(settings.system.command, settings.state, os.environ, clock, settings.system.keep_days)
-    return cloud, systems, None
+    openstack = OpenStackCloud(settings.cloud)
+    stack.callback(openstack.close)
+    return openstack, real_systems(settings, importer, clock), None
 
 
 def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack: AsyncExitStack) -> dict[str, Dialect]:

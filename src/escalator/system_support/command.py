@@ -22,7 +22,7 @@ from escalator.system_support.detached import DAY_S, GOOD, PASSED_ON, Detached, 
 from escalator.system_support.no_shelf import NoShelf
 from escalator.system_support.operations import EXIT_CODES, folder_name, installer
 from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, Shelf
-from escalator.system_support.told import facts_of
+from escalator.system_support.told import facts_of, versions
 
 ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,252}")
 """What a node or release may be called to become an argument: never an option."""
@@ -91,8 +91,13 @@ class CommandSystem:
         return await self._operations.poll(operation, cursor)
 
     async def verify(self, node: str, release: Release, operation: str | None) -> tuple[Check, ...]:
-        """The command's exit code, and what the operator's own check says, if there is one."""
+        """The command's exit code, the versions that `facts_argv` tells, the operator's own check: each if there is one.
+
+        Raises TemporaryError when the facts are not told.
+        """
         found = [] if operation is None else [installer(await self.poll(node, operation), operation)]
+        if self._settings.facts_argv:
+            found += versions(release, await self.inspect(node, release))
         return (*found, *await self._checks(self._settings.verify_argv, node, release))
 
     async def reboot_needed(self, node: str, release: Release) -> tuple[bool, str]:

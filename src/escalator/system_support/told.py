@@ -7,7 +7,8 @@ from typing import Any
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
-from escalator.system_support.port import NodeFacts
+from escalator.model.release import Release
+from escalator.system_support.port import Check, NodeFacts
 
 
 def facts_of(node: str, said: str, remedy: str) -> NodeFacts:
@@ -27,3 +28,22 @@ def facts_of(node: str, said: str, remedy: str) -> NodeFacts:
     except (ValueError, TypeError, AttributeError) as error:
         message = f"The facts of {node} are no JSON object of the agreed form: {said.strip()[:200]}"
         raise PermanentError(Code.SYS_CONFIG, message, remedy=remedy) from error
+
+
+def versions(release: Release, facts: NodeFacts) -> tuple[Check, ...]:
+    """Whether what was told is the release, one check for packages and one for the daemon; nothing of what was not told."""
+    found = []
+    pins = {pin.name: pin.version for pin in release.spec.packages}
+    if facts.packages and pins:
+        wrong = [
+            f"{name} is {facts.packages.get(name, 'not installed')}, wanted is {version}"
+            for name, version in pins.items()
+            if facts.packages.get(name) != version
+        ]
+        found.append(Check("packages", ok=not wrong, code=Code.SYS_PACKAGES if wrong else None, message="; ".join(wrong)))
+    daemon = release.spec.daemon
+    wanted = None if daemon is None else daemon.expect or next(iter(pins.values()), None)
+    if facts.daemon is not None and wanted is not None:
+        message = "" if facts.daemon == wanted else f"The daemon says version {facts.daemon}, wanted is {wanted}."
+        found.append(Check("daemon", ok=not message, code=Code.SYS_DAEMON if message else None, message=message))
+    return tuple(found)

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ class Ran:
 class ServerProcess:
     """`escalator serve` with settings of its own; it can be killed and started again on the same state."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: dict[str, Any], prefix: Sequence[str] = (), **environment: str) -> None:
+        """`prefix` comes before the server's command and ends in it by `exec`; `environment` are variables changed for it."""
+        self._prefix, self._changed = tuple(prefix), environment
         self.state = folder / "state"
         ports = free_ports(3)
         listeners = {name: {"port": port} for name, port in zip(("server", "repository", "vnfm"), ports, strict=True)}
@@ -58,9 +61,9 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start, and return when it is ready."""
-        environment = {k: v for k, v in self.environment.items() if not k.startswith("ESCALATOR_")}
+        environment = {k: v for k, v in self.environment.items() if not k.startswith("ESCALATOR_")} | self._changed
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "escalator.main", "serve", "--config", str(self.settings)]
+            command = [*self._prefix, sys.executable, "-m", "escalator.main", "serve", "--config", str(self.settings)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         end = time.monotonic() + START_S
         while time.monotonic() < end:

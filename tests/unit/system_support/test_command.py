@@ -17,7 +17,7 @@ from escalator.model.codes import Code
 from escalator.model.document import Metadata
 from escalator.model.errors import PermanentError
 from escalator.model.node_settings import CommandDriver
-from escalator.model.release import Package, Release, ReleaseSpec
+from escalator.model.release import Daemon, Package, Release, ReleaseSpec
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.operations import folder_name
 from escalator.system_support.port import OperationState, Progress
@@ -163,3 +163,20 @@ async def test_without_a_command_nothing_is_started(tmp_path: Path) -> None:
     with pytest.raises(PermanentError) as caught:
         await driver(tmp_path).start("cn-1", RELEASE, "op")
     assert caught.value.code is Code.SYS_CONFIG
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        ('{"packages": {"kit": "2.0.0"}}', {}),
+        ('{"packages": {"kit": "1.0.0"}}', {"packages": "kit is 1.0.0, wanted is 2.0.0"}),
+        ('{"packages": {"other": "2.0.0"}}', {"packages": "kit is not installed, wanted is 2.0.0"}),
+        ('{"daemon": "1.0.0"}', {"daemon": "The daemon says version 1.0.0, wanted is 2.0.0."}),
+        ("{}", {}),
+    ],
+)
+async def test_what_the_facts_tell_is_compared_with_the_release(tmp_path: Path, told: str, wrong: dict[str, str]) -> None:
+    spec = RELEASE.spec.model_copy(update={"daemon": Daemon(url="http://127.0.0.1/version")})
+    made = driver(tmp_path, "true", facts_argv=("echo", told))
+    checks = await made.verify("cn-1", RELEASE.model_copy(update={"spec": spec}), None)
+    assert {check.name: check.message for check in checks if not check.ok} == wrong

@@ -1,0 +1,8 @@
+# host.sh FOLDER COMMAND...: runs the command where the deployment host's own paths are those of FOLDER, for it alone.
+set -e
+d=$1; shift
+for place in opt etc; do
+  mkdir -p "$d/work/$place"
+  mount -t overlay overlay -o "lowerdir=/$place,upperdir=$d/$place,workdir=$d/work/$place" "/$place"
+done
+exec "$@"
