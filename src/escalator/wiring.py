@@ -172,8 +172,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open everything that a server is made of, on the running loop, and close it at the end.
 
-    Raises InputError or PermanentError when the settings ask for what cannot be, ConflictError when another server uses
-    this state directory.
+    Raises InputError or PermanentError for settings that cannot be met, ConflictError when another server uses this state.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
