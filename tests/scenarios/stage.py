@@ -17,6 +17,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     crash NODE [seconds]          a host fails on its own, and is back after that time
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
+    disabled NODE REASON...       the cloud itself keeps a node out of service for a reason of its own
     release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift] [accept_outage] [accept_no_return], pause, resume [accept_no_return], abort, show NAME
@@ -177,6 +178,9 @@ class Stage:
 
     async def do_disable(self, node: str) -> None:
         self.world.hosts.cordon(node, "a disk is being replaced")
+
+    async def do_disabled(self, node: str, *reason: str) -> None:
+        self.world.hosts.restore(node, enabled=False, reason=" ".join(reason))
 
     async def do_enable(self, node: str) -> None:
         self.world.hosts.restore(node, enabled=True, reason=None)

@@ -49,6 +49,21 @@ class ServiceState:
 
 
 @dataclass(frozen=True, slots=True)
+class Agent:
+    """A service or agent of the cloud that runs on a node: `nova-compute`, `Open vSwitch agent`."""
+
+    name: str
+    up: bool
+    enabled: bool
+    reason: str | None = None
+    """Why it is disabled, where somebody said so."""
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, for the journal."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class MoveOrder:
     """Move one instance from a node to a named other one."""
 
@@ -169,6 +184,10 @@ class CloudManager(Protocol):
 
     async def service(self, node: str) -> ServiceState:
         """State of the node's compute service. Raises PermanentError when there is none."""
+        ...
+
+    async def agents(self, node: str) -> tuple[Agent, ...]:
+        """The services and agents of the cloud on the node, in order of their names. Raises PermanentError when it has none."""
         ...
 
     async def cordon(self, node: str, reason: str) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, Quota, Quotas, QuotaState, ServiceState
+from escalator.cloud_manager.port import (
+    Agent,
+    CloudIdentity,
+    MoveOrder,
+    MoveState,
+    MoveStatus,
+    Quota,
+    Quotas,
+    QuotaState,
+    ServiceState,
+)
 from escalator.cloud_manager.probe_vms import DOOR_KIND, VM_KIND, ProbeVms
 from escalator.cloud_manager.simulated_probe_vms import SimulatedProbeVms
 from escalator.model.campaign import Migration
@@ -77,6 +87,12 @@ class SimulatedCloud:
         """State of the node's compute service. Raises PermanentError when there is none."""
         found = self._world.hosts.get(node)
         return ServiceState(node=node, enabled=not found.maintenance, up=found.state == "up", reason=found.maintenance_reason)
+
+    async def agents(self, node: str) -> tuple[Agent, ...]:
+        """The compute service and a network agent."""
+        found = await self.service(node)
+        network = Agent("Open vSwitch agent", up=self._world.hosts.has_agent(node), enabled=True)
+        return network, Agent("nova-compute", up=found.up, enabled=found.enabled, reason=found.reason)
 
     async def cordon(self, node: str, reason: str) -> None:
         """Keep new instances off the node. Raises PermanentError (`CLD_FOREIGN_CORDON`)."""

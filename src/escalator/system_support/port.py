@@ -33,7 +33,7 @@ class NodeFacts:
 
     `packages` holds the installed version of each package of the release (missing = not installed), `daemon` the
     running daemon's own version, `offers` countable things that must not become fewer: PCI devices per vendor:device,
-    huge pages per size, CPUs, memory in MiB.
+    huge pages per size, CPUs, memory in MiB. `units` are the service units that are enabled and run, where systemd has them.
     """
 
     node: str
@@ -44,6 +44,7 @@ class NodeFacts:
     packages: Mapping[str, str] = field(default_factory=dict)
     daemon: str | None = None
     offers: Mapping[str, float] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Plain values for the journal."""

@@ -60,7 +60,7 @@ class Software:
     pending: Pending | None = None
     """Set while a reboot is needed."""
     defects: tuple[str, ...] = ()
-    """What a bad release broke: `daemon`, `health`, `packages`, `offers`."""
+    """What a bad release broke: `daemon`, `health`, `packages`, `offers`, `units`, `agents`."""
     interrupted: tuple[str, ...] = ()
     """Instances that ran here when the node went down."""
 

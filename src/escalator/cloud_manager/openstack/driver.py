@@ -11,7 +11,7 @@ from escalator.cloud_manager.openstack import moves, power, probe_vms, reading, 
 from escalator.cloud_manager.openstack.client import Api, Client, Json
 from escalator.cloud_manager.openstack.probe_vms import OpenStackProbeVms
 from escalator.cloud_manager.openstack.quotas import OpenStackQuotas
-from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveStatus, Quotas, ServiceState
+from escalator.cloud_manager.port import Agent, CloudIdentity, MoveOrder, MoveStatus, Quotas, ServiceState
 from escalator.cloud_manager.probe_vms import ProbeVms
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
@@ -80,6 +80,10 @@ class OpenStackCloud:
     async def service(self, node: str) -> ServiceState:
         """State of the node's compute service."""
         return await self._client.run(lambda api: services.state(api, node))
+
+    async def agents(self, node: str) -> tuple[Agent, ...]:
+        """Nova's services and Neutron's agents on the node."""
+        return await self._client.run(lambda api: services.agents(api, node))
 
     async def cordon(self, node: str, reason: str) -> None:
         """Keep new instances off the node. Raises PermanentError (`CLD_FOREIGN_CORDON`)."""

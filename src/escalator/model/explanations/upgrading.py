@@ -69,6 +69,14 @@ UPGRADING = {
         ),
         then="The nova-compute logs of both nodes; mend the release, then escalator node retry NAME NODE",
     ),
+    Code.UPG_SERVICE_GONE: Explanation(
+        meaning="a service or agent of the node that ran before the upgrade does not run after it",
+        causes=(
+            "A unit does not start on the new release or is not enabled any more, an agent of the cloud does not report, or Nova "
+            "or a person has disabled it meanwhile. One that is taken away on purpose is to be named."
+        ),
+        then="systemctl status UNIT on the node; what goes on purpose is named in units_gone of release or campaign",
+    ),
     Code.UPG_NO_TARGET: Explanation(
         meaning="no node can take an instance that has to leave",
         causes="All nodes that fit are full, in maintenance, or of a newer hypervisor than the instance may come back from.",
