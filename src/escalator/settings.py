@@ -217,7 +217,7 @@ class Hook(Model):
 class Alertmanager(Model):
     """Alertmanager, in which the alerts of a host in maintenance are silenced."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)] | None = None
     """Its address; null = there is none."""
     auth: Auth = Auth()
     matchers: Annotated[Mapping[str, str], Field(min_length=1)] = Field(default_factory=lambda: {"instance": "{node}"})

@@ -26,7 +26,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     backups [NODE], prune [KEEP_LAST]
     verify NODE, damage NODE, take_back NODE [accept_impact] [begin]  the newest backup of the node; `begin` waits for no end
     retry NAME NODE, skip NAME NODE
-    rollback NAME, restore NAME, commit NAME    the way back, by force, or given up
+    rollback NAME [accept_outage], restore NAME, commit NAME    the way back, by force, or given up
     preview NAME                  the plan that a rollback would go by now
     runs NODE...                  what these nodes run, and how many backups there are of them
     gate NAME go|not-yet|no [WORDS...]   what a gate says from now on; approve NAME GATE [REASON...]
@@ -242,8 +242,8 @@ class Stage:
     async def do_skip(self, name: str, node: str) -> None:
         await self.sim.campaigns.skip(name, node)
 
-    async def do_rollback(self, name: str) -> None:
-        await self.sim.campaigns.back.rollback(name)
+    async def do_rollback(self, name: str, flag: str = "") -> None:
+        await self.sim.campaigns.back.rollback(name, accept_outage=flag == "accept_outage")
 
     async def do_restore(self, name: str) -> None:
         await self.sim.campaigns.back.restore(name)
@@ -255,7 +255,7 @@ class Stage:
     async def do_preview(self, name: str) -> None:
         plan = await self.sim.campaigns.back.preview(name)
         self.lines.append(f"  {plan.purpose}: {plan.totals.nodes} nodes, {plan.totals.moves} moves, {len(plan.impacts)} stay")
-        self.lines += [f"  {c.code} {c.message}" for c in plan.conditions if c.code == "ESC-PLN-011"]
+        self.lines += [f"  {c.code} {c.message}" for c in plan.conditions if c.code in ("ESC-PLN-011", "ESC-PLN-022")]
         self.lines += [f"  not rolled back: {n.node}: {n.reason}" for n in plan.totals.not_upgraded]
 
     async def do_runs(self, *nodes: str) -> None:

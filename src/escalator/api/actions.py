@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from escalator.model.document import DnsLabel, Model
 
-Who = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,100}$")]
+Who = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]+$", max_length=100)]
 UNNAMED = "the operators' token"
 """Who asks, where the request does not say."""
 
@@ -25,6 +25,15 @@ class StartAction(Model):
     """Whether nodes may pass the release's point of no return without a person being asked when the first one reaches it."""
     by: Who = UNNAMED
     """Who starts it; it stands in the history where a point of no return is accepted."""
+
+
+class RollbackAction(Model):
+    """Put back what a campaign changed."""
+
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+    """Why; it stands in the history."""
+    accept_outage: bool = False
+    """Whether instances may be stopped once more that find no place: for campaigns of the mode `non-smooth`."""
 
 
 class ResumeAction(Model):
@@ -70,7 +79,7 @@ class VnfdImport(Model):
 
     vnfd: Annotated[str, StringConstraints(max_length=1_000_000)]
     """The descriptor's service template, TOSCA YAML."""
-    vnf: Annotated[str, StringConstraints(pattern=r"^[^\s/]{1,255}$")]
+    vnf: Annotated[str, StringConstraints(pattern=r"^[^\s/]+$", max_length=255)]
     """The VNF instance for which what is not mapped holds."""
     map: Mapping[str, tuple[str, ...]] = Field(default_factory=dict, max_length=1000)
     """Objects (`group:ID`, `instance:ID`, `vnf:ID`) by name of deployment unit or policy."""

@@ -34,11 +34,16 @@ class _Followed(Watched):
         path = f"/v1/campaigns/{quoted(parsed_args.name)}"
         self.whole = parsed_args.wait
         with self.server() as client:
-            found = client.post(f"{path}/actions/{self.verb}", {"reason": parsed_args.reason}, timeout_s=LONG_S)
+            asked = {"reason": parsed_args.reason, **self.beyond(parsed_args)}
+            found = client.post(f"{path}/actions/{self.verb}", asked, timeout_s=LONG_S)
             if parsed_args.wait:
                 return fields(self.watch(client, path, parsed_args.timeout))
         self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
         return brief(found)
+
+    def beyond(self, parsed_args: argparse.Namespace) -> dict[str, bool]:  # noqa: ARG002 - for those who accept something
+        """What else is told to the server."""
+        return {}
 
 
 class Rollback(_Followed):
@@ -55,7 +60,13 @@ class Rollback(_Followed):
         """Arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument("--dry-run", action="store_true", help="only show the plan that it would go by now")
+        text = "let instances be stopped once more that find no place (mode: non-smooth)"
+        parser.add_argument("--accept-outage", action="store_true", help=text)
         return parser
+
+    def beyond(self, parsed_args: argparse.Namespace) -> dict[str, bool]:
+        """Whether an outage is accepted."""
+        return {"accept_outage": parsed_args.accept_outage}
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Show the plan, or begin."""

@@ -17,7 +17,7 @@ from escalator.model.document import Model
 ConstraintKind = Literal["group", "instance", "vnf", "project"]
 MigrationType = Literal["no_migration", "offline_migration", "live_migration"]
 
-ID = r"^[^\s/]{1,255}$"
+Identifier = Annotated[str, StringConstraints(pattern=r"^[^\s/]+$", max_length=255)]
 """Ids that fit into an address."""
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SCALAR = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(d|h|m|s|ms|us|ns)", re.ASCII)
@@ -73,9 +73,9 @@ class MaintenanceInfo(Model):
     runs_management: bool | None = None
     """Whether a VNF manager, an NFVO, an EMS or Escalator itself runs here. Escalator's own key: SOL 001 has none for it."""
 
-    member_of: Annotated[tuple[Annotated[str, StringConstraints(pattern=ID)], ...], Field(max_length=100)] = ()
+    member_of: Annotated[tuple[Identifier, ...], Field(max_length=100)] = ()
     """Groups that the cloud does not know of, as VNF managers make them for what they constrain. Escalator's own key."""
-    declared_by: Annotated[str, StringConstraints(pattern=ID)] | None = None
+    declared_by: Identifier | None = None
     """Project with whose token it was declared: it holds for objects of that project alone. Escalator's own key."""
 
     @model_validator(mode="after")
@@ -121,7 +121,7 @@ class Constraint(Model):
     """
 
     kind: ConstraintKind
-    id: Annotated[str, StringConstraints(pattern=ID)]
+    id: Identifier
     spec: MaintenanceInfo
 
     @model_validator(mode="after")

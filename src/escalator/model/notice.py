@@ -64,7 +64,7 @@ class NoticeState(StrEnum):
     CANCELLED = "cancelled"  # withdrawn
 
 
-Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")]
+Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)]
 
 
 class Auth(Model):
@@ -72,7 +72,7 @@ class Auth(Model):
 
     type: Literal["none", "basic", "bearer", "oauth2", "tls-cert"] = "none"
     credential: DnsLabel | None = None
-    token_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = None
+    token_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)] | None = None
     """With `oauth2`: where tokens are fetched."""
 
 

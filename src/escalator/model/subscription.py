@@ -19,9 +19,9 @@ MAX_VALUES = 1000
 """Values of one attribute of a filter; who owns more leaves the attribute out."""
 
 AuthType = Literal["BASIC", "OAUTH2_CLIENT_CREDENTIALS", "TLS_CERT"]
-Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")]
-Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,1024}$")]
-Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,255}$")]
+Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)]
+Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=1024)]
+Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
 Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_VALUES)]
 Types = Annotated[tuple[NoticeType, ...], Field(min_length=1, max_length=len(NoticeType))]
 
@@ -61,7 +61,7 @@ class Filter(_Sent):
 class BasicParams(_Sent):
     """User and password for HTTP Basic (RFC 7617)."""
 
-    user_name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f:]{1,255}$")]
+    user_name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f:]+$", max_length=255)]
     password: Secret = Field(repr=False)
 
 

@@ -32,6 +32,8 @@ are the caller's to judge."""
 BUSY_TIMEOUT_S = 20.0
 """How long another writer may hold the database. Our transactions take milliseconds; a backup may take seconds."""
 SQLITE_READERS = 3
+CACHE_KIB = 512
+"""Pages that each connection keeps; the system's own cache holds the rest. SQLite would keep 2 MiB for each."""
 POSTGRESQL_CONNECTIONS = 10
 IDLE_TRANSACTION_S = 60
 """After this time the server takes locks away from a replica that stopped in the middle of a transaction."""
@@ -174,7 +176,7 @@ def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the dr
             if pause is None:
                 raise
             time.sleep(pause)
-    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON", f"cache_size = -{CACHE_KIB}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

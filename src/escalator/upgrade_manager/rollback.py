@@ -34,14 +34,16 @@ class RollbackService:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    async def rollback(self, name: str, reason: str = "") -> CampaignRow:
+    async def rollback(self, name: str, reason: str = "", *, accept_outage: bool = False) -> CampaignRow:
         """Begin the way back of everything that the campaign changed.
 
         Raises ConflictError when its state does not allow that, nothing was changed, a later campaign has changed the same
         nodes, another campaign has the cloud, or a node is being restored; ConditionsError when its driver cannot put old
-        software back.
+        software back, or instances would be stopped on the way and that is not accepted.
         """
         row = await self._may(name)
+        if not accept_outage:
+            await self._refuse_outage(name)
         await take_off_ended(self._ctx)
         await self._ctx.store.tasks.remember(name, FOLLOWED, None)
         await self._ctx.store.tasks.remember(name, GIVEN_UP, [])
@@ -161,6 +163,16 @@ class RollbackService:
             raise _changed_since(name, found)
         await refuse_while_restoring(self._ctx)
         return row
+
+    async def _refuse_outage(self, name: str) -> None:
+        """What was accepted for the way there was for one stop of each instance: the way back is another."""
+        if (await self._ctx.book.campaign(name)).spec.mode == "smooth":
+            return
+        plan = (await planned_back(self._ctx, name, TaskKind.ROLLBACK)).plan
+        for said in plan.conditions:
+            if said.code == Code.PLN_OUTAGE.value and not said.ok:
+                remedy = f"escalator campaign rollback {name} --accept-outage, or make room first"
+                raise ConditionsError(Code.PLN_OUTAGE, said.message, remedy=remedy)
 
     async def _given_up(self, name: str) -> set[str]:
         return set((await self._ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())

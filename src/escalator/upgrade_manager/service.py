@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from escalator.allocation import give_back
 from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import parse
@@ -88,7 +89,9 @@ class CampaignService:
         require_locks(self._ctx.leases, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
         plan = await self._made(campaign, inventory, row.plan)
-        return await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
+        stored = await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
+        give_back()
+        return stored
 
     async def start(
         self,

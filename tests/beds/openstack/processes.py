@@ -64,6 +64,7 @@ def stop(files: Iterable[Path], children: Iterable[subprocess.Popen[bytes]] = ()
     _wait(files, children, grace_s)
     _signal(files, signal.SIGKILL)
     _wait(files, children, 5.0)
+    reap(children)  # the last may have ended between a look at the children and one at the files
     for file in files:
         file.unlink(missing_ok=True)
 

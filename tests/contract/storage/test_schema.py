@@ -115,6 +115,7 @@ def test_revisions_are_one_line_with_four_digits() -> None:
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert revisions[::-1] == [f"{number:04}" for number in range(1, len(revisions) + 1)]
+    assert migrations.newest() == revisions[0]
 
 
 async def test_the_file_is_its_owners_alone(sqlite_opener: Opener, tmp_path: Path) -> None:

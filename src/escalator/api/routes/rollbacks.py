@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from escalator.api import shapes
-from escalator.api.actions import StateAction
+from escalator.api.actions import RollbackAction, StateAction
 from escalator.api.documents import body, read_optional
 from escalator.api.problems import documented
 from escalator.api.services import Here
@@ -30,7 +30,7 @@ async def preview_rollback(services: Here, name: str) -> Response:
     "/campaigns/{name}/actions/rollback",
     status_code=202,
     responses=documented(404, 409, 413, 415, 422, 502, 503),
-    openapi_extra=dict(body("StateAction", required=False)),
+    openapi_extra=dict(body("RollbackAction", required=False)),
 )
 async def roll_campaign_back(services: Here, name: str, request: Request) -> CampaignSummary:
     """Put every node that the campaign changed back on what it ran before, the latest first, by a plan of its own.
@@ -38,8 +38,9 @@ async def roll_campaign_back(services: Here, name: str, request: Request) -> Cam
     Refused when it runs (pause it first), when it is committed, when a later campaign has changed the same nodes, and when
     another campaign has the cloud.
     """
-    action = await read_optional(request, StateAction)
-    return shapes.campaign_summary(await services.campaigns.back.rollback(name, action.reason))
+    action = await read_optional(request, RollbackAction)
+    row = await services.campaigns.back.rollback(name, action.reason, accept_outage=action.accept_outage)
+    return shapes.campaign_summary(row)
 
 
 @router.post(

@@ -90,7 +90,7 @@ PLANNING = {
     Code.PLN_OUTAGE: Explanation(
         meaning="instances would be stopped with their nodes, in a campaign of the mode non-smooth",
         causes="They can neither migrate nor stay, or no node has room for them.",
-        then="escalator campaign start NAME --accept-outage, or make room and escalator campaign plan NAME",
+        then="escalator campaign start (or rollback) NAME --accept-outage, or make room and escalator campaign plan NAME",
     ),
     Code.PLN_V_STAGES: Explanation(
         meaning="verify: a node is in the wrong group, or does not wait for the groups and waves before it",

@@ -1,14 +1,20 @@
-"""The repository's OpenPGP key: made once, kept in the state directory, readable by the manager alone."""
+"""The repository's OpenPGP key: made once, kept in the state directory, readable by the manager alone.
+
+The OpenPGP library takes 5 MB: it is loaded when there is a key, or one is needed. A site without our repository has none.
+"""
 
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
-
-from pysequoia import CipherSuite, Profile, SignatureMode, Tsk, sign
+from typing import TYPE_CHECKING
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
+
+if TYPE_CHECKING:
+    from pysequoia import Tsk
 
 USER = "Escalator package repository"
 
@@ -17,16 +23,10 @@ class SigningKey:
     """Signs the repository. The private key never leaves this object."""
 
     def __init__(self, file: Path) -> None:
-        """Read the key, or make it. Raises PermanentError (`SYS_CONFIG`) when others may read it or it is damaged."""
-        if not file.exists():
-            _make(file)
-        if file.stat().st_mode & 0o077:
-            raise PermanentError(Code.SYS_CONFIG, f"{file} can be read by others.", remedy=f"Run chmod 600 {file}.")
-        try:
-            self._key = Tsk.from_bytes(file.read_bytes())
-        except RuntimeError as error:
-            message = f"{file} holds no OpenPGP key."
-            raise PermanentError(Code.SYS_CONFIG, message, remedy="Restore it, or remove it and stage again.") from error
+        """Take that file. Raises PermanentError (`SYS_CONFIG`) when others may read it or it is damaged."""
+        self._file = file
+        if file.exists():
+            _ = self._key
 
     @property
     def public(self) -> str:
@@ -35,14 +35,36 @@ class SigningKey:
 
     def clear_sign(self, data: bytes) -> bytes:
         """`data` as a clear-signed message (InRelease)."""
+        from pysequoia import SignatureMode, sign  # noqa: PLC0415 - see the top
+
         return sign(self._key.signer(), data, mode=SignatureMode.CLEAR)
 
     def detached(self, data: bytes) -> bytes:
         """A detached armoured signature of `data` (Release.gpg)."""
+        from pysequoia import SignatureMode, sign  # noqa: PLC0415 - see the top
+
         return sign(self._key.signer(), data, mode=SignatureMode.DETACHED)
+
+    @cached_property
+    def _key(self) -> Tsk:
+        """The key; made when there is none yet."""
+        from pysequoia import Tsk  # noqa: PLC0415 - see the top
+
+        file = self._file
+        if not file.exists():
+            _make(file)
+        if file.stat().st_mode & 0o077:
+            raise PermanentError(Code.SYS_CONFIG, f"{file} can be read by others.", remedy=f"Run chmod 600 {file}.")
+        try:
+            return Tsk.from_bytes(file.read_bytes())
+        except RuntimeError as error:
+            message = f"{file} holds no OpenPGP key."
+            raise PermanentError(Code.SYS_CONFIG, message, remedy="Restore it, or remove it and stage again.") from error
 
 
 def _make(file: Path) -> None:
+    from pysequoia import CipherSuite, Profile, Tsk  # noqa: PLC0415 - see the top
+
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = Tsk.generate(USER, cipher_suite=CipherSuite.Cv25519, profile=Profile.RFC4880)
     part = file.with_suffix(".part")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from escalator.allocation import give_back
 from escalator.cloud_manager.port import CloudManager
 from escalator.model.campaign import Campaign
 from escalator.model.clock import Clock
@@ -137,6 +138,8 @@ class Book:
                 raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no plan {plan_id!r}.")
             pair = Plan.model_validate_json(row.document), Inventory.model_validate_json(row.inventory)
             _keep(self._plans, plan_id, pair)
+            del row
+            give_back()  # the texts are as large as what was made of them
         return self._plans[plan_id]
 
     async def release(self, release_id: str) -> Release:
@@ -173,28 +176,35 @@ class Signals:
     """Wake-ups inside this process; a lost one costs `Pace.recheck_s` at most."""
 
     def __init__(self) -> None:
-        self._events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._changed: defaultdict[str, set[str]] = defaultdict(set)
 
     def wake(self, campaign: str, node: str = "") -> None:
         """Something of the campaign, or of one of its nodes, changed."""
         self._changed[campaign].add(node)
-        self._events[campaign].set()
+        for event in self._waiting.get(campaign, ()):
+            event.set()
 
     async def wait(self, campaign: str, clock: Clock, timeout_s: float) -> frozenset[str]:
         """Return at the next change, at the latest after the time-out: the nodes that changed, empty when unknown."""
-        event = self._events[campaign]
-        if not event.is_set():
-            timer = asyncio.ensure_future(clock.sleep(timeout_s))
-            change = asyncio.ensure_future(event.wait())
-            try:
-                await asyncio.wait((timer, change), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                timer.cancel()
-                change.cancel()
-        event.clear()
+        if campaign not in self._changed:
+            await self._change(campaign, clock, timeout_s)
         changed = self._changed.pop(campaign, set())
         return frozenset() if "" in changed else frozenset(changed)
+
+    async def _change(self, campaign: str, clock: Clock, timeout_s: float) -> None:
+        event = asyncio.Event()
+        self._waiting[campaign].add(event)
+        timer = asyncio.ensure_future(clock.sleep(timeout_s))
+        change = asyncio.ensure_future(event.wait())
+        try:
+            await asyncio.wait((timer, change), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            change.cancel()
+            self._waiting[campaign].discard(event)
+            if not self._waiting[campaign]:
+                del self._waiting[campaign]
 
 
 Beyond = Mapping[str, Sequence[tuple[float, float]]]

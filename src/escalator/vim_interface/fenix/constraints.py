@@ -20,10 +20,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from escalator.model.codes import Code
-from escalator.model.constraint import ID, Constraint
+from escalator.model.constraint import Constraint, Identifier
 from escalator.model.document import Model, Source, load, parse
 
 Seconds = Annotated[int, Field(ge=0, le=30 * 86400)]
@@ -43,8 +43,8 @@ class _Body(Model):
 class InstanceBody(_Body):
     """Body of `PUT /instance/{instance_id}`."""
 
-    project_id: Annotated[str, StringConstraints(pattern=ID)]
-    group_id: Annotated[str, StringConstraints(pattern=ID)] | None = None
+    project_id: Identifier
+    group_id: Identifier | None = None
     migration_type: Literal["MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"] | None = None
     lead_time: Seconds | None = None
     max_interruption_time: Seconds | None = None
@@ -54,7 +54,7 @@ class InstanceBody(_Body):
 class GroupBody(_Body):
     """Body of `PUT /instance_group/{group_id}`."""
 
-    project_id: Annotated[str, StringConstraints(pattern=ID)]
+    project_id: Identifier
     max_impacted_members: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     recovery_time: Seconds | None = None
     resource_mitigation: bool | None = None

@@ -29,7 +29,7 @@ class AlarmBody(Model):
 
     model_config = ConfigDict(extra="ignore")
 
-    fault_action: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,2000}$")]
+    fault_action: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$", max_length=2008)]
     fault_id: Annotated[tuple[FaultId, ...], Field(min_length=1, max_length=MAX_FAULT_IDS)]
 
 
