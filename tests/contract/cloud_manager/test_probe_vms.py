@@ -30,7 +30,9 @@ async def booted(harness: Harness, node: str) -> ProbeVm:
     await harness.cloud.cordon(node, REASON)
     await probes.open_door(node)
     await probes.boot(NAME, node)
-    return await settled(harness)
+    probe = await settled(harness)
+    await probes.shut_door(node)
+    return probe
 
 
 async def gone(harness: Harness, name: str = NAME) -> None:
@@ -58,10 +60,11 @@ async def test_while_its_door_is_open_nobody_else_lands_on_the_node(harness: Har
     with pytest.raises(PermanentError) as caught:
         await harness.cloud.start_move(MoveOrder(instance, harness.nodes[1], node, "live"))
     assert caught.value.code is Code.CLD_NO_VALID_HOST
+    await harness.cloud.probe_vms.shut_door(node)
 
 
 async def test_behind_a_shut_door_the_cloud_finds_no_host_for_it(harness: Harness) -> None:
-    node = harness.nodes[0]
+    node = harness.nodes[2]
     await harness.cloud.cordon(node, REASON)
     assert await harness.cloud.probe_vms.door(node) is not None
     await harness.cloud.probe_vms.boot(NAME, node)
@@ -71,7 +74,8 @@ async def test_behind_a_shut_door_the_cloud_finds_no_host_for_it(harness: Harnes
 
 
 async def test_a_door_is_shut_again_and_only_where_the_node_is_out_of_service(harness: Harness) -> None:
-    node, probes = harness.nodes[0], harness.cloud.probe_vms
+    # Nova remembers for some minutes a trait that was taken away from outside: no other test needs this node.
+    node, probes = harness.nodes[3], harness.cloud.probe_vms
     found = await harness.cloud.service(node)
     assert await probes.door(node) is None
     await harness.cloud.cordon(node, REASON)
@@ -92,7 +96,6 @@ async def test_a_door_is_shut_again_and_only_where_the_node_is_out_of_service(ha
 async def test_it_migrates_to_a_node_in_service_and_back_to_the_one_that_is_not(harness: Harness) -> None:
     node, other = harness.nodes[:2]
     probe = await booted(harness, node)
-    await harness.cloud.probe_vms.shut_door(node)
     for origin, target in ((node, other), (other, node)):
         order = MoveOrder(probe.id, origin, target, "live")
         await harness.cloud.probe_vms.start_move(order)
