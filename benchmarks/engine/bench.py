@@ -98,9 +98,10 @@ async def dbos(nodes: int, state: Path) -> dict[str, float]:
         meter = Meter()
         await services.campaigns.start("bench")
         await services.ctx.launcher.engine.result("campaign/bench")  # type: ignore[attr-defined]
+        found = meter.read(nodes, size(state) - before)
         view = await services.campaigns.show("bench")
         check(view.done, [task.state.value for task in view.tasks], nodes)
-        return meter.read(nodes, size(state) - before)
+        return found
 
 
 class Meter:

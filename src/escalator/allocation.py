@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import ctypes
 
-_M_ARENA_MAX = -8
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+LARGE_BYTES = 128 * 1024
+"""Blocks from this size on go back to the system as soon as they are free. Unless told so, glibc raises that to 32 MiB by and
+by, and the text of each plan leaves a hole."""
 
 
 def share_one_heap() -> bool:
-    """Let all threads use one heap, from now on; whether the C library knows such a setting."""
+    """Let all threads use one heap without large blocks, from now on; whether the C library knows such settings."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    return set_option is not None and bool(set_option(_M_ARENA_MAX, 1))
+    if set_option is None:
+        return False
+    return bool(set_option(_M_ARENA_MAX, 1)) and bool(set_option(_M_MMAP_THRESHOLD, LARGE_BYTES))
 
 
 def give_back() -> bool:

@@ -17,9 +17,11 @@ from escalator.api.app import operators_app
 from escalator.api.fenix_sessions import sessions_router
 from escalator.api.repository import repository_app
 from escalator.api.vnfm import vnfm_app
+from escalator.api.vnfm_throttle import Throttled
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, EscalatorError, InputError
 from escalator.settings import Listener, Settings
+from escalator.vim_interface.throttle import Throttle
 from escalator.wiring import Services, open_services
 
 GRACE_S = 5
@@ -105,6 +107,7 @@ def _apps(services: Services, closing: asyncio.Event) -> Mapping[str, FastAPI]:
     outside = vnfm_app(vim.inbox, clock, services.fenix, services.tacker, services.subscribing, vim.orchestrators)
     if services.fenix is not None and services.sessions is not None:
         outside.include_router(sessions_router(services.sessions, services.fenix.access))
+    outside.add_middleware(Throttled, throttle=Throttle(clock, services.settings.vim.max_wrong_credentials))
     return {
         "server": operators_app(services, closing),
         "repository": repository_app(services.repository),

@@ -200,6 +200,7 @@ class Vim(Model):
     """Names, addresses or networks where VNF managers that subscribe by themselves may be told, beside their own hosts."""
     client_certificate: ClientCertificate = ClientCertificate()
     or_vi: OrVi = OrVi()
+    max_wrong_credentials: Annotated[int, Field(ge=1, le=10_000)] = 10
 
 
 class Hook(Model):

@@ -91,6 +91,7 @@ from escalator.vim_interface.operations.simulated import SimulatedOperations
 from escalator.vim_interface.operations.sol003 import Sol003
 from escalator.vim_interface.probes.checks import look
 from escalator.vim_interface.probes.prober import Prober
+from escalator.vim_interface.registrations import register_world
 from escalator.vim_interface.registry import BUS
 from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Doors
@@ -219,7 +220,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release)),
             leases=_leases(settings, clock, world),
-            gates=gates_of(settings.gates, os.environ, world),
+            gates=gates_of(settings.gates, os.environ, Credentials(settings.credentials), world),
             vetting=importer.vetting,
             commands=NamedCommands(settings.commands, os.environ),
             pace=_pace(settings),
@@ -430,16 +431,6 @@ def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExi
             stack.callback(tokens.close)
             doors = Doors(access=Access(tokens.project_of), name_of=tokens.name_of, credentials=credentials)
     return TackerFace(ctx.store, heals, ctx.clock, doors, owner_of)
-
-
-async def register_world(world: World | None, store: Store) -> None:
-    """Register the VNF managers of a world, if there is one, that are not registered yet."""
-    if world is None:
-        return
-    known = {vnfm.name for vnfm in await store.vnfms.list()}
-    for vnfm in world.vnfms.registrations():
-        if vnfm.name not in known:
-            await store.vnfms.add(vnfm)
 
 
 def _neighbours(settings: Settings, clock: Clock) -> tuple[Neighbour, ...]:

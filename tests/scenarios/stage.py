@@ -6,6 +6,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
                                   probe=1 sets up a probe VM
     expires SECONDS               the release is imported anew, with an end from then on
     vnfm NAME BEHAVIOUR           how a VNF manager behaves from now on
+    unregister NAME               a person forgets a VNF manager: nobody speaks for its instances
     spare NAME COUNT              how many instances it gives up when it is asked for room
     scaled                        what VNF managers have given up and not made anew
     operation VNFM VNF SECONDS    a VNF manager is at work on one of its VNFs from now on, for that time
@@ -132,6 +133,9 @@ class Stage:
         await self.sim.store.releases.remove(RELEASE.id)
         release = RELEASE.model_copy(update={"spec": RELEASE.spec.model_copy(update={"expires": end})})
         await import_release(self.sim.store, release, self.clock.now())
+
+    async def do_unregister(self, name: str) -> None:
+        await self.sim.store.vnfms.remove(name)
 
     async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
         row: VnfmRow = self.world.vnfms.get(name)

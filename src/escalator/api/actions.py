@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -85,6 +85,13 @@ class VnfdImport(Model):
     """Objects (`group:ID`, `instance:ID`, `vnf:ID`) by name of deployment unit or policy."""
     dry_run: bool = False
     """Only tell what it would declare."""
+
+
+class VnfmChange(Model):
+    """What changes of a registration, as a merge patch: what is left out stays, null puts the default back."""
+
+    spec: Mapping[str, Any] = Field(min_length=1, max_length=100)
+    """As in the registration; a list is replaced as a whole."""
 
 
 class HoldAction(Model):

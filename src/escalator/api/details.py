@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from escalator.api import shapes
 from escalator.api.services import Services
 from escalator.api.times import stamp, stamp_or_none
-from escalator.api.views import CampaignDetails, PlanSummary, WaitingView
-from escalator.model.notice import NoticeState
+from escalator.api.views import CampaignDetails, PlanSummary, UndeliveredView, WaitingView
+from escalator.model.notice import Notice, NoticeState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.states import ACTIVE
 
 RECENT_NOTICES = 200
 """Only the newest notices can be open: nodes under way at once, times their VNF managers, are fewer."""
+MOST_UNDELIVERED = 20
+"""Who is not reached is most often the same one again; the history has them all."""
 OPEN = (NoticeState.PENDING, NoticeState.DELIVERED)
 
 
@@ -19,6 +23,7 @@ async def campaign_details(services: Services, name: str) -> CampaignDetails:
     """Collect everything about one campaign. Raises NotFoundError."""
     view = await services.campaigns.show(name)
     row = view.row
+    notices = await services.ctx.store.notices.list(name, RECENT_NOTICES)
     summary = shapes.campaign_summary(row, view.tasks)
     return CampaignDetails(
         **summary.model_dump(),
@@ -26,7 +31,8 @@ async def campaign_details(services: Services, name: str) -> CampaignDetails:
         revision=row.revision,
         eta_s=view.eta_s,
         next=view.next,
-        waiting=await _waiting(services, row),
+        waiting=_waiting(row, notices),
+        undelivered=_undelivered(notices),
         plan_summary=await _plan(services, row),
         tasks=[shapes.task_view(task) for task in view.tasks],
         document=row.document,
@@ -40,7 +46,7 @@ async def _plan(services: Services, row: CampaignRow) -> PlanSummary | None:
     return shapes.plan_summary(plan)
 
 
-async def _waiting(services: Services, row: CampaignRow) -> list[WaitingView]:
+def _waiting(row: CampaignRow, notices: Sequence[Notice]) -> list[WaitingView]:
     if row.state not in ACTIVE:
         return []
     return [
@@ -52,6 +58,21 @@ async def _waiting(services: Services, row: CampaignRow) -> list[WaitingView]:
             reply_by=stamp_or_none(notice.reply_by),
             delivered=notice.state is NoticeState.DELIVERED,
         )
-        for notice in await services.ctx.store.notices.list(row.name, RECENT_NOTICES)
+        for notice in notices
         if notice.task is not None and notice.state in OPEN
     ]
+
+
+def _undelivered(notices: Sequence[Notice]) -> list[UndeliveredView]:
+    return [
+        UndeliveredView(
+            vnfm=notice.vnfm,
+            notice=notice.id,
+            node=notice.node,
+            notification_type=notice.type.value,
+            code=notice.error_code,
+            message=notice.error,
+        )
+        for notice in notices
+        if notice.state is NoticeState.UNDELIVERABLE
+    ][:MOST_UNDELIVERED]

@@ -19,7 +19,7 @@ from escalator.vim_interface.fenix.replies import FenixReply
 
 MAX_BYTES = 1024 * 1024
 Token = Annotated[str | None, Header(alias="X-Auth-Token")]
-_ERRORS = documented(401, 403, 404, 409, 413, 422)
+_ERRORS = documented(401, 403, 404, 409, 413, 422, 429)
 
 
 def fenix_router(face: Face) -> APIRouter:

@@ -29,7 +29,7 @@ _ANY = {"requestBody": {"content": {"application/json": {"schema": {"type": "obj
 
 def sessions_router(sessions: Sessions, access: Access) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix=PATH, tags=["fenix"], responses=documented(401, 403, 409, 413, 422, 502, 503))
+    router = APIRouter(prefix=PATH, tags=["fenix"], responses=documented(401, 403, 409, 413, 422, 429, 502, 503))
 
     @router.post("/maintenance", responses=_TOO_MANY, openapi_extra=_BODY)
     async def create_session(request: Request, token: Token = None) -> Response:

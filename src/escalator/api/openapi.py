@@ -23,6 +23,7 @@ from escalator.api.actions import (
     StartAction,
     StateAction,
     VnfdImport,
+    VnfmChange,
 )
 from escalator.api.problems import MEDIA_TYPE, SCHEMA
 from escalator.model.campaign import Campaign
@@ -50,6 +51,7 @@ _ACTIONS = (
     HoldAction,
     ReplanAction,
     VnfdImport,
+    VnfmChange,
     RestoreAction,
     PruneAction,
 )

@@ -58,7 +58,7 @@ _BODY = {"requestBody": {"required": True, "content": {"application/json": {"sch
 
 def subscriptions_router(subscribing: Subscribing) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix=PATH, tags=["subscriptions"], dependencies=_DESCRIBED, responses=documented(401, 406))
+    router = APIRouter(prefix=PATH, tags=["subscriptions"], dependencies=_DESCRIBED, responses=documented(401, 406, 429))
 
     async def caller(request: Request) -> Vnfm:
         check_version(request)

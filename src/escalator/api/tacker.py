@@ -29,8 +29,8 @@ def tacker_router(face: Face) -> APIRouter:
     router = APIRouter(prefix=PATH, tags=["tacker"])
     body = {"requestBody": {"required": True, "content": {"application/json": {"schema": AlarmBody.model_json_schema()}}}}
     made: dict[str, Any] = {"status_code": 201, "response_model": AlarmShown, "openapi_extra": body}
-    made["responses"] = documented(401, 403, 404, 408, 409, 413, 422, 503)
-    gone: dict[str, Any] = {"status_code": 204, "responses": documented(401, 403, 422, 503)}
+    made["responses"] = documented(401, 403, 404, 408, 409, 413, 422, 429, 503)
+    gone: dict[str, Any] = {"status_code": 204, "responses": documented(401, 403, 422, 429, 503)}
 
     async def registered(caller: Caller, tenant: str, server: str, request: Request, response: Response) -> AlarmShown:
         response.headers.update(_NO_STORE)

@@ -80,6 +80,17 @@ class WaitingView(View):
     delivered: bool
 
 
+class UndeliveredView(View):
+    """A notice that did not reach its VNF manager, and is not tried again."""
+
+    vnfm: str
+    notice: str
+    node: str | None
+    notification_type: str
+    code: str | None
+    message: str | None
+
+
 class PlanSummary(View):
     """A plan in short: what it comes to and which conditions hold."""
 
@@ -245,6 +256,8 @@ class CampaignDetails(CampaignSummary):
     eta_s: float | None
     next: Sequence[str]
     waiting: Sequence[WaitingView]
+    undelivered: Sequence[UndeliveredView]
+    """Newest first; at most twenty."""
     plan_summary: PlanSummary | None
     tasks: Sequence[TaskView]
     document: Mapping[str, Any]

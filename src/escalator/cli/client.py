@@ -47,6 +47,10 @@ class Client:
         """POST plain data."""
         return self._data("POST", path, timeout_s, json=body) if body is not None else self._data("POST", path, timeout_s)
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        """PATCH with plain data."""
+        return self._data("PATCH", path, QUICK_S, json=body)
+
     def put_document(self, path: str, text: bytes) -> Any:  # noqa: ANN401 - JSON
         """PUT a YAML or JSON document."""
         return self._data("PUT", path, QUICK_S, content=text, headers={"Content-Type": "application/yaml"})

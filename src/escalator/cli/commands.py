@@ -65,6 +65,7 @@ COMMANDS: Mapping[str, str] = {
     "vnfm list": "vnfm:ListVnfms",
     "vnfm register": "vnfm:Register",
     "vnfm remove": "vnfm:Remove",
+    "vnfm set": "vnfm_set:Set",
     "vnfm show": "vnfm:ShowVnfm",
     "vnfm test": "vnfm:Test",
     "workload list": "workload:ListWorkloads",

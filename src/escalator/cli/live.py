@@ -71,7 +71,7 @@ HEAD_LINES = 8
 
 def screen(view: View, now: float, height: int | None = None) -> RenderableType:
     """The whole campaign; `height` is how many lines there are, None for all nodes."""
-    waiting = list(waiting_lines(view, now))
+    waiting = [*waiting_lines(view, now), *undelivered_line(view)]
     around = HEAD_LINES + bool(view.get("reason")) + len(waiting) + len(view.get("next", ()))
     room = None if height is None else max(3, height - around)
     parts: list[RenderableType] = [header(view), *waiting]
@@ -145,6 +145,15 @@ def waiting_lines(view: View, now: float) -> Iterable[Text]:
         yield line
     if len(waits) > MOST_WAITS:
         yield Text(f"… and for {len(waits) - MOST_WAITS} more answers", style="magenta")
+
+
+def undelivered_line(view: View) -> Iterable[Text]:
+    """Who was not reached, in one line: the history tells each notice."""
+    lost = view.get("undelivered", ())
+    if lost:
+        names = ", ".join(sorted({notice["vnfm"] for notice in lost}))
+        more = "s" if len(lost) > 1 else ""
+        yield Text(f"{len(lost)} notice{more} not delivered to {names}: {lost[0]['message']}", style="red")
 
 
 def node_table(tasks: Sequence[View], now: float, room: int | None = None) -> RenderableType:

@@ -22,65 +22,17 @@ class Register(Shower):
         """Arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="its name")
-        parser.add_argument("--dialect", default="vi-vnfm", help="how it is spoken to; vi-vnfm when left out")
-        parser.add_argument("--callback-uri", metavar="URI", help="where notices are sent")
-        parser.add_argument("--contact", metavar="WHO", help="with --dialect manual: whom the server's command tells")
-        for verb in VERBS:
-            text = f"with --dialect command: the command of the server's settings that is run to {verb} a VNF"
-            if verb == "health":
-                text = "with --dialect command: the command that tells whether the VNF's manager is there"
-            parser.add_argument(f"--{verb}", metavar="NAME", help=text)
-        text = "with --dialect command: the command that scales its VNFs in where room is asked for, and out again"
-        parser.add_argument("--scale", metavar="NAME", help=text)
-        parser.add_argument("--busy", metavar="NAME", help="the command that tells whether it is at work on a VNF")
-        parser.add_argument("--lifecycle-uri", metavar="URI", help="base of its SOL 003 interface, where that can be seen")
-        parser.add_argument("--lifecycle-auth", default="none", metavar="TYPE", help="there: none, basic or bearer")
-        parser.add_argument("--lifecycle-credential", metavar="NAME", help="there: file in the server's credentials folder")
-        parser.add_argument("--key", metavar="NAME", help="with --dialect tacker: file with the key in the address that it calls")
-        for word, owned in OWNED.items():
-            text = f"{owned} it speaks for; may be repeated"
-            parser.add_argument(f"--{word}", action="append", default=[], metavar=word.upper(), help=text)
-        text = "none, basic, bearer, oauth2 or tls-cert; none when left out"
-        parser.add_argument("--auth", default="none", metavar="TYPE", help=text)
-        parser.add_argument("--credential", metavar="NAME", help="file in the server's credentials folder")
-        parser.add_argument("--token-endpoint", metavar="URI", help="with --auth oauth2: where tokens are fetched")
-        text = "let it subscribe by itself: basic or bearer says how it shows who it is"
-        parser.add_argument("--subscribes", default="none", metavar="TYPE", help=text)
-        text = "by what it is known when it subscribes: a file in the server's credentials folder"
-        parser.add_argument("--subscription-credential", metavar="NAME", help=text)
-        text = "name, address or network at which it may be told when it subscribes; may be repeated"
-        parser.add_argument("--host", action="append", default=[], metavar="HOST", help=text)
+        add_parts(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Register."""
-        spec: dict[str, Any] = {
-            "dialect": parsed_args.dialect,
-            "callback_uri": parsed_args.callback_uri,
-            "contact": parsed_args.contact,
-            "key": parsed_args.key,
-            "commands": {verb: getattr(parsed_args, verb) for verb in (*VERBS, "scale", "busy")},
-            "lifecycle": {
-                "uri": parsed_args.lifecycle_uri,
-                "auth": {"type": parsed_args.lifecycle_auth, "credential": parsed_args.lifecycle_credential},
-            },
-            "auth": {
-                "type": parsed_args.auth,
-                "credential": parsed_args.credential,
-                "token_endpoint": parsed_args.token_endpoint,
-            },
-            "subscription": {
-                "type": parsed_args.subscribes,
-                "credential": parsed_args.subscription_credential,
-                "hosts": parsed_args.host,
-            },
-        }
-        spec |= {owned: getattr(parsed_args, word) for word, owned in OWNED.items()}
+        spec = parts_of(parsed_args)
         with self.server() as client:
             found = client.post("/v1/vnfms", {"name": parsed_args.name, "spec": spec})
         see = "See whether it answers" if parsed_args.callback_uri else "When it has subscribed, see whether it answers"
         self.app.stderr.write(f"{see}: escalator vnfm test {parsed_args.name}\n")
-        return _fields(found)
+        return shown_fields(found)
 
 
 class ListVnfms(Lister):
@@ -116,7 +68,7 @@ class ShowVnfm(_One):
             shown = dict(found["spec"])
             if shown["subscription"]["type"] != "none":
                 shown["subscribed"] = next(iter(client.get(f"/v1/vnfms/{quoted(parsed_args.name)}/subscriptions")), None)
-            return _fields({"name": found["name"], "spec": shown})
+            return shown_fields({"name": found["name"], "spec": shown})
 
 
 class Test(_One):
@@ -146,7 +98,74 @@ class Remove(Command):
         self.app.stderr.write(f"{parsed_args.name} is forgotten; nobody speaks for its instances now.\n")
 
 
-def _fields(vnfm: Mapping[str, Any]) -> Any:  # noqa: ANN401 - cliff's
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """Add an argument for each part of a registration."""
+    parser.add_argument("--dialect", help="how it is spoken to; vi-vnfm when left out")
+    parser.add_argument("--callback-uri", metavar="URI", help="where notices are sent")
+    parser.add_argument("--contact", metavar="WHO", help="with --dialect manual: whom the server's command tells")
+    for verb in VERBS:
+        text = f"with --dialect command: the command of the server's settings that is run to {verb} a VNF"
+        if verb == "health":
+            text = "with --dialect command: the command that tells whether the VNF's manager is there"
+        parser.add_argument(f"--{verb}", metavar="NAME", help=text)
+    text = "with --dialect command: the command that scales its VNFs in where room is asked for, and out again"
+    parser.add_argument("--scale", metavar="NAME", help=text)
+    parser.add_argument("--busy", metavar="NAME", help="the command that tells whether it is at work on a VNF")
+    parser.add_argument("--lifecycle-uri", metavar="URI", help="base of its SOL 003 interface, where that can be seen")
+    parser.add_argument("--lifecycle-auth", metavar="TYPE", help="there: none, basic or bearer")
+    parser.add_argument("--lifecycle-credential", metavar="NAME", help="there: file in the server's credentials folder")
+    parser.add_argument("--key", metavar="NAME", help="with --dialect tacker: file with the key in the address that it calls")
+    for word, owned in OWNED.items():
+        text = f"{owned} it speaks for; may be repeated"
+        parser.add_argument(f"--{word}", action="append", metavar=word.upper(), help=text)
+    text = "none, basic, bearer, oauth2 or tls-cert; none when left out"
+    parser.add_argument("--auth", metavar="TYPE", help=text)
+    parser.add_argument("--credential", metavar="NAME", help="file in the server's credentials folder")
+    parser.add_argument("--token-endpoint", metavar="URI", help="with --auth oauth2: where tokens are fetched")
+    text = "let it subscribe by itself: basic or bearer says how it shows who it is"
+    parser.add_argument("--subscribes", metavar="TYPE", help=text)
+    text = "by what it is known when it subscribes: a file in the server's credentials folder"
+    parser.add_argument("--subscription-credential", metavar="NAME", help=text)
+    text = "name, address or network at which it may be told when it subscribes; may be repeated"
+    parser.add_argument("--host", action="append", metavar="HOST", help=text)
+
+
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "dialect": ("dialect",),
+    "callback_uri": ("callback_uri",),
+    "contact": ("contact",),
+    "key": ("key",),
+    **{verb: ("commands", verb) for verb in (*VERBS, "scale", "busy")},
+    "lifecycle_uri": ("lifecycle", "uri"),
+    "lifecycle_auth": ("lifecycle", "auth", "type"),
+    "lifecycle_credential": ("lifecycle", "auth", "credential"),
+    "auth": ("auth", "type"),
+    "credential": ("auth", "credential"),
+    "token_endpoint": ("auth", "token_endpoint"),
+    "subscribes": ("subscription", "type"),
+    "subscription_credential": ("subscription", "credential"),
+    "host": ("subscription", "hosts"),
+    **{word: (owned,) for word, owned in OWNED.items()},
+}
+"""Where in a registration the value of an argument stands."""
+
+
+def parts_of(given: argparse.Namespace) -> dict[str, Any]:
+    """Return the parts that were named; an empty value stands for the default."""
+    spec: dict[str, Any] = {}
+    for name, (*path, last) in _PARTS.items():
+        value = getattr(given, name)
+        if value is None:
+            continue
+        inner = spec
+        for key in path:
+            inner = inner.setdefault(key, {})
+        inner[last] = [one for one in value if one] if isinstance(value, list) else value or None
+    return spec
+
+
+def shown_fields(vnfm: Mapping[str, Any]) -> Any:  # noqa: ANN401 - cliff's
+    """Return a registration for people and programs."""
     return fields({"name": vnfm["name"], **{key: Shown(value, _said(value)) for key, value in vnfm["spec"].items()}})
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from escalator.cloud_manager.agents import Agents
 from escalator.cloud_manager.probe_vms import ProbeVms
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
@@ -46,21 +47,6 @@ class ServiceState:
             "reason": self.reason,
             "forced_down": self.forced_down,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """A service or agent of the cloud that runs on a node: `nova-compute`, `Open vSwitch agent`."""
-
-    name: str
-    up: bool
-    enabled: bool
-    reason: str | None = None
-    """Why it is disabled, where somebody said so."""
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values, for the journal."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +141,8 @@ class CloudManager(Protocol):
 
     quotas: Quotas
     """What its projects may use."""
+    agents: Agents
+    """The services and agents of the cloud on its nodes."""
     probe_vms: ProbeVms
     """Small instances of our own that prove a node."""
 
@@ -184,10 +172,6 @@ class CloudManager(Protocol):
 
     async def service(self, node: str) -> ServiceState:
         """State of the node's compute service. Raises PermanentError when there is none."""
-        ...
-
-    async def agents(self, node: str) -> tuple[Agent, ...]:
-        """The services and agents of the cloud on the node, in order of their names. Raises PermanentError when it has none."""
         ...
 
     async def cordon(self, node: str, reason: str) -> None:

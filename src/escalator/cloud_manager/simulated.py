@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
+from escalator.cloud_manager.agents import Agent, Agents
 from escalator.cloud_manager.port import (
-    Agent,
     CloudIdentity,
     MoveOrder,
     MoveState,
@@ -48,12 +48,26 @@ class SimulatedQuotas:
         self._world.quotas.put(project, (limits.cores, limits.ram_mib, limits.instances))
 
 
+class SimulatedAgents:
+    """What of a simulated cloud runs on its nodes: the compute service and a network agent on each."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def on(self, node: str) -> tuple[Agent, ...]:
+        """Both, with their states."""
+        found = self._world.hosts.get(node)
+        compute = Agent("nova-compute", found.state == "up", not found.maintenance, found.maintenance_reason)
+        return Agent("Open vSwitch agent", up=self._world.hosts.has_agent(node), enabled=True), compute
+
+
 class SimulatedCloud:
     """The virtual resources of a simulated world. Nothing here waits: the world answers at once."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.quotas: Quotas = SimulatedQuotas(world)
+        self.agents: Agents = SimulatedAgents(world)
         self.probe_vms: ProbeVms = SimulatedProbeVms(world)
 
     async def identity(self) -> CloudIdentity:
@@ -87,12 +101,6 @@ class SimulatedCloud:
         """State of the node's compute service. Raises PermanentError when there is none."""
         found = self._world.hosts.get(node)
         return ServiceState(node=node, enabled=not found.maintenance, up=found.state == "up", reason=found.maintenance_reason)
-
-    async def agents(self, node: str) -> tuple[Agent, ...]:
-        """The compute service and a network agent."""
-        found = await self.service(node)
-        network = Agent("Open vSwitch agent", up=self._world.hosts.has_agent(node), enabled=True)
-        return network, Agent("nova-compute", up=found.up, enabled=found.enabled, reason=found.reason)
 
     async def cordon(self, node: str, reason: str) -> None:
         """Keep new instances off the node. Raises PermanentError (`CLD_FOREIGN_CORDON`)."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from escalator.model.document import Model
+from escalator.model.notice import Auth, Uri
 
 Wait = Annotated[float, Field(gt=0, le=7 * 86400)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
@@ -14,12 +15,26 @@ Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,1
 
 
 class GateEntry(Model):
-    """A gate that campaigns name: a command that is asked, or a person who approves."""
+    """A gate that campaigns name: a command, a page or a query that is asked, or a person who approves."""
 
-    kind: Literal["command", "manual", "simulated"] = "command"
+    kind: Literal["command", "http", "prometheus", "manual", "simulated"] = "command"
     """`manual`: `escalator campaign approve NAME GATE` opens it; `simulated`: as the simulated cloud has it."""
     argv: tuple[str, ...] = ()
     """Command; `{gate}`, `{moment}`, `{campaign}`, `{node}`, `{wave}` stand for one argument each. No shell reads it."""
+    baseline: bool = False
+    """Whether the command is also asked when the campaign begins (`baseline`); each later question has what it wrote then."""
+    url: Uri | None = None
+    """`http`: the page, where `{gate}`, `{moment}`, `{campaign}`, `{node}`, `{wave}` stand for a word each; or the API."""
+    auth: Auth = Auth()
+    """How to authenticate there: `none`, `basic` or `bearer`."""
+    query: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    """`prometheus`: the expression, evaluated for now; its labels tell what each value is of."""
+    not_below_percent: Annotated[float, Field(gt=0, le=100)] | None = None
+    """`prometheus`: no value may be below this share of what it was when the campaign began, and none may be gone."""
+    not_above_percent: Annotated[float, Field(ge=100, le=1e6)] | None = None
+    """`prometheus`: no value may be above this share of what it was."""
+    no_new: bool = False
+    """`prometheus`: there may be no value of anything that had none, as for alerts."""
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     """Longest time of one answer; the campaign begins nothing meanwhile."""
     retry_s: Wait = 60.0
@@ -33,6 +48,17 @@ class GateEntry(Model):
     def _whole(self) -> Self:
         if (self.kind == "command") != bool(self.argv):
             raise ValueError("argv is expected for kind command, and for no other")
+        if self.baseline and self.kind != "command":
+            raise ValueError("baseline is for kind command: prometheus always has one, and the others have none")
+        if (self.kind in ("http", "prometheus")) != (self.url is not None):
+            raise ValueError("url is expected for kind http and prometheus, and for no other")
+        if self.auth.type not in ("none", "basic", "bearer") or (self.auth.type != "none" and self.url is None):
+            raise ValueError("auth is none, basic or bearer, for kind http and prometheus")
+        if (self.kind == "prometheus") != (self.query is not None):
+            raise ValueError("query is expected for kind prometheus, and for no other")
+        ruled = self.not_below_percent is not None or self.not_above_percent is not None or self.no_new
+        if (self.kind == "prometheus") != ruled:
+            raise ValueError("not_below_percent, not_above_percent or no_new is expected for kind prometheus, and for no other")
         if any(name.startswith("ESCALATOR_") for name in self.environment):
             raise ValueError("variables of the manager itself are not handed on")
         return self

@@ -80,10 +80,11 @@ class Waves(Model):
 
 
 class MigrationEstimate(Model):
-    """Duration of one move: `base_s` + `s_per_gib` for each GiB of memory."""
+    """Duration of one move: `base_s` + `s_per_gib` for each GiB of memory; and for how long of it the instance stands still."""
 
     base_s: Seconds = 5.0
     s_per_gib: Seconds = 1.04
+    interruption_s: Seconds = 0.5
 
 
 class HardwareEstimate(Model):
@@ -117,6 +118,10 @@ class Estimates(Model):
         """Expected duration of one move of an instance with that much memory."""
         extra = self.cold_s if kind == "cold" else 0.0
         return self.migration.base_s + self.migration.s_per_gib * memory_gib + extra
+
+    def interruption_s(self, memory_gib: float, kind: str) -> float:
+        """Expected time for which one move interrupts an instance: a cold one does so from its begin to its end."""
+        return self.migration.interruption_s if kind == "live" else self.move_s(memory_gib, kind)
 
 
 class Migration(Model):

@@ -84,6 +84,10 @@ class Instance(Model):
         """Whether its VNF allows it to migrate that way, or with `none` to stay on a node that is upgraded."""
         return self.allowed is None or kind in self.allowed
 
+    def notices(self, interruption_s: float) -> bool:
+        """Whether its VNF says that it notices an interruption as long as that; nothing is known of one that says nothing."""
+        return self.max_interruption_s is not None and interruption_s > self.max_interruption_s
+
     @property
     def cells(self) -> tuple[int, ...]:
         """Indexes of the NUMA entries of its node that it uses."""
@@ -111,6 +115,12 @@ class Group(Model):
     min_preserved: Annotated[int, Field(ge=0)] | None = None
     recovery_s: Annotated[float, Field(ge=0)] = 0.0
     lead_s: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def limits(self) -> bool:
+        """Whether it says how many of its members may be impacted at once."""
+        apart = self.policy in ("anti-affinity", "soft-anti-affinity")
+        return apart or self.max_impacted is not None or self.min_preserved is not None
 
     def limit(self, members: int) -> int:
         """How many of `members` may be impacted at once; a group that says nothing allows one."""

@@ -164,6 +164,11 @@ class AffectedResource(Model):
     planned_action: str
     """What is planned for it: `live`, `cold`, `in-place`, `stop-start`, `offline`, or `scale-in` where it might go for good."""
 
+    expected_interruption: float | None = None
+    """For how long its live or cold migration is expected to interrupt it, seconds; where its VNF declares what it notices."""
+    impact: bool | None = None
+    """Whether that is longer than its VNF says that it does not notice: an impact, by the VNF's own word."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:

@@ -31,8 +31,9 @@ from escalator.vim_interface.locks.port import LockService
 from escalator.vim_interface.locks.simulated import SimulatedLocks
 from escalator.vim_interface.neighbours.port import Neighbour
 from escalator.vim_interface.operations.simulated import SimulatedOperations
+from escalator.vim_interface.registrations import register_world
 from escalator.vim_interface.vim import Parts, Vim
-from escalator.wiring import courses_of, register_world, simulated_drivers, waker
+from escalator.wiring import courses_of, simulated_drivers, waker
 from escalator.world.world import World
 
 LEASE_S = 120.0

@@ -71,6 +71,8 @@ class Progress:
     exit_code: int | None = None
     lines: tuple[str, ...] = ()
     cursor: int = 0
+    told: tuple[str, ...] = ()
+    """Those of the lines that belong into the history: the tasks of a playbook, where one runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def asking(ask: Ask, owners: Mapping[str, str], now: float, new_token: Callable[
 
 
 def _asking_one(ask: Ask, vnfm: str, instances: Sequence[Instance], now: float, token: str) -> Notice:
-    resources = tuple(_resource(instance, ask.planned.get(instance.id, "in-place")) for instance in instances)
+    resources = tuple(_resource(ask, instance) for instance in instances)
     return Notice(
         id=notice_id("ask", ask.task, vnfm),
         type=ask.kind,
@@ -77,14 +77,17 @@ def _allowed(instances: Sequence[Instance]) -> tuple[Disposition, ...]:
     return ("MOVED", "KEEP", "OWN_ACTION", *cold, *live)
 
 
-def _resource(instance: Instance, planned_action: str) -> AffectedResource:
+def _resource(ask: Ask, instance: Instance) -> AffectedResource:
+    expected_s = ask.interruptions.get(instance.id) if instance.max_interruption_s is not None else None
     return AffectedResource(
         resource_id=instance.id,
         resource_name=instance.name,
         project_id=instance.project,
         vnf_instance_id=instance.vnf,
         group_ids=instance.groups,
-        planned_action=planned_action,
+        planned_action=ask.planned.get(instance.id, "in-place"),
+        expected_interruption=expected_s,
+        impact=None if expected_s is None else instance.notices(expected_s),
     )
 
 

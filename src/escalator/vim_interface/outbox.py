@@ -15,7 +15,7 @@ from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.notice import IN_ORDER, Notice, NoticeState, Reply
-from escalator.model.progress import CampaignState, TaskState
+from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.settings import Vim as Limits
 from escalator.storage.port import Store
 from escalator.vim_interface.agenda import Agenda, Entry
@@ -274,6 +274,23 @@ class Outbox:
         if row is not None:
             _log.info(f"notice.{state.value}", object_id=row.id, vnfm=row.vnfm, campaign=row.campaign, node=row.node)
             self.settled(row)
+            if state is NoticeState.UNDELIVERABLE:
+                await self._write_down(row)
+
+    async def _write_down(self, notice: Notice) -> None:
+        """Who was not reached stands in the history, also where nobody waits for an answer."""
+        tried = f"{notice.attempts} attempt{'' if notice.attempts == 1 else 's'}"
+        event = Event(
+            at=self._clock.now(),
+            action="notice.undeliverable",
+            campaign=notice.campaign,
+            node=notice.node,
+            object_id=notice.id,
+            outcome="undeliverable",
+            code=notice.error_code,
+            message=f"{notice.vnfm} is not told {notice.type}, after {tried}: {notice.error}",
+        )
+        await self._store.events.append((event,))
 
     # -- replies that have to be fetched ---------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ class Ask:
     planned: Mapping[str, str]
     reply_by: float
     action_at: float
+    interruptions: Mapping[str, float] = field(default_factory=dict)
+    """For how long the planned move is expected to interrupt each instance that moves, seconds."""
     kind: NoticeType = NoticeType.HOST_MAINTENANCE_UPCOMING
     details: Mapping[str, str] = field(default_factory=dict)
     """More about it in words, for those who look: `purpose` is `rollback` or `restore` where it is no upgrade."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from escalator.model.codes import Code
+from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError, InputError, Problem
 from escalator.model.inventory import Instance
 from escalator.model.notice import Auth, Notice, NoticeType, SubscriptionRight, Vnfm, VnfmSpec
 from escalator.model.subscription import Filter
 from escalator.storage.port import Subscriptions, Vnfms
+from escalator.storage.rules import no_vnfm
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.hosts import uri_problems
 
@@ -110,6 +112,24 @@ class Registry:
         await self._vnfms.add(vnfm)
         self.revision += 1
 
+    async def change(self, name: str, changes: Mapping[str, Any]) -> Vnfm:
+        """Change parts of a registration, by a merge patch (RFC 7396) of its `spec`: null puts the default back.
+
+        Raises NotFoundError, and InputError (`VIM_REGISTRATION`) with all problems.
+        """
+        known = await self._vnfms.get(name)
+        if known is None:
+            raise no_vnfm(name)
+        spec = merged(known.spec.model_dump(mode="json"), changes)
+        data = {"name": name, "spec": spec}
+        vnfm = load(Vnfm, Source(data), code=Code.VIM_REGISTRATION)
+        if vnfm.spec.orchestrator is not known.spec.orchestrator:
+            problem = Problem("spec.dialect", "a VNF manager does not become an orchestrator, or the other way: remove it first")
+            raise InputError(Code.VIM_REGISTRATION, f"The registration of {name} is not valid.", problems=[problem])
+        if vnfm != known:
+            await self.replace(vnfm)
+        return vnfm
+
     async def replace(self, vnfm: Vnfm) -> None:
         """Change a registration; raises InputError with all problems, NotFoundError when there is none of that name."""
         await self._check(vnfm)
@@ -123,6 +143,20 @@ class Registry:
             raise InputError(Code.VIM_REGISTRATION, f"The registration of {vnfm.name} is not valid.", problems=problems)
 
 
+def merged(known: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Apply a merge patch (RFC 7396): objects are merged, everything else is replaced, null removes."""
+    found = dict(known)
+    for key, value in changes.items():
+        if value is None:
+            found.pop(key, None)
+        elif isinstance(value, Mapping):
+            there = found.get(key)
+            found[key] = merged(there if isinstance(there, Mapping) else {}, value)
+        else:
+            found[key] = value
+    return found
+
+
 def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Credentials) -> tuple[Problem, ...]:
     """Return everything that stands against a registration beside these others."""
     known, lifecycle = list(others), vnfm.spec.lifecycle
@@ -134,7 +168,7 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
         *_auth_problems("spec.lifecycle.auth", lifecycle.uri, lifecycle.auth, credentials),
         *_key_problems(vnfm.spec, credentials),
         *_subscription_problems(vnfm.spec, known, credentials),
-        *_overlaps(vnfm.spec, known),
+        *overlaps(vnfm.spec, known),
     )
 
 
@@ -283,7 +317,8 @@ def _key_problems(spec: VnfmSpec, credentials: Credentials) -> Iterator[Problem]
         yield Problem("spec.key", "a key has 16 to 128 letters, digits, hyphens or underscores")
 
 
-def _overlaps(spec: VnfmSpec, others: Sequence[Vnfm]) -> Iterator[Problem]:
+def overlaps(spec: VnfmSpec, others: Sequence[Vnfm]) -> Iterator[Problem]:
+    """Return what a registration would own that another one owns: one instance has one VNF manager that speaks for it."""
     for field in ("projects", "vnfs", "instances"):
         for other in others:
             for shared in sorted(set(getattr(spec, field)) & set(getattr(other.spec, field))):

@@ -96,13 +96,9 @@ class JointBed:
         return self._tenants[project]
 
     def _install(self, name: str, version: str) -> None:
-        root = Path(f"/proc/{self.nodes.init_pid(name)}/root/root")
-        files = sorted(self._releases[version].glob("*.deb"))
-        for file in files:
-            (root / file.name).write_bytes(file.read_bytes())
         self.nodes.exec(name, "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--purge", "--force-all", AGENT, LIBS, check=False)
         self.nodes.exec(name, "rm", "-rf", "/var/lib/escalator-test-agent", "/run/reboot-required", "/run/reboot-required.pkgs")
-        self.nodes.exec(name, "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "-i", *(f"/root/{f.name}" for f in files))
+        self.nodes.install(name, self._releases[version])
 
     def _version_file(self, name: str) -> Path:
         return self._folder / f"version-{name}"

@@ -13,11 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
+
 from beds.vnfm.clocks import SteppedClock, quiet
 from beds.vnfm.listener import served
 from beds.vnfm.processes import VnfmProcess, vnfm_process
 from escalator.api.fenix_sessions import sessions_router
 from escalator.api.vnfm import vnfm_app
+from escalator.api.vnfm_throttle import Throttled
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Instance
@@ -43,6 +46,7 @@ from escalator.vim_interface.subscriptions import Subscribing
 from escalator.vim_interface.tacker.face import Doors
 from escalator.vim_interface.tacker.face import Face as TackerFace
 from escalator.vim_interface.tacker.heals import Heals
+from escalator.vim_interface.throttle import Throttle
 from escalator.vim_interface.vault import KEY_FILE, open_vault
 from escalator.vim_interface.vim import Parts, Vim
 from escalator.world.records import VnfmRow
@@ -86,6 +90,8 @@ class Bed:
     """The word that notifications of the dialect tacker carry."""
     blind: str = ""
     """Why the cloud does not say who is where: it `refuses`, or `hangs`."""
+    most_wrong: int = 1_000_000
+    """Wrong credentials that the listener hears in a minute."""
     http: Http = field(init=False, repr=False)
     heals: Heals = field(init=False, repr=False)
     vim: Vim = field(init=False, repr=False)
@@ -298,7 +304,7 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
     subscribing: Any = CurrentSubscribing()
     above: Any = Above()
     if bed.name == "vi-vnfm":
-        return served(vnfm_app(inbox, bed.clock, subscribing=subscribing, orchestrators=above))
+        return served(_throttled(bed, vnfm_app(inbox, bed.clock, subscribing=subscribing, orchestrators=above)))
 
     async def roles_of(token: str) -> set[str]:
         return bed.roles.get(token, set())
@@ -312,18 +318,29 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
     if bed.sessions is not None:
         face.gone = bed.sessions.gone
         app.include_router(sessions_router(bed.sessions, access))
-    return served(app)
+    return served(_throttled(bed, app))
+
+
+def _throttled(bed: Bed, app: FastAPI) -> FastAPI:
+    app.add_middleware(Throttled, throttle=Throttle(bed.clock, bed.most_wrong))
+    return app
 
 
 @asynccontextmanager
 async def opened_bed(
-    dialect: str, folder: Path, *, timeout_s: float = 5.0, certificate: Path | None = None, sessions: Sessions | None = None
+    dialect: str,
+    folder: Path,
+    *,
+    timeout_s: float = 5.0,
+    certificate: Path | None = None,
+    sessions: Sessions | None = None,
+    most_wrong: int = 1_000_000,
 ) -> AsyncIterator[Bed]:
     """A bed over one dialect, with its dispatcher running. `timeout_s` bounds a delivery over HTTP, in real time.
 
     `certificate` is Escalator's own, with its key. VNF managers may subscribe at 127.0.0.1 and localhost.
     """
-    bed = Bed(dialect, SteppedClock(float(int(time.time()))), folder, sessions=sessions)
+    bed = Bed(dialect, SteppedClock(float(int(time.time()))), folder, sessions=sessions, most_wrong=most_wrong)
     async with bed.stack:
         if dialect == "simulated":
             bed.world = World.in_memory(bed.clock)

@@ -279,6 +279,20 @@ def test_a_vnfm_is_registered_shown_tested_and_removed(esc):
     assert esc("vnfm", "show", "acme").code == 2
 
 
+def test_a_registration_is_changed_without_being_forgotten(esc):
+    esc("vnfm", "register", "acme", "--callback-uri", "http://127.0.0.1:1/n", "--project", "p1", "--vnf", "v1")
+    changed = data(
+        esc("vnfm", "set", "acme", "--callback-uri", "http://127.0.0.1:2/n", "--project", "p7", "--vnf", "", "-f", "json")
+    )
+    assert (changed["callback_uri"], changed["projects"], changed["vnfs"]) == ("http://127.0.0.1:2/n", ["p7"], [])
+    assert data(esc("vnfm", "show", "acme", "-f", "json"))["projects"] == ["p7"]
+    assert "callback_uri, projects, vnfs" in esc("event", "list").out
+    assert esc("vnfm", "set", "acme").code == 2
+    refused = esc("vnfm", "set", "acme", "--auth", "basic")
+    assert (refused.code, "ESC-VIM-009" in refused.err) == (2, True)
+    assert esc("vnfm", "set", "nobody", "--project", "p9").code == 2
+
+
 def test_a_vnfm_that_subscribes_is_registered_and_shown_with_its_subscription(esc, server, tmp_path):
     words = ("vnfm", "register", "acme", "--subscribes", "bearer", "--subscription-credential", "acme", "--host", "10.0.0.0/8")
     refused = esc(*words, "--project", "p1")

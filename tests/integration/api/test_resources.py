@@ -18,6 +18,21 @@ from integration.api.running import RELEASE, TOKEN
 DOCUMENT = ("document", ("release.yaml", RELEASE, "application/yaml"))
 
 
+async def test_a_registration_is_changed_part_by_part_and_that_stands_in_the_history(api):
+    vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"], "contact": "noc"}}
+    await api.post("/v1/vnfms", json=vnfm)
+    changed = await api.patch("/v1/vnfms/acme", json={"spec": {"callback_uri": "http://127.0.0.1:2/notices", "contact": None}})
+    assert changed.status_code == 200
+    spec = (await api.get("/v1/vnfms/acme")).json()["spec"]
+    assert (spec["callback_uri"], spec["projects"], spec["contact"]) == ("http://127.0.0.1:2/notices", ["p1"], None)
+    assert (await api.patch("/v1/vnfms/acme", json={"spec": {"projects": ["p1"]}})).status_code == 200
+    assert (await api.patch("/v1/vnfms/acme", json={"spec": {"dialect": "klingon"}})).status_code == 422
+    assert (await api.patch("/v1/vnfms/acme", json={"spec": {}})).status_code == 422
+    assert (await api.patch("/v1/vnfms/nobody", json={"spec": {"projects": ["p1"]}})).status_code == 404
+    events = (await api.get("/v1/events")).json()
+    assert [(e["action"], e["message"]) for e in events] == [("vnfm.register", ""), ("vnfm.change", "callback_uri, contact")]
+
+
 async def test_a_vnfm_is_registered_tested_and_forgotten(api):
     vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"]}}
     reply = await api.post("/v1/vnfms", json=vnfm)

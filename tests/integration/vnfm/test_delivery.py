@@ -33,15 +33,15 @@ def put_credential(folder: Path, name: str, secret: str) -> None:
     (folder / name).chmod(0o600)
 
 
-def self_signed(folder: Path) -> Path:
-    """A certificate and its key in one file."""
+def self_signed(folder: Path, *, ended: timedelta = timedelta(days=-1)) -> Path:
+    """A certificate and its key in one file, and how long ago it ended."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vnfm")])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now - ended)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -166,6 +166,48 @@ async def test_a_certificate_of_an_unknown_authority_is_not_accepted(bed: Bed, t
     assert (reached.ok, reached.code) == (False, "ESC-VIM-003")
     assert reached.message.startswith("The certificate of VNF manager vnfm-1 is not accepted: self-signed certificate")
     assert process.lines() == []
+
+
+async def test_a_certificate_that_has_ended_is_not_accepted_and_that_is_no_silence(
+    bed: Bed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = self_signed(tmp_path, ended=timedelta(hours=1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))  # its authority is trusted: only its time is over
+    process = bed.stack.enter_context(vnfm_process(tmp_path / "log", "--tls", str(file)))
+    spec = VnfmSpec(callback_uri=process.callback_uri.replace("http:", "https:"), projects=("p1",))
+    await bed.vim.registry.add(Vnfm(name="vnfm-1", spec=spec))
+    await bed.ask()
+    await bed.until_woken(passing=True)
+    answer = await bed.answer("vnfm-1")
+    assert answer.state == "undeliverable"
+    assert "not accepted: certificate has expired" in answer.error
+    assert process.lines() == []
+
+
+async def test_who_could_not_be_told_stands_in_the_history_once(bed: Bed):
+    await add(bed, "vnfm-1", "--behaviour", "error-400")
+    await bed.ask()
+    await bed.until_woken()
+    await bed.restart()
+    await quiet()
+    (event,) = await bed.store.events.read()
+    notice = await bed.notice("vnfm-1")
+    assert (event.action, event.outcome, event.code) == ("notice.undeliverable", "undeliverable", "ESC-VIM-005")
+    assert (event.campaign, event.node, event.object_id) == ("c1", "cn-1", notice.id)
+    assert event.message.startswith(
+        "vnfm-1 is not told HostMaintenanceUpcoming, after 1 attempt: VNF manager vnfm-1 answered 400"
+    )
+
+
+async def test_a_notice_that_waits_goes_to_the_address_that_is_registered_meanwhile(bed: Bed):
+    await bed.vnfm("vnfm-1", "unreachable", "p1")
+    process = bed.stack.enter_context(vnfm_process(bed.folder / "moved.jsonl"))
+    bed.processes["vnfm-1"] = process
+    await bed.ask()
+    await bed.until_failed_once("vnfm-1")
+    await bed.vim.registry.change("vnfm-1", {"callback_uri": process.callback_uri})
+    await bed.until_woken(passing=True)
+    assert (await bed.answer("vnfm-1")).state == "answered"
 
 
 async def test_many_notices_to_a_vnf_manager_that_hangs_do_not_hold_up_another(tmp_path: Path):

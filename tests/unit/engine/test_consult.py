@@ -26,8 +26,8 @@ def answer(state: str = "answered", result: str | None = "ACK", said: str | None
     return Answer(vnfm="m", notice="n", state=state, result=result, instances=("v",), dispositions=words, **more)
 
 
-def decided(planned: str, *answers: Answer, of: Instance | None = None) -> str | Outcome:
-    found = _decide({"v": planned}, answers, {"v": of or instance()})
+def decided(planned: str, *answers: Answer, of: Instance | None = None, noticing: bool = False) -> str | Outcome:
+    found = _decide({"v": planned}, answers, {"v": of or instance()}, {"v"} if noticing else ())
     return found if isinstance(found, Outcome) else found["v"]
 
 
@@ -59,6 +59,17 @@ def test_the_code_says_which_of_them_it_was(state: str, result: str | None, code
     found = decided("in-place", answer(state, result))
     assert isinstance(found, Outcome)
     assert found.code == code.value
+
+
+@pytest.mark.parametrize("result", ["ACK", "NACK", None])
+@pytest.mark.parametrize("state", ["answered", "silent", "undeliverable"])
+def test_a_live_migration_that_is_noticed_needs_a_yes_where_no_group_bears_it(state: str, result: str | None) -> None:
+    found = decided("live", answer(state, result if state == "answered" else None), noticing=True)
+    if (state, result) == ("answered", "ACK"):
+        assert found == "live"
+    else:
+        assert isinstance(found, Outcome)
+        assert (found.status, found.code) == (Status.SKIP, Code.VIM_NOTICED.value)
 
 
 @pytest.mark.parametrize(("planned", "said"), [*product(PLANNED, ("MOVED", "KEEP"))])

@@ -219,3 +219,44 @@ def test_an_order_of_kinds_without_staying_forbids_the_others_alone() -> None:
     instance = found.instance_by_id["v"]
     assert [instance.may(kind) for kind in ("live", "cold", "none")] == [False, True, True]
     assert [inventory.instance_by_id["v"].may(kind) for kind in ("live", "cold", "none")] == [True, True, True]
+
+
+NOTICES = {"max_undetectable_interruption_time": "100 ms"}
+
+
+def test_a_live_migration_that_is_noticed_needs_somebody_who_bears_it() -> None:
+    inventory = cloud(node("a"), node("b"), vm("v", "a"), vm("w", "b"))
+    found = under(inventory, says("instance", "v", **NOTICES))
+    failed = failing(make_plan(campaign(), found))
+    assert "instance v on a notices more than 0.1 s" in failed["ESC-VIM-022"].message
+    assert "estimates.migration.interruption_s" in (failed["ESC-VIM-022"].remedy or "")
+    # Who manages it can be asked; a measured time that is short enough is not noticed; cold, it is told anyway.
+    assert make_plan(campaign(), found, frozenset(("v",))).smooth
+    quick = make_plan(campaign(estimates={"migration": {"interruption_s": 0.1}}), found)
+    assert (quick.smooth, "ESC-VIM-022" in {c.code for c in quick.conditions}) == (True, False)
+    assert make_plan(campaign(workloads={"default": {"action": "cold"}}), found).smooth
+
+
+@pytest.mark.parametrize(
+    ("group", "bears"),
+    [
+        (Group(id="g", max_impacted=1), True),
+        (Group(id="g", min_preserved=1), True),
+        (Group(id="g", policy="anti-affinity"), True),
+        (Group(id="g", policy="soft-anti-affinity"), True),
+        (Group(id="g", recovery_s=10), False),
+        (Group(id="g", policy="soft-affinity"), False),
+    ],
+)
+def test_a_group_bears_what_is_noticed_when_it_says_how_many_may_be_impacted(group: Group, bears: bool) -> None:
+    wish = campaign()
+    members = [vm("v", "a", groups=("g",)), vm("w", "b", groups=("g",))]
+    inventory = cloud(node("a"), node("b"), node("c"), *members, group)
+    found = under(inventory, says("group", "g", **NOTICES))
+    plan = make_plan(wish, found)
+    assert plan.smooth is bears
+    assert [c.ok for c in plan.conditions if c.code == "ESC-VIM-022"] == [bears]
+    assert verify(wish, found, plan) == []
+    forged = plan.model_copy(update={"smooth": True, "conditions": ()})
+    assert {v.instance for v in verify(wish, found, forged)} == (set() if bears else {"v", "w"})
+    assert verify(wish, found, forged, frozenset(("v", "w"))) == []

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from beds.vnfm.clocks import SteppedClock
 from escalator.model.errors import ConflictError, InputError, NotFoundError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Auth, Vnfm, VnfmSpec
 from escalator.storage.memory import memory_store
 from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.registrations import register_world
 from escalator.vim_interface.registry import Registry
+from escalator.world.records import VnfmRow
+from escalator.world.world import World
 
 URI = "http://vnfm.example:8080/notices"
 
@@ -48,6 +52,56 @@ async def test_a_changed_registration_counts_at_once(registry: Registry):
     assert await registry.owners([instance]) == {}
     await registry.replace(Vnfm(name="a", spec=spec(projects=("p2",))))
     assert await registry.owners([instance]) == {"vm-1": "a"}
+
+
+async def test_what_is_not_named_stays_and_null_puts_the_default_back(registry: Registry, tmp_path: Path):
+    (tmp_path / "secret").touch(0o600)
+    (tmp_path / "secret").write_text("user:password")
+    auth = {"type": "basic", "credential": "secret"}
+    await registry.add(Vnfm(name="a", spec=spec(projects=("p1",), vnfs=("v1",), auth=auth)))
+    changed = await registry.change("a", {"callback_uri": f"{URI}/2", "projects": ["p2"], "auth": {"credential": "secret"}})
+    assert changed.spec == spec(callback_uri=f"{URI}/2", projects=("p2",), vnfs=("v1",), auth=auth)
+    changed = await registry.change("a", {"vnfs": None, "auth": None})
+    assert changed.spec == spec(callback_uri=f"{URI}/2", projects=("p2",))
+    assert await registry.owners([Instance(id="vm-1", project="p2", node="n")]) == {"vm-1": "a"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"callback_uri": None}, "spec.callback_uri: the dialect vi-vnfm needs the address to which notices are sent"),
+        ({"projects": ["p9"]}, "spec.projects: 'p9' belongs to VNF manager other"),
+        ({"calback_uri": URI}, "spec.calback_uri"),
+        ({"auth": {"credential": "none"}}, "spec.auth.credential"),
+        ({"dialect": "or-vi", "projects": []}, "spec.dialect: a VNF manager does not become an orchestrator"),
+        ({"dialect": "fenix-bus"}, "spec.dialect"),
+    ],
+)
+async def test_a_change_is_checked_like_a_registration_and_changes_nothing_when_it_is_not_valid(
+    registry: Registry, changes: dict[str, object], said: str
+):
+    await registry.add(Vnfm(name="other", spec=spec(projects=("p9",))))
+    known = Vnfm(name="a", spec=spec(projects=("p1",)))
+    await registry.add(known)
+    with pytest.raises(InputError) as caught:
+        await registry.change("a", changes)
+    assert any(str(problem).startswith(said) for problem in caught.value.problems)
+    assert (await registry.change("a", {"projects": ["p1"]})) == known
+
+
+async def test_what_is_not_registered_cannot_be_changed(registry: Registry):
+    with pytest.raises(NotFoundError):
+        await registry.change("a", {"projects": ["p1"]})
+
+
+async def test_a_world_takes_nothing_that_a_person_gave_to_another(registry: Registry):
+    store, world = memory_store(), World.in_memory(SteppedClock(0.0))
+    for name, project in (("simulated-1", "p1"), ("simulated-2", "p2")):
+        world.vnfms.put(VnfmRow(name=name, behaviour="moves", projects=(project,)))
+    await store.vnfms.add(Vnfm(name="real", spec=spec(projects=("p1",))))
+    for _ in range(2):
+        await register_world(world, store)
+        assert [vnfm.name for vnfm in await store.vnfms.list()] == ["real", "simulated-2"]
 
 
 async def test_overlaps_are_refused_and_name_the_other(registry: Registry):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
 
+from escalator.api.actions import VnfmChange
 from escalator.api.documents import body, read
 from escalator.api.history import write_down
 from escalator.api.problems import documented
@@ -51,6 +52,17 @@ async def list_vnfm_subscriptions(services: Here, name: str) -> Sequence[Subscri
     wanted = row.filter.model_dump(mode="json", by_alias=True, exclude_none=True)
     at = stamp(row.created_at)
     return [SubscribedView(callback_uri=row.callback_uri, filter=wanted, auth=row.auth, created_at=at)]
+
+
+@router.patch("/vnfms/{name}", responses=documented(404, 413, 415, 422), openapi_extra=dict(body("VnfmChange")))
+async def change_vnfm(services: Here, name: str, request: Request) -> Vnfm:
+    """Change parts of a registration: notices that wait go where it says from now on, and what was answered stays."""
+    known = await _vnfm(services, name)
+    vnfm = await services.vim.registry.change(name, (await read(request, VnfmChange)).spec)
+    changed = [field for field in type(vnfm.spec).model_fields if getattr(vnfm.spec, field) != getattr(known.spec, field)]
+    if changed:
+        await write_down(services, "vnfm.change", name, ", ".join(changed))
+    return vnfm
 
 
 @router.delete("/vnfms/{name}", status_code=204, responses=documented(404))

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
+from escalator.cloud_manager.agents import Agents
 from escalator.cloud_manager.openstack import inventory as meaning
 from escalator.cloud_manager.openstack import moves, power, probe_vms, reading, services
+from escalator.cloud_manager.openstack.agents import OpenStackAgents
 from escalator.cloud_manager.openstack.client import Api, Client, Json
 from escalator.cloud_manager.openstack.probe_vms import OpenStackProbeVms
 from escalator.cloud_manager.openstack.quotas import OpenStackQuotas
-from escalator.cloud_manager.port import Agent, CloudIdentity, MoveOrder, MoveStatus, Quotas, ServiceState
+from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveStatus, Quotas, ServiceState
 from escalator.cloud_manager.probe_vms import ProbeVms
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
@@ -24,6 +26,7 @@ class OpenStackCloud:
     def __init__(self, settings: Cloud) -> None:
         self._client = Client(settings)
         self.quotas: Quotas = OpenStackQuotas(self._client)
+        self.agents: Agents = OpenStackAgents(self._client)
         self.probe_vms: ProbeVms = OpenStackProbeVms(self._client, settings.probe_vm)
 
     def close(self) -> None:
@@ -80,10 +83,6 @@ class OpenStackCloud:
     async def service(self, node: str) -> ServiceState:
         """State of the node's compute service."""
         return await self._client.run(lambda api: services.state(api, node))
-
-    async def agents(self, node: str) -> tuple[Agent, ...]:
-        """Nova's services and Neutron's agents on the node."""
-        return await self._client.run(lambda api: services.agents(api, node))
 
     async def cordon(self, node: str, reason: str) -> None:
         """Keep new instances off the node. Raises PermanentError (`CLD_FOREIGN_CORDON`)."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
 from escalator.cloud_manager.openstack import probe_vms, quotas, reading
 from escalator.cloud_manager.openstack.client import Api, Json
-from escalator.cloud_manager.port import Agent, CloudIdentity, ServiceState
+from escalator.cloud_manager.port import CloudIdentity, ServiceState
 from escalator.cloud_manager.probe_vms import DOOR_KIND, VM_KIND
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
@@ -40,27 +40,6 @@ def state(api: Api, node: str) -> ServiceState:
 def unavailable(api: Api) -> dict[str, ServiceState]:
     """The services that are down or disabled now, by node."""
     return {found.node: found for found in map(_state, reading.services(api)) if not (found.enabled and found.up)}
-
-
-def agents(api: Api, node: str) -> tuple[Agent, ...]:
-    """Nova's services and Neutron's agents on the node; of the latter none where the plug-in has none.
-
-    Raises PermanentError (`CLD_NOT_FOUND`) when the node has no compute service.
-    """
-    reading.service(api, node)
-    rows: list[Json] = api.compute.get("/os-services", f"list the services of {node}", {"host": node})["services"]
-    found = [
-        Agent(row["binary"], row["state"] == "up" and not row["forced_down"], row["status"] == "enabled", row["disabled_reason"])
-        for row in rows
-        if row["host"] == node
-    ]
-    body = api.network.find(f"/agents?{urlencode({'host': node})}", f"list the network agents of {node}")
-    found += [
-        Agent(row.get("agent_type") or row["binary"], bool(row["alive"]), bool(row["admin_state_up"]))
-        for row in (() if body is None else body["agents"])
-        if row["host"] == node
-    ]
-    return tuple(sorted(found, key=lambda agent: agent.name))
 
 
 def cordon(api: Api, node: str, reason: str) -> None:

@@ -106,6 +106,24 @@ SURROUNDINGS = {
         causes="The template's file is missing or not valid, or it selects none of the hosts that the session names.",
         then="escalator campaign validate FILE; vim.fenix.sessions.templates of the settings names the files",
     ),
+    Code.VIM_THROTTLED: Explanation(
+        meaning="too many wrong credentials came from this caller, which is not heard for a minute",
+        causes="A VNF manager that still uses an old password or token, or somebody who guesses.",
+        then="Mend the caller's credential; vim.max_wrong_credentials of the settings says how many are heard in a minute",
+    ),
+    Code.VIM_NOTICED: Explanation(
+        meaning="a live migration would interrupt an instance for longer than its VNF does not notice, and nobody bears it",
+        causes=(
+            "Its max_undetectable_interruption_time is below estimates.migration.interruption_s; no group of its says how many"
+            " members may be impacted, and no VNF manager said yes."
+        ),
+        then="escalator constraint list; register its VNF manager, or declare a limit of its group",
+    ),
+    Code.VIM_V_NOTICED: Explanation(
+        meaning="a plan calls itself smooth although an instance would notice its live migration and nobody bears it",
+        causes="A plan made or changed elsewhere, or by another version.",
+        then="escalator campaign plan NAME makes it anew",
+    ),
     Code.VIM_SUBSCRIPTION: Explanation(
         meaning="the subscription is not valid, or its address does not answer as it has to",
         causes=(

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -29,6 +29,8 @@ from escalator.system_support.operations import EXIT_CODES, folder_name, install
 from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, Shelf, SystemSupport
 from escalator.system_support.told import facts_of
 
+TASK = "task "
+"""How the lines begin that a task begins or ends with."""
 PROGRAMS = ("ansible-runner", "ansible-playbook")
 REMEDY = "Install the extra on the server: pip install 'escalator-nfv[ansible]'."
 
@@ -106,7 +108,8 @@ class AnsibleSystem:
 
     async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:  # noqa: ARG002 - operations are unique
         """Where the run stands: a node that did not answer is worth another try, a task that failed is not."""
-        return await self._operations.poll(operation, cursor)
+        found = await self._operations.poll(operation, cursor)
+        return replace(found, told=tuple(line for line in found.lines if line.startswith(TASK)))
 
     async def verify(self, node: str, release: Release, operation: str | None) -> tuple[Check, ...]:
         """The run's end, what is seen on the node, and the `verify` playbook: each on its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from escalator.model.codes import Code
@@ -45,12 +46,20 @@ class Blobs:
         finally:
             part.unlink(missing_ok=True)
 
-    def adopt(self, source: Path, sha256: str) -> None:
-        """Take over a file that has this hash and is on disk, on the same file system. What was there is replaced."""
-        target = self.path(sha256)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        source.replace(target)
-        sync_folder(target.parent)
+    def add_all(self, sources: Mapping[str, Path]) -> None:
+        """Keep copies, each by its hash. Raises as `add` does."""
+        for sha256, source in sources.items():
+            self.add(source, sha256)
+
+    def adopt_all(self, sources: Mapping[str, Path]) -> None:
+        """Take over files that have these hashes and are on disk, on the same file system. What was there is replaced."""
+        for sha256, source in sources.items():
+            target = self.path(sha256)
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            source.replace(target)
+        # After all of them: a file system that keeps a journal writes it once then.
+        for folder in sorted({self.path(sha256).parent for sha256 in sources}):
+            sync_folder(folder)
 
     def drop(self, sha256: str) -> None:
         """Remove the file of that hash; nothing happens when there is none."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -29,6 +30,8 @@ MAX_BUNDLE_BYTES = 32 * 2**30
 """As much as the server takes in one upload."""
 APART_BYTES = 128 * 1024
 """From this much on, hashing in another thread costs less than it saves."""
+AHEAD = 2
+"""Pieces that may wait for being hashed while others are read and written: enough for neither to wait for the other."""
 
 
 class Sink(Protocol):
@@ -96,7 +99,7 @@ class BundleReader:
         self._close_sink()
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes; they are not kept."""
+        """Take the next bytes. They may be looked at until `AHEAD` more calls are over; they are not kept beyond that."""
         view = memoryview(data)
         self._received += len(view)
         if self._received > MAX_BUNDLE_BYTES:
@@ -186,35 +189,42 @@ class _Small:
 
 
 class Content:
-    """The content of a file: it goes to its sink while another thread hashes the same bytes."""
+    """The content of a file: it goes to its sink while another thread hashes the same bytes.
+
+    What is taken may be looked at until `AHEAD` more pieces were taken, or the hash was asked for.
+    """
 
     def __init__(self, size: int, sink: Sink | None, hashing: ThreadPoolExecutor) -> None:
         self.left = size
         self._sink = sink
         self._hashing = hashing
         self._state = hashlib.sha256()
+        self._under_way: deque[Future[None]] = deque()
 
     @property
     def sha256(self) -> str:
         """Of what came so far."""
+        self._settle(0)
         return self._state.hexdigest()
 
     def take(self, view: memoryview) -> memoryview:
         """Take what belongs to the file; return the rest."""
         now = view[: self.left]
         self.left -= len(now)
-        if self._sink is None:
+        if len(now) < APART_BYTES:
+            self._settle(0)
             self._state.update(now)
-        elif len(now) < APART_BYTES:
-            self._state.update(now)
-            self._sink.write(now)
         else:
-            hashed = self._hashing.submit(self._state.update, now)
-            try:
-                self._sink.write(now)
-            finally:
-                hashed.result()
+            self._settle(AHEAD - 1)
+            self._under_way.append(self._hashing.submit(self._state.update, now))
+        if self._sink is not None:
+            self._sink.write(now)
         return view[len(now) :]
+
+    def _settle(self, most: int) -> None:
+        """Wait until no more than so many pieces are to be hashed."""
+        while len(self._under_way) > most:
+            self._under_way.popleft().result()
 
 
 def open_front(envelope: Envelope) -> Opened:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import InputError, Problem
 from escalator.model.release import File, Release
 from escalator.system_support.releases.blobs import sync_folder
-from escalator.system_support.releases.bundle import MAX_BUNDLE_BYTES, BundleReader, Content, Opened, check_front
+from escalator.system_support.releases.bundle import AHEAD, MAX_BUNDLE_BYTES, BundleReader, Content, Opened, check_front
 from escalator.system_support.releases.container import END, ENVELOPE, MAX_MEMBER_BYTES, header, member, padding
 from escalator.system_support.releases.durable import DurableFile
 from escalator.system_support.releases.envelope import Envelope
@@ -90,10 +91,12 @@ def read_bundle(
 
 
 def pieces(file: BinaryIO) -> Iterator[memoryview]:
-    """The content of a file that was opened without a buffer. A piece is valid until the next is asked for."""
-    buffer = bytearray(PIECE_BYTES)
+    """The content of a file that was opened without a buffer. A piece is valid until `AHEAD` more were asked for."""
+    buffers = cycle([bytearray(PIECE_BYTES) for _ in range(AHEAD + 1)])
+    buffer = next(buffers)
     while size := file.readinto(buffer):  # type: ignore[attr-defined]  # a raw file has it
         yield memoryview(buffer)[:size]
+        buffer = next(buffers)
 
 
 class _Member:

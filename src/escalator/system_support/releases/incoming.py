@@ -9,7 +9,7 @@ from pathlib import Path
 
 from escalator.model.release import File
 from escalator.system_support.releases.bundle import BundleReader, Opened
-from escalator.system_support.releases.durable import DurableFile
+from escalator.system_support.releases.durable import ClosedBeside, Closing, DurableFile
 from escalator.system_support.releases.envelope import Envelope
 from escalator.system_support.releases.folder import Found, check_contents, digest
 
@@ -23,6 +23,7 @@ class IncomingBundle:
     def __init__(self, parent: Path, judge: Callable[[Opened], None]) -> None:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(dir=parent))
+        self._closing = Closing()
         self._reader = BundleReader(judge, self._sink)
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
@@ -32,6 +33,7 @@ class IncomingBundle:
     def complete(self) -> tuple[Found, Envelope]:
         """There are no more bytes: the release, with each file on disk, and the envelope around it."""
         opened = self._reader.finish()
+        self._closing.wait()
         release = opened.release
         paths = {file.path: self._folder / file.sha256 for file in release.spec.files}
         check_contents(release, paths)
@@ -40,7 +42,8 @@ class IncomingBundle:
     def close(self) -> None:
         """Stop, and remove what was not kept."""
         self._reader.close()
+        self._closing.end()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _sink(self, file: File) -> DurableFile:
-        return DurableFile(self._folder / file.sha256)
+    def _sink(self, file: File) -> ClosedBeside:
+        return ClosedBeside(DurableFile(self._folder / file.sha256), self._closing)

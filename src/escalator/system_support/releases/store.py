@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,9 @@ from escalator.system_support.releases.incoming import IncomingBundle
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.trust import Trust, unsigned
 from escalator.system_support.releases.vetting import ReleaseVetting, parsed
+
+Keep = Callable[[Mapping[str, Path]], None]
+"""Keeps files by their hashes, or raises."""
 
 
 class ReleaseStore:
@@ -57,7 +60,7 @@ class ReleaseStore:
         self.refuse_folders()
         found = await asyncio.to_thread(read_folder, folder)
         self.vetting.require(found.release, None)
-        return await self._take_in(found, self._blobs.add)
+        return await self._take_in(found, self._blobs.add_all)
 
     @asynccontextmanager
     async def receive(self) -> AsyncIterator[IncomingBundle]:
@@ -78,7 +81,7 @@ class ReleaseStore:
         Raises InputError (`SYS_BUNDLE`, `SYS_DIGEST`, `SYS_RELEASE`), and else as `import_folder`.
         """
         found, envelope = await asyncio.to_thread(incoming.complete)
-        return await self._take_in(found, self._blobs.adopt, envelope)
+        return await self._take_in(found, self._blobs.adopt_all, envelope)
 
     async def remove(self, release_id: str, require: Callable[[str], Awaitable[None]] | None = None) -> None:
         """Forget a release; files that no other one has are removed.
@@ -135,11 +138,14 @@ class ReleaseStore:
                 message = f"{deb.name} {deb.version} is part of {owner} with other content."
                 raise ConflictError(Code.SYS_RELEASE_EXISTS, message, remedy="Build the package with a new version.")
 
-    async def _take_in(self, found: Found, keep: Callable[[Path, str], None], envelope: Envelope | None = None) -> ReleaseRow:
+    async def _take_in(
+        self, found: Found, keep: Callable[[Mapping[str, Path]], None], envelope: Envelope | None = None
+    ) -> ReleaseRow:
         async with self._importing:
             rows = await self._releases.list()
             await asyncio.to_thread(self._refuse_conflicts, found, rows)
-            await asyncio.to_thread(_keep, found, keep)
+            # Each content once: two paths may have the same.
+            await asyncio.to_thread(keep, {file.sha256: found.paths[file.path] for file in found.release.spec.files})
             row = ReleaseRow(
                 id=found.release.id,
                 digest=found.digest,
@@ -171,9 +177,3 @@ def _kept_deb(file: File, blobs: Blobs) -> Deb | None:
         return read_deb(blobs.path(file.sha256)) if file.path.endswith(".deb") else None
     except (NotADebError, OSError):
         return None
-
-
-def _keep(found: Found, keep: Callable[[Path, str], None]) -> None:
-    """Each content once: two paths may have the same."""
-    for sha256, path in {file.sha256: found.paths[file.path] for file in found.release.spec.files}.items():
-        keep(path, sha256)

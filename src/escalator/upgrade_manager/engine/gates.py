@@ -19,12 +19,13 @@ from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
-from escalator.vim_interface.gates.port import Answer, Question, Verdict
+from escalator.vim_interface.gates.port import Answer, Gate, Question, Verdict
 
 APPROVE = "escalator campaign approve"
 PASSED, BEGUN, ASKED, APPROVED, WAITING = "gates_passed", "gates_begun", "gates_asked", "gates_approved", "gates_waiting"
-"""Memos of a campaign: whether those before it are passed, how often those between let a wave begin and which nodes, since
-when each is asked, what was approved, and what waits for an approval."""
+"""Memos of a campaign, beside each gate's baseline: whether those before it are passed, how often those between let a wave
+begin and which nodes, since when each is asked, what was approved, and what waits for an approval."""
+_BASELINE = "gates_baseline/"
 KEPT = 20
 """Approvals that are remembered: one is spent as soon as what it is for has begun."""
 
@@ -47,15 +48,25 @@ def require_gates(ctx: Context, campaign: Campaign) -> None:
 async def opened(ctx: Context, name: str, campaign: Campaign, board: Board, ready: Sequence[NodeTask]) -> bool:
     """Whether the gates before the campaign, and before the wave of the nodes that are ready, are open."""
     gates = campaign.spec.gates
-    if not gates.before and not gates.between:
+    if not gates.before and not gates.between and not gates.before_node:
         return True
     memo = await ctx.store.tasks.memo(name)
-    if gates.before and not memo.get(PASSED):
+    if not memo.get(PASSED):
         begun = any(task.state is not TaskState.PENDING for task in board.tasks.values())
         if not begun and not await _asked(ctx, board, gates.before, _Asking(name, "before", "before")):
             return False
+        # What later answers are held against is taken when those before are open: an hour earlier says less.
+        if not await _looked(ctx, board, name, (*gates.before_node, *gates.between)):
+            return False
         await ctx.store.tasks.remember(name, PASSED, True)
     return not gates.between or await _opened_between(ctx, name, gates.between, board, ready)
+
+
+async def _looked(ctx: Context, board: Board, name: str, gates: Sequence[str]) -> bool:
+    """Whether each of these gates that has a baseline has taken it."""
+    memo = await ctx.store.tasks.memo(name)
+    wanted = [g for g in dict.fromkeys(gates) if g in ctx.gates and ctx.gates[g].baseline and _BASELINE + g not in memo]
+    return await _asked(ctx, board, wanted, _Asking(name, "baseline", "baseline"))
 
 
 async def _opened_between(ctx: Context, name: str, gates: Sequence[str], board: Board, ready: Sequence[NodeTask]) -> bool:
@@ -104,9 +115,10 @@ async def _passes(ctx: Context, board: Board, gate: str, asking: _Asking) -> boo
     known = ctx.gates.get(gate)
     if known is not None and known.manual:
         return await _approved(ctx, gate, asking)
-    question = Question(gate=gate, campaign=asking.campaign, moment=asking.moment, node=asking.node, wave=asking.wave)
-    answer = await known.ask(question) if known is not None else Answer(Verdict.NO, "the settings have no such gate any more")
+    answer = await _answer(ctx, known, gate, asking)
     if answer.verdict is Verdict.GO:
+        if answer.seen is not None:
+            await ctx.store.tasks.remember(asking.campaign, _BASELINE + gate, answer.seen, once=True)
         if await _forget(ctx, gate, asking):
             await ctx.store.campaigns.change(asking.campaign, (CampaignState.RUNNING,), reason="")
         await _tell(ctx, gate, asking, "done", answer.said)
@@ -131,6 +143,18 @@ async def _passes(ctx: Context, board: Board, gate: str, asking: _Asking) -> boo
     reason = f"gate {gate} ({_about(asking)}) says no: {answer.said}; it is asked again when the campaign is resumed"
     await change(ctx, asking.campaign, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_GATE, reason)
     return False
+
+
+async def _answer(ctx: Context, known: Gate | None, gate: str, asking: _Asking) -> Answer:
+    if known is None:
+        return Answer(Verdict.NO, "the settings have no such gate any more")
+    question = Question(gate=gate, campaign=asking.campaign, moment=asking.moment, node=asking.node, wave=asking.wave)
+    if not known.baseline or asking.moment == "baseline":
+        return await known.ask(question)
+    baseline = (await ctx.store.tasks.memo(asking.campaign)).get(_BASELINE + gate)
+    if baseline is None and asking.moment != "before":
+        return Answer(Verdict.NO, "it has no baseline: it was given one in the settings after the campaign began")
+    return await known.ask(replace(question, baseline=baseline))
 
 
 async def _approved(ctx: Context, gate: str, asking: _Asking) -> bool:
@@ -205,6 +229,8 @@ def _about(asking: _Asking) -> str:
             return "before the campaign"
         case "between":
             return f"before wave {asking.wave}"
+        case "baseline":
+            return "for its baseline"
         case _:
             return f"before {asking.node}"
 

@@ -69,6 +69,25 @@ def mitigation_conditions(declared: Sequence[Instance], staying: Sequence[Instan
     return (_fails(Code.PLN_MITIGATION, _names(said), remedy),)
 
 
+def interruption_conditions(
+    noticing: Sequence[Instance], unborne: Sequence[Instance], expected_s: float
+) -> tuple[Condition, ...]:
+    """Who notices a live migration is in a group that bears it, or asked; nothing is said where nobody would notice."""
+    if not noticing:
+        return ()
+    if not unborne:
+        said = f"{len(noticing)} instances notice their live migration ({expected_s:g} s): it counts within their groups' limits"
+        return (_holds(Code.VIM_NOTICED, f"{said}, and their VNF managers are told so"),)
+    said = _names([f"instance {i.id} on {i.node} notices more than {i.max_interruption_s:g} s" for i in unborne])
+    remedy = (
+        f"register VNF managers that can be asked ({len(unborne)} instances), declare how many members of their groups may be"
+        " impacted at once (escalator constraint set), or put what your live migrations take into"
+        " estimates.migration.interruption_s"
+    )
+    message = f"live migrations are expected to take {expected_s:g} s, nobody is asked and no group bears it: {said}"
+    return (_fails(Code.VIM_NOTICED, message, remedy),)
+
+
 def group_condition(blocked: Mapping[str, str]) -> Condition:
     """No group's limit or affinity keeps a node from being upgraded; `blocked` gives the reason per node."""
     if blocked:

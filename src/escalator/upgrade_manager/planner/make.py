@@ -20,6 +20,7 @@ from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
 from escalator.upgrade_manager.planner.impact import role_condition, seen_by, unready
+from escalator.upgrade_manager.planner.interruption import unborne
 from escalator.upgrade_manager.planner.outage import outages
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of
@@ -92,6 +93,7 @@ def _made(
     checks = (
         *outage.conditions,
         *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
+        *_noticed(campaign, inventory, actions, managed),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups),
         c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
@@ -191,6 +193,13 @@ def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: M
         c.state_condition(stuck),
         *c.mitigation_conditions(wary, [i for i in wary if _stays(actions[i.id])]),
     )
+
+
+def _noticed(
+    campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], managed: Collection[str]
+) -> tuple[Condition, ...]:
+    spec = campaign.spec
+    return c.interruption_conditions(*unborne(spec, inventory, actions, managed), spec.estimates.migration.interruption_s)
 
 
 def _stays(action: Action) -> bool:

@@ -1,7 +1,8 @@
 """A gate that is a command of the operator's: exit code 0 goes, 75 is not yet, 70 and anything else is no.
 
-It gets the question as JSON on its standard input. The last line that it writes, to standard error or else to standard
-output, is what people are told.
+It gets the question as JSON on its standard input. One with a baseline writes it to standard output when it is asked for
+that (`moment` is `baseline`), and finds it as `baseline` in each later question. The last line that it writes, to standard
+error or else to standard output, is what people are told.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from escalator.model.brakes import GateEntry
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.processes import TEMPORARY, filled, found_program, passed_on, running
-from escalator.vim_interface.gates.port import Answer, Question, Verdict
+from escalator.vim_interface.gates.port import SEEN_BYTES, Answer, Question, Verdict
 
 LINE = 300
 """Characters of what a gate says that are kept."""
@@ -27,21 +28,24 @@ class CommandGate:
     manual = False
 
     def __init__(self, entry: GateEntry, environment: Mapping[str, str]) -> None:
-        self.retry_s, self.deadline_s = entry.retry_s, entry.deadline_s
+        self.retry_s, self.deadline_s, self.baseline = entry.retry_s, entry.deadline_s, entry.baseline
         self._entry = entry
         named = {name: environment[name] for name in entry.environment if name in environment}
         self._environment = passed_on(environment) | named
 
     async def ask(self, question: Question) -> Answer:
         """Run the command to its end. A command that is not there, cannot be started or does not end in time says no."""
-        values = {key: "-" if value is None else str(value) for key, value in asdict(question).items()}
+        told = asdict(question)
+        if not self.baseline:
+            del told["baseline"]
+        values = {key: "-" if value is None else str(value) for key, value in told.items() if key != "baseline"}
         program = found_program(self._entry.argv[0], self._environment)
         if program is None:
             return Answer(Verdict.NO, f"its command is not there: {self._entry.argv[0]}")
         if any(len(value) > 1 and value.startswith("-") for value in values.values()):
             return Answer(Verdict.NO, "a name begins with a dash and cannot be an argument")
         call = (program, *filled(self._entry.argv[1:], values))
-        text = json.dumps(asdict(question)).encode()
+        text = json.dumps(told).encode()
         try:
             async with (
                 asyncio.timeout(self._entry.timeout_s),
@@ -53,8 +57,16 @@ class CommandGate:
         except EscalatorError as error:
             return Answer(Verdict.NO, error.message)
         verdict = {0: Verdict.GO, TEMPORARY: Verdict.NOT_YET}.get(ended.code, Verdict.NO)
+        if question.moment == "baseline" and verdict is Verdict.GO:
+            return _baseline(ended.output)
         said = last_line(ended.said) or last_line(ended.last)
         return Answer(verdict, said or (f"it ended with {ended.code}" if verdict is Verdict.NO else ""))
+
+
+def _baseline(output: bytes) -> Answer:
+    if len(output) > SEEN_BYTES:
+        return Answer(Verdict.NO, f"its baseline is larger than {SEEN_BYTES} bytes")
+    return Answer(Verdict.GO, f"its baseline is taken, {len(output)} bytes", output.decode(errors="replace"))
 
 
 def last_line(text: str) -> str:

@@ -9,6 +9,7 @@ class ManualGate:
     """One entry of the setting `gates` with kind `manual`: the engine waits for a person's approval and asks nobody."""
 
     manual = True
+    baseline = False
     retry_s = 60.0
     deadline_s = 60.0
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
-Moment = Literal["before", "before_node", "between"]
+Moment = Literal["before", "before_node", "between", "baseline"]
+"""When a gate is asked; `baseline` is when it is to say what it sees before anything changes."""
+SEEN_BYTES = 256 * 1024
+"""The largest baseline that is kept."""
 
 
 class Verdict(StrEnum):
@@ -26,14 +29,17 @@ class Question:
     moment: Moment
     node: str | None = None
     wave: int | None = None
+    baseline: str | None = None
+    """What the gate saw when the campaign began, in its own words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What it says, with the last line of why, bounded."""
+    """What it says, with the last line of why, bounded; `seen` is its baseline when it was asked for one."""
 
     verdict: Verdict
     said: str = ""
+    seen: str | None = None
 
 
 class Gate(Protocol):
@@ -42,6 +48,11 @@ class Gate(Protocol):
     @property
     def manual(self) -> bool:
         """Whether a person opens it: it is not asked then."""
+        ...
+
+    @property
+    def baseline(self) -> bool:
+        """Whether what it sees is held against what it saw when the campaign began: it is asked for that then."""
         ...
 
     @property

@@ -16,6 +16,7 @@ class SimulatedGate:
     """One gate."""
 
     manual = False
+    baseline = False
 
     def __init__(self, world: World, retry_s: float = 60.0, deadline_s: float = 14400.0) -> None:
         self.retry_s, self.deadline_s = retry_s, deadline_s

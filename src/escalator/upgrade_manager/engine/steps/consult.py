@@ -7,7 +7,7 @@ managers are asked again. As long as one of them is at work on a VNF of the node
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
@@ -18,6 +18,8 @@ from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.states import PAUSES
 from escalator.upgrade_manager.engine.steps.at_work import at_work
+from escalator.upgrade_manager.engine.steps.noticed import said as noticed_by
+from escalator.upgrade_manager.engine.steps.noticed import wary
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, ask, round_id
 from escalator.vim_interface.port import Answer
 
@@ -43,7 +45,7 @@ async def _do(job: Job) -> Outcome:
     if held_back is not None:
         return held_back
     planned: dict[str, str] = dict(memo["planned"])
-    decisions = _decide(planned, answers, instances)
+    decisions = _decide(planned, answers, instances, await wary(job, instances.values(), planned))
     if isinstance(decisions, Outcome):
         return decisions
     await job.remember("decisions", decisions)
@@ -162,7 +164,9 @@ def _said(answer: Answer) -> str:
     return f"{answer.vnfm} refused" + (f": {answer.reason}" if answer.reason else "")
 
 
-def _decide(planned: Mapping[str, str], answers: Sequence[Answer], instances: Mapping[str, Instance]) -> dict[str, str] | Outcome:
+def _decide(
+    planned: Mapping[str, str], answers: Sequence[Answer], instances: Mapping[str, Instance], noticing: Collection[str] = ()
+) -> dict[str, str] | Outcome:
     """What happens to each instance: `live`, `cold`, `in-place`, `stop-start`, `offline`, `own`."""
     decisions = {i: action for i, action in planned.items() if i in instances}
     for answer in answers:
@@ -170,6 +174,8 @@ def _decide(planned: Mapping[str, str], answers: Sequence[Answer], instances: Ma
             if instance_id not in decisions:
                 continue
             decided = _for_one(instances[instance_id], decisions[instance_id], answer)
+            if decided == "live" and instance_id in noticing and answer.result != "ACK":
+                return skip(Code.VIM_NOTICED, noticed_by(instance_id))
             if decided is None:
                 return skip(_trouble(answer) or Code.UPG_REJECTED, _why(instance_id, answer, planned))
             decisions[instance_id] = decided

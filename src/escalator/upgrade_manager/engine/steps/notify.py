@@ -14,6 +14,7 @@ from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.steps.noticed import interruptions, said, wary
 from escalator.upgrade_manager.planner.actions import Leaves, Stays, action_for
 from escalator.vim_interface.port import Ask
 
@@ -35,6 +36,9 @@ async def _do(job: Job) -> Outcome:
     stuck = [i.id for i in instances if i.id not in planned]
     if stuck:
         return skip(Code.PLN_PINNED, f"instance {stuck[0]} can neither move nor stay")
+    unasked = sorted(await wary(job, [i for i in instances if i.id not in owners], planned))
+    if unasked:
+        return skip(Code.VIM_NOTICED, said(unasked[0]))
     await job.remember("planned", planned)
     await job.remember("owners", dict(owners))
     asked = await ask(job, instances, planned, round_number=1)
@@ -72,6 +76,7 @@ async def ask(job: Job, instances: Sequence[Instance], planned: dict[str, str], 
             node=job.node,
             instances=tuple(instances),
             planned=planned,
+            interruptions=interruptions(job, instances, planned),
             reply_by=reply_by,
             details={"purpose": job.ref.kind.value} if job.ref.back else {},
             action_at=max(reply_by + SETTLE_S, now + policy.lead_time_s),

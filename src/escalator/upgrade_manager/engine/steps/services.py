@@ -16,7 +16,7 @@ PATIENCE_S = 180.0
 
 async def note_agents(job: Job) -> None:
     """Write down which of the cloud's services and agents run on the node. Its units stand among its facts."""
-    found = await job.ctx.cloud.agents(job.node)
+    found = await job.ctx.cloud.agents.on(job.node)
     await job.remember(AGENTS, [agent.to_json() for agent in found], once=True)
 
 
@@ -31,7 +31,7 @@ async def services_gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
 
 
 async def _gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
-    now = {agent.name: agent for agent in await job.ctx.cloud.agents(job.node)}
+    now = {agent.name: agent for agent in await job.ctx.cloud.agents.on(job.node)}
     found = []
     for before in memo.get(AGENTS) or ():
         name = str(before["name"])

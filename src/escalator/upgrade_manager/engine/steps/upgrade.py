@@ -15,6 +15,7 @@ from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
+from escalator.upgrade_manager.engine.output import Output
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import out_of_band
@@ -87,7 +88,7 @@ async def _start(job: Job, operation: str, *, first: bool) -> None:
 
 async def follow_operation(job: Job, operation: str) -> Progress:
     """See an operation on the node to its end."""
-    return await follow(job.system, job.node, operation, job.ctx.clock, job.ctx.pace)
+    return await follow(job.system, job.node, operation, job.ctx.clock, job.ctx.pace, Output(job, operation).take)
 
 
 async def _pause(job: Job, began: float) -> None:

@@ -75,6 +75,7 @@ def _all(replay: Replay, now_s: float | None) -> Iterator[Violation]:
     yield from moves.check_bounds(replay)
     yield from moves.check_room(replay)
     yield from groups.check_limits(replay)
+    yield from groups.check_noticed(replay)
     yield from groups.check_apart(replay)
     yield from groups.check_together(replay)
     yield from _report(replay)

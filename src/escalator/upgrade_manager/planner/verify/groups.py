@@ -38,6 +38,23 @@ def check_limits(replay: Replay) -> Iterator[Violation]:
         yield from _limit(replay, replay.inventory.group_by_id[group_id], sorted(rows))
 
 
+def check_noticed(replay: Replay) -> Iterator[Violation]:
+    """In a smooth plan nobody notices its live migration whom no VNF manager speaks for and whose groups name no limit."""
+    if not replay.plan.smooth:
+        return
+    lasts_s = replay.campaign.spec.estimates.migration.interruption_s
+    for move in replay.moves:
+        instance = replay.inventory.instance_by_id[move.instance]
+        most_s = instance.max_interruption_s
+        if move.kind != "live" or most_s is None or lasts_s <= most_s or instance.id in replay.managed:
+            continue
+        groups = [replay.inventory.group_by_id[name] for name in instance.groups]
+        spoken = [g for g in groups if g.max_impacted or g.min_preserved is not None or g.policy.endswith("anti-affinity")]
+        if not any(group.limit(len(replay.inventory.members[group.id])) for group in spoken):
+            message = f"{instance.id} moves live, which takes {lasts_s:g} s, and its VNF notices more than {most_s:g} s"
+            yield Violation(code=Code.VIM_V_NOTICED, instance=instance.id, node=move.origin, time_s=move.start_s, message=message)
+
+
 def _limit(replay: Replay, group: Group, rows: list[Span]) -> Iterator[Violation]:
     members = replay.inventory.members[group.id]
     down = sum(replay.node(member.node).state == "down" for member in members)

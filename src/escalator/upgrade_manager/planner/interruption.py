@@ -1,0 +1,32 @@
+"""Live migrations that a VNF would notice: impacts, which its groups or its manager have to bear; nobody else can say yes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from escalator.model.campaign import CampaignSpec
+from escalator.model.inventory import Group, Instance, Inventory
+from escalator.upgrade_manager.planner.actions import Action, Leaves
+
+
+def noticed(instance: Instance, spec: CampaignSpec) -> bool:
+    """Whether a live migration is expected to interrupt it for longer than its VNF does not notice."""
+    return instance.notices(spec.estimates.interruption_s(instance.memory_gib, "live"))
+
+
+def borne(groups: Iterable[tuple[Group, int]]) -> bool:
+    """Whether a group, given with the number of its members, says that some of them may be impacted."""
+    return any(group.limits and group.limit(members) > 0 for group, members in groups)
+
+
+def unborne(
+    spec: CampaignSpec, inventory: Inventory, actions: Mapping[str, Action], managed: Collection[str]
+) -> tuple[list[Instance], list[Instance]]:
+    """Instances that would notice their live migration, and those of them for which nobody can say that they bear it."""
+    leaving = [inventory.instance_by_id[i] for i, action in actions.items() if action == Leaves("live")]
+    found = [instance for instance in leaving if noticed(instance, spec)]
+    return found, [i for i in found if i.id not in managed and not borne(_groups(inventory, i))]
+
+
+def _groups(inventory: Inventory, instance: Instance) -> list[tuple[Group, int]]:
+    return [(inventory.group_by_id[name], len(inventory.members[name])) for name in instance.groups]

@@ -1,0 +1,88 @@
+"""Gates that are asked over HTTP: a page, by its status. TLS is verified, no redirect followed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from functools import cache
+from urllib.parse import quote
+
+import httpx
+
+from escalator.model.brakes import GateEntry
+from escalator.model.errors import EscalatorError
+from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialects.http import authorization
+from escalator.vim_interface.gates.command import last_line
+from escalator.vim_interface.gates.port import Answer, Question, Verdict
+
+MAX_BYTES = 4 * 1024 * 1024
+PARTS = ("gate", "moment", "campaign", "node", "wave")
+NOT_YET = frozenset({httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.TOO_EARLY})
+
+
+class UnaskedError(Exception):
+    """The other side could not be asked, with why."""
+
+
+class HttpGate:
+    """One entry of the setting `gates` with kind `http`: 2xx goes, 425, 429 and 503 are not yet, anything else is no."""
+
+    manual = False
+    baseline = False
+
+    def __init__(self, entry: GateEntry, credentials: Credentials) -> None:
+        self.retry_s, self.deadline_s = entry.retry_s, entry.deadline_s
+        self._entry = entry
+        self._credentials = credentials
+
+    async def ask(self, question: Question) -> Answer:
+        """Get the page once. What cannot be reached says no, with why."""
+        url = self._entry.url or ""
+        for part in PARTS:
+            value = getattr(question, part)
+            url = url.replace("{" + part + "}", quote("-" if value is None else str(value), safe=""))
+        try:
+            status, content = await fetched(self._entry, self._credentials, url)
+        except UnaskedError as error:
+            return Answer(Verdict.NO, str(error))
+        said = last_line(content[:2000].decode(errors="replace")) or f"it answered {status}"
+        if 200 <= status < 300:
+            return Answer(Verdict.GO, said)
+        return Answer(Verdict.NOT_YET if status in NOT_YET else Verdict.NO, f"{status}: {said}")
+
+
+async def fetched(
+    entry: GateEntry, credentials: Credentials, url: str, form: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Status and content of a GET, or of a POST of that form. Raises UnaskedError with why there is none."""
+    try:
+        headers = {"User-Agent": "escalator", **authorization(entry.auth, credentials)}
+        async with asyncio.timeout(entry.timeout_s):
+            return await _fetched(url, headers, form, entry.timeout_s)
+    except TimeoutError as error:
+        raise UnaskedError(f"it did not answer within {entry.timeout_s:g} s") from error
+    except EscalatorError as error:
+        raise UnaskedError(error.message) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UnaskedError(f"it cannot be asked: {str(error)[:200] or type(error).__name__}") from error
+
+
+async def _fetched(url: str, headers: Mapping[str, str], form: Mapping[str, str] | None, timeout_s: float) -> tuple[int, bytes]:
+    content = bytearray()
+    async with (
+        httpx.AsyncClient(verify=_trusted(), trust_env=False, follow_redirects=False, timeout=timeout_s) as client,
+        client.stream("GET" if form is None else "POST", url, headers=headers, data=form) as response,
+    ):
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > MAX_BYTES:
+                raise UnaskedError(f"its answer is larger than {MAX_BYTES} bytes")
+        return response.status_code, bytes(content)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The machine's trust store, read once."""
+    return ssl.create_default_context()
