@@ -403,7 +403,8 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
         case CampaignState.PAUSED:
             return [f"escalator campaign {verb} {name}" for verb in ("resume", "abort", "rollback")]
         case CampaignState.SUSPENDED:
-            failed = [task.node for task in tasks if task.state in FAILURES][:3]
+            held_first = sorted(tasks, key=lambda task: task.state is not TaskState.FAILED)
+            failed = [task.node for task in held_first if task.state in FAILURES][:3]
             nodes = [f"escalator node {verb} {name} {node}" for node in failed for verb in ("retry", "skip")]
             yes = " --accept-point-of-no-return" if row.code == Code.PLN_NO_RETURN.value else ""
             verbs = (f"resume {name}{yes}", f"abort {name}", f"rollback {name}")

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 SOURCES = Path(__file__).resolve().parents[3] / "src"
-START_S = 60.0
+START_S = 150.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class ServerProcess:
                 time.sleep(0.1)
             else:
                 return
+        self.kill()
         raise AssertionError(f"the server did not become ready:\n{self.log.read_text()[-3000:]}")
 
     @property

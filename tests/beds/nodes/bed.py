@@ -161,6 +161,10 @@ class NodesBed:
             raise CannotRunError(f"{name} is off")
         os.kill(init, signal.SIGRTMIN + 5 if self._hosts[name].kind == "systemd" else signal.SIGHUP)
 
+    def will_stay_off(self, name: str) -> None:
+        """The next reboot does not come back; `start` switches it on again."""
+        (self._hosts[name].folder / "state/halt").touch()
+
     def kill(self, name: str) -> None:
         """Power loss: everything on the node ends at once; `start` switches it on again."""
         host = self._hosts[name]

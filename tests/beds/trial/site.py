@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from beds.joint.server import ServerProcess
+from beds.nodes.bed import NodesBed
 from escalator.clocks import SystemClock
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.timings import Timings
@@ -21,13 +23,13 @@ CELL = {"pcpu": 16.0, "mem_mib": 65536.0}
 UNTIL_S = 240.0
 
 
-def sow(state: Path, nodes: Sequence[str]) -> None:
-    """A cloud with these nodes, on 1.0.0, in the state directory: an instance that can move on each but the last."""
+def sow(state: Path, nodes: Sequence[str], *, empty: bool = False) -> None:
+    """A cloud with these nodes, on 1.0.0, in the state directory: an instance that can move on each but the last, or none."""
     state.mkdir(parents=True)
     versions = {"os": "12.10.0", "hypervisor": "7.2.18", "agent": "1.0.0"}
     instances = tuple(
         Instance(id=f"vm-{node}", project="tenants", node=node, numa_cell=0, demand={"pcpu": 4.0, "mem_mib": 4096.0})
-        for node in nodes[:-1]
+        for node in ((), nodes[:-1])[not empty]
     )
     world = World.open(state / "world.sqlite", SystemClock(), Timings(speed=SPEED))
     world.load(Inventory(nodes=tuple(Node(id=node, versions=versions, numa=(CELL,)) for node in nodes), instances=instances))
@@ -47,11 +49,18 @@ class TrialSite:
     """What an operator has in hand. `settings` are the server's, beside those of the cloud."""
 
     def __init__(
-        self, folder: Path, nodes: Sequence[str], settings: Mapping[str, Any], prefix: Sequence[str] = (), **environment: str
+        self,
+        folder: Path,
+        nodes: Sequence[str],
+        settings: Mapping[str, Any],
+        prefix: Sequence[str] = (),
+        *,
+        empty: bool = False,
+        **environment: str,
     ) -> None:
         self.nodes = tuple(nodes)
         self._folder = folder
-        sow(folder / "state", nodes)
+        sow(folder / "state", nodes, empty=empty)
         cloud = {"driver": "simulated", "simulated": {"speed": SPEED}}
         self.server = ServerProcess(folder, {"cloud": cloud, **settings}, prefix, **environment)
 
@@ -88,3 +97,24 @@ class TrialSite:
     def in_service(self) -> set[str]:
         """Nodes that are in service as the cloud has them."""
         return {node["id"] for node in self.server.ok("node", "list") if not node["maintenance"]}
+
+    def settled(self, name: str, timeout_s: float = UNTIL_S) -> dict[str, dict[str, Any]]:
+        """Every node's part of the campaign by its node, once none is waiting or at work any more."""
+        end = time.monotonic() + timeout_s
+        while True:
+            tasks = {task["node"]: task for task in self.server.api(f"/v1/campaigns/{name}")["tasks"]}
+            if not {"pending", "running"} & {task["state"] for task in tasks.values()}:
+                return tasks
+            assert time.monotonic() < end, [(node, task["state"], task["message"]) for node, task in tasks.items()]
+            time.sleep(0.5)
+
+
+def node_settings(bed: NodesBed, folder: Path, **system: Any) -> dict[str, Any]:
+    """Settings of a server that reaches the bed's nodes, and is reached by them; `system` are more of that part."""
+    secrets = credentials(folder / "credentials", node_key=bed.key.read_text())
+    ssh = {"key": "node-key", "known_hosts": str(bed.known_hosts), "addresses": bed.addresses(), "connect_timeout_s": 3.0}
+    return {
+        "credentials_dir": str(secrets),
+        "repository": {"host": bed.manager_address},
+        "system": {"ssh": ssh, "settle_s": 5.0, **system},
+    }

@@ -11,7 +11,7 @@ import pytest
 
 from beds.nodes.bed import NodesBed
 from beds.nodes.bundles import ANSWERS, HEAD, INSTALL, bundle
-from beds.trial.site import TrialSite, credentials
+from beds.trial.site import TrialSite, node_settings
 
 pytestmark = [pytest.mark.nodes, pytest.mark.long, pytest.mark.timeout(600)]
 _numbers = itertools.count(1)
@@ -39,15 +39,7 @@ def nodes(nodes_bed: NodesBed, release_folders: dict[str, Path]) -> list[str]:
 
 @pytest.fixture
 def site(nodes: list[str], nodes_bed: NodesBed, release_folders: dict[str, Path], tmp_path: Path) -> Iterator[TrialSite]:
-    secrets = credentials(tmp_path / "credentials", node_key=nodes_bed.key.read_text())
-    settings = {
-        "credentials_dir": str(secrets),
-        "system": {
-            "ssh": {"key": "node-key", "known_hosts": str(nodes_bed.known_hosts), "addresses": nodes_bed.addresses()},
-            "ansible": {"concurrent": 2},
-            "settle_s": 5.0,
-        },
-    }
+    settings = node_settings(nodes_bed, tmp_path, ansible={"concurrent": 2})
     made = TrialSite(tmp_path, nodes, settings)
     made.server.start()
     try:

@@ -7,7 +7,9 @@ import pytest
 from escalator.clocks import SystemClock
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
+from escalator.model.progress import CampaignState
 from escalator.simulation.setup import RELEASE, import_release, simulate
+from escalator.upgrade_manager.engine.context import Pace
 from escalator.upgrade_manager.engine.workers import RenewedWorker
 from escalator.world.timings import Timings
 from escalator.world.world import World
@@ -47,3 +49,19 @@ async def test_a_plan_is_made_after_the_worker_died_at_another_one():
             assert raised.value.code is Code.PLN_WORKER
             worker.dies = False
             assert (await made.campaigns.plan("agent-2")).upgrades
+
+
+async def test_the_way_back_is_planned_by_the_worker_as_well():
+    """Everything that a plan is made from has to reach another process."""
+    clock = SystemClock()
+    world = World(clock, Timings(speed=20000.0, seed=1))
+    world.seed(nodes=4, seed=1)
+    with RenewedWorker() as worker:
+        async with simulate(world, clock, planners=worker, pace=Pace(poll_s=0.01, door_s=0.01)) as made:
+            await import_release(made.store, RELEASE, clock.now())
+            await made.campaigns.create(CAMPAIGN)
+            await made.campaigns.plan("agent-2")
+            await made.campaigns.start("agent-2")
+            while await made.store.campaigns.state("agent-2") is CampaignState.RUNNING:
+                await clock.sleep(0.05)
+            assert (await made.campaigns.back.preview("agent-2")).upgrades

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from escalator.model.codes import Code
@@ -15,7 +14,7 @@ from escalator.model.release import Impact, spares_instances
 class Brings(NamedTuple):
     """What a plan has to know of the release: the version it brings to each layer, and what it touches."""
 
-    layers: Mapping[str, str] = MappingProxyType({})
+    layers: Mapping[str, str]
     impact: Impact | None = None
 
 

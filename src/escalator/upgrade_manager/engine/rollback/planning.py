@@ -79,7 +79,7 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
     parent, _ = await there(ctx, row)
     marked = backwards(now, campaign, managed, what)
     # What its installation spares its removal spares; which versions come back is another matter.
-    touches = Brings(impact=(await ctx.book.brings(campaign)).impact)
+    touches = Brings({}, (await ctx.book.brings(campaign)).impact)
     made = await ctx.planning.plan(campaign, marked, ctx.clock.now(), row.plan, order_back(parent, what, now), touches)
     plan = reported(made, campaign, now, managed, what)
     known = {item.node for item in plan.totals.not_upgraded} | plan.upgrade_of.keys()
