@@ -32,6 +32,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     runs NODE...                  what these nodes run, and how many backups there are of them
     gate NAME go|not-yet|no [WORDS...]   what a gate says from now on; approve NAME GATE [REASON...]
     lock KEY SITE SECONDS         another site asks the lock service for a key; steal: it gets it in any case
+    freeze [REASON...], unfreeze  nothing begins in any campaign, until it may again
     hold NODE [REASON...], unhold NODE   a person's hold on a node
     run NAME                      until the campaign has ended or waits for a person
     until NAME ACTION [NODE] [OUTCOME]  until that event
@@ -57,7 +58,7 @@ from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.model.release import Release
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
-from escalator.upgrade_manager import holding
+from escalator.upgrade_manager import freezing, holding
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.context import ProbeRules
@@ -282,6 +283,12 @@ class Stage:
     async def do_steal(self, key: str, site: str, seconds: str) -> None:
         self.world.locks.give_back(key)
         await self.do_lock(key, site, seconds)
+
+    async def do_freeze(self, *reason: str) -> None:
+        await freezing.begin_freeze(self.sim.ctx, " ".join(reason))
+
+    async def do_unfreeze(self) -> None:
+        await freezing.end_freeze(self.sim.ctx)
 
     async def do_hold(self, node: str, *reason: str) -> None:
         await holding.hold(self.sim.ctx, node, " ".join(reason))

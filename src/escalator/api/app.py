@@ -13,6 +13,7 @@ from escalator.api.routes import (
     campaigns,
     constraints,
     events,
+    freeze,
     health,
     nodes,
     notices,
@@ -38,7 +39,7 @@ def bare_app() -> FastAPI:
     app = FastAPI(title="Escalator", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     add_problem_handlers(app)
     app.include_router(health.router)
-    for part in (campaigns, nodes, releases, vnfms, notices, constraints, backups, events, rollbacks, server):
+    for part in (campaigns, nodes, releases, vnfms, notices, constraints, backups, events, freeze, rollbacks, server):
         app.include_router(part.router, prefix="/v1", responses=documented(401, 403))
     describe(app)
     return app

@@ -271,6 +271,14 @@ class HoldView(View):
     since: str
 
 
+class FreezeView(View):
+    """Whether everything is frozen: no campaign begins anything until people end it."""
+
+    frozen: bool
+    since: str | None = None
+    reason: str = ""
+
+
 class NodeView(View):
     """A node of the cloud, and where it stands in the campaign that holds the cloud."""
 

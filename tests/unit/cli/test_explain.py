@@ -36,5 +36,5 @@ def test_a_code_is_known_however_it_is_written(text: str) -> None:
 
 def test_an_unknown_code_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InputError) as caught:
-        code_of("ESC-UPG-0133")
-    assert caught.value.remedy == "Did you mean ESC-UPG-013?"
+        code_of("ESC-CFG-0044")
+    assert caught.value.remedy == "Did you mean ESC-CFG-004?"

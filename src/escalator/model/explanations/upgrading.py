@@ -243,6 +243,21 @@ UPGRADING = {
             "group all the same, escalator campaign abort NAME ends it"
         ),
     ),
+    Code.UPG_OVERDUE: Explanation(
+        meaning="the node gave its turn back: its maintenance window was over, and nothing of it was touched yet",
+        causes="A VNF manager answered late, or limits of groups let nobody through for long.",
+        then="Nothing: it has its turn in the next window, and VNF managers are told then. Longer windows, or fewer nodes in one",
+    ),
+    Code.UPG_FROZEN: Explanation(
+        meaning="everything is frozen by a person: no campaign begins anything",
+        causes="escalator freeze begin. Nodes whose software was being changed are finished; others gave their turns back.",
+        then="escalator freeze show says why and since when; escalator freeze end lets campaigns go on",
+    ),
+    Code.UPG_NOT_FROZEN: Explanation(
+        meaning="there is no freeze that could end",
+        causes="It was ended already, or there never was one.",
+        then="escalator freeze show",
+    ),
     Code.UPG_GATE: Explanation(
         meaning="a gate of the campaign said no, could not be asked, or was not open before its deadline",
         causes="What the gate looks at is not as it has to be, or its command in the settings fails.",

@@ -58,6 +58,8 @@ class Board:
         self.tasks: dict[str, NodeTask] = {}
         self.failed: dict[str, NodeTask] = {}
         self.announced: set[str] = set()
+        self.frozen: bool | None = None
+        """Whether nothing may begin, as was said already; null when it was not looked at yet."""
         self.held: dict[str, str] | None = None
         """Nodes that people hold, with why in words; null when it was not looked at yet."""
         self._open: set[str] = set()
@@ -116,6 +118,8 @@ class Board:
             self.disturbed = f"{task.node} {task.state.value}"
         elif task.state is TaskState.PENDING and before.state in ENDED:
             self.disturbed = f"{task.node} tried again"
+        elif task.state is TaskState.PENDING and task.attempt > before.attempt:
+            self.disturbed = f"{task.node} gave its turn back"
 
     @property
     def waits(self) -> bool:

@@ -176,7 +176,8 @@ class Signals:
     """Wake-ups inside this process; a lost one costs `Pace.recheck_s` at most."""
 
     def __init__(self) -> None:
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        # In the order of their coming: a set would wake them in another one each time.
+        self._waiting: defaultdict[str, dict[asyncio.Event, None]] = defaultdict(dict)
         self._changed: defaultdict[str, set[str]] = defaultdict(set)
 
     def wake(self, campaign: str, node: str = "") -> None:
@@ -194,7 +195,7 @@ class Signals:
 
     async def _change(self, campaign: str, clock: Clock, timeout_s: float) -> None:
         event = asyncio.Event()
-        self._waiting[campaign].add(event)
+        self._waiting[campaign][event] = None
         timer = asyncio.ensure_future(clock.sleep(timeout_s))
         change = asyncio.ensure_future(event.wait())
         try:
@@ -202,7 +203,7 @@ class Signals:
         finally:
             timer.cancel()
             change.cancel()
-            self._waiting[campaign].discard(event)
+            del self._waiting[campaign][event]
             if not self._waiting[campaign]:
                 del self._waiting[campaign]
 

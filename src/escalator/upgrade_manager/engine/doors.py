@@ -12,6 +12,7 @@ from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.overdue import overdue
 from escalator.upgrade_manager.engine.states import LEAVING
 
 
@@ -40,6 +41,9 @@ async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: b
             if await job.ctx.store.campaigns.state(row.campaign) in LEAVING[job.ref.kind]:
                 message = f"instance {row.instance} was not touched: the campaign was aborted"
                 raise PermanentError(Code.UPG_ABORTED, message)
+            late = await overdue(job.ctx, job.ref, "vacate")
+            if late is not None:
+                raise PermanentError(Code(late.code), f"instance {row.instance} was not touched: {late.message}")
             if now - since >= longest_s:
                 message = f"instance {row.instance} was not let through within {longest_s:g} s: {refusal}"
                 raise PermanentError(Code.UPG_TIMEOUT, message)

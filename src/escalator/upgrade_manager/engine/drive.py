@@ -22,6 +22,7 @@ from escalator.upgrade_manager.engine.changes import ENDS, change, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.endings import abort, complete, unwind
 from escalator.upgrade_manager.engine.failures import host_failure, over_budget
+from escalator.upgrade_manager.engine.freeze import frozen
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
@@ -133,6 +134,8 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
         return
     board.look_s = None
     await holds.look(ctx, board)
+    if await frozen(ctx, name, board):
+        return
     if await make_room(ctx, name, campaign, board):
         return
     if opens(ctx, campaign, board) and await owners_away(ctx, name, campaign, board):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from escalator.model.codes import Code
-from escalator.model.progress import Event, TaskState
+from escalator.model.progress import Event, NodeTask, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.course import walk
 from escalator.upgrade_manager.engine.job import TaskRef
@@ -72,7 +72,10 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     now = ctx.clock.now()
     state = _state(why, troubles)
     message = "; ".join([why.message, *troubles])
-    task = replace(await current(ctx, ref), state=state, code=why.code, message=message, updated_at=now)
+    task = await current(ctx, ref)
+    if state is TaskState.PENDING:
+        task = NodeTask(campaign=ref.campaign, node=ref.node, attempt=ref.attempt + 1, wave=ref.wave)
+    task = replace(task, state=state, code=why.code, message=message, updated_at=now)
     undo_failed = any("undo of" in trouble for trouble in troubles)
     await end_impacts(ctx, ref, now)
     if not troubles:
@@ -101,6 +104,8 @@ async def end_impacts(ctx: Context, ref: TaskRef, now: float) -> None:
 def _state(why: Outcome, troubles: Sequence[str]) -> TaskState:
     if troubles:
         return TaskState.FAILED
+    if why.status is Status.LATER:
+        return TaskState.PENDING
     return TaskState.ROLLED_BACK if why.status is Status.FAILED else TaskState.SKIPPED
 
 

@@ -19,6 +19,7 @@ class Status(StrEnum):
     SKIP = "skip"  # the node is to be left out, by policy or by a VNF manager's word
     FAILED = "failed"
     ABORT = "abort"  # the campaign is being aborted
+    LATER = "later"  # the turn is given back: nothing was touched, and its window is over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, failed
+from escalator.upgrade_manager.engine.overdue import CODES, WAITING, left_s, overdue
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.states import BACK, GOING, HOLDING
 
@@ -62,6 +63,9 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
     await _begin(ctx, ref, step)
     began = ctx.clock.now()
     outcome = await _guarded(ctx, ref, step.do, step.timeout_s, patient=not step.abortable)
+    if outcome.status is Status.WAIT and step.name in WAITING and not ref.back:
+        # At the end of its window it looks again, whoever has not answered by then.
+        outcome = replace(outcome, wait_s=min(outcome.wait_s, await left_s(ctx, ref) + ctx.pace.poll_s))
     await _conclude(ctx, ref, step, outcome, ctx.clock.now() - began)
     return outcome.to_json()
 
@@ -79,7 +83,7 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     if keys and not ctx.leases.valid(ref.campaign):
         return await _hold(ctx, ref, step, "the campaign's keys are not held")
     hold = await ctx.store.holds.get(ref.node)
-    return None if hold is None else await _hold(ctx, ref, step, hold.said)
+    return await overdue(ctx, ref, step.name) if hold is None else await _hold(ctx, ref, step, hold.said)
 
 
 async def _hold(ctx: Context, ref: TaskRef, step: Step, why: str) -> Outcome:
@@ -180,6 +184,8 @@ async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
     except EscalatorError as error:
         if error.code is Code.UPG_ABORTED:
             return Outcome(status=Status.ABORT, code=error.code.value, message=error.message)
+        if error.code in CODES:
+            return Outcome(status=Status.LATER, code=error.code.value, message=error.message)
         return failed(error.code, _chain(error))
     except Exception as error:  # noqa: BLE001 - the step boundary: whatever fails, the node is put back
         return failed(Code.UPG_STEP_FAILED, _chain(error))

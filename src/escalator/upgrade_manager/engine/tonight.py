@@ -11,6 +11,7 @@ from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import change, write
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.freeze import frozen
 from escalator.upgrade_manager.engine.owners import away_tonight
 from escalator.upgrade_manager.engine.windows import ALWAYS, opening
 
@@ -39,6 +40,8 @@ async def owners_away(ctx: Context, name: str, campaign: Campaign, board: Board)
 
 async def in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -> Sequence[NodeTask]:
     """The nodes whose turn may begin now and still fits into the maintenance window; none while no window is open."""
+    if await frozen(ctx, name, board):
+        return ()
     ready = board.ready()
     now = ctx.clock.now()
     window = opening(campaign.spec, now)

@@ -1,0 +1,48 @@
+"""The emergency freeze of everything."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from escalator.cli.base import Shower, fields
+
+
+class ShowFreeze(Shower):
+    """Show whether everything is frozen, since when and why."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
+        """Ask the server."""
+        with self.server() as client:
+            return fields(client.get("/v1/freeze"))
+
+
+class BeginFreeze(Shower):
+    """Let nothing begin in any campaign, at once.
+
+    Nodes whose software is being changed are finished. Nodes that only wait, for answers or for others, are put back and have
+    their turns later.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--reason", default="", help="why; it is shown wherever a campaign waits")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
+        """Ask the server for it."""
+        with self.server() as client:
+            found: Mapping[str, Any] = client.post("/v1/freeze/actions/begin", {"reason": parsed_args.reason})
+        self.app.stderr.write("Let campaigns go on with: escalator freeze end\n")
+        return fields(found)
+
+
+class EndFreeze(Shower):
+    """Let campaigns go on; what is left of each is planned anew."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
+        """Ask the server for it."""
+        with self.server() as client:
+            return fields(client.post("/v1/freeze/actions/end", None))

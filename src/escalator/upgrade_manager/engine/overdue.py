@@ -1,0 +1,41 @@
+"""Turns that are given back: their maintenance window is over, or people froze everything, and the node has only waited.
+
+Nothing of the node is touched by then. It is put back, its VNF managers are told that nothing happens, and it waits for
+another turn in the next window.
+"""
+
+from __future__ import annotations
+
+from escalator.model.codes import Code
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.freeze import current_freeze
+from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.outcome import Outcome, Status
+from escalator.upgrade_manager.engine.windows import opening
+
+WAITING = frozenset({"preflight", "cordon", "notify", "consult", "vacate"})
+"""Steps before which a turn can be given back: from the first change of the node's software on, it is finished."""
+CODES = frozenset({Code.UPG_OVERDUE, Code.UPG_FROZEN})
+
+
+async def overdue(ctx: Context, ref: TaskRef, step: str) -> Outcome | None:
+    """That the turn is to be given back before this step, with why; None when it may go on."""
+    if ref.back or step not in WAITING:
+        return None
+    found = await current_freeze(ctx)
+    if found is not None:
+        return _later(Code.UPG_FROZEN, found.said)
+    if await left_s(ctx, ref) > 0.0:
+        return None
+    return _later(Code.UPG_OVERDUE, "its maintenance window is over, and nothing was touched yet")
+
+
+async def left_s(ctx: Context, ref: TaskRef) -> float:
+    """Seconds until the maintenance window closes that is open now; 0.0 when none is."""
+    now = ctx.clock.now()
+    window = opening((await ctx.book.campaign(ref.campaign)).spec, now)
+    return window[1] - now if window is not None and window[0] <= now else 0.0
+
+
+def _later(code: Code, message: str) -> Outcome:
+    return Outcome(status=Status.LATER, code=code.value, message=message)
