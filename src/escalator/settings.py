@@ -24,6 +24,7 @@ from escalator.model.errors import InputError, Problem
 from escalator.model.host import Host
 from escalator.model.node_settings import AbsolutePath, NamedCommand, Seconds, System
 from escalator.model.notice import Auth
+from escalator.model.probe_vm_settings import ProbeVmSettings, probe_vm_problems
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -94,6 +95,8 @@ class Cloud(Model):
     poll_s: Seconds = 2.0
     request_timeout_s: Seconds = 60.0
     simulated: SimulatedWorld = SimulatedWorld()
+    probe_vm: ProbeVmSettings | None = None
+    """What is booted on upgraded nodes to prove them; null = nothing."""
 
 
 class Manual(Model):
@@ -453,6 +456,7 @@ def _impossible(settings: Settings) -> list[Problem]:
     found += _fenix_problems(settings.vim.fenix)
     if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
         found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
+    found += probe_vm_problems(settings.cloud.probe_vm, settings.cloud.driver, settings.commands)
     for part in ("out_of_band", "clusters"):
         for key, name in getattr(settings.system, part):
             if isinstance(name, str) and (name not in settings.commands or settings.commands[name].where != "manager"):

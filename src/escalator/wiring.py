@@ -37,7 +37,16 @@ from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.campaign import run_campaign
-from escalator.upgrade_manager.engine.context import Availability, Book, Context, OutOfBand, Pace, Signals, StagingPolicy
+from escalator.upgrade_manager.engine.context import (
+    Availability,
+    Book,
+    Context,
+    OutOfBand,
+    Pace,
+    ProbeRules,
+    Signals,
+    StagingPolicy,
+)
 from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.means import Means
@@ -165,8 +174,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open everything that a server is made of, on the running loop, and close it at the end.
 
-    Raises InputError or PermanentError when the settings ask for what cannot be, ConflictError when another server uses
-    this state directory.
+    Raises InputError or PermanentError for settings that cannot be met, ConflictError when another server uses this state.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -220,6 +228,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             vetting=importer.vetting,
             commands=named,
             neighbours=_neighbours(settings, clock),
+            probe_vm=ProbeRules.of(settings.cloud.probe_vm),
             **_policies(settings),
         )
         ctx.sheet.write(tuple(await store.restorations.open()))

@@ -15,6 +15,7 @@ from escalator.model.notice import NoticeType
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.memory import memory_store
 from escalator.storage.port import Store
+from escalator.upgrade_manager.engine.context import ProbeRules
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
 from escalator.world.records import Heard, VnfmRow
@@ -39,6 +40,7 @@ WRITES = {
 }
 """Methods of storage that change something."""
 LONG_S = 3 * 86400.0
+PROBE = ProbeRules("reach-it")
 AGENT = RELEASE.model_copy(update={"spec": RELEASE.spec.model_copy(update={"version": "2.1.0", "impact": "control"})})
 """A release that leaves instances alone."""
 
@@ -130,17 +132,20 @@ class Stand:
     world: World
     store: Store
     journal: Journal
+    probe: ProbeRules | None = None
+    """How a probe VM proves each node, where one does."""
 
     @classmethod
-    async def make(cls, document: str, prepare: Callable[[World], None], *, spare: bool = False) -> Stand:
+    async def make(cls, document: str, prepare: Callable[[World], None], *, spare: bool = False, probe: bool = False) -> Stand:
         """A planned and started campaign named `c`; nothing of it has run yet."""
         clock = VirtualClock()
         world = World.in_memory(clock)
         inventory, vnfms = small_cloud(spare=spare)
         world.load(inventory, vnfms)
-        stand = cls(clock, world, memory_store(), Journal())
+        stand = cls(clock, world, memory_store(), Journal(), PROBE if probe else None)
         prepare(world)
-        async with simulate(world, clock, store=stand.store, journal=stand.journal, strict=True) as sim:
+        more = {"store": stand.store, "journal": stand.journal, "probe_vm": stand.probe}
+        async with simulate(world, clock, strict=True, **more) as sim:
             await import_release(stand.store, RELEASE, clock.now())
             await import_release(stand.store, AGENT, clock.now())
             await sim.campaigns.create(document)
@@ -157,7 +162,8 @@ class Stand:
     ) -> bool:
         """Run until the campaign is over (True), or the wire is tripped (False); `course` says when it is over."""
         store = wired(self.store, wire)
-        async with simulate(self.world, self.clock, store=store, journal=self.journal, strict=True) as sim:
+        more = {"store": store, "journal": self.journal, "probe_vm": self.probe}
+        async with simulate(self.world, self.clock, strict=True, **more) as sim:
             end = asyncio.ensure_future(course(sim))
             trip = asyncio.ensure_future(wire.tripped.wait())
             hand = asyncio.ensure_future(steer(sim)) if steer is not None else None
@@ -187,6 +193,7 @@ class Stand:
         found = [f"incident: {i.what} {i.node} {i.instance} {i.message}" for i in self.world.audit.incidents]
         now = self.world.inventory()
         found += [f"node {n.id} is left in maintenance" for n in now.nodes if n.maintenance or n.state == "down"]
+        found += [f"{what} is left of a probe VM" for what in (*self.world.probes.names, *self.world.probes.open_doors)]
         gone = {i.id for i in before.instances} - {i.id for i in now.instances}
         found += [f"instance {i} is lost" for i in sorted(gone)]
         found += [f"instance {i.id} is {i.state} {i.task_state}" for i in now.instances if not i.running or i.task_state]

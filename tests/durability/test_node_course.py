@@ -41,6 +41,10 @@ def unhealthy(world: World) -> None:
     world.faults.add(Fault(kind="health", node="b"))
 
 
+def no_probe(world: World) -> None:
+    world.faults.add(Fault(kind="boot", node="b"))
+
+
 def refusing(world: World) -> None:
     world.vnfms.behave("core", "refuse")
 
@@ -180,6 +184,8 @@ CANARY = {
     }
 }
 MEMBERS = {"release": "nfvi-agent/2.1.0"}
+PROBING = {"node": {"driver": "simulated", "probe_vm": "all"}}
+PROBED = ("proved by a probe", "the probe does not boot")
 AGAIN = ("tried again", "told of a second try")
 COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str, str] | None]] = {
     "upgraded": ({}, nothing, None, DONE),
@@ -213,6 +219,8 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
         None,
         {"a": "done", "b": "rolled-back", "c": "done"},
     ),
+    "proved by a probe": (PROBING, nothing, None, DONE),
+    "the probe does not boot": ({**LENIENT, **PROBING}, no_probe, give_up, {"a": "skipped", "b": "rolled-back", "c": "done"}),
     "told an orchestrator": ({}, orchestrated(failing_move, deaf), hear_late, None),
     "told of an abort": ({}, orchestrated(), abort_at_b, None),
     "told of a second try": ({}, orchestrated(unhealthy), retry_failed, DONE),
@@ -225,7 +233,7 @@ def crash(course: str, at: int | None, *, after: bool) -> tuple[int, list[str]]:
     spec, prepare, steer, ends = COURSES[course]
 
     async def play() -> tuple[int, list[str]]:
-        stand = await Stand.make(document(**spec), prepare, spare=course == SECOND_TARGET)
+        stand = await Stand.make(document(**spec), prepare, spare=course == SECOND_TARGET, probe=course in PROBED)
         wire = Tripwire(at, after=after)
         if not await stand.live(wire, steer):
             assert wire.dead

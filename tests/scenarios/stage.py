@@ -3,7 +3,7 @@
 Every line of a script is one command, `#` begins a comment. Commands:
 
     world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use; control=3, network=2 and
-                                  storage=4 add nodes of those roles
+                                  storage=4 add nodes of those roles; probe=1 sets up a probe VM
     roles NODE ROLE...            what a node is from now on
     elect NODE                    the node becomes the master of its control cluster
     away SECONDS                  how long the cloud's API does not answer when a control node is changed
@@ -22,6 +22,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     crash NODE [seconds]          a host fails on its own, and is back after that time
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
+    disabled NODE REASON...       the cloud itself keeps a node out of service for a reason of its own
     release NAME/VERSION [key=value...]  a release is there; keys are paths under `spec`
     campaign NAME [key=value...]  create a campaign; keys are paths under `spec`
     plan NAME, start NAME [accept_drift] [accept_outage] [accept_no_return], pause, resume [accept_no_return], abort, show NAME
@@ -66,6 +67,7 @@ from escalator.simulation.setup import RELEASE, Simulation, import_release, simu
 from escalator.upgrade_manager import freezing, holding
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine import gates, staging
+from escalator.upgrade_manager.engine.context import ProbeRules
 from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
 from escalator.world.records import Heard, VnfmRow
@@ -128,8 +130,9 @@ class Stage:
         self.world = World.in_memory(self.clock)
         fill = numbers.pop("fill", 65) / 100
         others = [(role, numbers.pop(role)) for role in CLUSTERED if role in numbers]
+        probe = ProbeRules("reach-it") if numbers.pop("probe", 0) else None
         self.world.seed(**numbers, fill=fill, others=others)
-        self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True))
+        self.sim = await self._stack.enter_async_context(simulate(self.world, self.clock, strict=True, probe_vm=probe))
         self.backups = BackupService(self.sim.ctx, Retention())
         await import_release(self.sim.store, RELEASE, self.clock.now())
 
@@ -203,6 +206,9 @@ class Stage:
 
     async def do_disable(self, node: str) -> None:
         self.world.hosts.cordon(node, "a disk is being replaced")
+
+    async def do_disabled(self, node: str, *reason: str) -> None:
+        self.world.hosts.restore(node, enabled=False, reason=" ".join(reason))
 
     async def do_enable(self, node: str) -> None:
         self.world.hosts.restore(node, enabled=True, reason=None)
@@ -448,6 +454,7 @@ class Stage:
         sheet = {row.node for row in await self.sim.store.restorations.open()}
         if not sheet <= self.held:
             broken.append(f"on the sheet although in service: {sorted(sheet - self.held)}")
+        broken += [f"left of a probe VM: {left}" for left in (*self.world.probes.names, *self.world.probes.open_doors)]
         broken += await self._counted_twice()
         return broken
 

@@ -133,7 +133,10 @@ WHAT: Mapping[str, str] = {
         "come back in time is power-cycled once, where the settings say how",
         "maintenance": "runs the hooks of that name on the new software, before it is verified",
         "verify": "checks installer, packages, daemon and health, waits for the compute service, and compares what the node "
-        "offers with what it offered before; then the campaign's tests run",
+        "offers, and which services and agents run, with what there was before; then the campaign's tests run",
+        "probe": "boots a small VM of our own on the node, which stays out of service for everybody else, lets the operator's "
+        "command reach it, and migrates it to an upgraded node and back; then it is deleted. Only where the settings set one up "
+        "and the campaign wants it on this node. The undo takes away whatever was made for it",
         "post-maintenance": "runs the hooks of that name when the node is proved, before it goes back into service",
         "resume": "starts what was stopped for the node and sees it active",
         "uncordon": "puts the compute service back exactly as it was found, and tells the neighbours that the host is back",

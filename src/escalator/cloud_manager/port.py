@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from escalator.cloud_manager.agents import Agents
+from escalator.cloud_manager.probe_vms import ProbeVms
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
 
@@ -139,6 +141,10 @@ class CloudManager(Protocol):
 
     quotas: Quotas
     """What its projects may use."""
+    agents: Agents
+    """The services and agents of the cloud on its nodes."""
+    probe_vms: ProbeVms
+    """Small instances of our own that prove a node."""
 
     async def identity(self) -> CloudIdentity:
         """Who and where we are. Raises PermanentError for wrong credentials or a missing role."""
@@ -208,5 +214,5 @@ class CloudManager(Protocol):
         ...
 
     def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:
-        """The commands with which a person puts back `kind` (`cordon`, `instance-stopped`, `quota`) without Escalator."""
+        """The commands with which a person puts back `kind` (`cordon`, `instance-stopped`, `quota`, …) without Escalator."""
         ...

@@ -5,7 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveState, MoveStatus, Quota, Quotas, QuotaState, ServiceState
+from escalator.cloud_manager.agents import Agent, Agents
+from escalator.cloud_manager.port import (
+    CloudIdentity,
+    MoveOrder,
+    MoveState,
+    MoveStatus,
+    Quota,
+    Quotas,
+    QuotaState,
+    ServiceState,
+)
+from escalator.cloud_manager.probe_vms import DOOR_KIND, VM_KIND, ProbeVms
+from escalator.cloud_manager.simulated_probe_vms import SimulatedProbeVms
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.records import Move
@@ -36,12 +48,27 @@ class SimulatedQuotas:
         self._world.quotas.put(project, (limits.cores, limits.ram_mib, limits.instances))
 
 
+class SimulatedAgents:
+    """What of a simulated cloud runs on its nodes: the compute service and a network agent on each."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def on(self, node: str) -> tuple[Agent, ...]:
+        """Both, with their states."""
+        found = self._world.hosts.get(node)
+        compute = Agent("nova-compute", found.state == "up", not found.maintenance, found.maintenance_reason)
+        return Agent("Open vSwitch agent", up=self._world.hosts.has_agent(node), enabled=True), compute
+
+
 class SimulatedCloud:
     """The virtual resources of a simulated world. Nothing here waits: the world answers at once."""
 
     def __init__(self, world: World) -> None:
         self._there = world
         self.quotas: Quotas = SimulatedQuotas(world)
+        self.agents: Agents = SimulatedAgents(world)
+        self.probe_vms: ProbeVms = SimulatedProbeVms(world)
 
     @property
     def _world(self) -> World:
@@ -56,11 +83,12 @@ class SimulatedCloud:
     async def inventory(self, policy: Migration) -> Inventory:  # noqa: ARG002 - the world has no ports to judge by a policy
         """Nodes, instances and groups now."""
         seen = self._world.inventory()
-        return seen.with_instances([_seen(instance) for instance in seen.instances])
+        return seen.with_instances([_seen(instance) for instance in seen.instances if instance.id not in self._world.probes])
 
     async def instances_on(self, node: str, policy: Migration) -> tuple[Instance, ...]:  # noqa: ARG002 - as above
         """Instances on the node now, in order of their ids."""
-        return tuple(_seen(instance) for instance in self._world.instances_on(node))
+        here = self._world.instances_on(node)
+        return tuple(_seen(instance) for instance in here if instance.id not in self._world.probes)
 
     async def instance(self, instance_id: str) -> Instance | None:
         """The instance now; None when it is gone."""
@@ -136,6 +164,10 @@ class SimulatedCloud:
         if kind == "quota":
             amounts = [f"--cores={found['cores']}", f"--ram={found['ram_mib']}", f"--instances={found['instances']}"]
             return (shlex.join(["openstack", "quota", "set", "--force", *amounts, object_id]),)
+        if kind == VM_KIND:
+            return (shlex.join(["openstack", "server", "delete", object_id]),)
+        if kind == DOOR_KIND:
+            return (f"# nothing: the simulated cloud keeps probe VMs off {node} again by itself",)
         if found.get("enabled", True):
             return (shlex.join(["openstack", "compute", "service", "set", "--enable", node, "nova-compute"]),)
         reason = str(found.get("reason") or "")

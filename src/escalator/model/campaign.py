@@ -15,6 +15,7 @@ from escalator.model.document import DnsLabel, Metadata, Model, Source, dotted, 
 from escalator.model.errors import InputError, Problem
 from escalator.model.inventory import Node
 from escalator.model.node_groups import NodeGroup, check_groups
+from escalator.model.release import UnitNames
 from escalator.model.roles import Order
 from escalator.model.select import Select
 
@@ -196,6 +197,10 @@ class NodeProcedure(Model):
     timeouts: Timeouts = Timeouts()
     hooks: Hooks = Hooks()
     tests: Names = ()
+    units_gone: UnitNames = ()
+    """Services that may be gone afterwards, beside what the release says of that: units, agents of the cloud, or patterns."""
+    probe_vm: Literal["canary", "all"] = "canary"
+    """Which nodes a probe VM proves, where the settings set one up: those that go first, or every one."""
 
 
 class Failure(Model):

@@ -40,7 +40,8 @@ class NamedCommand(Model):
     """A command of the operator's that campaigns name, never spell out: as a hook or a test."""
 
     argv: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each. No shell reads it."""
+    """Command; `{node}`, `{campaign}`, `{release}` stand for one argument each, `{address}` for a probe VM's.
+    No shell reads it."""
     where: Literal["manager", "node"] = "manager"
     """Where it runs: on the manager's host, or on the node, over the node's driver."""
     timeout_s: Seconds = 300.0

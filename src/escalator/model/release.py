@@ -73,6 +73,10 @@ class Health(Model):
     url: Annotated[str, StringConstraints(pattern=r"^http://(127\.0\.0\.1|localhost)(:\d{1,5})?/[A-Za-z0-9._/-]*$")]
 
 
+UnitNames = Annotated[tuple[Annotated[str, StringConstraints(min_length=1, max_length=255)], ...], Field(max_length=200)]
+"""Names or patterns (`*`, `?`, `[...]`) of services."""
+
+
 class ReleaseSpec(Model):
     """What the release is and what it needs."""
 
@@ -92,6 +96,8 @@ class ReleaseSpec(Model):
     reboot: Literal["never", "auto", "always"] = "auto"
     state_paths: tuple[Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")], ...] = ()
     health: tuple[Health, ...] = ()
+    units_gone: UnitNames = ()
+    """Service units, and agents of the cloud, that it takes away on purpose: names, or patterns of them."""
     daemon: Daemon | None = None
     expected_s: Mapping[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     point_of_no_return: Literal["upgrade", "reboot"] | None = None

@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from escalator.model.campaign import Campaign
@@ -20,6 +21,7 @@ from escalator.model.inventory import Inventory
 from escalator.model.progress import CampaignState, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.memory import memory_store
+from escalator.upgrade_manager.engine.context import ProbeRules
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
@@ -98,8 +100,10 @@ async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, see
     world.faults.add(*faults.faults)
     store, journal = memory_store(), Journal()
     name = campaign.metadata.name
+    probe_vm = ProbeRules() if campaign.spec.node.probe_vm == "all" else None
+    simulated = partial(simulate, world, clock, store=store, journal=journal, planners=planners, probe_vm=probe_vm)
     async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(simulate(world, clock, store=store, journal=journal, planners=planners))
+        made = await stack.enter_async_context(simulated())
         await import_release(store, RELEASE, clock.now())
         await made.campaigns.create(_document(campaign))
         plan = await made.campaigns.plan(name)
@@ -120,7 +124,7 @@ async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, see
             if moments and clock.now() - began >= moments[0]:
                 moments.pop(0)
                 await stack.aclose()
-                made = await stack.enter_async_context(simulate(world, clock, store=store, journal=journal, planners=planners))
+                made = await stack.enter_async_context(simulated())
             await clock.sleep(LOOK_S)
         return await _outcome(made, campaign, inventory, began)
 

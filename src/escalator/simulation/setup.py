@@ -17,7 +17,7 @@ from escalator.storage.port import ReleaseRow, Store
 from escalator.system_support.clusters.simulated import SimulatedClusters
 from escalator.system_support.releases.vetting import ReleaseVetting
 from escalator.system_support.simulated import SimulatedCommands
-from escalator.upgrade_manager.engine.context import Book, Context, OutOfBand, Pace, Signals
+from escalator.upgrade_manager.engine.context import Book, Context, OutOfBand, Pace, ProbeRules, Signals
 from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.means import Means
 from escalator.upgrade_manager.engine.planning import Planning
@@ -79,6 +79,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     locks: LockService | None = None,
     site: str = "simulated",
     out_of_band: OutOfBand | None = None,
+    probe_vm: ProbeRules | None = None,
 ) -> AsyncIterator[Simulation]:
     """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way.
 
@@ -122,6 +123,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         pace=pace or Pace(),
         neighbours=neighbours,
         out_of_band=out_of_band or OutOfBand(),
+        probe_vm=probe_vm,
     )
     courses.update(courses_of(ctx))
     await register_world(world, store)

@@ -86,7 +86,7 @@ def last_lines(text: str) -> tuple[str, ...]:
 
 def _argv(entry: NamedCommand, call: Call) -> list[str]:
     """The command with what it is about filled in; no value can become an option."""
-    values = {"node": call.node, "campaign": call.campaign, "release": call.release}
+    values = {"node": call.node, "campaign": call.campaign, "release": call.release, "address": call.address}
     for value in values.values():
         if value.startswith("-"):
             raise PermanentError(Code.SYS_CONFIG, f"{value[:80]!r} cannot be an argument of a command.")

@@ -33,7 +33,7 @@ class NodeFacts:
 
     `packages` holds the installed version of each package of the release (missing = not installed), `daemon` the
     running daemon's own version, `offers` countable things that must not become fewer: PCI devices per vendor:device,
-    huge pages per size, CPUs, memory in MiB.
+    huge pages per size, CPUs, memory in MiB. `units` are the service units that are enabled and run, where systemd has them.
     """
 
     node: str
@@ -44,6 +44,7 @@ class NodeFacts:
     packages: Mapping[str, str] = field(default_factory=dict)
     daemon: str | None = None
     offers: Mapping[str, float] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Plain values for the journal."""
@@ -142,6 +143,8 @@ class Call:
     release: str = ""
     found: str = ""
     """What was there before, for a command that puts it back."""
+    address: str = ""
+    """Where the probe VM is reached that it is to reach."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -154,6 +157,7 @@ class Call:
             "ESCALATOR_NODE": self.node,
             "ESCALATOR_RELEASE": self.release,
             **({"ESCALATOR_FOUND": self.found} if self.found else {}),
+            "ESCALATOR_ADDRESS": self.address,
         }
 
 

@@ -67,6 +67,10 @@ class SimulatedShelf:
         return Pruned(busy=True) if operations is None else Pruned(tuple(ids), operations, freed)
 
 
+UNITS = ("libvirtd.service", "nova-compute.service", "openvswitch-switch.service")
+"""Service units that run on every simulated node; the fault `units` stops the first."""
+
+
 class SimulatedSystem:
     """The software of the nodes of a simulated world. Nothing here waits: the world answers at once."""
 
@@ -92,6 +96,7 @@ class SimulatedSystem:
             packages={name: version for name, version in software.packages.items() if name in wanted},
             daemon=software.daemon,
             offers=software.offers,
+            units=UNITS[1:] if "units" in software.defects else UNITS,
         )
 
     async def stage(self, node: str, release: Release) -> None:

@@ -48,6 +48,10 @@ class Hosts:
             for node in (self._state.nodes.rows[node_id] for node_id in self._state.unavailable)
         }
 
+    def has_agent(self, node_id: str) -> bool:
+        """Whether the network agent of the node reports."""
+        return self.get(node_id).state == "up" and "agents" not in self._state.software.rows[node_id].defects
+
     def cordon(self, node_id: str, reason: str) -> None:
         """Disable the node's compute service.
 
@@ -175,6 +179,7 @@ class Hosts:
             self._audit.impact(at, instance, begins=False)
 
     def _set(self, node: Node, *, enabled: bool, reason: str | None) -> None:
+        self._state.doors.drop(node.id)
         update = {"maintenance": not enabled, "maintenance_reason": None if enabled else reason}
         self._state.put_node(node.model_copy(update=update))
 

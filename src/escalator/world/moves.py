@@ -39,8 +39,8 @@ class Moves:
         now = self._state.look()
         return self._state.moves.rows.get(instance_id), self._state.instances.rows.get(instance_id), now
 
-    def start(self, instance_id: str, origin: str, target: str, kind: Kind) -> None:
-        """Begin a move; nothing happens when it is under way or done.
+    def start(self, instance_id: str, origin: str, target: str, kind: Kind, *, forced: bool = False) -> None:
+        """Begin a move; nothing happens when it is under way or done. `forced`: a target out of service is none the worse.
 
         Raises PermanentError (`CLD_NOT_FOUND`, `CLD_NO_VALID_HOST`, `CLD_REFUSED`) and TemporaryError (`CLD_BUSY`).
         """
@@ -51,7 +51,7 @@ class Moves:
             if (last is not None and same and last.state in ("running", "confirm")) or instance.node == target:
                 return
             self._allowed(instance, origin, kind)
-            cells = self._room(instance, target, live=kind == "live")
+            cells = self._room(instance, target, live=kind == "live", forced=forced)
             self._begin(
                 now,
                 instance,
@@ -135,8 +135,10 @@ class Moves:
         if instance.state not in ({"active", "paused"} if kind == "live" else {"active", "stopped"}):
             raise PermanentError(Code.CLD_REFUSED, f"Instance {instance.id} is {instance.state}: no {kind} move.")
 
-    def _room(self, instance: Instance, target: str, *, live: bool) -> tuple[int, ...]:
+    def _room(self, instance: Instance, target: str, *, live: bool, forced: bool) -> tuple[int, ...]:
         node = self._state.node(target)
+        if forced:
+            node = node.model_copy(update={"maintenance": False})
         why = unfit(node, instance, self._state.node(instance.node), live=live) or self._clash(instance, target)
         cells = self._state.usage.fit(node, instance)
         if cells is None and why is None:

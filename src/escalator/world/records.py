@@ -60,7 +60,7 @@ class Software:
     pending: Pending | None = None
     """Set while a reboot is needed."""
     defects: tuple[str, ...] = ()
-    """What a bad release broke: `daemon`, `health`, `packages`, `offers`."""
+    """What a bad release broke: `daemon`, `health`, `packages`, `offers`, `units`, `agents`."""
     interrupted: tuple[str, ...] = ()
     """Instances that ran here when the node went down."""
     booted_at: float = 0.0
@@ -106,6 +106,19 @@ class Power:
     to: Literal["stopped", "active"]
     outcome: Outcome
     event: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRow:
+    """A probe VM of the manager; where it was placed there is an instance of its name."""
+
+    name: str
+    node: str
+    """The node that it was asked for."""
+    outcome: Outcome = "done"
+    event: int = 0
+    no_host: bool = False
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ FaultKind = Literal[
     "live_migration",
     "cold_migration",
     "arrival",
+    "boot",
     "stop",
     "start",
     "cordon",
@@ -32,11 +33,13 @@ FaultKind = Literal[
     "daemon",
     "health",
     "offers",
+    "units",
+    "agents",
     "asks_reboot",
     "delivery",
     "command",
 ]
-DEFECTS: tuple[FaultKind, ...] = ("packages", "daemon", "health", "offers")
+DEFECTS: tuple[FaultKind, ...] = ("packages", "daemon", "health", "offers", "units", "agents")
 """What a bad release breaks although its installer succeeds; a rollback mends it."""
 
 

@@ -34,6 +34,7 @@ from escalator.world.records import (
     Operation,
     PendingReply,
     Power,
+    ProbeRow,
     QuotaRow,
     Released,
     Router,
@@ -86,6 +87,8 @@ class State:
         self.backups = Table("backup", Kept, sink)
         self.vnfms = Table("vnfm", VnfmRow, sink)
         self.quotas = Table("quota", QuotaRow, sink)
+        self.probes = Table("probe", ProbeRow, sink)
+        self.doors = Table("door", str, sink)
         self.gates = Table("gate", GateRow, sink)
         self.leases = Table("lease", LeaseRow, sink)
         self.released = Table("released", Released, sink)

@@ -21,6 +21,7 @@ from escalator.world.locks import Locks
 from escalator.world.moves import Moves
 from escalator.world.operations import Operations
 from escalator.world.power import PowerSwitch
+from escalator.world.probes import Probes
 from escalator.world.quotas import Quotas
 from escalator.world.records import Software, VnfmRow
 from escalator.world.scaling import Scaling
@@ -61,6 +62,7 @@ class World:
         self.quotas = Quotas(self.state)
         self.clusters = Clusters(self.state, self.audit, self.faults)
         self.operations.judge = partial(judge, self.clusters, self.audit)
+        self.probes = Probes(self.state, timings, self.faults, self.audit, self.tenants)
         self.gates = Gates(self.state)
         self.locks = Locks(self.state)
 

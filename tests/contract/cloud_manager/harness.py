@@ -42,6 +42,14 @@ class Harness(Protocol):
         """From now on live moves off the node fail half-way, or never end."""
         ...
 
+    async def boot_anywhere_of(self, node: str) -> None:
+        """A tenant asks for an instance while no other node is left. Raises PermanentError when there is no host."""
+        ...
+
+    async def break_boots(self, node: str) -> None:
+        """From now on instances end in error when they boot on the node."""
+        ...
+
     async def mend(self) -> None:
         """From now on nothing goes wrong any more."""
         ...

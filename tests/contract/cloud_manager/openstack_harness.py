@@ -6,7 +6,12 @@ import asyncio
 
 from beds.openstack.bed import OpenStackBed
 from escalator.cloud_manager.openstack import OpenStackCloud
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
+from escalator.model.probe_vm_settings import ProbeVmSettings
 from escalator.settings import Cloud
+
+PROBE = ProbeVmSettings(image="tiny", flavor="m1")
 
 
 class OpenStackHarness:
@@ -14,7 +19,7 @@ class OpenStackHarness:
         self._bed = bed
         self.nodes = bed.hosts
         self.project = bed.cloud.project_id
-        self.cloud = OpenStackCloud(Cloud(os_cloud="escalator", config_file=str(bed.clouds_yaml)))
+        self.cloud = OpenStackCloud(Cloud(os_cloud="escalator", config_file=str(bed.clouds_yaml), probe_vm=PROBE))
 
     async def boot(self, node: str, *, vnf: str | None = None) -> str:
         metadata = {"vnf": vnf} if vnf is not None else {}
@@ -34,6 +39,22 @@ class OpenStackHarness:
 
     async def break_live_moves(self, node: str, *, hang: bool = False) -> None:
         self._bed.set_fault(node, live_migration={"fail": "hang" if hang else "error"})
+
+    async def boot_anywhere_of(self, node: str) -> None:
+        for other in self.nodes:
+            if other != node:
+                await self.disable(other, "the test leaves one node")
+        try:
+            await asyncio.to_thread(self._bed.cloud.boot, None)
+        except AssertionError as error:
+            raise PermanentError(Code.CLD_NO_VALID_HOST, str(error)) from error
+        finally:
+            for other in self.nodes:
+                if other != node:
+                    self._bed.cloud.set_service(other, status="enabled")
+
+    async def break_boots(self, node: str) -> None:
+        self._bed.set_fault(node, spawn={"fail": 1})
 
     async def mend(self) -> None:
         for node in self.nodes:

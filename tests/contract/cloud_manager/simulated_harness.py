@@ -59,6 +59,12 @@ class SimulatedHarness:
     async def break_live_moves(self, node: str, *, hang: bool = False) -> None:
         self._world.faults.add(Fault(kind="live_migration", effect="hang" if hang else "fail", node=node))
 
+    async def boot_anywhere_of(self, node: str) -> None:
+        self._world.tenants.boot(Instance(id="vm-anywhere", project="p", node=node, demand={"pcpu": 2.0}))
+
+    async def break_boots(self, node: str) -> None:
+        self._world.faults.add(Fault(kind="boot", node=node))
+
     async def mend(self) -> None:
         self._world.faults.clear()
 

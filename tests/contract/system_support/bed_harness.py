@@ -12,7 +12,7 @@ from escalator.system_support.port import SystemSupport
 class PackagesHarness:
     """A fresh node with release 1.0.0 of the test packages."""
 
-    tells = True
+    tells, units = True, False
 
     def __init__(self, manager: Manager, node: str) -> None:
         self._manager = manager

@@ -33,6 +33,8 @@ class Harness(Protocol):
     """Its installer fails."""
     tells: bool
     """Whether the driver can look at the node itself."""
+    units: bool
+    """Whether systemd is in charge of the node's services."""
 
     def restarted(self) -> SystemSupport:
         """A new driver, as after a restart of the manager."""
@@ -74,7 +76,7 @@ def release(version: str, **more: object) -> Release:
 class SimulatedHarness:
     """A world of three nodes."""
 
-    node, tells = "a", True
+    node, tells, units = "a", True, True
 
     def __init__(self) -> None:
         self._clock = TurnedClock()
@@ -125,6 +127,7 @@ class CommandHarness:
     clock: object
     node: str = "a"
     tells: bool = False
+    units: bool = False
 
     def __post_init__(self) -> None:
         script = self.folder / "installer"

@@ -29,6 +29,13 @@ async def test_inspect_tells_what_is_installed_runs_and_is_offered(seen: Harness
     assert all(count >= 0 for count in facts.offers.values())
 
 
+async def test_inspect_tells_the_units_that_run_where_there_are_any(seen: Harness) -> None:
+    units = (await seen.driver.inspect(seen.node, seen.old)).units
+    assert bool(units) is seen.units
+    assert list(units) == sorted(units)
+    assert all(unit.endswith(".service") for unit in units)
+
+
 async def test_staging_changes_nothing_and_can_be_repeated(seen: Harness) -> None:
     before = await seen.driver.inspect(seen.node, seen.new)
     await seen.driver.stage(seen.node, seen.new)

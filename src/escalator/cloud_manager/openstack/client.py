@@ -194,6 +194,19 @@ def connect(settings: Cloud) -> Api:
     )
 
 
+def image_service(api: Api) -> Rest:
+    """Glance, for the few who ask for images. Raises PermanentError (`CLD_CONFIG`) when the region has none."""
+    doing = "find the image service"
+    try:
+        adapter = _adapter(api.region, api.session, "image")
+        address = adapter.get_endpoint()
+    except FOREIGN as error:
+        raise translate(error, doing) from error
+    if address is None:
+        raise PermanentError(Code.CLD_CONFIG, f"Cannot {doing}: the region has none.", remedy="Check region_name in clouds.yaml.")
+    return Rest(adapter, None, "" if address.rstrip("/").endswith("/v2") else "/v2")
+
+
 def _region(settings: Cloud) -> CloudRegion:
     """The entry of clouds.yaml. What is wrong with that file is never quoted: passwords stand in it."""
     files = [settings.config_file] if settings.config_file else None

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
+from escalator.cloud_manager.agents import Agents
 from escalator.cloud_manager.openstack import inventory as meaning
-from escalator.cloud_manager.openstack import moves, power, reading, services
+from escalator.cloud_manager.openstack import moves, power, probe_vms, reading, services
+from escalator.cloud_manager.openstack.agents import OpenStackAgents
 from escalator.cloud_manager.openstack.client import Api, Client, Json
+from escalator.cloud_manager.openstack.probe_vms import OpenStackProbeVms
 from escalator.cloud_manager.openstack.quotas import OpenStackQuotas
 from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveStatus, Quotas, ServiceState
+from escalator.cloud_manager.probe_vms import ProbeVms
 from escalator.model.campaign import Migration
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.settings import Cloud
@@ -22,6 +26,8 @@ class OpenStackCloud:
     def __init__(self, settings: Cloud) -> None:
         self._client = Client(settings)
         self.quotas: Quotas = OpenStackQuotas(self._client)
+        self.agents: Agents = OpenStackAgents(self._client)
+        self.probe_vms: ProbeVms = OpenStackProbeVms(self._client, settings.probe_vm)
 
     def close(self) -> None:
         """End the driver's threads and its connection."""
@@ -39,7 +45,7 @@ class OpenStackCloud:
             run(reading.hypervisors),
             run(reading.aggregates),
             run(reading.providers),
-            run(reading.servers),
+            run(lambda api: probe_vms.of_others(api, reading.servers(api))),
             run(reading.groups),
             run(reading.bound_ports),
         )
@@ -121,6 +127,7 @@ class OpenStackCloud:
 
 def _instances_on(api: Api, node: str, policy: Migration) -> tuple[Instance, ...]:
     servers = [server for server in reading.servers(api, node) if server["OS-EXT-SRV-ATTR:host"] == node]
+    servers = probe_vms.of_others(api, servers)
     if not servers:
         return ()
     ports = reading.bound_ports(api, [server["id"] for server in servers])

@@ -20,8 +20,8 @@ def read_server(api: Api, server_id: str) -> Json | None:
     return None if found is None else found["server"]
 
 
-def start(api: Api, order: MoveOrder) -> None:
-    """Ask for the move unless it is under way or done."""
+def start(api: Api, order: MoveOrder, *, forced: bool = False) -> None:
+    """Ask for the move unless it is under way or done; `forced` asks no scheduler whether the target may take it."""
     server = read_server(api, order.instance)
     if server is None:
         raise PermanentError(Code.CLD_NOT_FOUND, f"Instance {order.instance} does not exist any more.")
@@ -32,7 +32,7 @@ def start(api: Api, order: MoveOrder) -> None:
     _check_movable(order, server)
     if order.kind == "cold":
         _check_target(api, order)
-    _ask(api, order)
+    _ask(api, order, forced=forced)
 
 
 def status(api: Api, order: MoveOrder) -> MoveStatus:
@@ -85,12 +85,12 @@ def _waits(api: Api, order: MoveOrder) -> bool:
     return move_state.judge(order, server, _newest_record(api, order.instance)).state is MoveState.CONFIRM
 
 
-def _ask(api: Api, order: MoveOrder) -> None:
+def _ask(api: Api, order: MoveOrder, *, forced: bool) -> None:
     path, doing = f"/servers/{order.instance}/action", f"move {order.instance} to {order.target}"
     try:
         if order.kind == "live":
-            body = {"os-migrateLive": {"host": order.target, "block_migration": "auto"}}
-            api.compute.at(NOVA_SYNC).post(path, doing, body)
+            wish = {"host": order.target, "block_migration": "auto", **({"force": True} if forced else {})}
+            api.compute.at(NOVA_SYNC).post(path, doing, {"os-migrateLive": wish})
         else:
             api.compute.post(path, doing, {"migrate": {"host": order.target}})
     except PermanentError as error:

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
-from escalator.cloud_manager.openstack import quotas, reading
+from escalator.cloud_manager.openstack import probe_vms, quotas, reading
 from escalator.cloud_manager.openstack.client import Api, Json
 from escalator.cloud_manager.port import CloudIdentity, ServiceState
+from escalator.cloud_manager.probe_vms import DOOR_KIND, VM_KIND
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 
@@ -73,6 +74,8 @@ def by_hand(kind: str, node: str, object_id: str, found: Mapping[str, object]) -
         return (shlex.join(["openstack", "server", "start", object_id]),)
     if kind == "quota":
         return (quotas.by_hand(object_id, found),)
+    if kind in (VM_KIND, DOOR_KIND):
+        return probe_vms.by_hand(kind, object_id, found)
     if kind != "cordon":
         raise PermanentError(Code.CLD_REFUSED, f"Nothing of kind {kind} is ever changed in the cloud.")
     words = ["openstack", "compute", "service", "set"]

@@ -182,6 +182,16 @@ SURROUNDINGS = {
         causes="clouds.yaml, its entry or a service of the region is missing, or the cloud is older than Train.",
         then="Correct cloud.os_cloud or clouds.yaml as the message says",
     ),
+    Code.CLD_PROBE_SETUP: Explanation(
+        meaning="the probe VM cannot be made as it is set up",
+        causes="cloud.probe_vm is missing in the settings, or names an image, flavor or network that our project does not see.",
+        then="Compare cloud.probe_vm with openstack image list, flavor list and network list in our project",
+    ),
+    Code.CLD_PROBE_BOOT: Explanation(
+        meaning="the probe VM did not boot on the upgraded node",
+        causes="The hypervisor, its agent, the network or the storage of the node does not start instances on the new release.",
+        then="The nova-compute log of the node at that time; mend the release, then escalator node retry NAME NODE",
+    ),
     Code.SYS_UNREACHABLE: Explanation(
         meaning="the node does not answer over SSH",
         causes="The node is down or rebooting, or SSH is filtered.",

@@ -61,6 +61,22 @@ UPGRADING = {
         ),
         then="Compare with the message on the node; mend the release, then escalator node retry NAME NODE",
     ),
+    Code.UPG_PROBE_MOVE: Explanation(
+        meaning="the probe VM did not migrate from the upgraded node to another one, or not back",
+        causes=(
+            "Live migration does not work on the new release: libvirt, its certificates or ports, CPU models, or the migration "
+            "network."
+        ),
+        then="The nova-compute logs of both nodes; mend the release, then escalator node retry NAME NODE",
+    ),
+    Code.UPG_SERVICE_GONE: Explanation(
+        meaning="a service or agent of the node that ran before the upgrade does not run after it",
+        causes=(
+            "A unit does not start on the new release or is not enabled any more, an agent of the cloud does not report, or Nova "
+            "or a person has disabled it meanwhile. One that is taken away on purpose is to be named."
+        ),
+        then="systemctl status UNIT on the node; what goes on purpose is named in units_gone of release or campaign",
+    ),
     Code.UPG_NO_TARGET: Explanation(
         meaning="no node can take an instance that has to leave",
         causes="All nodes that fit are full, in maintenance, or of a newer hypervisor than the instance may come back from.",

@@ -38,6 +38,7 @@ def facts(node: str, release: Release, probe: Mapping[str, Any]) -> NodeFacts:
         packages={name: str(found[0]) for name, found in probe["packages"].items()},
         daemon=_running(release, probe),
         offers={str(name): float(count) for name, count in probe["offers"].items()},
+        units=tuple(str(unit) for unit in probe["units"]),
     )
 
 

@@ -14,6 +14,8 @@ from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.steps.neighbours import KIND as MAINTENANCE
 from escalator.upgrade_manager.engine.steps.neighbours import left
 from escalator.upgrade_manager.engine.steps.out_of_band import KIND as POWER
+from escalator.upgrade_manager.engine.steps.probe_vm import KINDS as PROBE_KINDS
+from escalator.upgrade_manager.engine.steps.probe_vm import is_back as probe_is_back
 from escalator.upgrade_manager.engine.steps.vacate import STOPPED, stay_of
 from escalator.upgrade_manager.engine.told import tell_back_by_hand
 
@@ -77,16 +79,21 @@ async def _is_back(ctx: Context, row: Restoration) -> bool:
         return instance is None or instance.running
     if row.kind == quotas.KIND:
         return await quotas.is_back(ctx, row)
-    if row.kind == POWER:
-        return (await ctx.cloud.service(row.node)).up
     if row.kind != CORDON:
-        return False
+        return await _of_a_step_is_back(ctx, row)
     found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json
     try:
         now = await ctx.cloud.service(row.node)
     except PermanentError:
         return False
     return now.enabled if found.enabled else (now.enabled, now.reason) == (False, found.reason)
+
+
+async def _of_a_step_is_back(ctx: Context, row: Restoration) -> bool:
+    """Of what single steps change, the cloud shows these."""
+    if row.kind in PROBE_KINDS:
+        return await probe_is_back(ctx, row)
+    return row.kind == POWER and (await ctx.cloud.service(row.node)).up
 
 
 async def _done(ctx: Context, row: Restoration) -> None:

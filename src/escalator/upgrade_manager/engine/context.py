@@ -17,6 +17,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.model.probe_vm_settings import ProbeVmSettings
 from escalator.model.progress import NodeTask, Restoration
 from escalator.model.release import Release
 from escalator.storage.port import Store
@@ -80,6 +81,19 @@ class OutOfBand:
     power_cycle: str | None = None
     after_s: float = 900.0
     """How long a node may take to come back from its reboot before it is power-cycled, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRules:
+    """How a probe VM proves a node, where one is set up: what reaches it, and how long each of its steps may take."""
+
+    command: str | None = None
+    timeout_s: float = 300.0
+
+    @classmethod
+    def of(cls, settings: ProbeVmSettings | None) -> ProbeRules | None:
+        """As the settings say."""
+        return None if settings is None else cls(settings.command, settings.timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +241,8 @@ class Context:
     availability: Availability = Availability()
     staging: StagingPolicy = StagingPolicy()
     out_of_band: OutOfBand = OutOfBand()
+    probe_vm: ProbeRules | None = None
+    """What is booted on upgraded nodes to prove them; None = nothing."""
     neighbours: tuple[Neighbour, ...] = ()
     """Systems that are told that a host is in maintenance, in this order."""
     budgets_before: dict[tuple[str, float], Beyond] = field(default_factory=dict)

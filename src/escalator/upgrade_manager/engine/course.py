@@ -13,6 +13,7 @@ from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.steps.consult import CONSULT
 from escalator.upgrade_manager.engine.steps.members import STEPS as MEMBERS
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, NOTIFY
+from escalator.upgrade_manager.engine.steps.probe_vm import PROBE
 from escalator.upgrade_manager.engine.steps.vacate import RESUME
 
 
@@ -22,12 +23,13 @@ async def walk(
     """Perform the steps in order: which were begun, and what stopped the turn; None when all are done.
 
     Steps in `without` are left out, until one of them says otherwise (`leaves_out`); so are those about answers and about
-    instances that stay, where there are none.
+    instances that stay, where there are none, and the probe VM, where none is to be.
     """
     begun: list[Step] = []
-    asked = stayed = 0
+    asked = stayed = probes = 0
     for step in course:
-        if step.name in without or (step is CONSULT and not asked) or (step is RESUME and not stayed):
+        idle = (step is CONSULT and not asked) or (step is RESUME and not stayed) or (step is PROBE and not probes)
+        if step.name in without or idle:
             continue
         begun.append(step)
         outcome = await perform(rt, ctx, ref, step)
@@ -38,6 +40,7 @@ async def walk(
             without = {*outcome.data["leaves_out"], *(MEMBERS - {*outcome.data.get("member_of", ())})}
         asked = outcome.data.get("asked", asked)
         stayed = outcome.data.get("stayed", stayed)
+        probes = outcome.data.get("probes", probes)
         if step is NOTIFY and asked:
             # Woken when the last answer is in or the deadline has passed; the time-out is a net under a lost wake-up.
             await rt.receive(ANSWERS, min(await _patience_s(ctx, ref), await left_s(ctx, ref) + ctx.pace.poll_s))

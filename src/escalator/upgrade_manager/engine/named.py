@@ -19,18 +19,28 @@ from escalator.upgrade_manager.engine.job import Job
 PASSED = (0, 70)
 TEMPORARY = 75
 PHASES = ("preflight", "pre_maintenance", "maintenance", "post_maintenance")
-CODES = {"test": Code.SYS_TEST, "out-of-band": Code.SYS_OUT_OF_BAND, "power-cycle": Code.SYS_OUT_OF_BAND}
+CODES = {"test": Code.SYS_TEST, "probe": Code.SYS_TEST, "out-of-band": Code.SYS_OUT_OF_BAND, "power-cycle": Code.SYS_OUT_OF_BAND}
 """With which code a command fails, by its purpose; a hook with its own."""
 SAID = 500
 """Characters of a command's output in the history."""
 
 
 def require_commands(ctx: Context, campaign: Campaign) -> None:
-    """Raise InputError with every name that the settings do not have, or that cannot run where they say."""
+    """Raise InputError with every name that the settings do not have, or that cannot run where they say.
+
+    Likewise, with `CLD_PROBE_SETUP`, when a probe VM is asked for and none is set up.
+    """
+    _require_probe_vm(ctx, campaign)
     problems = list(_problems(ctx, campaign))
     if problems:
         message = "The campaign names commands that cannot be run."
         raise InputError(Code.SYS_NO_COMMAND, message, remedy="Each stands in the settings under commands.", problems=problems)
+
+
+def _require_probe_vm(ctx: Context, campaign: Campaign) -> None:
+    if campaign.spec.node.probe_vm == "all" and ctx.probe_vm is None:
+        problem = Problem("spec.node.probe_vm", "no probe VM is set up; leave the key out, or set cloud.probe_vm in the settings")
+        raise InputError(Code.CLD_PROBE_SETUP, "The campaign asks for a probe VM on every node.", problems=[problem])
 
 
 def _problems(ctx: Context, campaign: Campaign) -> Iterator[Problem]:
@@ -57,7 +67,7 @@ def _reaches(ctx: Context, driver: str) -> bool:
     return driver in ctx.systems and ctx.systems[driver].runs
 
 
-async def perform(job: Job, purpose: str, command: str) -> None:
+async def perform(job: Job, purpose: str, command: str, *, address: str = "") -> None:
     """Run a command about the job's node, and tell how it ended.
 
     Raises TemporaryError when it wants to be run again, PermanentError with the last line of what it said when it failed.
@@ -70,6 +80,7 @@ async def perform(job: Job, purpose: str, command: str) -> None:
         campaign=job.ref.campaign,
         node=job.node,
         release=job.release.id,
+        address=address,
     )
     began = job.ctx.clock.now()
     try:
@@ -81,7 +92,7 @@ async def perform(job: Job, purpose: str, command: str) -> None:
         await _tell(job, call, "done", _output(ran), None, began)
         return
     await _tell(job, call, "failed", f"exit code {ran.code}: {_output(ran)}", code, began)
-    word = f"{purpose} hook" if purpose in PHASES else f"{purpose} command" if purpose != "test" else purpose
+    word = f"{purpose} hook" if purpose in PHASES else f"{purpose} command" if purpose not in ("test", "probe") else purpose
     what = f"The {word} {command} ended with {ran.code}: {ran.said}"
     raise TemporaryError(code, what) if ran.code == TEMPORARY else PermanentError(code, what)
 

@@ -13,7 +13,7 @@ from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.windows import opening
 
-WAITING = frozenset({"preflight", "cordon", "notify", "consult", "vacate"})
+WAITING = frozenset({"preflight", "ask-cluster", "cordon", "notify", "consult", "vacate"})
 """Steps before which a turn can be given back: from the first change of the node's software on, it is finished."""
 CODES = frozenset({Code.UPG_OVERDUE, Code.UPG_FROZEN})
 

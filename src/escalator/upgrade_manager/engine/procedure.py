@@ -23,6 +23,7 @@ from escalator.upgrade_manager.engine.steps.hooks import STEPS as HOOKS
 from escalator.upgrade_manager.engine.steps.members import ASK, EVACUATE, FLAG_STORAGE, HAND_OVER, REJOIN, steps_for
 from escalator.upgrade_manager.engine.steps.members import STEPS as MEMBERS
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
+from escalator.upgrade_manager.engine.steps.probe_vm import PROBE
 from escalator.upgrade_manager.engine.steps.upgrade import BACK_UP, REBOOT, UPGRADE, VERIFY
 from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
 
@@ -42,6 +43,7 @@ AFTER_STAGE = (
     REBOOT,
     MAINTENANCE,
     VERIFY,
+    PROBE,
     POST_MAINTENANCE,
     RESUME,
     REJOIN,

@@ -48,6 +48,22 @@ async def local_targets(job: Job, instance: Instance, tried: set[str]) -> str | 
     return None if target is None else target.node.id
 
 
+async def upgraded_targets(job: Job, instance: Instance) -> list[str]:
+    """Nodes in service that run what this one does now and have room for an instance that no inventory shows; fullest first."""
+    inventory = await observed.inventory(job.ctx, job.spec.migration)
+    tasks = {task.node: task for task in await job.ctx.store.tasks.list(job.ref.campaign, ladders=False)}
+    busy = {slot.node for slot in await job.ctx.store.admission.node_slots()}
+    room = Room(await _with_arrivals(job, inventory), job.spec.waves.max_fill)
+    fit = [n for n in inventory.nodes if _usable(n, job) and n.id not in busy and _there(n, tasks, job)]
+    return [n.id for n in sorted(fit, key=lambda n: (-room.fill(n), n.id)) if room.fit(instance, n) is not None]
+
+
+async def has_room(job: Job, instance: Instance) -> bool:
+    """Whether the instance fits onto its own node, beside what is there."""
+    inventory = await observed.inventory(job.ctx, job.spec.migration)
+    return Room(inventory).holds(instance)
+
+
 def _there(node: Node, tasks: dict[str, NodeTask], job: Job) -> bool:
     """Whether the node runs already what this one is on its way to. On the way back that is so for all that was not changed."""
     task = tasks.get(node.id)

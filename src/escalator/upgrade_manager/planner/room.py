@@ -47,6 +47,12 @@ class Room:
         cells = [cell for cell, capacity in enumerate(target.numa) if self._holds(instance, target.id, cell, capacity)]
         return next(combinations(cells, instance.numa_span), None)
 
+    def holds(self, instance: Instance) -> bool:
+        """Whether its own node has room for it beside all that the inventory shows there."""
+        node = self._nodes[instance.node]
+        cells = [cell for cell, capacity in enumerate(node.numa) if self._holds(instance, node.id, cell, capacity)]
+        return len(cells) >= instance.numa_span
+
     def fill(self, node: Node) -> float:
         """How full the node's scarcest resource is, 0 to 1."""
         used, _ = self._there(node.id)

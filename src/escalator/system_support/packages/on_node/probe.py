@@ -14,6 +14,7 @@ from typing import Any
 
 MAX_BODY = 65536
 FETCH_TIMEOUT_S = 5
+MAX_UNITS = 1000
 MEMORY_STEP_MIB = 256  # kernels of different versions keep a few MiB more or less for themselves
 
 
@@ -78,6 +79,22 @@ def offers() -> dict[str, float]:
     return found
 
 
+def units() -> list[str]:
+    """Service units that are enabled and run, where systemd is in charge.
+
+    What is only started on demand, for a session or by another unit, comes and goes by itself.
+    """
+    if not os.path.isdir("/run/systemd/system"):  # noqa: PTH112 - this file runs on the node
+        return []
+    plain = ("--type=service", "--plain", "--no-legend", "--no-pager", "--full")
+    running = {
+        line.split()[0] for line in output("systemctl", "list-units", "--state=running", *plain).splitlines() if line.strip()
+    }
+    files = output("systemctl", "list-unit-files", "--state=enabled,enabled-runtime", *plain)
+    enabled = {line.split()[0] for line in files.splitlines() if line.strip()}
+    return sorted(running & enabled)[:MAX_UNITS]
+
+
 def flavour(kernel: str) -> tuple[str, ...]:
     """What tells kernels of one kind from others: `amd64`, `rt-amd64`, `el.x_64`, without any number in it."""
     words = [re.sub(r"[0-9_]", "", word) for word in re.split(r"[-.+~]", kernel) if re.search("[a-z]", word)]
@@ -125,6 +142,7 @@ def main(wanted: dict[str, Any]) -> dict[str, Any]:
         "audit": output("dpkg", "--audit")[:2000],
         "urls": {url: fetch(url) for url in wanted["urls"]},
         "offers": offers(),
+        "units": units(),
         "reboot_required": os.path.exists("/run/reboot-required"),  # noqa: PTH110
         "reboot_packages": sorted(set(read("/run/reboot-required.pkgs").split())),
         "newer_kernel": newer_kernel(

@@ -10,6 +10,7 @@ from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.staging import Staged, note
 from escalator.upgrade_manager.engine.steps.members import steps_for
+from escalator.upgrade_manager.engine.steps.probe_vm import wanted
 
 
 async def _do(job: Job) -> Outcome:
@@ -21,7 +22,10 @@ async def _do(job: Job) -> Outcome:
     member = {"member_of": sorted(steps_for(roles) - without)} if steps_for(roles) - without else {}
     brought = "stage" in job.system.capabilities(job.release)
     said = f"{job.release.id} is on the node" if brought else f"driver {job.system.name} brings nothing to the node ahead"
-    return done(said, leaves_out=sorted(without), **member)
+    probes = wanted(job)
+    if probes:
+        await job.ctx.cloud.probe_vms.size()  # what cannot be proved is not begun
+    return done(said, leaves_out=sorted(without), probes=int(probes), **member)
 
 
 STAGE = Step(name="stage", do=_do, rung=Rung.STAGED, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)

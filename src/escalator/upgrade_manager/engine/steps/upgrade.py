@@ -22,6 +22,7 @@ from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.keep import keep
+from escalator.upgrade_manager.engine.steps.services import note_agents, services_gone
 from escalator.upgrade_manager.engine.steps.vacate import STAYING, STOPPED
 from escalator.upgrade_manager.engine.way_back import why_not
 
@@ -38,6 +39,7 @@ async def _back_up(job: Job) -> Outcome:
     await job.remember("facts", facts.to_json(), once=True)
     node = await node_now(job)
     await job.remember("offered", node.model_dump(mode="json"), once=True)
+    await note_agents(job)
     if "reboot" in job.system.capabilities(job.release) and not await may_reboot(job):
         needed, why = await job.system.reboot_needed(job.node, job.release)
         await job.remember(PENDING, why if needed else "", once=True)
@@ -151,6 +153,9 @@ async def _verify(job: Job) -> Outcome:
     if bad is not None:
         return bad
     await until_reported(job, memo.get(REPORTED))
+    gone = await services_gone(job, memo)
+    if gone:
+        return failed(Code.UPG_SERVICE_GONE, "what ran before the upgrade does not now: " + "; ".join(gone))
     less = await offers_less(job, memo)
     if less:
         return failed(Code.UPG_LESS_OFFERED, "the node offers less than before: " + "; ".join(less))

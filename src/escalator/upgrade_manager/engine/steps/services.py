@@ -1,0 +1,54 @@
+"""Services and agents of a node, before its upgrade and after it: what ran has to run, unless it is to go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from escalator.upgrade_manager.engine.job import Job
+
+AGENTS = "agents"
+"""Memo of a task: the cloud's services and agents on the node before its software changed."""
+PATIENCE_S = 180.0
+"""How long they may take to run: agents of Neutron report every 30 s, and are given up after 75 s of silence, by default."""
+
+
+async def note_agents(job: Job) -> None:
+    """Write down which of the cloud's services and agents run on the node. Its units stand among its facts."""
+    found = await job.ctx.cloud.agents.on(job.node)
+    await job.remember(AGENTS, [agent.to_json() for agent in found], once=True)
+
+
+async def services_gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
+    """What ran before and does not after some patience, one line each. Raises what the cloud and the node raise."""
+    began = job.ctx.clock.now()
+    while gone := await _gone(job, memo):
+        if job.ctx.clock.now() - began > PATIENCE_S:
+            break
+        await job.ctx.clock.sleep(job.ctx.pace.next_poll_s(job.ctx.clock.now() - began))
+    return gone
+
+
+async def _gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
+    now = {agent.name: agent for agent in await job.ctx.cloud.agents.on(job.node)}
+    found = []
+    for before in memo.get(AGENTS) or ():
+        name = str(before["name"])
+        agent = now.get(name)
+        if not before["up"] or _may_go(job, name):
+            continue
+        if agent is None:
+            found.append(f"the cloud knows no {name} here any more")
+        elif not agent.up:
+            found.append(f"{name} does not report to the cloud")
+        elif not agent.enabled and (before["enabled"] or agent.reason != before["reason"]):
+            found.append(f"{name} was disabled meanwhile: {agent.reason or 'no reason given'}")
+    units = set((await job.system.inspect(job.node, job.release)).units)
+    before_units = memo["facts"].get("units") or ()
+    return found + [f"unit {unit} does not run" for unit in before_units if unit not in units and not _may_go(job, unit)]
+
+
+def _may_go(job: Job, name: str) -> bool:
+    named = (*job.release.spec.units_gone, *job.spec.node.units_gone)
+    return any(name == pattern or fnmatchcase(name, pattern) for pattern in named)
