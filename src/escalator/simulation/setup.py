@@ -91,18 +91,8 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     cloud, systems = simulated_drivers(world)
     clusters = SimulatedClusters(world)
     stored = [len(await store.campaigns.list_plans(row.name)) for row in await store.campaigns.list()]
-    tokens, plans = _numbers("simulated-reply"), _numbers("plan", sum(stored))
-    vim = Vim(
-        Parts(
-            store=store,
-            dialects={"simulated": Simulated(world.vnfms), "or-vi": SimulatedOrchestrators(world.vnfms)},
-            clock=clock,
-            credentials=Credentials(Path("/nonexistent")),
-            wake=waker(engine),
-            new_token=lambda: next(tokens),
-            operations=(SimulatedOperations(world.vnfms),),
-        )
-    )
+    plans = _numbers("plan", sum(stored))
+    vim = _vim(world, store, clock, engine)
     leases = Leases(locks or SimulatedLocks(world.locks), site, LEASE_S, clock)
     ctx = Context(
         store=store,
@@ -137,6 +127,21 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         outbox.cancel()
         renewal.cancel()
         await asyncio.gather(outbox, renewal, return_exceptions=True)
+
+
+def _vim(world: World, store: Store, clock: Clock, engine: MemoryEngine) -> Vim:
+    tokens = _numbers("simulated-reply")
+    return Vim(
+        Parts(
+            store=store,
+            dialects={"simulated": Simulated(world.vnfms), "or-vi": SimulatedOrchestrators(world.vnfms)},
+            clock=clock,
+            credentials=Credentials(Path("/nonexistent")),
+            wake=waker(engine),
+            new_token=lambda: next(tokens),
+            operations=(SimulatedOperations(world.vnfms),),
+        )
+    )
 
 
 async def import_release(store: Store, release: Release, now: float) -> None:
