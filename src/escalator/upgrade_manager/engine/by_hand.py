@@ -11,6 +11,8 @@ from escalator.upgrade_manager.engine import quotas
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
+from escalator.upgrade_manager.engine.steps.members import KINDS as MEMBER_KINDS
+from escalator.upgrade_manager.engine.steps.members import is_back as member_is_back
 from escalator.upgrade_manager.engine.steps.neighbours import KIND as MAINTENANCE
 from escalator.upgrade_manager.engine.steps.neighbours import left
 from escalator.upgrade_manager.engine.steps.out_of_band import KIND as POWER
@@ -93,7 +95,12 @@ async def _of_a_step_is_back(ctx: Context, row: Restoration) -> bool:
     """Of what single steps change, the cloud shows these."""
     if row.kind in PROBE_KINDS:
         return await probe_is_back(ctx, row)
-    return row.kind == POWER and (await ctx.cloud.service(row.node)).up
+    if row.kind in MEMBER_KINDS:
+        return await member_is_back(ctx, row)
+    try:
+        return row.kind == POWER and (await ctx.cloud.service(row.node)).up
+    except PermanentError:
+        return False  # no compute node: the cloud tells nothing of it
 
 
 async def _done(ctx: Context, row: Restoration) -> None:
