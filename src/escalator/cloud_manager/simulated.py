@@ -19,6 +19,8 @@ from escalator.cloud_manager.port import (
 from escalator.cloud_manager.probe_vms import DOOR_KIND, VM_KIND, ProbeVms
 from escalator.cloud_manager.simulated_probe_vms import SimulatedProbeVms
 from escalator.model.campaign import Migration
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.records import Move
 from escalator.world.world import World
@@ -57,6 +59,8 @@ class SimulatedAgents:
     async def on(self, node: str) -> tuple[Agent, ...]:
         """Both, with their states."""
         found = self._world.hosts.get(node)
+        if "compute" not in found.roles:
+            raise PermanentError(Code.CLD_NOT_FOUND, f"The cloud has no compute service on node {node}.")
         compute = Agent("nova-compute", found.state == "up", not found.maintenance, found.maintenance_reason)
         return Agent("Open vSwitch agent", up=self._world.hosts.has_agent(node), enabled=True), compute
 
