@@ -90,10 +90,13 @@ async def _is_back(ctx: Context, row: Restoration) -> bool:
 
 
 async def _of_a_step_is_back(ctx: Context, row: Restoration) -> bool:
-    """Of what single steps change, the cloud shows these."""
-    if row.kind in PROBE_KINDS:
-        return await probe_is_back(ctx, row)
-    return row.kind == POWER and (await ctx.cloud.service(row.node)).up
+    """Of what single steps change, the cloud shows these. It shows nothing of a node that it does not know (any more)."""
+    try:
+        if row.kind in PROBE_KINDS:
+            return await probe_is_back(ctx, row)
+        return row.kind == POWER and (await ctx.cloud.service(row.node)).up
+    except PermanentError:
+        return False
 
 
 async def _done(ctx: Context, row: Restoration) -> None:
