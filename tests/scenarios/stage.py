@@ -20,6 +20,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     constraint KIND ID [key=value...]  what a VNF declares from now on; without values, nothing any more
     quota PROJECT CORES MIB INSTANCES  what a project may use from now on; without amounts, shown
     crash NODE [seconds]          a host fails on its own, and is back after that time
+    bring_back NODE ROUTER...     a person puts back what was active on a network node
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
     disabled NODE REASON...       the cloud itself keeps a node out of service for a reason of its own
@@ -199,6 +200,9 @@ class Stage:
 
     async def do_crash(self, node: str, down_s: str = "") -> None:
         self.world.hosts.crash(node, down_s=float(down_s) if down_s else None)
+
+    async def do_bring_back(self, node: str, *routers: str) -> None:
+        self.world.clusters.bring_back(node, routers)
 
     async def do_mend(self, instance: str) -> None:
         self.world.power.start(instance)

@@ -10,11 +10,13 @@ from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Inventory, Node
+from escalator.model.progress import Restoration
 from escalator.simulation.setup import simulate
-from escalator.system_support.clusters.port import Control, Storage
+from escalator.system_support.clusters.port import FLAG, ROUTING, Control, Network, Storage
 from escalator.system_support.clusters.simulated import SimulatedClusters
-from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine import by_hand, observed
 from escalator.upgrade_manager.engine.kinds import in_the_way
+from escalator.upgrade_manager.engine.steps.out_of_band import KIND as POWER
 from escalator.world.world import World
 
 
@@ -22,6 +24,7 @@ class Told(SimulatedClusters):
     """Clusters of nodes that the world does not know, with a master that it is told."""
 
     silent = False
+    routing = Network()
     storing = Storage(ok_to_stop=True, clean=True)
     serving: tuple[str, ...] = ("k1", "k2")
 
@@ -35,7 +38,12 @@ class Told(SimulatedClusters):
             raise TemporaryError(Code.SYS_CLUSTER, f"nobody answers for {node}")
         return Control(members={name: name in self.serving for name in ("k1", "k2", "k3")}, master="k2", quorum=2)
 
+    async def network(self, node: str) -> Network:
+        return self.routing
+
     async def storage(self, node: str) -> Storage:
+        if self.silent:
+            raise TemporaryError(Code.SYS_CLUSTER, f"nobody answers for {node}")
         return self.storing
 
 
@@ -75,3 +83,21 @@ async def test_what_stands_in_the_way_is_said_in_words() -> None:
         clusters.silent = True
         assert await in_the_way(ctx, "k3", "control") == "nobody answers for k3"
         assert await in_the_way(ctx, "a", "compute") == ""
+
+
+async def test_what_a_person_put_back_of_a_member_is_taken_off_the_sheet() -> None:
+    there = world()
+    async with simulate(there, SystemClock()) as sim:
+        clusters = Told(there)
+        ctx = replace(sim.ctx, clusters=clusters)
+        for kind, found in ((FLAG, {"flagged": False}), (ROUTING, {"active": ["r1", "r2"]}), (POWER, {})):
+            row = Restoration(id=kind, campaign="c", kind=kind, object_id="k1", node="k1", found=found, commands=(), created_at=0)
+            await sim.store.restorations.add(row)
+        clusters.storing, clusters.routing = Storage(ok_to_stop=True, clean=True, flagged=True), Network(active=("r1",))
+        assert {row.kind for row in await by_hand.take_off(ctx, "c")} == {FLAG, ROUTING, POWER}
+        clusters.silent = True
+        assert {row.kind for row in await by_hand.take_off(ctx, "c")} == {FLAG, ROUTING, POWER}
+        clusters.silent, clusters.routing = False, Network(active=("r2", "r1", "r3"))
+        clusters.storing = Storage(ok_to_stop=True, clean=False)
+        # Of a node that is no compute node the cloud does not tell whether it is up.
+        assert {row.kind for row in await by_hand.take_off(ctx, "c")} == {POWER}

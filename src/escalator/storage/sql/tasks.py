@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from sys import intern
 from typing import Any
 
 import sqlalchemy as sa
@@ -108,6 +109,8 @@ def _values(task: NodeTask) -> Mapping[str, Any]:
 
 def _task(row: sa.Row[Any]) -> NodeTask:
     values = row._asdict()
+    # Thousands of tasks have the same few words in them.
+    values |= {key: intern(values[key]) for key in ("campaign", "step", "message")}
     ladder = tuple(Condition(Rung(rung), *rest) for rung, *rest in json.loads(values.pop("ladder_json", "[]")))
     state = TaskState(values.pop("state"))
     kind = TaskKind(values.pop("kind"))

@@ -11,6 +11,8 @@ from escalator.upgrade_manager.engine import quotas
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
+from escalator.upgrade_manager.engine.steps.members import KINDS as MEMBER_KINDS
+from escalator.upgrade_manager.engine.steps.members import is_back as member_is_back
 from escalator.upgrade_manager.engine.steps.neighbours import KIND as MAINTENANCE
 from escalator.upgrade_manager.engine.steps.neighbours import left
 from escalator.upgrade_manager.engine.steps.out_of_band import KIND as POWER
@@ -90,10 +92,12 @@ async def _is_back(ctx: Context, row: Restoration) -> bool:
 
 
 async def _of_a_step_is_back(ctx: Context, row: Restoration) -> bool:
-    """Of what single steps change, the cloud shows these. It shows nothing of a node that it does not know (any more)."""
+    """Of what single steps change, cloud and clusters show these. The cloud shows nothing of a node that it does not know."""
     try:
         if row.kind in PROBE_KINDS:
             return await probe_is_back(ctx, row)
+        if row.kind in MEMBER_KINDS:
+            return await member_is_back(ctx, row)
         return row.kind == POWER and (await ctx.cloud.service(row.node)).up
     except PermanentError:
         return False

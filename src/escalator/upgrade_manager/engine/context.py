@@ -33,6 +33,8 @@ from escalator.vim_interface.port import VimInterface
 
 KEPT_DOCUMENTS = 8
 """One campaign runs per cloud; a few more documents may be looked at meanwhile."""
+KEPT_CHANGES = 1000
+"""Of how many things it is remembered that they changed while nobody waited for that."""
 
 
 class Sheet(Protocol):
@@ -179,11 +181,15 @@ class Signals:
     def __init__(self) -> None:
         # In the order of their coming: a set would wake them in another one each time.
         self._waiting: defaultdict[str, dict[asyncio.Event, None]] = defaultdict(dict)
-        self._changed: defaultdict[str, set[str]] = defaultdict(set)
+        self._changed: OrderedDict[str, set[str]] = OrderedDict()
 
     def wake(self, campaign: str, node: str = "") -> None:
         """Something of the campaign, or of one of its nodes, changed."""
-        self._changed[campaign].add(node)
+        self._changed.setdefault(campaign, set()).add(node)
+        self._changed.move_to_end(campaign)
+        while len(self._changed) > KEPT_CHANGES:
+            # Nobody waits at most doors, and nobody ever will again at those of nodes that are through.
+            self._changed.popitem(last=False)
         for event in self._waiting.get(campaign, ()):
             event.set()
 

@@ -22,10 +22,14 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.vim_interface.gates.port import Answer, Gate, Question, Verdict
 
 APPROVE = "escalator campaign approve"
-PASSED, BEGUN, ASKED, APPROVED, WAITING = "gates_passed", "gates_begun", "gates_asked", "gates_approved", "gates_waiting"
+PASSED, BEGUN, ASKED, APPROVED, WAITING = "gates_passed", "gates_begun", "gates_waited", "gates_approved", "gates_waiting"
 """Memos of a campaign, beside each gate's baseline: whether those before it are passed, how often those between let a wave
-begin and which nodes, since when each is asked, what was approved, and what waits for an approval."""
+begin and which nodes, how long each has said not yet and when it was asked last, what was approved, and what waits
+for an approval."""
 _BASELINE = "gates_baseline/"
+WAITS = "waits at gate"
+LONGEST_S = 600.0
+"""What a look at a campaign may take beyond a gate's `retry_s`: as long as the slowest answer."""
 KEPT = 20
 """Approvals that are remembered: one is spent as soon as what it is for has begun."""
 
@@ -119,13 +123,12 @@ async def _passes(ctx: Context, board: Board, gate: str, asking: _Asking) -> boo
     if answer.verdict is Verdict.GO:
         if answer.seen is not None:
             await ctx.store.tasks.remember(asking.campaign, _BASELINE + gate, answer.seen, once=True)
-        if await _forget(ctx, gate, asking):
-            await ctx.store.campaigns.change(asking.campaign, (CampaignState.RUNNING,), reason="")
+        await _forget(ctx, gate, asking)
+        await _show(ctx, asking.campaign, "")
         await _tell(ctx, gate, asking, "done", answer.said)
         return True
     if answer.verdict is Verdict.NOT_YET and known is not None:
-        since = await _since(ctx, gate, asking)
-        left_s = since + known.deadline_s - ctx.clock.now()
+        left_s = known.deadline_s - await _waited_s(ctx, known, gate, asking)
         if left_s > 0:
             retry_s = min(known.retry_s, left_s)
             board.look_s = retry_s if board.look_s is None else min(board.look_s, retry_s)
@@ -133,9 +136,7 @@ async def _passes(ctx: Context, board: Board, gate: str, asking: _Asking) -> boo
             if word not in board.announced:
                 board.announced.add(word)
                 await _tell(ctx, gate, asking, "held", answer.said)
-                # Seen by who looks at the campaign, not only by who reads its history.
-                why = f"waits at gate {gate} ({_about(asking)}): {answer.said}"
-                await ctx.store.campaigns.change(asking.campaign, (CampaignState.RUNNING,), reason=why)
+            await _show(ctx, asking.campaign, f"{WAITS} {gate} ({_about(asking)}): {answer.said}")
             return False
         answer = Answer(Verdict.NO, f"it was not open within {known.deadline_s:g} s: {answer.said}")
     await _forget(ctx, gate, asking)
@@ -203,24 +204,30 @@ async def approve(ctx: Context, name: str, gate: str, reason: str = "") -> None:
 _OPEN = (CampaignState.DRAFT, CampaignState.PLANNED, CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
 
 
-async def _since(ctx: Context, gate: str, asking: _Asking) -> float:
-    """Since when the gate says not yet, over restarts."""
-    asked = (await ctx.store.tasks.memo(asking.campaign)).get(ASKED) or {}
-    key = f"{gate}/{asking.key}"
-    if key not in asked:
-        asked = {**asked, key: ctx.clock.now()}
-        await ctx.store.tasks.remember(asking.campaign, ASKED, asked)
-    return float(asked[key])
+async def _show(ctx: Context, name: str, why: str) -> None:
+    """Let whoever looks at the campaign see where it waits, or that it does not any more; other reasons stay."""
+    row = await ctx.store.campaigns.get(name)
+    ours = row is not None and row.state is CampaignState.RUNNING and (row.reason.startswith(WAITS) or not row.reason)
+    if row is not None and ours and row.reason != why:
+        await ctx.store.campaigns.change(name, (CampaignState.RUNNING,), reason=why)
 
 
-async def _forget(ctx: Context, gate: str, asking: _Asking) -> bool:
-    """The gate has said go, or no; whether it had said not yet before."""
+async def _waited_s(ctx: Context, known: Gate, gate: str, asking: _Asking) -> float:
+    """How long the gate has said not yet, over restarts. While nobody asks it (a freeze, a pause, by day), nothing counts."""
     asked = (await ctx.store.tasks.memo(asking.campaign)).get(ASKED) or {}
-    known = f"{gate}/{asking.key}" in asked
-    if known:
-        rest = {key: at for key, at in asked.items() if key != f"{gate}/{asking.key}"}
+    key, now = f"{gate}/{asking.key}", ctx.clock.now()
+    waited_s, last = asked.get(key) or (0.0, now)
+    waited_s += min(now - last, known.retry_s + LONGEST_S)
+    await ctx.store.tasks.remember(asking.campaign, ASKED, {**asked, key: [waited_s, now]})
+    return float(waited_s)
+
+
+async def _forget(ctx: Context, gate: str, asking: _Asking) -> None:
+    """The gate has said go, or no: had it said not yet before, that does not count any more."""
+    asked = (await ctx.store.tasks.memo(asking.campaign)).get(ASKED) or {}
+    if f"{gate}/{asking.key}" in asked:
+        rest = {key: value for key, value in asked.items() if key != f"{gate}/{asking.key}"}
         await ctx.store.tasks.remember(asking.campaign, ASKED, rest)
-    return known
 
 
 def _about(asking: _Asking) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Collection
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, TemporaryError
 from escalator.model.inventory import Role
-from escalator.model.progress import TaskState
+from escalator.model.progress import Restoration, TaskState
 from escalator.model.roles import CLUSTERED, clusters_of
 from escalator.system_support.clusters.port import FLAG, ROUTING
+from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.kinds import CONTROL, in_the_way, roles_of
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip, wait
@@ -93,6 +94,16 @@ def _active(found: object) -> list[str]:
     """What the sheet says was active."""
     active = found.get("active") if isinstance(found, dict) else None
     return [str(name) for name in active] if isinstance(active, list | tuple) else []
+
+
+async def is_back(ctx: Context, row: Restoration) -> bool:
+    """Whether what was moved or set is as it was, by whoever's hand. Of a cluster that does not answer it is not known."""
+    try:
+        if row.kind == FLAG:
+            return not (await ctx.clusters.storage(row.node)).flagged
+        return set(_active(row.found)) <= set((await ctx.clusters.network(row.node)).active)
+    except EscalatorError:
+        return False
 
 
 async def _flag(job: Job) -> Outcome:
@@ -175,6 +186,8 @@ HAND_OVER = Step(name="hand-over", do=_hand_over, timeout_s=lambda spec: spec.no
 EVACUATE = Step(name="evacuate", do=_evacuate, undo=_bring_back, timeout_s=lambda spec: spec.node.timeouts.vacate_s + GRACE_S)
 FLAG_STORAGE = Step(name="flag-storage", do=_flag, undo=_unflag, timeout_s=lambda _: DEFAULT_TIMEOUT_S + GRACE_S)
 REJOIN = Step(name="rejoin", do=_rejoin, abortable=False, timeout_s=lambda spec: spec.node.timeouts.rejoin_s + GRACE_S)
+KINDS = (ROUTING, FLAG)
+"""What these steps put on the break-glass sheet."""
 OF_ROLES: dict[Role, tuple[Step, ...]] = {
     "control": (ASK, HAND_OVER, REJOIN),
     "network": (ASK, EVACUATE, REJOIN),
