@@ -48,8 +48,11 @@ def left_to_people(board: Board) -> str | None:
     stopped = [task for task in board.open if task.node in held]
     if not stopped or any(_moves(task, held) for task in board.open):
         return None
-    standing = stages.Standing(board)
-    if any(task.node not in held and not standing.behind(task) for task in board.ready()):
+    standing, clusters = stages.Standing(board), board.limits.clusters
+    # Of a cluster one node goes at a time: behind one that is held in its turn nobody else of it goes.
+    kept = {cluster for task in stopped if task.state is TaskState.HELD for cluster in clusters.get(task.node, ())}
+    free = [task for task in board.ready() if task.node not in held and not kept.intersection(clusters.get(task.node, ()))]
+    if not all(standing.behind(task) for task in free):
         return None
     return _said(stopped, held, len(board.open) - len(stopped))
 

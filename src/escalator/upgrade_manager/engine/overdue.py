@@ -7,6 +7,7 @@ another turn in the next window.
 from __future__ import annotations
 
 from escalator.model.codes import Code
+from escalator.model.progress import NodeTask, Rung, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.freeze import current_freeze
 from escalator.upgrade_manager.engine.job import TaskRef
@@ -14,13 +15,16 @@ from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.windows import opening
 
 WAITING = frozenset({"preflight", "ask-cluster", "cordon", "notify", "consult", "vacate"})
-"""Steps before which a turn can be given back: from the first change of the node's software on, it is finished."""
+"""Steps before which a turn can be given back."""
+UNTOUCHED = frozenset({"hand-over", "evacuate", "back-up", "flag-storage", "pre-maintenance", "upgrade"})
+"""Steps before which it can, too, when the node was held there: a person's hold or a pause may outlast any window. From the
+first change of the node's software on, its turn is finished."""
 CODES = frozenset({Code.UPG_OVERDUE, Code.UPG_FROZEN})
 
 
-async def overdue(ctx: Context, ref: TaskRef, step: str) -> Outcome | None:
-    """That the turn is to be given back before this step, with why; None when it may go on."""
-    if ref.back or step not in WAITING:
+async def overdue(ctx: Context, ref: TaskRef, step: str, task: NodeTask | None = None) -> Outcome | None:
+    """That the turn is to be given back before this step, with why; None when it may go on. `task` is as it stands."""
+    if ref.back or not (step in WAITING or _waited(step, task)):
         return None
     found = await current_freeze(ctx)
     if found is not None:
@@ -28,6 +32,20 @@ async def overdue(ctx: Context, ref: TaskRef, step: str) -> Outcome | None:
     if await left_s(ctx, ref) > 0.0:
         return None
     return _later(Code.UPG_OVERDUE, "its maintenance window is over, and nothing was touched yet")
+
+
+def _waited(step: str, task: NodeTask | None) -> bool:
+    if task is None or step not in UNTOUCHED:
+        return False
+    # What stays in service all the time (a release that touches nothing) goes from its staging to its backup.
+    staged = step == "back-up" and all(condition.rung is not Rung.CORDONED for condition in task.ladder)
+    return staged or task.state is TaskState.HELD
+
+
+async def frozen_back(ctx: Context, ref: TaskRef, step: str) -> str:
+    """Why a turn of the way back waits before this step: it is not given back, and goes on when a freeze ends."""
+    found = await current_freeze(ctx) if ref.back and step in WAITING else None
+    return "" if found is None else found.said
 
 
 async def left_s(ctx: Context, ref: TaskRef) -> float:

@@ -16,7 +16,7 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
 from escalator.upgrade_manager.engine.kinds import expects_silence
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, failed
-from escalator.upgrade_manager.engine.overdue import CODES, WAITING, left_s, overdue
+from escalator.upgrade_manager.engine.overdue import CODES, WAITING, frozen_back, left_s, overdue
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.states import BACK, GOING, HOLDING
 
@@ -84,7 +84,8 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     if keys and not ctx.leases.valid(ref.campaign):
         return await _hold(ctx, ref, step, "the campaign's keys are not held")
     hold = await ctx.store.holds.get(ref.node)
-    return await overdue(ctx, ref, step.name) if hold is None else await _hold(ctx, ref, step, hold.said)
+    why = await frozen_back(ctx, ref, step.name) if hold is None else hold.said
+    return await _hold(ctx, ref, step, why) if why else await overdue(ctx, ref, step.name, await current(ctx, ref))
 
 
 async def _hold(ctx: Context, ref: TaskRef, step: Step, why: str) -> Outcome:
