@@ -19,6 +19,8 @@ from escalator.cloud_manager.port import (
 from escalator.cloud_manager.probe_vms import DOOR_KIND, VM_KIND, ProbeVms
 from escalator.cloud_manager.simulated_probe_vms import SimulatedProbeVms
 from escalator.model.campaign import Migration
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.records import Move
 from escalator.world.world import World
@@ -56,7 +58,7 @@ class SimulatedAgents:
 
     async def on(self, node: str) -> tuple[Agent, ...]:
         """Both, with their states."""
-        found = self._world.hosts.get(node)
+        found = _compute(self._world, node)
         compute = Agent("nova-compute", found.state == "up", not found.maintenance, found.maintenance_reason)
         return Agent("Open vSwitch agent", up=self._world.hosts.has_agent(node), enabled=True), compute
 
@@ -101,12 +103,11 @@ class SimulatedCloud:
 
     async def unavailable(self) -> Mapping[str, ServiceState]:
         """The compute services that are down or disabled now, by node."""
-        return {node: await self.service(node) for node in self._world.hosts.unavailable()}
+        return {node: _state(self._world.hosts.get(node)) for node in self._world.hosts.unavailable()}
 
     async def service(self, node: str) -> ServiceState:
         """State of the node's compute service. Raises PermanentError when there is none."""
-        found = self._world.hosts.get(node)
-        return ServiceState(node=node, enabled=not found.maintenance, up=found.state == "up", reason=found.maintenance_reason)
+        return _state(_compute(self._world, node))
 
     async def cordon(self, node: str, reason: str) -> None:
         """Keep new instances off the node. Raises PermanentError (`CLD_FOREIGN_CORDON`)."""
@@ -177,6 +178,18 @@ class SimulatedCloud:
     def _concerns(self, order: MoveOrder) -> bool:
         move = self._world.moves.get(order.instance)
         return move is not None and _same(move, order)
+
+
+def _compute(world: World, node: str) -> Node:
+    """The node with its compute service. Raises PermanentError (`CLD_NOT_FOUND`) for one of another role, as real clouds do."""
+    found = world.hosts.get(node)
+    if "compute" not in found.roles:
+        raise PermanentError(Code.CLD_NOT_FOUND, f"The cloud has no compute service on node {node}.")
+    return found
+
+
+def _state(node: Node) -> ServiceState:
+    return ServiceState(node=node.id, enabled=not node.maintenance, up=node.state == "up", reason=node.maintenance_reason)
 
 
 def _progress(move: Move, now: float) -> float | None:

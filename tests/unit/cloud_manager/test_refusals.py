@@ -48,6 +48,14 @@ def test_no_valid_host_has_a_code_of_its_own() -> None:
     assert refusal(400, body, "move vm-1").code is Code.CLD_NO_VALID_HOST
 
 
+def test_a_full_quota_is_waited_for_and_no_role_is_missing() -> None:
+    message = "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances"
+    error = refusal(403, json.dumps({"forbidden": {"code": 403, "message": message}}), "boot a probe VM on cn-1")
+    assert (type(error), error.code) == (TemporaryError, Code.CLD_BUSY)
+    assert message in error.message
+    assert "role" not in f"{error.message} {error.remedy}"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from escalator.model.progress import TaskState
+from escalator.clocks import SystemClock
+from escalator.model.inventory import Inventory, Node
+from escalator.model.progress import Restoration, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.memory import memory_store
+from escalator.upgrade_manager.engine.by_hand import take_off_ended
 from escalator.upgrade_manager.engine.context import OutOfBand
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
@@ -111,3 +115,17 @@ def test_a_manager_that_dies_at_the_power_cycle_does_not_run_it_twice() -> None:
 
     task, times = virtual_time.run(play())
     assert (task.state, times) == (TaskState.DONE, 1)
+
+
+async def test_a_power_cycle_of_a_node_that_the_cloud_does_not_know_stays_on_the_sheet_and_disturbs_nobody() -> None:
+    world = World.in_memory(SystemClock())
+    world.load(Inventory(nodes=(Node(id="k1", roles=("control",)), Node(id="cn-1"))))
+    async with simulate(world, SystemClock()) as sim:
+        row = Restoration(
+            id="r", campaign="c", kind="power-cycle", object_id="k1", node="k1", found={}, commands=(), created_at=0.0
+        )
+        gone = replace(row, id="g", kind="probe-door", object_id="cn-9", node="cn-9")
+        for one in (row, gone):
+            await sim.store.restorations.add(one)
+        await take_off_ended(sim.ctx)  # asked before any campaign starts: a refusal would keep all of them from it
+        assert {left.id for left in await sim.store.restorations.open()} == {"r", "g"}

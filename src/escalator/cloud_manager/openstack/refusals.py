@@ -56,6 +56,9 @@ def refusal(status: int, body: str, doing: str) -> EscalatorError:  # noqa: PLR0
     match status:
         case 401:
             return PermanentError(Code.CLD_CREDENTIALS, f"The cloud refused our credentials: {text}", remedy=_CREDENTIALS)
+        case 403 if "quota" in text.lower():
+            # Nova's word for a full quota, which is no matter of roles: others' instances may go, as other probes do.
+            return TemporaryError(Code.CLD_BUSY, f"Cannot {doing} now: {text}")
         case 403:
             return PermanentError(Code.CLD_FORBIDDEN, f"Our user may not {doing}: {text}", remedy=_ROLE)
         case 404:

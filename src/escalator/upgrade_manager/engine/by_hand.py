@@ -92,15 +92,15 @@ async def _is_back(ctx: Context, row: Restoration) -> bool:
 
 
 async def _of_a_step_is_back(ctx: Context, row: Restoration) -> bool:
-    """Of what single steps change, the cloud shows these."""
-    if row.kind in PROBE_KINDS:
-        return await probe_is_back(ctx, row)
-    if row.kind in MEMBER_KINDS:
-        return await member_is_back(ctx, row)
+    """Of what single steps change, cloud and clusters show these. The cloud shows nothing of a node that it does not know."""
     try:
+        if row.kind in PROBE_KINDS:
+            return await probe_is_back(ctx, row)
+        if row.kind in MEMBER_KINDS:
+            return await member_is_back(ctx, row)
         return row.kind == POWER and (await ctx.cloud.service(row.node)).up
     except PermanentError:
-        return False  # no compute node: the cloud tells nothing of it
+        return False
 
 
 async def _done(ctx: Context, row: Restoration) -> None:

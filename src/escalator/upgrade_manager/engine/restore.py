@@ -136,8 +136,8 @@ async def _open(ctx: Context, row: NodeBackup) -> Restoration | None:
 async def _cordon(ctx: Context, row: NodeBackup) -> None:
     """No new instance lands on the node; one that is out of service already stays so, and is not ours to give back."""
     if await _open(ctx, row) is None:
-        found = await ctx.cloud.service(row.node)
-        if not found.enabled:
+        found = await _service(ctx, row)
+        if found is None or not found.enabled:
             return
         state = found.to_json()
         restoration = Restoration(
@@ -197,8 +197,18 @@ async def _proved(ctx: Context, row: NodeBackup, system: SystemSupport, release:
     if bad:
         said = "; ".join(f"{check.name}: {check.message}" for check in bad)
         raise PermanentError(Code.SYS_RESTORE, f"What runs is not what was kept: {said}. The node is held out of service.")
-    while not (await ctx.cloud.service(row.node)).up:
+    while (service := await _service(ctx, row)) is not None and not service.up:
         await ctx.clock.sleep(ctx.pace.poll_s)
+
+
+async def _service(ctx: Context, row: NodeBackup) -> ServiceState | None:
+    """The node's compute service; None for a node that has none, as those of other roles."""
+    try:
+        return await ctx.cloud.service(row.node)
+    except PermanentError as error:
+        if error.code is not Code.CLD_NOT_FOUND:
+            raise
+        return None
 
 
 async def _conclude(ctx: Context, backup_id: str, end: Mapping[str, str]) -> None:

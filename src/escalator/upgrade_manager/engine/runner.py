@@ -168,13 +168,19 @@ async def _guarded(
     *,
     patient: bool,
 ) -> Outcome:
+    met: list[str] = []
+
     async def whole() -> Outcome:
         job = await job_of(ctx, ref)
         async with asyncio.timeout(timeout_s(job.spec)) as limit:
             job.deadline.over(limit)
-            return await _tried(ctx, job, work, patient=patient)
+            return await _tried(ctx, job, work, met, patient=patient)
 
-    return await outcome_of(whole)
+    outcome = await outcome_of(whole)
+    if outcome.code == Code.UPG_TIMEOUT.value and met:
+        # A person has to know what was waited for: a cloud that is away, a full quota.
+        return replace(outcome, message=f"{outcome.message}; it met {len(met)} errors, last: {met[-1]}")
+    return outcome
 
 
 async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
@@ -193,12 +199,16 @@ async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         return failed(Code.UPG_STEP_FAILED, _chain(error))
 
 
-async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome]], *, patient: bool) -> Outcome:
-    """Try again after a temporary error: a few times, or, where giving up is worse than waiting, until the time-out."""
+async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome]], met: list[str], *, patient: bool) -> Outcome:
+    """Try again after a temporary error: a few times, or, where giving up is worse than waiting, until the time-out.
+
+    What it meets is put down in `met`.
+    """
     for attempt in count(1):
         try:
             return await work(job)
         except TemporaryError as error:
+            met.append(_chain(error))
             if attempt >= ATTEMPTS and not patient and not (error.code is Code.CLD_UNREACHABLE and await expects_silence(job)):
                 raise
             await ctx.clock.sleep(min(ctx.pace.poll_s * 2 ** min(attempt - 1, 6), ctx.pace.slowest_poll_s))

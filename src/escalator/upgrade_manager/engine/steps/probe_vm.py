@@ -12,10 +12,11 @@ from escalator.cloud_manager.port import MoveOrder, MoveState, MoveStatus
 from escalator.cloud_manager.probe_vms import DOOR_KIND, VM_KIND, ProbeState, ProbeVm
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
-from escalator.model.inventory import Instance
+from escalator.model.inventory import Instance, Node
 from escalator.model.progress import Restoration
 from escalator.upgrade_manager.engine.context import Context, ProbeRules
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.runner import Step
@@ -26,22 +27,37 @@ BOOTS = 3
 """Tries when the cloud finds no host: what keeps probes off a disabled node may have come back in the moment of choosing."""
 TARGETS = 3
 """Nodes that are asked to take it; that all of them are short of room by chance is less likely than that it cannot leave."""
+FIRST = "first_probed"
+"""Memo of a campaign: its first wave of nodes with instances."""
 NUMBER = "probe_vm"
 """Memo of a task: how many probes it has asked for."""
 
 
-def wanted(job: Job) -> bool:
-    """Whether this node is to be proved by a probe: one is set up, and the campaign wants it here."""
-    if job.ctx.probe_vm is None or job.ref.back or job.release.spec.impact == "none":
+async def wanted(job: Job) -> bool:
+    """Whether this node is to be proved by a probe: one is set up, instances run here, and the campaign wants it here."""
+    if job.ctx.probe_vm is None or job.ref.back or job.release.spec.impact == "none" or not computes(job):
         return False
-    return job.spec.node.probe_vm == "all" or _goes_first(job)
+    return job.spec.node.probe_vm == "all" or await _goes_first(job)
 
 
-def _goes_first(job: Job) -> bool:
-    """Whether it belongs to the groups that others wait for and that wait for none; without such groups, to the first wave."""
-    awaited = {name for group in job.plan.groups for name in group.after}
-    first = {node for group in job.plan.groups if group.name in awaited and not group.after for node in group.nodes}
-    return job.node in first if awaited else job.ref.wave == 1
+async def _goes_first(job: Job) -> bool:
+    """Whether it belongs to the groups that others wait for and that wait for none; without such groups, to the first wave.
+
+    Only groups and waves with instances count: nodes of other roles mostly come before them, in groups and waves of their own.
+    """
+    nodes = job.inventory.node_by_id
+    groups = {g.name: g for g in job.plan.groups if any(node in nodes and _carries(nodes[node]) for node in g.nodes)}
+    awaited = {name for group in groups.values() for name in group.after if name in groups}
+    if awaited:
+        return any(job.node in groups[name].nodes and not groups.keys() & set(groups[name].after) for name in awaited)
+    waves = [upgrade.wave for upgrade in job.plan.upgrades if _carries(nodes[upgrade.node])]
+    # Of the plan by which the first of them begins: a later plan does not hold those that are through any more.
+    first = await job.ctx.store.tasks.remember(job.ref.campaign, FIRST, min(waves, default=1), once=True)
+    return bool(job.ref.wave == first)
+
+
+def _carries(node: Node) -> bool:
+    return "compute" in node.roles
 
 
 async def is_back(ctx: Context, row: Restoration) -> bool:
@@ -53,10 +69,10 @@ async def is_back(ctx: Context, row: Restoration) -> bool:
 
 
 async def _do(job: Job) -> Outcome:
+    await _take_away(job)
     rules = job.ctx.probe_vm
     if rules is None:
         return done("no probe VM is set up any more")
-    await _take_away(job)
     size = await job.ctx.cloud.probe_vms.size()
     shape = Instance(id="probe", project="", node=job.node, demand=dict(size))
     if not await has_room(job, shape):

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.kinds import computes
 
 AGENTS = "agents"
 """Memo of a task: the cloud's services and agents on the node before its software changed."""
@@ -15,8 +16,11 @@ PATIENCE_S = 180.0
 
 
 async def note_agents(job: Job) -> None:
-    """Write down which of the cloud's services and agents run on the node. Its units stand among its facts."""
-    found = await job.ctx.cloud.agents.on(job.node)
+    """Write down which of the cloud's services and agents run on the node. Its units stand among its facts.
+
+    Of a node that runs no instances the cloud tells nothing: it has no compute service there to ask about.
+    """
+    found = await job.ctx.cloud.agents.on(job.node) if computes(job) else ()
     await job.remember(AGENTS, [agent.to_json() for agent in found], once=True)
 
 
@@ -31,9 +35,10 @@ async def services_gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
 
 
 async def _gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
-    now = {agent.name: agent for agent in await job.ctx.cloud.agents.on(job.node)}
+    known = memo.get(AGENTS) or ()
+    now = {agent.name: agent for agent in await job.ctx.cloud.agents.on(job.node)} if known else {}
     found = []
-    for before in memo.get(AGENTS) or ():
+    for before in known:
         name = str(before["name"])
         agent = now.get(name)
         if not before["up"] or _may_go(job, name):

@@ -22,7 +22,7 @@ async def _do(job: Job) -> Outcome:
     member = {"member_of": sorted(steps_for(roles) - without)} if steps_for(roles) - without else {}
     brought = "stage" in job.system.capabilities(job.release)
     said = f"{job.release.id} is on the node" if brought else f"driver {job.system.name} brings nothing to the node ahead"
-    probes = wanted(job)
+    probes = await wanted(job)
     if probes:
         await job.ctx.cloud.probe_vms.size()  # what cannot be proved is not begun
     return done(said, leaves_out=sorted(without), probes=int(probes), **member)
