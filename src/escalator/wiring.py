@@ -107,7 +107,7 @@ TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 """Name of the bearer token's file in the state directory."""
 COMMAND = "command"
 TACKER = "tacker"
-WORLD_HISTORY = 10_000
+WORLD_HISTORY = 5_000
 """Lines of its audit that a simulated cloud under a server keeps: each is kept in memory, too."""
 SWEEP_S = 30.0
 """How often to look for notices that another replica left in storage."""
