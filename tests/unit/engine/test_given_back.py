@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from escalator.model.progress import NodeTask, TaskState
+from escalator.upgrade_manager.engine import node
+from escalator.upgrade_manager.engine.job import TaskRef
+from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from scenarios.stage import staged
 
@@ -29,3 +32,20 @@ def test_the_next_turn_begins_with_what_is_stored_of_it() -> None:
     assert stored is not None
     assert (stored.attempt, stored.state) == (2, TaskState.PENDING)
     assert kept == []
+
+
+def test_an_end_that_is_repeated_after_a_crash_leaves_the_next_turn_alone() -> None:
+    async def play() -> tuple[NodeTask | None, NodeTask | None, list[str]]:
+        async with staged() as stage:
+            await stage.play(SCRIPT + "vnfm vnfm-core moves\nunfreeze\nuntil n node.consult cn-0001 done\n")
+            store, ref = stage.sim.store, TaskRef("n", "cn-0001", 1, 1, "")
+            before = await store.tasks.get("n", "cn-0001")
+            await node._end(stage.sim.ctx, ref, Outcome(status=Status.LATER, message="frozen"), ())
+            slots = [slot.task for slot in await store.admission.node_slots()]
+            return before, await store.tasks.get("n", "cn-0001"), slots
+
+    before, after, slots = virtual_time.run(play())
+    assert before is not None
+    assert (before.attempt, before.state) == (2, TaskState.RUNNING)
+    assert after == before
+    assert before.id in slots

@@ -75,6 +75,11 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     now = ctx.clock.now()
     state = _state(why, troubles)
     message = "; ".join([why.message, *troubles])
+    stored = await ctx.store.tasks.get(ref.campaign, ref.node)
+    if stored is not None and stored.attempt > ref.attempt:
+        # Repeated after a crash that lost the step's record, and no more than that: the node may be in another turn by now.
+        forget(ctx, ref)
+        return {"state": state.value, "code": why.code, "message": message, "undo_failed": False}
     task = await current(ctx, ref)
     if state is TaskState.PENDING:
         task = NodeTask(campaign=ref.campaign, node=ref.node, attempt=ref.attempt + 1, wave=ref.wave)
