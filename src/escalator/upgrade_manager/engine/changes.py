@@ -8,6 +8,7 @@ from escalator.upgrade_manager.engine.context import Context
 
 ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED, CampaignState.ROLLED_BACK, CampaignState.RESTORED)
 """States that end a workflow of a campaign."""
+WAITS = "waits "
 
 
 async def change(
@@ -33,6 +34,21 @@ async def change(
     ended = now if target in ENDS else None
     await ctx.store.campaigns.change(name, expected, (event,), state=target, code=word, reason=reason, ended_at=ended)
     ctx.signals.wake(name)
+
+
+async def show_wait(ctx: Context, name: str, what: str, why: str = "") -> None:
+    """Let whoever looks at a running campaign see what it waits for; without `why`, that it no longer waits for that.
+
+    Other reasons stay.
+    """
+    row = await ctx.store.campaigns.get(name)
+    if row is None or row.state is not CampaignState.RUNNING:
+        return
+    own = f"{WAITS}{what}"
+    shown = f"{own} {why}" if why else ""
+    replaced = row.reason.startswith(WAITS if why else own) or not row.reason
+    if replaced and row.reason != shown:
+        await ctx.store.campaigns.change(name, (CampaignState.RUNNING,), reason=shown)
 
 
 async def write(ctx: Context, name: str, action: str, message: str, *, code: Code, node: str | None) -> None:

@@ -17,7 +17,7 @@ from escalator.model.errors import ConflictError, InputError, Problem
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import Board
-from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.changes import change, show_wait
 from escalator.upgrade_manager.engine.context import Context
 from escalator.vim_interface.gates.port import Answer, Gate, Question, Verdict
 
@@ -27,7 +27,7 @@ PASSED, BEGUN, ASKED, APPROVED, WAITING = "gates_passed", "gates_begun", "gates_
 begin and which nodes, how long each has said not yet and when it was asked last, what was approved, and what waits
 for an approval."""
 _BASELINE = "gates_baseline/"
-WAITS = "waits at gate"
+AT_GATE = "at gate"
 LONGEST_S = 600.0
 """What a look at a campaign may take beyond a gate's `retry_s`: as long as the slowest answer."""
 KEPT = 20
@@ -124,7 +124,7 @@ async def _passes(ctx: Context, board: Board, gate: str, asking: _Asking) -> boo
         if answer.seen is not None:
             await ctx.store.tasks.remember(asking.campaign, _BASELINE + gate, answer.seen, once=True)
         await _forget(ctx, gate, asking)
-        await _show(ctx, asking.campaign, "")
+        await show_wait(ctx, asking.campaign, AT_GATE)
         await _tell(ctx, gate, asking, "done", answer.said)
         return True
     if answer.verdict is Verdict.NOT_YET and known is not None:
@@ -136,7 +136,7 @@ async def _passes(ctx: Context, board: Board, gate: str, asking: _Asking) -> boo
             if word not in board.announced:
                 board.announced.add(word)
                 await _tell(ctx, gate, asking, "held", answer.said)
-            await _show(ctx, asking.campaign, f"{WAITS} {gate} ({_about(asking)}): {answer.said}")
+            await show_wait(ctx, asking.campaign, AT_GATE, f"{gate} ({_about(asking)}): {answer.said}")
             return False
         answer = Answer(Verdict.NO, f"it was not open within {known.deadline_s:g} s: {answer.said}")
     await _forget(ctx, gate, asking)
@@ -202,14 +202,6 @@ async def approve(ctx: Context, name: str, gate: str, reason: str = "") -> None:
 
 
 _OPEN = (CampaignState.DRAFT, CampaignState.PLANNED, CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
-
-
-async def _show(ctx: Context, name: str, why: str) -> None:
-    """Let whoever looks at the campaign see where it waits, or that it does not any more; other reasons stay."""
-    row = await ctx.store.campaigns.get(name)
-    ours = row is not None and row.state is CampaignState.RUNNING and (row.reason.startswith(WAITS) or not row.reason)
-    if row is not None and ours and row.reason != why:
-        await ctx.store.campaigns.change(name, (CampaignState.RUNNING,), reason=why)
 
 
 async def _waited_s(ctx: Context, known: Gate, gate: str, asking: _Asking) -> float:

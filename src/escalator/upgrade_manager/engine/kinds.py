@@ -17,7 +17,7 @@ from escalator.model.inventory import Inventory, Node, Role
 from escalator.model.progress import NodeTask
 from escalator.model.roles import clusters_of
 from escalator.upgrade_manager.engine.board import Board
-from escalator.upgrade_manager.engine.changes import write
+from escalator.upgrade_manager.engine.changes import show_wait, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
 
@@ -109,7 +109,7 @@ async def admitted(ctx: Context, name: str, board: Board, ready: Sequence[NodeTa
     away = {slot.node for slot in await ctx.store.admission.node_slots()}
     ready = sorted(ready, key=lambda task: task.node not in away)
     busy = {cluster for task in board.open if task not in ready for cluster in clusters.get(task.node, ()) if _goes(task)}
-    found = []
+    found, said = [], ""
     for task in ready:
         mine = clusters.get(task.node, ())
         if busy.intersection(mine):
@@ -119,7 +119,10 @@ async def admitted(ctx: Context, name: str, board: Board, ready: Sequence[NodeTa
             found.append(task)
             busy.update(mine)
         else:
+            said = said or f"of {task.node}: {why[1]}"
             await _tell(ctx, name, board, task.node, *why)
+    if found or not board.under_way:
+        await show_wait(ctx, name, "for a cluster", "" if found else said)
     return found
 
 

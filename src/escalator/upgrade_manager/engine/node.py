@@ -91,6 +91,8 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
         message=message,
     )
     await record(ctx, task, event)
+    # Of a turn that waits others write: its place in the next plan, or that a person skips it.
+    ctx.tasks.pop(task.id, None)
     forget(ctx, ref)
     return {"state": state.value, "code": why.code, "message": message, "undo_failed": undo_failed}
 
