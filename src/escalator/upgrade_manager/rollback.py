@@ -18,7 +18,7 @@ from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
 from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
 from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
-from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, back, planned_back
+from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, NO_OUTAGE, back, planned_back
 from escalator.upgrade_manager.engine.states import BACK, VERBS, check
 
 OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
@@ -47,6 +47,7 @@ class RollbackService:
         await take_off_ended(self._ctx)
         await self._ctx.store.tasks.remember(name, FOLLOWED, None)
         await self._ctx.store.tasks.remember(name, GIVEN_UP, [])
+        await self._ctx.store.tasks.remember(name, NO_OUTAGE, not accept_outage)
         await accept(self._ctx, name)
         await change(self._ctx, name, (row.state,), CampaignState.ROLLING_BACK, None, reason or "rolled back by a person")
         if row.state in OVER:
@@ -102,6 +103,8 @@ class RollbackService:
         """Let the way back go on."""
         if row.state is not CampaignState.ROLLBACK_PAUSED:
             raise _not_now(row)
+        if row.code == Code.PLN_OUTAGE.value:
+            await self._ctx.store.tasks.remember(row.name, NO_OUTAGE, value=False)  # as the reason says that was shown
         await take_off_ended(self._ctx)
         await self._go_on(row.name, CampaignState.ROLLING_BACK, "")
         return await row_of(self._ctx, row.name)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
+from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import holds, kinds, quotas, stages
@@ -24,7 +25,15 @@ from escalator.upgrade_manager.engine.endings import give_slots_back, not_put_ba
 from escalator.upgrade_manager.engine.failures import accepted_failures, host_failure
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
-from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, back, campaign_back, follow, planned_back
+from escalator.upgrade_manager.engine.rollback.planning import (
+    FOLLOWED,
+    GIVEN_UP,
+    NO_OUTAGE,
+    back,
+    campaign_back,
+    follow,
+    planned_back,
+)
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.tonight import in_window
@@ -123,6 +132,14 @@ async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequenc
     if memo.get(FOLLOWED) is None or any(task.state is TaskState.PENDING for task in back(tasks)):
         try:
             made = await planned_back(ctx, name, KINDS[state])
+            if memo.get(NO_OUTAGE) and state is CampaignState.ROLLING_BACK:
+                beyond = _outage(made.plan)
+                if beyond is not None:
+                    why = (
+                        f"{beyond}, which nobody accepted: make room first; escalator campaign resume {name} accepts what is left"
+                    )
+                    await change(ctx, name, (state,), CampaignState.ROLLBACK_PAUSED, Code.PLN_OUTAGE, why)
+                    return None
             await follow(ctx, name, made, KINDS[state])
         except TemporaryError:
             raise
@@ -136,6 +153,11 @@ async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequenc
     board = Board(plan.id, predecessors(plan, inventory), limits_of(await campaign_back(ctx, name), plan, inventory))
     await _refresh(ctx, name, board, frozenset())
     return board
+
+
+def _outage(plan: Plan) -> str | None:
+    """Which instances would be stopped that find no place; None for none."""
+    return next((said.message for said in plan.conditions if said.code == Code.PLN_OUTAGE.value and not said.ok), None)
 
 
 async def _scale_up(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask], board: Board | None) -> bool:

@@ -28,6 +28,8 @@ FOLLOWED = "plan_back"
 """Memo of a campaign: the plan for the way back that is followed; null when another one is due."""
 GIVEN_UP = "left_back"
 """Memo of a campaign: nodes that a person has decided to leave as they are."""
+NO_OUTAGE = "no_outage_back"
+"""Memo of a campaign: whether a person has asked for the way back without accepting that instances are stopped on it."""
 OUT_OF_SCOPE = "it is not in the campaign's scope any more"
 
 
