@@ -22,6 +22,8 @@ from escalator.vim_interface.throttle import Throttle
 
 _NAMED_BY: Mapping[str, int] = {f"{FENIX}/maintenance": 2, f"{TACKER}/v2": 1}
 """Where callers name their project: how many parts of the path after this one."""
+_SHOWN_IN = frozenset({"authorization", "x-auth-token"})
+"""Headers that hold a credential; with Tacker the path does."""
 _LONGEST = 64
 """Characters of a name that are kept: more would be somebody else's memory."""
 
@@ -39,6 +41,8 @@ class Throttled:
         if name is None:
             await self._app(scope, receive, send)
             return
+        # Many clients show their credential only when they were asked for it: none at all is no wrong one.
+        shown = not _SHOWN_IN.isdisjoint(Headers(scope=scope).keys()) or scope["path"].startswith(f"{TACKER}/")
         source = (scope.get("client") or ("unknown", 0))[0]
         wait_s = self._throttle.wait_s(source, name)
         if wait_s > 0:
@@ -48,7 +52,7 @@ class Throttled:
             return
 
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 401:
+            if message["type"] == "http.response.start" and message["status"] == 401 and shown:
                 self._throttle.wrong(source, name)
             await send(message)
 

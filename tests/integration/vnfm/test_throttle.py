@@ -58,3 +58,9 @@ async def test_one_with_an_old_token_keeps_nobody_else_out(client: httpx.AsyncCl
 async def test_many_that_guess_at_once_are_held_up_like_one(client: httpx.AsyncClient):
     answers = await asyncio.gather(*(client.get(PATH, headers={"Authorization": f"Bearer {n}"}) for n in range(40)))
     assert {answer.status_code for answer in answers} == {401, 429}
+
+
+async def test_who_waits_to_be_asked_for_a_credential_is_not_held_up(client: httpx.AsyncClient):
+    for _ in range(MOST + 1):
+        assert (await client.get(PATH)).status_code == 401
+        assert (await client.get(f"{TENANT}/p1")).status_code == 401
