@@ -65,6 +65,11 @@ def test_each_change_has_its_facts_and_its_command(tmp_path: Path) -> None:
     assert commands(lines) == ["openstack compute service set --enable n1 nova-compute"]
 
 
+def test_a_door_is_shut_before_its_node_is_enabled(tmp_path: Path) -> None:
+    door = row(id="t/probe-door/n1", kind="probe-door", commands=("openstack resource provider trait set n1",))
+    assert commands(written(tmp_path, row(), door))[0] == "openstack resource provider trait set n1"
+
+
 @pytest.mark.parametrize("reason", EVIL)
 def test_no_reason_that_people_wrote_becomes_a_command(tmp_path: Path, reason: str) -> None:
     found = {"enabled": False, "reason": reason}

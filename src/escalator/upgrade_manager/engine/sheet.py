@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from escalator.cloud_manager.probe_vms import DOOR_KIND
 from escalator.model.progress import Restoration
 
 HEAD = """\
@@ -24,13 +26,26 @@ class FileSheet:
 
     def write(self, rows: tuple[Restoration, ...]) -> None:
         """Replace the sheet by these rows."""
-        body = HEAD + "".join(_entry(row) for row in rows) + ("" if rows else "# Nothing: all is as it was found.\n")
+        body = (
+            HEAD
+            + "".join(_entry(row) for row in from_top_to_bottom(rows))
+            + ("" if rows else "# Nothing: all is as it was found.\n")
+        )
         handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".break-glass")
         with os.fdopen(handle, "w") as file:
             file.write(body)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(self.path)
+
+
+def from_top_to_bottom(rows: Iterable[Restoration]) -> list[Restoration]:
+    """What was changed, in the order in which it is put back by hand.
+
+    A door that is open for a probe VM is shut before its node is enabled: Nova looks at a node that is both enabled and
+    marked as disabled only minutes later, and lets nothing onto it until then.
+    """
+    return sorted(rows, key=lambda row: row.kind != DOOR_KIND)
 
 
 class NoSheet:
