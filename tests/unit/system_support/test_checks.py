@@ -27,6 +27,7 @@ RELEASE = Release(
 def probe(**changes: Any) -> dict[str, Any]:
     usual = {
         "boot_id": "b", "kernel": "6", "os": "debian 12", "arch": "amd64", "audit": "", "offers": {"cpus": 4},
+        "units": ["ssh.service"],
         "packages": {"agent": ["2.0.0", "ii"], "libs": ["2.0.1", "hi"]},
         "urls": {URL: {"status": 200, "body": json.dumps({"version": "2.0.0"})}, HEALTH: {"status": 200, "body": ""}},
     }  # fmt: skip
@@ -75,3 +76,4 @@ def test_facts_are_the_nodes_own() -> None:
     found = facts("cn-1", RELEASE, probe(urls=urls(version="1.9.9")))
     assert (found.node, found.boot_id, found.daemon, dict(found.offers)) == ("cn-1", "b", "1.9.9", {"cpus": 4.0})
     assert dict(found.packages) == {"agent": "2.0.0", "libs": "2.0.1"}
+    assert found.units == ("ssh.service",)
