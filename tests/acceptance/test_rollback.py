@@ -44,6 +44,7 @@ def test_a_completed_campaign_goes_back_as_announced_and_loses_nobody(small: Sma
         small.check_told("there", node)
 
 
+@pytest.mark.long  # it has moves to announce only on a site where no other campaign ran before
 def test_the_way_back_of_a_failed_campaign_leaves_the_node_whose_vnf_manager_is_silent(small: SmallSite) -> None:
     small.begin("failed", ("cn-02", "cn-04"))
     small.until("failed", lambda events: any((e["action"], e["node"]) == ("node.upgrade", "cn-02") for e in events))
