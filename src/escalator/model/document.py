@@ -47,11 +47,16 @@ class Model(BaseModel):
 
 _GIVEN: dict[frozenset[str], set[str]] = {}
 """One set for each combination of keys. A frozen model's is never changed, and a copy begins with a copy of it."""
+_MOST_GIVEN = 10_000
+"""Combinations that are kept: documents have some dozens, and who sends us one after the other does not fill our memory."""
 
 
 def _share(model: Model) -> None:
     given = model.__pydantic_fields_set__
-    object.__setattr__(model, "__pydantic_fields_set__", _GIVEN.setdefault(frozenset(given), given))
+    key = frozenset(given)
+    if len(_GIVEN) < _MOST_GIVEN:
+        _GIVEN.setdefault(key, given)
+    object.__setattr__(model, "__pydantic_fields_set__", _GIVEN.get(key, given))
 
 
 class Metadata(Model):
