@@ -160,6 +160,14 @@ async def _undo(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
     return outcome.to_json()
 
 
+@dataclass(slots=True)
+class _Met:
+    """Errors that a step met while it tried again: a day's worth of them, of which people need the last."""
+
+    times: int = 0
+    last: str = ""
+
+
 async def _guarded(
     ctx: Context,
     ref: TaskRef,
@@ -168,7 +176,7 @@ async def _guarded(
     *,
     patient: bool,
 ) -> Outcome:
-    met: list[str] = []
+    met = _Met()
 
     async def whole() -> Outcome:
         job = await job_of(ctx, ref)
@@ -177,9 +185,9 @@ async def _guarded(
             return await _tried(ctx, job, work, met, patient=patient)
 
     outcome = await outcome_of(whole)
-    if outcome.code == Code.UPG_TIMEOUT.value and met:
+    if outcome.code == Code.UPG_TIMEOUT.value and met.times:
         # A person has to know what was waited for: a cloud that is away, a full quota.
-        return replace(outcome, message=f"{outcome.message}; it met {len(met)} errors, last: {met[-1]}")
+        return replace(outcome, message=f"{outcome.message}; it met {met.times} errors, last: {met.last}")
     return outcome
 
 
@@ -199,7 +207,7 @@ async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         return failed(Code.UPG_STEP_FAILED, _chain(error))
 
 
-async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome]], met: list[str], *, patient: bool) -> Outcome:
+async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome]], met: _Met, *, patient: bool) -> Outcome:
     """Try again after a temporary error: a few times, or, where giving up is worse than waiting, until the time-out.
 
     What it meets is put down in `met`.
@@ -208,7 +216,7 @@ async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome
         try:
             return await work(job)
         except TemporaryError as error:
-            met.append(_chain(error))
+            met.times, met.last = attempt, _chain(error)
             if attempt >= ATTEMPTS and not patient and not (error.code is Code.CLD_UNREACHABLE and await expects_silence(job)):
                 raise
             await ctx.clock.sleep(min(ctx.pace.poll_s * 2 ** min(attempt - 1, 6), ctx.pace.slowest_poll_s))
