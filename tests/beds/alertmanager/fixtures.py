@@ -9,12 +9,12 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
+
+from beds.ready import until_ready
 
 __all__ = ["alertmanager"]
 
@@ -42,19 +42,7 @@ def alertmanager(tmp_path: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            _until_ready(url)
+            until_ready(url, "Alertmanager", START_S)
             yield url
         finally:
             process.terminate()
-
-
-def _until_ready(url: str) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end:
-        try:
-            if httpx.get(f"{url}/-/ready", trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("Alertmanager does not answer")

@@ -18,6 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from beds.ready import until_ready
+
 PROGRAM = "prometheus"
 START_S = 60.0
 CONFIGURATION = """
@@ -79,20 +81,8 @@ def prometheus(tmp_path: Path) -> Iterator[Figures]:
         ]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
-                _until_ready(found.url)
+                until_ready(found.url, "Prometheus", START_S)
                 yield found
             finally:
                 process.terminate()
                 exporter.shutdown()
-
-
-def _until_ready(url: str) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end:
-        try:
-            if httpx.get(f"{url}/-/ready", trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("Prometheus does not answer")

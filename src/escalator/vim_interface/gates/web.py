@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
-from functools import cache
 from urllib.parse import quote
 
 import httpx
@@ -16,6 +14,7 @@ from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.http import authorization
 from escalator.vim_interface.gates.command import last_line
 from escalator.vim_interface.gates.port import Answer, Question, Verdict
+from escalator.vim_interface.trust_store import trusted
 
 MAX_BYTES = 4 * 1024 * 1024
 PARTS = ("gate", "moment", "campaign", "node", "wave")
@@ -72,7 +71,7 @@ async def fetched(
 async def _fetched(url: str, headers: Mapping[str, str], form: Mapping[str, str] | None, timeout_s: float) -> tuple[int, bytes]:
     content = bytearray()
     async with (
-        httpx.AsyncClient(verify=_trusted(), trust_env=False, follow_redirects=False, timeout=timeout_s) as client,
+        httpx.AsyncClient(verify=trusted(), trust_env=False, follow_redirects=False, timeout=timeout_s) as client,
         client.stream("GET" if form is None else "POST", url, headers=headers, data=form) as response,
     ):
         async for chunk in response.aiter_bytes():
@@ -80,9 +79,3 @@ async def _fetched(url: str, headers: Mapping[str, str], form: Mapping[str, str]
             if len(content) > MAX_BYTES:
                 raise UnaskedError(f"its answer is larger than {MAX_BYTES} bytes")
         return response.status_code, bytes(content)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The machine's trust store, read once."""
-    return ssl.create_default_context()

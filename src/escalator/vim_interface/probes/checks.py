@@ -8,14 +8,13 @@ import ipaddress
 import os
 import secrets
 import socket
-import ssl
 import struct
-from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
 
 from escalator.settings import Probe
+from escalator.vim_interface.trust_store import trusted
 
 BAD_STATUS = 400
 """From here on an HTTP status is no service."""
@@ -50,16 +49,10 @@ async def _tcp(target: str) -> str | None:
 async def _http(target: str, timeout_s: float) -> str | None:
     # A new connection each time: one that is kept open says nothing about who else can connect.
     async with (
-        httpx.AsyncClient(verify=_trusted(), trust_env=False, follow_redirects=False, timeout=timeout_s) as client,
+        httpx.AsyncClient(verify=trusted(), trust_env=False, follow_redirects=False, timeout=timeout_s) as client,
         client.stream("GET", target, headers={"User-Agent": "escalator"}) as response,
     ):
         return None if response.status_code < BAD_STATUS else f"answered {response.status_code}"
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The machine's trust store, read once: to read it for every look would hold up everything else that runs here."""
-    return ssl.create_default_context()
 
 
 async def _icmp(target: str) -> str | None:
