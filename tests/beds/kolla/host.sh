@@ -2,7 +2,7 @@
 set -e
 d=$1; shift
 for place in opt etc; do
-  mkdir -p "$d/work/$place"
-  mount -t overlay overlay -o "lowerdir=/$place,upperdir=$d/$place,workdir=$d/work/$place" "/$place"
+  mkdir -p "$d/scratch/$place"
+  mount -t overlay overlay -o "lowerdir=/$place,upperdir=$d/$place,workdir=$d/scratch/$place" "/$place"
 done
 exec "$@"
