@@ -7,7 +7,7 @@ them where it is the SDN's databases. A release that brings several layers follo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -50,13 +50,10 @@ def orders_of(layers: Mapping[str, str], released: Order, wished: Order) -> dict
 
 def _usual(layers: Mapping[str, str]) -> dict[Layer, tuple[Role, ...]]:
     found: dict[Layer, tuple[Role, ...]] = {}
-    for layer in _LAYERS:
+    for layer in get_args(Layer):
         if layer in layers:
             found[layer] = ORDERS.get(layer, USUAL)
     return found or {"os": USUAL}
-
-
-_LAYERS: tuple[Layer, ...] = ("os", "kernel", "hypervisor", "agent", "sdn", "storage", "control")
 
 
 def merged(orders: Sequence[Sequence[Role]]) -> tuple[Role, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from escalator.model.progress import Event, TaskState
+from escalator.model.progress import Event
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.freeze import Freeze, current_freeze, keep_freeze
-from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.engine.states import ACTIVE, UNDER_WAY
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 
 
@@ -36,7 +36,7 @@ async def end_freeze(ctx: Context) -> bool:
 async def _wake(ctx: Context, name: str, made: Freeze) -> None:
     """Nodes that only wait look again at once, also those that wait for answers."""
     for task in await ctx.store.tasks.list(name, ladders=False):
-        if task.state in (TaskState.HELD, TaskState.RUNNING):
+        if task.state in UNDER_WAY:
             for topic in ("control", ANSWERS):
                 await ctx.launcher.send(task.id, topic, {"frozen": True}, key=f"{task.id}/freeze/{made.since}/{topic}")
     ctx.signals.wake(name)

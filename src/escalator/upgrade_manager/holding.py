@@ -13,7 +13,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.engine.states import ACTIVE, UNDER_WAY
 
 SHOWN = 10
 ONWARD = {
@@ -55,7 +55,7 @@ async def unhold(ctx: Context, node: str) -> None:
     if row is not None and onward is not None:
         await change(ctx, campaign, (row.state,), onward, None, "")
     task = await ctx.store.tasks.get(campaign, node)
-    if task is not None and task.state in (TaskState.HELD, TaskState.RUNNING):
+    if task is not None and task.state in UNDER_WAY:
         await ctx.launcher.send(task.id, "control", {"unheld": True}, key=f"{task.id}/unhold/{ctx.clock.now()}")
     ctx.signals.wake(campaign)
 

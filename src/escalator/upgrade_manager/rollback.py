@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
 from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
 from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, NO_OUTAGE, back, planned_back
 from escalator.upgrade_manager.engine.states import BACK, VERBS, check
+from escalator.upgrade_manager.planner.outage import outage_of
 
 OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
 ASKED_IN = (CampaignState.PAUSED, CampaignState.SUSPENDED, *OVER)
@@ -171,11 +172,10 @@ class RollbackService:
         """What was accepted for the way there was for one stop of each instance: the way back is another."""
         if (await self._ctx.book.campaign(name)).spec.mode == "smooth":
             return
-        plan = (await planned_back(self._ctx, name, TaskKind.ROLLBACK)).plan
-        for said in plan.conditions:
-            if said.code == Code.PLN_OUTAGE.value and not said.ok:
-                remedy = f"escalator campaign rollback {name} --accept-outage, or make room first"
-                raise ConditionsError(Code.PLN_OUTAGE, said.message, remedy=remedy)
+        said = outage_of((await planned_back(self._ctx, name, TaskKind.ROLLBACK)).plan)
+        if said is not None:
+            remedy = f"escalator campaign rollback {name} --accept-outage, or make room first"
+            raise ConditionsError(Code.PLN_OUTAGE, said, remedy=remedy)
 
     async def _given_up(self, name: str) -> set[str]:
         return set((await self._ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())

@@ -27,7 +27,7 @@ from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
 from escalator.upgrade_manager.engine.scale_in import give_back, make_room, not_enough
-from escalator.upgrade_manager.engine.states import ACTIVE, BACK
+from escalator.upgrade_manager.engine.states import ACTIVE, BACK, UNDER_WAY
 from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.tonight import in_window, opens, owners_away
 from escalator.upgrade_manager.engine.windows import opening
@@ -122,7 +122,7 @@ async def _follow(ctx: Context, name: str, board: Board, changed: frozenset[str]
 async def _take_up(ctx: Context, board: Board) -> None:
     """Make sure that every node under way has its workflow: a crash may have come between the two."""
     for task in list(board.tasks.values()):
-        if task.state in (TaskState.RUNNING, TaskState.HELD):
+        if task.state in UNDER_WAY:
             await _start(ctx, task, board)
 
 

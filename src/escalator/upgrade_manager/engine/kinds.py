@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import show_wait, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.states import UNDER_WAY
 
 CONTROL: Role = "control"
 
@@ -108,7 +109,9 @@ async def admitted(ctx: Context, name: str, board: Board, ready: Sequence[NodeTa
     # One that an earlier turn left out of service is away anyway: nobody else of its cluster may go before it is back.
     away = {slot.node for slot in await ctx.store.admission.node_slots()}
     ready = sorted(ready, key=lambda task: task.node not in away)
-    busy = {cluster for task in board.open if task not in ready for cluster in clusters.get(task.node, ()) if _goes(task)}
+    busy = {
+        cluster for task in board.open if task not in ready for cluster in clusters.get(task.node, ()) if task.state in UNDER_WAY
+    }
     found, said = [], ""
     for task in ready:
         mine = clusters.get(task.node, ())
@@ -124,10 +127,6 @@ async def admitted(ctx: Context, name: str, board: Board, ready: Sequence[NodeTa
     if found or not board.under_way:
         await show_wait(ctx, name, "for a cluster", "" if found else said)
     return found
-
-
-def _goes(task: NodeTask) -> bool:
-    return task.state.value in ("running", "held")
 
 
 async def _why_not(

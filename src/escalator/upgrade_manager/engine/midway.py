@@ -12,11 +12,10 @@ from escalator.model.progress import NodeTask, Rung, TaskState
 from escalator.storage.port import CampaignRow, ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.states import ENDED
+from escalator.upgrade_manager.engine.states import ENDED, UNDER_WAY
 from escalator.upgrade_manager.planner.nights import worked_s
 from escalator.upgrade_manager.planner.progress import Progress, Started
 
-RUNNING = (TaskState.RUNNING, TaskState.HELD)
 FAILED = (TaskState.FAILED, TaskState.ROLLED_BACK, TaskState.SKIPPED)
 SOFTWARE = (
     "back-up",
@@ -44,7 +43,7 @@ class Midway:
     @property
     def over(self) -> frozenset[str]:
         """Nodes whose turn has ended, well or not."""
-        return frozenset(node for node, task in self.tasks.items() if task.state not in (TaskState.PENDING, *RUNNING))
+        return frozenset(node for node, task in self.tasks.items() if task.state not in (TaskState.PENDING, *UNDER_WAY))
 
 
 async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Plan) -> Midway:
@@ -59,7 +58,7 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
     started = {
         node: _started(task, lambda at: worked_s(spec, start, at))
         for node, task in tasks.items()
-        if task.state in RUNNING and node in inventory.node_by_id
+        if task.state in UNDER_WAY and node in inventory.node_by_id
     }
     running = [
         _move(impact, worked_s(spec, start, impact.started_at), parent)

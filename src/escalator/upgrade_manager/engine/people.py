@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
-from escalator.model.progress import Event, NodeTask, TaskState
+from escalator.model.progress import Event, NodeTask
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.states import GOING
+from escalator.upgrade_manager.engine.states import GOING, UNDER_WAY
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 
 
@@ -31,7 +31,7 @@ async def wake_held(ctx: Context, name: str) -> None:
     """Nodes that wait at a gate look again at once; when they are on their way out, they wait for no answer either."""
     row = await row_of(ctx, name)
     for task in await ctx.store.tasks.list(name, ladders=False):
-        if task.state in (TaskState.HELD, TaskState.RUNNING):
+        if task.state in UNDER_WAY:
             key = f"{task.id}/control/{row.revision}"
             await ctx.launcher.send(task.id, "control", {"state": row.state.value}, key=key)
             if row.state not in GOING[task.kind]:

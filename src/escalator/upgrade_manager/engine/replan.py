@@ -19,6 +19,7 @@ from escalator.storage.port import PlanRow
 from escalator.upgrade_manager.drift import owning, touched
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.midway import midway
+from escalator.upgrade_manager.engine.states import UNDER_WAY
 from escalator.upgrade_manager.engine.told import tell_windows
 from escalator.upgrade_manager.planner.difference import differences
 
@@ -164,7 +165,7 @@ async def take_up(ctx: Context, name: str) -> bool:
     now = ctx.clock.now()
     reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
     tasks = {task.node: task for task in await ctx.store.tasks.list(name, ladders=False)}
-    over = [node for node, task in tasks.items() if task.state not in (TaskState.PENDING, TaskState.RUNNING, TaskState.HELD)]
+    over = [node for node, task in tasks.items() if task.state not in (TaskState.PENDING, *UNDER_WAY)]
     for task in tasks.values():
         if task.state is TaskState.PENDING:
             await _settle(ctx, task, plan, reasons)

@@ -61,6 +61,8 @@ BACK = (C.ROLLING_BACK, C.ROLLBACK_PAUSED, C.ROLLBACK_FAILED, C.RESTORING)
 """States in which a campaign is on its way back."""
 ACTIVE = (C.RUNNING, C.PAUSED, C.SUSPENDED, C.ABORTING, *BACK)
 """States in which a campaign holds its cloud: one at a time."""
+UNDER_WAY = (T.RUNNING, T.HELD)
+"""States of a node that has its turn."""
 ENDED = (T.DONE, T.SKIPPED, T.ROLLED_BACK, T.FAILED)
 """States in which a node task does nothing any more."""
 VERBS: Mapping[C, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance, Inventory
-from escalator.model.plan import Condition
+from escalator.model.plan import Condition, Plan
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays, Stuck, action_for
 
 SHOWN = 10
@@ -43,6 +43,11 @@ def outages(
     stopped = [inventory.instance_by_id[i] for i in sorted(roomless | pinned)]
     after = {i: Stays("stop-start") if i in roomless else action for i, action in actions.items()}
     return Outage(after, (_condition(stopped, campaign),) if stopped else ())
+
+
+def outage_of(plan: Plan) -> str | None:
+    """Which instances the plan stops that find no place, in words; None for none."""
+    return next((said.message for said in plan.conditions if said.code == Code.PLN_OUTAGE.value and not said.ok), None)
 
 
 def _condition(stopped: Sequence[Instance], campaign: Campaign) -> Condition:

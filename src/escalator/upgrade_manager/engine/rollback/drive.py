@@ -12,7 +12,6 @@ from dataclasses import replace
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
-from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import holds, kinds, quotas, stages
@@ -34,17 +33,17 @@ from escalator.upgrade_manager.engine.rollback.planning import (
     follow,
     planned_back,
 )
-from escalator.upgrade_manager.engine.states import ENDED
+from escalator.upgrade_manager.engine.states import ENDED, UNDER_WAY
 from escalator.upgrade_manager.engine.told import tell_state
 from escalator.upgrade_manager.engine.tonight import in_window
 from escalator.upgrade_manager.engine.windows import opening
 from escalator.upgrade_manager.engine.worker import seen_to_its_end
 from escalator.upgrade_manager.planner.order import predecessors
+from escalator.upgrade_manager.planner.outage import outage_of
 
 DRIVEN = (CampaignState.ROLLING_BACK, CampaignState.RESTORING)
 ENDS = {CampaignState.ROLLING_BACK: CampaignState.ROLLED_BACK, CampaignState.RESTORING: CampaignState.RESTORED}
 KINDS = {CampaignState.ROLLING_BACK: TaskKind.ROLLBACK, CampaignState.RESTORING: TaskKind.RESTORE}
-UNDER_WAY = (TaskState.RUNNING, TaskState.HELD)
 SHOWN = 10
 
 
@@ -133,7 +132,7 @@ async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequenc
         try:
             made = await planned_back(ctx, name, KINDS[state])
             if memo.get(NO_OUTAGE) and state is CampaignState.ROLLING_BACK:
-                beyond = _outage(made.plan)
+                beyond = outage_of(made.plan)
                 if beyond is not None:
                     why = (
                         f"{beyond}, which nobody accepted: make room first; escalator campaign resume {name} accepts what is left"
@@ -153,11 +152,6 @@ async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequenc
     board = Board(plan.id, predecessors(plan, inventory), limits_of(await campaign_back(ctx, name), plan, inventory))
     await _refresh(ctx, name, board, frozenset())
     return board
-
-
-def _outage(plan: Plan) -> str | None:
-    """Which instances would be stopped that find no place; None for none."""
-    return next((said.message for said in plan.conditions if said.code == Code.PLN_OUTAGE.value and not said.ok), None)
 
 
 async def _scale_up(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask], board: Board | None) -> bool:

@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as dbos_error
 
 from escalator.model.errors import TemporaryError
+from escalator.storage.engine import CACHE_KIB
 from escalator.upgrade_manager.engine.runtime import Course, Json
 
 WORKFLOW_VERSION = "escalator-wf-1"
@@ -28,8 +29,6 @@ POOL_SIZE = 4
 """Measured on SQLite: 78 ms a node instead of 103 with the default."""
 STORAGE_RETRY_S = 5.0
 """How long to wait before a step is tried again whose record could not be written."""
-CACHE_KIB = 512
-"""Pages that each of its connections to SQLite keeps; the default is 2 MiB for each."""
 FILE = "engine.sqlite"
 """DBOS's own SQLite file in the state directory; our tables are in another one, so that each migrates alone."""
 
