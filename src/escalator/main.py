@@ -20,12 +20,13 @@ def run_server(config: Path | None) -> None:
     """Serve until told to stop. Raises InputError, ConflictError or PermanentError when that cannot be."""
     import asyncio  # noqa: PLC0415 - server, cloud and engine take two seconds to import: no other command pays for them
 
-    from escalator.allocation import share_one_heap  # noqa: PLC0415 - as above
+    from escalator.allocation import look_less_for_cycles, share_one_heap  # noqa: PLC0415 - as above
     from escalator.logs import configure_logs  # noqa: PLC0415 - as above
     from escalator.serving import serve  # noqa: PLC0415 - as above
     from escalator.settings import read_settings  # noqa: PLC0415 - as above
 
     share_one_heap()
+    look_less_for_cycles()
     settings = read_settings(config, os.environ)
     configure_logs(settings.log)
     asyncio.run(serve(settings))

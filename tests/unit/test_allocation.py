@@ -59,3 +59,15 @@ def test_what_is_not_used_goes_back_to_the_system() -> None:
         int, subprocess.run([sys.executable, "-c", HOLES], check=True, capture_output=True, text=True).stdout.split()
     )
     assert before - after > 30 * 256
+
+
+def test_cycles_are_looked_for_less_often_and_still_found() -> None:
+    program = (
+        "import gc; from escalator.allocation import look_less_for_cycles; before = gc.get_threshold(); look_less_for_cycles()\n"
+        "found = []; gc.callbacks.append(lambda phase, info: found.append(info['collected']))\n"
+        "for _ in range(20_000):\n    cycle = []\n    cycle.append(cycle)\n"
+        "print(before[0], gc.get_threshold()[0], sum(found))"
+    )
+    before, after, found = map(int, subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.split())
+    assert after > before
+    assert found > 10_000

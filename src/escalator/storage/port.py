@@ -437,6 +437,10 @@ class Holds(Protocol):
         """The node's hold, or None."""
         ...
 
+    async def gate(self, campaign: str, node: str) -> tuple[CampaignState | None, Hold | None]:
+        """What decides before each step of a node, in one read: the campaign's state, and the node's hold."""
+        ...
+
     async def list(self) -> Sequence[Hold]:
         """All of them, in order of node."""
         ...

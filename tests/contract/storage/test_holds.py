@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from escalator.model.hold import Hold
-from escalator.storage.port import Store
+from escalator.model.progress import CampaignState
+from escalator.storage.port import CampaignRow, Store
 
 FIRST = Hold(node="cn-2", reason="ticket 4711", since=1_800_000_000.25)
 
@@ -25,3 +26,12 @@ async def test_a_second_hold_takes_the_place_of_the_first(store: Store) -> None:
     again = Hold(node="cn-2", reason="another", since=2.0)
     await store.holds.put(again)
     assert await store.holds.list() == [again]
+
+
+async def test_the_gate_shows_state_and_hold_together_and_each_alone(store: Store) -> None:
+    assert await store.holds.gate("wave", "cn-2") == (None, None)
+    await store.holds.put(FIRST)
+    assert await store.holds.gate("wave", "cn-2") == (None, FIRST)
+    await store.campaigns.add(CampaignRow(name="wave", cloud="site", document={}, state=CampaignState.RUNNING))
+    assert await store.holds.gate("wave", "cn-2") == (CampaignState.RUNNING, FIRST)
+    assert await store.holds.gate("wave", "cn-1") == (CampaignState.RUNNING, None)

@@ -28,13 +28,14 @@ def memory_store() -> Store:
     """Return a store that is empty and is gone with the process."""
     events = MemoryEvents()
     vnfms = MemoryVnfms()
+    campaigns = MemoryCampaigns(events)
     return Store(
         releases=MemoryReleases(),
         vnfms=vnfms,
         subscriptions=MemorySubscriptions(vnfms),
         constraints=MemoryConstraints(),
         alarms=MemoryAlarms(),
-        campaigns=MemoryCampaigns(events),
+        campaigns=campaigns,
         tasks=MemoryTasks(events),
         admission=MemoryAdmission(),
         restorations=MemoryRestorations(),
@@ -42,5 +43,5 @@ def memory_store() -> Store:
         events=events,
         outages=MemoryOutages(),
         backups=MemoryBackups(),
-        holds=MemoryHolds(),
+        holds=MemoryHolds(campaigns),
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from escalator.model.hold import Hold
+from escalator.model.progress import CampaignState
+from escalator.storage.memory.campaigns import MemoryCampaigns
 
 
 class MemoryHolds:
     """Holds by node."""
 
-    def __init__(self) -> None:
+    def __init__(self, campaigns: MemoryCampaigns) -> None:
+        self._campaigns = campaigns
         self._rows: dict[str, Hold] = {}
 
     async def put(self, hold: Hold) -> None:
@@ -24,6 +27,10 @@ class MemoryHolds:
     async def get(self, node: str) -> Hold | None:
         """Return the node's hold, or None."""
         return self._rows.get(node)
+
+    async def gate(self, campaign: str, node: str) -> tuple[CampaignState | None, Hold | None]:
+        """Return the campaign's state and the node's hold, each None where there is none."""
+        return await self._campaigns.state(campaign), self._rows.get(node)
 
     async def list(self) -> Sequence[Hold]:
         """Return all of them, in order of node."""

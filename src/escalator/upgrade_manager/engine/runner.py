@@ -72,7 +72,7 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
 
 
 async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
-    state = await ctx.store.campaigns.state(ref.campaign)
+    state, hold = await ctx.store.holds.gate(ref.campaign, ref.node)
     if state is HOLDING[ref.kind]:
         return await _hold(ctx, ref, step, "")
     if state not in GOING[ref.kind] and step.abortable:
@@ -83,7 +83,6 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
     keys = not ref.back and (await ctx.book.campaign(ref.campaign)).spec.exclusive
     if keys and not ctx.leases.valid(ref.campaign):
         return await _hold(ctx, ref, step, "the campaign's keys are not held")
-    hold = await ctx.store.holds.get(ref.node)
     why = await frozen_back(ctx, ref, step.name) if hold is None else hold.said
     return await _hold(ctx, ref, step, why) if why else await overdue(ctx, ref, step.name, await current(ctx, ref))
 

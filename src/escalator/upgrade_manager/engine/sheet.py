@@ -62,5 +62,6 @@ def _entry(row: Restoration) -> str:
     head = f"{row.kind} of {row.object_id}{where} by campaign {row.campaign} since {since}; found: {found}"
     # One line each, whatever people wrote as a reason: a line break would turn the rest of it into a command for whoever
     # copies line by line.
-    plain = "".join(c if c.isprintable() else " " for c in head)  # it is read with whatever shows a file
+    # It is read with whatever shows a file. Nearly all heads are plain already, and this runs for each row at each change.
+    plain = head if head.isprintable() else "".join(c if c.isprintable() else " " for c in head)
     return "\n# " + " ".join(plain.split()) + "\n" + "".join(f"{' '.join(command.split())}\n" for command in row.commands)
