@@ -1,4 +1,4 @@
-"""Lower bounds: what no plan can do with less, so that a plan tells how good it is. Proofs in docs/explanation/bounds.md.
+"""Lower bounds: what no plan can do with less, so that a plan tells how good it is. Proofs in docs/explanation/planner.md.
 
 Every bound holds for all plans of the nodes given, whatever their order, within the campaign's own rules. Those of
 `growth` hold for plans with at most so many moves beyond one per instance.
