@@ -68,6 +68,7 @@ def test_cycles_are_looked_for_less_often_and_still_found() -> None:
         "for _ in range(20_000):\n    cycle = []\n    cycle.append(cycle)\n"
         "print(before[0], gc.get_threshold()[0], sum(found))"
     )
-    before, after, found = map(int, subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.split())
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    before, after, found = map(int, told.split())
     assert after > before
     assert found > 10_000

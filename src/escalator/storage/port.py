@@ -313,8 +313,10 @@ class Notices(Protocol):
         """Pending or delivered notices whose `reply_by` is not after `now`, the oldest deadline first."""
         ...
 
-    async def update(self, notice_id: str, expected: Sequence[NoticeState], **changes: object) -> Notice | None:
-        """Change a notice that is in one of the expected states; None when it is not, or is unknown."""
+    async def update(
+        self, notice_id: str, expected: Sequence[NoticeState], events: Sequence[Event] = (), **changes: object
+    ) -> Notice | None:
+        """Change a notice that is in one of the expected states, and append the events; None when it is not, or is unknown."""
         ...
 
     async def answer(self, notice_id: str, expected: Sequence[NoticeState], at: float, reply: Reply) -> Notice | None:

@@ -7,6 +7,7 @@ everything, as it happened. What it refuses, or what grew too old, is given up, 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 
@@ -36,7 +37,6 @@ class InOrder:
         self, store: Store, agenda: Agenda, clock: Clock, limits: Limits, hand_over: Callable[[Notice], Awaitable[object]]
     ) -> None:
         self._notices = store.notices
-        self._events = store.events
         self._agenda = agenda
         self._clock = clock
         self._limits = limits
@@ -80,37 +80,33 @@ class InOrder:
         except EscalatorError as error:
             return await self._failed(notice, error)
         now = self._clock.now()
-        facts: dict[str, object] = {"delivered_at": now, "attempts": notice.attempts + 1, "error": None, "error_code": None}
-        await self._notices.update(notice.id, (NoticeState.PENDING,), state=NoticeState.DELIVERED, **facts)
+        facts: dict[str, Any] = {"delivered_at": now, "attempts": notice.attempts + 1, "error": None, "error_code": None}
+        said = f"{notice.vnfm} hears again: {notice.type} {now - notice.created_at:.0f} s after it was made"
+        events = (self._event(notice, "delivered", None, said),) if notice.attempts else ()
+        await self._notices.update(notice.id, (NoticeState.PENDING,), events, state=NoticeState.DELIVERED, **facts)
         _log.info("notice.delivered", object_id=notice.id, vnfm=notice.vnfm, campaign=notice.campaign, node=notice.node)
-        if notice.attempts:
-            late_s = now - notice.created_at
-            await self._write(
-                notice, "delivered", None, f"{notice.vnfm} hears again: {notice.type} {late_s:.0f} s after it was made"
-            )
         return True
 
     async def _failed(self, notice: Notice, error: EscalatorError) -> bool:
         now, attempts = self._clock.now(), notice.attempts + 1
-        facts: dict[str, object] = {"attempts": attempts, "error_code": error.code.value, "error": error.message}
+        facts: dict[str, Any] = {"attempts": attempts, "error_code": error.code.value, "error": error.message}
         _log.warning("notice.failed", object_id=notice.id, vnfm=notice.vnfm, attempt=attempts, code=error.code.value)
         # Who is registered no more may be a moment later, at another address.
         passing = isinstance(error, TemporaryError) or error.code is Code.VIM_NOT_FOUND
         if passing and now - notice.created_at < self._limits.or_vi.give_up_after_s:
             pause_s = min(self._limits.retry_s * 2 ** min(attempts - 1, _MOST_DOUBLINGS), self._limits.retry_max_s)
-            await self._notices.update(notice.id, (NoticeState.PENDING,), next_attempt_at=now + pause_s, **facts)
+            said = f"{notice.vnfm} cannot be told {notice.type} now, and nothing after it: {error.message}"
+            events = (self._event(notice, "delayed", Code.VIM_ORCHESTRATOR, said),) if attempts == 1 else ()
+            await self._notices.update(notice.id, (NoticeState.PENDING,), events, next_attempt_at=now + pause_s, **facts)
             self.schedule(notice.vnfm, now + pause_s)
-            if attempts == 1:
-                said = f"{notice.vnfm} cannot be told {notice.type} now, and nothing after it: {error.message}"
-                await self._write(notice, "delayed", Code.VIM_ORCHESTRATOR, said)
             return False
-        await self._notices.update(notice.id, (NoticeState.PENDING,), state=NoticeState.UNDELIVERABLE, **facts)
         said = f"{notice.vnfm} is not told {notice.type}: {error.message}"
-        await self._write(notice, "undeliverable", Code.VIM_NOT_TOLD, said)
+        given_up = self._event(notice, "undeliverable", Code.VIM_NOT_TOLD, said)
+        await self._notices.update(notice.id, (NoticeState.PENDING,), (given_up,), state=NoticeState.UNDELIVERABLE, **facts)
         return True
 
-    async def _write(self, notice: Notice, outcome: str, code: Code | None, message: str) -> None:
-        event = Event(
+    def _event(self, notice: Notice, outcome: str, code: Code | None, message: str) -> Event:
+        return Event(
             at=self._clock.now(),
             action=f"notice.{outcome}",
             campaign=notice.campaign,
@@ -120,4 +116,3 @@ class InOrder:
             code=None if code is None else code.value,
             message=message,
         )
-        await self._events.append((event,))

@@ -114,7 +114,7 @@ class Inbox:
         await self._store.events.append([event])
 
 
-async def reopen(store: Store, notice: Notice, **changes: object) -> Notice | None:
+async def reopen(store: Store, notice: Notice, **changes: Any) -> Notice | None:  # noqa: ANN401 - fields of a notice
     """Open a deferred notice again; None when the DEFER is not the answer any more.
 
     A reply that came in between stays the answer.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -220,13 +222,13 @@ class Outbox:
     async def _delivered(self, notice: Notice, dialect: str) -> None:
         self._watch_replies(dialect)
         now = self._clock.now()
-        facts: dict[str, object] = {"delivered_at": now, "attempts": notice.attempts + 1, "error": None, "error_code": None}
+        facts: dict[str, Any] = {"delivered_at": now, "attempts": notice.attempts + 1, "error": None, "error_code": None}
         row = await self._notices.update(notice.id, (NoticeState.PENDING,), state=NoticeState.DELIVERED, **facts)
         if row is None:
             await self._overtaken(notice, facts)
         _log.info("notice.delivered", object_id=notice.id, vnfm=notice.vnfm, campaign=notice.campaign, node=notice.node)
 
-    async def _overtaken(self, notice: Notice, facts: Mapping[str, object]) -> None:
+    async def _overtaken(self, notice: Notice, facts: Mapping[str, Any]) -> None:
         """While it was handed over, the notice was answered already, or withdrawn."""
         if await self._notices.update(notice.id, (NoticeState.ANSWERED,), **facts) is None:
             withdrawn = await self._notices.update(notice.id, (NoticeState.CANCELLED,), **facts)
@@ -242,7 +244,7 @@ class Outbox:
         attempts = notice.attempts + 1
         pause = min(self._limits.retry_s * 2 ** (attempts - 1), self._limits.retry_max_s)
         following = self._clock.now() + pause
-        facts: dict[str, object] = {"attempts": attempts, "error_code": error.code.value, "error": error.message}
+        facts: dict[str, Any] = {"attempts": attempts, "error_code": error.code.value, "error": error.message}
         _log.warning("notice.failed", object_id=notice.id, vnfm=notice.vnfm, attempt=attempts, code=error.code.value)
         last = attempts >= self._limits.delivery_attempts or _is_over(notice, following)
         if last or not isinstance(error, TemporaryError):
@@ -269,18 +271,18 @@ class Outbox:
             why = notice.error or "The notice could not be delivered before the time to reply had passed."
             await self._settle(notice, (NoticeState.PENDING,), NoticeState.UNDELIVERABLE, error_code=code, error=why)
 
-    async def _settle(self, notice: Notice, expected: Sequence[NoticeState], state: NoticeState, **facts: object) -> None:
-        row = await self._notices.update(notice.id, expected, state=state, **facts)
+    async def _settle(self, notice: Notice, expected: Sequence[NoticeState], state: NoticeState, **facts: Any) -> None:  # noqa: ANN401 - fields of a notice
+        # In the history from the same moment on: a crash loses neither or both.
+        events = (self._not_told(replace(notice, **facts)),) if state is NoticeState.UNDELIVERABLE else ()
+        row = await self._notices.update(notice.id, expected, events, state=state, **facts)
         if row is not None:
             _log.info(f"notice.{state.value}", object_id=row.id, vnfm=row.vnfm, campaign=row.campaign, node=row.node)
             self.settled(row)
-            if state is NoticeState.UNDELIVERABLE:
-                await self._write_down(row)
 
-    async def _write_down(self, notice: Notice) -> None:
+    def _not_told(self, notice: Notice) -> Event:
         """Who was not reached stands in the history, also where nobody waits for an answer."""
         tried = f"{notice.attempts} attempt{'' if notice.attempts == 1 else 's'}"
-        event = Event(
+        return Event(
             at=self._clock.now(),
             action="notice.undeliverable",
             campaign=notice.campaign,
@@ -290,7 +292,6 @@ class Outbox:
             code=notice.error_code,
             message=f"{notice.vnfm} is not told {notice.type}, after {tried}: {notice.error}",
         )
-        await self._store.events.append((event,))
 
     # -- replies that have to be fetched ---------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from itertools import cycle
 
 import pytest
 
-from contract.storage.samples import AWKWARD, FULL_NOTICE, REPLY, notice
+from contract.storage.samples import AWKWARD, FULL_NOTICE, REPLY, event, notice
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.notice import NoticeState, Reply
@@ -183,3 +183,12 @@ async def test_a_reply_needs_its_notice(store: Store) -> None:
         await store.notices.record_reply("m1", 5.0, REPLY, "accepted")
     assert caught.value.code is Code.VIM_NOT_FOUND
     assert await store.notices.replies("m1") == []
+
+
+async def test_what_a_change_says_is_in_the_history_with_it_and_never_without(store: Store) -> None:
+    await store.notices.add([notice("m1")])
+    said = event(action="notice.undeliverable", object_id="m1")
+    assert await store.notices.update("m1", [NoticeState.DELIVERED], [said], state=NoticeState.UNDELIVERABLE) is None
+    assert await store.events.read() == []
+    assert await store.notices.update("m1", [NoticeState.PENDING], [said], state=NoticeState.UNDELIVERABLE)
+    assert [found.action for found in await store.events.read()] == ["notice.undeliverable"]

@@ -39,7 +39,7 @@ def memory_store() -> Store:
         tasks=MemoryTasks(events),
         admission=MemoryAdmission(),
         restorations=MemoryRestorations(),
-        notices=MemoryNotices(),
+        notices=MemoryNotices(events),
         events=events,
         outages=MemoryOutages(),
         backups=MemoryBackups(),

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from escalator.model.notice import Notice, NoticeState, Reply
+from escalator.model.progress import Event
 from escalator.storage import rules
+from escalator.storage.memory.events import MemoryEvents
 
 
 class MemoryNotices:
     """Notices by id, with indexes for the questions that are asked often."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: MemoryEvents) -> None:
+        self._events = events
         self._rows: dict[str, Notice] = {}
         self._tokens: dict[str, str] = {}
         self._tasks: dict[str, list[str]] = {}
@@ -77,19 +80,22 @@ class MemoryNotices:
         ]
         return [row for *_, row in sorted(found, key=lambda entry: entry[:2])[:limit]]
 
-    async def update(self, notice_id: str, expected: Sequence[NoticeState], **changes: object) -> Notice | None:
-        """Change a notice that is in one of the expected states; None when it is not, or is unknown."""
+    async def update(
+        self, notice_id: str, expected: Sequence[NoticeState], events: Sequence[Event] = (), **changes: object
+    ) -> Notice | None:
+        """Change a notice that is in one of the expected states, and append the events; None when it is not, or is unknown."""
         row = self._rows.get(notice_id)
         if row is None or row.state not in expected:
             return None
         fields: dict[str, Any] = changes
         changed = replace(row, **fields)
         self._keep(changed)
+        self._events.extend(events)
         return changed
 
     async def answer(self, notice_id: str, expected: Sequence[NoticeState], at: float, reply: Reply) -> Notice | None:
         """Let the reply be the answer, and append it to the inbox; None when the notice is not in an expected state."""
-        changes: dict[str, object] = {"state": NoticeState.ANSWERED, "reply": reply, "answered_at": at}
+        changes: dict[str, Any] = {"state": NoticeState.ANSWERED, "reply": reply, "answered_at": at}
         row = await self.update(notice_id, expected, **changes)
         if row is not None:
             await self.record_reply(notice_id, at, reply, rules.ACCEPTED)

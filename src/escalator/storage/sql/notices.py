@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from escalator.model.notice import Notice, NoticeState, Reply
+from escalator.model.progress import Event
 from escalator.storage import rules
 from escalator.storage.engine import Database
+from escalator.storage.sql.events import insert_events
 from escalator.storage.sql.notice_rows import columns_of, notice_of, values_of
 from escalator.storage.sql.upsert import insert_or_keep
 from escalator.storage.tables import notices as table
@@ -94,11 +96,20 @@ class SqlNotices:
         """Return notices that may still be answered and whose `reply_by` is not after `now`, oldest first."""
         return await self._many(_EXPIRED, {"now": now, "limit": limit})
 
-    async def update(self, notice_id: str, expected: Sequence[NoticeState], **changes: object) -> Notice | None:
-        """Change a notice that is in one of the expected states; None when it is not, or is unknown."""
+    async def update(
+        self, notice_id: str, expected: Sequence[NoticeState], events: Sequence[Event] = (), **changes: object
+    ) -> Notice | None:
+        """Change a notice that is in one of the expected states, and append the events; None when it is not, or is unknown."""
         statement = _CHANGE.values(**columns_of(changes)).returning(*table.c)
         values = {"key": notice_id, "expected": [state.value for state in expected]}
-        row = await self._database.write(lambda connection: connection.execute(statement, values).one_or_none())
+
+        def work(connection: sa.Connection) -> sa.Row[Any] | None:
+            row = connection.execute(statement, values).one_or_none()
+            if row is not None:
+                insert_events(connection, events)
+            return row
+
+        row = await self._database.write(work)
         return None if row is None else notice_of(row)
 
     async def answer(self, notice_id: str, expected: Sequence[NoticeState], at: float, reply: Reply) -> Notice | None:
