@@ -12,10 +12,9 @@ from dataclasses import replace
 from math import ceil, floor, inf
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
+from escalator.upgrade_manager.planner.growth import growth
 from escalator.upgrade_manager.planner.turns import Midway, Rules
 from escalator.upgrade_manager.planner.windows import Windows
-
-MAX_CYCLES = 10_000
 
 
 def moves(cloud: Cloud, nodes: Sequence[int]) -> int:
@@ -37,7 +36,7 @@ def makespan(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> dict[str, floa
         "bandwidth": _bandwidth(cloud, nodes, rules),
         "group": _group(cloud, nodes),
         "area": _area(cloud, nodes),
-        "growth": _growth(cloud, nodes, rules),
+        "growth": growth(cloud, nodes, rules),
         "window": _window(cloud, nodes, rules),
         "groups": _stages(cloud, nodes, rules),
     }
@@ -149,63 +148,6 @@ def _area(cloud: Cloud, nodes: Sequence[int]) -> float:
         if free > SLACK:
             best = max(best, needed / free)
     return best if any(guest.leaves for node in nodes for guest in cloud.guests[node]) else 0.0
-
-
-def _growth(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
-    """Generations: what leaves the nodes of one has to fit on the nodes of those before it."""
-    best = 0
-    for resource in range(len(cloud.resources)):
-        best = max(best, _generations(cloud, nodes, resource, rules.extra_moves))
-    if best == 0:
-        return 0.0
-    shortest = min(cloud.upgrade_s[node] for node in nodes)
-    lasts = [guest.lasts_s for node in nodes for guest in cloud.guests[node] if guest.leaves]
-    return best * shortest + (best - 1) * min(lasts, default=0.0)
-
-
-def _generations(cloud: Cloud, nodes: Sequence[int], resource: int, extra_moves: int) -> int:
-    """Generations that are needed at least, by one resource; each takes the nodes that give most for what they need."""
-    rows, largest, known = [], 0.0, 0.0
-    todo = set(nodes)
-    for node in range(len(cloud.nodes)):
-        there = sum(cloud.capacity[cell][resource] for cell in cloud.cells[node])
-        leaving = staying = 0.0
-        for guest in cloud.guests[node]:
-            amount = guest.shape.span * dict(guest.shape.demand).get(resource, 0.0)
-            if guest.leaves:
-                leaving += amount
-                largest = max(largest, amount)
-            else:
-                staying += amount
-        if node in todo:
-            rows.append((leaving, max(0.0, there - staying)))
-        elif cloud.done[node]:
-            known += max(0.0, there - sum(cloud.used[cell][resource] for cell in cloud.cells[node]))
-    rows.sort(key=lambda row: row[0] / row[1] if row[1] else inf)
-    spare = extra_moves * largest
-    need = sum(leaving for leaving, _ in rows)
-    room, count = known + spare, 0
-    while count < MAX_CYCLES:
-        count += 1
-        if need <= room + SLACK:
-            return count
-        grown = known + spare + _most_room(rows, room)
-        if grown <= room + SLACK:
-            return count
-        room = grown
-    return count
-
-
-def _most_room(rows: Sequence[tuple[float, float]], room: float) -> float:
-    """The fractional knapsack: room of the nodes whose leaving instances fit in `room`, the cheapest first."""
-    gained = 0.0
-    for leaving, gives in rows:
-        if leaving <= room:
-            room -= leaving
-            gained += gives
-        else:
-            return gained + gives * room / leaving
-    return gained
 
 
 def _stages(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
