@@ -117,12 +117,16 @@ class Inbox:
 async def reopen(store: Store, notice: Notice, **changes: Any) -> Notice | None:  # noqa: ANN401 - fields of a notice
     """Open a deferred notice again; None when the DEFER is not the answer any more.
 
-    A reply that came in between stays the answer.
+    A reply that came in between stays the answer. What was never delivered is to be delivered again: whose VNF manager is
+    not reached by the deadline is undeliverable, not silent.
     """
     row = await store.notices.update(notice.id, (NoticeState.ANSWERED,), state=NoticeState.DELIVERED, **changes)
     if row is not None and not is_deferred(row):
         await store.notices.update(row.id, (NoticeState.DELIVERED,), state=NoticeState.ANSWERED)
         return None
+    if row is not None and row.delivered_at is None:
+        # Perhaps a person deferred it for a VNF manager that has not heard of it yet: it goes on being told.
+        return await store.notices.update(row.id, (NoticeState.DELIVERED,), state=NoticeState.PENDING)
     return row
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from beds.vnfm.clocks import START, SteppedClock
 from escalator.model.errors import ConflictError, EscalatorError, InputError, NotFoundError
 from escalator.model.inventory import Instance
-from escalator.model.notice import Notice, Reply, Vnfm, VnfmSpec
+from escalator.model.notice import Notice, NoticeState, Reply, Vnfm, VnfmSpec
 from escalator.storage.memory import memory_store
 from escalator.storage.opening import open_sqlite
 from escalator.storage.port import Store
@@ -217,6 +217,8 @@ async def test_an_answer_that_comes_while_a_deferral_is_being_accepted_stays(vim
 
 
 async def test_accepting_the_first_deferral_again_does_not_accept_the_second(vim: Vim, store: Store):
+    told = await the_notice(store)
+    await store.notices.update(told.id, (NoticeState.PENDING,), state=NoticeState.DELIVERED, delivered_at=START)
     await vim.inbox.receive(TOKEN, DEFER, START)
     await vim.defer("c1/n1/1", "vnfm-1", START + 600)
     assert (await the_notice(store)).state.value == "delivered"
@@ -225,6 +227,15 @@ async def test_accepting_the_first_deferral_again_does_not_accept_the_second(vim
     await vim.defer("c1/n1/1", "vnfm-1", START + 600)
     (answer,) = await vim.answers("c1/n1/1")
     assert (answer.state, answer.result, answer.until) == ("answered", "DEFER", START + 900)
+
+
+async def test_what_is_deferred_for_somebody_who_was_never_told_goes_on_being_delivered(vim: Vim, store: Store):
+    await vim.inbox.receive(TOKEN, DEFER, START)
+    await vim.defer("c1/n1/1", "vnfm-1", START + 600)
+    (due,) = await store.notices.due(START + 600)
+    assert (due.state, due.delivered_at) == (NoticeState.PENDING, None)
+    assert due.reply_by is not None
+    assert due.reply_by >= START + 600
 
 
 async def test_deferring_what_was_never_asked_is_not_found(vim: Vim):
