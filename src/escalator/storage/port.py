@@ -435,10 +435,6 @@ class Holds(Protocol):
         """Forget; whether there was one."""
         ...
 
-    async def get(self, node: str) -> Hold | None:
-        """The node's hold, or None."""
-        ...
-
     async def gate(self, campaign: str, node: str) -> tuple[CampaignState | None, Hold | None]:
         """What decides before each step of a node, in one read: the campaign's state, and the node's hold."""
         ...

@@ -14,8 +14,8 @@ async def test_a_hold_is_kept_by_node_until_it_is_removed(store: Store) -> None:
     await store.holds.put(FIRST)
     await store.holds.put(other)
     assert await store.holds.list() == [other, FIRST]
-    assert await store.holds.get("cn-2") == FIRST
-    assert await store.holds.get("cn-3") is None
+    assert (await store.holds.gate("none", "cn-2"))[1] == FIRST
+    assert (await store.holds.gate("none", "cn-3"))[1] is None
     assert await store.holds.remove("cn-2")
     assert not await store.holds.remove("cn-2")
     assert await store.holds.list() == [other]

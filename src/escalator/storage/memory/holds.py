@@ -24,10 +24,6 @@ class MemoryHolds:
         """Forget; whether there was one."""
         return self._rows.pop(node, None) is not None
 
-    async def get(self, node: str) -> Hold | None:
-        """Return the node's hold, or None."""
-        return self._rows.get(node)
-
     async def gate(self, campaign: str, node: str) -> tuple[CampaignState | None, Hold | None]:
         """Return the campaign's state and the node's hold, each None where there is none."""
         return await self._campaigns.state(campaign), self._rows.get(node)

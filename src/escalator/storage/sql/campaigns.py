@@ -20,7 +20,8 @@ from escalator.storage.tables import campaigns, occupying, plans
 
 _ADD = insert_or_keep(campaigns)
 _GET = sa.select(campaigns).where(campaigns.c.name == sa.bindparam("name"))
-_STATE = sa.select(campaigns.c.state).where(campaigns.c.name == sa.bindparam("name"))
+STATE = sa.select(campaigns.c.state).where(campaigns.c.name == sa.bindparam("name"))
+"""The state alone of the campaign `name`."""
 _LIST = sa.select(campaigns).order_by(campaigns.c.created_at, campaigns.c.name)
 _TOUCH = (
     campaigns.update()
@@ -67,7 +68,7 @@ class SqlCampaigns:
 
     async def state(self, name: str) -> CampaignState | None:
         """Return the campaign's state alone, or None."""
-        state = await self._database.read(lambda connection: connection.execute(_STATE, {"name": name}).scalar_one_or_none())
+        state = await self._database.read(lambda connection: connection.execute(STATE, {"name": name}).scalar_one_or_none())
         return None if state is None else CampaignState(state)
 
     async def list(self) -> Sequence[CampaignRow]:
