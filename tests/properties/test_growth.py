@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import permutations
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from escalator.upgrade_manager.planner import growth
-from escalator.upgrade_manager.planner.actions import action_for
-from escalator.upgrade_manager.planner.cloud import build
-from escalator.upgrade_manager.planner.rules import rules_of
-from escalator.upgrade_manager.planner.scope import select
-from escalator.upgrade_manager.planner.search import Search
-from escalator.upgrade_manager.planner.turns import Policy
-from properties.test_plans import load
+from properties.orders import best, ready
 
 NEAR_S = 1e-5
+MOST_NODES = 5
 
 
 @st.composite
@@ -67,23 +62,30 @@ def quick(draw: st.DrawFn) -> dict[str, Any]:
 @given(dense(), quick())
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_no_order_of_a_dense_cloud_undercuts_the_growth_of_room(cloud: dict[str, Any], wish: dict[str, Any]) -> None:
-    inventory, campaign = load(cloud, wish)
-    scope = select(campaign, inventory)
-    actions = {i.id: action_for(i, campaign.spec, managed=False) for i in inventory.instances}
-    made = build(campaign, inventory, actions, list(scope.eligible), scope.upgraded)
-    rules = rules_of(campaign, inventory, scope, made, None)
-    todo = [number for number, ready in enumerate(made.ready) if ready]
-    best: dict[frozenset[int], float] = {}
-    for order in permutations(todo):
-        for seeds in (0, 1):
-            found = Search(made, rules, Policy(fixed=order, seeds=seeds)).run()
-            key = frozenset(turn.node for turn in found.turns)
-            best[key] = min(best.get(key, found.end_s), found.end_s)
-    for key, end_s in best.items():
-        if not key:
-            continue
-        there = growth._nodes(made, sorted(key), made.key)
+    made, rules, todo = ready(cloud, wish, MOST_NODES)
+    for key, (end_s, _) in best(made, rules, todo, seeds=(0, 1)).items():
+        there = growth.nodes_by(made, sorted(key), made.key)
         grown_s = growth.grown(there, rules, min(made.upgrade_s[node] for node in key))
         bound_s = growth.growth(made, sorted(key), rules)
         event(f"steps bind: {bound_s == grown_s > 0}, within a twentieth: {bound_s > 0.95 * end_s}")
         assert max(bound_s, grown_s) <= end_s + NEAR_S
+
+
+@pytest.mark.parametrize("per_node", [1, 2])
+def test_a_node_that_is_filled_as_fast_as_it_may_be_meets_the_bound(per_node: int) -> None:
+    """One done node, one with four equal instances: nothing but arrivals takes time, so the bound is the plan, to a step."""
+    hosts = [
+        {"id": f"n{number}", "roles": ["compute"], "progress": progress, "numa": [{"pcpu": 8.0, "mem_mib": 1048576.0}]}
+        for number, progress in enumerate(["done", "old"])
+    ]
+    guest = {"project": "p", "node": "n1", "numa_cell": 0, "demand": {"pcpu": 2.0, "mem_mib": 65536.0}, "migration": "live"}
+    cloud = {"apiVersion": "escalator/v1", "kind": "Inventory", "nodes": hosts, "groups": []}
+    wish = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}}
+    spec = {"release": "nfvi-agent/2.0.0", "mode": "smooth", "scope": {"select": {}}, "estimates": {"upgrade_s": 300.0}}
+    spec |= {"waves": {"max_unavailable": "100%", "max_extra_moves": 0.0}, "migration": {"per_node": per_node, "total": 20}}
+    instances = [{"id": f"vm{number}", **guest} for number in range(4)]
+    made, rules, todo = ready({**cloud, "instances": instances}, {**wish, "spec": spec}, MOST_NODES)
+    ((end_s, _),) = best(made, rules, todo, seeds=(0,)).values()
+    grown_s = growth.grown(growth.nodes_by(made, todo, made.key), rules, min(made.upgrade_s[node] for node in todo))
+    step_s = 300.0 / growth.STEPS
+    assert end_s - 2 * step_s <= grown_s <= end_s + NEAR_S

@@ -88,7 +88,7 @@ def growth(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
     lasts = [guest.lasts_s for node in nodes for guest in cloud.guests[node] if guest.leaves]
     count, grown_s = 0, 0.0
     for resource in range(len(cloud.resources)):
-        there = _nodes(cloud, nodes, resource)
+        there = nodes_by(cloud, nodes, resource)
         count = max(count, generations(there, rules.extra_moves))
         if resource == cloud.key:
             grown_s = grown(there, rules, upgrade_s)
@@ -120,7 +120,8 @@ def grown(there: Nodes, rules: Rules, upgrade_s: float) -> float:
     return _Growth(there, rules, step, looks).steps() * step + upgrade_s
 
 
-def _nodes(cloud: Cloud, nodes: Sequence[int], resource: int) -> Nodes:
+def nodes_by(cloud: Cloud, nodes: Sequence[int], resource: int) -> Nodes:
+    """The nodes to upgrade, and what is free on those that are done, by one resource (its number in the cloud)."""
     found = Nodes()
     todo = set(nodes)
     for node in range(len(cloud.nodes)):

@@ -67,7 +67,7 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """What a search has to hold tobeside bounds: groups and waves that go one after the other."""
+    """What a search has to hold to beside bounds: groups and waves that go one after the other."""
 
     groups: tuple[PlanGroup, ...] = ()
     wave_soak_s: float | None = None
