@@ -69,6 +69,16 @@ class SmallSite(Site):
             last = [f"{e['node']} {e['action']} {e['outcome']} {e['message']}" for e in found[-10:]]
             raise AssertionError("\n".join([str(error), *last])) from None
 
+    def until_known(self, nodes: tuple[str, ...], version: int) -> None:
+        """Wait until the cloud knows this version of these nodes' hypervisors."""
+        cloud = self.bed.openstack.cloud
+
+        def known() -> bool:
+            found = cloud.hypervisor_versions()
+            return {found[node] for node in nodes} == {version}
+
+        cloud.wait(known, f"the hypervisors of {nodes} are not known as {version}", HOME_S)
+
     def on(self, node: str, project: str | None = None) -> list[str]:
         """Instances that were on the node before the campaign."""
         return [p.id for p in self.before.values() if p.node == node and project in (None, p.project)]
@@ -108,9 +118,10 @@ class SmallSite(Site):
             self.bed.nodes.exec(node, "rm", "-rf", OPERATIONS)
         for name, (behaviour, credential) in VNFMS.items():
             self.vnfms[name].control(behaviour=behaviour, credential=credential)
+        # A campaign planned before the cloud has heard that a hypervisor is old again would believe it new from the start.
+        self.until_known(tuple(LAYOUT), 1_000_000)
         for server, raw in self.servers().items():
             if raw["OS-EXT-SRV-ATTR:host"] != self.before[server].node:
-                # The cloud hears only after some seconds that a hypervisor is old again, and moves nothing to an older one.
                 moved = partial(self._moved_home, server)
                 self.bed.openstack.cloud.wait(moved, f"{server} does not go home", HOME_S)
         self.seen = {server: len(self.bed.openstack.cloud.actions(server)) for server in self.before}

@@ -62,6 +62,11 @@ class BedCloud:
         known = {h["hypervisor_hostname"] for h in self._get("/os-hypervisors")["hypervisors"]}
         return services & known
 
+    def hypervisor_versions(self) -> dict[str, int]:
+        """What the cloud knows of each hypervisor's version; a host tells of a new one only with its next report."""
+        found = self._get("/os-hypervisors/detail")["hypervisors"]
+        return {h["hypervisor_hostname"]: h["hypervisor_version"] for h in found}
+
     def service(self, host: str) -> dict[str, Any]:
         """The compute service of the host, raw."""
         found: dict[str, Any] = self._get(f"/os-services?binary=nova-compute&host={host}")["services"][0]
