@@ -68,10 +68,12 @@ def _much_better(rules: Rules, found: Found, repaired: Found) -> bool:
 
 def _anew(cloud: Cloud, rules: Rules, midway: Midway) -> Found:
     todo = [node for node, ready in enumerate(cloud.ready) if ready]
-    bound = max(bounds.makespan(cloud, todo, rules).values(), default=0.0)
-    best: Found | None = None
     # In the middle nodes wait for the answer, and the parent was searched for long: no shuffled orders are tried again.
-    for policy in _policies(cloud, len(todo), shuffled=not midway.order):
+    policies = _policies(cloud, len(todo), shuffled=not midway.order)
+    # It only says when to stop: a large cloud is searched once, and its bounds take a second or two.
+    bound = max(bounds.makespan(cloud, todo, rules).values(), default=0.0) if len(policies) > 1 else 0.0
+    best: Found | None = None
+    for policy in policies:
         found = _in_time(cloud, rules, policy, midway)
         if best is None or found.worth() < best.worth():
             best = found
