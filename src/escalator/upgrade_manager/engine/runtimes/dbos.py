@@ -20,7 +20,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as dbos_error
 
 from escalator.model.errors import TemporaryError
-from escalator.storage.engine import CACHE_KIB
+from escalator.storage.sqlite import CACHE_KIB
 from escalator.upgrade_manager.engine.runtime import Course, Json
 
 WORKFLOW_VERSION = "escalator-wf-1"
