@@ -95,7 +95,7 @@ class Http:
             raise PermanentError(Code.VIM_REGISTRATION, message) from error
         except (httpx.HTTPError, OSError) as error:
             # A peer that refuses our certificate says so after the handshake; that comes as ssl.SSLError, past httpx.
-            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(f"{self._called} {account.vnfm}", error)) from error
+            raise _unreachable(f"{self._called} {account.vnfm}", error) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -232,12 +232,13 @@ def failure(name: str, status: int) -> EscalatorError | None:
     return PermanentError(Code.VIM_REFUSED, message)
 
 
-def _unreachable(who: str, error: httpx.HTTPError | OSError) -> str:
+def _unreachable(who: str, error: httpx.HTTPError | OSError) -> TemporaryError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of {who} is not accepted: {cause.verify_message}."
+            message = f"The certificate of {who} is not accepted: {cause.verify_message}."
+            return TemporaryError(Code.VIM_CERTIFICATE, message)
         if isinstance(cause, ssl.SSLError) and cause.reason:
-            return f"The TLS connection to {who} failed: {cause.reason}."
+            return TemporaryError(Code.VIM_UNREACHABLE, f"The TLS connection to {who} failed: {cause.reason}.")
         cause = cause.__cause__ or cause.__context__
-    return f"{who} cannot be reached ({type(error).__name__})."
+    return TemporaryError(Code.VIM_UNREACHABLE, f"{who} cannot be reached ({type(error).__name__}).")
