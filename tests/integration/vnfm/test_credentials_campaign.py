@@ -32,7 +32,7 @@ OLD, NEW = "escalator:old-s3cret", "escalator:new-s3cret"
 
 
 @asynccontextmanager
-async def server(folder: Path) -> AsyncIterator[tuple[Services, World]]:
+async def server(folder: Path, **vim: object) -> AsyncIterator[tuple[Services, World]]:
     """Escalator with a listener at which replies arrive, and a credential that is good so far."""
     (folder / "credentials").mkdir(parents=True)
     put(folder, OLD)
@@ -42,7 +42,7 @@ async def server(folder: Path) -> AsyncIterator[tuple[Services, World]]:
         "state_dir": str(folder),
         "cloud": {"driver": "simulated", "simulated": {"speed": FAST.speed}},
         "vnfm": {"port": listener.getsockname()[1]},
-        "vim": {"retry_s": 0.02, "delivery_attempts": 3},
+        "vim": {"retry_s": 0.02, "delivery_attempts": 3, **vim},
     }
     async with open_services(Settings.model_validate(values)) as services:
         world = services.ctx.cloud._world  # type: ignore[attr-defined]
