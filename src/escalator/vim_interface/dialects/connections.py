@@ -1,5 +1,6 @@
-"""Connections to VNF managers: made when needed, kept for a while for the next request to the same host.
+"""Connections to VNF managers: made when needed, and those without TLS kept for a while for the next request to the same host.
 
+By TLS the certificate that is shown now is judged for each request: one that has ended, or is another's, is known at once.
 No proxies, no redirects, no cookies. A general client costs several times as much processor time for each notice.
 """
 
@@ -24,7 +25,7 @@ MAX_IDLE = 128
 IDLE_S = 4.0
 """Many servers close an idle connection after five seconds; a request must not meet that."""
 MAX_AGE_S = 60.0
-"""No connection is used longer: then the name is looked up again, and the certificate is judged again."""
+"""No connection is used longer: then the name is looked up again."""
 ATTEMPT_S = 5.0
 """For each address of a host but the last."""
 TLS_CLOSING_S = 1.0
@@ -105,7 +106,8 @@ class Connections:
     async def _on(self, kept: _Kept, content: bytes, most: int) -> Answer:
         answer = await kept.line.exchange(content, most)
         now = asyncio.get_running_loop().time()
-        if kept.line.is_usable and not self._closed and now - kept.made_at < MAX_AGE_S:
+        may_stay = not kept.origin.tls and not self._closed and now - kept.made_at < MAX_AGE_S
+        if may_stay and kept.line.is_usable:
             self._keep(_Kept(kept.line, kept.origin, kept.made_at, now))
         else:
             kept.line.end()
