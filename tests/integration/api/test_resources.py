@@ -54,15 +54,6 @@ async def test_of_two_who_change_a_registration_the_second_hears_of_the_first(ap
         assert refused.status_code == 412
 
 
-async def test_changes_of_different_parts_at_the_same_time_both_stay(api):
-    await api.post("/v1/vnfms", json={"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices"}})
-    parts = [{"projects": ["p1"]}, {"vnfs": ["v1"]}, {"instances": ["i1"]}]
-    answers = await asyncio.gather(*(api.patch("/v1/vnfms/acme", json={"spec": part}) for part in parts))
-    assert {answer.status_code for answer in answers} == {200}
-    spec = (await api.get("/v1/vnfms/acme")).json()["spec"]
-    assert (spec["projects"], spec["vnfs"], spec["instances"]) == (["p1"], ["v1"], ["i1"])
-
-
 async def test_a_vnfm_is_registered_tested_and_forgotten(api):
     vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"]}}
     reply = await api.post("/v1/vnfms", json=vnfm)
