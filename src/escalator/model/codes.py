@@ -126,6 +126,7 @@ class Code(Enum):
     VIM_THROTTLED = "ESC-VIM-021"
     VIM_NOTICED = "ESC-VIM-022"
     VIM_V_NOTICED = "ESC-VIM-023"
+    VIM_CERTIFICATE = "ESC-VIM-024"
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"

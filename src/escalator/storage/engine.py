@@ -1,21 +1,18 @@
 """The database: connections, transactions, and what happens when it does not answer.
 
-A unit of work is an ordinary function on a connection. It runs in one transaction in a thread of the database, is
-repeated when that is known to be harmless (nothing of it was stored), and its commit is never repeated: after a failed
-commit nobody knows what stands.
+A unit of work is an ordinary function on a connection. It runs in one transaction, in a thread of the database or, short
+as most are and where there is no network between, at once; it is repeated when that is known to be harmless (nothing of
+it was stored), and its commit is never repeated: after a failed commit nobody knows what stands.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
@@ -29,11 +26,6 @@ T = TypeVar("T")
 PAUSES_S = (0.0, 0.1, 0.5)
 """Pauses before a unit of work is tried again: a dropped connection and a deadlock are over at once; longer failures
 are the caller's to judge."""
-BUSY_TIMEOUT_S = 20.0
-"""How long another writer may hold the database. Our transactions take milliseconds; a backup may take seconds."""
-SQLITE_READERS = 3
-CACHE_KIB = 512
-"""Pages that each connection keeps; the system's own cache holds the rest. SQLite would keep 2 MiB for each."""
 POSTGRESQL_CONNECTIONS = 10
 IDLE_TRANSACTION_S = 60
 """After this time the server takes locks away from a replica that stopped in the middle of a transaction."""
@@ -57,33 +49,51 @@ _LOCKS_OF_ESCALATOR = 0x45534341
 _TAKE = sa.text(f"SELECT pg_advisory_xact_lock({_LOCKS_OF_ESCALATOR}, :lock)")
 
 
-WAL_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-"""Pauses between tries to switch a file to write-ahead logging, in a database's own thread."""
+class BusyError(Exception):
+    """Somebody else writes: nothing was done, and it can be waited for in a thread."""
+
+
+class AtOnce(Protocol):
+    """Runs short units of work in the caller's own thread."""
+
+    @property
+    def here(self) -> bool:
+        """Whether the caller's thread is the one."""
+
+    def run(self, work: Callable[[sa.Connection], T], lock: Lock | None, *, commit: bool) -> T:
+        """Run the work in one transaction. Raises BusyError when it would have to wait."""
+
+    def close(self) -> None:
+        """Close the connection."""
 
 
 class Database:
     """Runs units of work, each in one transaction. All raise TemporaryError when the database does not answer.
 
-    `threads` is how many units of work run at once. A unit whose caller is cancelled still runs to its end.
+    `threads` is how many units of work run in threads. A unit whose caller is cancelled still runs to its end.
+    `at_once` runs the short ones, where there is such a thing: a change of threads costs more than a few rows.
     """
 
-    def __init__(self, engine: sa.Engine, threads: int) -> None:
+    def __init__(self, engine: sa.Engine, threads: int, at_once: AtOnce | None = None) -> None:
         self._engine = engine
+        self._at_once = at_once
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="database")
         # SQLite has one writer. Queueing here is fair and costs nothing; SQLite's own waiting polls.
         one_writer = engine.dialect.name == "sqlite"
         self._writers = ThreadPoolExecutor(1, thread_name_prefix="database-writer") if one_writer else self._readers
 
-    async def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run a unit of work that changes nothing."""
-        return await self._retry(work, None, self._readers, commit=False)
+    async def read(self, work: Callable[[sa.Connection], T], *, long: bool = False) -> T:
+        """Run a unit of work that changes nothing; `long` when it may meet more than some rows, or long texts."""
+        return await self._retry(work, None, self._readers, commit=False, long=long)
 
-    async def write(self, work: Callable[[sa.Connection], T], lock: Lock | None = None) -> T:
-        """Run a unit of work and commit it. Name a lock when it reads before it writes."""
-        return await self._retry(work, lock, self._writers, commit=True)
+    async def write(self, work: Callable[[sa.Connection], T], lock: Lock | None = None, *, long: bool = False) -> T:
+        """Run a unit of work and commit it. Name a lock when it reads before it writes; `long` as for reading."""
+        return await self._retry(work, lock, self._writers, commit=True, long=long)
 
     async def close(self) -> None:
         """Let what is under way end, and close all connections."""
+        if self._at_once is not None:
+            self._at_once.close()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -92,13 +102,11 @@ class Database:
         self._engine.dispose()
 
     async def _retry(
-        self, work: Callable[[sa.Connection], T], lock: Lock | None, threads: ThreadPoolExecutor, *, commit: bool
+        self, work: Callable[[sa.Connection], T], lock: Lock | None, threads: ThreadPoolExecutor, *, commit: bool, long: bool
     ) -> T:
-        loop = asyncio.get_running_loop()
         for pause in (*PAUSES_S, None):
             try:
-                # A whole transaction in one visit to its thread: each change of threads costs as much as a statement.
-                return await loop.run_in_executor(threads, partial(self._once, work, lock, commit=commit))
+                return await self._somewhere(work, lock, threads, commit=commit, long=long)
             except (OperationalError, InterfaceError) as error:
                 if pause is None or not _passing(error):
                     raise unavailable(error) from error
@@ -111,18 +119,38 @@ class Database:
             await asyncio.sleep(pause)
         raise AssertionError  # the last pause is None
 
+    async def _somewhere(
+        self, work: Callable[[sa.Connection], T], lock: Lock | None, threads: ThreadPoolExecutor, *, commit: bool, long: bool
+    ) -> T:
+        if self._at_once is not None and not long and self._at_once.here:
+            try:
+                result = self._at_once.run(work, lock, commit=commit)
+            except BusyError:
+                pass
+            else:
+                await asyncio.sleep(0)  # others get their turn at each unit of work, wherever it runs
+                return result
+        # A whole transaction in one visit to its thread: each change of threads costs more than a statement.
+        return await asyncio.get_running_loop().run_in_executor(threads, partial(self._once, work, lock, commit=commit))
+
     def _once(self, work: Callable[[sa.Connection], T], lock: Lock | None, *, commit: bool) -> T:
         with self._engine.connect() as connection:
-            result = _locked(connection, work, lock)
+            result = locked(connection, work, lock)
             if commit:
-                try:
-                    connection.commit()
-                except DBAPIError as error:
-                    raise unavailable(error) from error
+                committed(connection)
             return result
 
 
-def _locked(connection: sa.Connection, work: Callable[[sa.Connection], T], lock: Lock | None) -> T:
+def committed(connection: sa.Connection) -> None:
+    """Commit. Raises TemporaryError when that fails, whatever the reason: nobody may repeat it."""
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        raise unavailable(error) from error
+
+
+def locked(connection: sa.Connection, work: Callable[[sa.Connection], T], lock: Lock | None) -> T:
+    """Do the work with the lock, if one is named, from its first statement to its commit."""
     if lock is None:
         return work(connection)
     if connection.dialect.name == "sqlite":
@@ -148,37 +176,6 @@ def unavailable(error: Exception) -> TemporaryError:
     return TemporaryError(
         Code.STO_UNAVAILABLE, f"The database does not answer as it should: {said[0] if said else 'no reason given'}"
     )
-
-
-def sqlite_database(file: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
-    """Return the database in a file, which is made when it is not there."""
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(file)),
-        # With IMMEDIATE the driver begins at the first change, taking the right to write at once: no upgrade of a
-        # read lock that another writer could refuse.
-        connect_args={"isolation_level": "IMMEDIATE", "timeout": busy_timeout_s},
-        pool_size=1 + SQLITE_READERS,
-        max_overflow=0,
-        hide_parameters=True,
-    )
-    sa.event.listen(engine, "connect", _set_up_sqlite)
-    return Database(engine, SQLITE_READERS)
-
-
-def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
-    cursor = connection.cursor()
-    for pause in (*WAL_PAUSES_S, None):
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            break
-        except sqlite3.OperationalError:
-            # Of several that open a new file at once, SQLite lets some fail at this without any waiting.
-            if pause is None:
-                raise
-            time.sleep(pause)
-    for pragma in ("synchronous = NORMAL", "foreign_keys = ON", f"cache_size = -{CACHE_KIB}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def postgresql_database(url: str, schema: str) -> Database:

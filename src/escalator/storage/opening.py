@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.settings import Settings
-from escalator.storage.engine import Lock, postgresql_database, sqlite_database
+from escalator.storage.engine import Lock, postgresql_database
 from escalator.storage.migrations import migrate
 from escalator.storage.port import Store
 from escalator.storage.sql import sql_store
+from escalator.storage.sqlite import sqlite_database
 
 FILE = "escalator.sqlite"
 """Name of our SQLite file in the state directory."""
@@ -45,7 +46,7 @@ async def open_sqlite(file: Path) -> AsyncIterator[Store]:
         raise PermanentError(Code.STO_FILE, f"{file} cannot be used: {error.strerror}.") from error
     database = sqlite_database(file)
     try:
-        await database.write(migrate, Lock.SCHEMA)
+        await database.write(migrate, Lock.SCHEMA, long=True)
         yield sql_store(database)
     finally:
         await database.close()
@@ -56,7 +57,7 @@ async def open_postgresql(url: str, schema: str) -> AsyncIterator[Store]:
     """Open storage in a schema of a PostgreSQL database; the schema is made when it is not there."""
     database = postgresql_database(url, schema)
     try:
-        await database.write(lambda connection: _migrate_schema(connection, schema), Lock.SCHEMA)
+        await database.write(lambda connection: _migrate_schema(connection, schema), Lock.SCHEMA, long=True)
         yield sql_store(database)
     finally:
         await database.close()

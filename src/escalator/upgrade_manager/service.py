@@ -26,7 +26,7 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
-from escalator.upgrade_manager.engine.owners import require_owners
+from escalator.upgrade_manager.engine.owners import require_owners, unreached_verbs
 from escalator.upgrade_manager.engine.people import accept, put, row_of, wake_held
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
@@ -205,7 +205,8 @@ class CampaignService:
         tasks = [as_shown(task, held) for task in await self._ctx.store.tasks.list(name)]
         done = sum(task.state in ENDED for task in tasks)
         stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
-        verbs = [*unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
+        unreached = await unreached_verbs(self._ctx, row, tasks)
+        verbs = [*unreached, *unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
         return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), verbs)
 
     async def list(self) -> Sequence[CampaignRow]:

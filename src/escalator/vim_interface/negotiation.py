@@ -3,6 +3,7 @@
     accepted    counts as the answer
     duplicate   the accepted reply again: confirmed again, counted once
     superseded  differs from the accepted reply
+    partial     is about one of several instances: the answer is complete with the last of them
     late        the deadline has passed, or the notice was settled or withdrawn without an answer
     invalid     does not fit the notice; every reason is named
 
@@ -33,6 +34,7 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     SUPERSEDED = "superseded"
+    PARTIAL = "partial"
     LATE = "late"
     INVALID = "invalid"
 

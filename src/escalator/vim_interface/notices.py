@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 from uuid import UUID, uuid5
 
 from escalator.model.inventory import Instance
 from escalator.model.notice import AffectedResource, Disposition, Notice, NoticeState, NoticeType
+from escalator.vim_interface.parts import Part
 from escalator.vim_interface.port import Answer, Ask
 
 _IDS = UUID("6f1c2f7e-5a0b-4f0e-9d53-5b8f4a1c9e10")
@@ -132,9 +134,14 @@ def cancelling(notice: Notice, now: float) -> Notice:
     )
 
 
-def answer_of(notice: Notice, until: float | None) -> Answer:
-    """Show where the answer to an asking notice stands. What was said before a deferral no longer counts."""
+def answer_of(notice: Notice, until: float | None, parts: Mapping[str, Part] = MappingProxyType({})) -> Answer:
+    """Show where the answer to an asking notice stands. What was said before a deferral no longer counts.
+
+    `parts` are what was said about single instances of a notice that ended without an answer about all.
+    """
     reply = notice.reply if notice.state is NoticeState.ANSWERED else None
+    said = {about: part.action for about, part in parts.items() if part.action is not None}
+    instances = tuple(resource.resource_id for resource in notice.resources)
     return Answer(
         vnfm=notice.vnfm,
         notice=notice.id,
@@ -142,8 +149,9 @@ def answer_of(notice: Notice, until: float | None) -> Answer:
         result=reply.result if reply else None,
         until=until if reply else None,
         reason=(reply.reason or "") if reply else "",
-        instances=tuple(resource.resource_id for resource in notice.resources),
+        instances=instances,
         action_at=notice.action_at,
-        dispositions=dict(reply.instances) if reply else {},
+        dispositions=dict(reply.instances) if reply else said,
+        heard=tuple(i for i in instances if i in parts),
         error=f"{notice.error_code}: {notice.error}" if notice.error_code else "",
     )

@@ -54,6 +54,8 @@ class Answer:
     """What was announced does not happen before, unless the VNF manager agrees to it; Unix seconds."""
     dispositions: Mapping[str, Disposition] = field(default_factory=dict)
     error: str = ""
+    heard: tuple[str, ...] = ()
+    """Ids of those about which there was a yes, of a notice that ended without an answer about all."""
 
     def to_json(self) -> dict[str, object]:
         """Plain values for the journal."""

@@ -24,6 +24,7 @@ from escalator.vim_interface.operations.port import Operation, OperationsSource
 from escalator.vim_interface.operations.watch import Operations
 from escalator.vim_interface.orchestrators import Orchestrators
 from escalator.vim_interface.outbox import TOPIC, Outbox, Wake, wake_key
+from escalator.vim_interface.parts import heard
 from escalator.vim_interface.port import Answer, Ask, Reachability
 from escalator.vim_interface.registry import Registry
 
@@ -32,6 +33,8 @@ DEFER_GRACE_S = 5.0
 TESTS_AT_ONCE = 32
 """A thousand VNF managers that do not answer are known within minutes."""
 _DEFERRED_UNTIL = "deferred_until"
+_UNANSWERED = (NoticeState.SILENT, NoticeState.UNDELIVERABLE)
+"""States of a notice that ended without an answer; about some of its instances there may be one."""
 _WITHDRAWN = (NoticeState.PENDING, NoticeState.DELIVERED, NoticeState.ANSWERED)
 
 
@@ -102,7 +105,10 @@ class Vim:
 
     async def answers(self, task: str) -> tuple[Answer, ...]:
         """Where the answers to the task's notices stand now."""
-        return tuple(answer_of(notice, reply_until(notice.reply)) for notice in await self._store.notices.for_task(task))
+        notices = self._store.notices
+        found = await notices.for_task(task)
+        parts = {n.id: heard(await notices.replies(n.id)) for n in found if n.state in _UNANSWERED}
+        return tuple(answer_of(notice, reply_until(notice.reply), parts.get(notice.id, {})) for notice in found)
 
     async def defer(self, task: str, vnfm: str, until: float) -> None:
         """Accept a DEFER: the notice is open again until then, and a few seconds more.

@@ -1,13 +1,14 @@
 """VNF managers made for OpenStack Fenix, as a process: standard library only, no line of Escalator.
 
     python fenix_peer.py --like doctor|tacker --log FILE --token TOKEN --project ID
-                         [--action MIGRATE] [--refuse] [--silent] [--no-token] [--hold]
+                         [--action MIGRATE] [--refuse] [--silent] [--no-token] [--hold] [--only ID]…
 
 It prints one line of JSON, `{"port": …}`. Like Doctor's sample it evaluates traits as YAML does, reads the list of its
 instances where it is given an address, switches the active role before it answers, and says `instance_actions`. Like Tacker's
 plug-in it evaluates lists and mappings as Python, insists on the traits that Tacker needs, says `instance_action`, PUTs an
 answer about a migration twice, answers INSTANCE_ACTION_DONE, too, takes nothing but 200 for a success and repeats what had
-none five times. Everything goes to the log, one JSON object a line. `POST /control {"release": true}` lets go what is held.
+none five times. With `--only` it is silent about all other instances. Everything goes to the log, one JSON object a line.
+`POST /control {"release": true}` lets go what is held.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def options():
     parser.add_argument("--token", required=True)
     parser.add_argument("--project", required=True)
     parser.add_argument("--action", default="MIGRATE")
+    parser.add_argument("--only", action="append", default=[])
     for flag in ("refuse", "silent", "no-token", "hold"):
         parser.add_argument(f"--{flag}", action="store_true")
     return parser.parse_args()
@@ -86,7 +88,8 @@ class Peer:
         self.log("event", state=said["state"], traits=said, alarm=alarm["alarm_id"])
         if self.given.hold:
             self.released.wait()
-        if not self.given.silent:
+        left_out = said["state"] in MOVES and self.given.only and not set(self.given.only) & set(said["instance_ids"])
+        if not self.given.silent and not left_out:
             getattr(self, self.given.like)(said)
 
     def doctor(self, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -26,10 +27,11 @@ class VnfmProcess:
     process: subprocess.Popen[bytes]
     service: int = 0
     """Where its VNF's service listens, of those that have one."""
+    scheme: str = "http"
 
     @property
     def callback_uri(self) -> str:
-        return f"http://127.0.0.1:{self.port}/notices"
+        return f"{self.scheme}://127.0.0.1:{self.port}/notices"
 
     def lines(self, what: str | None = None) -> list[dict]:
         """What it logged so far."""
@@ -40,8 +42,16 @@ class VnfmProcess:
 
     def control(self, **changes: object) -> None:
         data = json.dumps(changes).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/control", data, method="POST")
-        urllib.request.urlopen(request, timeout=5).close()
+        request = urllib.request.Request(f"{self.scheme}://127.0.0.1:{self.port}/control", data, method="POST")
+        urllib.request.urlopen(request, timeout=5, context=_trusting() if self.scheme == "https" else None).close()
+
+
+def _trusting() -> ssl.SSLContext:
+    """Any certificate will do: which one is shown is what tests change."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @contextmanager
@@ -52,6 +62,6 @@ def vnfm_process(log: Path, *arguments: str, program: Path = SERVER) -> Iterator
         try:
             assert process.stdout is not None
             said = json.loads(process.stdout.readline())
-            yield VnfmProcess(said["port"], log, process, said.get("service", 0))
+            yield VnfmProcess(said["port"], log, process, said.get("service", 0), "https" if "--tls" in arguments else "http")
         finally:
             process.kill()

@@ -24,8 +24,8 @@ With `--oauth` it is a token endpoint, too (`POST /token`, RFC 6749 4.4), and de
 `POST /control {"revoke": true}` makes all of them worthless, `{"token_behaviour": ...}` spoils the endpoint: `redirect`,
 `flood`, `garbage`, `worthless`, `error`. With `--client-ca` callers have to show a certificate of that authority.
 With `--persist` a reply that finds nobody is repeated for that long.
-`POST /control {"behaviour": …, "credential": …, "hold": …}` changes it on the run. Every request and every reply's status
-goes to the log, one JSON object a line, secrets left out.
+`POST /control {"behaviour": …, "credential": …, "oauth": …, "hold": …, "tls": FILE}` changes it on the run. Every request and
+every reply's status goes to the log, one JSON object a line, secrets left out.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ class Manager:
     token_life_s: float = 3600.0
     token_behaviour: str = ""
     tokens: dict[str, float] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     released: threading.Event = field(default_factory=threading.Event)
     seen: set[str] = field(default_factory=set)
@@ -95,10 +96,13 @@ class Manager:
     def change(self, body: dict) -> None:
         self.behaviour = body.get("behaviour", self.behaviour)
         self.credential = body.get("credential", self.credential)
+        self.oauth = body.get("oauth", self.oauth)
         self.hold = body.get("hold", self.hold)
         self.token_behaviour = body.get("token_behaviour", self.token_behaviour)
         if body.get("revoke"):
             self.tokens.clear()
+        if self.tls is not None and "tls" in body:
+            self.tls.load_cert_chain(body["tls"])  # shown from the next connection on
         if body.get("release"):
             self.released.set()
 
@@ -279,6 +283,7 @@ def main() -> None:
     if options.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.tls)
+        Handler.manager.tls = context
         if options.client_ca:
             context.load_verify_locations(options.client_ca)
             context.verify_mode = ssl.CERT_REQUIRED

@@ -17,10 +17,11 @@ from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState
 from escalator.storage import engine
-from escalator.storage.engine import Lock, sqlite_database
+from escalator.storage.engine import Lock
 from escalator.storage.opening import open_postgresql, open_sqlite
 from escalator.storage.port import Store
 from escalator.storage.sql import sql_store as sql_store_over
+from escalator.storage.sqlite import sqlite_database
 
 UNSTORABLE = "out\x00put \ud800 å"
 

@@ -20,8 +20,9 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.settings import Settings
 from escalator.storage import migrations
-from escalator.storage.engine import Database, postgresql_database, sqlite_database
+from escalator.storage.engine import Database, postgresql_database
 from escalator.storage.opening import FILE, open_store
+from escalator.storage.sqlite import sqlite_database
 from escalator.storage.tables import campaigns, metadata
 
 

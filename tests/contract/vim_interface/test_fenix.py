@@ -99,23 +99,66 @@ async def test_one_refusal_refuses(bed: Bed, like: str) -> None:
     assert {line["status"] for line in await replied(bed, process, 2)} == {200}
 
 
-async def test_without_a_word_on_every_instance_there_is_no_answer(bed: Bed) -> None:
+ONE = {"state": "ACK_PLANNED_MAINTENANCE", "instance_action": "MIGRATE"}
+
+
+async def addresses(bed: Bed, process: VnfmProcess) -> list[str]:
+    """Where replies about each of the pair go."""
+    await bed.until(lambda: len(process.lines("event")) >= 2)
+    return [event["traits"]["reply_url"] for event in process.lines("event")[:2]]
+
+
+async def verdicts(bed: Bed) -> list[str]:
+    return [row["verdict"] for row in await bed.store.notices.replies((await bed.notice("core")).id)]
+
+
+async def test_at_the_deadline_those_that_were_answered_about_have_their_answer_and_the_others_are_silent(bed: Bed) -> None:
     process = await peer(bed, "doctor", "--silent")
     await ask(bed)
-    await bed.until(lambda: len(process.lines("event")) == 2)
-    first = process.lines("event")[0]["traits"]["reply_url"]
+    first, second = await addresses(bed, process)
     async with httpx.AsyncClient(headers={"X-Auth-Token": TOKEN}, trust_env=False) as http:
-        body = {"state": "ACK_PLANNED_MAINTENANCE", "instance_action": "MIGRATE"}
-        assert (await http.put(first, json=body)).json() == body
-        assert (await http.put(first, json=body)).status_code == 200
-        other = await http.put(first, json={**body, "instance_action": "OWN_ACTION"})
+        assert (await http.put(first, json=ONE)).json() == ONE
+        assert (await http.put(first, json=ONE)).status_code == 200
+        other = await http.put(first, json={**ONE, "instance_action": "OWN_ACTION"})
         assert (other.status_code, other.json()["code"]) == (409, "ESC-VIM-007")
     assert bed.woken == []
+    before = await bed.answer("core")
+    assert (before.state, dict(before.dispositions), before.heard) == ("open", {}, ())
     await bed.clock.advance(REPLY_TIMEOUT_S)
-    assert (await bed.answer("core")).state == "silent"
+    answer = await bed.answer("core")
+    assert (answer.state, answer.result, dict(answer.dispositions)) == ("silent", None, {"vm-1": "MIGRATE"})
+    assert answer.heard == ("vm-1",)
     async with httpx.AsyncClient(headers={"X-Auth-Token": TOKEN}, trust_env=False) as http:
-        late = await http.put(process.lines("event")[1]["traits"]["reply_url"], json=body)
+        late = await http.put(second, json=ONE)
         assert (late.status_code, late.json()["code"]) == (409, "ESC-VIM-006")
+    assert await verdicts(bed) == ["partial"]
+
+
+async def test_a_yes_without_a_word_on_what_may_be_done_is_no_silence(bed: Bed) -> None:
+    process = await peer(bed, "doctor", "--silent")
+    await ask(bed)
+    first, _ = await addresses(bed, process)
+    async with httpx.AsyncClient(headers={"X-Auth-Token": TOKEN}, trust_env=False) as http:
+        assert (await http.put(first, json={"state": "ACK_PLANNED_MAINTENANCE"})).status_code == 200
+    await bed.clock.advance(REPLY_TIMEOUT_S)
+    answer = await bed.answer("core")
+    assert (answer.state, dict(answer.dispositions), answer.heard) == ("silent", {}, ("vm-1",))
+
+
+async def test_what_was_said_of_one_instance_outlives_a_restart(bed: Bed) -> None:
+    await bed.store.tasks.put(NodeTask(campaign="c1", node="cn-1", state=TaskState.RUNNING))
+    process = await peer(bed, "doctor", "--silent")
+    await ask(bed)
+    first, second = await addresses(bed, process)
+    async with httpx.AsyncClient(headers={"X-Auth-Token": TOKEN}, trust_env=False) as http:
+        assert (await http.put(first, json=ONE)).status_code == 200
+        await bed.restart()
+        await bed.until(lambda: len(process.lines("event")) == 4)
+        assert (await http.put(second, json=ONE)).status_code == 200
+    await bed.until_state("core", "answered")
+    answer = await bed.answer("core")
+    assert (answer.result, dict(answer.dispositions)) == ("ACK", {"vm-1": "MIGRATE", "vm-2": "MIGRATE"})
+    assert await verdicts(bed) == ["partial", "partial", "accepted"]
 
 
 async def test_an_action_that_is_not_possible_is_no_word_on_what_may_be_done(bed: Bed) -> None:

@@ -129,8 +129,8 @@ async def test_with_tls_cert_escalator_shows_its_certificate(tmp_path: Path, mon
     ):
         arguments = ("--tls", str(server), "--client-ca", str(authority.file))
         vnfm = bed.stack.enter_context(vnfm_process(tmp_path / "log", *arguments))
-        uri = vnfm.callback_uri.replace("http:", "https:")
-        plain = await client.post(PATH, json=body | {"callbackUri": vnfm.callback_uri}, headers=AS_1)
+        uri = vnfm.callback_uri
+        plain = await client.post(PATH, json=body | {"callbackUri": uri.replace("https:", "http:")}, headers=AS_1)
         assert "https" in check_problem(plain, 422, "ESC-VIM-017")["problems"][0]["message"]
         # The refusal comes before or after what is sent, as it happens: either is one.
         for _ in range(30):
@@ -152,6 +152,27 @@ async def test_with_tls_cert_escalator_shows_its_certificate(tmp_path: Path, mon
             await asyncio.sleep(0.005)
         assert (await bed.notice("vnfm-1", "c1/cn-1/2")).error_code == "ESC-VIM-003"
         assert len(vnfm.lines("notified")) == 1
+
+
+async def test_with_tls_cert_a_trust_store_that_changes_counts_at_the_next_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    known, other = Authority(tmp_path), Authority(tmp_path, "other")
+    trust = tmp_path / "trust.pem"
+    trust.write_bytes(known.file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(trust))
+    async with allowed_bed(tmp_path, certificate=known.issue("escalator")) as bed:
+        arguments = ("--tls", str(other.issue("vnfm")), "--client-ca", str(known.file))
+        process = bed.stack.enter_context(vnfm_process(tmp_path / "log", *arguments))
+        spec = VnfmSpec(callback_uri=process.callback_uri, auth=Auth(type="tls-cert"), projects=("p2",))
+        vnfm = Vnfm(name="vnfm-4", spec=spec)
+        assert not (await bed.vim.test(vnfm)).ok
+        trust.write_bytes(known.file.read_bytes() + other.file.read_bytes())
+        assert (await bed.vim.test(vnfm)).ok
+        # What is taken out of it is trusted no more.
+        trust.write_bytes(known.file.read_bytes())
+        assert not (await bed.vim.test(vnfm)).ok
+        assert [line["certificate"] for line in process.lines()] == ["escalator"]
 
 
 async def test_without_a_certificate_of_ours_tls_cert_alone_is_refused(client: httpx.AsyncClient):

@@ -10,7 +10,7 @@ import pytest
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
-from escalator.upgrade_manager.engine.steps.consult import _decide, _trouble
+from escalator.upgrade_manager.engine.steps.consult import _decide, _said, _trouble
 from escalator.vim_interface.port import Answer
 
 PLANNED = ("live", "cold", "in-place", "stop-start", "offline")
@@ -70,6 +70,25 @@ def test_a_live_migration_that_is_noticed_needs_a_yes_where_no_group_bears_it(st
     else:
         assert isinstance(found, Outcome)
         assert (found.status, found.code) == (Status.SKIP, Code.VIM_NOTICED.value)
+
+
+@pytest.mark.parametrize("state", ["silent", "undeliverable"])
+def test_of_a_notice_without_an_answer_about_all_an_instance_has_the_one_about_it(state: str) -> None:
+    assert decided("in-place", answer(state, None, "OWN_ACTION", heard=("v",))) == "own"
+    assert decided("live", answer(state, None, heard=("v",)), noticing=True) == "live"
+    found = decided("in-place", answer(state, None, heard=("v",)))
+    assert isinstance(found, Outcome)
+    assert found.message == "the answer of m does not allow in-place of instance v"
+    other = _decide({"v": "in-place"}, [answer(state, None, heard=("w",))], {"v": instance()})
+    assert isinstance(other, Outcome)
+
+
+def test_it_is_said_about_which_there_was_no_word() -> None:
+    some = Answer(vnfm="m", notice="n", state="silent", instances=("a", "b", "c"), heard=("b",))
+    assert _said(some) == "m did not answer in time about a, c of 3 instances"
+    many = Answer(vnfm="m", notice="n", state="silent", instances=tuple("abcdefgh"), heard=("b",))
+    assert _said(many) == "m did not answer in time about a, c, d, e, f and 2 more of 8 instances"
+    assert _said(answer("silent", None)) == "m did not answer in time"
 
 
 @pytest.mark.parametrize(("planned", "said"), [*product(PLANNED, ("MOVED", "KEEP"))])

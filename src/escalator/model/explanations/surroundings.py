@@ -18,13 +18,21 @@ SURROUNDINGS = {
     ),
     Code.VIM_UNREACHABLE: Explanation(
         meaning="the VNF manager's address does not answer",
-        causes="Address, firewall, name resolution or certificate; a command that does not end in time.",
+        causes="Address, firewall or name resolution; our certificate is refused; a command that does not end in time.",
         then="escalator vnfm test NAME says which",
     ),
     Code.VIM_CREDENTIALS: Explanation(
         meaning="the VNF manager refused our credentials",
         causes="The credential file is out of date, or the account is locked. It is read anew at each use.",
         then="Correct the file in credentials_dir; escalator vnfm test NAME",
+    ),
+    Code.VIM_CERTIFICATE: Explanation(
+        meaning="the VNF manager's certificate is not accepted",
+        causes="It has expired, names another host, or is of an authority that is not in the server's trust store.",
+        then=(
+            "Have it renewed, or put its authority into the trust store (openssl version -d names the folder, SSL_CERT_FILE"
+            " another file), which is read again by itself; escalator vnfm test NAME"
+        ),
     ),
     Code.VIM_REFUSED: Explanation(
         meaning="the VNF manager answered the delivery with an error",

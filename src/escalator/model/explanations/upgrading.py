@@ -109,7 +109,8 @@ UPGRADING = {
     Code.UPG_UNDELIVERABLE: Explanation(
         meaning="a notice could not be delivered",
         causes=(
-            "The VNF manager's address does not answer, refuses our credentials or the notice, or is not registered any more."
+            "The VNF manager's address does not answer, shows a certificate that is not accepted, refuses our credentials or"
+            " the notice, or is not registered any more."
         ),
         then="escalator vnfm test NAME; then escalator campaign resume NAME asks again",
     ),

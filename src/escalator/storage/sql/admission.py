@@ -78,7 +78,9 @@ class SqlAdmission:
 
     async def impacts(self, campaign: str) -> Sequence[ImpactRow]:
         """Return all impacts of the campaign, oldest first."""
-        rows = await self._database.read(lambda connection: connection.execute(_OF_CAMPAIGN, {"campaign": campaign}).all())
+        rows = await self._database.read(
+            lambda connection: connection.execute(_OF_CAMPAIGN, {"campaign": campaign}).all(), long=True
+        )
         return [_impact(row) for row in rows]
 
 

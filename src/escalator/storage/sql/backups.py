@@ -54,7 +54,7 @@ class SqlBackups:
             query = query.where(table.c.campaign == campaign)
         if node is not None:
             query = query.where(table.c.node == node)
-        return _newest(await self._database.read(lambda connection: connection.execute(query).all()))
+        return _newest(await self._database.read(lambda connection: connection.execute(query).all(), long=True))
 
     async def begin_restore(self, backup_id: str, at: float) -> NodeBackup | None:
         """Mark that it is being restored; None when it is not kept, or its node is busy with a restore already."""
@@ -73,7 +73,7 @@ class SqlBackups:
 
     async def restoring(self) -> Sequence[NodeBackup]:
         """Return those that are being restored, newest first."""
-        return _newest(await self._database.read(lambda connection: connection.execute(_RESTORING).all()))
+        return _newest(await self._database.read(lambda connection: connection.execute(_RESTORING).all(), long=True))
 
     async def mark(self, backup_id: str, **changes: object) -> NodeBackup | None:
         """Change a row; None when there is none."""

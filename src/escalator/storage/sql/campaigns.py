@@ -73,7 +73,7 @@ class SqlCampaigns:
 
     async def list(self) -> Sequence[CampaignRow]:
         """Return all in order of creation."""
-        return await self._database.read(lambda connection: [_campaign(row) for row in connection.execute(_LIST)])
+        return await self._database.read(lambda connection: [_campaign(row) for row in connection.execute(_LIST)], long=True)
 
     async def change(
         self, name: str, expected: Sequence[CampaignState], events: Sequence[Event] = (), **changes: object
@@ -116,16 +116,16 @@ class SqlCampaigns:
             if connection.execute(_PLAN, {"id": row.id}).one().digest != row.digest:
                 raise rules.plan_exists(row.id)
 
-        await self._database.write(work)
+        await self._database.write(work, long=True)
 
     async def get_plan(self, plan_id: str) -> PlanRow | None:
         """Return the plan, or None."""
-        row = await self._database.read(lambda connection: connection.execute(_PLAN, {"id": plan_id}).one_or_none())
+        row = await self._database.read(lambda connection: connection.execute(_PLAN, {"id": plan_id}).one_or_none(), long=True)
         return None if row is None else PlanRow(**row._asdict())
 
     async def list_plans(self, campaign: str) -> Sequence[PlanRow]:
         """Return the campaign's plans, oldest first, without their texts."""
-        rows = await self._database.read(lambda connection: connection.execute(_PLANS, {"campaign": campaign}).all())
+        rows = await self._database.read(lambda connection: connection.execute(_PLANS, {"campaign": campaign}).all(), long=True)
         return [PlanRow(**row._asdict(), document="", inventory="") for row in rows]
 
 

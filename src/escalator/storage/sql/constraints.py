@@ -64,7 +64,9 @@ class SqlConstraints:
 
     async def list(self) -> Sequence[Constraint]:
         """Return all, in order of kind and id."""
-        return await self._database.read(lambda connection: _sorted(_constraint(row) for row in connection.execute(_ALL)))
+        return await self._database.read(
+            lambda connection: _sorted(_constraint(row) for row in connection.execute(_ALL)), long=True
+        )
 
 
 def _sorted(found: Iterable[Constraint]) -> list[Constraint]:

@@ -57,7 +57,9 @@ class SqlEvents:
         """Return up to `limit` events with a higher `seq`, oldest first."""
         statement = _READ[campaign is not None, node is not None]
         values = {"after": after, "limit": limit, "campaign": campaign, "node": node}
-        return await self._database.read(lambda connection: [_event(row) for row in connection.execute(statement, values)])
+        return await self._database.read(
+            lambda connection: [_event(row) for row in connection.execute(statement, values)], long=True
+        )
 
 
 def _values(event: Event) -> Mapping[str, Any]:

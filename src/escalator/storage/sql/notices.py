@@ -149,5 +149,5 @@ class SqlNotices:
         return None if row is None else notice_of(row)
 
     async def _many(self, statement: sa.Select[Any], values: Mapping[str, Any]) -> Sequence[Notice]:
-        rows = await self._database.read(lambda connection: connection.execute(statement, values).all())
+        rows = await self._database.read(lambda connection: connection.execute(statement, values).all(), long=True)
         return [notice_of(row) for row in rows]

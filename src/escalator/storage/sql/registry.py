@@ -66,7 +66,7 @@ class SqlReleases:
 
     async def list(self) -> Sequence[ReleaseRow]:
         """Return all releases in order of id."""
-        return await self._database.read(lambda connection: [_release(row) for row in connection.execute(_RELEASES)])
+        return await self._database.read(lambda connection: [_release(row) for row in connection.execute(_RELEASES)], long=True)
 
 
 class SqlVnfms:
@@ -101,7 +101,7 @@ class SqlVnfms:
 
     async def list(self) -> Sequence[Vnfm]:
         """Return all in order of name."""
-        return await self._database.read(lambda connection: [_vnfm(row) for row in connection.execute(_VNFMS)])
+        return await self._database.read(lambda connection: [_vnfm(row) for row in connection.execute(_VNFMS)], long=True)
 
 
 def _one(connection: sa.Connection, statement: sa.Update | sa.Delete, values: dict[str, str]) -> None:

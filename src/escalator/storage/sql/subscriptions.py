@@ -63,7 +63,7 @@ class SqlSubscriptions:
 
     async def list(self) -> Sequence[Subscription]:
         """Return all in order of the VNF managers' names."""
-        rows = await self._database.read(lambda connection: [_subscription(row) for row in connection.execute(_ALL)])
+        rows = await self._database.read(lambda connection: [_subscription(row) for row in connection.execute(_ALL)], long=True)
         # By code point, as the memory store does; databases sort by their own collation.
         return sorted(rows, key=lambda row: row.vnfm)
 

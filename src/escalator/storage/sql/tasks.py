@@ -68,7 +68,7 @@ class SqlTasks:
         query = _LIST if ladders else _LIST_BRIEF
         values = {"campaign": campaign}
         # Row by row: of thousands of nodes the texts of all ladders would be more than the tasks themselves.
-        return await self._database.read(lambda connection: [_task(row) for row in connection.execute(query, values)])
+        return await self._database.read(lambda connection: [_task(row) for row in connection.execute(query, values)], long=True)
 
     async def memo(self, task_id: str) -> Mapping[str, Any]:
         """Return what the steps of the task have written down so far."""

@@ -11,11 +11,29 @@ from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import ConditionsError
 from escalator.model.inventory import Inventory
+from escalator.model.notice import NoticeState
 from escalator.model.plan import Plan
-from escalator.model.progress import Event
+from escalator.model.progress import CampaignState, Event, NodeTask
+from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.reach import concerned, reached, remedy, said
+from escalator.upgrade_manager.engine.reach import SHOWN, concerned, reached, remedy, said
 from escalator.vim_interface.port import Reachability
+
+RECENT = 500
+"""Newest notices that are looked at for who was not reached: a campaign pauses at the first of them."""
+
+
+async def unreached_verbs(ctx: Context, row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
+    """What tells whether those whom a paused campaign could not reach are back."""
+    if (row.state, row.code) != (CampaignState.PAUSED, Code.UPG_UNDELIVERABLE.value):
+        return []
+    waiting = {task.node for task in tasks if task.code == Code.UPG_UNDELIVERABLE.value}
+    latest: dict[tuple[str, str], NoticeState] = {}
+    for notice in await ctx.store.notices.list(row.name, RECENT):
+        if notice.node in waiting and notice.reply_token is not None:
+            latest.setdefault((notice.vnfm, notice.node), notice.state)
+    unreached = sorted({vnfm for (vnfm, _), state in latest.items() if state is NoticeState.UNDELIVERABLE})
+    return [f"escalator vnfm test {vnfm}" for vnfm in unreached[:SHOWN]]
 
 
 async def require_owners(ctx: Context, campaign: Campaign, plan: Plan, inventory: Inventory) -> None:

@@ -27,7 +27,7 @@ class Fenix:
                 raise failed
 
     async def resume(self, vnfm: Vnfm, notice: Notice) -> None:
-        """POST the events again: what an earlier server heard of single instances is gone with it."""
+        """POST the events again: a client whose reply found no server gives up after a while, or at once."""
         await self.deliver(vnfm, notice)
 
     async def test(self, vnfm: Vnfm) -> None:

@@ -18,6 +18,8 @@ from escalator.settings import ClientCertificate
 from escalator.vim_interface.accounts import Account, Accounts, Basic, Bearer, Certificate, OAuth2, Way, registered_way
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.tokens import Tokens
+from escalator.vim_interface.trust_store import seen as trust_store_seen
+from escalator.vim_interface.trust_store import trusted
 
 MAX_RESPONSE_BYTES = 64 * 1024
 """A delivery needs no answer but its status; this much is read so that the connection can be used again."""
@@ -52,6 +54,7 @@ class Http:
         self._timeout_s = timeout_s
         self._tokens = Tokens(accounts.clock)
         self._client: httpx.AsyncClient | None = None
+        self._context: ssl.SSLContext | None = None
         self._showing = _Showing(accounts.certificate, timeout_s)
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
@@ -92,7 +95,7 @@ class Http:
             raise PermanentError(Code.VIM_REGISTRATION, message) from error
         except (httpx.HTTPError, OSError) as error:
             # A peer that refuses our certificate says so after the handshake; that comes as ssl.SSLError, past httpx.
-            raise TemporaryError(Code.VIM_UNREACHABLE, _unreachable(f"{self._called} {account.vnfm}", error)) from error
+            raise _unreachable(f"{self._called} {account.vnfm}", error) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -120,13 +123,15 @@ class Http:
         return page.status, page.body
 
     def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = _client(ssl.create_default_context(), self._timeout_s)
+        context = trusted()
+        if self._client is None or context is not self._context:
+            # The trust store has changed. The older client is let go as that of `_Showing` is.
+            self._client, self._context = _client(context, self._timeout_s), context
         return self._client
 
 
 class _Showing:
-    """The client that shows our certificate; made anew when the certificate's files have changed."""
+    """The client that shows our certificate; made anew when its files or the trust store have changed."""
 
     def __init__(self, files: ClientCertificate, timeout_s: float) -> None:
         self._files = files
@@ -141,7 +146,8 @@ class _Showing:
             message = "There is no client certificate to show: vim.client_certificate of the settings names none."
             raise PermanentError(Code.VIM_CREDENTIAL_FILE, message)
         try:
-            seen = [(file, Path(file).stat().st_mtime_ns) for file in (certificate, key) if file is not None]
+            files = [(file, Path(file).stat().st_mtime_ns) for file in (certificate, key) if file is not None]
+            seen = (files, trust_store_seen())
             if self._client is None or seen != self._seen:
                 context = ssl.create_default_context()
                 # The empty password: an encrypted key must not make OpenSSL ask at a terminal.
@@ -226,12 +232,13 @@ def failure(name: str, status: int) -> EscalatorError | None:
     return PermanentError(Code.VIM_REFUSED, message)
 
 
-def _unreachable(who: str, error: httpx.HTTPError | OSError) -> str:
+def _unreachable(who: str, error: httpx.HTTPError | OSError) -> TemporaryError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of {who} is not accepted: {cause.verify_message}."
+            message = f"The certificate of {who} is not accepted: {cause.verify_message}."
+            return TemporaryError(Code.VIM_CERTIFICATE, message)
         if isinstance(cause, ssl.SSLError) and cause.reason:
-            return f"The TLS connection to {who} failed: {cause.reason}."
+            return TemporaryError(Code.VIM_UNREACHABLE, f"The TLS connection to {who} failed: {cause.reason}.")
         cause = cause.__cause__ or cause.__context__
-    return f"{who} cannot be reached ({type(error).__name__})."
+    return TemporaryError(Code.VIM_UNREACHABLE, f"{who} cannot be reached ({type(error).__name__}).")

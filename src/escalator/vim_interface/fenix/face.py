@@ -8,17 +8,18 @@ from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.errors import ConflictError, InputError, NotAllowedError, NotFoundError, Problem
-from escalator.model.notice import Notice, NoticeState, NoticeType, Reply
+from escalator.model.notice import Notice, NoticeState, NoticeType
 from escalator.model.progress import Event
 from escalator.storage.port import CampaignRow, Store
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.constraints import group_constraint, instance_constraint
 from escalator.vim_interface.fenix.events import SCALE_IN, session_id
 from escalator.vim_interface.fenix.instances import ProjectInstances
-from escalator.vim_interface.fenix.replies import ASKED, FenixReply, Part, Replies, parse_reply, part_of
+from escalator.vim_interface.fenix.replies import ASKED, FenixReply, Replies, parse_reply, part_of
 from escalator.vim_interface.fenix.states import session_state
 from escalator.vim_interface.inbox import Inbox
 from escalator.vim_interface.negotiation import OPEN
+from escalator.vim_interface.parts import Part
 
 MAX_GROUPS = 1000
 """Groups that one project may declare: ids of groups are the client's, and nothing else bounds them."""
@@ -34,7 +35,7 @@ class Face:
         self._inbox = inbox
         self._clock = clock
         self._instances = instances
-        self._replies = Replies()
+        self._replies = Replies(store.notices, clock)
         self.access = access
         self.gone: Callable[[str], Awaitable[bool]] = _never
         """Whether a session was removed and is over."""
@@ -179,10 +180,9 @@ class Face:
         await self._hear(notice, project, Part(reply.refused, None), len(speakers[notice.vnfm]))
 
     async def _hear(self, notice: Notice, about: str, part: Part, of: int | None = None) -> None:
-        answer: Reply | None = self._replies.hear(notice, about, part, len(notice.resources) if of is None else of)
+        answer = await self._replies.hear(notice, about, part, len(notice.resources) if of is None else of)
         if answer is not None and notice.reply_token is not None:
             await self._inbox.receive(notice.reply_token, answer, self._clock.now())
-            self._replies.forget(notice)
 
 
 async def _never(_: str) -> bool:

@@ -1,22 +1,24 @@
 """What a VNF manager of OpenStack Fenix replies, and how replies per instance become the answer to a notice.
 
-Fenix asks per instance, a notice asks per VNF manager: the answer is complete with the last instance's reply. Until then the
-parts are kept in memory; after a restart the events go out again, and every client answers again.
+Fenix asks per instance, a notice asks per VNF manager: the answer is complete with the last instance's reply. What was said
+until then is kept, and counts for its instance when the deadline passes without the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.document import Model, load, parse
 from escalator.model.errors import ConflictError, InputError, Problem
-from escalator.model.notice import Disposition, Notice, NoticeState, Reply
-from escalator.vim_interface.negotiation import OPEN
+from escalator.model.notice import Notice, NoticeState, Reply
+from escalator.storage.port import Notices
+from escalator.vim_interface.negotiation import OPEN, Verdict
+from escalator.vim_interface.parts import Part, as_reply, heard
 
 ASKED = ("PLANNED_MAINTENANCE", "PREPARE_MAINTENANCE")
 """States in which a reply is about instances."""
@@ -55,14 +57,6 @@ def parse_reply(body: bytes) -> FenixReply:
     return load(FenixReply, parse(body.strip()), code=Code.VIM_REPLY)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What was said about one instance; no action means yes without a word on what may be done."""
-
-    refused: bool
-    action: Disposition | None
-
-
 def part_of(reply: FenixReply, notice: Notice, instance: str) -> Part:
     """Return what a reply says about one instance. An action that is not possible here is no word on what may be done."""
     action = reply.instance_action or reply.instance_actions.get(instance)
@@ -72,32 +66,32 @@ def part_of(reply: FenixReply, notice: Notice, instance: str) -> Part:
 class Replies:
     """Parts of answers, by notice and by what they are about: an instance, or a project that is asked for room."""
 
-    def __init__(self) -> None:
-        self._parts: dict[str, dict[str, Part]] = {}
+    def __init__(self, notices: Notices, clock: Clock) -> None:
+        self._notices = notices
+        self._clock = clock
 
-    def hear(self, notice: Notice, about: str, part: Part, of: int) -> Reply | None:
+    async def hear(self, notice: Notice, about: str, part: Part, of: int) -> Reply | None:
         """Take one of so many parts; the answer to the notice when it is complete, None before.
 
         A refusal is the answer at once. Raises ConflictError when another one was given about the same, or too late.
         """
         if notice.state is NoticeState.ANSWERED:
-            self._parts.pop(notice.id, None)
             return _known(notice, about, part)
-        if notice.state not in OPEN:
-            self._parts.pop(notice.id, None)
+        now = self._clock.now()
+        if notice.state not in OPEN or (notice.reply_by is not None and now >= notice.reply_by):
             raise ConflictError(Code.VIM_LATE, "The time to reply has passed, or the notice was withdrawn.")
-        parts = self._parts.setdefault(notice.id, {})
-        if parts.setdefault(about, part) != part:
+        parts = heard(await self._notices.replies(notice.id))
+        if about not in parts and not part.refused:
+            await self._notices.record_reply(notice.id, now, as_reply(about, part), Verdict.PARTIAL.value)
+            # Read again: of parts that come at the same time, whoever is written last sees all of them.
+            parts = heard(await self._notices.replies(notice.id))
+        if parts.get(about, part) != part:
             raise _other(about)
         if part.refused:
             return Reply(result="NACK", reason=f"refused for {about}")
         if len(parts) < of:
             return None
         return Reply(result="ACK", instances={name: one.action for name, one in parts.items() if one.action is not None})
-
-    def forget(self, notice: Notice) -> None:
-        """The answer is in the inbox."""
-        self._parts.pop(notice.id, None)
 
 
 def _known(notice: Notice, about: str, part: Part) -> Reply:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +17,7 @@ from escalator.settings import Alertmanager as Settings
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.http import authorization
 from escalator.vim_interface.neighbours.port import Host
+from escalator.vim_interface.trust_store import trusted
 
 TIMEOUT_S = 15.0
 MAX_SILENCES_BYTES = 64 * 1024 * 1024
@@ -75,7 +75,7 @@ class Alertmanager:
         headers = authorization(self._settings.auth, self._credentials)
         try:
             # A call now and then: no connection is worth keeping. No proxy from the environment, no redirects.
-            async with httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=TIMEOUT_S) as client:
+            async with httpx.AsyncClient(verify=trusted(), trust_env=False, timeout=TIMEOUT_S) as client:
                 status, content = await _answer(client, method, self._url + path, headers, body)
         except httpx.HTTPError as error:
             message = f"Alertmanager cannot be reached ({type(error).__name__})."

@@ -23,6 +23,8 @@ from escalator.upgrade_manager.engine.steps.noticed import wary
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, ask, round_id
 from escalator.vim_interface.port import Answer
 
+SHOWN = 5
+"""How many instances a message names before it counts the rest."""
 HARMLESS = ("live", "offline")
 """Planned actions that need no consent."""
 
@@ -160,7 +162,7 @@ def _said(answer: Answer) -> str:
     if answer.state == "undeliverable":
         return f"the notice to {answer.vnfm} could not be delivered: {answer.error}"
     if answer.state == "silent":
-        return f"{answer.vnfm} did not answer in time"
+        return f"{answer.vnfm} did not answer in time{_about(answer)}"
     return f"{answer.vnfm} refused" + (f": {answer.reason}" if answer.reason else "")
 
 
@@ -174,7 +176,8 @@ def _decide(
             if instance_id not in decisions:
                 continue
             decided = _for_one(instances[instance_id], decisions[instance_id], answer)
-            if decided == "live" and instance_id in noticing and answer.result != "ACK":
+            agreed = answer.result == "ACK" or instance_id in answer.heard
+            if decided == "live" and instance_id in noticing and not agreed:
                 return skip(Code.VIM_NOTICED, noticed_by(instance_id))
             if decided is None:
                 return skip(_trouble(answer) or Code.UPG_REJECTED, _why(instance_id, answer, planned))
@@ -203,13 +206,23 @@ def _harmless(planned: str) -> str | None:
 
 def _why(instance_id: str, answer: Answer, planned: Mapping[str, str]) -> str:
     said = {"silent": f"the silence of {answer.vnfm}", "undeliverable": f"a notice that did not reach {answer.vnfm}"}
-    word = said.get(answer.state, f"the answer of {answer.vnfm}")
+    word = f"the answer of {answer.vnfm}"
+    word = word if instance_id in answer.heard else said.get(answer.state, word)
     return f"{word} does not allow {planned[instance_id]} of instance {instance_id}"
 
 
 def _told(answers: Sequence[Answer]) -> str:
-    words = [f"{a.vnfm} {a.result or a.state}" for a in sorted(answers, key=lambda a: a.vnfm)]
+    words = [f"{a.vnfm} {a.result or a.state}{_about(a)}" for a in sorted(answers, key=lambda a: a.vnfm)]
     return ", ".join(words)
+
+
+def _about(answer: Answer) -> str:
+    """Which instances there was no word about, where there was one about others."""
+    without = [i for i in answer.instances if i not in answer.heard]
+    if len(without) in (0, len(answer.instances)):
+        return ""
+    more = f" and {len(without) - SHOWN} more" if len(without) > SHOWN else ""
+    return f" about {', '.join(without[:SHOWN])}{more} of {len(answer.instances)} instances"
 
 
 CONSULT = Step(name="consult", do=_do)
