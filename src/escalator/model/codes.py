@@ -127,6 +127,7 @@ class Code(Enum):
     VIM_NOTICED = "ESC-VIM-022"
     VIM_V_NOTICED = "ESC-VIM-023"
     VIM_CERTIFICATE = "ESC-VIM-024"
+    VIM_CHANGED = "ESC-VIM-025"
 
     # Cloud Manager
     CLD_UNREACHABLE = "ESC-CLD-001"
