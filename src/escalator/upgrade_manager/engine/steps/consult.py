@@ -34,12 +34,10 @@ HARMLESS = ("live", "offline")
 async def _do(job: Job) -> Outcome:
     memo = await job.memo()
     round_number = int(memo.get("round", 1))
-    if memo.get("paused_round") == round_number:
-        return await _ask_again(job, memo, round_number + 1)
     instances = {i.id: i for i in await instances_here(job)}
     # Who has no instance here any more has no say either.
     answers = [a for a in await _latest(job, round_number) if instances.keys() & set(a.instances)]
-    if await _resumed_since(job, answers):
+    if memo.get("paused_round") == round_number or await _resumed_since(job, answers):
         return await _ask_again(job, memo, round_number + 1)
     if any(answer.state == "open" for answer in answers):
         return wait(_until_deadline(job, memo, round_number), "some VNF managers have not answered yet", topic=ANSWERS)
