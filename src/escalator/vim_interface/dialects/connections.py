@@ -1,50 +1,37 @@
-"""Connections to VNF managers: made when needed, and those without TLS kept for a while for the next request to the same host.
+"""Connections to VNF managers: made when needed, without TLS kept for a moment for the next request to the same host.
 
-By TLS the certificate that is shown now is judged for each request: one that has ended, or is another's, is known at once.
-No proxies, no redirects, no cookies. A general client costs several times as much processor time for each notice.
+No proxies, no redirects, no cookies, no packed contents.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 import ssl
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from socket import SOCK_STREAM
-from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from socket import AddressFamily
+from types import SimpleNamespace
+from typing import cast
 
-from escalator.vim_interface.dialects.line import Answer, Line
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
 from escalator.vim_interface.hosts import is_forbidden
 
-MAX_IDLE = 128
-"""Connections kept while nothing is to be said; beyond, the one that was idle longest is closed."""
-IDLE_S = 4.0
-"""Many servers close an idle connection after five seconds; a request must not meet that."""
-MAX_AGE_S = 60.0
-"""No connection is used longer: then the name is looked up again."""
-ATTEMPT_S = 5.0
-"""For each address of a host but the last."""
-TLS_CLOSING_S = 1.0
-_PORTS = {"http": 80, "https": 443}
-_IN_PATHS = "/%:@!$&'()*+,;=~"
-_IN_QUERIES = _IN_PATHS + "?[]"
-_DEFAULTS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "escalator"}
+IDLE_S = 1.0
+"""Many servers close an idle connection after five seconds, and a request must not meet that. It also bounds how many idle
+ones there are: no more than notices go out in that time."""
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "escalator"}
+_REFUSED = "it leads to a link-local, multicast or unspecified address"
+_BREAKS = frozenset("\r\n\0")
 
 
 class AddressError(ValueError):
     """An address cannot be used; the text says why, after a colon."""
 
 
-class Origin(NamedTuple):
-    """What a connection leads to."""
-
-    tls: bool
-    host: str
-    port: int
+class NoAnswerError(ConnectionError):
+    """What came is no answer by HTTP/1.1, or only the beginning of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,159 +47,140 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    line: Line
-    origin: Origin
-    made_at: float
-    idle_since: float = 0.0
+class Answer:
+    """What came. The content may be cut off where it is longer than asked for."""
+
+    status: int
+    body: bytes
+    following: str | None
+    """Where a list goes on (RFC 8288, with the relation `next`)."""
 
 
 class Connections:
-    """Connections that trust, and show, what the TLS context says. Times are those of the event loop, seconds."""
+    """Connections that trust, and show, what the TLS context says."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
-        self._closed = False
-        self._idle: OrderedDict[Line, _Kept] = OrderedDict()
-        self._by_origin: dict[Origin, list[Line]] = {}
-        self._alarm: asyncio.TimerHandle | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._under_way = 0
+        self._ends = False
 
     async def exchange(self, request: Request) -> Answer:
         """Send a request and return the answer, whatever its status.
 
-        A kept connection that ends before a word came is replaced by a new one, once: whoever calls repeats a request that
-        got no answer anyway. Raises AddressError, OSError (ssl.SSLError among them) when there is no connection or it ends.
+        A request that a kept connection swallows is sent once more, on another one: a notice that comes twice has the same id.
+        Raises AddressError, OSError (ssl.SSLError among them) when there is no connection or it ends.
         """
-        origin, host, target = _parts(request.uri)
-        content = _text(request, host, target)
-        kept = self._take(origin)
-        if kept is not None:
-            try:
-                return await self._on(kept, content, request.most)
-            except OSError:
-                if kept.line.heard:
-                    raise
-        now = asyncio.get_running_loop().time()
-        return await self._on(_Kept(await self._connect(origin), origin, now), content, request.most)
+        url = _url(request)
+        self._under_way += 1
+        try:
+            return await self._repeated(request, url)
+        except aiohttp.InvalidURL as error:
+            raise AddressError("it is no valid address") from error
+        except aiohttp.ClientError as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__ from error  # what the system or OpenSSL said
+            raise NoAnswerError from error
+        finally:
+            self._under_way -= 1
+            if self._ends and not self._under_way:
+                await self.aclose()
+
+    async def retire(self) -> None:
+        """Close the connections as soon as no request is under way: others have taken their place."""
+        self._ends = True
+        if not self._under_way:
+            await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that are not in use, and keep none from now on."""
-        self._closed = True
-        if self._alarm is not None:
-            self._alarm.cancel()
-        for kept in list(self._idle.values()):
-            self._drop(kept)
+        """Close the connections."""
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            await session.close()
 
-    async def _on(self, kept: _Kept, content: bytes, most: int) -> Answer:
-        answer = await kept.line.exchange(content, most)
-        now = asyncio.get_running_loop().time()
-        may_stay = not kept.origin.tls and not self._closed and now - kept.made_at < MAX_AGE_S
-        if may_stay and kept.line.is_usable:
-            self._keep(_Kept(kept.line, kept.origin, kept.made_at, now))
-        else:
-            kept.line.end()
-        return answer
-
-    async def _connect(self, origin: Origin) -> Line:
-        addresses = await _addresses(origin)
-        for address in addresses[:-1]:
-            try:
-                async with asyncio.timeout(ATTEMPT_S):
-                    return await self._connect_to(address, origin)
-            except ssl.SSLError:
+    async def _repeated(self, request: Request, url: URL) -> Answer:
+        seen = SimpleNamespace(kept=False)
+        try:
+            return await self._once(request, url, seen)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not seen.kept:
                 raise
-            except OSError:  # the time-out among them
-                continue
-        return await self._connect_to(addresses[-1], origin)
+        return await self._once(request, url, seen)
 
-    async def _connect_to(self, address: str, origin: Origin) -> Line:
-        loop = asyncio.get_running_loop()
-        if not origin.tls:
-            return (await loop.create_connection(Line, address, origin.port))[1]
-        # Certificates are for the name, not for the address that it has now.
-        tls, closing_s = self._context, TLS_CLOSING_S
-        made = loop.create_connection(
-            Line, address, origin.port, ssl=tls, server_hostname=origin.host, ssl_shutdown_timeout=closing_s
-        )
-        return (await made)[1]
+    async def _once(self, request: Request, url: URL, seen: SimpleNamespace) -> Answer:
+        async with self._open(tls=url.scheme == "https").request(
+            request.method, url, headers=request.headers, data=request.body, allow_redirects=False, trace_request_ctx=seen
+        ) as response:
+            content = bytearray()
+            async for piece in response.content.iter_any():
+                content += piece
+                if len(content) > request.most:
+                    response.close()
+                    break
+            following = response.links.get("next")
+            return Answer(response.status, bytes(content), None if following is None else str(following["url"]))
 
-    # -- those that are not in use ---------------------------------------------------------------------------------
+    def _open(self, *, tls: bool) -> aiohttp.ClientSession:
+        if tls not in self._sessions:
+            self._sessions[tls] = aiohttp.ClientSession(
+                connector=self._connector(tls=tls),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                headers=_HEADERS,
+                skip_auto_headers=["Content-Type"],
+                timeout=aiohttp.ClientTimeout(),  # none: whoever asks has one for the whole exchange
+                trace_configs=[_tracing()],
+            )
+        return self._sessions[tls]
 
-    def _take(self, origin: Origin) -> _Kept | None:
-        """The connection used last: the others may end."""
-        while lines := self._by_origin.get(origin):
-            kept = self._idle[lines[-1]]
-            self._forget(kept)
-            if kept.line.is_usable:
-                return kept
-        return None
-
-    def _keep(self, kept: _Kept) -> None:
-        self._idle[kept.line] = kept
-        self._by_origin.setdefault(kept.origin, []).append(kept.line)
-        if len(self._idle) > MAX_IDLE:
-            self._drop(next(iter(self._idle.values())))
-        if self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(IDLE_S, self._sweep)
-
-    def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() - IDLE_S
-        while self._idle and (oldest := next(iter(self._idle.values()))).idle_since <= until:
-            self._drop(oldest)
-        following = next(iter(self._idle.values()), None)
-        self._alarm = None if following is None else loop.call_at(following.idle_since + IDLE_S, self._sweep)
-
-    def _drop(self, kept: _Kept) -> None:
-        self._forget(kept)
-        kept.line.end()
-
-    def _forget(self, kept: _Kept) -> None:
-        del self._idle[kept.line]
-        lines = self._by_origin[kept.origin]
-        lines.remove(kept.line)
-        if not lines:
-            del self._by_origin[kept.origin]
+    def _connector(self, *, tls: bool) -> aiohttp.TCPConnector:
+        if tls:  # not kept: whose certificate has ended meanwhile, or is of another authority, is told nothing more
+            return aiohttp.TCPConnector(resolver=_Resolver(), use_dns_cache=False, limit=0, ssl=self._context, force_close=True)
+        return aiohttp.TCPConnector(resolver=_Resolver(), use_dns_cache=False, limit=0, keepalive_timeout=IDLE_S)
 
 
-async def _addresses(origin: Origin) -> list[str]:
-    """The numeric addresses of a host, looked up now; none of them may be one that is refused to everybody."""
+class _Resolver(AbstractResolver):
+    """Names are looked up for each connection; none of the addresses may be one that is refused to everybody."""
+
+    def __init__(self) -> None:
+        self._system = aiohttp.ThreadedResolver()
+
+    async def resolve(self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_UNSPEC) -> list[ResolveResult]:
+        """The numeric addresses of a host. Raises AddressError, OSError."""
+        found = await self._system.resolve(host, port, family)
+        if any(is_forbidden(one["host"]) for one in found):
+            raise AddressError(_REFUSED)
+        return found
+
+    async def close(self) -> None:
+        """Nothing is open."""
+        await self._system.close()
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Puts down in a request's own record that it went out on a kept connection."""
+    tracing = aiohttp.TraceConfig()
+
+    async def note(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams) -> None:
+        cast("SimpleNamespace", context.trace_request_ctx).kept = True
+
+    tracing.on_connection_reuseconn.append(note)
+    return tracing
+
+
+def _url(request: Request) -> URL:
+    """Where the request goes. Raises AddressError when it cannot go there, or would carry more than its fields."""
     try:
-        found = [str(ipaddress.ip_address(origin.host))]
-    except ValueError:
-        loop = asyncio.get_running_loop()
-        found = [str(info[4][0]) for info in await loop.getaddrinfo(origin.host, origin.port, type=SOCK_STREAM)]
-    if any(map(is_forbidden, found)):
-        raise AddressError("it leads to a link-local, multicast or unspecified address")
-    return list(dict.fromkeys(found))
-
-
-@lru_cache(maxsize=1024)
-def _parts(uri: str) -> tuple[Origin, str, str]:
-    """Where a request goes: the connection, the `Host` field, and the target (RFC 9112, 3.2.1)."""
-    try:
-        parts = urlsplit(uri)
-        port = parts.port or _PORTS[parts.scheme]
-        host = parts.hostname or ""
-        host = host if ":" in host else host.encode("idna").decode()
-    except KeyError:
-        raise AddressError("it is neither http nor https") from None
-    except ValueError as error:  # that of a name which is none among them
+        url = URL(request.uri)
+        host = url.host
+    except ValueError as error:
         raise AddressError("it is no valid address") from error
-    if not host or not host.isprintable() or " " in host:
+    if url.scheme not in ("http", "https"):
+        raise AddressError("it is neither http nor https")
+    if not host:
         raise AddressError("it has no host")
-    shown = f"[{host}]" if ":" in host else host
-    named = shown if port == _PORTS[parts.scheme] else f"{shown}:{port}"
-    path = quote(parts.path, safe=_IN_PATHS) or "/"
-    target = f"{path}?{quote(parts.query, safe=_IN_QUERIES)}" if parts.query else path
-    return Origin(parts.scheme == "https", host, port), named, target
-
-
-def _text(request: Request, host: str, target: str) -> bytes:
-    fields = {"Host": host, **_DEFAULTS, **request.headers}
-    if request.body is not None or request.method not in ("GET", "DELETE"):
-        fields["Content-Length"] = str(len(request.body or b""))
-    head = "\r\n".join((f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())))
-    if "\0" in head or head.count("\n") != len(fields) or head.count("\r") != len(fields):
+    if is_forbidden(host):
+        raise AddressError(_REFUSED)
+    if any(_BREAKS & {*name, *value} for name, value in request.headers.items()):
         raise AddressError("what would be sent there is no header field")
-    return head.encode() + b"\r\n\r\n" + (request.body or b"")
+    return url

@@ -51,8 +51,8 @@ class Http:
         self._accounts = accounts
         self._timeout_s = timeout_s
         self._tokens = Tokens(accounts.clock)
-        self._client: Connections | None = None
-        self._context: ssl.SSLContext | None = None
+        self._plain = _Current()
+        self._shown = _Current()
         self._showing = _Showing(accounts.certificate)
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
@@ -96,46 +96,64 @@ class Http:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
-        await self._showing.close()
+        await self._plain.close()
+        await self._shown.close()
 
     async def _exchange(self, request: _Request) -> Page:
         account, way = request.account, request.account.way
         if isinstance(way, Certificate):
-            return await _answer(self._showing.client(), request)
+            return await _answer(await self._shown.by(self._showing.context()), request)
         if not isinstance(way, OAuth2):
-            return await _answer(self._http(), request.showing(way))
+            return await _answer(await self._http(), request.showing(way))
         token = await self._tokens.token(account.vnfm, way, self._post)
-        page = await _answer(self._http(), request.showing(Bearer(token)))
+        page = await _answer(await self._http(), request.showing(Bearer(token)))
         if page.status != 401:
             return page
         # A token may end before its time: one more is fetched, once.
         token = await self._tokens.token(account.vnfm, way, self._post, refused=token)
-        return await _answer(self._http(), request.showing(Bearer(token)))
+        return await _answer(await self._http(), request.showing(Bearer(token)))
 
     async def _post(self, uri: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        page = await _answer(self._http(), _Request("POST", Account("", uri), headers, body))
+        page = await _answer(await self._http(), _Request("POST", Account("", uri), headers, body))
         return page.status, page.body
 
-    def _http(self) -> Connections:
-        context = trusted()
-        if self._client is None or context is not self._context:
-            # The trust store has changed. The older client is let go as that of `_Showing` is.
-            self._client, self._context = Connections(context), context
-        return self._client
+    async def _http(self) -> Connections:
+        return await self._plain.by(trusted())
+
+
+class _Current:
+    """Connections by the TLS context as it is now; those of an earlier one end with their last request."""
+
+    def __init__(self) -> None:
+        self._context: ssl.SSLContext | None = None
+        self._connections: Connections | None = None
+
+    async def by(self, context: ssl.SSLContext) -> Connections:
+        """Return them."""
+        older, current = self._connections, self._connections
+        if current is None or context is not self._context:
+            current = Connections(context)
+            self._context, self._connections = context, current
+            if older is not None:
+                await older.retire()
+        return current
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._connections is not None:
+            await self._connections.aclose()
+            self._connections = None
 
 
 class _Showing:
-    """The client that shows our certificate; made anew when its files or the trust store have changed."""
+    """The context that shows our certificate; made anew when its files or the trust store have changed."""
 
     def __init__(self, files: ClientCertificate) -> None:
         self._files = files
-        self._client: Connections | None = None
+        self._context: ssl.SSLContext | None = None
         self._seen: object = None
 
-    def client(self) -> Connections:
+    def context(self) -> ssl.SSLContext:
         """Return it; raises PermanentError (`VIM_CREDENTIAL_FILE`) when there is no certificate that can be used."""
         certificate, key = self._files.certificate, self._files.key
         if certificate is None:
@@ -144,22 +162,15 @@ class _Showing:
         try:
             files = [(file, Path(file).stat().st_mtime_ns) for file in (certificate, key) if file is not None]
             seen = (files, trust_store_seen())
-            if self._client is None or seen != self._seen:
+            if self._context is None or seen != self._seen:
                 context = ssl.create_default_context()
                 # The empty password: an encrypted key must not make OpenSSL ask at a terminal.
                 context.load_cert_chain(Path(certificate), None if key is None else Path(key), password="")
-                # An older client is let go, not closed: deliveries may be under way, and idle connections end soon.
-                self._client, self._seen = Connections(context), seen
+                self._context, self._seen = context, seen
         except OSError as error:
             message = f"The client certificate cannot be used: {error.strerror or type(error).__name__}."
             raise PermanentError(Code.VIM_CREDENTIAL_FILE, message) from error
-        return self._client
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        return self._context
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +191,7 @@ async def _answer(client: Connections, request: _Request) -> Page:
     """Status, and as much of the content as is read."""
     uri = request.account.uri
     answer = await client.exchange(Request(request.method, uri, request.headers, request.body, request.most))
-    return Page(uri, answer.status, answer.body, answer.following())
+    return Page(uri, answer.status, answer.body, answer.following)
 
 
 def authorization(auth: Auth, credentials: Credentials) -> dict[str, str]:
