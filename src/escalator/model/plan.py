@@ -138,9 +138,11 @@ class Closer(Model):
     places_before: Annotated[int, Field(ge=0)]
     """Nodes, racks or zones that its members were in."""
     places_after: Annotated[int, Field(ge=0)]
+    """The same at the end of the plan."""
     most_before: Annotated[int, Field(ge=0)]
     """Members in the place that had most of them."""
     most_after: Annotated[int, Field(ge=0)]
+    """The same at the end of the plan."""
 
 
 class NodeVersion(Model):
