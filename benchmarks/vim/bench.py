@@ -6,8 +6,9 @@
 
 Each node has instances of as many VNF managers, so that every notice is about one instance: the most notices that so many
 instances can need. The campaign asks for `--at-once` nodes at a time, as its waves would, and for the next one when a node's
-answers are complete. The VNF managers are a process of their own; Escalator's side is the VIM Interface with its database and
-its listener, as in a server. Memory is the peak of that process.
+answers are complete. With `--hosts own` each VNF manager has an address of its own, so that few connections are used again
+(they listen on all addresses of the machine then). The VNF managers are a process of their own; Escalator's side is the VIM
+Interface with its database and its listener, as in a server. Memory is the peak of that process.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from escalator.api.vnfm import vnfm_app
+from escalator.api.vnfm_throttle import Throttled
 from escalator.clocks import SystemClock
 from escalator.logs import configure_logs
 from escalator.model.inventory import Instance
@@ -44,8 +47,11 @@ from escalator.vim_interface.accounts import Accounts
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.port import Ask
+from escalator.vim_interface.throttle import Throttle
 from escalator.vim_interface.vim import Parts, Vim
 
+IDLE_S = 15
+"""As in `escalator.serving`, which would import the whole server."""
 MANAGERS = Path(__file__).with_name("managers.py")
 
 
@@ -57,6 +63,21 @@ async def opened(kind: str, folder: Path) -> AsyncIterator[Store]:
         return
     async with open_store(Settings(state_dir=str(folder / "state"))) as store:
         yield store
+
+
+def listening(app: FastAPI, clock: SystemClock) -> uvicorn.Config:
+    """The VNF managers' listener, as the server has it."""
+    app.add_middleware(Throttled, throttle=Throttle(clock, 10))
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=IDLE_S,
+    )
 
 
 async def measure(given: argparse.Namespace, port: int, folder: Path) -> dict[str, Any]:
@@ -84,9 +105,10 @@ async def measure(given: argparse.Namespace, port: int, folder: Path) -> dict[st
         vim = Vim(parts)
         for number in range(given.managers):
             name = f"vnfm-{number:05}"
-            spec = VnfmSpec(callback_uri=f"http://127.0.0.1:{port}/{name}", projects=(name,))
+            host = f"127.1.{number // 250}.{number % 250 + 1}" if given.hosts == "own" else "127.0.0.1"
+            spec = VnfmSpec(callback_uri=f"http://{host}:{port}/{name}", projects=(name,))
             await store.vnfms.add(Vnfm(name=name, spec=spec))
-        server = uvicorn.Server(uvicorn.Config(vnfm_app(vim.inbox, clock), lifespan="off", log_config=None, access_log=False))
+        server = uvicorn.Server(listening(vnfm_app(vim.inbox, clock), clock))
         serving = asyncio.create_task(server.serve([listener]))
         dispatcher = asyncio.create_task(vim.run())
         before = resource.getrusage(resource.RUSAGE_SELF)
@@ -146,6 +168,7 @@ def main() -> None:
     parser.add_argument("--per-node", type=int, default=100)
     parser.add_argument("--at-once", type=int, default=10, help="nodes whose VNF managers are asked at the same time")
     parser.add_argument("--store", choices=("sqlite", "memory"), default="sqlite")
+    parser.add_argument("--hosts", choices=("one", "own"), default="one", help="whether VNF managers share an address")
     parser.add_argument("--repeat", type=int, default=1)
     given = parser.parse_args()
     if given.repeat == 1:
@@ -158,7 +181,11 @@ def main() -> None:
 
 def _one(given: argparse.Namespace) -> dict[str, Any]:
     configure_logs(Log(level="error"))
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen([sys.executable, MANAGERS], stdout=subprocess.PIPE) as process:
+    host = "0.0.0.0" if given.hosts == "own" else "127.0.0.1"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen([sys.executable, MANAGERS, "--host", host], stdout=subprocess.PIPE) as process,
+    ):
         try:
             assert process.stdout is not None
             port = json.loads(process.stdout.readline())["port"]

@@ -32,6 +32,7 @@ class Managers:
         self.http = httpx.AsyncClient(trust_env=False, timeout=60, limits=httpx.Limits(max_connections=lanes))
         self.late: list[float] = []
         self.statuses: dict[int, int] = {}
+        self.again = 0
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def notified(self, request: Request) -> Response:
@@ -46,19 +47,28 @@ class Managers:
     async def answer(self, message: dict) -> None:
         words = {resource["resourceId"]: "MOVED" for resource in message["affectedResources"]}
         async with self.lanes:
-            response = await self.http.put(message["replyUri"], json={"result": "ACK", "instances": words})
+            response = await self.put(message["replyUri"], {"result": "ACK", "instances": words})
         self.statuses[response.status_code] = self.statuses.get(response.status_code, 0) + 1
 
+    async def put(self, uri: str, reply: dict) -> httpx.Response:
+        """A connection that was kept may end just when it is to be used; the reply is put again then."""
+        while True:
+            try:
+                return await self.http.put(uri, json=reply)
+            except httpx.TransportError:
+                self.again += 1
+
     async def report(self, _: Request) -> Response:
-        return JSONResponse({"late": self.late, "statuses": self.statuses})
+        return JSONResponse({"late": self.late, "statuses": self.statuses, "again": self.again})
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--lanes", type=int, default=32)
+    parser.add_argument("--host", default="127.0.0.1")
     managers = Managers(parser.parse_args().lanes)
     routes = [Route("/report", managers.report), Route("/{name}", managers.notified, methods=["POST"])]
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    listener = socket.create_server((parser.parse_args().host, 0), backlog=512)
     server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False))
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
     await server.serve([listener])

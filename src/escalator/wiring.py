@@ -315,13 +315,13 @@ def _drivers(
         if world.empty:
             world.seed(nodes=simulated.nodes, seed=simulated.seed, others=simulated.others.items())
         cloud, systems = simulated_drivers(world)
-        return cloud, systems | real_systems(settings, importer, clock), world
+        return cloud, systems | real_systems(settings, importer, clock, stack), world
     # openstacksdk takes a second to import: only who uses it pays for it.
     from escalator.cloud_manager.openstack.driver import OpenStackCloud  # noqa: PLC0415
 
     openstack = OpenStackCloud(settings.cloud)
     stack.callback(openstack.close)
-    return openstack, real_systems(settings, importer, clock), None
+    return openstack, real_systems(settings, importer, clock, stack), None
 
 
 def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack: AsyncExitStack) -> dict[str, Dialect]:

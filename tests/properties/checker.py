@@ -289,6 +289,9 @@ class Judge:
         bounds = self.plan["bounds"]
         if bounds["moves"] > len(self.moves) or bounds["makespan_s"] > last + NEAR:
             yield f"the plan undercuts its own bounds {bounds}"
+        told = sorted((row["group"], row["level"]) for row in self.plan["closer"])
+        if told != sorted(self._closer()):
+            yield f"groups are closer together at the end: {sorted(self._closer())}, and the plan tells of {told}"
         bad = [c for c in self.plan["conditions"] if not c["ok"]]
         if self.plan["smooth"] == bool(bad):
             yield f"smooth is {self.plan['smooth']} with {len(bad)} failing conditions"
@@ -297,6 +300,20 @@ class Judge:
         fit = {n for n in self.scope - self.out if self.nodes[n]["progress"] not in ("done", "failed")}
         if self.plan["smooth"] and fit - set(self.upgrade):
             yield f"the plan is smooth and leaves out {sorted(fit - set(self.upgrade))}"
+
+    def _closer(self) -> Iterator[tuple[str, str]]:
+        """Groups and levels at which fewer places have members at the end, or one has more than any had at the start."""
+        for group_id, group in self.groups.items():
+            if not group["policy"].endswith("anti-affinity"):
+                continue
+            for level in ("id", "rack", "az") if group["policy"].startswith("soft") else ("rack", "az"):
+                at = [
+                    Counter(str(place) for m in self.members[group_id] if (place := self.nodes[self._at(m, time)][level]))
+                    for time in (-1.0, float("inf"))
+                ]
+                start, end = ((len(places), -max(places.values(), default=0)) for places in at)
+                if start[0] > 1 and (end[0] < start[0] or end[1] < start[1]):
+                    yield group_id, "node" if level == "id" else level
 
 
 def _selects(select: dict[str, Any], node: dict[str, Any]) -> bool:

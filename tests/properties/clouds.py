@@ -33,6 +33,7 @@ def nodes(draw: st.DrawFn) -> list[dict[str, Any]]:
             "id": f"n{number}",
             "roles": draw(rare([["compute"]] * 8 + [["control"], ["compute", "storage"]])),
             "az": draw(rare(["a", "a", "a", "b"])),
+            "rack": draw(rare(["r1", "r1", "r2", "r3", None])),
             "labels": draw(rare([{}, {}, {"model": "slow"}])),
             "traits": draw(rare([[], [], ["T"]])),
             "state": draw(rare(["up"] * 9 + ["down"])),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.document import Source
 from escalator.model.inventory import Inventory
-from escalator.model.plan import Plan
+from escalator.model.plan import Closer, Plan
 from escalator.upgrade_manager.planner import policies
+from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.search import Search
+from escalator.upgrade_manager.planner.spread import closer_of
+from escalator.upgrade_manager.planner.turns import Found
 from escalator.upgrade_manager.planner.verify.check import verify
 from properties.checker import Judge
 from properties.clouds import campaigns, clouds
@@ -78,6 +82,36 @@ def test_the_same_cloud_gives_the_same_plan(cloud: dict[str, Any], wish: dict[st
     assert make_plan(campaign, inventory).sealed("p") == make_plan(campaign, inventory).sealed("p")
 
 
+class Counting(Search):
+    """A search that compares what it counted on its way, every attempt that came to nothing included, with what came of it."""
+
+    differences: ClassVar[list[object]] = []
+
+    def __init__(self, cloud: Cloud, *rest: Any, **more: Any) -> None:
+        super().__init__(cloud, *rest, **more)
+        self.there = cloud
+
+    def run(self) -> Found:
+        found = super().run()
+        counted, again = self.spread.closer(), closer_of(self.there, found.turns)
+        event(f"watched: {bool(self.there.watched)}, closer: {bool(again)}")
+        self.differences.extend([(counted, again)] if counted != again else [])
+        return found
+
+
+@given(clouds(), campaigns(), st.booleans())
+@settings(PROPERTIES, max_examples=150)
+def test_a_search_counts_the_spread_of_groups_right(cloud: dict[str, Any], wish: dict[str, Any], angle: bool) -> None:
+    inventory, campaign = load(cloud, wish)
+    Counting.differences.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policies, "Search", Counting)
+        patch.setattr(policies, "FEW", 0 if angle else policies.FEW)
+        plan = make_plan(campaign, inventory)
+    assert Counting.differences == []
+    assert plan.closer is not None
+
+
 PAIR = {
     "nodes": [{"id": "n0", "numa": [{"pcpu": 8}]}, {"id": "n1", "numa": [{"pcpu": 8}]}, {"id": "n2", "numa": [{"pcpu": 8}]}],
     "instances": [
@@ -94,6 +128,9 @@ WISH = {
 }
 
 
+CLOSER = Closer(group="g", level="rack", places_before=2, places_after=1, most_before=1, most_after=2)
+
+
 def _spoil(plan: Plan, what: str) -> Plan:
     move, upgrade = plan.moves[0], plan.upgrades[0]
     other = plan.upgrades[1]
@@ -105,6 +142,7 @@ def _spoil(plan: Plan, what: str) -> Plan:
         "two nodes at once": {"upgrades": (upgrade, other.model_copy(update={"start_s": 1.0, "end_s": 1201.0}))},
         "a node is forgotten": {"upgrades": plan.upgrades[1:]},
         "it is said not to be smooth": {"smooth": False},
+        "a group is said to be closer": {"closer": (CLOSER,)},
     }
     return plan.model_copy(update=changes[what])
 
@@ -119,6 +157,7 @@ def _spoil(plan: Plan, what: str) -> Plan:
         "two nodes at once",
         "a node is forgotten",
         "it is said not to be smooth",
+        "a group is said to be closer",
     ],
 )
 def test_the_judge_sees_what_is_wrong(what: str) -> None:

@@ -20,7 +20,12 @@ from escalator.model.document import MAX_PROBLEMS, dotted
 from escalator.model.errors import EscalatorError, InputError, Problem
 
 MEDIA_TYPE = "application/problem+json"
-_STATUS_OF: Mapping[Code, int] = {Code.API_TOKEN: 401, Code.API_TOO_LARGE: 413, Code.API_METHOD: 405}
+_STATUS_OF: Mapping[Code, int] = {
+    Code.API_TOKEN: 401,
+    Code.API_TOO_LARGE: 413,
+    Code.API_METHOD: 405,
+    Code.VIM_CHANGED: 412,
+}
 """Codes that say more than their kind of error does."""
 _CODE_OF: Mapping[int, Code] = {
     401: Code.API_TOKEN,

@@ -20,7 +20,7 @@ from escalator.settings import read_settings
 
 QUICK_S = 60.0
 """Longest wait for an answer that needs only storage, or one look at the cloud."""
-_EXIT_OF = {401: 7, 403: 7, 404: 2, 405: 2, 408: 5, 409: 6, 413: 2, 415: 2, 422: 2, 504: 5}
+_EXIT_OF = {401: 7, 403: 7, 404: 2, 405: 2, 408: 5, 409: 6, 412: 6, 413: 2, 415: 2, 422: 2, 504: 5}
 """Exit code by status, where the problem does not say it."""
 _TIMED_OUT = 5
 
@@ -47,9 +47,18 @@ class Client:
         """POST plain data."""
         return self._data("POST", path, timeout_s, json=body) if body is not None else self._data("POST", path, timeout_s)
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-        """PATCH with plain data."""
-        return self._data("PATCH", path, QUICK_S, json=body)
+    def version(self, path: str) -> str:
+        """The version of a resource, as its `ETag` says."""
+        with self._reached():
+            response = self._http.get(path, timeout=QUICK_S)
+        if response.is_error:
+            raise self._failure(response)
+        return str(printable(response.headers.get("ETag", "").strip('"')))
+
+    def patch(self, path: str, body: Mapping[str, Any], version: str | None = None) -> Any:  # noqa: ANN401 - JSON
+        """PATCH with plain data; where a version is named, only while the resource has it."""
+        headers = {} if version is None else {"If-Match": f'"{version}"'}
+        return self._data("PATCH", path, QUICK_S, json=body, headers=headers)
 
     def put_document(self, path: str, text: bytes) -> Any:  # noqa: ANN401 - JSON
         """PUT a YAML or JSON document."""

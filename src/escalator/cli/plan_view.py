@@ -27,6 +27,8 @@ BINDING = {
     "window": "the windows",
 }
 """What each lower bound comes from."""
+LEVELS = {"node": "nodes", "rack": "racks", "az": "zones"}
+"""Over what the members of a group are apart."""
 
 
 def plan_view(
@@ -48,6 +50,8 @@ def plan_view(
         parts.append(_moves(plan, rows))
     if plan["impacts"]:
         parts.append(_impacts(plan, rows))
+    if plan.get("closer"):
+        parts.append(_closer(plan, rows))
     if plan.get("no_return"):
         parts.append(_no_return(plan, rows))
     if plan["totals"]["not_upgraded"]:
@@ -194,6 +198,14 @@ def _no_return(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
     for (vnf, window, way), number in sorted(count.items())[:rows]:
         table.add_row(vnf, str(window + 1), str(number), way)
     return _with_rest(table, len(count), rows)
+
+
+def _closer(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    table = _table("Groups that end closer together", "Group", "Over", "In", "Most in one", right=("In", "Most in one"))
+    for row in plan["closer"][:rows]:
+        changes = (f"{row[f'{what}_before']} → {row[f'{what}_after']}" for what in ("places", "most"))
+        table.add_row(row["group"], LEVELS.get(row["level"], row["level"]), *changes)
+    return _with_rest(table, len(plan["closer"]), rows)
 
 
 def _moves(plan: Mapping[str, Any], rows: int | None) -> RenderableType:

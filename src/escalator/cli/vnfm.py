@@ -64,8 +64,11 @@ class ShowVnfm(_One):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Get it."""
         with self.server() as client:
-            found = client.get(f"/v1/vnfms/{quoted(parsed_args.name)}")
-            shown = dict(found["spec"])
+            path = f"/v1/vnfms/{quoted(parsed_args.name)}"
+            # The version first: what is shown may be newer then, which a change finds out, and never older.
+            version = client.version(path)
+            found = client.get(path)
+            shown = {**found["spec"], "version": version}
             if shown["subscription"]["type"] != "none":
                 shown["subscribed"] = next(iter(client.get(f"/v1/vnfms/{quoted(parsed_args.name)}/subscriptions")), None)
             return shown_fields({"name": found["name"], "spec": shown})

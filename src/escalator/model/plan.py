@@ -18,6 +18,8 @@ from escalator.model.inventory import Role
 from escalator.model.release import Impact as Touches
 
 Time = Annotated[float, Field(ge=0)]
+Level = Literal["node", "rack", "az"]
+"""At which the members of a group are apart."""
 
 
 class _Interval(Model):
@@ -128,6 +130,19 @@ class NoReturn(Model):
     """How it comes back all the same."""
 
 
+class Closer(Model):
+    """A group of anti-affinity whose members end closer together than they began: in fewer places, or more of them in one."""
+
+    group: str
+    level: Level
+    places_before: Annotated[int, Field(ge=0)]
+    """Nodes, racks or zones that its members were in."""
+    places_after: Annotated[int, Field(ge=0)]
+    most_before: Annotated[int, Field(ge=0)]
+    """Members in the place that had most of them."""
+    most_after: Annotated[int, Field(ge=0)]
+
+
 class NodeVersion(Model):
     """What one node runs of the release, where it goes, and whether it could be taken back."""
 
@@ -173,6 +188,8 @@ class Plan(Model):
     groups: tuple[PlanGroup, ...] = ()
     """Groups of nodes that go one after the other; empty without such an order."""
     hits: tuple[Hit, ...] = ()
+    closer: tuple[Closer, ...] | None = None
+    """Groups that end closer together than they began, each level apart; null = the plan does not tell."""
     no_return: tuple[NoReturn, ...] = ()
     versions: tuple[NodeVersion, ...] = ()
     conditions: tuple[Condition, ...] = ()

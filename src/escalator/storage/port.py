@@ -124,8 +124,11 @@ class Vnfms(Protocol):
         """Store. Raises ConflictError when the name is taken."""
         ...
 
-    async def replace(self, vnfm: Vnfm) -> None:
-        """Store in place of the one of that name. Raises NotFoundError when there is none."""
+    async def replace(self, vnfm: Vnfm, known: Vnfm | None = None) -> None:
+        """Store in place of the one of that name. Raises NotFoundError when there is none.
+
+        With `known` only while it is that; raises ConflictError (`VIM_CHANGED`) when it is something else by now.
+        """
         ...
 
     async def remove(self, name: str) -> None:

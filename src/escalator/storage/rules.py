@@ -63,6 +63,12 @@ def no_vnfm(name: str) -> NotFoundError:
     return NotFoundError(Code.VIM_NOT_FOUND, f"There is no VNF manager named {name}.")
 
 
+def vnfm_changed(name: str) -> ConflictError:
+    """The refusal of a change of what is something else by now."""
+    message = f"The registration of {name} was changed by somebody else meanwhile; nothing of this change was carried out."
+    return ConflictError(Code.VIM_CHANGED, message, remedy=f"See what it is now: escalator vnfm show {name}")
+
+
 def subscribed_already(vnfm: str) -> ConflictError:
     """The refusal of a second subscription of one VNF manager."""
     message = f"VNF manager {vnfm} has a subscription, and one is what it may have."

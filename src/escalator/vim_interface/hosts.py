@@ -27,8 +27,14 @@ def uri_problems(uri: str, path: str) -> Iterator[Problem]:
         yield Problem(path, "an address for notices has no fragment")
     if not parts.hostname:
         yield Problem(path, "the address has no host")
-    elif _is_forbidden(parts.hostname):
+    elif is_forbidden(parts.hostname):
         yield Problem(path, "link-local, multicast and unspecified addresses are refused: the metadata service answers there")
+
+
+def is_forbidden(host: str) -> bool:
+    """Whether nobody may be told at this address: where a metadata service answers, or nobody in particular."""
+    address = _plain(_ip(host))
+    return address is not None and (address.is_link_local or address.is_multicast or address.is_unspecified)
 
 
 def is_allowed(uri: str, entries: Iterable[str]) -> bool:
@@ -49,11 +55,6 @@ def is_allowed(uri: str, entries: Iterable[str]) -> bool:
 def host_of(uri: str) -> str:
     """Host and port of an address, for people: the rest of it may be a secret."""
     return urlsplit(uri).netloc
-
-
-def _is_forbidden(host: str) -> bool:
-    address = _plain(_ip(host))
-    return address is not None and (address.is_link_local or address.is_multicast or address.is_unspecified)
 
 
 def _plain(address: Address | None) -> Address | None:

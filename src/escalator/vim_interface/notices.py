@@ -150,6 +150,7 @@ def answer_of(notice: Notice, until: float | None, parts: Mapping[str, Part] = M
         until=until if reply else None,
         reason=(reply.reason or "") if reply else "",
         instances=instances,
+        asked_at=notice.created_at,
         action_at=notice.action_at,
         dispositions=dict(reply.instances) if reply else said,
         heard=tuple(i for i in instances if i in parts),

@@ -50,6 +50,8 @@ class Answer:
     reason: str = ""
     instances: tuple[str, ...] = ()
     """Ids of the instances that were asked about."""
+    asked_at: float = 0.0
+    """Unix seconds."""
     action_at: float | None = None
     """What was announced does not happen before, unless the VNF manager agrees to it; Unix seconds."""
     dispositions: Mapping[str, Disposition] = field(default_factory=dict)

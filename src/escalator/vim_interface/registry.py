@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from escalator.model.codes import Code
 from escalator.model.document import Source, load
-from escalator.model.errors import EscalatorError, InputError, Problem
+from escalator.model.errors import ConflictError, EscalatorError, InputError, Problem
 from escalator.model.inventory import Instance
 from escalator.model.notice import Auth, Notice, NoticeType, SubscriptionRight, Vnfm, VnfmSpec
 from escalator.model.subscription import Filter
 from escalator.storage.port import Subscriptions, Vnfms
-from escalator.storage.rules import no_vnfm
+from escalator.storage.rules import no_vnfm, vnfm_changed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.hosts import uri_problems
+from escalator.vim_interface.versions import version_of
 
+_TRIES = 5
+"""Changes of one registration that come at the same time: more are no people."""
 MIN_SECRET = 16
 """Characters of a credential that lets somebody in: nothing slows down who guesses."""
 
@@ -112,14 +115,26 @@ class Registry:
         await self._vnfms.add(vnfm)
         self.revision += 1
 
-    async def change(self, name: str, changes: Mapping[str, Any]) -> Vnfm:
+    async def change(self, name: str, changes: Mapping[str, Any], versions: Collection[str] | None = None) -> Vnfm:
         """Change parts of a registration, by a merge patch (RFC 7396) of its `spec`: null puts the default back.
 
-        Raises NotFoundError, and InputError (`VIM_REGISTRATION`) with all problems.
+        Raises NotFoundError, InputError (`VIM_REGISTRATION`) with all problems, and ConflictError (`VIM_CHANGED`) when it has
+        none of the `versions` that are named. Without any, what others change at the same time stays, part by part.
         """
-        known = await self._vnfms.get(name)
-        if known is None:
-            raise no_vnfm(name)
+        for _ in range(_TRIES):
+            known = await self._vnfms.get(name)
+            if known is None:
+                raise no_vnfm(name)
+            if versions is not None and version_of(known) not in versions:
+                raise vnfm_changed(name)
+            try:
+                return await self._changed(known, changes)
+            except ConflictError:
+                continue  # somebody was quicker: what is there now is looked at
+        raise vnfm_changed(name)
+
+    async def _changed(self, known: Vnfm, changes: Mapping[str, Any]) -> Vnfm:
+        name = known.name
         spec = merged(known.spec.model_dump(mode="json"), changes)
         data = {"name": name, "spec": spec}
         vnfm = load(Vnfm, Source(data), code=Code.VIM_REGISTRATION)
@@ -127,13 +142,16 @@ class Registry:
             problem = Problem("spec.dialect", "a VNF manager does not become an orchestrator, or the other way: remove it first")
             raise InputError(Code.VIM_REGISTRATION, f"The registration of {name} is not valid.", problems=[problem])
         if vnfm != known:
-            await self.replace(vnfm)
+            await self.replace(vnfm, known)
         return vnfm
 
-    async def replace(self, vnfm: Vnfm) -> None:
-        """Change a registration; raises InputError with all problems, NotFoundError when there is none of that name."""
+    async def replace(self, vnfm: Vnfm, known: Vnfm | None = None) -> None:
+        """Change a registration; raises InputError with all problems, NotFoundError when there is none of that name.
+
+        With `known` only while it is that; raises ConflictError (`VIM_CHANGED`) when it is something else by now.
+        """
         await self._check(vnfm)
-        await self._vnfms.replace(vnfm)
+        await self._vnfms.replace(vnfm, known)
         self.revision += 1
 
     async def _check(self, vnfm: Vnfm) -> None:

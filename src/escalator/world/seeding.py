@@ -14,6 +14,8 @@ CELLS = 2
 PCPU = 24
 """CPUs for instances of each entry."""
 MIB_PER_PCPU = 4096
+RACK = 10
+"""Nodes of a rack; a rack is in one zone, and half of the racks are in each."""
 SIZES = (2, 4, 4, 8, 8)
 """CPUs of an instance. Each size divides the next and the largest divides an entry: no room is wasted."""
 FUNCTIONS = ("amf", "smf", "upf", "udm", "pcf", "ausf")
@@ -67,11 +69,11 @@ def serving(role: Role, number: int) -> Node:
 
 
 def _node(number: int, nodes: int) -> Node:
-    rack = (number - 1) // 10 + 1
+    rack, racks = (number - 1) // RACK + 1, (nodes - 1) // RACK + 1
     cell = {"pcpu": float(PCPU), "mem_mib": float(PCPU * MIB_PER_PCPU), "vf": 16.0}
     return Node(
         id=f"cn-{number:04d}",
-        az=f"az{1 + (number - 1) * 2 // max(nodes, 2)}",
+        az=f"az{1 + (rack - 1) * 2 // max(racks, 2)}",
         rack=f"r{rack:02d}",
         labels={"site": "simulated"},
         versions={"os": "12.10.0", "hypervisor": "7.2.18", "agent": "1.0.0"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from beds.nodes.bed import NodesBed
 from beds.nodes.manager import Manager, serving
 from beds.nodes.packages import build
 
-__all__ = ["manager", "nodes_bed", "release_folders"]
+__all__ = ["lasting_manager", "manager", "nodes_bed", "release_folders"]
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +37,17 @@ def release_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]
     return build(tmp_path_factory.mktemp("releases"))
 
 
+@pytest.fixture
+async def manager(lasting_manager: Manager) -> AsyncIterator[Manager]:
+    """The manager, whose connections to nodes end with the test: they belong to its event loop."""
+    yield lasting_manager
+    await lasting_manager.close()
+
+
 @pytest.fixture(scope="session")
-def manager(nodes_bed: NodesBed, release_folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+def lasting_manager(
+    nodes_bed: NodesBed, release_folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Manager]:
     """A manager with all test releases imported and its repository served to the bed."""
     with serving(nodes_bed.manager_address) as (port, repositories):
         made = Manager(nodes_bed, tmp_path_factory.mktemp("manager"), port, folders=release_folders)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from beds.nodes.bed import NodesBed
@@ -22,6 +22,9 @@ from escalator.system_support.packages.driver import PackagesSystem, Source
 from escalator.system_support.port import OperationState, Progress
 from escalator.system_support.releases.repository import Repository
 from escalator.system_support.releases.store import ReleaseStore
+from escalator.system_support.ssh import Ssh as Over
+
+Opened = TypeVar("Opened", PackagesSystem, Over)
 
 
 class Manager:
@@ -38,6 +41,7 @@ class Manager:
         self._credentials = bed.key.parent
         self._url = f"http://{bed.manager_address}:{port}"
         self._settle_s = settle_s
+        self._open: list[PackagesSystem | Over] = []
 
     def ssh(self, **changes: object) -> Ssh:
         """SSH settings for the bed's nodes, some of them changed."""
@@ -47,7 +51,22 @@ class Manager:
     def driver(self, **changes: object) -> PackagesSystem:
         """A fresh driver, as after a restart of the manager."""
         source = Source(self._url, self.store.repository.public_key)
-        return PackagesSystem(System(ssh=self.ssh(**changes), settle_s=self._settle_s), self._credentials, source, self.clock)
+        system = System(ssh=self.ssh(**changes), settle_s=self._settle_s)
+        return self.keep(PackagesSystem(system, self._credentials, source, self.clock))
+
+    def over(self, credentials: Path | None = None, **changes: object) -> Over:
+        """Commands on nodes; `changes` are to the SSH settings."""
+        return self.keep(Over(self.ssh(**changes), credentials or self._credentials))
+
+    def keep(self, opened: Opened) -> Opened:
+        """Close it with the rest when the test ends."""
+        self._open.append(opened)
+        return opened
+
+    async def close(self) -> None:
+        """Close the connections of every driver that was made."""
+        while self._open:
+            await self._open.pop().close()
 
     def ansible(self, node: str, ansible: AnsibleDriver | None = None, **changes: object) -> AnsibleSystem:
         """A fresh driver of playbooks, as after a restart of the manager; `changes` are to its SSH settings.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -81,6 +82,26 @@ async def test_a_vnfm_can_be_replaced(store: Store) -> None:
     await store.vnfms.add(Vnfm(name="v1", spec=VnfmSpec()))
     await store.vnfms.replace(Vnfm(name="v1", spec=SPEC))
     assert await store.vnfms.get("v1") == Vnfm(name="v1", spec=SPEC)
+
+
+async def test_a_vnfm_is_replaced_only_while_it_is_what_is_known(store: Store) -> None:
+    first, second, third = (Vnfm(name="v1", spec=VnfmSpec(projects=(name,))) for name in ("p1", "p2", "p3"))
+    await store.vnfms.add(first)
+    await store.vnfms.replace(second, first)
+    with pytest.raises(ConflictError) as caught:
+        await store.vnfms.replace(third, first)
+    assert caught.value.code is Code.VIM_CHANGED
+    assert await store.vnfms.get("v1") == second
+    with pytest.raises(NotFoundError):
+        await store.vnfms.replace(Vnfm(name="v2", spec=SPEC), first)
+
+
+async def test_of_two_who_replace_a_vnfm_at_once_one_is_refused(store: Store) -> None:
+    first, *others = (Vnfm(name="v1", spec=VnfmSpec(projects=(name,))) for name in ("p1", "p2", "p3"))
+    await store.vnfms.add(first)
+    calls = (store.vnfms.replace(other, first) for other in others)
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in found) == ["ConflictError", "NoneType"]
 
 
 async def test_a_vnfm_that_is_removed_is_gone(store: Store) -> None:

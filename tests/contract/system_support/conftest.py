@@ -29,10 +29,14 @@ async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         case "command":
             made = CommandHarness(tmp_path, SystemClock())
         case _:
-            made = await REAL[request.param].make(request.getfixturevalue("manager"), f"contract-{next(_numbers)}")
-    await made.driver.stage(made.node, made.old)
-    await made.driver.start(made.node, made.old, "harness/old")
-    await ended(made, "harness/old")
-    yield made
-    if request.param in REAL:
-        request.getfixturevalue("manager").bed.kill(made.node)
+            made = await REAL[request.param].make(request.getfixturevalue("lasting_manager"), f"contract-{next(_numbers)}")
+    try:
+        await made.driver.stage(made.node, made.old)
+        await made.driver.start(made.node, made.old, "harness/old")
+        await ended(made, "harness/old")
+        yield made
+    finally:
+        if request.param in REAL:
+            manager = request.getfixturevalue("lasting_manager")
+            await manager.close()
+            manager.bed.kill(made.node)

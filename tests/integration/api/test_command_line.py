@@ -291,6 +291,11 @@ def test_a_registration_is_changed_without_being_forgotten(esc):
     refused = esc("vnfm", "set", "acme", "--auth", "basic")
     assert (refused.code, "ESC-VIM-009" in refused.err) == (2, True)
     assert esc("vnfm", "set", "nobody", "--project", "p9").code == 2
+    version = data(esc("vnfm", "show", "acme", "-f", "json"))["version"]
+    assert esc("vnfm", "set", "acme", "--if-version", version, "--project", "p8").code == 0
+    late = esc("vnfm", "set", "acme", "--if-version", version, "--project", "p9")
+    assert (late.code, "ESC-VIM-025" in late.err, "escalator vnfm show acme" in late.err) == (6, True, True)
+    assert data(esc("vnfm", "show", "acme", "-f", "json"))["projects"] == ["p8"]
 
 
 def test_a_vnfm_that_subscribes_is_registered_and_shown_with_its_subscription(esc, server, tmp_path):

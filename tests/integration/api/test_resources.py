@@ -33,6 +33,27 @@ async def test_a_registration_is_changed_part_by_part_and_that_stands_in_the_his
     assert [(e["action"], e["message"]) for e in events] == [("vnfm.register", ""), ("vnfm.change", "callback_uri, contact")]
 
 
+async def test_of_two_who_change_a_registration_the_second_hears_of_the_first(api):
+    vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"]}}
+    made = await api.post("/v1/vnfms", json=vnfm)
+    tag = made.headers["etag"]
+    assert (await api.get("/v1/vnfms/acme")).headers["etag"] == tag
+    first = await api.patch("/v1/vnfms/acme", json={"spec": {"projects": ["p2"]}}, headers={"If-Match": tag})
+    assert first.status_code == 200
+    assert first.headers["etag"] == (await api.get("/v1/vnfms/acme")).headers["etag"] != tag
+    second = await api.patch("/v1/vnfms/acme", json={"spec": {"projects": ["p3"]}}, headers={"If-Match": tag})
+    problem = second.json()
+    assert (second.status_code, problem["code"], problem["exit_code"]) == (412, "ESC-VIM-025", 6)
+    assert "changed by somebody else meanwhile" in problem["detail"]
+    assert (await api.get("/v1/vnfms/acme")).json()["spec"]["projects"] == ["p2"]
+    for header in ("*", f'"other", {first.headers["etag"]}'):
+        again = await api.patch("/v1/vnfms/acme", json={"spec": {"projects": ["p2"]}}, headers={"If-Match": header})
+        assert again.status_code == 200
+    for header in (f"W/{first.headers['etag']}", "", "nonsense"):
+        refused = await api.patch("/v1/vnfms/acme", json={"spec": {"projects": ["p4"]}}, headers={"If-Match": header})
+        assert refused.status_code == 412
+
+
 async def test_a_vnfm_is_registered_tested_and_forgotten(api):
     vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"]}}
     reply = await api.post("/v1/vnfms", json=vnfm)

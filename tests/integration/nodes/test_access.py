@@ -11,9 +11,7 @@ from beds.nodes.manager import Manager
 from beds.nodes.slots import run
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
-from escalator.model.node_settings import System
 from escalator.system_support.port import OperationState
-from escalator.system_support.ssh import Ssh
 
 pytestmark = pytest.mark.nodes
 NODE = "access"
@@ -62,28 +60,28 @@ async def test_no_file_of_known_hosts_means_no_connection(manager: Manager, node
 
 async def test_a_key_that_the_node_does_not_know_is_refused(manager: Manager, node: str, tmp_path: Path) -> None:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other"))
-    ssh = Ssh(manager.ssh(key="other"), tmp_path)
+    ssh = manager.over(tmp_path, key="other")
     with pytest.raises(PermanentError) as caught:
         await ssh.run(node, ["true"])
     assert caught.value.code is Code.SYS_CREDENTIALS
 
 
 async def test_arguments_arrive_as_they_are(manager: Manager, node: str) -> None:
-    ssh = Ssh(System(ssh=manager.ssh()).ssh, manager.bed.key.parent)
+    ssh = manager.over()
     nasty = ["", "a b", "$(id)", "'", '"', "\\", ";reboot", "*", "äö", "-n"]
     output = await ssh.run(node, ["printf", "%s|", *nasty])
     assert output.stdout.decode() == "".join(f"{word}|" for word in nasty)
 
 
 async def test_a_command_that_takes_too_long_is_given_up(manager: Manager, node: str) -> None:
-    ssh = Ssh(manager.ssh(), manager.bed.key.parent)
+    ssh = manager.over()
     with pytest.raises(TemporaryError, match="does not answer") as caught:
         await ssh.run(node, ["sleep", "30"], timeout_s=0.5)
     assert caught.value.code is Code.SYS_UNREACHABLE
 
 
 async def test_a_link_that_dies_under_a_command_is_given_up_in_time(manager: Manager, node: str) -> None:
-    ssh = Ssh(manager.ssh(), manager.bed.key.parent)
+    ssh = manager.over()
     busy = asyncio.create_task(ssh.run(node, ["sh", "-c", "touch /run/busy; yes | head -c 1000000; sleep 30"], timeout_s=2.0))
     while not manager.bed.exec(node, "sh", "-c", "ls /run/busy", check=False):
         await manager.clock.sleep(0.02)
@@ -98,7 +96,7 @@ async def test_a_link_that_dies_under_a_command_is_given_up_in_time(manager: Man
 
 
 async def test_output_without_end_is_cut_and_not_kept(manager: Manager, node: str) -> None:
-    ssh = Ssh(manager.ssh(), manager.bed.key.parent)
+    ssh = manager.over()
     output = await ssh.run(node, ["head", "-c", "20000000", "/dev/zero"])
     assert len(output.stdout) <= 4 * 2**20
 

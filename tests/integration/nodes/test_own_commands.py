@@ -48,7 +48,7 @@ async def test_a_command_that_takes_too_long_is_ended_on_the_node(manager: Manag
 async def test_files_are_staged_by_two_at_once_within_the_bandwidth_and_nothing_changes(manager: Manager, node: str) -> None:
     settings = System(ssh=manager.ssh(), staging=Staging(kib_per_s=2048))
     source = Source(manager._url, manager.store.repository.public_key)
-    driver = PackagesSystem(settings, manager.bed.key.parent, source, manager.clock)
+    driver = manager.keep(PackagesSystem(settings, manager.bed.key.parent, source, manager.clock))
     release = await manager.release("1.0.0")
     before = (await driver.inspect(node, release)).packages
     await asyncio.gather(driver.stage(node, release), manager.driver().stage(node, release), driver.stage(node, release))

@@ -135,6 +135,25 @@ def test_every_format_prints_something(files, form):
     assert "n1" in seen.out
 
 
+def test_a_group_that_ends_closer_together_is_a_note_and_a_row_of_its_own(files):
+    document = inventory(nodes=3, used=8)
+    document["groups"] = [{"id": "core-ha", "policy": "anti-affinity", "max_impacted": 1}]
+    for node, (rack, progress) in zip(document["nodes"], [("r1", "done"), ("r1", "done"), ("r2", "old")], strict=True):
+        node |= {"rack": rack, "progress": progress}
+    for instance in document["instances"]:
+        instance["groups"] = ["core-ha"]
+    words = files(document)
+    seen = run("plan", *words)
+    assert seen.code == 0
+    assert "Groups that end closer together" in seen.out
+    [row] = [line.split() for line in seen.out.splitlines() if line.startswith("core-ha")]
+    assert row == ["core-ha", "racks", "2", "→", "1", "1", "→", "2"]
+    assert "note" in seen.out
+    assert "ESC-PLN-014" in seen.out
+    [told] = json.loads(run("plan", *words, "-f", "json").out)["closer"]
+    assert told["group"] == "core-ha"
+
+
 NIGHTS = CAMPAIGN + "  windows: [{days: [sat], start: '01:00', length_s: 4200}]\n  waves: {max_unavailable: 1}\n"
 
 

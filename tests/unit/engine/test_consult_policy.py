@@ -51,6 +51,42 @@ async def turn(plan: str, behaviour: str, policy: str) -> tuple[CampaignState, s
         return row.state, task.state.value, task.code, happened
 
 
+async def once_for_all(nodes: int) -> list[str]:
+    """Pauses and resumes of a campaign whose VNF manager, on several nodes at once, is away for a while."""
+    clock = virtual_time.VirtualClock()
+    world = World.in_memory(clock)
+    names = [f"n{number}" for number in range(nodes)]
+    vms = tuple(Instance(id=f"v-{n}", project="p", node=n, demand={"pcpu": 1.0}) for n in names)
+    spare = tuple(Node(id=f"spare-{n}", numa=({"pcpu": 8.0},)) for n in names)
+    busy = tuple(Node(id=n, numa=({"pcpu": 8.0},)) for n in names)
+    world.load(Inventory(nodes=(*busy, *spare), instances=vms), (VnfmRow(name="m", projects=("p",)),))
+    spec = {
+        "release": RELEASE.id,
+        "mode": "smooth",
+        "scope": {"select": {}},
+        "waves": {"max_unavailable": nodes},
+        "migration": {"per_node": 1, "total": nodes},
+        "node": {"driver": "simulated"},
+    }
+    document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
+    async with simulate(world, clock, strict=True) as sim:
+        await import_release(sim.store, RELEASE, clock.now())
+        await sim.campaigns.create(json.dumps(document))
+        assert (await sim.campaigns.plan("c")).smooth
+        await sim.campaigns.start("c")
+        world.vnfms.behave("m", "unreachable")
+        await clock.sleep(10_000.0)
+        world.vnfms.behave("m", "moves")
+        await sim.campaigns.resume("c")
+        await clock.sleep(50_000.0)
+        events = await sim.store.events.read(0, limit=10_000)
+        return [e.action for e in events if e.action in ("campaign.pause", "campaign.running", "campaign.completed")]
+
+
+def test_one_resume_is_about_a_vnf_manager_that_is_back_on_all_nodes() -> None:
+    assert virtual_time.run(once_for_all(4)) == ["campaign.pause", "campaign.running", "campaign.completed"]
+
+
 @pytest.mark.parametrize(("plan", "behaviour", "policy"), [*product(PLANS, BEHAVIOURS, ("proceed", "skip-node", "pause"))])
 def test_policy_never_lets_silence_or_a_lost_notice_stop_anything(plan: str, behaviour: str, policy: str) -> None:
     state, task, code, happened = virtual_time.run(turn(plan, behaviour, policy))

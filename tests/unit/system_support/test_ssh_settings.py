@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import asyncssh
@@ -90,3 +91,5 @@ async def test_a_command_that_ends_before_its_input_is_still_answered(credential
         for _ in range(10):
             output = await made.run("cn-1", ["true"], stdin=b"never read")
             assert (output.exit_code, output.stdout) == (3, b"answer")
+        await made.close()
+        await asyncio.sleep(0)  # the server's end of it

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from escalator.model.errors import ConflictError, InputError, NotFoundError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Auth, Vnfm, VnfmSpec
 from escalator.storage.memory import memory_store
+from escalator.storage.opening import open_sqlite
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.registrations import register_world
 from escalator.vim_interface.registry import Registry
+from escalator.vim_interface.versions import version_of
 from escalator.world.records import VnfmRow
 from escalator.world.world import World
 
@@ -254,3 +257,24 @@ async def test_the_operator_may_say_oauth2_and_tls_cert_too(registry: Registry, 
     assert await problems(registry, spec(auth={"type": "tls-cert"})) == [
         "spec.callback_uri: auth.type tls-cert needs an address with https"
     ]
+
+
+async def test_changes_of_different_parts_at_the_same_time_all_stay(tmp_path: Path):
+    async with open_sqlite(tmp_path / "state.sqlite") as store:
+        registry = Registry(store.vnfms, Credentials(tmp_path))
+        await registry.add(Vnfm(name="a", spec=spec()))
+        parts = [{"projects": ["p1"]}, {"vnfs": ["v1"]}, {"instances": ["i1"]}]
+        await asyncio.gather(*(registry.change("a", part) for part in parts))
+        changed = await store.vnfms.get("a")
+        assert changed is not None
+        assert changed.spec == spec(projects=("p1",), vnfs=("v1",), instances=("i1",))
+
+
+async def test_of_changes_decided_on_one_version_the_first_counts(tmp_path: Path):
+    async with open_sqlite(tmp_path / "state.sqlite") as store:
+        registry = Registry(store.vnfms, Credentials(tmp_path))
+        known = Vnfm(name="a", spec=spec())
+        await registry.add(known)
+        calls = (registry.change("a", {"projects": [name]}, {version_of(known)}) for name in ("p1", "p2"))
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert sorted(type(one).__name__ for one in found) == ["ConflictError", "Vnfm"]

@@ -12,6 +12,7 @@ from escalator.api.history import write_down
 from escalator.api.problems import documented
 from escalator.api.services import Here, Services
 from escalator.api.times import stamp
+from escalator.api.versions import IfMatch, tagged, versions_named
 from escalator.api.views import ReachabilityView, SubscribedView
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
@@ -27,7 +28,7 @@ async def register_vnfm(services: Here, request: Request, response: Response) ->
     await services.vim.registry.add(vnfm)
     await write_down(services, "vnfm.register", vnfm.name)
     response.headers["Location"] = f"/v1/vnfms/{vnfm.name}"
-    return vnfm
+    return tagged(response, vnfm)
 
 
 @router.get("/vnfms")
@@ -37,9 +38,9 @@ async def list_vnfms(services: Here) -> Sequence[Vnfm]:
 
 
 @router.get("/vnfms/{name}", responses=documented(404))
-async def get_vnfm(services: Here, name: str) -> Vnfm:
-    """One VNF manager."""
-    return await _vnfm(services, name)
+async def get_vnfm(services: Here, name: str, response: Response) -> Vnfm:
+    """One VNF manager. Its `ETag` is the version that a change may name in `If-Match`."""
+    return tagged(response, await _vnfm(services, name))
 
 
 @router.get("/vnfms/{name}/subscriptions", responses=documented(404))
@@ -54,15 +55,16 @@ async def list_vnfm_subscriptions(services: Here, name: str) -> Sequence[Subscri
     return [SubscribedView(callback_uri=row.callback_uri, filter=wanted, auth=row.auth, created_at=at)]
 
 
-@router.patch("/vnfms/{name}", responses=documented(404, 413, 415, 422), openapi_extra=dict(body("VnfmChange")))
-async def change_vnfm(services: Here, name: str, request: Request) -> Vnfm:
+@router.patch("/vnfms/{name}", responses=documented(404, 412, 413, 415, 422), openapi_extra=dict(body("VnfmChange")))
+async def change_vnfm(services: Here, name: str, request: Request, response: Response, if_match: IfMatch = None) -> Vnfm:
     """Change parts of a registration: notices that wait go where it says from now on, and what was answered stays."""
     known = await _vnfm(services, name)
-    vnfm = await services.vim.registry.change(name, (await read(request, VnfmChange)).spec)
+    changes = (await read(request, VnfmChange)).spec
+    vnfm = await services.vim.registry.change(name, changes, versions_named(if_match))
     changed = [field for field in type(vnfm.spec).model_fields if getattr(vnfm.spec, field) != getattr(known.spec, field)]
     if changed:
         await write_down(services, "vnfm.change", name, ", ".join(changed))
-    return vnfm
+    return tagged(response, vnfm)
 
 
 @router.delete("/vnfms/{name}", status_code=204, responses=documented(404))

@@ -77,6 +77,14 @@ PLANNING = {
         causes="VNF managers of nodes in the plan do not answer a test.",
         then="escalator vnfm test NAME for each that is named",
     ),
+    Code.PLN_SPREAD: Explanation(
+        meaning="groups whose members end closer together than they began",
+        causes=(
+            "Nodes that were upgraded by then, and had room, were in racks or zones that other members are in, "
+            "so that members of an anti-affinity group end in fewer of them, or more of them in one."
+        ),
+        then="Weigh it: `closer` of the plan names each group. An empty host in each rack or zone leaves a choice",
+    ),
     Code.PLN_NODE_GROUPS: Explanation(
         meaning="a group of nodes that others come after has no node",
         causes="Its `select` fits no node, or what it fits is out of service, held or upgraded, so that nothing can be sampled.",

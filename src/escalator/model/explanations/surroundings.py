@@ -34,6 +34,11 @@ SURROUNDINGS = {
             " another file), which is read again by itself; escalator vnfm test NAME"
         ),
     ),
+    Code.VIM_CHANGED: Explanation(
+        meaning="the VNF manager's registration was changed by somebody else meanwhile",
+        causes="Between the look at it and this change another one came; nothing of this one was carried out.",
+        then="escalator vnfm show NAME has what it is now and its version; set again what still has to change",
+    ),
     Code.VIM_REFUSED: Explanation(
         meaning="the VNF manager answered the delivery with an error",
         causes="The VNF manager answered the notice, or a question, with an error or with what cannot be read.",

@@ -54,10 +54,12 @@ class MemoryVnfms:
             raise rules.vnfm_exists(vnfm.name)
         self._rows[vnfm.name] = vnfm
 
-    async def replace(self, vnfm: Vnfm) -> None:
-        """Store in place of the one of that name; raises NotFoundError when there is none."""
+    async def replace(self, vnfm: Vnfm, known: Vnfm | None = None) -> None:
+        """Store in place of the one of that name; raises NotFoundError when there is none, ConflictError when not `known`."""
         if vnfm.name not in self._rows:
             raise rules.no_vnfm(vnfm.name)
+        if known is not None and self._rows[vnfm.name] != known:
+            raise rules.vnfm_changed(vnfm.name)
         self._rows[vnfm.name] = vnfm
 
     async def remove(self, name: str) -> None:

@@ -23,6 +23,7 @@ _RELEASE = sa.select(releases).where(releases.c.id == sa.bindparam("id"))
 
 _ADD_VNFM = insert_or_keep(vnfms)
 _REPLACE_VNFM = vnfms.update().where(vnfms.c.name == sa.bindparam("key"))
+_CHANGE_VNFM = _REPLACE_VNFM.where(vnfms.c.spec_json == sa.bindparam("seen"))
 _REMOVE_VNFM = vnfms.delete().where(vnfms.c.name == sa.bindparam("key"))
 _VNFMS = sa.select(vnfms).order_by(vnfms.c.name)
 _VNFM = sa.select(vnfms).where(vnfms.c.name == sa.bindparam("name"))
@@ -85,10 +86,23 @@ class SqlVnfms:
 
         await self._database.write(work)
 
-    async def replace(self, vnfm: Vnfm) -> None:
-        """Store in place of the one of that name; raises NotFoundError when there is none."""
+    async def replace(self, vnfm: Vnfm, known: Vnfm | None = None) -> None:
+        """Store in place of the one of that name; raises NotFoundError when there is none, ConflictError when not `known`."""
         values = {"key": vnfm.name, "spec_json": vnfm.spec.model_dump_json()}
-        await self._database.write(lambda connection: _one(connection, _REPLACE_VNFM, values))
+
+        def work(connection: sa.Connection) -> None:
+            if known is None:
+                _one(connection, _REPLACE_VNFM, values)
+                return
+            row = connection.execute(_VNFM, {"name": vnfm.name}).one_or_none()
+            if row is None:
+                raise rules.no_vnfm(vnfm.name)
+            # The text as it was read: another server may write in between, and an older one wrote it in its own way.
+            found = connection.execute(_CHANGE_VNFM, {**values, "seen": row.spec_json}) if _vnfm(row) == known else None
+            if found is None or found.rowcount == 0:
+                raise rules.vnfm_changed(vnfm.name)
+
+        await self._database.write(work)
 
     async def remove(self, name: str) -> None:
         """Forget, with its subscription; raises NotFoundError when there is none of that name."""

@@ -16,13 +16,14 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.node_settings import System
 from escalator.model.release import Release
+from escalator.system_support.call import Output
 from escalator.system_support.named import last_lines
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
 from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
 from escalator.system_support.packages.shelf import LONG_S, QUICK_S, PackagesShelf, backup_name, keeps_versions
 from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, Shelf, everything
 from escalator.system_support.releases.repository import COMPONENT, SUITE
-from escalator.system_support.ssh import Output, Ssh
+from escalator.system_support.ssh import Ssh
 
 SETTLE_POLL_S = 1.0
 EXIT_NO_SPACE = 28
@@ -57,6 +58,10 @@ class PackagesSystem:
         self.shelf: Shelf = PackagesShelf(self._python)
         self.capabilities: Callable[[Release], frozenset[str]] = everything
         self._kib_per_s = settings.staging.kib_per_s
+
+    async def close(self) -> None:
+        """Take leave of all nodes."""
+        await self._ssh.close()
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -131,14 +136,15 @@ class PackagesSystem:
 
     async def reboot(self, node: str, boot_id: str) -> None:
         """Ask the node to reboot, unless its boot id is another one already."""
-        output = await self._script(node, ("reboot.sh",), (boot_id,), QUICK_S)
+        output = await self._script(node, ("reboot.sh",), (boot_id,), QUICK_S, leave=True)
         if output.exit_code != 0:
             raise TemporaryError(Code.SYS_REBOOT, f"{node} refuses to reboot: {output.stderr.strip()[-300:]}")
 
     async def boot_id(self, node: str) -> str | None:
         """The node's boot id; None while it does not answer."""
         try:
-            output = await self._ssh.run(node, ["cat", "/proc/sys/kernel/random/boot_id"], timeout_s=QUICK_S)
+            # Whoever asks may wait for a reboot, and a node may wait with it for open connections.
+            output = await self._ssh.run(node, ["cat", "/proc/sys/kernel/random/boot_id"], timeout_s=QUICK_S, leave=True)
         except TemporaryError:
             return None
         except PermanentError as error:
@@ -213,9 +219,11 @@ class PackagesSystem:
         argv = ["python3", "-I", "-", json.dumps(argument)]
         return await self._ssh.run(node, argv, stdin=_text(script).encode(), timeout_s=timeout_s)
 
-    async def _script(self, node: str, scripts: Sequence[str], arguments: Sequence[str], timeout_s: float) -> Output:
+    async def _script(
+        self, node: str, scripts: Sequence[str], arguments: Sequence[str], timeout_s: float, *, leave: bool = False
+    ) -> Output:
         text = "\n".join(_text(part) for part in ("prelude.sh", *scripts))
-        return await self._ssh.run(node, ["sh", "-s", "--", *arguments], stdin=text.encode(), timeout_s=timeout_s)
+        return await self._ssh.run(node, ["sh", "-s", "--", *arguments], stdin=text.encode(), timeout_s=timeout_s, leave=leave)
 
 
 def _text(script: str) -> str:

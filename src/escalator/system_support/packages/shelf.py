@@ -8,8 +8,8 @@ from typing import Any
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.system_support.call import Output
 from escalator.system_support.port import Check, Held, Pruned
-from escalator.system_support.ssh import Output
 
 QUICK_S = 60.0
 """A script that only looks or starts something: seconds, on a busy node."""

@@ -67,10 +67,16 @@ async def opened(ctx: Context, name: str, campaign: Campaign, board: Board, read
 
 
 async def _looked(ctx: Context, board: Board, name: str, gates: Sequence[str]) -> bool:
-    """Whether each of these gates that has a baseline has taken it."""
+    """Whether each of these gates that has a baseline has taken it: all of them, or none when one of them says no."""
     memo = await ctx.store.tasks.memo(name)
-    wanted = [g for g in dict.fromkeys(gates) if g in ctx.gates and ctx.gates[g].baseline and _BASELINE + g not in memo]
-    return await _asked(ctx, board, wanted, _Asking(name, "baseline", "baseline"))
+    wanted = [g for g in dict.fromkeys(gates) if g in ctx.gates and ctx.gates[g].baseline and memo.get(_BASELINE + g) is None]
+    if await _asked(ctx, board, wanted, _Asking(name, "baseline", "baseline")):
+        return True
+    if await ctx.store.campaigns.state(name) is not CampaignState.RUNNING:
+        # Whoever resumes does so hours later. What was taken now would be held against a network of another hour.
+        for gate in dict.fromkeys(gates):
+            await ctx.store.tasks.remember(name, _BASELINE + gate, None)
+    return False
 
 
 async def _opened_between(ctx: Context, name: str, gates: Sequence[str], board: Board, ready: Sequence[NodeTask]) -> bool:
@@ -122,7 +128,9 @@ async def _passes(ctx: Context, board: Board, gate: str, asking: _Asking) -> boo
     answer = await _answer(ctx, known, gate, asking)
     if answer.verdict is Verdict.GO:
         if answer.seen is not None:
-            await ctx.store.tasks.remember(asking.campaign, _BASELINE + gate, answer.seen, once=True)
+            memo = await ctx.store.tasks.memo(asking.campaign)
+            if memo.get(_BASELINE + gate) is None:
+                await ctx.store.tasks.remember(asking.campaign, _BASELINE + gate, answer.seen)
         await _forget(ctx, gate, asking)
         await show_wait(ctx, asking.campaign, AT_GATE)
         await _tell(ctx, gate, asking, "done", answer.said)

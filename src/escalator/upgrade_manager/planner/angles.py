@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from math import inf, sqrt
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
+from escalator.upgrade_manager.planner.spread import Shut, is_shut
 from escalator.upgrade_manager.planner.standing import Standing
 
 TIGHT = 1e-3
@@ -49,13 +50,14 @@ class Angles:
         self._shapes: dict[Shape, _ByShape] = {}
         self._changes: list[int] = []
         """Cells whose room changed, in the order of time."""
+        self.passed = False
 
     def changed(self, cells: tuple[int, ...], *, freed: bool) -> None:  # noqa: ARG002 - the other order asks for it
         """The cells have more room or less, or their node takes instances now or does not any more."""
         self._changes += cells
 
-    def places(self, guest: Guest, most: int, *, soft: bool) -> list[tuple[int, tuple[int, ...]]]:
-        """At most so many nodes that can take the instance, with the cells it would use, the best first."""
+    def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
+        """At most so many nodes that can take the instance, with the cells it would use, the best first; none `shut`."""
         shape, standing = guest.shape, self._standing
         fitting = self._shapes.get(shape)
         if fitting is None:
@@ -65,6 +67,7 @@ class Angles:
         heap, true, host = fitting.entries, fitting.true, self._cloud.host
         found: list[tuple[int, tuple[int, ...]]] = []
         seen: list[tuple[float, int]] = []
+        self.passed = False
         while heap and len(found) < most:
             entry = heapq.heappop(heap)
             worth, cell = entry
@@ -72,6 +75,9 @@ class Angles:
                 continue
             seen.append(entry)
             node = host[cell]
+            if shut and is_shut(shut, node):
+                self.passed = True
+                continue
             if standing.may_join(guest, node, soft=soft):
                 cells = (cell,) if shape.span == 1 else standing.together(shape, node)
                 if cells:

@@ -17,6 +17,7 @@ from escalator.model.inventory import Instance, Inventory, Node, Requires
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
 from escalator.upgrade_manager.planner.lead import waits_s
 from escalator.upgrade_manager.planner.versions import older
+from escalator.upgrade_manager.planner.watching import Watched, Watching
 
 SLACK = 1e-9
 """What sums of demands may be off by."""
@@ -65,6 +66,8 @@ class Guest:
     """Groups of soft anti-affinity: not to be placed worse than before."""
     tied: tuple[str, ...]
     """Groups of hard affinity."""
+    watched: tuple[int, ...] = ()
+    """Groups and levels whose spread its move may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class Cloud:
     guests: list[list[Guest]] = field(default_factory=list)
     """Instances on each node."""
     limits: list[Limit] = field(default_factory=list)
+    watched: list[Watched] = field(default_factory=list)
+    """Groups and levels at which their members are not to end closer together than they began."""
     upgrade_s: list[float] = field(default_factory=list)
     lead_s: list[float] = field(default_factory=list)
     """What each node's turn may wait for, because of what is announced."""
@@ -161,7 +166,7 @@ def _add_node(cloud: Cloud, node: Node, names: Mapping[str, int], campaign: Camp
 def _add_guests(
     cloud: Cloud, campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], names: Mapping[str, int]
 ) -> None:
-    limits = _Limits(inventory, campaign)
+    limits, watching = _Limits(inventory, campaign), Watching(inventory)
     shapes: dict[tuple[object, ...], Shape] = {}
     estimates = campaign.spec.estimates
     for index, node in enumerate(cloud.nodes):
@@ -180,8 +185,9 @@ def _add_guests(
             leaves = isinstance(action, Leaves)
             kind = action.kind if isinstance(action, Leaves | Stays) else "offline"
             lasts_s = estimates.move_s(instance.memory_gib, kind) if leaves else 0.0
-            cloud.guests[index].append(Guest(instance, shape, kind, leaves, lasts_s, *limits.of(instance)))
-    cloud.limits = limits.limits
+            watched = watching.of(instance) if leaves else ()
+            cloud.guests[index].append(Guest(instance, shape, kind, leaves, lasts_s, *limits.of(instance), watched))
+    cloud.limits, cloud.watched = limits.limits, watching.watched
 
 
 class _Limits:

@@ -177,6 +177,37 @@ def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]]) -> Cond
     return _fails(Code.PLN_RESERVE, message, remedy)
 
 
+def spread_conditions(cloud: Cloud, found: Found) -> tuple[Condition, ...]:
+    """Groups end as far apart as they began; nothing is said where none is watched. It never fails: it is there to be weighed."""
+    if not cloud.watched:
+        return ()
+    groups = {watched.group for watched in cloud.watched}
+    if not found.closer:
+        said = f"{len(groups)} groups whose members move end as far apart as they began, over {_levels(cloud)}"
+        return (_holds(Code.PLN_SPREAD, said),)
+    worse = {row.group for row in found.closer}
+    rows = [
+        f"{row.group}: from {_times(row.places_before, row.level)} with at most {row.most_before} in one"
+        f" to {row.places_after} with {row.most_after}"
+        for row in found.closer
+    ]
+    message = f"{len(worse)} of {len(groups)} groups whose members move end closer together than they began: {_names(rows)}"
+    remedy = "leave room where these groups are to be: an empty host, already upgraded, in each rack or zone; or accept it"
+    return (Condition(code=Code.PLN_SPREAD.value, ok=True, message=message, remedy=remedy),)
+
+
+LEVELS = {"node": "nodes", "rack": "racks", "az": "zones"}
+
+
+def _levels(cloud: Cloud) -> str:
+    there = {watched.level for watched in cloud.watched}
+    return " and ".join(name for level, name in LEVELS.items() if level in there)
+
+
+def _times(count: int, level: str) -> str:
+    return f"{count} {LEVELS[level]}"
+
+
 def shape(cloud: Cloud, guests: Sequence[Guest]) -> str:
     """What the largest of the instances need, per resource, over all their NUMA entries."""
     need: dict[str, float] = {}

@@ -100,6 +100,7 @@ def _made(
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
         *c.other_conditions(cloud, rules, found),
+        *c.spread_conditions(cloud, found),
         *(order_conditions(campaign, inventory, rules.staging.groups) if scope.apart else ()),
     )
     left = {
@@ -230,5 +231,6 @@ def _report(
         ),
         groups=rules.staging.groups,
         hits=hits_of(found, rules),
+        closer=found.closer,
         conditions=checks,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 from escalator.upgrade_manager.planner.space import Space
+from escalator.upgrade_manager.planner.spread import Shut, Spread
 from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.turns import Placed
 
@@ -21,6 +22,13 @@ class Placing:
     def __init__(self, standing: Standing, new: Space, queue: Callable[[int], int], queue_weight: float) -> None:
         self._standing = standing
         self._cloud: Cloud = standing.cloud
+        self.spread = Spread(standing.cloud)
+        self.wary = True
+        """Whether an instance waits for another place where it would leave a group closer together for good."""
+        self.refused = False
+        """Whether one did."""
+        self._origin = -1
+        """Node that is being emptied."""
         self._new = new
         self._arriving = queue
         self._weight = queue_weight
@@ -45,8 +53,12 @@ class Placing:
             need += sum(amount for resource, amount in guest.shape.demand if resource == key) * guest.shape.span
         return max(guests, key=lambda g: g.lasts_s) if need > self._new.room + SLACK else None
 
-    def all_of(self, guests: Sequence[Guest], old: Space | None = None, extras: int = 0) -> list[Placed] | Guest:
-        """Place them all and occupy the room, at most `extras` of them on old nodes; else the first that found no room."""
+    def all_of(self, node: int, guests: Sequence[Guest], old: Space | None = None, extras: int = 0) -> list[Placed] | Guest:
+        """Place them all and occupy the room, at most `extras` of them on old nodes; else the first that found no room.
+
+        They leave `node`.
+        """
+        self._origin = node
         placed: list[Placed] = []
         spent = 0
         for bundle in self._bundles(guests):
@@ -55,17 +67,23 @@ class Placing:
                 found = self._bundle(bundle, old, extra=True)
                 spent += len(bundle)
             if found is None:
-                self.undo(placed, old)
+                self.undo(node, placed, old)
                 self._remember(bundle[0])
                 return bundle[0]
             placed += found
         return placed
 
-    def undo(self, placed: Sequence[Placed], old: Space | None) -> None:
-        """Give the room back."""
+    def undo(self, node: int, placed: Sequence[Placed], old: Space | None) -> None:
+        """Give the room back: they stay on `node`."""
         for one in placed:
             space = old if one.extra and old is not None else self._new
             space.take(one.guest, one.target, one.cells, -1)
+            self.spread.moves(one.guest, node, one.target, again=one.extra, sign=-1)
+
+    def _put(self, guest: Guest, space: Space, node: int, cells: tuple[int, ...]) -> Placed:
+        space.take(guest, node, cells)
+        self.spread.moves(guest, self._origin, node, again=space is not self._new)
+        return Placed(guest, node, cells, space is not self._new)
 
     def _remember(self, guest: Guest) -> None:
         alone = Guest(guest.instance, guest.shape, guest.kind, guest.leaves, guest.lasts_s, (), (), (), ())
@@ -95,45 +113,70 @@ class Placing:
         return bundles
 
     def _bundle(self, bundle: Sequence[Guest], space: Space, *, extra: bool) -> list[Placed] | None:
+        """Where soft groups and the spread of groups are kept; where that cannot be, the latter is given up first."""
+        if len(bundle) == 1:
+            found = self._kept(bundle[0], space, extra=extra)
+            if found is not None:
+                return found
         for soft in (True, False) if any(guest.soft for guest in bundle) else (False,):
-            found = self._single(bundle[0], space, soft=soft, extra=extra) if len(bundle) == 1 else None
-            if len(bundle) > 1:
-                found = self._together(bundle, space, soft=soft, extra=extra)
+            found = self._single(bundle[0], space, soft=soft) if len(bundle) == 1 else self._anyhow(bundle, space, soft=soft)
             if found is not None:
                 return found
         return None
 
-    def _single(self, guest: Guest, space: Space, *, soft: bool, extra: bool) -> list[Placed] | None:
+    def _kept(self, guest: Guest, space: Space, *, extra: bool) -> list[Placed] | None:
         kept = (self.kept_old if extra else self.kept).get(guest.instance.id)
-        if kept is not None and space.takes(guest, *kept):
-            space.take(guest, *kept)
-            return [Placed(guest, *kept, extra)]
-        found = space.places(guest, LOOKED_AT[space.angle] if self._weight else 1, soft=soft)
+        return [self._put(guest, space, *kept)] if kept is not None and space.takes(guest, *kept) else None
+
+    def _single(self, guest: Guest, space: Space, *, soft: bool) -> list[Placed] | None:
+        harm = self.spread.harm(guest, self._origin) if guest.watched else ()
+        place = self._best(guest, space, harm, soft=soft)
+        if place is None and harm and space.passed:
+            place = next(filter(None, (self._best(guest, space, shut, soft=soft) for shut in self._less(harm))), None)
+        return [self._put(guest, space, *place)] if place is not None else None
+
+    def _best(self, guest: Guest, space: Space, shut: Sequence[Shut], *, soft: bool) -> tuple[int, tuple[int, ...]] | None:
+        found = space.places(guest, LOOKED_AT[space.angle] if self._weight else 1, soft=soft, shut=shut)
         if not found:
             return None
-        node, cells = min(found, key=lambda place: self._cost(guest, space, *place)) if self._weight else found[0]
-        space.take(guest, node, cells)
-        return [Placed(guest, node, cells, extra)]
+        return min(found, key=lambda place: self._cost(guest, space, *place)) if self._weight else found[0]
+
+    def _less(self, harm: Sequence[Shut]) -> Iterator[Sequence[Shut]]:
+        """What stays shut where it cannot all be: what nothing would mend; and if the instance need not wait, zones; nothing."""
+        for_good = self.spread.for_good(harm, self._origin)
+        yield for_good
+        if for_good and self.wary:
+            self.refused = True
+        elif for_good:
+            yield self.spread.in_zones(for_good)
+            yield ()
 
     def _cost(self, guest: Guest, space: Space, node: int, cells: tuple[int, ...]) -> float:
         """How little the cell suits the instance, and what waiting for the node's other arrivals costs beside that."""
         return space.cost(guest.shape, cells[0]) + self._weight * self._arriving(node)
 
-    def _together(self, bundle: Sequence[Guest], space: Space, *, soft: bool, extra: bool) -> list[Placed] | None:
+    def _anyhow(self, bundle: Sequence[Guest], space: Space, *, soft: bool) -> list[Placed] | None:
+        """Where the spread of groups is kept if that can be."""
+        keeps = (True, False) if any(guest.watched for guest in bundle) else (False,)
+        return next(filter(None, (self._together(bundle, space, soft=soft, keeps=keep) for keep in keeps)), None)
+
+    def _together(self, bundle: Sequence[Guest], space: Space, *, soft: bool, keeps: bool) -> list[Placed] | None:
         tried: set[int] = set()
-        for node, _ in space.places(bundle[0], MANY, soft=soft):
+        for node, _ in space.places(bundle[0], MANY, soft=soft, shut=self._shut(bundle[0], keeps=keeps)):
             if node in tried:
                 continue
             tried.add(node)
             placed: list[Placed] = []
             for guest in bundle:
-                cells = next((c for n, c in space.places(guest, MANY, soft=soft) if n == node), None)
+                there = space.places(guest, MANY, soft=soft, shut=self._shut(guest, keeps=keeps))
+                cells = next((c for n, c in there if n == node), None)
                 if cells is None:
                     break
-                space.take(guest, node, cells)
-                placed.append(Placed(guest, node, cells, extra))
+                placed.append(self._put(guest, space, node, cells))
             if len(placed) == len(bundle):
                 return placed
-            for one in placed:
-                space.take(one.guest, node, one.cells, -1)
+            self.undo(self._origin, placed, space)
         return None
+
+    def _shut(self, guest: Guest, *, keeps: bool) -> Sequence[Shut]:
+        return self.spread.harm(guest, self._origin) if keeps and guest.watched else ()

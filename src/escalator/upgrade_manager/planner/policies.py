@@ -1,4 +1,7 @@
-"""Running the search with several policies and keeping the best plan: fewest nodes left, then soonest, then fewest moves."""
+"""Running the search with several policies and keeping the best plan.
+
+Fewest nodes left, then fewest groups whose members end closer together than they began, then soonest, then fewest moves.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from escalator.upgrade_manager.planner import bounds
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
 from escalator.upgrade_manager.planner.queue import LIVELY
 from escalator.upgrade_manager.planner.search import START, Search
+from escalator.upgrade_manager.planner.spread import closer_of
 from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Policy, Rules, Turn
 
 GOOD_ENOUGH = 1.005
@@ -83,7 +87,7 @@ def _anew(cloud: Cloud, rules: Rules, midway: Midway) -> Found:
         found = _in_time(cloud, rules, policy, midway)
         if best is None or found.worth() < best.worth():
             best = found
-        if not best.left and best.end_s <= rules.at_s + bound * GOOD_ENOUGH:
+        if not best.left and not best.closer and best.end_s <= rules.at_s + bound * GOOD_ENOUGH:
             break
     return best if best is not None else Found([], {})
 
@@ -97,11 +101,14 @@ def _in_time(cloud: Cloud, rules: Rules, policy: Policy, midway: Midway, *, keep
         fresh = [turn for turn in found.turns if turn.away_s >= rules.at_s - SLACK]
         late = {turn.node: over for turn in fresh if (over := _over(cloud, rules, turn)) > SLACK}
         if not late:
-            return found
+            break
         for node in range(len(cloud.nodes)):
             if any(guest.leaves for guest in cloud.guests[node]):
                 slow[node] = max(slow.get(node, 0.0) + 1.2 * late.get(node, 0.0), spare_s)
-    return _without(cloud, found, set(late))
+    else:
+        found = _without(cloud, found, set(late))
+    found.closer = closer_of(cloud, found.turns)
+    return found
 
 
 def _over(cloud: Cloud, rules: Rules, turn: Turn) -> float:

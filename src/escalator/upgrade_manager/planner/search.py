@@ -8,7 +8,7 @@ campaign's bound). What is placed goes onto upgraded nodes only, which therefore
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from math import ceil, inf
 
@@ -18,6 +18,7 @@ from escalator.upgrade_manager.planner.flow import Flow
 from escalator.upgrade_manager.planner.placing import Placing
 from escalator.upgrade_manager.planner.queue import Queue
 from escalator.upgrade_manager.planner.space import Space
+from escalator.upgrade_manager.planner.spread import Spread
 from escalator.upgrade_manager.planner.stages import Stages
 from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Placed, Policy, Rules
@@ -85,6 +86,11 @@ class Search:
             not self._standing.count[n] for n in range(len(cloud.nodes)) if n not in self._draining and cloud.kinds[n].compute
         )
 
+    @property
+    def spread(self) -> Spread:
+        """How far apart the members of groups are by what is decided."""
+        return self._placing.spread
+
     def run(self) -> Found:
         """Every node's turn, and the nodes that got none."""
         for node, done in enumerate(self._cloud.done):
@@ -105,7 +111,7 @@ class Search:
                 if stopped and self._placing.kept:
                     # What the plan so far wants cannot be: from here on it is as good as any other.
                     self._placing.kept, self._awaiting = {}, None
-                elif stopped and not self._unstick(now) and not self._let_go():
+                elif stopped and not self._anyhow(now) and not self._let_go():
                     break
                 continue
             now = following
@@ -118,6 +124,29 @@ class Search:
         self._flow.advance(inf)
         left = dict(self._waiting) | {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
         return Found(self._flow.turns, left, self._extra, self._waited)
+
+    def _anyhow(self, now: float) -> bool:
+        """Go on where nothing does: at the cost of a group's spread, of moves beyond one per instance, or of both."""
+        return self._loosely(self._one_more, now) or self._unstick(now) or self._loosely(self._unstick, now)
+
+    def _loosely(self, go_on: Callable[[float], bool], now: float) -> bool:
+        if not self._placing.refused:
+            return False
+        self._placing.wary = False
+        done = go_on(now)
+        self._placing.wary = True
+        return done
+
+    def _one_more(self, now: float) -> bool:
+        """Let one node begin, the first that can."""
+        if self._flow.away >= self._rules.width:
+            return False
+        return any(node in self._waiting and self._look(node, now) is None for node in self._in_order(now))
+
+    def _in_order(self, now: float) -> Iterable[int]:
+        if self._awaiting is not None:
+            return self._awaiting.order(self._waiting)
+        return self._queue.order(self._waiting, now, self._flow.doors)
 
     def _let_go(self) -> bool:
         """Let nodes go on that wait for a group which finds no room; whether there is one."""
@@ -137,6 +166,7 @@ class Search:
                 self._empty -= not self._standing.count[one.target] and one.target not in self._draining
                 self._standing.take(one.guest, begun.node, self._cells_of(one.guest, begun.node), -1)
                 (self._new if one.target in self._new else self._standing).take(one.guest, one.target, one.cells)
+                self._placing.spread.moves(one.guest, begun.node, one.target, again=one.extra)
                 self._takes_in(one)
             self._wave[begun.node] = begun.wave
             self._flow.take_up(begun, self._guests[begun.node], now)
@@ -152,9 +182,11 @@ class Search:
         begun = self._draining[node]
         under_way = {move.placed.guest.instance.id for move in begun.running}
         leaving = [guest for guest in self._guests[node] if guest.leaves and guest.instance.id not in under_way]
-        placed = self._placing.all_of(leaving)
+        self._placing.wary = False  # the node is out of service: it waits for room, and for nothing else
+        placed = self._placing.all_of(node, leaving)
         if isinstance(placed, Guest) and (anywhere or any(g.instance.id in self._placing.kept_old for g in leaving)):
-            placed = self._placing.all_of(leaving, self._old_space(node), len(leaving))
+            placed = self._placing.all_of(node, leaving, self._old_space(node), len(leaving))
+        self._placing.wary = True
         if isinstance(placed, Guest):
             self._lacking[node] = placed
             return False
@@ -185,14 +217,10 @@ class Search:
         patience = inf if patient else self._policy.patience
         without_room, waiting = 0, len(self._waiting)
         wake = inf
+        self._placing.refused = False
         for node in list(self._draining):
             self._go_on(node, now)
-        queue = (
-            self._queue.order(self._waiting, now, self._flow.doors)
-            if self._awaiting is None
-            else self._awaiting.order(self._waiting)
-        )
-        for node in queue:
+        for node in self._in_order(now):
             if self._flow.away >= self._rules.width or without_room > patience:
                 break
             wait = self._look(node, now)
@@ -230,13 +258,13 @@ class Search:
         if not extras and (recovers := self._recovers(node, leaving, now)) is not None:
             return recovers
         old = self._old_space(node) if extras else None
-        placed = self._placing.all_of(leaving, old, extras)
+        placed = self._placing.all_of(node, leaving, old, extras)
         if isinstance(placed, Guest):
             self._give_up(node)
             return NotYet(now, "", placed)
         wait = self._reserved(node, placed, now) or self._too_slow(node, placed, now)
         if wait is not None:
-            self._placing.undo(placed, old)
+            self._placing.undo(node, placed, old)
             self._give_up(node)
             return wait
         self._begin(node, placed, now)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from escalator.upgrade_manager.planner.angles import Angles
 from escalator.upgrade_manager.planner.cloud import Cloud, Guest, Shape, may_go
+from escalator.upgrade_manager.planner.spread import Shut
 from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.tightest import Tightest
 
@@ -16,8 +18,11 @@ class _Order(Protocol):
     def changed(self, cells: tuple[int, ...], *, freed: bool) -> None:
         """There is less room in the cells; or `freed`: there is more, or their node takes instances from now on."""
 
-    def places(self, guest: Guest, most: int, *, soft: bool) -> list[tuple[int, tuple[int, ...]]]:
-        """At most so many nodes that can take the instance, the best first."""
+    def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
+        """At most so many nodes that can take the instance and are in no place that is `shut`, the best first."""
+
+    passed: bool
+    """Whether the last call of `places` passed over a place that is shut."""
 
     def cost(self, shape: Shape, cell: int) -> float:
         """How little the cell suits the shape."""
@@ -70,9 +75,17 @@ class Space:
             and self._standing.may_join(guest, node, soft=False)
         )
 
-    def places(self, guest: Guest, most: int, *, soft: bool) -> list[tuple[int, tuple[int, ...]]]:
-        """At most so many nodes that can take the instance, with the cells it would use, the best first."""
-        return self._order.places(guest, most, soft=soft)
+    def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
+        """At most so many nodes that can take the instance, with the cells it would use, the best first.
+
+        None of them is in a place that is `shut`.
+        """
+        return self._order.places(guest, most, soft=soft, shut=shut)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the last call of `places` passed over a place only because it is shut."""
+        return self._order.passed
 
     def cost(self, shape: Shape, cell: int) -> float:
         """How little the cell suits the shape, of those that `places` names: a share of what is free, or a cosine."""

@@ -8,10 +8,11 @@ belongs.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Protocol
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Guest, Shape
+from escalator.upgrade_manager.planner.spread import Shut, is_shut
 from escalator.upgrade_manager.planner.standing import Standing
 
 
@@ -25,6 +26,7 @@ class Tightest:
     def __init__(self, standing: Standing, nodes: Nodes, may_go: Callable[[Shape, int], bool]) -> None:
         self._standing, self._cloud, self._nodes, self._may_go = standing, standing.cloud, nodes, may_go
         self._heaps: dict[Shape, list[tuple[float, int]]] = {}
+        self.passed = False
 
     def changed(self, cells: tuple[int, ...], *, freed: bool) -> None:
         """There is less room in the cells; or `freed`: there is more, or their node takes instances from now on."""
@@ -36,14 +38,15 @@ class Tightest:
                 for cell in cells:
                     self._offer(shape, heap, cell)
 
-    def places(self, guest: Guest, most: int, *, soft: bool) -> list[tuple[int, tuple[int, ...]]]:
-        """At most so many nodes that can take the instance, with the cells it would use, the tightest first."""
+    def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
+        """At most so many nodes that can take the instance, with the cells it would use, the tightest first; none `shut`."""
         shape, standing, key = guest.shape, self._standing, self._cloud.key
         heap = self._heaps.get(shape)
         if heap is None:
             heap = self._heaps[shape] = self._fresh(shape)
         found: list[tuple[int, tuple[int, ...]]] = []
         seen: list[tuple[float, int]] = []
+        self.passed = False
         last = -1
         while heap and len(found) < most:
             entry = heap[0]
@@ -58,6 +61,9 @@ class Tightest:
                 continue
             last = cell
             seen.append(heapq.heappop(heap))
+            if shut and is_shut(shut, node):
+                self.passed = True
+                continue
             if standing.may_join(guest, node, soft=soft):
                 cells = (cell,) if shape.span == 1 else standing.together(shape, node)
                 if cells:

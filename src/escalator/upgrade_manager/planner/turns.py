@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from escalator.model.plan import PlanGroup
+from escalator.model.plan import Closer, PlanGroup
 from escalator.upgrade_manager.planner.cloud import Guest
 from escalator.upgrade_manager.planner.windows import Windows
 
@@ -165,12 +165,14 @@ class Found:
     extra: int = 0
     waited: dict[int, NotYet] = field(default_factory=dict)
     """Nodes that had to wait for their turn, with what kept them last."""
+    closer: tuple[Closer, ...] = ()
+    """Groups whose members end closer together than they began."""
 
     @property
     def end_s(self) -> float:
         """End of the last upgrade."""
         return max((turn.end_s for turn in self.turns), default=0.0)
 
-    def worth(self) -> tuple[int, float, int]:
-        """For comparing: fewer nodes left, then sooner, then fewer moves."""
-        return (len(self.left), self.end_s, sum(len(turn.moves) for turn in self.turns))
+    def worth(self) -> tuple[int, int, float, int]:
+        """For comparing: fewer nodes left, then fewer groups closer together, then sooner, then fewer moves."""
+        return (len(self.left), len(self.closer), self.end_s, sum(len(turn.moves) for turn in self.turns))

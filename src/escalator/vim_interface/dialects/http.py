@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx
-
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.notice import Auth, Vnfm
 from escalator.settings import ClientCertificate
 from escalator.vim_interface.accounts import Account, Accounts, Basic, Bearer, Certificate, OAuth2, Way, registered_way
 from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialects.connections import AddressError, Connections, Request
 from escalator.vim_interface.dialects.tokens import Tokens
 from escalator.vim_interface.trust_store import seen as trust_store_seen
 from escalator.vim_interface.trust_store import trusted
@@ -26,8 +25,7 @@ MAX_RESPONSE_BYTES = 64 * 1024
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 """Of what is read for its content."""
 MAX_CONNECTIONS = 256
-"""As many deliveries at once. The others wait for their turn here, and their time-out begins with it: in the client's own
-queue they would wait at a cost that grows with its square."""
+"""As many deliveries at once. The others wait for their turn here, and their time-out begins with it."""
 _AGAIN = frozenset({408, 425, 429})
 """Client errors that go away by themselves."""
 
@@ -53,9 +51,9 @@ class Http:
         self._accounts = accounts
         self._timeout_s = timeout_s
         self._tokens = Tokens(accounts.clock)
-        self._client: httpx.AsyncClient | None = None
+        self._client: Connections | None = None
         self._context: ssl.SSLContext | None = None
-        self._showing = _Showing(accounts.certificate, timeout_s)
+        self._showing = _Showing(accounts.certificate)
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def send(
@@ -90,11 +88,10 @@ class Http:
         except TimeoutError as error:
             message = f"{self._called} {account.vnfm} did not answer within {self._timeout_s:g} s."
             raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            message = f"The address of {self._called} {account.vnfm} cannot be used."
+        except AddressError as error:
+            message = f"The address of {self._called} {account.vnfm} cannot be used: {error}."
             raise PermanentError(Code.VIM_REGISTRATION, message) from error
-        except (httpx.HTTPError, OSError) as error:
-            # A peer that refuses our certificate says so after the handshake; that comes as ssl.SSLError, past httpx.
+        except OSError as error:
             raise _unreachable(f"{self._called} {account.vnfm}", error) from error
 
     async def close(self) -> None:
@@ -122,24 +119,23 @@ class Http:
         page = await _answer(self._http(), _Request("POST", Account("", uri), headers, body))
         return page.status, page.body
 
-    def _http(self) -> httpx.AsyncClient:
+    def _http(self) -> Connections:
         context = trusted()
         if self._client is None or context is not self._context:
             # The trust store has changed. The older client is let go as that of `_Showing` is.
-            self._client, self._context = _client(context, self._timeout_s), context
+            self._client, self._context = Connections(context), context
         return self._client
 
 
 class _Showing:
     """The client that shows our certificate; made anew when its files or the trust store have changed."""
 
-    def __init__(self, files: ClientCertificate, timeout_s: float) -> None:
+    def __init__(self, files: ClientCertificate) -> None:
         self._files = files
-        self._timeout_s = timeout_s
-        self._client: httpx.AsyncClient | None = None
+        self._client: Connections | None = None
         self._seen: object = None
 
-    def client(self) -> httpx.AsyncClient:
+    def client(self) -> Connections:
         """Return it; raises PermanentError (`VIM_CREDENTIAL_FILE`) when there is no certificate that can be used."""
         certificate, key = self._files.certificate, self._files.key
         if certificate is None:
@@ -152,8 +148,8 @@ class _Showing:
                 context = ssl.create_default_context()
                 # The empty password: an encrypted key must not make OpenSSL ask at a terminal.
                 context.load_cert_chain(Path(certificate), None if key is None else Path(key), password="")
-                # An older client is let go, not closed: deliveries may be under way, and it keeps no idle connections.
-                self._client, self._seen = _client(context, self._timeout_s), seen
+                # An older client is let go, not closed: deliveries may be under way, and idle connections end soon.
+                self._client, self._seen = Connections(context), seen
         except OSError as error:
             message = f"The client certificate cannot be used: {error.strerror or type(error).__name__}."
             raise PermanentError(Code.VIM_CREDENTIAL_FILE, message) from error
@@ -164,18 +160,6 @@ class _Showing:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
-
-
-def _client(context: ssl.SSLContext, timeout_s: float) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        # The machine's trust store: operators have authorities of their own. No proxy from the environment.
-        verify=context,
-        trust_env=False,
-        follow_redirects=False,
-        timeout=timeout_s,
-        limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=0),
-        headers={"User-Agent": "escalator"},
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +176,11 @@ class _Request:
         return replace(self, headers={**self.headers, **_header(way)})
 
 
-async def _answer(client: httpx.AsyncClient, request: _Request) -> Page:
+async def _answer(client: Connections, request: _Request) -> Page:
     """Status, and as much of the content as is read."""
-    content, uri = bytearray(), request.account.uri
-    async with client.stream(request.method, uri, headers=request.headers, content=request.body) as response:
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > request.most:
-                break
-        return Page(uri, response.status_code, bytes(content), response.links.get("next", {}).get("url"))
+    uri = request.account.uri
+    answer = await client.exchange(Request(request.method, uri, request.headers, request.body, request.most))
+    return Page(uri, answer.status, answer.body, answer.following())
 
 
 def authorization(auth: Auth, credentials: Credentials) -> dict[str, str]:
@@ -232,7 +212,7 @@ def failure(name: str, status: int) -> EscalatorError | None:
     return PermanentError(Code.VIM_REFUSED, message)
 
 
-def _unreachable(who: str, error: httpx.HTTPError | OSError) -> TemporaryError:
+def _unreachable(who: str, error: OSError) -> TemporaryError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -23,6 +23,8 @@ from escalator.upgrade_manager.engine.steps.noticed import wary
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, ask, round_id
 from escalator.vim_interface.port import Answer
 
+_UNREACHED = "unreached "
+"""With a VNF manager's name: memo of the campaign, when it last paused because that one could not be told."""
 SHOWN = 5
 """How many instances a message names before it counts the rest."""
 HARMLESS = ("live", "offline")
@@ -32,11 +34,11 @@ HARMLESS = ("live", "offline")
 async def _do(job: Job) -> Outcome:
     memo = await job.memo()
     round_number = int(memo.get("round", 1))
-    if memo.get("paused_round") == round_number:
-        return await _ask_again(job, memo, round_number + 1)
     instances = {i.id: i for i in await instances_here(job)}
     # Who has no instance here any more has no say either.
     answers = [a for a in await _latest(job, round_number) if instances.keys() & set(a.instances)]
+    if memo.get("paused_round") == round_number or await _resumed_since(job, answers):
+        return await _ask_again(job, memo, round_number + 1)
     if any(answer.state == "open" for answer in answers):
         return wait(_until_deadline(job, memo, round_number), "some VNF managers have not answered yet", topic=ANSWERS)
     deferred = [a for a in answers if a.result == "DEFER"]
@@ -131,9 +133,29 @@ async def _refused(job: Job, answers: Sequence[Answer], round_number: int) -> Ou
             if policy == "skip-node" or job.ref.kind is TaskKind.RESTORE:  # a restore is asked for once more, not paused
                 return skip(code, message)
             await job.remember("paused_round", round_number)
+            await _note_unreached(job, answers)
             await pause(job, code, message)
             return Outcome(status=Status.HELD, code=code.value, message=message, wait_s=job.ctx.pace.recheck_s)
     return None
+
+
+async def _note_unreached(job: Job, answers: Sequence[Answer]) -> None:
+    """Write down of whom the pause tells that they could not be told: one resume is about them at all nodes."""
+    for answer in answers:
+        if answer.state == "undeliverable":
+            await job.ctx.store.tasks.remember(job.ref.campaign, _UNREACHED + answer.vnfm, job.ctx.clock.now())
+
+
+async def _resumed_since(job: Job, answers: Sequence[Answer]) -> bool:
+    """Whether those whom this node could not tell were known at a pause that a person has ended since: then they are back."""
+    bad = [answer for answer in answers if answer.state == "undeliverable"]
+    if not bad or job.spec.workloads.notify.on_undeliverable != "pause" or job.ref.kind is TaskKind.RESTORE:
+        return False
+    state = await job.ctx.store.campaigns.state(job.ref.campaign)
+    known = await job.ctx.store.tasks.memo(job.ref.campaign)
+    paused_at = [known.get(_UNREACHED + answer.vnfm) for answer in bad]
+    later = all(isinstance(at, (int, float)) and a.asked_at <= at for a, at in zip(bad, paused_at, strict=True))
+    return later and state in PAUSES
 
 
 async def pause(job: Job, code: Code, message: str) -> None:

@@ -11,7 +11,7 @@ from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.release import Impact, spares_instances
 from escalator.upgrade_manager.planner.nights import lengths, spans
-from escalator.upgrade_manager.planner.verify import groups, kinds, moves, nodes, stages
+from escalator.upgrade_manager.planner.verify import groups, kinds, moves, nodes, spread, stages
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
 
 MOST = 1000
@@ -78,6 +78,7 @@ def _all(replay: Replay, now_s: float | None) -> Iterator[Violation]:
     yield from groups.check_noticed(replay)
     yield from groups.check_apart(replay)
     yield from groups.check_together(replay)
+    yield from spread.check_spread(replay)
     yield from _report(replay)
 
 

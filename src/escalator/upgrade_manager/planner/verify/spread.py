@@ -1,0 +1,72 @@
+"""Check of what a plan says of the spread of groups: members that end closer together than they began."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from escalator.model.codes import Code
+from escalator.model.plan import Closer, Level
+from escalator.upgrade_manager.planner.verify.replay import Replay, Violation
+
+LEVELS: tuple[Level, ...] = ("node", "rack", "az")
+
+
+def check_spread(replay: Replay) -> Iterator[Violation]:
+    """The plan names those groups, and no others, with the right numbers; one that says nothing about it says nothing wrong."""
+    said = replay.plan.closer
+    if said is None:
+        return
+    found = set(_closer(replay))
+    for row in sorted(found - set(said), key=str):
+        yield _wrong(row.group, f"members of {row.group} {_told(row)}, and the plan does not say so")
+    for row in sorted(set(said) - found, key=str):
+        yield _wrong(row.group, f"the plan says that members of {row.group} {_told(row)}, and it is not so")
+    if len(said) != len(set(said)):
+        yield _wrong(None, "the plan names a group twice that ends closer together")
+    noted = any(c.code == Code.PLN_SPREAD.value and c.remedy for c in replay.plan.conditions)
+    if bool(found) != noted:
+        yield _wrong(None, f"{len(found)} times a group ends closer together, and the condition that says so is {noted}")
+
+
+def _wrong(group: str | None, message: str) -> Violation:
+    return Violation(code=Code.PLN_V_REPORT, group=group, message=message)
+
+
+def _told(row: Closer) -> str:
+    before, after = (row.places_before, row.most_before), (row.places_after, row.most_after)
+    return f"go from {before[0]} ({row.level}, at most {before[1]} in one) to {after[0]} ({after[1]})"
+
+
+def _closer(replay: Replay) -> Iterator[Closer]:
+    last = {name: moves[-1].target for name, moves in replay.moves_of.items()}
+    for group in replay.inventory.groups:
+        if group.policy not in ("anti-affinity", "soft-anti-affinity"):
+            continue
+        members = {member.id: member.node for member in replay.inventory.members.get(group.id, ())}
+        ends = [last.get(name, node) for name, node in members.items()]
+        # Of hard anti-affinity no two members share a node at any time: that is checked elsewhere.
+        for level in LEVELS if group.policy == "soft-anti-affinity" else LEVELS[1:]:
+            before, after = _counts(replay, members.values(), level), _counts(replay, ends, level)
+            places, most = len(before), max(before.values(), default=0)
+            places_after, most_after = len(after), max(after.values(), default=0)
+            if places > 1 and (places_after < places or most_after > most):
+                yield Closer(
+                    group=group.id,
+                    level=level,
+                    places_before=places,
+                    places_after=places_after,
+                    most_before=most,
+                    most_after=most_after,
+                )
+
+
+def _counts(replay: Replay, nodes: Iterable[str], level: Level) -> Counter[str]:
+    """Members in each place; a node of which no place is told is in none."""
+    found: Counter[str] = Counter()
+    for name in nodes:
+        node = replay.node(name)
+        place = {"node": node.id, "rack": node.rack, "az": node.az}[level]
+        if place is not None:
+            found[place] += 1
+    return found
