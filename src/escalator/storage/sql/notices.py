@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from escalator.model.notice import Notice, NoticeState, Reply
 from escalator.model.progress import Event
@@ -41,16 +43,31 @@ _EXPIRED = (
     .order_by(table.c.reply_by, table.c.id)
     .limit(sa.bindparam("limit"))
 )
-_CHANGE = table.update().where(table.c.id == sa.bindparam("key"), table.c.state.in_(sa.bindparam("expected", expanding=True)))
-_ANSWER = _CHANGE.values(
-    state=NoticeState.ANSWERED.value, reply_json=sa.bindparam("new_reply"), answered_at=sa.bindparam("new_at")
-).returning(*table.c)
+_RETURNED = tuple(table.c)
 _RECORD = replies.insert()
 _REPLIES = (
     sa.select(replies.c.at, replies.c.reply_json, replies.c.verdict)
     .where(replies.c.notice == sa.bindparam("notice"))
     .order_by(replies.c.seq)
 )
+
+
+@lru_cache(maxsize=256)
+def _change(columns: tuple[str, ...], states: int) -> ReturningUpdate[Any]:
+    """Change these columns of a notice that is in one of so many states. To make the statement costs more than to run it."""
+    expected: list[sa.BindParameter[str]] = [sa.bindparam(f"expected_{number}") for number in range(states)]
+    changed = table.update().where(table.c.id == sa.bindparam("key"), table.c.state.in_(expected))
+    return changed.values({name: sa.bindparam(f"new_{name}") for name in columns}).returning(*_RETURNED)
+
+
+def _changing(
+    notice_id: str, expected: Sequence[NoticeState], changes: Mapping[str, object]
+) -> tuple[ReturningUpdate[Any], Mapping[str, Any]]:
+    """The statement with its values."""
+    columns = columns_of(changes)
+    values = {f"new_{name}": value for name, value in columns.items()}
+    values |= {f"expected_{number}": state.value for number, state in enumerate(expected)}
+    return _change(tuple(columns), len(expected)), {"key": notice_id, **values}
 
 
 class SqlNotices:
@@ -100,8 +117,7 @@ class SqlNotices:
         self, notice_id: str, expected: Sequence[NoticeState], events: Sequence[Event] = (), **changes: object
     ) -> Notice | None:
         """Change a notice that is in one of the expected states, and append the events; None when it is not, or is unknown."""
-        statement = _CHANGE.values(**columns_of(changes)).returning(*table.c)
-        values = {"key": notice_id, "expected": [state.value for state in expected]}
+        statement, values = _changing(notice_id, expected, changes)
 
         def work(connection: sa.Connection) -> sa.Row[Any] | None:
             row = connection.execute(statement, values).one_or_none()
@@ -114,12 +130,12 @@ class SqlNotices:
 
     async def answer(self, notice_id: str, expected: Sequence[NoticeState], at: float, reply: Reply) -> Notice | None:
         """Let the reply be the answer, and append it to the inbox; None when the notice is not in an expected state."""
-        states = [state.value for state in expected]
-        values = {"key": notice_id, "expected": states, "new_reply": reply.model_dump_json(), "new_at": at}
-        record = {"notice": notice_id, "at": at, "verdict": rules.ACCEPTED, "reply_json": values["new_reply"]}
+        changes = {"state": NoticeState.ANSWERED, "reply": reply, "answered_at": at}
+        statement, values = _changing(notice_id, expected, changes)
+        record = {"notice": notice_id, "at": at, "verdict": rules.ACCEPTED, "reply_json": values["new_reply_json"]}
 
         def work(connection: sa.Connection) -> sa.Row[Any] | None:
-            row = connection.execute(_ANSWER, values).one_or_none()
+            row = connection.execute(statement, values).one_or_none()
             if row is not None:
                 connection.execute(_RECORD, record)
             return row

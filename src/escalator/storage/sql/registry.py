@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,10 @@ from escalator.storage.engine import Database
 from escalator.storage.port import ReleaseRow
 from escalator.storage.sql.upsert import insert_or_keep
 from escalator.storage.tables import releases, vnfms
+
+MAX_READ = 2000
+"""Registrations that are remembered as they were read, about 3 kB each. They are looked at for every notice; the same text is
+the same registration, which nobody can change in memory."""
 
 _ADD_RELEASE = insert_or_keep(releases)
 _SIGN_RELEASE = releases.update().where(releases.c.id == sa.bindparam("key"))
@@ -135,4 +140,9 @@ def _release(row: sa.Row[Any]) -> ReleaseRow:
 
 
 def _vnfm(row: sa.Row[Any]) -> Vnfm:
-    return Vnfm(name=row.name, spec=VnfmSpec.model_validate_json(row.spec_json))
+    return _read(row.name, row.spec_json)
+
+
+@lru_cache(maxsize=MAX_READ)
+def _read(name: str, spec: str) -> Vnfm:
+    return Vnfm(name=name, spec=VnfmSpec.model_validate_json(spec))

@@ -78,11 +78,13 @@ class Placing:
         for one in placed:
             space = old if one.extra and old is not None else self._new
             space.take(one.guest, one.target, one.cells, -1)
-            self.spread.moves(one.guest, node, one.target, again=one.extra, sign=-1)
+            if one.guest.watched:
+                self.spread.moves(one.guest, node, one.target, again=one.extra, sign=-1)
 
     def _put(self, guest: Guest, space: Space, node: int, cells: tuple[int, ...]) -> Placed:
         space.take(guest, node, cells)
-        self.spread.moves(guest, self._origin, node, again=space is not self._new)
+        if guest.watched:
+            self.spread.moves(guest, self._origin, node, again=space is not self._new)
         return Placed(guest, node, cells, space is not self._new)
 
     def _remember(self, guest: Guest) -> None:

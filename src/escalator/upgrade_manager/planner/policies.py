@@ -101,14 +101,11 @@ def _in_time(cloud: Cloud, rules: Rules, policy: Policy, midway: Midway, *, keep
         fresh = [turn for turn in found.turns if turn.away_s >= rules.at_s - SLACK]
         late = {turn.node: over for turn in fresh if (over := _over(cloud, rules, turn)) > SLACK}
         if not late:
-            break
+            return found
         for node in range(len(cloud.nodes)):
             if any(guest.leaves for guest in cloud.guests[node]):
                 slow[node] = max(slow.get(node, 0.0) + 1.2 * late.get(node, 0.0), spare_s)
-    else:
-        found = _without(cloud, found, set(late))
-    found.closer = closer_of(cloud, found.turns)
-    return found
+    return _without(cloud, found, set(late))
 
 
 def _over(cloud: Cloud, rules: Rules, turn: Turn) -> float:
@@ -127,7 +124,8 @@ def _without(cloud: Cloud, found: Found, late: set[int]) -> Found:
                 gone.add(turn.node)
                 more = True
     waits = {node: NotYet(inf, "no window is left that is long enough") for node in gone if cloud.ready[node]}
-    return Found([turn for turn in found.turns if turn.node not in gone], found.left | waits, found.extra)
+    turns = [turn for turn in found.turns if turn.node not in gone]
+    return Found(turns, found.left | waits, found.extra, closer=closer_of(cloud, turns))
 
 
 def _policies(cloud: Cloud, nodes: int, *, shuffled: bool, open_: bool) -> Sequence[Policy]:

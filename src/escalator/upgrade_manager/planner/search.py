@@ -18,7 +18,7 @@ from escalator.upgrade_manager.planner.flow import Flow
 from escalator.upgrade_manager.planner.placing import Placing
 from escalator.upgrade_manager.planner.queue import Queue
 from escalator.upgrade_manager.planner.space import Space
-from escalator.upgrade_manager.planner.spread import Spread
+from escalator.upgrade_manager.planner.spread import Spread, closer_of
 from escalator.upgrade_manager.planner.stages import Stages
 from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Placed, Policy, Rules
@@ -123,7 +123,9 @@ class Search:
                 wake, changed, looked = self._start_all(now), False, now
         self._flow.advance(inf)
         left = dict(self._waiting) | {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
-        return Found(self._flow.turns, left, self._extra, self._waited)
+        # What still leaves a node that is never upgraded has no turn to be a part of.
+        closer = closer_of(self._cloud, self._flow.turns) if self._draining else self.spread.closer()
+        return Found(self._flow.turns, left, self._extra, self._waited, closer)
 
     def _anyhow(self, now: float) -> bool:
         """Go on where nothing does: at the cost of a group's spread, of moves beyond one per instance, or of both."""

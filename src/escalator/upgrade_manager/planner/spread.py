@@ -33,6 +33,7 @@ class Spread:
         levels = {watched.level for watched in cloud.watched}
         of: dict[Level, list[str | None]] = {level: [place_of(n, level) for n in cloud.nodes] for level in levels}
         self._of = [of[watched.level] for watched in cloud.watched]
+        self._start = [(len(watched.start), watched.most) for watched in cloud.watched]
         self._there = [dict(watched.start) for watched in cloud.watched]
         self._movers: list[Counter[str | None]] = [Counter() for _ in cloud.watched]
         """Members in each place that have a move to come."""
@@ -58,16 +59,17 @@ class Spread:
         """Where an instance from that node would leave a group closer together than it may end, as far as is decided by now."""
         found = []
         for number in guest.watched:
-            watched, there, of = self._watched[number], self._there[number], self._of[number]
+            there, of = self._there[number], self._of[number]
+            needed, most = self._start[number]
             here = of[origin]
             alone = here is not None and there[here] == 1
             places: set[str | None]
-            if len(there) - alone < len(watched.start):
+            if len(there) - alone < needed:
                 places = {None, *there}
                 if alone:
                     places.remove(here)
             else:
-                places = {place for place, count in there.items() if count - (place == here) >= watched.most}
+                places = {place for place, count in there.items() if count - (place == here) >= most}
             if places:
                 found.append(Shut(number, of, places))
         return found
