@@ -60,6 +60,22 @@ def test_so_does_one_whose_cells_are_chosen_by_their_proportions(cloud: dict[str
 
 
 @given(clouds(), campaigns())
+@settings(PROPERTIES, max_examples=150)
+def test_so_does_one_whose_nodes_wait_for_their_groups(cloud: dict[str, Any], wish: dict[str, Any]) -> None:
+    inventory, campaign = load(cloud, wish)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policies, "FEW", 0)
+        patch.setattr(policies, "SMALL", 0)  # as in a cloud of more nodes than one can draw
+        plan = make_plan(campaign, inventory)
+    plain = make_plan(campaign, inventory)
+    event(
+        f"as many nodes: {plan.totals.nodes == plain.totals.nodes}, as soon: {plan.totals.makespan_s <= plain.totals.makespan_s}"
+    )
+    assert _judge(inventory, campaign, plan) == []
+    assert verify(campaign, inventory, plan) == []
+
+
+@given(clouds(), campaigns())
 @PROPERTIES
 def test_the_same_cloud_gives_the_same_plan(cloud: dict[str, Any], wish: dict[str, Any]) -> None:
     inventory, campaign = load(cloud, wish)

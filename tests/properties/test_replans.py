@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner import policies
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.verify.check import verify
@@ -56,3 +58,14 @@ def test_a_disturbed_campaign_gets_a_plan_that_obeys_the_rules(
     assert verify(campaign, now, child) == []
     for upgrade in child.upgrades:
         assert upgrade.node in progress.started or upgrade.start_s >= progress.at_s
+
+
+@given(clouds(), campaigns(), SHARES, st.integers(0, 10**6))
+@settings(PROPERTIES, max_examples=100)
+def test_so_does_one_of_a_large_cloud(cloud: dict[str, Any], wish: dict[str, Any], share: float, seed: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policies, "SMALL", 0)  # as in a cloud of more nodes than one can draw
+        campaign, _, now, progress = _cut(cloud, wish, share, moving=seed % 2 == 0)
+        now = disturbed(now, random.Random(seed))
+        child = make_plan(campaign, now, progress=progress)
+    assert verify(campaign, now, child) == []

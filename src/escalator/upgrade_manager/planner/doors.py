@@ -19,6 +19,8 @@ class Door:
     last_s: float = -inf
     kept: dict[int, int] = field(default_factory=dict)
     """Members that stay on a node which is being emptied, by node: nobody else may take their place meanwhile."""
+    owed: int = 0
+    """Members that leave nodes whose turn has begun, and that still wait for their move."""
     waiting: dict[int, None] = field(default_factory=dict)
     """Nodes that ask again when an impact has ended."""
 
@@ -38,6 +40,11 @@ class Door:
             return inf
         freed = self.ends[0] if over == 1 else heapq.nsmallest(over, self.ends)[-1]
         return max(at, freed + self.limit.recovery_s)
+
+    def reaches(self, now: float, node: int, lasts_s: float) -> float:
+        """About when one more member of that node may be impacted, after all that are owed; each impact so long as its own."""
+        rounds = self.owed // max(1, self.limit.most)
+        return self.opens(now, node) + rounds * (lasts_s + self.limit.recovery_s)
 
     def enter(self, end: float, count: int = 1) -> None:
         """So many members are impacted until then."""

@@ -42,8 +42,8 @@ class Drain:
 class Flow:
     """Turns that have begun and not ended, and the events to come."""
 
-    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway) -> None:
-        self._cloud, self._rules = cloud, rules
+    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway, *, pressed_first: bool = False) -> None:
+        self._cloud, self._rules, self._pressed_first = cloud, rules, pressed_first
         self.doors = [Door(limit, last_s=midway.ended.get(group, -inf)) for group, limit in enumerate(cloud.limits)]
         self.turns: list[Turn] = []
         self.away = len(midway.begun)
@@ -97,9 +97,11 @@ class Flow:
         self._leave(drain, placed, now)
 
     def _leave(self, drain: Drain, placed: Sequence[Placed], now: float) -> None:
-        drain.pending = sorted(placed, key=lambda p: (-p.guest.lasts_s, p.guest.instance.id))
         for one in placed:
             self.arriving[one.target] += 1
+            for group in one.guest.groups:
+                self.doors[group].owed += 1
+        drain.pending = sorted(placed, key=lambda p: (-self._presses_s(p.guest), -p.guest.lasts_s, p.guest.instance.id))
         self._go(drain, now)
 
     def next_s(self) -> float:
@@ -143,11 +145,30 @@ class Flow:
         doors = self.doors
         return next((group for guest in guests for group in guest.groups if doors[group].opens(now, node) == inf), None)
 
+    def leaves_by(self, node: int, guests: Sequence[Guest], now: float) -> tuple[float, int | None]:
+        """About when the last of these would have left the node if only groups that recover counted, and the last group."""
+        last, which = now, None
+        for guest in guests:
+            for group in guest.groups:
+                door = self.doors[group]
+                if door.limit.recovery_s > 0:
+                    by = door.reaches(now, node, guest.lasts_s) + guest.lasts_s
+                    if by > last:
+                        last, which = by, group
+        return last, which
+
     def queue(self, node: int) -> int:
         """How many arrivals the node still expects: what one more has to wait for."""
         return self.arriving[node]
 
     # -- inside
+
+    def _presses_s(self, guest: Guest) -> float:
+        """How long the instance's groups recover between all that is owed of them; 0 where what takes longest goes first."""
+        if not self._pressed_first:
+            return 0.0
+        doors = [self.doors[group] for group in guest.groups]
+        return max((door.owed * door.limit.recovery_s / max(1, door.limit.most) for door in doors), default=0.0)
 
     def _go(self, drain: Drain, now: float) -> None:
         """Begin what may begin now of a node's turn."""
@@ -179,6 +200,8 @@ class Flow:
         elif now < self._rules.lead_s - SLACK:
             self._ask_again(drain.node, (), self._rules.lead_s)
             return False
+        for group in groups:
+            self.doors[group].owed -= 1
         self._move_runs(drain, Timed(one, now, now + one.guest.lasts_s))
         return True
 

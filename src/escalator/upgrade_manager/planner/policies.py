@@ -6,6 +6,7 @@ Fewest nodes left, then fewest groups whose members end closer together than the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 
 from escalator.upgrade_manager.planner import bounds
@@ -28,6 +29,8 @@ PATIENCE = 30
 """Nodes without room that are looked at before the others wait, in larger clouds."""
 BATCH_S = 30.0
 WEIGHT = 0.02
+IDLE_SHARE = 0.2
+"""Share of an upgrade's time that a node may stay half emptied for its groups, in larger clouds: others use the time."""
 SPARE_S = (0.0, 0.0, 0.0, 60.0, 60.0, 300.0, 300.0, 900.0, 900.0, 1800.0, 1800.0, 3600.0, 3600.0, 3600.0)
 """What every node with departures is given beside its own lateness, run after run, until no turn passes its window.
 
@@ -47,15 +50,18 @@ def best_of(cloud: Cloud, rules: Rules, midway: Midway = START) -> Found:
     In the middle of a campaign the plan so far is repaired first: same order, same targets wherever they still hold. Only
     where that leaves nodes out, or ends much later, everything that has not begun is planned anew.
     """
-    repaired = (
-        _in_time(cloud, rules, Policy(fixed=midway.order, queue_weight=WEIGHT, angle=len(cloud.nodes) > FEW), midway, keep=True)
-        if midway.order
-        else None
-    )
+    repaired = _in_time(cloud, rules, _again(cloud, rules, midway), midway, keep=True) if midway.order else None
     if repaired is not None and not repaired.left and repaired.end_s <= _patience_s(rules, midway):
         return repaired
     found = _anew(cloud, rules, midway)
     return repaired if repaired is not None and not _much_better(rules, found, repaired) else found
+
+
+def _again(cloud: Cloud, rules: Rules, midway: Midway) -> Policy:
+    """The order of the plan so far, let through as it was searched."""
+    nodes = len(cloud.nodes)
+    plain = Policy(fixed=midway.order, queue_weight=WEIGHT, angle=nodes > FEW)
+    return replace(plain, order="timed", idle_share=IDLE_SHARE) if nodes > SMALL and rules.windows.open else plain
 
 
 def _patience_s(rules: Rules, midway: Midway) -> float:
@@ -73,7 +79,7 @@ def _much_better(rules: Rules, found: Found, repaired: Found) -> bool:
 def _anew(cloud: Cloud, rules: Rules, midway: Midway) -> Found:
     todo = [node for node, ready in enumerate(cloud.ready) if ready]
     # In the middle nodes wait for the answer, and the parent was searched for long: no shuffled orders are tried again.
-    policies = _policies(cloud, len(todo), shuffled=not midway.order)
+    policies = _policies(cloud, len(todo), shuffled=not midway.order, open_=rules.windows.open)
     # It only says when to stop: a large cloud is searched once, and its bounds take a second or two.
     bound = max(bounds.makespan(cloud, todo, rules).values(), default=0.0) if len(policies) > 1 else 0.0
     best: Found | None = None
@@ -122,9 +128,12 @@ def _without(cloud: Cloud, found: Found, late: set[int]) -> Found:
     return Found(turns, found.left | waits, found.extra, closer=closer_of(cloud, turns))
 
 
-def _policies(cloud: Cloud, nodes: int, *, shuffled: bool) -> Sequence[Policy]:
+def _policies(cloud: Cloud, nodes: int, *, shuffled: bool, open_: bool) -> Sequence[Policy]:
     """What is tried, the most promising first. How much of it is a matter of size alone: the same cloud gives the same plan."""
     seeds = (0,) if _begun(cloud) else (nodes, 1)
+    if nodes > SMALL and open_ and _begun(cloud):
+        batch_s = BATCH_S if nodes > LIVELY else 0.0
+        return [Policy("timed", seeds[0], WEIGHT, PATIENCE, batch_s, angle=True, idle_share=IDLE_SHARE)]
     if nodes > LIVELY:
         return [Policy("size", seeds[0], WEIGHT, patience=PATIENCE, batch_s=BATCH_S, angle=True)]
     if nodes > SMALL:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from escalator.upgrade_manager.planner.cloud import Cloud, Guest
+from escalator.upgrade_manager.planner.doors import Door
+from escalator.upgrade_manager.planner.timed import Timed
 from escalator.upgrade_manager.planner.turns import Policy, Rules
 
 LIVELY = 1500
@@ -20,12 +22,15 @@ class Queue:
     """Nodes that wait for their turn, in the order of the policy.
 
     `size`: the emptiest first, which lets what is upgraded grow fastest. `chain`: those first whose groups still need
-    longest, one member after the other. `mixed`: only where a group's chain is about as long as all the work left. In each,
+    longest, one member after the other. `mixed`: only where a group's chain is about as long as all the work left. `timed`:
+    only where it is about as long as room lets the whole plan last. In each,
     nodes with what manages VNFs come after all others: it is there to answer as long as others are asked about.
     """
 
     def __init__(self, cloud: Cloud, rules: Rules, policy: Policy, guests: Sequence[Sequence[Guest]]) -> None:
         self._cloud, self._rules, self._guests = cloud, rules, guests
+        self._timed: Timed | None = None
+        self._is_timed = policy.order == "timed"
         self._lively = policy.order != "size" and len(cloud.nodes) <= LIVELY
         self._by_chain = policy.order == "chain"
         nodes = range(len(cloud.nodes))
@@ -42,10 +47,15 @@ class Queue:
         rng = Random(policy.shuffle)  # noqa: S311 - an order to try, no secret
         self._swing = [1.0 + (DISORDER * (rng.random() - 0.5) if policy.shuffle else 0.0) for _ in nodes]
 
-    def order(self, waiting: Mapping[int, object]) -> Iterable[int]:
+    def order(self, waiting: Mapping[int, object], now: float, doors: Sequence[Door]) -> Iterable[int]:
         """The nodes that wait, first to last; some that do not any more may be among them."""
         if self._given:
             return self._given
+        if self._is_timed:
+            if self._timed is None:
+                ordered = sorted(waiting, key=self._by_size)
+                self._timed = Timed(self._cloud, self._rules, self._guests, ordered, self._managing)
+            return self._timed.order(waiting, self.size, now, doors)
         if not self._lively:
             if self._fixed is None or len(self._fixed) > 2 * len(waiting) + 16:
                 self._fixed = sorted(waiting, key=self._by_size)
@@ -74,6 +84,8 @@ class Queue:
         for group, lasts_s in self._impacts[node].items():
             self._pressure[group] -= lasts_s
         self._work -= self._cloud.upgrade_s[node]
+        if self._timed is not None:
+            self._timed.begun(node)
 
     def changed(self, node: int) -> None:
         """The node takes something until its turn."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from math import inf
+from math import ceil, inf
 
 from escalator.upgrade_manager.planner.awaiting import Awaiting
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
@@ -30,6 +30,8 @@ RECOVERS = "its groups recover until then"
 FULL = NotYet(inf, "max_unavailable")
 IDLE_SHARE = 0.05
 """Share of an upgrade's time that an emptied node may wait for the groups of what stays on it; else it begins later."""
+LOOK_S = 60.0
+"""Nodes whose groups would keep them half emptied are looked at again at whole multiples of it: each look costs time."""
 
 
 class Search:
@@ -54,7 +56,7 @@ class Search:
         self._standing = Standing(cloud, rules.max_fill)
         self._new = Space(self._standing, renewed=True, angle=policy.angle)
         self._old: Space | None = None
-        self._flow = Flow(cloud, rules, midway)
+        self._flow = Flow(cloud, rules, midway, pressed_first=policy.order == "timed")
         self._placing = Placing(self._standing, self._new, self._flow.queue, policy.queue_weight)
         self._placing.kept = midway.kept if keep else {}
         self._placing.kept_old = midway.kept_old
@@ -141,10 +143,12 @@ class Search:
         """Let one node begin, the first that can."""
         if self._flow.away >= self._rules.width:
             return False
-        return any(node in self._waiting and self._look(node, now) is None for node in self._in_order())
+        return any(node in self._waiting and self._look(node, now) is None for node in self._in_order(now))
 
-    def _in_order(self) -> Iterable[int]:
-        return self._queue.order(self._waiting) if self._awaiting is None else self._awaiting.order(self._waiting)
+    def _in_order(self, now: float) -> Iterable[int]:
+        if self._awaiting is not None:
+            return self._awaiting.order(self._waiting)
+        return self._queue.order(self._waiting, now, self._flow.doors)
 
     def _let_go(self) -> bool:
         """Let nodes go on that wait for a group which finds no room; whether there is one."""
@@ -218,7 +222,7 @@ class Search:
         self._placing.refused = False
         for node in list(self._draining):
             self._go_on(node, now)
-        for node in self._in_order():
+        for node in self._in_order(now):
             if self._flow.away >= self._rules.width or without_room > patience:
                 break
             wait = self._look(node, now)
@@ -253,6 +257,8 @@ class Search:
             return held
         if not extras and (hopeless := self._placing.hopeless(leaving)) is not None:
             return NotYet(now, "", hopeless)
+        if not extras and (recovers := self._recovers(node, leaving, now)) is not None:
+            return recovers
         old = self._old_space(node) if extras else None
         placed = self._placing.all_of(node, leaving, old, extras)
         if isinstance(placed, Guest):
@@ -290,6 +296,19 @@ class Search:
         elif leaving and now < self._rules.lead_s - drain_s - SLACK:
             return NotYet(self._rules.lead_s - drain_s, "the lead time: no impact is allowed before")
         return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0) + self._cloud.lead_s[node])
+
+    def _recovers(self, node: int, leaving: list[Guest], now: float) -> NotYet | None:
+        """Whether the groups of what leaves the node would keep it half emptied for long, while others could use the time."""
+        idle_share = self._policy.idle_share
+        if idle_share == inf or not leaving:
+            return None
+        by, group = self._flow.leaves_by(node, leaving, now)
+        drain_s = sum(guest.lasts_s for guest in leaving) / self._rules.per_node
+        over_s = by - now - drain_s - idle_share * self._cloud.upgrade_s[node]
+        if over_s <= SLACK:
+            return None
+        at = LOOK_S * ceil((now + over_s) / LOOK_S + SLACK) if over_s < inf else now
+        return NotYet(at, RECOVERS, group=group)
 
     def _kept_targets(self) -> dict[int, set[int]]:
         """For each node that waits, the nodes that the plan so far wants its instances on and that are not upgraded yet."""

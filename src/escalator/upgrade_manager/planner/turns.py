@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from escalator.model.plan import Closer, PlanGroup
 from escalator.upgrade_manager.planner.cloud import Guest
@@ -116,6 +117,8 @@ class Policy:
     """An order of one's own, instead of the one that `order` names."""
     angle: bool = False
     """Whether cells are chosen by the proportions of what is free in them; else by how little is."""
+    idle_share: float = inf
+    """Share of an upgrade's time that groups of what leaves a node may keep it half emptied; else it begins later."""
     shuffle: int = 0
     """Seed of a small disorder in the queue; 0 for none. Several of these find what one order misses."""
 

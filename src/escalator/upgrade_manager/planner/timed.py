@@ -1,0 +1,105 @@
+"""The order of large clouds: the emptiest first, but before them those whose groups would not get through in the time left.
+
+A group of which one member may be impacted at a time, and that then recovers for ten minutes, lets few nodes go while the
+last generation of them is emptied. Its members have to be spread over the plan, and how long that takes is foreseen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+
+from escalator.upgrade_manager.planner.cloud import Cloud, Guest
+from escalator.upgrade_manager.planner.doors import Door
+from escalator.upgrade_manager.planner.turns import Rules
+
+TOGETHER = 0.5
+"""How many of the places of a group beside its first are taken at once: others are rarely free at the same moment."""
+SOON_S, LATER_S = 60.0, 300.0
+"""How long an order holds; the latter in clouds in which making one takes long."""
+MANY = 1500
+
+
+def last_s(cloud: Cloud, guests: Sequence[Sequence[Guest]], order: Sequence[int], rules: Rules) -> float:
+    """About when the last node of the order begins, if nothing counts but room, moves in all and nodes out at once."""
+    key = cloud.key
+    free = sum(
+        cloud.capacity[cell][key] - cloud.used[cell][key] for n, done in enumerate(cloud.done) if done for cell in cloud.cells[n]
+    )
+    ends: list[tuple[float, float]] = []
+    now = taken = moving = away = 0.0
+    back = 0
+    for node in order:
+        leaving, staying, drain_s = _amounts(guests[node], key)
+        taken += leaving
+        while leaving and taken > free and back < len(ends):
+            now = max(now, ends[back][0])
+            free += ends[back][1]
+            back += 1
+        now = max(now, moving / rules.total, away / max(1, rules.width))
+        room = sum(cloud.capacity[cell][key] for cell in cloud.cells[node]) - staying
+        lasts_s = drain_s / rules.per_node + cloud.upgrade_s[node]
+        ends.append((now + lasts_s, max(0.0, room)))
+        moving += drain_s
+        away += lasts_s
+    return now
+
+
+def _amounts(guests: Sequence[Guest], key: int) -> tuple[float, float, float]:
+    """Of the scarcest resource, what leaves a node and what stays; and the seconds of its moves."""
+    leaving = staying = drain_s = 0.0
+    for guest in guests:
+        amount = guest.shape.span * sum(each for resource, each in guest.shape.demand if resource == key)
+        leaving += amount * guest.leaves
+        staying += amount * (not guest.leaves)
+        drain_s += guest.lasts_s * guest.leaves
+    return leaving, staying, drain_s
+
+
+class Timed:
+    """Nodes in the order of their sizes, those first whose groups press; made anew now and then."""
+
+    def __init__(
+        self, cloud: Cloud, rules: Rules, guests: Sequence[Sequence[Guest]], waiting: Sequence[int], managing: Sequence[bool]
+    ) -> None:
+        self._managing = managing
+        self._end_s = rules.at_s + last_s(cloud, guests, waiting, rules)
+        self._holds_s = LATER_S if len(cloud.nodes) > MANY else SOON_S
+        self._pitch_s = [0.0] * len(cloud.limits)
+        """Seconds from one impact of a group to the next."""
+        self._left = [0] * len(cloud.limits)
+        """Members of each group that wait with their nodes."""
+        self._groups: dict[int, list[int]] = {node: [] for node in waiting}
+        for node in waiting:
+            for guest in guests[node]:
+                for group in guest.groups if guest.leaves else ():
+                    self._add(cloud, node, guest, group)
+        self._looked_s = -inf
+        self._order: list[int] = []
+
+    def _add(self, cloud: Cloud, node: int, guest: Guest, group: int) -> None:
+        limit = cloud.limits[group]
+        if limit.recovery_s > 0:
+            pitch_s = (limit.recovery_s + guest.lasts_s) / (1 + TOGETHER * (max(1, limit.most) - 1))
+            self._pitch_s[group] = max(self._pitch_s[group], pitch_s)
+            self._left[group] += 1
+            self._groups[node].append(group)
+
+    def begun(self, node: int) -> None:
+        """The node's turn has begun: its groups wait for one member less."""
+        for group in self._groups.get(node, ()):
+            self._left[group] -= 1
+
+    def order(self, waiting: Mapping[int, object], size: Callable[[int], float], now: float, doors: Sequence[Door]) -> list[int]:
+        """The nodes that wait, first to last; some that do not any more may be among them."""
+        if now < self._looked_s + self._holds_s:
+            return self._order
+        self._looked_s = now
+        left_s = self._end_s - now
+        over = [
+            max(0.0, (left + door.owed) * pitch_s - left_s)
+            for left, door, pitch_s in zip(self._left, doors, self._pitch_s, strict=True)
+        ]
+        presses = {node: max((over[group] for group in self._groups.get(node, ())), default=0.0) for node in waiting}
+        self._order = sorted(waiting, key=lambda n: (self._managing[n], -presses[n], size(n), n))
+        return self._order
