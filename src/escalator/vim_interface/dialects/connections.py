@@ -147,7 +147,10 @@ class _Resolver(AbstractResolver):
 
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_UNSPEC) -> list[ResolveResult]:
         """The numeric addresses of a host. Raises AddressError, OSError."""
-        found = await self._system.resolve(host, port, family)
+        try:
+            found = await self._system.resolve(host, port, family)
+        except UnicodeError as error:  # a part of the name is longer than parts of names are
+            raise AddressError("it is no valid address") from error
         if any(is_forbidden(one["host"]) for one in found):
             raise AddressError(_REFUSED)
         return found
