@@ -8,10 +8,11 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
 from escalator.vim_interface.dialects import connections
-from escalator.vim_interface.dialects.connections import AddressError, Connections, Request
+from escalator.vim_interface.dialects.connections import AddressError, Connections, NoAnswerError, Request
 
 MAX_HEAD_BYTES = 64 * 1024
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -39,6 +40,7 @@ class Peer:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
                 self.heard.append(head + await reader.readexactly(int(length.partition(b":")[2])))
+                self.changed.set()
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 if answer is None:
                     break
@@ -168,7 +170,7 @@ async def test_a_server_that_wants_no_more_requests_gets_none_on_that_connection
 )
 async def test_what_is_no_whole_answer_is_none(serving: Any, kept: Connections, answer: bytes):
     peer = await serving(answer, closes=True)
-    with pytest.raises(OSError):  # noqa: PT011 - also what a broken connection raises
+    with pytest.raises(NoAnswerError):
         await kept.exchange(post(peer.uri))
     await peer.until(lambda: peer.open == 0)
 
@@ -194,6 +196,32 @@ async def test_where_a_list_goes_on(serving: Any, kept: Connections, said: str, 
     peer = await serving(f"HTTP/1.1 204 No Content\r\nLink: {said}\r\n\r\n".encode())
     found = (await kept.exchange(post(peer.uri))).following
     assert found == (f"{peer.uri}{following}" if (following or "").startswith("/") else following)
+
+
+async def test_who_does_not_listen_is_said_with_the_systems_own_reason(serving: Any, kept: Connections):
+    with pytest.raises(NoAnswerError) as caught:
+        await kept.exchange(post("http://127.0.0.1:1/"))
+    assert isinstance(caught.value.__cause__, aiohttp.ClientConnectorError)
+    assert isinstance(caught.value.__cause__.__cause__, ConnectionRefusedError)
+
+
+async def test_a_link_that_is_no_address_is_said(serving: Any, kept: Connections):
+    peer = await serving(b'HTTP/1.1 204 No Content\r\nLink: <http://[bad>; rel="next"\r\n\r\n')
+    with pytest.raises(AddressError, match="no valid address"):
+        await kept.exchange(post(peer.uri))
+
+
+async def test_others_take_the_place_of_connections_when_no_request_is_under_way(serving: Any):
+    peer, slow = await serving(NO_CONTENT), await serving(b"")
+    older = Connections(ssl.create_default_context())
+    await older.exchange(post(peer.uri))
+    under_way = asyncio.create_task(older.exchange(post(slow.uri)))
+    await slow.until(lambda: bool(slow.heard))
+    await older.retire()
+    assert peer.open == 1
+    slow.writers[0].write(NO_CONTENT)
+    assert (await under_way).status == 204
+    await peer.until(lambda: peer.open == 0)
 
 
 async def test_a_request_meets_no_connection_that_the_other_side_closed(serving: Any, kept: Connections):

@@ -31,7 +31,7 @@ class AddressError(ValueError):
 
 
 class NoAnswerError(ConnectionError):
-    """What came is no answer by HTTP/1.1, or only the beginning of one."""
+    """There is no connection, it ended before the answer did, or what came is none by HTTP/1.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Connections:
         """Send a request and return the answer, whatever its status.
 
         A request that a kept connection swallows is sent once more, on another one: a notice that comes twice has the same id.
-        Raises AddressError, OSError (ssl.SSLError among them) when there is no connection or it ends.
+        Raises AddressError; NoAnswerError, whose causes say why; and ssl.SSLError, when our certificate is refused.
         """
         url = _url(request)
         self._under_way += 1
@@ -78,8 +78,6 @@ class Connections:
         except aiohttp.InvalidURL as error:
             raise AddressError("it is no valid address") from error
         except aiohttp.ClientError as error:
-            if isinstance(error.__cause__, OSError):
-                raise error.__cause__ from error  # what the system or OpenSSL said
             raise NoAnswerError from error
         finally:
             self._under_way -= 1
@@ -117,8 +115,7 @@ class Connections:
                 if len(content) > request.most:
                     response.close()
                     break
-            following = response.links.get("next")
-            return Answer(response.status, bytes(content), None if following is None else str(following["url"]))
+            return Answer(response.status, bytes(content), _following(response))
 
     def _open(self, *, tls: bool) -> aiohttp.ClientSession:
         if tls not in self._sessions:
@@ -158,6 +155,14 @@ class _Resolver(AbstractResolver):
     async def close(self) -> None:
         """Nothing is open."""
         await self._system.close()
+
+
+def _following(response: aiohttp.ClientResponse) -> str | None:
+    try:
+        link = response.links.get("next")
+    except ValueError as error:
+        raise AddressError("it leads to what is no valid address") from error
+    return None if link is None else str(link["url"])
 
 
 def _tracing() -> aiohttp.TraceConfig:

@@ -226,10 +226,12 @@ def failure(name: str, status: int) -> EscalatorError | None:
 def _unreachable(who: str, error: OSError) -> TemporaryError:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            message = f"The certificate of {who} is not accepted: {cause.verify_message}."
-            return TemporaryError(Code.VIM_CERTIFICATE, message)
-        if isinstance(cause, ssl.SSLError) and cause.reason:
-            return TemporaryError(Code.VIM_UNREACHABLE, f"The TLS connection to {who} failed: {cause.reason}.")
+        if isinstance(cause, OSError):
+            error = cause  # the innermost is the system's own word
+        # The client's own errors are of these classes too, without what they say.
+        if isinstance(cause, ssl.SSLCertVerificationError) and (why := getattr(cause, "verify_message", None)):
+            return TemporaryError(Code.VIM_CERTIFICATE, f"The certificate of {who} is not accepted: {why}.")
+        if isinstance(cause, ssl.SSLError) and (why := getattr(cause, "reason", None)):
+            return TemporaryError(Code.VIM_UNREACHABLE, f"The TLS connection to {who} failed: {why}.")
         cause = cause.__cause__ or cause.__context__
     return TemporaryError(Code.VIM_UNREACHABLE, f"{who} cannot be reached ({type(error).__name__}).")
