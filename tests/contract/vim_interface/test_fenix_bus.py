@@ -148,6 +148,7 @@ async def test_what_the_broker_cannot_take_now_is_kept_and_comes_in_order(
     with listening(rabbitmq_server, settings) as listener:
         await bed.clock.advance(REPLY_TIMEOUT_S)
         rows = await settled(bed)
+        await bed.until(lambda: len(listener.heard()) == 2)
     assert listener.said() == [("maintenance.host", "IN_MAINTENANCE"), ("maintenance.host", "MAINTENANCE_COMPLETE")]
     # The time to reply is over: who hears of the question now could only be misled.
     assert [(row.state.value, row.error_code) for row in rows] == [
