@@ -31,8 +31,8 @@ from typing import Any
 
 import httpx
 import uvicorn
-from fastapi import FastAPI
 
+from escalator.api.listener import listener_config
 from escalator.api.vnfm import vnfm_app
 from escalator.api.vnfm_throttle import Throttled
 from escalator.clocks import SystemClock
@@ -50,8 +50,6 @@ from escalator.vim_interface.port import Ask
 from escalator.vim_interface.throttle import Throttle
 from escalator.vim_interface.vim import Parts, Vim
 
-IDLE_S = 15
-"""As in `escalator.serving`, which would import the whole server."""
 MANAGERS = Path(__file__).with_name("managers.py")
 
 
@@ -63,21 +61,6 @@ async def opened(kind: str, folder: Path) -> AsyncIterator[Store]:
         return
     async with open_store(Settings(state_dir=str(folder / "state"))) as store:
         yield store
-
-
-def listening(app: FastAPI, clock: SystemClock) -> uvicorn.Config:
-    """The VNF managers' listener, as the server has it."""
-    app.add_middleware(Throttled, throttle=Throttle(clock, 10))
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=IDLE_S,
-    )
 
 
 async def measure(given: argparse.Namespace, port: int, folder: Path) -> dict[str, Any]:
@@ -108,7 +91,9 @@ async def measure(given: argparse.Namespace, port: int, folder: Path) -> dict[st
             host = f"127.1.{number // 250}.{number % 250 + 1}" if given.hosts == "own" else "127.0.0.1"
             spec = VnfmSpec(callback_uri=f"http://{host}:{port}/{name}", projects=(name,))
             await store.vnfms.add(Vnfm(name=name, spec=spec))
-        server = uvicorn.Server(listening(vnfm_app(vim.inbox, clock), clock))
+        app = vnfm_app(vim.inbox, clock)
+        app.add_middleware(Throttled, throttle=Throttle(clock, 10))
+        server = uvicorn.Server(listener_config(app))
         serving = asyncio.create_task(server.serve([listener]))
         dispatcher = asyncio.create_task(vim.run())
         before = resource.getrusage(resource.RUSAGE_SELF)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from escalator.api.app import operators_app
 from escalator.api.fenix_sessions import sessions_router
+from escalator.api.listener import listener_config
 from escalator.api.repository import repository_app
 from escalator.api.vnfm import vnfm_app
 from escalator.api.vnfm_throttle import Throttled
@@ -24,10 +25,6 @@ from escalator.settings import Listener, Settings
 from escalator.vim_interface.throttle import Throttle
 from escalator.wiring import Services, open_services
 
-GRACE_S = 5
-"""How long requests under way may take to end at shutdown; streams end at once."""
-IDLE_S = 15
-"""A connection on which nothing comes is closed."""
 BACKLOG = 512
 
 _log = structlog.get_logger()
@@ -44,7 +41,7 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
         sockets = {name: stack.enter_context(bind(name, listener)) for name, listener in _listeners(settings).items()}
         _stop_on_signals(closing)
         async with open_services(settings) as services:
-            servers = {name: _server(app) for name, app in _apps(services, closing).items()}
+            servers = {name: _Server(listener_config(app)) for name, app in _apps(services, closing).items()}
             async with asyncio.TaskGroup() as group:
                 for name, server in servers.items():
                     group.create_task(server.serve([sockets[name]]), name=name)
@@ -83,23 +80,6 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def _server(app: FastAPI) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=IDLE_S,
-            timeout_graceful_shutdown=GRACE_S,
-            h11_max_incomplete_event_size=64 * 1024,
-        )
-    )
 
 
 def _apps(services: Services, closing: asyncio.Event) -> Mapping[str, FastAPI]:

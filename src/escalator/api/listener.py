@@ -1,0 +1,27 @@
+"""How the server's listeners speak HTTP."""
+
+from __future__ import annotations
+
+import uvicorn
+from fastapi import FastAPI
+
+GRACE_S = 5
+"""How long requests under way may take to end at shutdown; streams end at once."""
+IDLE_S = 15
+"""A connection on which nothing comes is closed."""
+
+
+def listener_config(app: FastAPI) -> uvicorn.Config:
+    """What each of them is configured with."""
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
