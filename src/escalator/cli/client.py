@@ -47,13 +47,10 @@ class Client:
         """POST plain data."""
         return self._data("POST", path, timeout_s, json=body) if body is not None else self._data("POST", path, timeout_s)
 
-    def version(self, path: str) -> str:
-        """The version of a resource, as its `ETag` says."""
-        with self._reached():
-            response = self._http.get(path, timeout=QUICK_S)
-        if response.is_error:
-            raise self._failure(response)
-        return str(printable(response.headers.get("ETag", "").strip('"')))
+    def get_with_version(self, path: str) -> tuple[Any, str]:
+        """GET a resource as plain data, and its version, as its `ETag` says."""
+        response = self._answer("GET", path, QUICK_S)
+        return self._plain(response), str(printable(response.headers.get("ETag", "").strip('"')))
 
     def patch(self, path: str, body: Mapping[str, Any], version: str | None = None) -> Any:  # noqa: ANN401 - JSON
         """PATCH with plain data; where a version is named, only while the resource has it."""
@@ -93,10 +90,16 @@ class Client:
                     yield printable(json.loads(line[5:]))
 
     def _data(self, method: str, path: str, timeout_s: float, **content: Any) -> Any:  # noqa: ANN401 - JSON
+        return self._plain(self._answer(method, path, timeout_s, **content))
+
+    def _answer(self, method: str, path: str, timeout_s: float, **content: Any) -> httpx.Response:  # noqa: ANN401 - JSON
         with self._reached():
             response = self._http.request(method, path, timeout=timeout_s, **content)
         if response.is_error:
             raise self._failure(response)
+        return response
+
+    def _plain(self, response: httpx.Response) -> Any:  # noqa: ANN401 - JSON
         try:
             return printable(response.json()) if response.content else None
         except ValueError as error:

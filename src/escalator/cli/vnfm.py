@@ -65,12 +65,10 @@ class ShowVnfm(_One):
         """Get it."""
         with self.server() as client:
             path = f"/v1/vnfms/{quoted(parsed_args.name)}"
-            # The version first: what is shown may be newer then, which a change finds out, and never older.
-            version = client.version(path)
-            found = client.get(path)
+            found, version = client.get_with_version(path)
             shown = {**found["spec"], "version": version}
             if shown["subscription"]["type"] != "none":
-                shown["subscribed"] = next(iter(client.get(f"/v1/vnfms/{quoted(parsed_args.name)}/subscriptions")), None)
+                shown["subscribed"] = next(iter(client.get(f"{path}/subscriptions")), None)
             return shown_fields({"name": found["name"], "spec": shown})
 
 
