@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import product
+from typing import Any
 
 import pytest
 
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.progress import CampaignState
-from escalator.simulation.setup import RELEASE, import_release, simulate
+from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.world.records import VnfmRow
 from escalator.world.world import World
@@ -18,6 +19,15 @@ from escalator.world.world import World
 PLANS = {"live": {}, "in-place": {"migration": "none", "vacate": "in-place"}}
 BEHAVIOURS = {"silent": "on_timeout", "refuse": "on_reject", "unreachable": "on_undeliverable"}
 CODES = {"silent": Code.UPG_SILENT, "refuse": Code.UPG_REJECTED, "unreachable": Code.UPG_UNDELIVERABLE}
+
+
+async def begin(sim: Simulation, clock: virtual_time.VirtualClock, spec: dict[str, Any]) -> None:
+    """Plan and start a campaign."""
+    document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
+    await import_release(sim.store, RELEASE, clock.now())
+    await sim.campaigns.create(json.dumps(document))
+    assert (await sim.campaigns.plan("c")).smooth
+    await sim.campaigns.start("c")
 
 
 async def turn(plan: str, behaviour: str, policy: str) -> tuple[CampaignState, str, str, list[str]]:
@@ -35,12 +45,8 @@ async def turn(plan: str, behaviour: str, policy: str) -> tuple[CampaignState, s
         "node": {"driver": "simulated"},
         "workloads": {"notify": {BEHAVIOURS[behaviour]: policy}},
     }
-    document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
     async with simulate(world, clock, strict=True) as sim:
-        await import_release(sim.store, RELEASE, clock.now())
-        await sim.campaigns.create(json.dumps(document))
-        assert (await sim.campaigns.plan("c")).smooth
-        await sim.campaigns.start("c")
+        await begin(sim, clock, spec)
         world.vnfms.behave("m", behaviour)  # type: ignore[arg-type]
         await clock.sleep(10_000.0)
         row = await sim.store.campaigns.get("c")
@@ -68,12 +74,8 @@ async def once_for_all(nodes: int) -> list[str]:
         "migration": {"per_node": 1, "total": nodes},
         "node": {"driver": "simulated"},
     }
-    document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
     async with simulate(world, clock, strict=True) as sim:
-        await import_release(sim.store, RELEASE, clock.now())
-        await sim.campaigns.create(json.dumps(document))
-        assert (await sim.campaigns.plan("c")).smooth
-        await sim.campaigns.start("c")
+        await begin(sim, clock, spec)
         world.vnfms.behave("m", "unreachable")
         await clock.sleep(10_000.0)
         world.vnfms.behave("m", "moves")

@@ -130,13 +130,13 @@ class _Current:
 
     async def by(self, context: ssl.SSLContext) -> Connections:
         """Return them."""
-        older, current = self._connections, self._connections
-        if current is None or context is not self._context:
-            current = Connections(context)
-            self._context, self._connections = context, current
-            if older is not None:
-                await older.retire()
-        return current
+        if self._connections is not None and context is self._context:
+            return self._connections
+        older, newer = self._connections, Connections(context)
+        self._context, self._connections = context, newer
+        if older is not None:
+            await older.retire()
+        return newer
 
     async def close(self) -> None:
         """Close the connections."""
