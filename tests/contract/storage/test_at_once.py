@@ -49,6 +49,12 @@ async def test_short_work_runs_here_and_long_work_elsewhere(database: Database) 
     assert here not in {await database.read(where, long=True), await database.write(where, long=True)}
 
 
+async def test_here_nothing_waits_for_another_writer(database: Database) -> None:
+    ask = "PRAGMA busy_timeout"
+    assert await database.read(lambda connection: connection.exec_driver_sql(ask).scalar_one()) == 0
+    assert await database.read(lambda connection: connection.exec_driver_sql(ask).scalar_one(), long=True) > 1000
+
+
 async def test_work_of_another_threads_loop_does_not_use_the_connection(database: Database) -> None:
     async def ask() -> tuple[int, int]:
         return threading.get_ident(), await database.read(where)
