@@ -176,7 +176,7 @@ async def test_what_cannot_be_told_counts_as_under_way_for_all_of_the_manager(be
 async def test_a_manager_that_is_not_there_counts_too(bed: Bed) -> None:
     await bed.manager(lifecycle=Lifecycle(uri="http://127.0.0.1:1/vnflcm/v1"))
     (said,) = await bed.whats(AMF)
-    assert "cannot be reached" in said
+    assert "cannot be reached (ConnectionRefusedError)" in said
 
 
 async def test_very_many_at_once_are_not_looked_up_one_by_one(bed: Bed) -> None:
