@@ -151,6 +151,24 @@ def test_control_nodes_are_no_reserve_and_no_first_node_to_empty() -> None:
     assert not plan.smooth
 
 
+@pytest.mark.parametrize("more", [(), ("c9", "control")])
+def test_the_first_host_may_be_emptied_where_control_nodes_hold_nothing(more: tuple[str, ...]) -> None:
+    full = Instance(id="vm-3", project="p", node="a3", numa_cell=0, demand={"pcpu": 4.0})
+    there = site(*([node(*more)] if more else []))
+    there = Inventory(nodes=there.nodes, instances=(*there.instances, full))
+    plan = verified_plan(campaign(waves={"max_unavailable": 1, "max_extra_moves": 0.02}), there, frozenset(), None)
+    assert (plan.smooth, sum(move.extra for move in plan.moves)) == (True, 1)
+
+
+def test_a_control_node_with_an_instance_is_emptied_where_no_host_can_be() -> None:
+    there = Inventory(
+        nodes=(node("c1", "control"), node("c2", "control"), node("a1", "compute")),
+        instances=tuple(Instance(id=f"vm-{n}", project="p", node=n, numa_cell=0, demand={"pcpu": 4.0}) for n in ("c1", "a1")),
+    )
+    plan = verified_plan(campaign(waves={"max_unavailable": 1, "max_extra_moves": 0.02}), there, frozenset(), None)
+    assert ([(move.instance, move.target) for move in plan.moves], plan.smooth) == ([("vm-c1", "a1")], False)
+
+
 ORDERS = [order for size in (2, 3, 4) for order in permutations(USUAL, size)]
 
 

@@ -117,14 +117,23 @@ def check_extra(replay: Replay) -> Iterator[Violation]:
         for node in replay.scope
         for instance in replay.inventory.instances_by_node.get(node, ())
     )
-    # Where nodes go group by group, the first one to be emptied is in a group that waits for none.
-    later = {node for group in replay.plan.groups if group.after for node in group.nodes}
-    fresh = replay.upgrades.keys() - replay.under_way - later
-    needed = [len(replay.departures.get(node, ())) for node in fresh]
-    allowed = max(floor(share * movable), min(needed, default=0)) if share else 0
+    needed = _first_needs(replay)
+    allowed = max(floor(share * movable), needed) if share else 0
     if beyond > allowed:
         message = f"{beyond} moves beyond one per instance, {allowed} are allowed"
         yield Violation(code=Code.PLN_V_EXTRA, message=message)
+
+
+def _first_needs(replay: Replay) -> int:
+    """Moves away from the node that is the first to be emptied: the smallest number of them among those that may be first."""
+    # Where nodes go group by group, it is in a group that waits for none. Kinds of nodes are no such groups: only nodes
+    # that take instances can be empty, and where none of them gets a turn, others that have instances are emptied.
+    groups = replay.plan.groups if replay.campaign.spec.scope.groups else ()
+    later = {node for group in groups if group.after for node in group.nodes}
+    fresh = replay.upgrades.keys() - replay.under_way - later
+    leaving = {node: len(replay.departures.get(node, ())) for node in fresh}
+    hosts = [count for node, count in leaving.items() if "compute" in replay.node(node).roles]
+    return min(hosts or [count for count in leaving.values() if count], default=0)
 
 
 def check_bounds(replay: Replay) -> Iterator[Violation]:
