@@ -46,7 +46,7 @@ async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequ
         else:
             waiting.append(row)
     if len(waiting) < len(rows):
-        ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+        await ctx.sheet.rewrite(ctx.store.restorations)
     return waiting
 
 
