@@ -232,7 +232,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             probe_vm=ProbeRules.of(settings.cloud.probe_vm),
             **_policies(settings),
         )
-        ctx.sheet.write(tuple(await store.restorations.open()))
+        await ctx.sheet.rewrite(store.restorations)
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
         await _tend(settings, ctx, vim, stack)
         await _begin_what_runs(store, launcher)

@@ -151,7 +151,7 @@ async def _cordon(ctx: Context, row: NodeBackup) -> None:
             created_at=ctx.clock.now(),
         )
         await ctx.store.restorations.add(restoration)
-        ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+        await ctx.sheet.rewrite(ctx.store.restorations)
     await ctx.cloud.cordon(row.node, f"Escalator restore of {row.id}")
 
 
@@ -163,7 +163,7 @@ async def _uncordon(ctx: Context, row: NodeBackup) -> None:
     if not now.enabled and (now.reason or "").startswith(("Escalator restore", OURS)):
         await ctx.cloud.restore_service(row.node, ServiceState(**restoration.found))  # type: ignore[arg-type]  # by to_json
     await ctx.store.restorations.done(restoration.id, ctx.clock.now())
-    ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+    await ctx.sheet.rewrite(ctx.store.restorations)
 
 
 async def _sound(ctx: Context, row: NodeBackup, system: SystemSupport) -> None:
