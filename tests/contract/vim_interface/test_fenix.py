@@ -11,6 +11,7 @@ import pytest
 
 from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed, opened_bed
 from beds.vnfm.processes import FENIX_PEER, VnfmProcess, vnfm_process
+from escalator.model.constraint import Constraint, MaintenanceInfo
 from escalator.model.errors import InputError
 from escalator.model.inventory import Instance
 from escalator.model.notice import NoticeType, Vnfm, VnfmSpec
@@ -388,7 +389,7 @@ async def test_what_is_declared_counts_for_the_project_alone(bed: Bed) -> None:
         assert (await http.put("/instance/vm-2", json=instance)).status_code == 403
         assert (await http.put("/instance/vm-9", json=instance)).status_code == 404
     set_ = [e.object_id for e in await bed.store.events.read(0) if e.action == "constraint.set"]
-    assert set_ == ["instance vm-1", "group g1"]
+    assert set_ == ["instance vm-1", "group g1@p1"]
     found = {c.id: c.spec for c in await bed.store.constraints.list()}
     assert found["vm-1"].model_dump(exclude_defaults=True) == {
         "impact_notification_lead_time": 40.0,
@@ -398,12 +399,23 @@ async def test_what_is_declared_counts_for_the_project_alone(bed: Bed) -> None:
         "member_of": ("g1",),
         "declared_by": "p1",
     }
-    assert (found["g1"].max_impacted(5), found["g1"].min_recovery_time_between_impacts) == (2, 60.0)
+    assert (found["g1@p1"].max_impacted(5), found["g1@p1"].min_recovery_time_between_impacts) == (2, 60.0)
     async with client(bed, "token-of-p2") as other:
         taken = await other.put("/instance/vm-1", json={**instance, "project_id": "p2"})
         assert (taken.status_code, taken.json()["code"]) == (403, "ESC-VIM-011")
-        assert (await other.delete("/instance_group/g1")).status_code == 403
+        assert (await other.delete("/instance_group/g1")).status_code == 200
+        of_others = {**group, "project_id": "p2", "max_impacted_members": 7}
+        assert (await other.put("/instance_group/g1", json=of_others)).status_code == 200
+        assert (await other.put("/instance_group/g1", json=group)).status_code == 403
+        both = {c.id: c.spec.max_impacted(9) for c in await bed.store.constraints.list() if c.kind == "group"}
+        assert both == {"g1@p1": 2, "g1@p2": 7}
+        assert (await other.delete("/instance_group/g1")).status_code == 200
+    await bed.store.constraints.put(Constraint(kind="group", id="g2", spec=MaintenanceInfo()))
     async with client(bed) as http:
+        refused = await http.put("/instance_group/g2", json={**group, "group_id": "g2"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "ESC-VIM-011")
+        await bed.store.constraints.remove("group", "g2")
+        assert [c.id for c in await bed.store.constraints.list()] == ["g1@p1", "vm-1"]
         for path in ("/instance/vm-1", "/instance/vm-1", "/instance_group/g1"):
             assert (await http.delete(path)).status_code == 200
     assert await bed.store.constraints.list() == []

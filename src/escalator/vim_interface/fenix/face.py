@@ -7,7 +7,7 @@ from typing import Any
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.constraint import Constraint, ConstraintKind
+from escalator.model.constraint import Constraint, ConstraintKind, owned
 from escalator.model.errors import ConflictError, InputError, NotAllowedError, NotFoundError, Problem
 from escalator.model.notice import Notice, NoticeState, NoticeType
 from escalator.model.progress import Event
@@ -124,7 +124,7 @@ class Face:
         project = await self.access.project(token)
         found = await self._own(kind, object_id, project)
         if found is not None:
-            await self._store.constraints.remove(kind, object_id)
+            await self._store.constraints.remove(kind, found.id)
             await self._write_down("constraint.remove", found)
 
     async def _check(self, constraint: Constraint, *, new: bool) -> None:
@@ -146,9 +146,18 @@ class Face:
         found = await self._store.constraints.get(kind, object_id)
         if found is not None and found.spec.declared_by is None:
             raise NotAllowedError(Code.VIM_FOREIGN, f"The operator's own word stands for {kind} {object_id}.")
+        if kind == "group":
+            found = await self._own_group(object_id, project)
         if found is not None and project not in (None, found.spec.declared_by):
             raise NotAllowedError(Code.VIM_FOREIGN, f"Another project's word stands for {kind} {object_id}.")
         return found
+
+    async def _own_group(self, name: str, project: str | None) -> Constraint | None:
+        """What the project says of a group of that name; of whichever project, when callers are not told apart."""
+        if project is not None:
+            return await self._store.constraints.get("group", owned(name, project))
+        words = (c for c in await self._store.constraints.list() if c.kind == "group" and c.spec.declared_by is not None)
+        return next((c for c in words if c.id == owned(name, c.spec.declared_by)), None)
 
     async def _write_down(self, action: str, constraint: Constraint) -> None:
         about = f"{constraint.kind} {constraint.id}"
