@@ -20,6 +20,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     constraint KIND ID [key=value...]  what a VNF declares from now on; without values, nothing any more
     quota PROJECT CORES MIB INSTANCES  what a project may use from now on; without amounts, shown
     crash NODE [seconds]          a host fails on its own, and is back after that time
+    remove_unit NODE              a person takes a service unit of the node away
     bring_back NODE ROUTER...     a person puts back what was active on a network node
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
@@ -54,14 +55,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
 from escalator.model.constraint import Constraint
 from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Role
 from escalator.model.notice import NoticeType
-from escalator.model.progress import CampaignState, Event, TaskState
+from escalator.model.progress import CampaignState, TaskState
 from escalator.model.release import Release
 from escalator.model.roles import CLUSTERED
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
@@ -70,10 +69,11 @@ from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.context import ProbeRules
 from escalator.upgrade_manager.engine.keeping import Retention
-from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
-from escalator.world.records import Heard, VnfmRow
+from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
+from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
 from escalator.world.world import World
+from scenarios.wording import event_line, heard_line, nested
 
 RESTING = (
     CampaignState.COMPLETED,
@@ -181,11 +181,11 @@ class Stage:
 
     async def do_told(self, name: str) -> None:
         heard = self.world.vnfms.heard(name)
-        self.lines += [self._heard(one) for one in heard[self._told_of.get(name, 0) :]]
+        self.lines += [heard_line(one) for one in heard[self._told_of.get(name, 0) :]]
         self._told_of[name] = len(heard)
 
     async def do_fault(self, *fields: str) -> None:
-        self.world.faults.add(Fault.model_validate(_nested(fields), strict=False))
+        self.world.faults.add(Fault.model_validate(nested(fields), strict=False))
 
     async def do_faults(self, what: str) -> None:
         assert what == "none"
@@ -195,11 +195,16 @@ class Stage:
         if not fields:
             await self.sim.store.constraints.remove(kind, name)  # type: ignore[arg-type]
             return
-        spec = _nested(fields)
+        spec = nested(fields)
         await self.sim.store.constraints.put(load(Constraint, Source({"kind": kind, "id": name, "spec": spec})))
 
     async def do_crash(self, node: str, down_s: str = "") -> None:
         self.world.hosts.crash(node, down_s=float(down_s) if down_s else None)
+
+    async def do_remove_unit(self, node: str) -> None:
+        software = self.world.state.software.rows[node]
+        with self.world.state.change():
+            self.world.state.software.put(node, replace(software, defects=(*software.defects, "units")))
 
     async def do_bring_back(self, node: str, *routers: str) -> None:
         self.world.clusters.bring_back(node, routers)
@@ -218,7 +223,7 @@ class Stage:
         self.world.hosts.restore(node, enabled=True, reason=None)
 
     async def do_campaign(self, name: str, *settings: str) -> None:
-        given = _nested(settings)
+        given = nested(settings)
         spec = {
             "release": RELEASE.id,
             "mode": "smooth",
@@ -232,7 +237,7 @@ class Stage:
     async def do_release(self, name: str, *settings: str) -> None:
         name, version = name.split("/")
         packages = [{"name": name, "version": version}]
-        spec = {"version": version, "layers": {"agent": version}, "packages": packages, **_nested(settings)}
+        spec = {"version": version, "layers": {"agent": version}, "packages": packages, **nested(settings)}
         release = load(Release, Source({"kind": "Release", "metadata": {"name": name}, "spec": spec}))
         await import_release(self.sim.store, release, self.clock.now())
 
@@ -416,21 +421,7 @@ class Stage:
         for event in await self.sim.store.events.read(self._seen, limit=100_000):
             self._seen = event.seq
             if event.outcome != "started":
-                self.lines.append(self._told(event))
-
-    def _heard(self, heard: Heard) -> str:
-        report = json.loads(heard.details["report"])
-        again = f"x{heard.times}" if heard.times > 1 else ""
-        words = [_clock(heard.at), heard.type, heard.node or "", again, json.dumps(report)]
-        return "  " + " ".join(word for word in words if word)
-
-    def _told(self, event: Event) -> str:
-        clock = _clock(event.at)
-        about = event.object_id if event.object_id not in (None, event.node) else ""
-        words = [clock, event.action, event.node or "", about or "", event.outcome or "", event.code or "", event.message]
-        if event.action == "instance.move":
-            words.append(f"{event.data['kind']} to {event.data['to']}")
-        return "  " + " ".join(word for word in words if word)
+                self.lines.append(event_line(event))
 
     # -- what holds at the end of every script
 
@@ -479,21 +470,3 @@ async def staged() -> AsyncIterator[Stage]:
         yield stage
     finally:
         await stage.close()
-
-
-def _clock(at: float) -> str:
-    seconds = round(at - EPOCH_S)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-def _nested(settings: Sequence[str]) -> dict[str, Any]:
-    """`a.b=1 c=x` as `{"a": {"b": 1}, "c": "x"}`."""
-    found: dict[str, Any] = {}
-    for setting in settings:
-        path, _, text = setting.partition("=")
-        *parents, last = path.split(".")
-        place = found
-        for part in parents:
-            place = place.setdefault(part, {})
-        place[last] = yaml.safe_load(text)
-    return found
