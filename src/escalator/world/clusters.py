@@ -147,11 +147,6 @@ class Clusters:
                     self._state.flags.drop(node_id)
                 self._audit.note(now, "flag" if on else "unflag", node=node_id)
 
-    def shares(self, node_id: str, other_id: str) -> bool:
-        """Whether the cluster can do without both at once: they are one, or in one failure domain by their label."""
-        mine, theirs = (self._state.node(name).labels.get("storage-domain") for name in (node_id, other_id))
-        return node_id == other_id or (mine is not None and mine == theirs)
-
     def unclean(self, node_id: str) -> str:
         """Why not everything that is stored is stored whole; empty when it is."""
         now, members = self._state.look(), self.members(node_id, "storage")
@@ -196,10 +191,16 @@ def _wrong(clusters: Clusters, node: Node, role: Role) -> list[tuple[str, str]]:
         found.append(("traffic-cut", "routers were active on the node when it was changed"))
     if role == "storage" and not clusters.flagged(node.id):
         found.append(("rebalances", "nothing keeps the storage cluster from recovering while the node is away"))
-    strangers = [name for name in away if not clusters.shares(name, node.id)]
+    strangers = [one.id for one in others if one.id in away and not share_domain(one, node)]
     if role == "storage" and strangers:
         found.append(("data-at-risk", f"storage nodes {', '.join(strangers)} are away, too"))
     return found
+
+
+def share_domain(node: Node, other: Node) -> bool:
+    """Whether their storage cluster can do without both at once: they are one, or in one failure domain by their label."""
+    mine, theirs = (one.labels.get("storage-domain") for one in (node, other))
+    return node.id == other.id or (mine is not None and mine == theirs)
 
 
 def quorum(members: int) -> int:

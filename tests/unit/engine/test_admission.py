@@ -41,7 +41,7 @@ def test_a_node_is_admitted_while_fewer_than_the_limit_are_out(
         assert f"max_unavailable is {limit}" in refusal
 
 
-STORED = {name: ("storage",) for name in "abcd"}
+STORED = dict.fromkeys("abcd", ("storage",))
 PARTS = {"a": {"storage": "r1"}, "b": {"storage": "r1"}, "c": {"storage": "r2"}}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from escalator.model.inventory import Node, Role
 from escalator.system_support.clusters.port import ROUTING, Control, Network, Storage
-from escalator.world.clusters import quorum
+from escalator.world.clusters import quorum, share_domain
 from escalator.world.world import World
 
 
@@ -54,7 +54,9 @@ class SimulatedClusters:
         """The storage cluster of the node; it may lose what shares the label `storage-domain`, else one node."""
         why, members = self._world.unclean(node), self._world.members(node, "storage")
         away = [one for one in members if not self._world.serves(one)]
-        apart = [one.id for one in (*away, *(m for m in members if m.id in together)) if not self._world.shares(one.id, node)]
+        mine = next(one for one in members if one.id == node)
+        going = (*away, *(one for one in members if one.id in together))
+        apart = [one.id for one in going if not share_domain(one, mine)]
         stoppable = not apart and (not why or bool(away))
         if apart and not why:
             why = f"{node} and {apart[0]} are in no common failure domain"
