@@ -203,6 +203,7 @@ class Code(Enum):
     API_INTERNAL = "ESC-API-008"
     API_METHOD = "ESC-API-009"
     API_PORT = "ESC-API-010"
+    API_TLS = "ESC-API-011"
 
     # Configuration and documents
     CFG_SETTINGS = "ESC-CFG-001"

@@ -11,7 +11,6 @@ import threading
 import pytest
 import yaml
 
-from escalator.cli.app import EscalatorApp
 from escalator.model.codes import Code
 from escalator.model.document import load, parse
 from escalator.model.inventory import Inventory
@@ -21,7 +20,7 @@ from escalator.model.subscription import Subscription
 from escalator.world.rules import Fault
 from integration.api.running import CAMPAIGN, served, write_release
 from integration.api.test_replanning import arrives
-from unit.cli.terminal import Seen, no_server, run
+from unit.cli.terminal import Seen, run
 
 
 @pytest.fixture
@@ -358,31 +357,3 @@ def test_an_empty_list_is_said_on_standard_error_and_is_an_empty_document(esc):
     assert esc("campaign", "list").out == ""
     assert "escalator campaign create FILE" in esc("campaign", "list").err
     assert (esc("campaign", "list", "-f", "json").out, esc("campaign", "list", "-f", "json").err) == ("[]\n", "")
-
-
-class Told(io.StringIO):
-    """Standard output that says when something was written to it."""
-
-    def __init__(self):
-        super().__init__()
-        self.written = threading.Event()
-
-    def write(self, text):
-        self.written.set()
-        return super().write(text)
-
-
-def test_following_prints_lines_as_they_come_and_ends_with_the_server(tmp_path):
-    out, codes = Told(), []
-    with served(tmp_path / "state") as server:
-        app = EscalatorApp(server.environment, no_server, out, io.StringIO())
-        run("vnfm", "register", "a", "--dialect", "simulated", environment=server.environment)
-        follow = threading.Thread(target=lambda: codes.append(app.run(["event", "list", "--follow", "-f", "json"])))
-        follow.start()
-        assert out.written.wait(30)
-        out.written.clear()
-        run("vnfm", "register", "b", "--dialect", "simulated", environment=server.environment)
-        assert out.written.wait(30)
-    follow.join(30)
-    assert codes == [0]
-    assert [json.loads(line)["object_id"] for line in out.getvalue().splitlines()] == ["a", "b"]
