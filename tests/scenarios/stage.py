@@ -5,6 +5,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use; control=3, network=2 and
                                   storage=4 add nodes of those roles; probe=1 sets up a probe VM
     roles NODE ROLE...            what a node is from now on
+    label NODE KEY VALUE          a label that a node carries from now on; `rack` is its rack
     elect NODE                    the node becomes the master of its control cluster
     away SECONDS                  how long the cloud's API does not answer when a control node is changed
     clusters                      masters, what is active where, and what keeps storage from recovering
@@ -140,6 +141,12 @@ class Stage:
     async def do_roles(self, node: str, *roles: Role) -> None:
         with self.world.state.change():
             self.world.state.put_node(self.world.state.node(node).model_copy(update={"roles": roles}))
+
+    async def do_label(self, node: str, key: str, value: str) -> None:
+        before = self.world.state.node(node)
+        change = {"rack": value} if key == "rack" else {"labels": {**before.labels, key: value}}
+        with self.world.state.change():
+            self.world.state.put_node(before.model_copy(update=change))
 
     async def do_elect(self, node: str) -> None:
         self.world.clusters.elect(node)

@@ -143,6 +143,8 @@ class Call:
     release: str = ""
     found: str = ""
     """What was there before, for a command that puts it back."""
+    nodes: Sequence[str] = ()
+    """All nodes that it is asked about at once, where these are several."""
     address: str = ""
     """Where the probe VM is reached that it is to reach."""
 
@@ -157,6 +159,7 @@ class Call:
             "ESCALATOR_NODE": self.node,
             "ESCALATOR_RELEASE": self.release,
             **({"ESCALATOR_FOUND": self.found} if self.found else {}),
+            **({"ESCALATOR_NODES": " ".join(self.nodes)} if self.nodes else {}),
             "ESCALATOR_ADDRESS": self.address,
         }
 

@@ -13,11 +13,11 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, TemporaryError
 from escalator.model.inventory import Role
 from escalator.model.progress import Restoration, TaskState
-from escalator.model.roles import CLUSTERED, clusters_of
+from escalator.model.roles import CLUSTERED, STORAGE, clusters_of
 from escalator.system_support.clusters.port import FLAG, ROUTING
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.engine.kinds import CONTROL, in_the_way, roles_of
+from escalator.upgrade_manager.engine.kinds import CONTROL, in_the_way, peers_away, peers_of, roles_of
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip, wait
 from escalator.upgrade_manager.engine.runner import DEFAULT_TIMEOUT_S, Step
 
@@ -30,7 +30,7 @@ Look = Callable[[Job], Awaitable[str]]
 
 async def _ask(job: Job) -> Outcome:
     for role in roles_of(job):
-        why = await in_the_way(job.ctx, job.node, role)
+        why = await in_the_way(job.ctx, job.node, role, peers_of(job))
         if why:
             return wait(job.ctx.pace.recheck_s, f"{job.node} waits: {why}")
     return done("its clusters can do without it")
@@ -122,7 +122,7 @@ async def _flag(job: Job) -> Outcome:
 
 
 async def _may_stop(job: Job) -> str:
-    return await in_the_way(job.ctx, job.node, "storage")
+    return await in_the_way(job.ctx, job.node, "storage", peers_of(job))
 
 
 async def _unflag(job: Job) -> Outcome:
@@ -146,6 +146,8 @@ async def _rejoin(job: Job) -> Outcome:
 
 
 async def _whole(job: Job, role: Role) -> str:
+    if role == STORAGE and await peers_away(job.ctx, peers_of(job)):
+        return ""  # the last one of the failure domain that comes back sees to it
     why = await not_whole(job.ctx, job.node, role)
     if not why and role == CONTROL:
         await job.ctx.cloud.identity()
