@@ -131,8 +131,11 @@ class Vnfms(Protocol):
         """
         ...
 
-    async def remove(self, name: str) -> None:
-        """Forget, with its subscription. Raises NotFoundError when there is none of that name."""
+    async def remove(self, name: str, known: Vnfm | None = None) -> None:
+        """Forget, with its subscription; raises NotFoundError when there is none of that name.
+
+        With `known` only while it is that; raises ConflictError (`VIM_CHANGED`) when it is something else by now.
+        """
         ...
 
     async def get(self, name: str) -> Vnfm | None:
