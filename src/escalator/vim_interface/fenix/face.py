@@ -12,13 +12,14 @@ from escalator.model.errors import ConflictError, InputError, NotAllowedError, N
 from escalator.model.notice import Notice, NoticeState, NoticeType
 from escalator.model.progress import Event
 from escalator.storage.port import CampaignRow, Store
+from escalator.vim_interface.collected import Collected
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.constraints import group_constraint, instance_constraint
 from escalator.vim_interface.fenix.detail import detail
 from escalator.vim_interface.fenix.events import session_id
 from escalator.vim_interface.fenix.hints import Hints
 from escalator.vim_interface.fenix.instances import ProjectInstances
-from escalator.vim_interface.fenix.replies import ASKED, FenixReply, Replies, parse_reply, part_of
+from escalator.vim_interface.fenix.replies import ASKED, FenixReply, parse_reply, part_of
 from escalator.vim_interface.fenix.states import SCALE_IN, state_now
 from escalator.vim_interface.inbox import Inbox
 from escalator.vim_interface.negotiation import OPEN
@@ -40,7 +41,7 @@ class Face:
         self._inbox = inbox
         self._clock = clock
         self._instances = instances
-        self._replies = Replies(store.notices, clock)
+        self._collected = Collected(store.notices)
         self._hints = Hints(store)
         self.access = access
         self.gone: Callable[[str], Awaitable[bool]] = _never
@@ -86,7 +87,7 @@ class Face:
             raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")
         reply = parse_reply(body)
         if reply.about in ASKED:
-            await self._hear(notice, instance, part_of(reply, notice, instance))
+            await self._hear(notice, part_of(reply, notice, instance))
         return reply
 
     async def reply(self, session: str, project: str, body: bytes) -> FenixReply:
@@ -190,7 +191,7 @@ class Face:
             named = [i for i in ids if i in reply.instance_actions]
             # What was answered before is looked at again only when it is named: other nodes' notices stay as they are.
             for instance in named or (ids if notice.state in OPEN and not reply.instance_actions else ()):
-                await self._hear(notice, instance, part_of(reply, notice, instance))
+                await self._hear(notice, part_of(reply, notice, instance))
 
     async def _hear_of_room(self, campaign: CampaignRow, project: str, reply: FenixReply) -> None:
         """The newest request for room that was made of the project is what it answers."""
@@ -200,10 +201,11 @@ class Face:
         if notice is None:
             raise ConflictError(Code.VIM_SUPERSEDED, "This project is not asked to scale in.")
         # Every project of the registration got the event, also one without an instance here.
-        await self._hear(notice, project, Part(reply.refused, None), len(speakers[notice.vnfm]))
+        await self._hear(notice, Part(project, reply.refused, None), len(speakers[notice.vnfm]))
 
-    async def _hear(self, notice: Notice, about: str, part: Part, of: int | None = None) -> None:
-        answer = await self._replies.hear(notice, about, part, len(notice.resources) if of is None else of)
+    async def _hear(self, notice: Notice, part: Part, of: int | None = None) -> None:
+        every = len(notice.resources) if of is None else of
+        answer = await self._collected.hear(notice, part, every, self._clock.now())
         if answer is not None and notice.reply_token is not None:
             await self._inbox.receive(notice.reply_token, answer, self._clock.now())
 
