@@ -7,6 +7,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     roles NODE ROLE...            what a node is from now on
     label NODE KEY VALUE          a label that a node carries from now on; `rack` is its rack
     elect NODE                    the node becomes the master of its control cluster
+    flag NODE on|off              a person keeps a storage cluster from recovering while the node is away
     away SECONDS                  how long the cloud's API does not answer when a control node is changed
     clusters                      masters, what is active where, and what keeps storage from recovering
     expires SECONDS               the release is imported anew, with an end from then on
@@ -32,7 +33,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
     versions NAME                 what the campaign's plan says of each node's version
     backups [NODE], prune [KEEP_LAST]
-    verify NODE, damage NODE, take_back NODE [accept_impact] [begin]  the newest backup of the node; `begin` waits for no end
+    verify NODE, damage NODE, take_back NODE [accept_impact] [accept_cluster] [begin]  by its newest backup; `begin` ends at once
     retry NAME NODE, skip NAME NODE
     rollback NAME [accept_outage], restore NAME, commit NAME    the way back, by force, or given up
     preview NAME                  the plan that a rollback would go by now
@@ -150,6 +151,9 @@ class Stage:
 
     async def do_elect(self, node: str) -> None:
         self.world.clusters.elect(node)
+
+    async def do_flag(self, node: str, on: str) -> None:
+        self.world.clusters.flag(node, on=on == "on")
 
     async def do_away(self, seconds: str) -> None:
         self.world.clusters.away_s = float(seconds)
@@ -381,8 +385,10 @@ class Stage:
         self.world.software.damage((await self.backups.get(await self._newest(node))).operation)
 
     async def do_take_back(self, node: str, *flags: str) -> None:
-        row = await self.backups.restore(await self._newest(node), accept_impact="accept_impact" in flags)
-        if "accept_impact" in flags:
+        why = "it is rebuilt anyway" if "accept_cluster" in flags else ""
+        newest = await self._newest(node)
+        row = await self.backups.restore(newest, accept_impact="accept_impact" in flags, accept_cluster=why)
+        if flags and flags != ("begin",):
             self.accepted.add(node)
         if "begin" not in flags:
             await self.sim.engine.result(f"restore/{row.id}/{row.restores}")

@@ -105,6 +105,25 @@ async def in_the_way(ctx: Context, node: str, role: Role, peers: Collection[str]
         return error.message
 
 
+async def not_aside(ctx: Context, node: str, role: Role) -> str:
+    """What is to be done yet before the node goes that a campaign's turn does by itself; empty for nothing."""
+    try:
+        match role:
+            case "control":
+                cluster = await ctx.clusters.control(node)
+                return "it is the master" if cluster.master == node and cluster.without(node) else ""
+            case "network":
+                active = (await ctx.clusters.network(node)).active
+                return f"{', '.join(active)} active on it" if active else ""
+            case "storage":
+                flagged = (await ctx.clusters.storage(node)).flagged
+                return "" if flagged else "nothing keeps it from recovering meanwhile"
+            case _:
+                return ""
+    except EscalatorError as error:
+        return error.message
+
+
 async def peers_away(ctx: Context, peers: Collection[str]) -> bool:
     """Whether one of these storage nodes has its turn: until it is back nothing is stored whole."""
     return bool(peers) and any(row.kind == FLAG and row.node in peers for row in await ctx.store.restorations.open())
