@@ -132,10 +132,7 @@ class Vnfms(Protocol):
         ...
 
     async def remove(self, name: str, known: Vnfm | None = None) -> None:
-        """Forget, with its subscription; raises NotFoundError when there is none of that name.
-
-        With `known` only while it is that; raises ConflictError (`VIM_CHANGED`) when it is something else by now.
-        """
+        """Forget, with its subscription; with `known` only while it is that. Raises as `replace` does."""
         ...
 
     async def get(self, name: str) -> Vnfm | None:
