@@ -157,10 +157,6 @@ class Flow:
                         last, which = by, group
         return last, which
 
-    def queue(self, node: int) -> int:
-        """How many arrivals the node still expects: what one more has to wait for."""
-        return self.arriving[node]
-
     # -- inside
 
     def _presses_s(self, guest: Guest) -> float:

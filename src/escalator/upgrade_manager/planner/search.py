@@ -57,7 +57,7 @@ class Search:
         self._new = Space(self._standing, renewed=True, angle=policy.angle)
         self._old: Space | None = None
         self._flow = Flow(cloud, rules, midway, pressed_first=policy.order == "timed")
-        self._placing = Placing(self._standing, self._new, self._flow.queue, policy.queue_weight)
+        self._placing = Placing(self._standing, self._new, self._flow.arriving, policy.queue_weight)
         self._placing.kept = midway.kept if keep else {}
         self._placing.kept_old = midway.kept_old
         self._awaiting: Awaiting | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from escalator.upgrade_manager.planner.angles import Angles
@@ -22,10 +22,12 @@ class _Order(Protocol):
         """At most so many nodes that can take the instance and are in no place that is `shut`, the best first."""
 
     passed: bool
-    """Whether the last call of `places` passed over a place that is shut."""
+    """Whether the last call of `places` or `best` passed over a place that is shut."""
 
-    def cost(self, shape: Shape, cell: int) -> float:
-        """How little the cell suits the shape."""
+    def best(
+        self, guest: Guest, arriving: Mapping[int, int], weight: float, *, soft: bool, shut: Sequence[Shut]
+    ) -> tuple[int, tuple[int, ...]] | None:
+        """The node that takes the instance best and the cells there; each arrival that a node still expects costs `weight`."""
 
 
 class Space:
@@ -61,9 +63,12 @@ class Space:
 
     def take(self, guest: Guest, node: int, cells: tuple[int, ...], sign: int = 1) -> None:
         """As `Standing.take`; with `sign` -1 the room is given back."""
-        before = self._free(node)
+        key, free = self._cloud.key, self._standing.free
+        for cell in cells:
+            self.room -= max(0.0, free[cell][key])
         self._standing.take(guest, node, cells, sign)
-        self.room += self._free(node) - before
+        for cell in cells:
+            self.room += max(0.0, free[cell][key])
         self._order.changed(cells, freed=sign < 0)
 
     def takes(self, guest: Guest, node: int, cells: tuple[int, ...]) -> bool:
@@ -84,12 +89,17 @@ class Space:
 
     @property
     def passed(self) -> bool:
-        """Whether the last call of `places` passed over a place only because it is shut."""
+        """Whether the last call of `places` or `best` passed over a place only because it is shut."""
         return self._order.passed
 
-    def cost(self, shape: Shape, cell: int) -> float:
-        """How little the cell suits the shape, of those that `places` names: a share of what is free, or a cosine."""
-        return self._order.cost(shape, cell)
+    def best(
+        self, guest: Guest, arriving: Mapping[int, int], weight: float, *, soft: bool, shut: Sequence[Shut] = ()
+    ) -> tuple[int, tuple[int, ...]] | None:
+        """The node that takes the instance best, with the cells it would use; it is in no place that is `shut`.
+
+        How little a cell suits is a share of what is free, or a cosine; each arrival that a node still expects costs `weight`.
+        """
+        return self._order.best(guest, arriving, weight, soft=soft, shut=shut)
 
     def may_go(self, shape: Shape, node: int) -> bool:
         """Whether the node is one that instances of that shape may be on at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
@@ -35,9 +36,10 @@ class Standing:
         self._count(guest, node, sign)
 
     def _count(self, guest: Guest, node: int, sign: int) -> None:
-        for group in (*guest.apart, *guest.soft):
-            there = self.apart[group]
-            there[node] = there.get(node, 0) + sign
+        for groups in (guest.apart, guest.soft):
+            for group in groups:
+                there = self.apart[group]
+                there[node] = there.get(node, 0) + sign
 
     def fits(self, shape: Shape, cell: int) -> bool:
         """Whether the cell has what one cell of the shape needs."""
@@ -54,6 +56,20 @@ class Standing:
 
     def may_join(self, guest: Guest, node: int, *, soft: bool) -> bool:
         """Whether no member of its anti-affinity groups is on the node; `soft`: of the soft ones neither."""
-        if any(self.apart[group].get(node) for group in guest.apart):
-            return False
-        return not soft or not any(self.apart[group].get(node) for group in guest.soft)
+        return not is_barred(self.barred(guest, soft=soft), node)
+
+    def barred(self, guest: Guest, *, soft: bool) -> list[dict[int, int]]:
+        """Members on each node of its anti-affinity groups; `soft`: of the soft ones too."""
+        apart = self.apart
+        found = [apart[group] for group in guest.apart]
+        if soft:
+            found += [apart[group] for group in guest.soft]
+        return found
+
+
+def is_barred(barred: Sequence[Mapping[int, int]], node: int) -> bool:
+    """Whether a member of one of the groups is on the node."""
+    for there in barred:  # noqa: SIM110 - a generator costs three times as much, and this is the hot spot
+        if there.get(node):
+            return True
+    return False

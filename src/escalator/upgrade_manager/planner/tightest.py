@@ -8,12 +8,15 @@ belongs.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Guest, Shape
 from escalator.upgrade_manager.planner.spread import Shut, is_shut
 from escalator.upgrade_manager.planner.standing import Standing
+
+LOOKED_AT = 4
+"""Fitting cells that are weighed against each other before the best of them is taken."""
 
 
 class Nodes(Container[int], Iterable[int], Protocol):
@@ -72,10 +75,18 @@ class Tightest:
             heapq.heappush(heap, entry)
         return found
 
-    def cost(self, shape: Shape, cell: int) -> float:  # noqa: ARG002 - the other order asks for it
-        """Share of the cell's room that stays free."""
-        key = self._cloud.key
-        return self._standing.free[cell][key] / (self._cloud.capacity[cell][key] or 1.0)
+    def best(
+        self, guest: Guest, arriving: Mapping[int, int], weight: float, *, soft: bool, shut: Sequence[Shut]
+    ) -> tuple[int, tuple[int, ...]] | None:
+        """The best node and cells: the share of room that stays free, and `weight` for each arrival still expected."""
+        if not weight:
+            return next(iter(self.places(guest, 1, soft=soft, shut=shut)), None)
+        key, free, capacity = self._cloud.key, self._standing.free, self._cloud.capacity
+        return min(
+            self.places(guest, LOOKED_AT, soft=soft, shut=shut),
+            key=lambda p: free[p[1][0]][key] / (capacity[p[1][0]][key] or 1.0) + weight * arriving.get(p[0], 0),
+            default=None,
+        )
 
     def _fresh(self, shape: Shape) -> list[tuple[float, int]]:
         heap: list[tuple[float, int]] = []
