@@ -17,7 +17,7 @@ MANY = 10_000
 class Placing:
     """Looks for room on upgraded nodes (`new`), and where that is allowed on nodes that have their turn later (`old`)."""
 
-    def __init__(self, standing: Standing, new: Space, arriving: Mapping[int, int], queue_weight: float) -> None:
+    def __init__(self, standing: Standing, new: Space, arriving: Sequence[int], queue_weight: float) -> None:
         self._standing = standing
         self._cloud: Cloud = standing.cloud
         self.spread = Spread(standing.cloud)

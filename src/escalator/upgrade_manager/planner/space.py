@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from escalator.upgrade_manager.planner.angles import Angles
@@ -25,7 +25,7 @@ class _Order(Protocol):
     """Whether the last call of `places` or `best` passed over a place that is shut."""
 
     def best(
-        self, guest: Guest, arriving: Mapping[int, int], weight: float, *, soft: bool, shut: Sequence[Shut]
+        self, guest: Guest, arriving: Sequence[int], weight: float, *, soft: bool, shut: Sequence[Shut]
     ) -> tuple[int, tuple[int, ...]] | None:
         """The node that takes the instance best and the cells there; each arrival that a node still expects costs `weight`."""
 
@@ -93,7 +93,7 @@ class Space:
         return self._order.passed
 
     def best(
-        self, guest: Guest, arriving: Mapping[int, int], weight: float, *, soft: bool, shut: Sequence[Shut] = ()
+        self, guest: Guest, arriving: Sequence[int], weight: float, *, soft: bool, shut: Sequence[Shut] = ()
     ) -> tuple[int, tuple[int, ...]] | None:
         """The node that takes the instance best, with the cells it would use; it is in no place that is `shut`.
 

@@ -8,7 +8,7 @@ belongs.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Protocol
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Guest, Shape
@@ -76,7 +76,7 @@ class Tightest:
         return found
 
     def best(
-        self, guest: Guest, arriving: Mapping[int, int], weight: float, *, soft: bool, shut: Sequence[Shut]
+        self, guest: Guest, arriving: Sequence[int], weight: float, *, soft: bool, shut: Sequence[Shut]
     ) -> tuple[int, tuple[int, ...]] | None:
         """The best node and cells: the share of room that stays free, and `weight` for each arrival still expected."""
         if not weight:
@@ -84,7 +84,7 @@ class Tightest:
         key, free, capacity = self._cloud.key, self._standing.free, self._cloud.capacity
         return min(
             self.places(guest, LOOKED_AT, soft=soft, shut=shut),
-            key=lambda p: free[p[1][0]][key] / (capacity[p[1][0]][key] or 1.0) + weight * arriving.get(p[0], 0),
+            key=lambda p: free[p[1][0]][key] / (capacity[p[1][0]][key] or 1.0) + weight * arriving[p[0]],
             default=None,
         )
 
