@@ -48,13 +48,13 @@ class Flow:
         self.turns: list[Turn] = []
         self.away = len(midway.begun)
         """Nodes that are out of service."""
-        self.arriving: Counter[int] = Counter()
+        self.arriving = [0] * len(cloud.nodes)
         """Instances on their way to each node."""
         self._drains: dict[int, Drain] = {}
         self._events: list[tuple[float, int, int, int, Placed | None]] = []
         self._numbers = count()
         self._moves = 0
-        self._incoming: defaultdict[int, int] = defaultdict(int)
+        self._incoming = [0] * len(cloud.nodes)
         self._queued: defaultdict[int, dict[int, None]] = defaultdict(dict)
         """Nodes that wait for a target to take one more."""
         self._for_total: dict[int, None] = {}
@@ -143,7 +143,11 @@ class Flow:
         Such a node begins later: turns then wait for those that began after them only, and no two for one another.
         """
         doors = self.doors
-        return next((group for guest in guests for group in guest.groups if doors[group].opens(now, node) == inf), None)
+        for guest in guests:
+            for group in guest.groups:
+                if doors[group].keeps and doors[group].opens(now, node) == inf:
+                    return group
+        return None
 
     def leaves_by(self, node: int, guests: Sequence[Guest], now: float) -> tuple[float, int | None]:
         """About when the last of these would have left the node if only groups that recover counted, and the last group."""
@@ -163,33 +167,44 @@ class Flow:
         """How long the instance's groups recover between all that is owed of them; 0 where what takes longest goes first."""
         if not self._pressed_first:
             return 0.0
-        doors = [self.doors[group] for group in guest.groups]
-        return max((door.owed * door.limit.recovery_s / max(1, door.limit.most) for door in doors), default=0.0)
+        presses_s = 0.0
+        for group in guest.groups:
+            door = self.doors[group]
+            if door.limit.recovery_s:
+                presses_s = max(presses_s, door.owed * door.limit.recovery_s / max(1, door.limit.most))
+        return presses_s
 
     def _go(self, drain: Drain, now: float) -> None:
         """Begin what may begin now of a node's turn."""
-        node = drain.node
         if drain.pending:
-            left = []
-            for number, one in enumerate(drain.pending):
-                if drain.active >= self._rules.per_node or self._moves >= self._rules.total:
-                    if self._moves >= self._rules.total:
-                        self._for_total[node] = None
-                    left += drain.pending[number:]
-                    break
-                if not self._move_begins(drain, one, now):
-                    left.append(one)
-            drain.pending = left
+            self._moves_begin(drain, now)
         if not (drain.pending or drain.active or drain.upgrading or drain.waits):
             self._upgrade_begins(drain, now)
 
+    def _moves_begin(self, drain: Drain, now: float) -> None:
+        node, per_node, total = drain.node, self._rules.per_node, self._rules.total
+        left = []
+        for number, one in enumerate(drain.pending):
+            if drain.active >= per_node or self._moves >= total:
+                if self._moves >= total:
+                    self._for_total[node] = None
+                if not number:
+                    return
+                left += drain.pending[number:]
+                break
+            if self._incoming[one.target] >= per_node:
+                self._queued[one.target][node] = None
+                left.append(one)
+            elif not self._move_begins(drain, one, now):
+                left.append(one)
+        drain.pending = left
+
     def _move_begins(self, drain: Drain, one: Placed, now: float) -> bool:
-        if self._incoming[one.target] >= self._rules.per_node:
-            self._queued[one.target][drain.node] = None
-            return False
         groups = one.guest.groups
         if groups:
-            opens = max(self.doors[group].opens(now, drain.node) for group in groups)
+            opens = self.doors[groups[0]].opens(now, drain.node)
+            for group in groups[1:]:
+                opens = max(opens, self.doors[group].opens(now, drain.node))
             if opens > now + SLACK:
                 self._ask_again(drain.node, groups, opens)
                 return False

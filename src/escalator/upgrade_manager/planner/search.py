@@ -166,7 +166,7 @@ class Search:
             for move in begun.running:
                 one = move.placed
                 self._empty -= not self._standing.count[one.target] and one.target not in self._draining
-                self._standing.take(one.guest, begun.node, self._cells_of(one.guest, begun.node), -1)
+                self._standing.take(one.guest, begun.node, self._cells_of(one.guest), -1)
                 (self._new if one.target in self._new else self._standing).take(one.guest, one.target, one.cells)
                 self._placing.spread.moves(one.guest, begun.node, one.target, again=one.extra)
                 self._takes_in(one)
@@ -195,7 +195,7 @@ class Search:
         del self._draining[node]
         self._empty -= self._first_ones(placed)
         for one in placed:
-            self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
+            self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
             self._takes_in(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         self._flow.go_on(node, placed, now)
@@ -357,7 +357,7 @@ class Search:
         self._queue.begun(node)
         self._empty -= self._first_ones(placed) + self._vacant(node)
         for one in placed:
-            self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
+            self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
             self._extra += one.extra
             self._takes_in(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
@@ -384,9 +384,8 @@ class Search:
             self._cells[one.guest.instance.id] = one.cells
             self._queue.changed(one.target)
 
-    def _cells_of(self, guest: Guest, node: int) -> tuple[int, ...]:
-        cells = self._cells.get(guest.instance.id)
-        return cells if cells is not None else tuple(self._cloud.cells[node][n] for n in guest.instance.cells)
+    def _cells_of(self, guest: Guest) -> tuple[int, ...]:
+        return self._cells.get(guest.instance.id, guest.cells) if self._cells else guest.cells
 
     # -- moves beyond one per instance
 
