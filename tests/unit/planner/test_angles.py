@@ -29,8 +29,8 @@ def made(*hosts: Node) -> Cloud:
     return build(campaign(), inventory, actions, inventory.nodes, [])
 
 
-def space_of(there: Cloud, *, angle: bool) -> Space:
-    space = Space(Standing(there, 1.0), renewed=True, angle=angle)
+def space_of(there: Cloud, *, angle: bool, standing: Standing | None = None) -> Space:
+    space = Space(standing or Standing(there, 1.0), renewed=True, angle=angle, queue_weight=0.02 if standing else 0.0)
     for number in range(1, len(there.nodes)):
         space.add(number)
     return space
@@ -84,7 +84,7 @@ def suits(there: Cloud, space: Space, guest: Guest, cell: int) -> float:
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12), st.lists(st.integers(0, 6), min_size=13), st.integers(1, 2))
-def test_the_best_of_sixteen_cells_is_found_whatever_their_nodes_expect(
+def test_the_best_cell_is_found_whatever_the_nodes_expect(
     hosts: list[tuple[tuple[float, float], tuple[float, float]]], arriving: list[int], span: int
 ) -> None:
     instances = (vm("guest", "old", demand=FRUGAL | {"pcpu": 4.0}, numa_span=span, numa_cell=(0, 1)[:span]),)
@@ -95,13 +95,17 @@ def test_the_best_of_sixteen_cells_is_found_whatever_their_nodes_expect(
     inventory = cloud(nodes[0].model_copy(update={"id": "old"}), *nodes[1:], *instances)
     actions = {one.id: action_for(one, campaign().spec, managed=False) for one in instances}
     there = build(campaign(), inventory, actions, inventory.nodes, [])
-    space, guest = space_of(there, angle=True), guest_of(there, "guest")
+    standing = Standing(there, 1.0)
+    space, guest = space_of(there, angle=True, standing=standing), guest_of(there, "guest")
+    for number, expects in enumerate(arriving[: len(there.nodes)]):
+        standing.arriving.expect(number, expects)
+        space.best(guest, soft=False)
     expected = min(
-        space.places(guest, 16, soft=False),
+        [(number, cells) for number in range(1, len(nodes)) if (cells := standing.together(guest.shape, number))],
         key=lambda place: suits(there, space, guest, place[1][0]) + 0.02 * arriving[place[0]],
         default=None,
     )
-    best = space.best(guest, arriving, 0.02, soft=False)
+    best = space.best(guest, soft=False)
     assert (best is None) == (expected is None)
     if best is not None and expected is not None:
         costs = [suits(there, space, guest, place[1][0]) + 0.02 * arriving[place[0]] for place in (best, expected)]

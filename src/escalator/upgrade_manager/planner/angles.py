@@ -6,9 +6,10 @@ resource measured by what the cloud has of it). Small and large, thirsty and fru
 cells fill to the last CPU; the tightest cell alone would leave CPUs behind where something else ran out. Of cells that
 suit alike, and all do where one resource is asked for, the tightest is the best.
 
-Cells in which the same is free, on nodes of one kind, suit alike: they are in one *state*. Instances come in few sizes, so
-that twenty thousand cells are in some hundreds of states. Each shape has a heap of the states whose cells may take one, the
-best on top. A state that is found empty there is dropped, and one that is no longer empty is put back.
+An instance also waits for those that are on their way to its node before it: each counts beside the angle. Cells in which
+the same is free, on nodes of one kind that expect equally many, suit alike: they are in one *state*. Instances come in few
+sizes, so that twenty thousand cells are in some hundreds of states. Each shape has a heap of the states whose cells may take
+one, the best on top. A state that is found empty there is dropped, and one that is no longer empty is put back.
 """
 
 from __future__ import annotations
@@ -26,12 +27,8 @@ from escalator.upgrade_manager.planner.standing import Standing, is_barred
 
 TIGHT = 1e-3
 """What an average entry, all of it free, counts beside the cosine: of two that suit alike the tighter one is taken."""
-LOOKED_AT = 16
-"""Fitting cells that are weighed against each other before the best of them is taken; many suit alike by their angle."""
 MOST_KEPT = 20_000
 """States of which the worth for one shape is kept."""
-
-_Fits = tuple[tuple[int, tuple[int, ...]], float, float]
 
 
 class _ByShape:
@@ -54,14 +51,20 @@ class _ByShape:
 class Angles:
     """The order of cells for every shape that was asked for."""
 
-    def __init__(self, standing: Standing, nodes: Container[int], may_go: Callable[[Shape, int], bool]) -> None:
+    def __init__(
+        self, standing: Standing, nodes: Container[int], may_go: Callable[[Shape, int], bool], queue_weight: float
+    ) -> None:
         self._standing, self._cloud, self._nodes, self._may_go = standing, standing.cloud, nodes, may_go
+        self._arriving, self._weight = standing.arriving, queue_weight
+        self._heard = 0
+        """Changes of what nodes expect that are seen to."""
         self._shapes: dict[Shape, _ByShape] = {}
         asked = [resource for resource, scale in enumerate(standing.cloud.scale) if scale]
         self._free_of: Callable[[list[float]], Hashable] = itemgetter(*asked) if asked else len
         kinds = {kind: number for number, kind in enumerate(dict.fromkeys(standing.cloud.kinds))}
         self._kinds = [kinds[kind] for kind in standing.cloud.kinds]
-        self._states: dict[tuple[int, Hashable], int] = {}
+        self._states: dict[tuple[int, int, Hashable], int] = {}
+        """By kind of node, what is on its way there, and what is free."""
         self._state = [-1] * len(standing.cloud.host)
         """State of each cell; -1 where its node takes nothing."""
         self._cells: list[list[int]] = []
@@ -89,7 +92,7 @@ class Angles:
                 insort(there, cell)
 
     def _state_of(self, node: int, cell: int) -> int:
-        key = (self._kinds[node], self._free_of(self._standing.free[cell]))
+        key = (self._kinds[node], self._arriving[node] if self._weight else 0, self._free_of(self._standing.free[cell]))
         state = self._states.get(key)
         if state is None:
             state = self._states[key] = len(self._cells)
@@ -98,28 +101,14 @@ class Angles:
 
     def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
         """At most so many nodes that can take the instance, with the cells it would use, the best first; none `shut`."""
-        return [place for place, _, _ in islice(self._fitting(guest, soft=soft, shut=shut), most)]
+        return list(islice(self._fitting(guest, soft=soft, shut=shut), most))
 
-    def best(
-        self, guest: Guest, arriving: Sequence[int], weight: float, *, soft: bool, shut: Sequence[Shut]
-    ) -> tuple[int, tuple[int, ...]] | None:
-        """The best node and cells, each arrival that a node still expects counting `weight` beside the cosine."""
-        best: tuple[int, tuple[int, ...]] | None = None
-        least = inf
-        for place, worth, first in islice(self._fitting(guest, soft=soft, shut=shut), LOOKED_AT):
-            # No cell costs less than it is worth: behind one that is worth more than the best so far costs, none is better.
-            if worth >= least:
-                break
-            cost = first + weight * arriving[place[0]]
-            if cost < least:
-                best, least = place, cost
-        return best
+    def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
+        """The best node and cells."""
+        return next(self._fitting(guest, soft=soft, shut=shut), None)
 
-    def _fitting(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> Iterator[_Fits]:
-        """Nodes and cells that can take the instance, the best first: what the cell is worth for which each is looked at.
-
-        Behind it what the first of the cells is worth.
-        """
+    def _fitting(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Nodes and cells that can take the instance, the best first."""
         shape, standing, host = guest.shape, self._standing, self._cloud.host
         fitting = self._right(shape)
         heap = fitting.entries
@@ -128,7 +117,8 @@ class Angles:
         self.passed = False
         try:
             while heap:
-                worth, state = entry = heapq.heappop(heap)
+                entry = heapq.heappop(heap)
+                state = entry[1]
                 there = self._cells[state]
                 if not there:
                     fitting.there.discard(state)
@@ -141,15 +131,21 @@ class Angles:
                     elif barred and is_barred(barred, node):
                         continue
                     elif shape.span == 1:
-                        yield (node, (cell,)), worth, worth
+                        yield node, (cell,)
                     elif cells := standing.together(shape, node):
-                        yield (node, cells), worth, fitting.kept.get(self._state[cells[0]], worth)
+                        yield node, cells
         finally:
             for entry in seen:
                 heapq.heappush(heap, entry)
 
     def _right(self, shape: Shape) -> _ByShape:
         """The states for a shape as they are now."""
+        news = self._arriving.changes
+        if self._weight and self._heard < len(news):
+            for node in dict.fromkeys(news[self._heard :]):
+                if node in self._nodes:
+                    self.changed(self._cloud.cells[node], freed=True)
+            self._heard = len(news)
         fitting = self._shapes.get(shape)
         if fitting is None:
             fitting = self._shapes[shape] = _ByShape(self._cloud, shape)
@@ -173,7 +169,10 @@ class Angles:
             heapq.heappush(fitting.entries, (worth, state))
 
     def _worth(self, shape: Shape, fitting: _ByShape, cell: int) -> float:
-        """The negative cosine between what is free and what is needed, and its size; infinite where it does not fit."""
+        """The negative cosine between what is free and what is needed, its size, and what is on its way there.
+
+        It is infinite where the shape does not fit.
+        """
         free = self._standing.free[cell]
         for resource, amount in shape.demand:
             if free[resource] + SLACK < amount:
@@ -184,4 +183,5 @@ class Angles:
         for amount, scale in zip(free, self._cloud.scale, strict=True):
             length += amount * amount * scale
         size = sqrt(length)
-        return TIGHT * size - along / size if size else 0.0
+        waits = self._weight * self._arriving[self._cloud.host[cell]]
+        return waits + (TIGHT * size - along / size if size else 0.0)

@@ -15,6 +15,7 @@ from math import inf
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.doors import Door, latest
+from escalator.upgrade_manager.planner.standing import Arrivals
 from escalator.upgrade_manager.planner.turns import Begun, Midway, Placed, Rules, Timed, Turn
 
 MOVE_ENDS, UPGRADE_ENDS, WAKE = range(3)
@@ -42,14 +43,13 @@ class Drain:
 class Flow:
     """Turns that have begun and not ended, and the events to come."""
 
-    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway, *, pressed_first: bool = False) -> None:
+    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway, arriving: Arrivals, *, pressed_first: bool = False) -> None:
         self._cloud, self._rules, self._pressed_first = cloud, rules, pressed_first
         self.doors = [Door(limit, last_s=midway.ended.get(group, -inf)) for group, limit in enumerate(cloud.limits)]
         self.turns: list[Turn] = []
         self.away = len(midway.begun)
         """Nodes that are out of service."""
-        self.arriving = [0] * len(cloud.nodes)
-        """Instances on their way to each node."""
+        self._arriving = arriving
         self._drains: dict[int, Drain] = {}
         self._events: list[tuple[float, int, int, int, Placed | None]] = []
         self._numbers = count()
@@ -75,7 +75,7 @@ class Flow:
             return
         drain.waits = True
         for move in begun.running:
-            self.arriving[move.placed.target] += 1
+            self._arriving.expect(move.placed.target, 1)
             self._move_runs(drain, move)
         for group, number in counts.items() if len(stays) < len(guests) else ():
             self.doors[group].kept[begun.node] = number
@@ -98,7 +98,7 @@ class Flow:
 
     def _leave(self, drain: Drain, placed: Sequence[Placed], now: float) -> None:
         for one in placed:
-            self.arriving[one.target] += 1
+            self._arriving.expect(one.target, 1)
             for group in one.guest.groups:
                 self.doors[group].owed += 1
         drain.pending = sorted(placed, key=lambda p: (-self._presses_s(p.guest), -p.guest.lasts_s, p.guest.instance.id))
@@ -248,7 +248,7 @@ class Flow:
         self._drains[node].active -= 1
         self._moves -= 1
         self._incoming[one.target] -= 1
-        self.arriving[one.target] -= 1
+        self._arriving.expect(one.target, -1)
         asking[node] = None
         queued = self._queued.get(one.target)
         if queued:

@@ -17,7 +17,7 @@ MANY = 10_000
 class Placing:
     """Looks for room on upgraded nodes (`new`), and where that is allowed on nodes that have their turn later (`old`)."""
 
-    def __init__(self, standing: Standing, new: Space, arriving: Sequence[int], queue_weight: float) -> None:
+    def __init__(self, standing: Standing, new: Space) -> None:
         self._standing = standing
         self._cloud: Cloud = standing.cloud
         self.spread = Spread(standing.cloud)
@@ -28,9 +28,6 @@ class Placing:
         self._origin = -1
         """Node that is being emptied."""
         self._new = new
-        self._arriving = arriving
-        """Instances on their way to each node: what one more has to wait for."""
-        self._weight = queue_weight
         self.kept: Mapping[str, tuple[int, tuple[int, ...]]] = {}
         """Node and cells that a plan so far gives to instances: taken when they still have room."""
         self.kept_old: Mapping[str, tuple[int, tuple[int, ...]]] = {}
@@ -131,13 +128,10 @@ class Placing:
 
     def _single(self, guest: Guest, space: Space, *, soft: bool) -> list[Placed] | None:
         harm = self.spread.harm(guest, self._origin) if guest.watched else ()
-        place = self._best(guest, space, harm, soft=soft)
+        place = space.best(guest, soft=soft, shut=harm)
         if place is None and harm and space.passed:
-            place = next(filter(None, (self._best(guest, space, shut, soft=soft) for shut in self._less(harm))), None)
+            place = next(filter(None, (space.best(guest, soft=soft, shut=shut) for shut in self._less(harm))), None)
         return [self._put(guest, space, *place)] if place is not None else None
-
-    def _best(self, guest: Guest, space: Space, shut: Sequence[Shut], *, soft: bool) -> tuple[int, tuple[int, ...]] | None:
-        return space.best(guest, self._arriving, self._weight, soft=soft, shut=shut)
 
     def _less(self, harm: Sequence[Shut]) -> Iterator[Sequence[Shut]]:
         """What stays shut where it cannot all be: what nothing would mend; and if the instance need not wait, zones; nothing."""

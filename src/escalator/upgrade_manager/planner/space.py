@@ -24,25 +24,23 @@ class _Order(Protocol):
     passed: bool
     """Whether the last call of `places` or `best` passed over a place that is shut."""
 
-    def best(
-        self, guest: Guest, arriving: Sequence[int], weight: float, *, soft: bool, shut: Sequence[Shut]
-    ) -> tuple[int, tuple[int, ...]] | None:
-        """The node that takes the instance best and the cells there; each arrival that a node still expects costs `weight`."""
+    def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
+        """The node that takes the instance best and the cells there."""
 
 
 class Space:
     """The nodes that may take instances now. `renewed`: they are, or will be, upgraded by this campaign.
 
-    `angle`: cells are chosen by the proportions of what is free in them, else by how little is.
+    `angle`: cells are chosen by the proportions of what is free in them, else by how little is. `queue_weight`: what each
+    instance that is on its way to a node counts beside that.
     """
 
-    def __init__(self, standing: Standing, *, renewed: bool, angle: bool) -> None:
+    def __init__(self, standing: Standing, *, renewed: bool, angle: bool, queue_weight: float = 0.0) -> None:
         self._standing = standing
         self._cloud: Cloud = standing.cloud
         self._renewed = renewed
-        self.angle = angle
         self._nodes: dict[int, None] = {}
-        self._order: _Order = (Angles if angle else Tightest)(standing, self._nodes, self.may_go)
+        self._order: _Order = (Angles if angle else Tightest)(standing, self._nodes, self.may_go, queue_weight)
         self.room = 0.0
         """What is free of the scarcest resource, over all nodes."""
 
@@ -92,14 +90,9 @@ class Space:
         """Whether the last call of `places` or `best` passed over a place only because it is shut."""
         return self._order.passed
 
-    def best(
-        self, guest: Guest, arriving: Sequence[int], weight: float, *, soft: bool, shut: Sequence[Shut] = ()
-    ) -> tuple[int, tuple[int, ...]] | None:
-        """The node that takes the instance best, with the cells it would use; it is in no place that is `shut`.
-
-        How little a cell suits is a share of what is free, or a cosine; each arrival that a node still expects costs `weight`.
-        """
-        return self._order.best(guest, arriving, weight, soft=soft, shut=shut)
+    def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut] = ()) -> tuple[int, tuple[int, ...]] | None:
+        """The node that takes the instance best, with the cells it would use; it is in no place that is `shut`."""
+        return self._order.best(guest, soft=soft, shut=shut)
 
     def may_go(self, shape: Shape, node: int) -> bool:
         """Whether the node is one that instances of that shape may be on at all."""

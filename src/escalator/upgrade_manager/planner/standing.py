@@ -8,6 +8,23 @@ from itertools import combinations
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 
 
+class Arrivals:
+    """Instances on their way to each node: what one more has to wait for. It only ever tells what changed, in order."""
+
+    def __init__(self, nodes: int) -> None:
+        self._count = [0] * nodes
+        self.changes: list[int] = []
+        """Nodes whose number changed, in the order of time."""
+
+    def __getitem__(self, node: int) -> int:
+        return self._count[node]
+
+    def expect(self, node: int, more: int) -> None:
+        """So many more are on their way to the node; less than zero when they have arrived."""
+        self._count[node] += more
+        self.changes.append(node)
+
+
 class Standing:
     """Who is where during one run of a search: what is free in each cell, and which groups are on which node."""
 
@@ -22,6 +39,7 @@ class Standing:
         """Per group of anti-affinity, hard or soft: members on each node, moving ones at both ends."""
         self.count = [len(guests) for guests in cloud.guests]
         """Instances on each node, arriving ones included."""
+        self.arriving = Arrivals(len(cloud.nodes))
         for node, guests in enumerate(cloud.guests):
             for guest in guests:
                 self._count(guest, node, 1)

@@ -26,8 +26,9 @@ class Nodes(Container[int], Iterable[int], Protocol):
 class Tightest:
     """The order of cells for every shape that was asked for."""
 
-    def __init__(self, standing: Standing, nodes: Nodes, may_go: Callable[[Shape, int], bool]) -> None:
+    def __init__(self, standing: Standing, nodes: Nodes, may_go: Callable[[Shape, int], bool], queue_weight: float) -> None:
         self._standing, self._cloud, self._nodes, self._may_go = standing, standing.cloud, nodes, may_go
+        self._weight = queue_weight
         self._heaps: dict[Shape, list[tuple[float, int]]] = {}
         self.passed = False
 
@@ -75,10 +76,9 @@ class Tightest:
             heapq.heappush(heap, entry)
         return found
 
-    def best(
-        self, guest: Guest, arriving: Sequence[int], weight: float, *, soft: bool, shut: Sequence[Shut]
-    ) -> tuple[int, tuple[int, ...]] | None:
-        """The best node and cells: the share of room that stays free, and `weight` for each arrival still expected."""
+    def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
+        """The best node and cells: the share of room that stays free, and the weight of each arrival still expected."""
+        weight, arriving = self._weight, self._standing.arriving
         if not weight:
             return next(iter(self.places(guest, 1, soft=soft, shut=shut)), None)
         key, free, capacity = self._cloud.key, self._standing.free, self._cloud.capacity
