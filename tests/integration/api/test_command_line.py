@@ -294,7 +294,12 @@ def test_a_registration_is_changed_without_being_forgotten(esc):
     assert esc("vnfm", "set", "acme", "--if-version", version, "--project", "p8").code == 0
     late = esc("vnfm", "set", "acme", "--if-version", version, "--project", "p9")
     assert (late.code, "ESC-VIM-025" in late.err, "escalator vnfm show acme" in late.err) == (6, True, True)
-    assert data(esc("vnfm", "show", "acme", "-f", "json"))["projects"] == ["p8"]
+    shown = data(esc("vnfm", "show", "acme", "-f", "json"))
+    assert shown["projects"] == ["p8"]
+    kept = esc("vnfm", "remove", "acme", "--if-version", version)
+    assert (kept.code, "ESC-VIM-025" in kept.err) == (6, True)
+    assert esc("vnfm", "remove", "acme", "--if-version", shown["version"]).code == 0
+    assert esc("vnfm", "show", "acme").code == 2
 
 
 def test_a_vnfm_that_subscribes_is_registered_and_shown_with_its_subscription(esc, server, tmp_path):
