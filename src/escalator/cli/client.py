@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Client:
         self._http = http
         self._token_file = token_file
 
-    def get(self, path: str, *, timeout_s: float = QUICK_S, **query: str | int | bool | None) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str, *, timeout_s: float = QUICK_S, **query: str | int | bool | Sequence[str] | None) -> Any:  # noqa: ANN401 - JSON
         """GET a resource as plain data."""
         asked = {key: value for key, value in query.items() if value is not None}
         return self._data("GET", path, timeout_s, params=asked)

@@ -13,7 +13,7 @@ import yaml
 
 from escalator.model.codes import Code
 from escalator.model.document import load, parse
-from escalator.model.inventory import Inventory
+from escalator.model.inventory import Inventory, Node
 from escalator.model.notice import SubscriptionRight, Vnfm, VnfmSpec
 from escalator.model.progress import Event
 from escalator.model.subscription import Subscription
@@ -362,3 +362,18 @@ def test_an_empty_list_is_said_on_standard_error_and_is_an_empty_document(esc):
     assert esc("campaign", "list").out == ""
     assert "escalator campaign create FILE" in esc("campaign", "list").err
     assert (esc("campaign", "list", "-f", "json").out, esc("campaign", "list", "-f", "json").err) == ("[]\n", "")
+
+
+def test_nodes_are_shown_with_their_roles_and_chosen_by_them(server, esc):
+    world = server.services.simulation.world
+    with world.state.change():
+        world.state.put_node(world.state.node("cn-0002").model_copy(update={"roles": ("compute", "storage")}))
+        world.state.put_node(Node(id="control-01", roles=("control",)))
+    roles = {node["id"]: node["roles"] for node in data(esc("node", "list", "-f", "json"))}
+    assert (roles["cn-0001"], roles["cn-0002"], roles["control-01"]) == (["compute"], ["compute", "storage"], ["control"])
+    assert [node["id"] for node in data(esc("node", "list", "--role", "storage", "-f", "json"))] == ["cn-0002"]
+    several = data(esc("node", "list", "--role", "storage", "--role", "control", "-f", "json"))
+    assert [node["id"] for node in several] == ["cn-0002", "control-01"]
+    assert data(esc("node", "list", "--role", "network", "-f", "json")) == []
+    assert "compute, storage" in esc("node", "list").out
+    assert esc("node", "list", "--role", "database").code == 2

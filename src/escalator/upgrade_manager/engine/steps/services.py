@@ -52,7 +52,8 @@ async def _gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
         elif not agent.enabled and not _ours(agent) and (before["enabled"] or agent.reason != before["reason"]):
             found.append(f"{name} was disabled meanwhile: {agent.reason or 'no reason given'}")
     units = set((await job.system.inspect(job.node, job.release)).units)
-    before_units = memo["facts"].get("units") or ()
+    passing = memo["facts"].get("passing") or ()
+    before_units = [unit for unit in memo["facts"].get("units") or () if unit not in passing]
     return found + [f"unit {unit} does not run" for unit in before_units if unit not in units and not _may_go(job, unit)]
 
 
