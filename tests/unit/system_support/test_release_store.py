@@ -174,7 +174,7 @@ async def test_a_release_without_packages_leaves_the_repository_alone(store: Rel
     generations = tmp_path / "state/repository/generations"
     await store.refresh()
     before = text(store, "dists/escalator/InRelease")
-    await store.import_folder(folder(tmp_path / "plain", {"notes.txt": b"no package"}))
+    await store.import_folder(folder(tmp_path / "plain", {"notes.txt": b"x"}, packages=[], type="command"))
     assert ([path.name for path in generations.iterdir()], text(store, "dists/escalator/InRelease")) == (["1"], before)
     await store.import_folder(folder(tmp_path / "r", {"a.deb": deb()}, version="2.0.1"))
     assert sorted(path.name for path in generations.iterdir()) == ["1", "2"]
