@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.inventory import Group, Instance, Inventory
-from escalator.upgrade_manager.planner.actions import Action, Leaves
+from escalator.upgrade_manager.planner.actions import LIVE, Action
 
 
 def noticed(instance: Instance, spec: CampaignSpec) -> bool:
@@ -23,7 +23,8 @@ def unborne(
     spec: CampaignSpec, inventory: Inventory, actions: Mapping[str, Action], managed: Collection[str]
 ) -> tuple[list[Instance], list[Instance]]:
     """Instances that would notice their live migration, and those of them for which nobody can say that they bear it."""
-    leaving = [inventory.instance_by_id[i] for i, action in actions.items() if action == Leaves("live")]
+    minding = {i.id: i for i in inventory.instances if i.max_interruption_s is not None}
+    leaving = [minding[i] for i, action in actions.items() if i in minding and action == LIVE]
     found = [instance for instance in leaving if noticed(instance, spec)]
     return found, [i for i in found if i.id not in managed and not borne(_groups(inventory, i))]
 

@@ -171,6 +171,8 @@ def _actions(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, manag
 
 def _stuck(inventory: Inventory, nodes: Sequence[Node], actions: Mapping[str, Action]) -> dict[str, str]:
     found: dict[str, str] = {}
+    if not any(isinstance(action, Stuck) for action in actions.values()):
+        return found
     for node in nodes:
         for instance in inventory.instances_by_node.get(node.id, ()):
             action = actions[instance.id]
@@ -181,7 +183,8 @@ def _stuck(inventory: Inventory, nodes: Sequence[Node], actions: Mapping[str, Ac
 
 def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: Mapping[str, Action]) -> tuple[Condition, ...]:
     stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
-    wary = [inventory.instance_by_id[i] for i in actions if inventory.instance_by_id[i].mitigation]
+    declared = {instance.id: instance for instance in inventory.instances if instance.mitigation}
+    wary = [declared[i] for i in actions if i in declared]
     return (
         c.scope_condition(scope),
         c.availability_condition(scope, limit),
