@@ -14,8 +14,8 @@ from cliff.app import App
 
 from escalator.cli.base import Help
 from escalator.cli.commands import command_manager
-from escalator.cli.filling import filled
 from escalator.cli.failures import ServerError, UsageError, report
+from escalator.cli.filling import filled
 from escalator.model.errors import EscalatorError
 
 ABOUT = "Upgrade the software of an NFV infrastructure node by node while the services on it keep running."

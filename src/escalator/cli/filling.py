@@ -11,13 +11,12 @@ from escalator.model.codes import Code
 
 OF_OTHERS = frozenset({Code.UPG_NOT_FOUND.value, Code.UPG_ONE_RUNNING.value})
 """Codes whose remedies mean another campaign than the one that was named: none of that name, or one that stands in the way."""
-_VERB = r"escalator (?:{noun}) [a-z]+ "
 _COMMAND = {
-    "campaign": rf"({_VERB.format(noun='campaign')}|{_VERB.format(noun='workload')}|{_VERB.format(noun='node')}|--campaign )NAME\b",
-    "vnfm": rf"({_VERB.format(noun='vnfm')})NAME\b",
-    "notice": rf"({_VERB.format(noun='notice')})ID\b",
-    "backup": rf"({_VERB.format(noun='backup')})ID\b",
-    "node": rf"({_VERB.format(noun='node')}(?:\S+ )?|--node )NODE\b",
+    "campaign": r"(escalator (?:campaign|workload|node) [a-z]+ |--campaign )NAME\b",
+    "vnfm": r"(escalator vnfm [a-z]+ )NAME\b",
+    "notice": r"(escalator notice [a-z]+ )ID\b",
+    "backup": r"(escalator backup [a-z]+ )ID\b",
+    "node": r"(escalator node [a-z]+ (?:\S+ )?|--node )NODE\b",
 }
 """Where in a command the name of such a thing stands."""
 
