@@ -24,11 +24,11 @@ def esc(tmp_path):
         yield command
 
 
-def began(esc, tmp_path):
-    """A campaign that a person has paused."""
+def began(esc, tmp_path, more=""):
+    """A campaign that has been started."""
     assert esc("release", "import", write_release(tmp_path / "release")).code == 0
     file = tmp_path / "campaign.yaml"
-    file.write_text(CAMPAIGN + "  gates: {before: [by-hand-board]}\n")
+    file.write_text(CAMPAIGN + more)
     assert esc("campaign", "create", file).code == 0
     assert esc("campaign", "plan", "agent-2").code == 0
     assert esc("campaign", "start", "agent-2").code == 0
@@ -45,7 +45,7 @@ def test_what_to_do_about_a_refused_command_names_what_the_command_named(esc, tm
 
 
 def test_who_stops_watching_is_told_how_to_see_that_campaign(esc, tmp_path):
-    began(esc, tmp_path)
+    began(esc, tmp_path, "  not_before: 2099-01-01T00:00:00Z\n")
     code = "import sys; from escalator.main import main; sys.exit(main(['campaign', 'show', 'agent-2', '--watch']))"
     environment = {**os.environ, **esc.environment}
     with subprocess.Popen(
