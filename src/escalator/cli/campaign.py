@@ -98,7 +98,11 @@ class Resume(Verb):
     Exit code 4 when it waits before a point of no return and that is not accepted by its own option.
     """
 
-    verb, said, takes_reason = "resume", "It goes on; what failed so far is accepted by this.", False
+    verb, said, takes_reason = (
+        "resume",
+        "It goes on, unless it still waits for somebody; what has failed is accepted.",
+        False,
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -150,5 +154,5 @@ def quoted(name: str) -> str:
 def _progress(progress: Mapping[str, Any] | None) -> str:
     if progress is None:
         return ""
-    failed = f", {progress['failed']} failed" if progress["failed"] else ""
-    return f"{progress['ended']}/{progress['total']}{failed}"
+    more = [f"{progress[word]} {word}" for word in ("failed", "skipped") if progress[word]]
+    return ", ".join([f"{progress['done']}/{progress['total']}", *more])
