@@ -21,8 +21,9 @@ demo: $(RUN) ## upgrade a simulated cloud, live in this terminal
 test: $(DEV) ## all tests but the long proofs
 	@$(BIN)/pytest -m "not long"
 
-test-long: $(DEV) ## the long proofs
+test-long: $(DEV) ## the long proofs, and the properties with examples that are new each time
 	@$(BIN)/pytest -m long
+	@$(BIN)/pytest --hypothesis-profile new tests/properties
 
 check: $(DEV) ## lint, format, types, layers, changelog fragments, generated pages
 	$(BIN)/ruff check

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from escalator.api.app import operators_app
 from escalator.api.fenix_sessions import sessions_router
 from escalator.api.listener import listener_config
+from escalator.api.listener_tls import listener_context
 from escalator.api.repository import repository_app
 from escalator.api.vnfm import vnfm_app
 from escalator.api.vnfm_throttle import Throttled
@@ -34,19 +35,21 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
     """Serve until SIGTERM, SIGINT, or `closing` is set.
 
     Raises ConflictError when an address is in use or another server uses the state directory, InputError when an
-    address cannot be, and whatever opening the services raises.
+    address cannot be or a certificate cannot be used, and whatever opening the services raises.
     """
     closing = closing or asyncio.Event()
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(bind(name, listener)) for name, listener in _listeners(settings).items()}
+        contexts = {"vnfm": listener_context("vnfm", settings.vnfm.tls)} if settings.vnfm.tls is not None else {}
         _stop_on_signals(closing)
         async with open_services(settings) as services:
-            servers = {name: _Server(listener_config(app)) for name, app in _apps(services, closing).items()}
+            apps = _apps(services, closing)
+            servers = {name: _Server(listener_config(app, contexts.get(name))) for name, app in apps.items()}
             async with asyncio.TaskGroup() as group:
                 for name, server in servers.items():
                     group.create_task(server.serve([sockets[name]]), name=name)
                     host, port = sockets[name].getsockname()[:2]
-                    _log.info("server.listening", listener=name, host=host, port=port)
+                    _log.info("server.listening", listener=name, host=host, port=port, tls=name in contexts)
                 _log.info("server.ready", state_dir=settings.state_dir)
                 await closing.wait()
                 _log.info("server.stopping")

@@ -56,10 +56,27 @@ class Repository(Listener):
     port: Port = 8471
 
 
+class ListenerTls(Model):
+    """By what a listener shows over TLS who it is. Both files are read again when they change."""
+
+    certificate: AbsolutePath
+    """Its certificate in PEM, with those between it and the authority after it."""
+    key: AbsolutePath | None = None
+    """Its private key in PEM, not encrypted; null = in the same file."""
+
+
 class VnfmListener(Listener):
     """VNF managers' listener: replies and notices."""
 
     port: Port = 8472
+    tls: ListenerTls | None = None
+    """Null = plain HTTP, for loopback or a proxy with TLS in front."""
+
+    @property
+    def url(self) -> str:
+        """Address that is given to VNF managers."""
+        plain = super().url
+        return plain if self.public_url or self.tls is None else plain.replace("http://", "https://", 1)
 
 
 class Database(Model):

@@ -80,6 +80,7 @@ from escalator.vim_interface.dialects.tacker import Tacker
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
+from escalator.vim_interface.fenix.hints import Hints
 from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.gates.opening import gates_of
 from escalator.vim_interface.locks.opening import lock_service, owner_of
@@ -192,7 +193,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         launcher = _LateLauncher()
         commands = _commands(settings, clock, stack)
         heals = _heals(store, clock, cloud)
-        dialects = _dialects(settings, world, accounts, stack) | _tacker(settings, store, heals, accounts, stack)
+        dialects = _dialects(settings, store, world, accounts, stack) | _tacker(settings, store, heals, accounts, stack)
         dialects |= await _bus(settings, store, clock, stack)
         vim = Vim(
             Parts(
@@ -231,7 +232,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             probe_vm=ProbeRules.of(settings.cloud.probe_vm),
             **_policies(settings),
         )
-        ctx.sheet.write(tuple(await store.restorations.open()))
+        await ctx.sheet.rewrite(store.restorations)
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
         await _tend(settings, ctx, vim, stack)
         await _begin_what_runs(store, launcher)
@@ -324,14 +325,16 @@ def _drivers(
     return openstack, real_systems(settings, importer, clock, stack), None
 
 
-def _dialects(settings: Settings, world: World | None, accounts: Accounts, stack: AsyncExitStack) -> dict[str, Dialect]:
+def _dialects(
+    settings: Settings, store: Store, world: World | None, accounts: Accounts, stack: AsyncExitStack
+) -> dict[str, Dialect]:
     people = Manual(settings.vim.manual, settings.vnfm.url, settings.vim.delivery_timeout_s, os.environ)
     vim_id = settings.vim.or_vi.vim_id or settings.cloud.os_cloud or settings.cloud.driver
     above = OrVi(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s, vim_id)
     stack.push_async_callback(above.close)
     dialects: dict[str, Dialect] = {"manual": people, "or-vi": above}
     if settings.vim.fenix.auth != "off":
-        fenix = Fenix(accounts, settings.vnfm.url, settings.vim.delivery_timeout_s)
+        fenix = Fenix(accounts, Hints(store), settings.vnfm.url, settings.vim.delivery_timeout_s)
         stack.push_async_callback(fenix.close)
         dialects["fenix"] = fenix
     if world is not None:

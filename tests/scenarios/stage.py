@@ -5,7 +5,9 @@ Every line of a script is one command, `#` begins a comment. Commands:
     world nodes=6 seed=1          a new simulated cloud; fill=65 is the percentage of its CPUs in use; control=3, network=2 and
                                   storage=4 add nodes of those roles; probe=1 sets up a probe VM
     roles NODE ROLE...            what a node is from now on
+    label NODE KEY VALUE          a label that a node carries from now on; `rack` is its rack
     elect NODE                    the node becomes the master of its control cluster
+    flag NODE on|off              a person keeps a storage cluster from recovering while the node is away
     away SECONDS                  how long the cloud's API does not answer when a control node is changed
     clusters                      masters, what is active where, and what keeps storage from recovering
     expires SECONDS               the release is imported anew, with an end from then on
@@ -20,6 +22,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     constraint KIND ID [key=value...]  what a VNF declares from now on; without values, nothing any more
     quota PROJECT CORES MIB INSTANCES  what a project may use from now on; without amounts, shown
     crash NODE [seconds]          a host fails on its own, and is back after that time
+    remove_unit NODE              a person takes a service unit of the node away
     bring_back NODE ROUTER...     a person puts back what was active on a network node
     mend INSTANCE                 a person starts an instance past the manager, and sees it run
     disable NODE / enable NODE    somebody else takes a node out of service, or back
@@ -30,7 +33,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     stage NAME                    bring the release onto the nodes before their turns; what came of it is shown
     versions NAME                 what the campaign's plan says of each node's version
     backups [NODE], prune [KEEP_LAST]
-    verify NODE, damage NODE, take_back NODE [accept_impact] [begin]  the newest backup of the node; `begin` waits for no end
+    verify NODE, damage NODE, take_back NODE [accept_impact] [accept_cluster] [begin]  by its newest backup; `begin` ends at once
     retry NAME NODE, skip NAME NODE
     rollback NAME [accept_outage], restore NAME, commit NAME    the way back, by force, or given up
     preview NAME                  the plan that a rollback would go by now
@@ -54,14 +57,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
 from escalator.model.constraint import Constraint
 from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Role
 from escalator.model.notice import NoticeType
-from escalator.model.progress import CampaignState, Event, TaskState
+from escalator.model.progress import CampaignState, TaskState
 from escalator.model.release import Release
 from escalator.model.roles import CLUSTERED
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
@@ -70,10 +71,11 @@ from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.context import ProbeRules
 from escalator.upgrade_manager.engine.keeping import Retention
-from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S, VirtualClock
-from escalator.world.records import Heard, VnfmRow
+from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
+from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
 from escalator.world.world import World
+from scenarios.wording import event_line, heard_line, nested
 
 RESTING = (
     CampaignState.COMPLETED,
@@ -141,8 +143,17 @@ class Stage:
         with self.world.state.change():
             self.world.state.put_node(self.world.state.node(node).model_copy(update={"roles": roles}))
 
+    async def do_label(self, node: str, key: str, value: str) -> None:
+        before = self.world.state.node(node)
+        change = {"rack": value} if key == "rack" else {"labels": {**before.labels, key: value}}
+        with self.world.state.change():
+            self.world.state.put_node(before.model_copy(update=change))
+
     async def do_elect(self, node: str) -> None:
         self.world.clusters.elect(node)
+
+    async def do_flag(self, node: str, on: str) -> None:
+        self.world.clusters.flag(node, on=on == "on")
 
     async def do_away(self, seconds: str) -> None:
         self.world.clusters.away_s = float(seconds)
@@ -181,11 +192,11 @@ class Stage:
 
     async def do_told(self, name: str) -> None:
         heard = self.world.vnfms.heard(name)
-        self.lines += [self._heard(one) for one in heard[self._told_of.get(name, 0) :]]
+        self.lines += [heard_line(one) for one in heard[self._told_of.get(name, 0) :]]
         self._told_of[name] = len(heard)
 
     async def do_fault(self, *fields: str) -> None:
-        self.world.faults.add(Fault.model_validate(_nested(fields), strict=False))
+        self.world.faults.add(Fault.model_validate(nested(fields), strict=False))
 
     async def do_faults(self, what: str) -> None:
         assert what == "none"
@@ -195,11 +206,16 @@ class Stage:
         if not fields:
             await self.sim.store.constraints.remove(kind, name)  # type: ignore[arg-type]
             return
-        spec = _nested(fields)
+        spec = nested(fields)
         await self.sim.store.constraints.put(load(Constraint, Source({"kind": kind, "id": name, "spec": spec})))
 
     async def do_crash(self, node: str, down_s: str = "") -> None:
         self.world.hosts.crash(node, down_s=float(down_s) if down_s else None)
+
+    async def do_remove_unit(self, node: str) -> None:
+        software = self.world.state.software.rows[node]
+        with self.world.state.change():
+            self.world.state.software.put(node, replace(software, defects=(*software.defects, "units")))
 
     async def do_bring_back(self, node: str, *routers: str) -> None:
         self.world.clusters.bring_back(node, routers)
@@ -218,7 +234,7 @@ class Stage:
         self.world.hosts.restore(node, enabled=True, reason=None)
 
     async def do_campaign(self, name: str, *settings: str) -> None:
-        given = _nested(settings)
+        given = nested(settings)
         spec = {
             "release": RELEASE.id,
             "mode": "smooth",
@@ -232,7 +248,7 @@ class Stage:
     async def do_release(self, name: str, *settings: str) -> None:
         name, version = name.split("/")
         packages = [{"name": name, "version": version}]
-        spec = {"version": version, "layers": {"agent": version}, "packages": packages, **_nested(settings)}
+        spec = {"version": version, "layers": {"agent": version}, "packages": packages, **nested(settings)}
         release = load(Release, Source({"kind": "Release", "metadata": {"name": name}, "spec": spec}))
         await import_release(self.sim.store, release, self.clock.now())
 
@@ -369,8 +385,10 @@ class Stage:
         self.world.software.damage((await self.backups.get(await self._newest(node))).operation)
 
     async def do_take_back(self, node: str, *flags: str) -> None:
-        row = await self.backups.restore(await self._newest(node), accept_impact="accept_impact" in flags)
-        if "accept_impact" in flags:
+        why = "it is rebuilt anyway" if "accept_cluster" in flags else ""
+        newest = await self._newest(node)
+        row = await self.backups.restore(newest, accept_impact="accept_impact" in flags, accept_cluster=why)
+        if flags and flags != ("begin",):
             self.accepted.add(node)
         if "begin" not in flags:
             await self.sim.engine.result(f"restore/{row.id}/{row.restores}")
@@ -416,21 +434,7 @@ class Stage:
         for event in await self.sim.store.events.read(self._seen, limit=100_000):
             self._seen = event.seq
             if event.outcome != "started":
-                self.lines.append(self._told(event))
-
-    def _heard(self, heard: Heard) -> str:
-        report = json.loads(heard.details["report"])
-        again = f"x{heard.times}" if heard.times > 1 else ""
-        words = [_clock(heard.at), heard.type, heard.node or "", again, json.dumps(report)]
-        return "  " + " ".join(word for word in words if word)
-
-    def _told(self, event: Event) -> str:
-        clock = _clock(event.at)
-        about = event.object_id if event.object_id not in (None, event.node) else ""
-        words = [clock, event.action, event.node or "", about or "", event.outcome or "", event.code or "", event.message]
-        if event.action == "instance.move":
-            words.append(f"{event.data['kind']} to {event.data['to']}")
-        return "  " + " ".join(word for word in words if word)
+                self.lines.append(event_line(event))
 
     # -- what holds at the end of every script
 
@@ -479,21 +483,3 @@ async def staged() -> AsyncIterator[Stage]:
         yield stage
     finally:
         await stage.close()
-
-
-def _clock(at: float) -> str:
-    seconds = round(at - EPOCH_S)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-def _nested(settings: Sequence[str]) -> dict[str, Any]:
-    """`a.b=1 c=x` as `{"a": {"b": 1}, "c": "x"}`."""
-    found: dict[str, Any] = {}
-    for setting in settings:
-        path, _, text = setting.partition("=")
-        *parents, last = path.split(".")
-        place = found
-        for part in parents:
-            place = place.setdefault(part, {})
-        place[last] = yaml.safe_load(text)
-    return found

@@ -144,7 +144,7 @@ WHAT: Mapping[str, str] = {
         "before the upgrade, detached on the node and followed; a restore takes the oldest backup of the campaign, and forces it",
         "reboot-back": "reboots when what was put back needs it, and waits for a new boot id",
         "verify-back": "checks packages, daemon and health against the backup, waits for the compute service, and compares what "
-        "the node offers with what it offered before its upgrade",
+        "the node offers, and which services and agents run, with what there was before its upgrade",
         "announce": "tells the VNF managers that the node is available and frees its slot",
     }.items()
 }

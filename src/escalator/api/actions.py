@@ -50,6 +50,8 @@ class RestoreAction(Model):
 
     accept_impact: bool = False
     """Whether instances that run on the node may be impacted."""
+    accept_cluster: Annotated[str, StringConstraints(max_length=500)] = ""
+    """Why the node may go although its clusters cannot do without it; it stands in the history. Empty = it may not."""
 
 
 class PruneAction(Model):

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from escalator.api.bodies import read_body
 from escalator.api.problems import documented
+from escalator.model.document import parse
 from escalator.vim_interface.fenix.constraints import GroupBody, InstanceBody
 from escalator.vim_interface.fenix.events import PATH
 from escalator.vim_interface.fenix.face import Face
@@ -32,6 +33,11 @@ def fenix_router(face: Face) -> APIRouter:
         await face.access.project(token)
         return {"session_id": session, "state": await face.state(session)}
 
+    @router.get("/maintenance/{session}/detail")
+    async def get_detail(session: str, token: Token = None) -> dict[str, Any]:
+        """Return all about a session, for administrators: how far it is, with its hosts and instances."""
+        return await face.detail(session, token)
+
     @router.get("/maintenance/{session}/{project}")
     async def get_instances(session: str, project: str, token: Token = None) -> dict[str, Any]:
         """Return the project's instances that are asked about now; all it has, while none is."""
@@ -42,8 +48,9 @@ def fenix_router(face: Face) -> APIRouter:
     async def put_project_reply(session: str, project: str, request: Request, token: Token = None) -> dict[str, Any]:
         """Take a project's reply: `{"state": "ACK_..." or "NACK_...", "instance_actions": {...}}`."""
         await face.access.within(token, project)
-        reply = await face.reply(session, project, await read_body(request, MAX_BYTES))
-        return reply.model_dump(mode="json", exclude_defaults=True)
+        body = await read_body(request, MAX_BYTES)
+        await face.reply(session, project, body)
+        return _echo(body)
 
     @router.put("/maintenance/{session}/{project}/{instance}/{address}", openapi_extra=_body(FenixReply))
     async def put_instance_reply(
@@ -51,8 +58,9 @@ def fenix_router(face: Face) -> APIRouter:
     ) -> dict[str, Any]:
         """Take a reply about one instance, at the address that its event named."""
         await face.access.within(token, project)
-        reply = await face.reply_about(session, project, instance, address, await read_body(request, MAX_BYTES))
-        return reply.model_dump(mode="json", exclude_defaults=True)
+        body = await read_body(request, MAX_BYTES)
+        await face.reply_about(session, project, instance, address, body)
+        return _echo(body)
 
     @router.put("/instance/{instance}", openapi_extra=_body(InstanceBody))
     async def put_instance(instance: str, request: Request, token: Token = None) -> dict[str, Any]:
@@ -81,6 +89,11 @@ def fenix_router(face: Face) -> APIRouter:
         return {}
 
     return router
+
+
+def _echo(body: bytes) -> dict[str, Any]:
+    """What Fenix answers to a reply that it took: the reply, with all that clients add to it."""
+    return dict(parse(body.strip()).data)
 
 
 def _body(model: type[BaseModel]) -> dict[str, Any]:

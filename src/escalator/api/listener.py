@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import uvicorn
 from fastapi import FastAPI
 
@@ -11,10 +13,11 @@ IDLE_S = 15
 """A connection on which nothing comes is closed."""
 
 
-def listener_config(app: FastAPI) -> uvicorn.Config:
-    """What each of them is configured with."""
+def listener_config(app: FastAPI, tls: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """What each of them is configured with; without `tls` it speaks plain HTTP."""
     return uvicorn.Config(
         app,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
         lifespan="off",
         ws="none",
         log_config=None,

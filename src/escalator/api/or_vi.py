@@ -84,6 +84,7 @@ class CapacityReturnedNotification(_Told):
     upgraded: bool | None = Field(None, description="Whether its new software is proved. Missing when a person put it back.")
     versions: Mapping[str, str] = Field(default_factory=dict, description="What it runs now, by layer, where that is known.")
     reason: str = ""
+    percent_done: int | None = Field(None, ge=0, le=100, description="As of the campaign's state, this host's turn included.")
 
 
 class ChangedResourceData(_Shape):
@@ -113,6 +114,7 @@ class CampaignStateNotification(_Told):
     notification_type: Literal["CampaignStateNotification"]
     campaign_state: Literal["running", "paused", "suspended", "aborting", "aborted", "completed"]
     reason: str = ""
+    percent_done: int | None = Field(None, ge=0, le=100, description="Share of the campaign's nodes whose turn is over.")
 
 
 OrchestratorNotification = Annotated[

@@ -1,6 +1,7 @@
 """Wrong credentials at the VNF managers' listener: after some of them, 429 with the time after which to come back.
 
 Reply addresses ask for no credential and are never held up: an answer in time counts for more than a caller's other errors.
+Only a success (2xx) shows that a credential was right: other answers may come before it was looked at.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from escalator.vim_interface.throttle import Throttle
 
 _NAMED_BY: Mapping[str, int] = {f"{FENIX}/maintenance": 2, f"{TACKER}/v2": 1}
 """Where callers name their project: how many parts of the path after this one."""
-_SHOWN_IN = frozenset({"authorization", "x-auth-token"})
-"""Headers that hold a credential; with Tacker the path does."""
+_SHOWN_IN = ("authorization", "x-auth-token")
+"""Headers that hold a credential; with Tacker the path may."""
+_WRONG = 401
+_SUCCESSES = range(200, 300)
 _LONGEST = 64
 """Characters of a name that are kept: more would be somebody else's memory."""
 
@@ -37,26 +40,38 @@ class Throttled:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the call through, or answer 429."""
-        name = claimed(scope["path"], Headers(scope=scope)) if scope["type"] == "http" else None
+        headers = Headers(scope=scope)
+        name = claimed(scope["path"], headers) if scope["type"] == "http" else None
         if name is None:
             await self._app(scope, receive, send)
             return
         # Many clients show their credential only when they were asked for it: none at all is no wrong one.
-        shown = not _SHOWN_IN.isdisjoint(Headers(scope=scope).keys()) or scope["path"].startswith(f"{TACKER}/")
+        credential = shown(scope["path"], headers)
         source = (scope.get("client") or ("unknown", 0))[0]
-        wait_s = self._throttle.wait_s(source, name)
+        wait_s = self._throttle.wait_s(source, name, credential)
         if wait_s > 0:
             message = "Too many wrong credentials came from here."
-            headers = {**HEADERS, "Retry-After": str(wait_s)}
-            await problem(429, Code.VIM_THROTTLED, message, headers=headers)(scope, receive, send)
+            extra = {**HEADERS, "Retry-After": str(wait_s)}
+            await problem(429, Code.VIM_THROTTLED, message, headers=extra)(scope, receive, send)
             return
 
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 401 and shown:
-                self._throttle.wrong(source, name)
+            if message["type"] == "http.response.start" and credential:
+                if message["status"] == _WRONG:
+                    self._throttle.wrong(source, name, credential)
+                elif message["status"] in _SUCCESSES:
+                    self._throttle.right(source, name, credential)
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+def shown(path: str, headers: Headers) -> bytes:
+    """Return the credential that is shown; empty where none is."""
+    found = [headers.get(name, "") for name in _SHOWN_IN]
+    if path.startswith(f"{TACKER}/"):
+        found.append(path.removeprefix(f"{TACKER}/").partition("/")[0])
+    return "\n".join(found).encode() if any(found) else b""
 
 
 def claimed(path: str, headers: Headers) -> str | None:

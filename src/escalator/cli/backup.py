@@ -84,8 +84,9 @@ class Verify(_OfOne):
 class Restore(_OfOne):
     """Put a node back on a backup: software, configuration and state, as far as it holds them.
 
-    It takes the node out of service and goes on by itself. Exit code 3 when instances run on the node, or when the
-    release that came after the backup lets nobody go back; 6 while a campaign is active or the node is being restored.
+    It takes the node out of service and goes on by itself. Exit code 3 when instances run on the node, when its clusters
+    cannot do without it, or when the release that came after the backup lets nobody go back; 6 while a campaign is active
+    or the node is being restored.
     With --wait: 0 restored, 1 failed, 5 timed out.
     """
 
@@ -93,6 +94,8 @@ class Restore(_OfOne):
         """Arguments."""
         parser = super().get_parser(prog_name)
         parser.add_argument("--accept-impact", action="store_true", help="although instances run on the node: it may impact them")
+        why = "although its clusters cannot do without the node, and why; it stands in the history"
+        parser.add_argument("--accept-cluster", default="", metavar="WHY", help=why)
         parser.add_argument("--wait", action="store_true", help="follow it until it ends")
         parser.add_argument("--timeout", type=duration, metavar="SECONDS", help="wait no longer than that")
         return parser
@@ -101,7 +104,8 @@ class Restore(_OfOne):
         """Begin it, and follow it where asked."""
         path = f"/v1/backups/{quoted(parsed_args.id)}"
         with self.server() as client:
-            found = client.post(f"{path}/actions/restore", {"accept_impact": parsed_args.accept_impact}, timeout_s=LONG_S)
+            accepted = {"accept_impact": parsed_args.accept_impact, "accept_cluster": parsed_args.accept_cluster}
+            found = client.post(f"{path}/actions/restore", accepted, timeout_s=LONG_S)
             if parsed_args.wait:
                 found = self._wait(client, path, parsed_args.timeout)
             else:

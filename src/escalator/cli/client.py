@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Client:
         self._http = http
         self._token_file = token_file
 
-    def get(self, path: str, *, timeout_s: float = QUICK_S, **query: str | int | bool | None) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str, *, timeout_s: float = QUICK_S, **query: str | int | bool | Sequence[str] | None) -> Any:  # noqa: ANN401 - JSON
         """GET a resource as plain data."""
         asked = {key: value for key, value in query.items() if value is not None}
         return self._data("GET", path, timeout_s, params=asked)
@@ -54,8 +54,7 @@ class Client:
 
     def patch(self, path: str, body: Mapping[str, Any], version: str | None = None) -> Any:  # noqa: ANN401 - JSON
         """PATCH with plain data; where a version is named, only while the resource has it."""
-        headers = {} if version is None else {"If-Match": f'"{version}"'}
-        return self._data("PATCH", path, QUICK_S, json=body, headers=headers)
+        return self._data("PATCH", path, QUICK_S, json=body, headers=_while(version))
 
     def put_document(self, path: str, text: bytes) -> Any:  # noqa: ANN401 - JSON
         """PUT a YAML or JSON document."""
@@ -74,9 +73,9 @@ class Client:
         headers = {"Content-Type": kind, "Content-Length": str(size)}
         return self._data("POST", path, LONG_S, content=pieces, headers=headers)
 
-    def delete(self, path: str) -> None:
-        """DELETE a resource."""
-        self._data("DELETE", path, QUICK_S)
+    def delete(self, path: str, version: str | None = None) -> None:
+        """DELETE a resource; where a version is named, only while the resource has it."""
+        self._data("DELETE", path, QUICK_S, headers=_while(version))
 
     def follow(self, path: str, **query: str | int | None) -> Iterator[dict[str, Any]]:
         """Server-sent events, until the server ends the stream."""
@@ -200,3 +199,8 @@ def _authorization(token_file: Path) -> dict[str, str]:
 def _problem(item: Mapping[str, Any]) -> str:
     where = f"line {item['line']}: " if item.get("line") else ""
     return f"{where}{item.get('path') or 'document'}: {item.get('message', '')}"
+
+
+def _while(version: str | None) -> dict[str, str]:
+    """The header by which a resource is changed only while it has that version."""
+    return {} if version is None else {"If-Match": f'"{version}"'}

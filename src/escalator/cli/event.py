@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Lister, Shown, optional, rows
+from escalator.cli.following import beyond_restarts
 from escalator.cli.spans import date_time
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ COLUMNS = ("seq", "at", "action", "campaign", "node", "object_id", "outcome", "c
 class ListEvents(Lister):
     """Show the last lines of the history, and with --follow those to come.
 
-    Followed lines are printed as they come, as text or with `-f json` as one JSON object a line.
+    Followed lines are printed as they come, as text or with `-f json` as one JSON object a line. A restart of the server is
+    waited for, and no line is left out or shown twice.
     """
 
     nothing = "The history has no such lines."
@@ -51,11 +53,15 @@ class ListEvents(Lister):
         return rows(found, columns)
 
     def _follow(self, client: Client, parsed_args: argparse.Namespace) -> None:
-        for event in client.follow("/v1/events", follow="true", **_query(parsed_args)):
+        def stream(last: int | None) -> Iterator[Mapping[str, Any]]:
+            again = {} if last is None else {"after": last, "tail": None}
+            return client.follow("/v1/events", follow="true", **{**_query(parsed_args), **again})
+
+        client.get("/v1/events", limit=1)  # who cannot be reached to begin with is not waited for
+        for event in beyond_restarts(stream, self.app.stderr.write):
             text = json.dumps(event) if parsed_args.formatter == "json" else _line(event)
             self.app.stdout.write(f"{text}\n")
             self.app.stdout.flush()
-        self.app.stderr.write("The server ended the stream.\n")
 
 
 def _query(parsed_args: argparse.Namespace) -> dict[str, Any]:

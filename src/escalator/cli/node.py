@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
+from escalator.model.inventory import Role
 
 
 class ListNodes(Lister):
@@ -18,13 +19,16 @@ class ListNodes(Lister):
         """Arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--campaign", metavar="NAME", help="only the nodes of this campaign, running or over")
+        roles = "only nodes of this role: compute, control, network or storage; may be repeated"
+        parser.add_argument("--role", action="append", choices=get_args(Role), help=roles)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Get the list."""
         with self.server() as client:
-            found = client.get("/v1/nodes", campaign=parsed_args.campaign)
-        columns: dict[str, Any] = {"id": "id", "state": "state", "maintenance": _maintenance, "instances": "instances"}
+            found = client.get("/v1/nodes", campaign=parsed_args.campaign, role=parsed_args.role)
+        columns: dict[str, Any] = {"id": "id", "roles": lambda n: Shown(n["roles"], ", ".join(n["roles"]))}
+        columns |= {"state": "state", "maintenance": _maintenance, "instances": "instances"}
         columns |= {key: optional(key) for key in ("az", "rack")}
         columns["versions"] = lambda n: Shown(n["versions"], ", ".join(f"{k} {v}" for k, v in n["versions"].items()))
         columns |= {key: optional(key) for key in ("hold", "campaign", "task", "step", "message")}

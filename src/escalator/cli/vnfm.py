@@ -84,18 +84,23 @@ class Test(_One):
 
 
 class Remove(Command):
-    """Forget a VNF manager."""
+    """Forget a VNF manager.
+
+    With --if-version it stays when somebody else has changed it since: exit code 6.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="the VNF manager")
+        text = "forget it only while it has this version, which escalator vnfm show tells"
+        parser.add_argument("--if-version", metavar="VERSION", help=text)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove it."""
         with self.server() as client:
-            client.delete(f"/v1/vnfms/{quoted(parsed_args.name)}")
+            client.delete(f"/v1/vnfms/{quoted(parsed_args.name)}", parsed_args.if_version)
         self.app.stderr.write(f"{parsed_args.name} is forgotten; nobody speaks for its instances now.\n")
 
 

@@ -16,7 +16,7 @@ from escalator.model.errors import InputError, Problem
 from escalator.model.inventory import Node
 from escalator.model.node_groups import NodeGroup, check_groups
 from escalator.model.release import UnitNames
-from escalator.model.roles import Order
+from escalator.model.roles import Domains, Order
 from escalator.model.select import Select
 
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]
@@ -63,6 +63,8 @@ class Waves(Model):
     max_extra_moves: Annotated[float, Field(ge=0, le=10)] = 0.02
     max_fill: Annotated[float, Field(gt=0, le=1)] = 1.0
     spread: tuple[Spread, ...] = ()
+    storage_domain: Domains | None = None
+    """Storage nodes of a cluster that share this may be away together; `label`: their label `storage-domain`. Null: none may."""
     soak_s: Seconds = 0.0
     """Pause between waves, by the clock on the wall; with one, a wave begins when the last is wholly through."""
 

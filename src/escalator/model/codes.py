@@ -182,6 +182,7 @@ class Code(Enum):
     SYS_BACKUP_SPACE = "ESC-SYS-056"
     SYS_CLUSTER = "ESC-SYS-057"
     SYS_NOT_WHOLE = "ESC-SYS-058"
+    SYS_MEMBER = "ESC-SYS-059"
     SYS_ANSIBLE = "ESC-SYS-060"
     SYS_WRONG_TYPE = "ESC-SYS-061"
     SYS_PLAYBOOK = "ESC-SYS-062"
@@ -204,6 +205,7 @@ class Code(Enum):
     API_INTERNAL = "ESC-API-008"
     API_METHOD = "ESC-API-009"
     API_PORT = "ESC-API-010"
+    API_TLS = "ESC-API-011"
 
     # Configuration and documents
     CFG_SETTINGS = "ESC-CFG-001"

@@ -23,6 +23,14 @@ _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6
 _SCALAR = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(d|h|m|s|ms|us|ns)", re.ASCII)
 
 
+def owned(group: str, project: str | None) -> str:
+    """Return the id under which a word about a group is kept: the operator's has the group's own, a project's names the project.
+
+    So two projects that give groups one name do not disturb one another.
+    """
+    return group if project is None else f"{group}@{project}"
+
+
 def _seconds(value: object) -> object:
     """Read a TOSCA scalar-unit.time (`120 s`); numbers are seconds already."""
     if not isinstance(value, str):

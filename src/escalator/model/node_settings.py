@@ -72,7 +72,7 @@ class ClusterCommands(Model):
     network_restore: DnsLabel | None = None
     """Lets what `ESCALATOR_FOUND` names be active on the node again."""
     storage_status: DnsLabel | None = None
-    """Prints `{"ok_to_stop": true, "clean": true, "flagged": false, "why": ""}`."""
+    """Prints `{"ok_to_stop": true, "clean": true, "flagged": false, "why": ""}`, `nodes` as `ESCALATOR_NODES`."""
     storage_flag: DnsLabel | None = None
     """Keeps the cluster from recovering while the node is away, such as `noout`."""
     storage_unflag: DnsLabel | None = None

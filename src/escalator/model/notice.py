@@ -168,6 +168,8 @@ class AffectedResource(Model):
     """For how long its live or cold migration is expected to interrupt it, seconds; where its VNF declares what it notices."""
     impact: bool | None = None
     """Whether that is longer than its VNF says that it does not notice: an impact, by the VNF's own word."""
+    interim: bool | None = None
+    """True when it is to move to a node that is still to be upgraded itself: it will have to move once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -96,6 +96,16 @@ class NodeTask:
     def id(self) -> str:
         """`campaign/node/attempt`: also the id of its workflow."""
         return f"{self.campaign}/{self.node}/{self.attempt}"
+
+
+ENDED = frozenset({TaskState.DONE, TaskState.SKIPPED, TaskState.FAILED, TaskState.ROLLED_BACK})
+"""States of a turn that is over."""
+
+
+def percent_ended(tasks: Collection[NodeTask], also: str | None = None) -> int:
+    """Return the share of turns that are over, percent, rounded down; that of the node `also` counts as over."""
+    ended = sum(task.state in ENDED or task.node == also for task in tasks)
+    return 100 * ended // len(tasks) if tasks else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

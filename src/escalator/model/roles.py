@@ -6,7 +6,7 @@ them where it is the SDN's databases. A release that brings several layers follo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
@@ -84,3 +84,27 @@ def kind_of(node: Node) -> str:
 def clusters_of(node: Node) -> tuple[tuple[Role, str], ...]:
     """The clusters that the node is a member of, by role. The label `ROLE-cluster` names one; without it there is one in all."""
     return tuple((role, node.labels.get(f"{role}-cluster", role)) for role in CLUSTERED if role in node.roles)
+
+
+Domains = Literal["rack", "az", "label"]
+"""What tells the failure domain of a storage node; `label` is the label `storage-domain`."""
+STORAGE: Role = "storage"
+
+
+def storage_domain(node: Node, by: Domains | None) -> str | None:
+    """The failure domain of a storage node; None where it has none, and goes by itself."""
+    if by is None or STORAGE not in node.roles:
+        return None
+    return {"rack": node.rack, "az": node.az, "label": node.labels.get("storage-domain")}[by]
+
+
+def sharing(nodes: Iterable[Node], by: Domains | None) -> dict[str, frozenset[str]]:
+    """For each storage node the others of its cluster and its failure domain; nodes without any are left out."""
+    found: dict[tuple[tuple[Role, str], ...], set[str]] = {}
+    key = {}
+    for node in nodes:
+        domain = storage_domain(node, by)
+        if domain is not None:
+            key[node.id] = tuple([cluster for cluster in clusters_of(node) if cluster[0] == STORAGE] + [(STORAGE, domain)])
+            found.setdefault(key[node.id], set()).add(node.id)
+    return {node: frozenset(found[where] - {node}) for node, where in key.items() if len(found[where]) > 1}

@@ -131,8 +131,8 @@ class Vnfms(Protocol):
         """
         ...
 
-    async def remove(self, name: str) -> None:
-        """Forget, with its subscription. Raises NotFoundError when there is none of that name."""
+    async def remove(self, name: str, known: Vnfm | None = None) -> None:
+        """Forget, with its subscription; with `known` only while it is that. Raises as `replace` does."""
         ...
 
     async def get(self, name: str) -> Vnfm | None:

@@ -33,7 +33,8 @@ class NodeFacts:
 
     `packages` holds the installed version of each package of the release (missing = not installed), `daemon` the
     running daemon's own version, `offers` countable things that must not become fewer: PCI devices per vendor:device,
-    huge pages per size, CPUs, memory in MiB. `units` are the service units that are enabled and run, where systemd has them.
+    huge pages per size, CPUs, memory in MiB. `units` are the service units that are enabled and run, or are started
+    when they are needed, where systemd has them; `passing` those of them that run for a moment only.
     """
 
     node: str
@@ -45,6 +46,7 @@ class NodeFacts:
     daemon: str | None = None
     offers: Mapping[str, float] = field(default_factory=dict)
     units: tuple[str, ...] = ()
+    passing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Plain values for the journal."""
@@ -143,6 +145,8 @@ class Call:
     release: str = ""
     found: str = ""
     """What was there before, for a command that puts it back."""
+    nodes: Sequence[str] = ()
+    """All nodes that it is asked about at once, where these are several."""
     address: str = ""
     """Where the probe VM is reached that it is to reach."""
 
@@ -157,6 +161,7 @@ class Call:
             "ESCALATOR_NODE": self.node,
             "ESCALATOR_RELEASE": self.release,
             **({"ESCALATOR_FOUND": self.found} if self.found else {}),
+            **({"ESCALATOR_NODES": " ".join(self.nodes)} if self.nodes else {}),
             "ESCALATOR_ADDRESS": self.address,
         }
 

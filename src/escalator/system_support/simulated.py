@@ -69,6 +69,9 @@ class SimulatedShelf:
 
 UNITS = ("libvirtd.service", "nova-compute.service", "openvswitch-switch.service")
 """Service units that run on every simulated node; the fault `units` stops the first."""
+PASSING = ("NetworkManager-dispatcher.service",)
+"""What runs for a moment only after a boot, and then ends by itself."""
+PASSING_S = 60.0
 
 
 class SimulatedSystem:
@@ -85,6 +88,7 @@ class SimulatedSystem:
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
         software = self._world.software.inspect(node)
+        passing = PASSING if self._world.state.clock.now() - software.booted_at < PASSING_S else ()
         versions = self._world.hosts.get(node).versions
         wanted = {package.name for package in release.spec.packages}
         return NodeFacts(
@@ -96,7 +100,8 @@ class SimulatedSystem:
             packages={name: version for name, version in software.packages.items() if name in wanted},
             daemon=software.daemon,
             offers=software.offers,
-            units=UNITS[1:] if "units" in software.defects else UNITS,
+            units=(*passing, *(UNITS[1:] if "units" in software.defects else UNITS)),
+            passing=passing,
         )
 
     async def stage(self, node: str, release: Release) -> None:

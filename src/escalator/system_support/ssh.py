@@ -20,7 +20,9 @@ from escalator.system_support.links import Link, Links
 
 CONCURRENT = 32
 """Connections at once: a handshake costs the manager about 10 ms of CPU, and sshd drops bursts."""
-KEEPALIVE_S = 10
+KEEPALIVE_S = 5.0
+KEEPALIVES = 3
+"""A link is given up when so many questions, that long apart, have no answer: within 20 seconds, whatever is under way on it."""
 OPENING_S = 5.0
 """A connection that waited has to open a session within this time: the node may have rebooted, or its link may be cut."""
 CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
@@ -108,6 +110,7 @@ class Ssh:
             connect_timeout=self._settings.connect_timeout_s,
             login_timeout=self._settings.connect_timeout_s,
             keepalive_interval=KEEPALIVE_S,
+            keepalive_count_max=KEEPALIVES,
         )
 
     def _trust(self) -> object:

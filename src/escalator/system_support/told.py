@@ -12,7 +12,9 @@ from escalator.system_support.port import Check, NodeFacts
 
 
 def facts_of(node: str, said: str, remedy: str) -> NodeFacts:
-    """The facts of a JSON object with `boot_id`, `kernel`, `os`, `arch`, `packages`, `daemon`, `offers`, `units`, all optional.
+    """The facts of a JSON object with `boot_id`, `kernel`, `os`, `arch`, `packages`, `daemon`, `offers`, `units`, `passing`.
+
+    All are optional.
 
     Raises PermanentError (`SYS_CONFIG`) when it is no such object.
     """
@@ -25,6 +27,7 @@ def facts_of(node: str, said: str, remedy: str) -> NodeFacts:
             daemon=None if found.get("daemon") is None else str(found["daemon"]),
             offers={str(name): float(count) for name, count in found.get("offers", {}).items()},
             units=tuple(str(unit) for unit in found.get("units", ())),
+            passing=tuple(str(unit) for unit in found.get("passing", ())),
         )
     except (ValueError, TypeError, AttributeError) as error:
         message = f"The facts of {node} are no JSON object of the agreed form: {said.strip()[:200]}"

@@ -14,7 +14,13 @@ from escalator.system_support.port import Check, SystemSupport
 from escalator.upgrade_manager.engine import keeping
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.keeping import Retention, Swept
-from escalator.upgrade_manager.engine.restore import COURSE, refuse_under_instances, refuse_while_active, workflow_of
+from escalator.upgrade_manager.engine.restore import (
+    COURSE,
+    refuse_for_clusters,
+    refuse_under_instances,
+    refuse_while_active,
+    workflow_of,
+)
 from escalator.upgrade_manager.engine.way_back import no_way_back
 
 _log = structlog.get_logger()
@@ -55,12 +61,12 @@ class BackupService:
         await self._tell(row, "backup.verify", "done" if check.ok else "failed", check.message, check.code)
         return marked or row, check
 
-    async def restore(self, backup_id: str, *, accept_impact: bool = False) -> NodeBackup:
+    async def restore(self, backup_id: str, *, accept_impact: bool = False, accept_cluster: str = "") -> NodeBackup:
         """Begin to put the node back on the backup; it goes on by itself, whatever becomes of this process.
 
         Raises ConflictError while a campaign is active or the node is being restored, or when the backup is pruned;
-        ConditionsError when instances run on the node and that is not accepted, or when the release that came after it
-        lets nobody go back.
+        ConditionsError when instances run on the node, or its clusters cannot do without it, and that is not accepted, or
+        when the release that came after it lets nobody go back. `accept_cluster`: why that of the clusters is; empty = it is not.
         """
         row = await self.get(backup_id)
         _refuse_pruned(row)
@@ -69,14 +75,18 @@ class BackupService:
         if refused is not None:
             raise refused
         await refuse_while_active(self._ctx)
+        if not accept_cluster:
+            await refuse_for_clusters(self._ctx, row.node)
         if not accept_impact:
             await refuse_under_instances(self._ctx, row.node)
         begun = await self._ctx.store.backups.begin_restore(backup_id, self._ctx.clock.now())
         if begun is None:
             raise ConflictError(Code.SYS_BACKUP_BUSY, f"A backup of {row.node} is being restored already.")
         await self._ctx.store.tasks.remember(workflow_of(begun), "accept_impact", accept_impact)
-        how = "instances that run on it may be impacted" if accept_impact else ""
-        await self._tell(begun, "backup.restore", "started", how)
+        await self._ctx.store.tasks.remember(workflow_of(begun), "accept_cluster", accept_cluster)
+        how = ["instances that run on it may be impacted"] if accept_impact else []
+        how += [f"its clusters are not asked: {accept_cluster}"] if accept_cluster else []
+        await self._tell(begun, "backup.restore", "started", "; ".join(how))
         await self._ctx.launcher.start(COURSE, workflow_of(begun), {"backup": begun.id})
         return begun
 

@@ -28,6 +28,7 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.fenix.events import session_id
+from escalator.vim_interface.fenix.hints import METADATA, problem_of
 
 PREFIX = "fenix-"
 """How the names of campaigns begin that are sessions."""
@@ -50,6 +51,7 @@ class SessionBody(Model):
     maintenance_at: Annotated[str, StringConstraints(max_length=64)] | None = None
     workflow: str = "default"
     metadata: Mapping[str, Any] = Field(default_factory=dict)
+    """Hints at new capabilities, which the session's events say."""
     download: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     actions: Annotated[tuple[Mapping[str, Any], ...], Field(max_length=100)] = ()
     """Of these each has `plugin`, `type` and perhaps `metadata`."""
@@ -88,6 +90,8 @@ class Sessions:
         if missing:
             message = f"The template selects no host {missing[0]}" + (f" and {len(missing) - 1} more." if missing[1:] else ".")
             raise ConditionsError(Code.VIM_SESSION, message)
+        if given.metadata:
+            await self._ctx.store.tasks.remember(row.name, METADATA, dict(given.metadata))
         await self._campaigns.start(row.name)
         await self._ctx.store.tasks.remember(row.name, MEMO, "shown")
         await self._tell(name, "started")
@@ -165,6 +169,9 @@ def _unsupported(given: SessionBody) -> list[Problem]:
     found = []
     if given.download:
         found.append(Problem("download", "nothing is downloaded; the template names a release"))
+    unreadable = problem_of(given.metadata)
+    if unreadable is not None:
+        found.append(unreadable)
     others = sorted({str(action.get("plugin", DUMMY)) for action in given.actions} - {DUMMY})
     if others:
         found.append(Problem("actions", f"there are no plug-ins such as {others[0]!r}; the template says what is done on a host"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from escalator.model.notice import Notice, Reply, Vnfm
+from escalator.vim_interface.parts import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class Fetched:
     """A reply that had to be fetched; it goes the way of those that arrive by themselves."""
 
     token: str
-    body: Reply
+    body: Reply | Part
+    """A part is about one instance of several."""
     reference: str = ""
     """What the dialect knows it by."""
 

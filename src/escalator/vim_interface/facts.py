@@ -61,6 +61,8 @@ class CapacityReturned:
     versions: Mapping[str, str] = field(default_factory=dict)
     """What it runs now, by layer, as far as that is known."""
     reason: str = ""
+    percent: int | None = None
+    """Share of the campaign's nodes whose turn is over, this one's included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,8 @@ class StateChange:
     number: int
     state: str
     reason: str = ""
+    percent: int | None = None
+    """Share of the campaign's nodes whose turn is over."""
 
 
 Fact = Windows | CapacityTaken | CapacityReturned | Moved | Switched | StateChange

@@ -15,9 +15,11 @@ from escalator.model.notice import Notice, NoticeState, Reply
 from escalator.model.progress import Event
 from escalator.settings import Vim as Limits
 from escalator.storage.port import Store
+from escalator.vim_interface.collected import Collected
 from escalator.vim_interface.messages import occurrence
 from escalator.vim_interface.negotiation import OPEN, Judgement, Verdict, is_deferred, judge
 from escalator.vim_interface.outbox import Outbox
+from escalator.vim_interface.parts import Part
 
 MAX_REPLY_BYTES = 1024 * 1024
 """A reply about ten thousand instances is about 600 kB."""
@@ -41,19 +43,25 @@ class Inbox:
         self._outbox = outbox
         self._limits = limits
         self._base_url = base_url
+        self._collected = Collected(store.notices)
         self._refusals: Counter[str] = Counter()
 
     async def show(self, token: str) -> dict[str, Any]:
         """Return the notice as it stands now; raises NotFoundError when nobody was given that address."""
         return occurrence(await self._find(token), self._base_url)
 
-    async def receive(self, token: str, body: bytes | Reply, now: float) -> Verdict:
-        """Take a reply; returns ACCEPTED or DUPLICATE.
+    async def receive(self, token: str, body: bytes | Reply | Part, now: float) -> Verdict:
+        """Take a reply; returns ACCEPTED or DUPLICATE, or PARTIAL for a part that leaves others to be awaited.
 
         Raises NotFoundError when nobody was given that address, InputError with all problems when the reply is not
         valid, ConflictError when it is late or differs from the one that counts.
         """
         notice = await self._find(token)
+        if isinstance(body, Part):
+            whole = await self._collected.hear(notice, body, len(notice.resources), now)
+            if whole is None:
+                return Verdict.PARTIAL
+            body = whole
         reply = await self._read(notice, body, now)
         for _ in range(_TRIES):
             judgement = judge(notice, reply, now, max_defer_s=self._limits.max_defer_s)

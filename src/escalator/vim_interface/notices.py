@@ -90,6 +90,7 @@ def _resource(ask: Ask, instance: Instance) -> AffectedResource:
         planned_action=ask.planned.get(instance.id, "in-place"),
         expected_interruption=expected_s,
         impact=None if expected_s is None else instance.notices(expected_s),
+        interim=True if instance.id in ask.interim else None,
     )
 
 

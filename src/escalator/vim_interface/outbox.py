@@ -25,10 +25,11 @@ from escalator.vim_interface.dialect import Dialect, Fetched, Fetching, Resuming
 from escalator.vim_interface.in_order import InOrder
 from escalator.vim_interface.negotiation import OPEN, is_deferred
 from escalator.vim_interface.notices import cancelling, notice_id
+from escalator.vim_interface.parts import Part
 
 Wake = Callable[[str, str, Mapping[str, str]], Awaitable[None]]
 """`wake(task, "answers", {"key": …})`; the key is the same when the same answers are reported again."""
-Receive = Callable[[str, Reply, float], Awaitable[object]]
+Receive = Callable[[str, Reply | Part, float], Awaitable[object]]
 """The inbox's function for a reply: token, body, time."""
 
 TOPIC = "answers"

@@ -19,15 +19,16 @@ _ABOUT = "about "
 class Part:
     """What was said about one instance; no action means yes without a word on what may be done."""
 
+    about: str
     refused: bool
     action: Disposition | None
 
 
-def as_reply(about: str, part: Part) -> Reply:
+def as_reply(part: Part) -> Reply:
     """Return a part in the form in which the inbox keeps replies."""
     # The reason names what it is about: without an action nothing else would.
-    words = {} if part.action is None else {about: part.action}
-    return Reply(result="NACK" if part.refused else "ACK", instances=words, reason=f"{_ABOUT}{about}")
+    words = {} if part.action is None else {part.about: part.action}
+    return Reply(result="NACK" if part.refused else "ACK", instances=words, reason=f"{_ABOUT}{part.about}")
 
 
 def heard(replies: Iterable[Mapping[str, Any]]) -> dict[str, Part]:
@@ -37,5 +38,5 @@ def heard(replies: Iterable[Mapping[str, Any]]) -> dict[str, Part]:
         if row["verdict"] == Verdict.PARTIAL.value:
             reply = row["reply"]
             about = str(reply["reason"]).removeprefix(_ABOUT)
-            found.setdefault(about, Part(reply["result"] == "NACK", reply["instances"].get(about)))
+            found.setdefault(about, Part(about, reply["result"] == "NACK", reply["instances"].get(about)))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal, Protocol
 
@@ -33,6 +33,8 @@ class Ask:
     action_at: float
     interruptions: Mapping[str, float] = field(default_factory=dict)
     """For how long the planned move is expected to interrupt each instance that moves, seconds."""
+    interim: Collection[str] = ()
+    """Ids of the instances whose planned move leads to a node that is still to be upgraded itself."""
     kind: NoticeType = NoticeType.HOST_MAINTENANCE_UPCOMING
     details: Mapping[str, str] = field(default_factory=dict)
     """More about it in words, for those who look: `purpose` is `rollback` or `restore` where it is no upgrade."""

@@ -154,6 +154,19 @@ class Registry:
         await self._vnfms.replace(vnfm, known)
         self.revision += 1
 
+    async def remove(self, name: str, versions: Collection[str] | None = None) -> None:
+        """Forget a registration, with its subscription; its instances have nobody who speaks for them from now on.
+
+        Raises NotFoundError, and ConflictError (`VIM_CHANGED`) when it has none of the `versions` that are named.
+        """
+        known = await self._vnfms.get(name)
+        if known is None:
+            raise no_vnfm(name)
+        if versions is not None and version_of(known) not in versions:
+            raise vnfm_changed(name)
+        await self._vnfms.remove(name, None if versions is None else known)
+        self.revision += 1
+
     async def _check(self, vnfm: Vnfm) -> None:
         others = [other for other in await self._vnfms.list() if other.name != vnfm.name]
         problems = registration_problems(vnfm, others, self._credentials)

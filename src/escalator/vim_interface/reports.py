@@ -30,6 +30,8 @@ API_VERSION = "1.0.0"
 SUBSCRIPTIONS = "/or-vi/v1/subscriptions"
 REPORT = "report"
 """The detail of a notice that holds what is told, as JSON."""
+PERCENT = "percentDone"
+"""The member of a report that says which share of the campaign's nodes had its turn."""
 MIGRATED, STOPPED, STARTED = "MIGRATED", "STOPPED", "STARTED"
 """Every `changeType` that there is."""
 _MIGRATIONS = {"live": "live_migration", "cold": "offline_migration"}
@@ -143,7 +145,11 @@ def _returned(fact: CapacityReturned) -> dict[str, Any]:
     known = {} if fact.upgraded is None else {"upgraded": fact.upgraded}
     versions = {"versions": dict(fact.versions)} if fact.versions else {}
     reason = {"reason": fact.reason} if fact.reason else {}
-    return {**_capacity(fact), "inService": fact.in_service, **known, **versions, **reason}
+    return {**_capacity(fact), "inService": fact.in_service, **known, **versions, **reason, **_percent(fact)}
+
+
+def _percent(fact: CapacityReturned | StateChange) -> dict[str, Any]:
+    return {} if fact.percent is None else {PERCENT: fact.percent}
 
 
 def _moved(fact: Moved) -> dict[str, Any]:
@@ -170,4 +176,4 @@ def _change(key: str, instance: str, kind: str, data: Mapping[str, Any]) -> dict
 def _state(fact: StateChange) -> Report:
     reason = {"reason": fact.reason} if fact.reason else {}
     key = f"{fact.number}/{fact.state}"
-    return Report(NoticeType.CAMPAIGN_STATE, fact.campaign, None, key, {"campaignState": fact.state, **reason})
+    return Report(NoticeType.CAMPAIGN_STATE, fact.campaign, None, key, {"campaignState": fact.state, **reason, **_percent(fact)})

@@ -191,9 +191,16 @@ def _wrong(clusters: Clusters, node: Node, role: Role) -> list[tuple[str, str]]:
         found.append(("traffic-cut", "routers were active on the node when it was changed"))
     if role == "storage" and not clusters.flagged(node.id):
         found.append(("rebalances", "nothing keeps the storage cluster from recovering while the node is away"))
-    if role == "storage" and away:
-        found.append(("data-at-risk", f"storage nodes {', '.join(away)} are away, too"))
+    strangers = [one.id for one in others if one.id in away and not share_domain(one, node)]
+    if role == "storage" and strangers:
+        found.append(("data-at-risk", f"storage nodes {', '.join(strangers)} are away, too"))
     return found
+
+
+def share_domain(node: Node, other: Node) -> bool:
+    """Whether their storage cluster can do without both at once: they are one, or in one failure domain by their label."""
+    mine, theirs = (one.labels.get("storage-domain") for one in (node, other))
+    return node.id == other.id or (mine is not None and mine == theirs)
 
 
 def quorum(members: int) -> int:

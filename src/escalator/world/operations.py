@@ -12,7 +12,7 @@ from escalator.model.release import Impact, Release, spares_instances
 from escalator.world.audit import Audit
 from escalator.world.faults import FaultBook
 from escalator.world.records import Change, Kept, Operation, Outcome, Pending, Software
-from escalator.world.rules import DEFECTS, Subject
+from escalator.world.rules import BACK_DEFECTS, DEFECTS, Subject
 from escalator.world.software import SoftwareDepot, expected_daemon, reboots
 from escalator.world.state import State
 from escalator.world.timings import Timings
@@ -79,8 +79,10 @@ class Operations:
                 self.break_off(now, node_id)
             node = self._state.node(node_id)
             change = _way_back(node, self._depot.look(node_id), release, kept)
-            if self._faults.check("asks_reboot", Subject(node=node_id, release=release.id)) is not None:
-                change = replace(change, reboot=True)
+            subject = Subject(node=node_id, release=release.id)
+            defects = tuple(left for kind, left in BACK_DEFECTS.items() if self._faults.check(kind, subject) is not None)
+            reboot = change.reboot or self._faults.check("asks_reboot", subject) is not None
+            change = replace(change, defects=defects, reboot=reboot)
             takes_s = self._timings.real(self._timings.rollback_s, "rollback", operation)
             draft = replace(_draft(now, node_id, release, operation, change), kind="restore" if forced else "rollback")
             if kept.damaged:  # seen before anything is touched

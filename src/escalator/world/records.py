@@ -18,6 +18,7 @@ Behaviour = Literal[
     "live-migrate",  # ... and live only: LIVE_MIGRATE
     "refuse",  # NACK
     "defer",  # DEFER by `defer_s`, then as `moves`
+    "partly",  # as `moves`, about every second instance, the first one too, and one by one; silent about the others
     "silent",  # gets the notice and never answers
     "late",  # as `moves`, `delay_s` after the deadline
     "twice",  # as `moves`, and later another, different answer
@@ -246,6 +247,8 @@ class PendingReply:
     token: str
     due_at: float
     reply: Reply
+    about: str | None = None
+    """The one instance of several that it is about; null for an answer about all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
@@ -35,12 +36,16 @@ FaultKind = Literal[
     "offers",
     "units",
     "agents",
+    "units_back",
+    "agents_back",
     "asks_reboot",
     "delivery",
     "command",
 ]
 DEFECTS: tuple[FaultKind, ...] = ("packages", "daemon", "health", "offers", "units", "agents")
 """What a bad release breaks although its installer succeeds; a rollback mends it."""
+BACK_DEFECTS: Mapping[FaultKind, str] = {"units_back": "units", "agents_back": "agents"}
+"""What a rollback leaves broken although it succeeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ _DISPOSITIONS: Mapping[Behaviour, Disposition] = MappingProxyType(
         "defer": "MOVED",
         "late": "MOVED",
         "twice": "MOVED",
+        "partly": "MOVED",
         "keep": "KEEP",
         "own": "OWN_ACTION",
         "migrate": "MIGRATE",
@@ -37,6 +38,8 @@ _UNWILLING = frozenset({"silent", "refuse", "unreachable"})
 _SCALING_OUT = frozenset({NoticeType.SCALE_OUT_POSSIBLE, NoticeType.CAMPAIGN_COMPLETED, NoticeType.CAMPAIGN_ABORTED})
 _MOOT = frozenset(kind.value for kind in (*_SCALING_OUT, NoticeType.NOTICE_CANCELLED))
 """After one of these nobody needs room any more."""
+_SEVERAL = frozenset({"defer", "partly"})
+"""Behaviours of whose replies each counts, not the first alone."""
 _RELEASING = frozenset({"MOVED", "KEEP", "OWN_ACTION"})
 
 
@@ -200,20 +203,31 @@ class Vnfms:
                 other = Reply(result="NACK", reason="Simulated: a second thought")
                 return [(at, ack), (at + row.delay_s / self._timings.speed, other)]
             case _:
-                return [(at, ack)]
+                return [(at, one) for one in (_parts(said) if row.behaviour == "partly" and said else [ack])]
 
     def _promise(self, row: VnfmRow, notice: Notice, number: int, due_at: float, reply: Reply) -> None:
         key = f"{notice.id}/{number}"
         pending = PendingReply(
-            notice=notice.id, number=number, vnfm=row.name, token=notice.reply_token or "", due_at=due_at, reply=reply
+            notice=notice.id,
+            number=number,
+            vnfm=row.name,
+            token=notice.reply_token or "",
+            due_at=due_at,
+            reply=reply,
+            about=next(iter(reply.instances), None) if row.behaviour == "partly" else None,
         )
         queue = self._queue
         self._state.replies.put(key, pending)
         heapq.heappush(queue, (due_at, key))
-        for instance, disposition in reply.instances.items() if number == 0 or row.behaviour == "defer" else ():
+        for instance, disposition in reply.instances.items() if number == 0 or row.behaviour in _SEVERAL else ():
             if disposition in _RELEASING and notice.node is not None:
                 release = Released(instance=instance, node=notice.node, vnfm=row.name, disposition=disposition, at=due_at)
                 self._state.released.put(instance, release)
+
+
+def _parts(said: Mapping[str, Disposition]) -> list[Reply]:
+    """About every second of its instances, the first one too; nothing about the others."""
+    return [Reply(result="ACK", instances={instance: said[instance]}) for instance in sorted(said)[::2]]
 
 
 def _disposition(row: VnfmRow, notice: Notice, planned_action: str) -> Disposition:

@@ -40,6 +40,7 @@ from escalator.vim_interface.dialects.tacker import Tacker
 from escalator.vim_interface.dialects.vi_vnfm import ViVnfm
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.face import Face
+from escalator.vim_interface.fenix.hints import Hints
 from escalator.vim_interface.fenix.instances import ProjectInstances
 from escalator.vim_interface.port import Answer, Ask
 from escalator.vim_interface.subscriptions import Subscribing
@@ -348,7 +349,7 @@ async def opened_bed(
         else:
             bed.base_url = await bed.stack.enter_async_context(_listener(bed))
             if dialect == "fenix":
-                fenix = Fenix(Accounts(Credentials(folder)), bed.base_url, timeout_s)
+                fenix = Fenix(Accounts(Credentials(folder)), Hints(bed.store), bed.base_url, timeout_s)
                 bed.dialects["fenix"] = fenix
                 bed.stack.push_async_callback(fenix.close)
             bed.http = Http(Accounts(Credentials(folder)), timeout_s)

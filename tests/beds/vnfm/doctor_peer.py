@@ -177,7 +177,9 @@ class Manager:
             left, self.active = self.active, next(key for key in self.ha if key != self.active)
             self.service.open()
             self.log("switched", left=left, active=self.active)
-        return {"state": "ACK_PLANNED_MAINTENANCE", "instance_actions": dict.fromkeys(ids, "MIGRATE")}
+        return {"state": f"ACK_{said['state']}", "instance_actions": dict.fromkeys(ids, "MIGRATE")}
+
+    prepare_maintenance = planned_maintenance
 
     def instance_action_done(self, _said):
         return None

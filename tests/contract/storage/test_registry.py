@@ -96,6 +96,19 @@ async def test_a_vnfm_is_replaced_only_while_it_is_what_is_known(store: Store) -
         await store.vnfms.replace(Vnfm(name="v2", spec=SPEC), first)
 
 
+async def test_a_vnfm_is_removed_only_while_it_is_what_is_known(store: Store) -> None:
+    first, second = (Vnfm(name="v1", spec=VnfmSpec(projects=(name,))) for name in ("p1", "p2"))
+    await store.vnfms.add(second)
+    with pytest.raises(ConflictError) as caught:
+        await store.vnfms.remove("v1", first)
+    assert caught.value.code is Code.VIM_CHANGED
+    assert await store.vnfms.list() == [second]
+    await store.vnfms.remove("v1", second)
+    with pytest.raises(NotFoundError):
+        await store.vnfms.remove("v1", second)
+    assert await store.vnfms.list() == []
+
+
 async def test_of_two_who_replace_a_vnfm_at_once_one_is_refused(store: Store) -> None:
     first, *others = (Vnfm(name="v1", spec=VnfmSpec(projects=(name,))) for name in ("p1", "p2", "p3"))
     await store.vnfms.add(first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from escalator.storage import migrations
 from escalator.storage.engine import Database, postgresql_database
 from escalator.storage.opening import FILE, open_store
 from escalator.storage.sqlite import sqlite_database
-from escalator.storage.tables import campaigns, metadata
+from escalator.storage.tables import campaigns, constraints, metadata
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -102,6 +103,24 @@ async def test_a_newer_schema_is_refused(settings: Settings) -> None:
             pass
     assert caught.value.code is Code.STO_SCHEMA
     assert "9999" in str(caught.value)
+
+
+async def test_groups_that_projects_declared_before_their_ids_named_them_are_kept(settings: Settings) -> None:
+    words = {"workers": {"declared_by": "p"}, "theirs": {"is_impact_mitigation_requested": True}}
+    async with open_store(settings):
+        pass
+    database = database_of(settings)
+
+    def as_before(connection: sa.Connection) -> None:
+        rows = [{"kind": "group", "id": name, "spec_json": json.dumps(spec)} for name, spec in words.items()]
+        connection.execute(constraints.insert(), [*rows, {**rows[0], "kind": "instance", "id": "vm"}])
+        connection.exec_driver_sql("UPDATE schema_revision SET version_num = '0009'").close()
+
+    await database.write(as_before)
+    await database.close()
+    async with open_store(settings) as store:
+        found = [(one.kind, one.id, one.spec.declared_by) for one in await store.constraints.list()]
+    assert found == [("group", "theirs", None), ("group", "workers@p", "p"), ("instance", "vm", "p")]
 
 
 async def test_several_servers_may_open_a_new_database_at_once(settings: Settings) -> None:

@@ -43,7 +43,11 @@ elif verb == "network_evacuate":
 elif verb == "network_restore":
     state["routers"].update(dict.fromkeys(json.loads(os.environ["ESCALATOR_FOUND"]), node))
 elif verb == "storage_status":
-    print(json.dumps({"ok_to_stop": set(away) <= {node}, "clean": not away, "flagged": node in state["flags"], "why": ""}))
+    all_of_them = os.environ.get("ESCALATOR_NODES", node).split()
+    gone = {*all_of_them, *away}
+    told = {"nodes": all_of_them} if state["several"] else {}
+    ok = gone <= {node} or gone <= {"storage-1", "storage-3"}
+    print(json.dumps({"ok_to_stop": ok, "clean": not away, "flagged": node in state["flags"], "why": "", **told}))
 else:
     state["flags"] = [n for n in state["flags"] if n != node] + ([node] if verb == "storage_flag" else [])
 json.dump(state, open(path, "w"))
@@ -61,7 +65,12 @@ class Harness(Protocol):
 
 
 def nodes() -> list[Node]:
-    return [Node(id=f"{role}-{number}", roles=(role,)) for role in ("control", "network", "storage") for number in (1, 2, 3)]
+    """Storage nodes 1 and 3 are one failure domain."""
+    return [
+        Node(id=f"{role}-{number}", roles=(role,), labels={"storage-domain": f"d{number % 2}"})
+        for role in ("control", "network", "storage")
+        for number in (1, 2, 3)
+    ]
 
 
 class InWorld:
@@ -83,7 +92,8 @@ class ByCommand:
         self.state, script = folder / "state.json", folder / "cluster.py"
         script.write_text(SCRIPT)
         routers = {f"router-network-{n}-{m}": f"network-{n}" for n in (1, 2, 3) for m in (1, 2)}
-        self.write(nodes=[n.id for n in nodes()], away=[], master="control-1", routers=routers, flags=[], exit=0, says="")
+        self.write(nodes=[n.id for n in nodes()], away=[], master="control-1", routers=routers, flags=[])
+        self.write(exit=0, says="", several=True)
         settings = ClusterCommands(**{key: key.replace("_", "-") for key in KEYS} | without)
         entries = {
             key.replace("_", "-"): NamedCommand(argv=(sys.executable, str(script), key, str(self.state), "{node}"))

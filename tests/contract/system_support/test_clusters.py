@@ -61,6 +61,23 @@ async def test_a_storage_node_may_stop_while_its_peers_serve_and_is_flagged_mean
     assert (found.ok_to_stop, found.clean) == (False, False)
 
 
+async def test_a_storage_cluster_is_asked_about_all_nodes_that_go_at_once(harness: Harness) -> None:
+    assert (await harness.clusters.storage("storage-1", ("storage-3",))).ok_to_stop
+    assert not (await harness.clusters.storage("storage-1", ("storage-2", "storage-3"))).ok_to_stop
+    harness.away("storage-3")
+    found = await harness.clusters.storage("storage-1", ("storage-3",))
+    assert (found.ok_to_stop, found.clean) == (True, False)
+    assert not (await harness.clusters.storage("storage-2")).ok_to_stop
+
+
+async def test_a_command_that_answers_for_one_node_lets_no_others_go_with_it(tmp_path: Path) -> None:
+    harness = ByCommand(tmp_path)
+    harness.write(several=False)
+    assert (await harness.clusters.storage("storage-1")).ok_to_stop
+    found = await harness.clusters.storage("storage-1", ("storage-3",))
+    assert (found.ok_to_stop, found.why) == (False, "the command storage_status does not answer for 2 nodes at once")
+
+
 async def test_the_sheet_has_the_commands_that_put_it_back(harness: Harness) -> None:
     await harness.clusters.evacuate("network-1")
     await harness.by_hand(harness.clusters.by_hand(ROUTING, "network-1", {"active": MINE}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,16 @@ import pytest
 
 from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed, opened_bed
 from beds.vnfm.processes import FENIX_PEER, VnfmProcess, vnfm_process
+from escalator.model.constraint import Constraint, MaintenanceInfo
 from escalator.model.errors import InputError
 from escalator.model.inventory import Instance
 from escalator.model.notice import NoticeType, Vnfm, VnfmSpec
-from escalator.model.progress import NodeTask, TaskState
-from escalator.storage.port import CampaignRow
+from escalator.model.progress import CampaignState, NodeTask, TaskState
+from escalator.storage.port import CampaignRow, ReleaseRow
 from escalator.vim_interface.fenix.constraints import group_constraint
 from escalator.vim_interface.fenix.events import session_id
 from escalator.vim_interface.fenix.face import MAX_GROUPS
+from escalator.vim_interface.fenix.hints import BEGINS_AT, METADATA, Hints, problem_of
 from escalator.vim_interface.fenix.instances import AGE_S
 from escalator.vim_interface.port import Ask
 
@@ -45,9 +47,9 @@ async def peer(bed: Bed, like: str, *more: str, name: str = "core") -> VnfmProce
     return process
 
 
-async def ask(bed: Bed, *instances: Instance) -> None:
+async def ask(bed: Bed, *instances: Instance, interim: Sequence[str] = ()) -> None:
     now = bed.clock.now()
-    what = {"task": TASK, "campaign": "c1", "node": "cn-1", "instances": instances or PAIR}
+    what = {"task": TASK, "campaign": "c1", "node": "cn-1", "instances": instances or PAIR, "interim": interim}
     times = {"reply_by": now + REPLY_TIMEOUT_S, "action_at": now + REPLY_TIMEOUT_S + 1}
     await bed.vim.ask(Ask(**what, planned={i.id: "live" for i in PAIR}, **times))  # type: ignore[arg-type]
 
@@ -219,6 +221,79 @@ async def test_an_address_that_takes_alarms_only_passes_the_test(bed: Bed) -> No
     assert (await bed.vim.test(vnfm)).ok
 
 
+async def test_who_is_to_go_where_it_finds_nothing_new_is_asked_to_prepare(bed: Bed) -> None:
+    process = await peer(bed, "tacker", "--action", "OWN_ACTION")
+    await ask(bed, interim=("vm-1",))
+    await bed.until_woken()
+    answer = await bed.answer("core")
+    # A client says what it is configured to: it is heard.
+    assert dict(answer.dispositions) == {"vm-1": "OWN_ACTION", "vm-2": "OWN_ACTION"}
+    first, second = process.lines("event")
+    assert (first["state"], first["traits"]["allowed_actions"]) == ("PREPARE_MAINTENANCE", ["MIGRATE", "LIVE_MIGRATE"])
+    assert (second["state"], second["traits"]["allowed_actions"][-1]) == ("PLANNED_MAINTENANCE", "OWN_ACTION")
+    replies = await replied(bed, process, 2)
+    assert {line["reply"]["state"] for line in replies} == {"ACK_PREPARE_MAINTENANCE", "ACK_PLANNED_MAINTENANCE"}
+    assert {line["status"] for line in replies} == {200}
+    assert [line["answer"] == line["reply"] for line in replies] == [True, True]
+    async with client(bed) as http:
+        await bed.store.campaigns.change("c1", [CampaignState.DRAFT], state=CampaignState.RUNNING)
+        assert (await http.get(f"/maintenance/{SESSION}")).json()["state"] == "PREPARE_MAINTENANCE"
+
+
+async def test_events_say_what_is_new_and_when_it_begins(bed: Bed) -> None:
+    metadata = {"openstack_version": "Train", "cells": [1, 2.5, True], "of": {"ovs": "3"}}
+    await bed.store.tasks.remember("c1", METADATA, metadata)
+    await bed.store.tasks.remember("c1", BEGINS_AT, 1_800_000_000.0)
+    process = await peer(bed, "tacker")
+    await bed.vim.tell(NoticeType.MAINTENANCE_PLANNED, "c1", key="a")
+    await ask(bed)
+    await bed.until_woken()
+    await bed.until(lambda: len(process.lines("event")) == 3)
+    events = sorted((line["traits"] for line in process.lines("event")), key=lambda traits: str(traits["state"]))
+    assert [event["metadata"] for event in events] == [metadata] * 3
+    assert (events[0]["actions_at"], events[0]["reply_at"]) == ("2027-01-15T08:00:00", "2027-01-15T08:00:00")
+    assert events[1]["actions_at"] > events[1]["reply_at"]
+
+
+async def test_of_the_operators_own_campaign_the_release_is_what_is_new(bed: Bed) -> None:
+    package = {"name": "agent", "version": "2.0.0"}
+    spec = {"version": "2.0.0", "type": "command", "layers": {"agent": "2.0.0"}, "packages": [package]}
+    document = {"apiVersion": "escalator/v1", "kind": "Release", "metadata": {"name": "agent"}, "spec": spec}
+    await bed.store.releases.add(ReleaseRow(id="agent/2.0.0", digest="d", document=document, imported_at=0.0))
+    await bed.store.campaigns.add(CampaignRow(name="c2", document={"spec": {"release": "agent/2.0.0"}}))
+    assert (await Hints(bed.store).of("c2")).metadata == {"release": "agent/2.0.0", "agent": "2.0.0"}
+    await bed.store.campaigns.add(CampaignRow(name="c3", document={"spec": {"release": "gone/1"}}))
+    assert (await Hints(bed.store).of("c3")).metadata == {}
+
+
+@pytest.mark.parametrize("wrong", ["it's", 'a "b"', "back\\slash", "line\n", None, float("inf"), "x" * 300, [[[[[[[1]]]]]]]])
+def test_metadata_that_clients_cannot_read_is_a_problem(wrong: object) -> None:
+    assert problem_of({"k": "plain", "n": 1}) is None
+    found = problem_of({"k": wrong})
+    assert found is not None
+    assert found.path == "metadata"
+
+
+async def test_administrators_look_into_a_session(bed: Bed) -> None:
+    bed.tokens["token-of-admin"], bed.roles["token-of-admin"] = "admins", {"admin"}
+    await peer(bed, "doctor", "--only", "vm-1")
+    await bed.store.tasks.put(NodeTask(campaign="c1", node="cn-1", state=TaskState.RUNNING))
+    await bed.store.tasks.put(NodeTask(campaign="c1", node="cn-2", state=TaskState.DONE))
+    await ask(bed, interim=("vm-2",))
+    await bed.until_verdict("core", "partial")
+    async with client(bed, "token-of-admin") as http:
+        shown = (await http.get(f"/maintenance/{SESSION}/detail")).json()
+        assert (await http.get("/maintenance/none/detail")).status_code == 404
+    assert (shown["session_id"], shown["state"], shown["percent_done"], shown["metadata"]) == (SESSION, "MAINTENANCE", 50, {})
+    hosts = [(host["hostname"], host["maintained"], host["disabled"]) for host in shown["hosts"]]
+    assert hosts == [("cn-1", False, True), ("cn-2", True, False)]
+    instances = [(i["instance_id"], i["host"], i["project_state"], i["action_done"]) for i in shown["instances"]]
+    assert instances == [("vm-1", "cn-1", "PLANNED_MAINTENANCE", False), ("vm-2", "cn-1", "PREPARE_MAINTENANCE", False)]
+    for token, status in ((TOKEN, 403), (None, 401)):
+        async with client(bed, token) as http:
+            assert (await http.get(f"/maintenance/{SESSION}/detail")).status_code == status
+
+
 async def test_a_session_and_its_instances_can_be_read(bed: Bed) -> None:
     async with client(bed) as http:
         assert (await http.get(f"/maintenance/{SESSION}")).json() == {"session_id": SESSION, "state": "MAINTENANCE"}
@@ -314,7 +389,7 @@ async def test_what_is_declared_counts_for_the_project_alone(bed: Bed) -> None:
         assert (await http.put("/instance/vm-2", json=instance)).status_code == 403
         assert (await http.put("/instance/vm-9", json=instance)).status_code == 404
     set_ = [e.object_id for e in await bed.store.events.read(0) if e.action == "constraint.set"]
-    assert set_ == ["instance vm-1", "group g1"]
+    assert set_ == ["instance vm-1", "group g1@p1"]
     found = {c.id: c.spec for c in await bed.store.constraints.list()}
     assert found["vm-1"].model_dump(exclude_defaults=True) == {
         "impact_notification_lead_time": 40.0,
@@ -324,12 +399,23 @@ async def test_what_is_declared_counts_for_the_project_alone(bed: Bed) -> None:
         "member_of": ("g1",),
         "declared_by": "p1",
     }
-    assert (found["g1"].max_impacted(5), found["g1"].min_recovery_time_between_impacts) == (2, 60.0)
+    assert (found["g1@p1"].max_impacted(5), found["g1@p1"].min_recovery_time_between_impacts) == (2, 60.0)
     async with client(bed, "token-of-p2") as other:
         taken = await other.put("/instance/vm-1", json={**instance, "project_id": "p2"})
         assert (taken.status_code, taken.json()["code"]) == (403, "ESC-VIM-011")
-        assert (await other.delete("/instance_group/g1")).status_code == 403
+        assert (await other.delete("/instance_group/g1")).status_code == 200
+        of_others = {**group, "project_id": "p2", "max_impacted_members": 7}
+        assert (await other.put("/instance_group/g1", json=of_others)).status_code == 200
+        assert (await other.put("/instance_group/g1", json=group)).status_code == 403
+        both = {c.id: c.spec.max_impacted(9) for c in await bed.store.constraints.list() if c.kind == "group"}
+        assert both == {"g1@p1": 2, "g1@p2": 7}
+        assert (await other.delete("/instance_group/g1")).status_code == 200
+    await bed.store.constraints.put(Constraint(kind="group", id="g2", spec=MaintenanceInfo()))
     async with client(bed) as http:
+        refused = await http.put("/instance_group/g2", json={**group, "group_id": "g2"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "ESC-VIM-011")
+        await bed.store.constraints.remove("group", "g2")
+        assert [c.id for c in await bed.store.constraints.list()] == ["g1@p1", "vm-1"]
         for path in ("/instance/vm-1", "/instance/vm-1", "/instance_group/g1"):
             assert (await http.delete(path)).status_code == 200
     assert await bed.store.constraints.list() == []

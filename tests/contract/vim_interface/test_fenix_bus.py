@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,10 +101,10 @@ async def test_a_listener_hears_a_session_from_its_beginning_to_its_end(
         await bed.until_woken()
         await bed.vim.tell(NoticeType.HOST_AVAILABLE, "c1", node="cn-1", vnfms=("core",), key="b", task=TASK)
         moved = Moved(campaign="c1", move="m", instance="vm-1", origin="cn-1", target="cn-2", kind="live")
-        for fact in (moved, RETURNED, StateChange(campaign="c1", number=1, state="completed")):
+        for fact in (moved, replace(RETURNED, percent=50), StateChange(campaign="c1", number=1, state="completed", percent=100)):
             await bed.vim.orchestrators.tell(fact)
         await bed.vim.tell(NoticeType.CAMPAIGN_COMPLETED, "c1", key="c")
-        await bed.until(lambda: len(listener.heard()) == 9)
+        await bed.until(lambda: len(listener.heard()) == 10)
     heard = listener.heard()
     expected = [
         ("maintenance.scheduled", "MAINTENANCE"),
@@ -113,17 +114,19 @@ async def test_a_listener_hears_a_session_from_its_beginning_to_its_end(
         ("maintenance.scheduled", "INSTANCE_ACTION_DONE"),
         ("maintenance.scheduled", "INSTANCE_ACTION_DONE"),
         ("maintenance.host", "MAINTENANCE_COMPLETE"),
+        ("maintenance.session", "PLANNED_MAINTENANCE"),
         ("maintenance.session", "MAINTENANCE_DONE"),
         ("maintenance.scheduled", "MAINTENANCE_COMPLETE"),
     ]
     # Threads of oslo.messaging may overtake one another.
     assert listener.said() == expected if how == "by-hand" else sorted(listener.said()) == sorted(expected)
     assert {one["publisher_id"] for one in heard} == {"fenix"}
-    assert len({one["message_id"] for one in heard}) == 9
+    assert len({one["message_id"] for one in heard}) == 10
     host = {"service": "fenix", "state": "IN_MAINTENANCE", "session_id": SESSION, "host": "cn-1", "project_id": "admins"}
     assert host in [one["payload"] for one in heard]
-    session = {k: v for k, v in host.items() if k != "host"} | {"state": "MAINTENANCE_DONE"}
+    session = {k: v for k, v in host.items() if k != "host"} | {"state": "MAINTENANCE_DONE", "percent_done": 100}
     assert session in [one["payload"] for one in heard]
+    assert session | {"state": "PLANNED_MAINTENANCE", "percent_done": 50} in [one["payload"] for one in heard]
     asked = [event["traits"] for event in process.lines("event") if event["state"] == "PLANNED_MAINTENANCE"]
     told = next(traits for traits in asked if traits["instance_ids"] == ["vm-1"])
     said = next(one["payload"] for one in heard if one["payload"].get("reply_url") == told["reply_url"])

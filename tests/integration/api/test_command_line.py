@@ -11,17 +11,16 @@ import threading
 import pytest
 import yaml
 
-from escalator.cli.app import EscalatorApp
 from escalator.model.codes import Code
 from escalator.model.document import load, parse
-from escalator.model.inventory import Inventory
+from escalator.model.inventory import Inventory, Node
 from escalator.model.notice import SubscriptionRight, Vnfm, VnfmSpec
 from escalator.model.progress import Event
 from escalator.model.subscription import Subscription
 from escalator.world.rules import Fault
 from integration.api.running import CAMPAIGN, served, write_release
 from integration.api.test_replanning import arrives
-from unit.cli.terminal import Seen, no_server, run
+from unit.cli.terminal import Seen, run
 
 
 @pytest.fixture
@@ -295,7 +294,12 @@ def test_a_registration_is_changed_without_being_forgotten(esc):
     assert esc("vnfm", "set", "acme", "--if-version", version, "--project", "p8").code == 0
     late = esc("vnfm", "set", "acme", "--if-version", version, "--project", "p9")
     assert (late.code, "ESC-VIM-025" in late.err, "escalator vnfm show acme" in late.err) == (6, True, True)
-    assert data(esc("vnfm", "show", "acme", "-f", "json"))["projects"] == ["p8"]
+    shown = data(esc("vnfm", "show", "acme", "-f", "json"))
+    assert shown["projects"] == ["p8"]
+    kept = esc("vnfm", "remove", "acme", "--if-version", version)
+    assert (kept.code, "ESC-VIM-025" in kept.err) == (6, True)
+    assert esc("vnfm", "remove", "acme", "--if-version", shown["version"]).code == 0
+    assert esc("vnfm", "show", "acme").code == 2
 
 
 def test_a_vnfm_that_subscribes_is_registered_and_shown_with_its_subscription(esc, server, tmp_path):
@@ -360,29 +364,16 @@ def test_an_empty_list_is_said_on_standard_error_and_is_an_empty_document(esc):
     assert (esc("campaign", "list", "-f", "json").out, esc("campaign", "list", "-f", "json").err) == ("[]\n", "")
 
 
-class Told(io.StringIO):
-    """Standard output that says when something was written to it."""
-
-    def __init__(self):
-        super().__init__()
-        self.written = threading.Event()
-
-    def write(self, text):
-        self.written.set()
-        return super().write(text)
-
-
-def test_following_prints_lines_as_they_come_and_ends_with_the_server(tmp_path):
-    out, codes = Told(), []
-    with served(tmp_path / "state") as server:
-        app = EscalatorApp(server.environment, no_server, out, io.StringIO())
-        run("vnfm", "register", "a", "--dialect", "simulated", environment=server.environment)
-        follow = threading.Thread(target=lambda: codes.append(app.run(["event", "list", "--follow", "-f", "json"])))
-        follow.start()
-        assert out.written.wait(30)
-        out.written.clear()
-        run("vnfm", "register", "b", "--dialect", "simulated", environment=server.environment)
-        assert out.written.wait(30)
-    follow.join(30)
-    assert codes == [0]
-    assert [json.loads(line)["object_id"] for line in out.getvalue().splitlines()] == ["a", "b"]
+def test_nodes_are_shown_with_their_roles_and_chosen_by_them(server, esc):
+    world = server.services.simulation.world
+    with world.state.change():
+        world.state.put_node(world.state.node("cn-0002").model_copy(update={"roles": ("compute", "storage")}))
+        world.state.put_node(Node(id="control-01", roles=("control",)))
+    roles = {node["id"]: node["roles"] for node in data(esc("node", "list", "-f", "json"))}
+    assert (roles["cn-0001"], roles["cn-0002"], roles["control-01"]) == (["compute"], ["compute", "storage"], ["control"])
+    assert [node["id"] for node in data(esc("node", "list", "--role", "storage", "-f", "json"))] == ["cn-0002"]
+    several = data(esc("node", "list", "--role", "storage", "--role", "control", "-f", "json"))
+    assert [node["id"] for node in several] == ["cn-0002", "control-01"]
+    assert data(esc("node", "list", "--role", "network", "-f", "json")) == []
+    assert "compute, storage" in esc("node", "list").out
+    assert esc("node", "list", "--role", "database").code == 2

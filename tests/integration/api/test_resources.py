@@ -54,6 +54,17 @@ async def test_of_two_who_change_a_registration_the_second_hears_of_the_first(ap
         assert refused.status_code == 412
 
 
+async def test_who_decided_to_forget_a_registration_hears_that_it_was_changed(api):
+    vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"]}}
+    tag = (await api.post("/v1/vnfms", json=vnfm)).headers["etag"]
+    newer = (await api.patch("/v1/vnfms/acme", json={"spec": {"projects": ["p2"]}})).headers["etag"]
+    late = await api.delete("/v1/vnfms/acme", headers={"If-Match": tag})
+    assert (late.status_code, late.json()["code"]) == (412, "ESC-VIM-025")
+    assert (await api.get("/v1/vnfms/acme")).json()["spec"]["projects"] == ["p2"]
+    assert (await api.delete("/v1/vnfms/acme", headers={"If-Match": newer})).status_code == 204
+    assert (await api.delete("/v1/vnfms/acme", headers={"If-Match": newer})).status_code == 404
+
+
 async def test_a_vnfm_is_registered_tested_and_forgotten(api):
     vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"]}}
     reply = await api.post("/v1/vnfms", json=vnfm)

@@ -14,6 +14,7 @@ from beds.nodes.manager import Manager
 from beds.nodes.slots import run
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.system_support.links import IDLE_S
 
 pytestmark = pytest.mark.nodes
 NODE = "kept"
@@ -204,3 +205,37 @@ async def test_a_key_that_was_replaced_on_disk_opens_the_next_connection(manager
     with pytest.raises(PermanentError) as caught:
         await ssh.run(node, ["true"])
     assert caught.value.code is Code.SYS_CREDENTIALS
+
+
+async def test_a_reboot_by_somebody_else_does_not_wait_for_a_kept_connection(manager: Manager) -> None:
+    node = "kept-elsewhere"
+    manager.bed.add_many([node], "systemd")
+    ssh, address = manager.over(), manager.bed.address(node)
+    await ssh.run(node, ["true"])
+    before = manager.bed.boot_id(node)
+    manager.bed.exec(node, "systemctl", "reboot", "--no-block")
+    async with asyncio.timeout(IDLE_S / 2):  # it has not been closed by us by then
+        while connections(address) or manager.bed.boot_id(node) in (None, before):
+            await manager.clock.sleep(0.05)
+        while True:
+            try:
+                await ssh.run(node, ["true"])
+                break
+            except TemporaryError:
+                await manager.clock.sleep(0.05)
+
+
+async def test_a_link_that_fell_silent_is_given_up_soon_and_its_command_is_not_run_again(
+    manager: Manager, node: str, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("escalator.system_support.ssh.KEEPALIVE_S", 0.3)
+    ssh = manager.over(port=relay.port, addresses={node: "127.0.0.1"})
+    await ssh.run(node, ["touch", "/run/wait"])
+    relay.lose_replies()
+    async with asyncio.timeout(10.0):
+        with pytest.raises(TemporaryError):
+            await ssh.run(node, COUNT)
+    assert relay.opened == 1
+    relay.hang_up()
+    await ssh.run(node, ["rm", "/run/wait"])
+    assert manager.bed.exec(node, "cat", "/run/count") == "begun\n"

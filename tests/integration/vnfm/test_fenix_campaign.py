@@ -31,6 +31,9 @@ async def test_whom_it_speaks_for_has_its_answer_and_the_others_migrate_live_in_
         assert state is CampaignState.COMPLETED, [(t.node, t.state, t.code, t.message) for t in view.tasks]
         asked = [n for n in await services.ctx.store.notices.list(NAME) if n.type is NoticeType.HOST_MAINTENANCE_UPCOMING]
         assert {n.state for n in asked} == {NoticeState.SILENT}
+        events = process.lines("event")
+        assert {str(e["traits"]["metadata"]) for e in events} == {"{'release': 'nfvi-agent/2.0.0', 'agent': '2.0.0'}"}
+        assert [bool(e["traits"]["actions_at"]) for e in events if e["state"] == "MAINTENANCE"] == [True] * len(PROJECTS)
         after = {i.id: i for i in world.inventory().instances}
         assert [after[i].node for i in fixed] == [before[i].node for i in fixed]
         assert {n.versions.get("agent") for n in world.inventory().nodes} == {"2.0.0"}

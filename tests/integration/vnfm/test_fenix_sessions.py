@@ -97,6 +97,9 @@ async def test_a_session_runs_from_its_start_to_its_end(site: Site) -> None:
     shown = await site.http.get(f"/maintenance/{session}")
     assert (shown.status_code, shown.json()) == (200, {"session_id": session, "state": "MAINTENANCE_DONE"})
     assert len([task for task in (await site.cloud.campaigns.show(row.name)).tasks if task.state.value == "done"]) == 4
+    detail = (await site.http.get(f"/maintenance/{session}/detail")).json()
+    assert (detail["state"], detail["percent_done"], detail["metadata"]) == ("MAINTENANCE_DONE", 100, DOCTOR["metadata"])
+    assert [host["maintained"] for host in detail["hosts"]] == [True] * 4
     removed = await site.http.delete(f"/maintenance/{session}")
     assert (removed.status_code, removed.json()) == (200, {})
     assert (await site.http.get("/maintenance")).json() == {"sessions": []}
@@ -149,6 +152,7 @@ async def test_a_session_waits_for_its_time(site: Site) -> None:
         ({"workflow": "vnf"}, "workflow"),
         ({"maintenance_at": "tomorrow"}, "maintenance_at"),
         ({"hosts": ["control-1"]}, "hosts"),
+        ({"metadata": {"hint": "it's"}}, "metadata"),
     ],
 )
 async def test_what_cannot_be_done_is_refused_before_anything_is_made(site: Site, more: dict[str, Any], path: str) -> None:

@@ -41,6 +41,16 @@ def test_a_node_is_admitted_while_fewer_than_the_limit_are_out(
         assert f"max_unavailable is {limit}" in refusal
 
 
+STORED = dict.fromkeys("abcd", ("storage",))
+PARTS = {"a": {"storage": "r1"}, "b": {"storage": "r1"}, "c": {"storage": "r2"}}
+
+
+@pytest.mark.parametrize(("node", "out", "admitted"), [("a", "b", True), ("a", "c", False), ("a", "d", False), ("d", "a", False)])
+def test_nodes_of_one_part_are_no_hindrance_to_one_another(node: str, out: str, admitted: bool) -> None:
+    door = NodeDoor(4, [], node, (SpreadLimit("cluster", 1, STORED, "of a cluster at most", PARTS),))
+    assert (door([slot(out)]) is None) == admitted
+
+
 RACKS = SpreadLimit("rack", 1, {"a": ("r1",), "b": ("r1",), "c": ("r2",)})
 
 

@@ -41,7 +41,7 @@ class Told(SimulatedClusters):
     async def network(self, node: str) -> Network:
         return self.routing
 
-    async def storage(self, node: str) -> Storage:
+    async def storage(self, node: str, together: Sequence[str] = ()) -> Storage:
         if self.silent:
             raise TemporaryError(Code.SYS_CLUSTER, f"nobody answers for {node}")
         return self.storing

@@ -61,7 +61,7 @@ def test_limits_that_depend_on_the_size_of_a_group_that_came_since_know_its_size
             for number in range(2):
                 await says(sim, "instance", f"v{number}", member_of=["g"], declared_by="p")
             rows = [{"min_number_of_preserved_instances": 1}]
-            await says(sim, "group", "g", min_number_of_preserved_instances=rows, declared_by="p")
+            await says(sim, "group", "g@p", min_number_of_preserved_instances=rows, declared_by="p")
             assert await limits(sim, planned) == {"later": 2, "declared/p/g": 1, "vnf:n": 2}
 
     virtual_time.run(run())

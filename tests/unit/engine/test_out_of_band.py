@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from escalator.clocks import SystemClock
@@ -45,6 +45,37 @@ async def _ended(sim: Simulation) -> Any:
     while (task := await sim.store.tasks.get("c", "cn-0002")) is None or task.state in (TaskState.PENDING, TaskState.RUNNING):
         await sim.ctx.clock.sleep(30.0)
     return task
+
+
+@dataclass
+class _Away:
+    """A control node that was power-cycled in its turn and did not come back in time."""
+
+    world: World
+    sim: Simulation
+
+    async def left(self) -> list[str]:
+        """What is left on the sheet after a look."""
+        await take_off_ended(self.sim.ctx)
+        return [row.kind for row in await self.sim.store.restorations.open()]
+
+
+async def _control_node_away(sim: Simulation, world: World) -> _Away:
+    spec = RELEASE.spec.model_copy(update={"version": "3.0.0"})
+    await import_release(sim.store, RELEASE.model_copy(update={"spec": spec}), sim.ctx.clock.now())
+    wish = {
+        "release": "nfvi-agent/3.0.0",
+        "mode": "smooth",
+        "scope": {"select": {"role": "control"}},
+        "node": {"driver": "simulated", "timeouts": {"reboot_s": 3600}},
+    }
+    document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": wish}
+    await sim.campaigns.create(json.dumps(document))
+    await sim.campaigns.plan("c")
+    await sim.campaigns.start("c")
+    while (task := await sim.store.tasks.get("c", "control-02")) is None or task.state is not TaskState.FAILED:
+        await sim.ctx.clock.sleep(30.0)
+    return _Away(world, sim)
 
 
 def _world(*faults: Fault) -> tuple[VirtualClock, World]:
@@ -129,3 +160,23 @@ async def test_a_power_cycle_of_a_node_that_the_cloud_does_not_know_stays_on_the
             await sim.store.restorations.add(one)
         await take_off_ended(sim.ctx)  # asked before any campaign starts: a refusal would keep all of them from it
         assert {left.id for left in await sim.store.restorations.open()} == {"r", "g"}
+
+
+def test_a_control_node_is_taken_off_the_sheet_when_it_answers_from_another_boot_and_serves() -> None:
+    async def play() -> list[list[str]]:
+        clock = VirtualClock()
+        world = World.in_memory(clock)
+        world.seed(nodes=1, seed=1, others=(("control", 3),))
+        world.faults.add(Fault(kind="reboot", node="control-02"), Fault(kind="command", command="cycle"))
+        async with simulate(world, clock, out_of_band=POWER) as sim:
+            away = await _control_node_away(sim, world)
+            seen = [await away.left()]
+            world.hosts.power_cycle("control-02")
+            await clock.sleep(1800.0)
+            newer = RELEASE.spec.model_copy(update={"version": "4.0.0", "layers": {"agent": "4.0.0"}})
+            world.operations.upgrade("control-02", RELEASE.model_copy(update={"spec": newer}), "somebody-else")
+            seen.append(await away.left())  # it answers, and does not serve
+            await clock.sleep(7200.0)
+            return [*seen, await away.left()]
+
+    assert virtual_time.run(play()) == [["power-cycle"], ["power-cycle"], []]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.progress import Restoration
+from escalator.storage.memory import memory_store
+from escalator.storage.port import Restorations
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.world.world import World
@@ -44,8 +48,11 @@ def row(**more: object) -> Restoration:
     return Restoration(**{**fields, **more})  # type: ignore[arg-type]
 
 
-def written(path: Path, *rows: Restoration) -> list[str]:
-    FileSheet(path / "sheet.txt").write(rows)
+async def written(path: Path, *rows: Restoration) -> list[str]:
+    restorations = memory_store().restorations
+    for one in rows:
+        await restorations.add(one)
+    await FileSheet(path / "sheet.txt").rewrite(restorations)
     return (path / "sheet.txt").read_text().splitlines()
 
 
@@ -53,46 +60,102 @@ def commands(lines: list[str]) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def test_an_empty_sheet_says_so(tmp_path: Path) -> None:
-    lines = written(tmp_path)
+async def test_an_empty_sheet_says_so(tmp_path: Path) -> None:
+    lines = await written(tmp_path)
     assert commands(lines) == []
     assert lines[-1] == "# Nothing: all is as it was found."
 
 
-def test_each_change_has_its_facts_and_its_command(tmp_path: Path) -> None:
-    lines = written(tmp_path, row())
+async def test_each_change_has_its_facts_and_its_command(tmp_path: Path) -> None:
+    lines = await written(tmp_path, row())
     assert "# cordon of n1 on n1 by campaign c since 2026-01-01T00:00:00Z; found: enabled=True" in lines
     assert commands(lines) == ["openstack compute service set --enable n1 nova-compute"]
 
 
-def test_a_door_is_shut_before_its_node_is_enabled(tmp_path: Path) -> None:
+async def test_a_door_is_shut_before_its_node_is_enabled(tmp_path: Path) -> None:
     door = row(id="t/probe-door/n1", kind="probe-door", commands=("openstack resource provider trait set n1",))
-    assert commands(written(tmp_path, row(), door))[0] == "openstack resource provider trait set n1"
+    assert commands(await written(tmp_path, row(), door))[0] == "openstack resource provider trait set n1"
 
 
 @pytest.mark.parametrize("reason", EVIL)
-def test_no_reason_that_people_wrote_becomes_a_command(tmp_path: Path, reason: str) -> None:
+async def test_no_reason_that_people_wrote_becomes_a_command(tmp_path: Path, reason: str) -> None:
     found = {"enabled": False, "reason": reason}
     order = SimulatedCloud(World.in_memory(VirtualClock())).by_hand("cordon", "n1", "n1", found)
-    text_lines = written(tmp_path, row(found=found, commands=order))
+    text_lines = await written(tmp_path, row(found=found, commands=order))
     lines = commands(text_lines)
     for line in (line for line in lines if "reboot" in line):
         assert shlex.split(" ".join(lines))[:5] == ["openstack", "compute", "service", "set", "--disable"], line
     assert not [line for line in lines if line.strip().startswith("reboot")]
 
 
-def test_the_sheet_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    written(tmp_path, row(), row(object_id="n2"))
-    assert len(commands(written(tmp_path, row()))) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["sheet.txt"]
+async def test_the_sheet_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    await written(tmp_path, row(), row(id="t/cordon/n2", object_id="n2"))
+    assert len(commands(await written(tmp_path, row()))) == 1
+    assert names_in(tmp_path) == ["sheet.txt"]
 
 
-def test_only_its_owner_reads_it(tmp_path: Path) -> None:
-    written(tmp_path, row())
+async def test_only_its_owner_reads_it(tmp_path: Path) -> None:
+    await written(tmp_path, row())
     assert (tmp_path / "sheet.txt").stat().st_mode & 0o077 == 0
 
 
-def test_what_others_wrote_does_not_steer_the_terminal_that_shows_the_sheet(tmp_path: Path) -> None:
-    lines = written(tmp_path, row(found={"reason": "\x1b[2J\x07gone\x9b1m"}))
+async def test_what_others_wrote_does_not_steer_the_terminal_that_shows_the_sheet(tmp_path: Path) -> None:
+    lines = await written(tmp_path, row(found={"reason": "\x1b[2J\x07gone\x9b1m"}))
     assert all(line.isprintable() for line in lines)
     assert "gone" in "".join(lines)
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the others go on until something is true that no event tells of."""
+    for _ in range(1_000_000):
+        if true():
+            return
+        await asyncio.sleep(0)
+    pytest.fail("it never became true")
+
+
+class Watched:
+    """Restorations of a store, with how often all of them were read, and a way to hold a reading up."""
+
+    def __init__(self, restorations: Restorations) -> None:
+        self._restorations = restorations
+        self.reads = 0
+        self.add, self.done = restorations.add, restorations.done
+
+    async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
+        self.reads += 1
+        return await self._restorations.open(campaign, node)
+
+
+async def test_changes_at_the_same_moment_share_a_writing_and_each_is_on_the_sheet_when_told(tmp_path: Path) -> None:
+    restorations = Watched(memory_store().restorations)
+    sheet = FileSheet(tmp_path / "sheet.txt")
+
+    async def change(name: str) -> bool:
+        await restorations.add(row(id=name, object_id=name, node=name))
+        await sheet.rewrite(restorations)
+        return f"cordon of {name} on" in sheet.path.read_text()
+
+    names = [f"n{n}" for n in range(40)]
+    assert all(await asyncio.gather(*map(change, names)))
+    assert restorations.reads <= 3
+    assert names_in(tmp_path) == ["sheet.txt"]
+
+
+async def test_a_writing_whose_asker_is_gone_never_replaces_a_newer_one(tmp_path: Path) -> None:
+    restorations = memory_store().restorations
+    sheet = FileSheet(tmp_path / "sheet.txt")
+    many = ("true " + "x" * 1_000_000,) * 50
+    await restorations.add(row(id="first", object_id="first", commands=many))
+    gone = asyncio.create_task(sheet.rewrite(restorations))
+    await until(lambda: names_in(tmp_path) != [])
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    await restorations.done("first", 1.0)
+    await sheet.rewrite(restorations)
+    await until(lambda: names_in(tmp_path) == ["sheet.txt"])
+    assert "first" not in sheet.path.read_text()

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from escalator.model.constraint import Constraint, ConstraintKind
+from escalator.model.constraint import Constraint, ConstraintKind, owned
 from escalator.model.document import Source, load
 from escalator.model.inventory import Group, Inventory
 from escalator.upgrade_manager.planner.actions import Leaves, Stuck, action_for
@@ -19,7 +19,8 @@ ONE = [{"max_number_of_impacted_instances": 1}]
 
 
 def says(kind: ConstraintKind, name: str, **spec: object) -> Constraint:
-    return load(Constraint, Source({"kind": kind, "id": name, "spec": spec}))
+    key = owned(name, str(spec["declared_by"])) if kind == "group" and "declared_by" in spec else name
+    return load(Constraint, Source({"kind": kind, "id": key, "spec": spec}))
 
 
 def under(inventory: Inventory, *constraints: Constraint) -> Inventory:
@@ -142,6 +143,21 @@ def test_two_projects_may_use_one_name() -> None:
     assert set(found.instance_by_id["v"].groups).isdisjoint(found.instance_by_id["w"].groups)
     assert {g.id: g.max_impacted for g in found.groups}[found.instance_by_id["v"].groups[0]] == 1
     assert {g.id: g.max_impacted for g in found.groups}[found.instance_by_id["w"].groups[0]] is None
+
+
+def test_what_two_projects_say_of_groups_of_one_name_holds_for_each() -> None:
+    inventory = cloud(node("a"), vm("v", "a"), vm("w", "a", project="q"), vm("x", "a", groups=("g",)), Group(id="g"))
+    rows = [
+        says("group", name, max_number_of_impacted_instances=[{"max_number_of_impacted_instances": most}], declared_by=by)
+        for name, by, most in (("workers", "p", 2), ("workers", "q", 3), ("g", "q", 4), ("g", "p", 5))
+    ]
+    members = [says("instance", one, member_of=["workers"], declared_by=by) for one, by in (("v", "p"), ("w", "q"))]
+    for words in ([*rows, *members], [*reversed(rows), *members]):
+        found = under(inventory, *words)
+        assert {g.id: g.max_impacted for g in found.groups} == {"declared/p/workers": 2, "declared/q/workers": 3, "g": 5}
+        assert [concerned(found, row) for row in rows] == [1, 1, 0, 1]
+    # The operator's word on the cloud's own group comes first.
+    assert under(inventory, *rows, says("group", "g", max_number_of_impacted_instances=ONE)).group_by_id["g"].max_impacted == 1
 
 
 def test_a_project_s_word_counts_for_its_own_alone() -> None:

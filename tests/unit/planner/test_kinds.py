@@ -127,6 +127,40 @@ def test_clusters_of_their_own_go_side_by_side() -> None:
     assert codes(plan, campaign(), together) == {Code.UPG_ORDER}
 
 
+def racks(*names: str) -> Inventory:
+    return Inventory(nodes=tuple(node(f"s{n}", "storage", rack=name or None) for n, name in enumerate(names)))
+
+
+def starts(plan: Plan) -> list[set[str]]:
+    found: dict[float, set[str]] = {}
+    for upgrade in sorted(plan.upgrades, key=lambda u: u.start_s):
+        found.setdefault(upgrade.start_s, set()).add(upgrade.node)
+    return [*found.values()]
+
+
+def test_storage_nodes_of_one_failure_domain_go_together_when_the_campaign_says_so() -> None:
+    waves = {"max_unavailable": 4, "storage_domain": "rack"}
+    there = racks("r1", "r1", "r2", "r2", "")
+    plan = verified_plan(campaign(waves=waves), there, frozenset(), None)
+    assert sorted(map(sorted, starts(plan))) == [["s0", "s1"], ["s2", "s3"], ["s4"]]
+    assert codes(plan, campaign(), there) == {Code.UPG_ORDER}  # where it does not say so, none may
+    assert len(starts(verified_plan(campaign(), there, frozenset(), None))) == 5
+
+
+def test_the_verifier_sees_two_failure_domains_away_at_once_and_nodes_without_one() -> None:
+    wish = campaign(waves={"max_unavailable": 4, "storage_domain": "rack"})
+    plan = verified_plan(wish, racks("r1", "r1"), frozenset(), None)
+    assert codes(plan, wish, racks("r1", "r1")) == set()
+    assert codes(plan, wish, racks("r1", "r2")) == codes(plan, wish, racks("", "")) == {Code.UPG_ORDER}
+
+
+def test_of_a_failure_domain_with_a_node_that_is_down_the_others_may_go_and_no_other_domain() -> None:
+    there = racks("r1", "r1", "r2")
+    down = Inventory(nodes=tuple(n.model_copy(update={"state": "down"}) if n.id == "s0" else n for n in there.nodes))
+    plan = verified_plan(campaign(waves={"max_unavailable": 4, "storage_domain": "rack"}), down, frozenset(), None)
+    assert sequence(plan) == ["s1"]
+
+
 def test_the_verifier_sees_another_order_a_master_too_early_and_a_plan_that_says_nothing() -> None:
     wish, there = campaign(), site()
     plan = make_plan(wish, there)

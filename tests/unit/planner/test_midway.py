@@ -87,3 +87,12 @@ def test_what_still_leaves_a_node_for_others_that_go_later_does_so_as_the_parent
     assert len(child.upgrades) == 3
     again = {move.instance: move.target for move in child.moves if move.origin == first.origin}
     assert again == {move.instance: move.target for move in (first, *late)}
+
+
+def test_a_reserve_that_is_gone_is_not_held_against_a_turn_that_had_just_begun() -> None:
+    wish = campaign(waves={"max_unavailable": 1, "reserve_hosts": 1})
+    there = cloud(node("a", progress="upgrading"), node("b", state="down"))
+    progress = Progress(at_s=1e-6, started={"a": Started(away_s=0.0, start_s=0.0)})
+    plan = make_plan(wish, there, progress=progress)
+    assert [upgrade.node for upgrade in plan.upgrades] == ["a"]
+    assert verify(wish, there, plan) == []

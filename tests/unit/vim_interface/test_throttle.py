@@ -5,7 +5,7 @@ from starlette.datastructures import Headers
 
 from beds.vnfm.clocks import SteppedClock
 from escalator.api.vnfm_throttle import claimed
-from escalator.vim_interface.throttle import MAX_KEPT, NAMES, WINDOW_S, Throttle
+from escalator.vim_interface.throttle import KNOWN_S, MAX_KEPT, NAMES, WINDOW_S, Throttle
 
 HERE = "192.0.2.1"
 
@@ -40,6 +40,30 @@ def test_another_name_and_another_source_are_heard(clock):
     wrong(throttle, "a", 3)
     assert throttle.wait_s(HERE, "b") == 0
     assert throttle.wait_s("192.0.2.2", "a") == 0
+
+
+async def test_who_is_known_is_so_for_a_day(clock):
+    throttle = Throttle(clock, 3)
+    throttle.right(HERE, "a", b"right")
+    for number in range(3 * NAMES):
+        wrong(throttle, f"name-{number}", 1)
+    assert (throttle.wait_s(HERE, "a", b"right"), throttle.wait_s(HERE, "a", b"other")) == (0, 0)
+    # It is known under its name alone, wherever it calls from with that credential.
+    assert throttle.wait_s(HERE, "b", b"right") > 0
+    wrong(throttle, "a", 3)
+    assert throttle.wait_s(HERE, "a", b"right") == 0
+    assert throttle.wait_s(HERE, "a", b"other") > 0
+    await clock.advance(KNOWN_S)
+    wrong(throttle, "a", 3)
+    assert throttle.wait_s(HERE, "a", b"right") > 0
+
+
+def test_who_is_known_is_bounded(clock):
+    throttle = Throttle(clock, 3)
+    for number in range(MAX_KEPT):
+        throttle.right(HERE, f"name-{number}", b"right")
+    wrong(throttle, "name-0", 3)
+    assert throttle.wait_s(HERE, "name-0", b"right") > 0
 
 
 def test_names_cannot_be_tried_one_by_one(clock):

@@ -40,10 +40,12 @@ async def verify_backup(services: Here, backup: str) -> VerifiedView:
     openapi_extra=dict(body("RestoreAction", required=False)),
 )
 async def restore_backup(services: Here, backup: str, request: Request, response: Response) -> BackupView:
-    """Begin to put its node back on it. Refused while a campaign is active, and when instances run on the node."""
+    """Begin to put its node back on it. Refused while a campaign is active, for instances on the node, and for its clusters."""
     action = await read_optional(request, RestoreAction)
     response.headers["Location"] = f"/v1/backups/{backup}"
-    return backup_view(await services.backups.restore(backup, accept_impact=action.accept_impact))
+    return backup_view(
+        await services.backups.restore(backup, accept_impact=action.accept_impact, accept_cluster=action.accept_cluster)
+    )
 
 
 @router.post(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from escalator.api import shapes
 from escalator.api.actions import HoldAction, NodeAction
@@ -15,23 +16,28 @@ from escalator.api.views import HoldView, NodeDetails, NodeView, StagedView, Tas
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
+from escalator.model.inventory import Role
 from escalator.model.progress import NodeTask
 from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine import observed, staging
 from escalator.upgrade_manager.engine.states import ACTIVE
 
 router = APIRouter(tags=["nodes"])
+AnyRole = Annotated[Sequence[Role], Query(max_length=4)]
 
 
 @router.get("/nodes", responses=documented(404, 502, 503))
-async def list_nodes(services: Here, campaign: str | None = None) -> Sequence[NodeView]:
-    """The cloud's nodes, with their turn in the campaign that holds the cloud; or those of the campaign named."""
+async def list_nodes(services: Here, campaign: str | None = None, role: AnyRole = ()) -> Sequence[NodeView]:
+    """The cloud's nodes, with their turn in the campaign that holds the cloud; or those of the campaign named.
+
+    With `role`, which may be repeated, those that have any of these roles.
+    """
     inventory = await observed.inventory(services.ctx, Migration())
     tasks = await _tasks(services, campaign)
     return [
         shapes.node_view(node, len(inventory.instances_by_node.get(node.id, ())), tasks.get(node.id))
         for node in inventory.nodes
-        if campaign is None or node.id in tasks
+        if (campaign is None or node.id in tasks) and (not role or not set(role).isdisjoint(node.roles))
     ]
 
 

@@ -67,10 +67,10 @@ async def change_vnfm(services: Here, name: str, request: Request, response: Res
     return tagged(response, vnfm)
 
 
-@router.delete("/vnfms/{name}", status_code=204, responses=documented(404))
-async def remove_vnfm(services: Here, name: str) -> Response:
+@router.delete("/vnfms/{name}", status_code=204, responses=documented(404, 412))
+async def remove_vnfm(services: Here, name: str, if_match: IfMatch = None) -> Response:
     """Forget a VNF manager; its instances have nobody who speaks for them from now on."""
-    await services.ctx.store.vnfms.remove(name)
+    await services.vim.registry.remove(name, versions_named(if_match))
     await write_down(services, "vnfm.remove", name)
     return Response(status_code=204)
 

@@ -76,6 +76,11 @@ SERVER = {
         causes="Another program has the port, or the address is not this machine's.",
         then="ss -ltnp; set host or port of the listener that is named",
     ),
+    Code.API_TLS: Explanation(
+        meaning="a listener's certificate or key cannot be used",
+        causes="A file is missing or unreadable for the server, is no PEM, is encrypted, or key and certificate do not match.",
+        then="openssl x509 -noout -subject -enddate -in CERTIFICATE; set tls of the listener that is named",
+    ),
     Code.CFG_SETTINGS: Explanation(
         meaning="the settings are not valid",
         causes="A misspelt key, a wrong type, or two settings that exclude each other.",

@@ -363,6 +363,14 @@ SURROUNDINGS = {
         ),
         then="See what the cluster says; when it is whole, escalator node retry NAME NODE: it is not upgraded again",
     ),
+    Code.SYS_MEMBER: Explanation(
+        meaning="a node is not put back on a backup, because its clusters cannot do without it now",
+        causes=(
+            "The other control members would not keep the quorum, it is the master, something is active on it, a peer is "
+            "away, noout is not set, or a storage cluster is not whole or says that the node may not stop; the message says."
+        ),
+        then="Stand the node aside, or bring back what is away; or escalator backup restore ID --accept-cluster WHY",
+    ),
     Code.SYS_ANSIBLE: Explanation(
         meaning="Ansible is not installed on the server",
         causes="The ansible driver runs ansible-runner and ansible-playbook as programs; they come with an extra of the package.",

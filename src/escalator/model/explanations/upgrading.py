@@ -70,7 +70,7 @@ UPGRADING = {
         then="The nova-compute logs of both nodes; mend the release, then escalator node retry NAME NODE",
     ),
     Code.UPG_SERVICE_GONE: Explanation(
-        meaning="a service or agent of the node that ran before the upgrade does not run after it",
+        meaning="a service or agent of the node that ran before the upgrade does not run after it, or after its way back",
         causes=(
             "A unit does not start on the new release or is not enabled any more, an agent of the cloud does not report, or Nova "
             "or a person has disabled it meanwhile. One that is taken away on purpose is to be named."

@@ -62,10 +62,13 @@ class MemoryVnfms:
             raise rules.vnfm_changed(vnfm.name)
         self._rows[vnfm.name] = vnfm
 
-    async def remove(self, name: str) -> None:
-        """Forget, with its subscription; raises NotFoundError when there is none of that name."""
-        if self._rows.pop(name, None) is None:
+    async def remove(self, name: str, known: Vnfm | None = None) -> None:
+        """Forget, with its subscription; raises NotFoundError when there is none, ConflictError when not `known`."""
+        if name not in self._rows:
             raise rules.no_vnfm(name)
+        if known is not None and self._rows[name] != known:
+            raise rules.vnfm_changed(name)
+        del self._rows[name]
         self.subscriptions.pop(name, None)
 
     async def get(self, name: str) -> Vnfm | None:

@@ -30,6 +30,7 @@ _ADD_VNFM = insert_or_keep(vnfms)
 _REPLACE_VNFM = vnfms.update().where(vnfms.c.name == sa.bindparam("key"))
 _CHANGE_VNFM = _REPLACE_VNFM.where(vnfms.c.spec_json == sa.bindparam("seen"))
 _REMOVE_VNFM = vnfms.delete().where(vnfms.c.name == sa.bindparam("key"))
+_FORGET_VNFM = _REMOVE_VNFM.where(vnfms.c.spec_json == sa.bindparam("seen"))
 _VNFMS = sa.select(vnfms).order_by(vnfms.c.name)
 _VNFM = sa.select(vnfms).where(vnfms.c.name == sa.bindparam("name"))
 
@@ -98,20 +99,21 @@ class SqlVnfms:
         def work(connection: sa.Connection) -> None:
             if known is None:
                 _one(connection, _REPLACE_VNFM, values)
-                return
-            row = connection.execute(_VNFM, {"name": vnfm.name}).one_or_none()
-            if row is None:
-                raise rules.no_vnfm(vnfm.name)
-            # The text as it was read: another server may write in between, and an older one wrote it in its own way.
-            found = connection.execute(_CHANGE_VNFM, {**values, "seen": row.spec_json}) if _vnfm(row) == known else None
-            if found is None or found.rowcount == 0:
-                raise rules.vnfm_changed(vnfm.name)
+            else:
+                _while_known(connection, _CHANGE_VNFM, values, known)
 
         await self._database.write(work)
 
-    async def remove(self, name: str) -> None:
-        """Forget, with its subscription; raises NotFoundError when there is none of that name."""
-        await self._database.write(lambda connection: _one(connection, _REMOVE_VNFM, {"key": name}))
+    async def remove(self, name: str, known: Vnfm | None = None) -> None:
+        """Forget, with its subscription; raises NotFoundError when there is none, ConflictError when not `known`."""
+
+        def work(connection: sa.Connection) -> None:
+            if known is None:
+                _one(connection, _REMOVE_VNFM, {"key": name})
+            else:
+                _while_known(connection, _FORGET_VNFM, {"key": name}, known)
+
+        await self._database.write(work)
 
     async def get(self, name: str) -> Vnfm | None:
         """Return the VNF manager, or None."""
@@ -126,6 +128,16 @@ class SqlVnfms:
 def _one(connection: sa.Connection, statement: sa.Update | sa.Delete, values: dict[str, str]) -> None:
     if connection.execute(statement, values).rowcount == 0:
         raise rules.no_vnfm(values["key"])
+
+
+def _while_known(connection: sa.Connection, statement: sa.Update | sa.Delete, values: dict[str, str], known: Vnfm) -> None:
+    row = connection.execute(_VNFM, {"name": values["key"]}).one_or_none()
+    if row is None:
+        raise rules.no_vnfm(values["key"])
+    # The text as it was read: another server may write in between, and an older one wrote it in its own way.
+    found = connection.execute(statement, {**values, "seen": row.spec_json}) if _vnfm(row) == known else None
+    if found is None or found.rowcount == 0:
+        raise rules.vnfm_changed(values["key"])
 
 
 def _release(row: sa.Row[Any]) -> ReleaseRow:

@@ -52,6 +52,7 @@ class _Storage(Model):
     clean: bool
     flagged: bool = False
     why: Words = ""
+    nodes: Annotated[tuple[Name, ...], Field(max_length=MEMBERS)] = ()
 
 
 Answer = TypeVar("Answer", bound=Model)
@@ -103,10 +104,13 @@ class CommandClusters:
         """Run `network_restore`; it finds in ESCALATOR_FOUND, as JSON, what was active."""
         await self._run("network_restore", node, found=_found(active))
 
-    async def storage(self, node: str) -> Storage:
-        """What `storage_status` prints."""
-        found = await self._told("storage_status", node, _Storage)
-        return Storage(ok_to_stop=found.ok_to_stop, clean=found.clean, flagged=found.flagged, why=found.why)
+    async def storage(self, node: str, together: Sequence[str] = ()) -> Storage:
+        """What `storage_status` prints; an answer that does not name all nodes of ESCALATOR_NODES is of its node alone."""
+        found = await self._told("storage_status", node, _Storage, nodes=(node, *together) if together else ())
+        ok, why = found.ok_to_stop, found.why
+        if ok and together and not {node, *together} <= set(found.nodes):
+            ok, why = False, f"the command storage_status does not answer for {len(together) + 1} nodes at once"
+        return Storage(ok_to_stop=ok, clean=found.clean, flagged=found.flagged, why=why)
 
     async def flag(self, node: str, *, on: bool) -> None:
         """Run `storage_flag` or `storage_unflag`."""
@@ -122,8 +126,8 @@ class CommandClusters:
         told = [f"ESCALATOR_FOUND={_found(active)}"] if isinstance(active, list | tuple) else []
         return (shlex.join(["env", f"ESCALATOR_NODE={node}", *told, *argv]),)
 
-    async def _told(self, key: str, node: str, shape: type[Answer]) -> Answer:
-        output = await self._run(key, node)
+    async def _told(self, key: str, node: str, shape: type[Answer], nodes: Sequence[str] = ()) -> Answer:
+        output = await self._run(key, node, nodes=nodes)
         if len(output) > ANSWER_BYTES:
             raise PermanentError(Code.SYS_CLUSTER, f"What {key} prints is longer than {ANSWER_BYTES} bytes.")
         try:
@@ -135,13 +139,13 @@ class CommandClusters:
                 Code.SYS_CLUSTER, f"What {key} prints is not what is expected: {where} {first['msg']}"
             ) from error
 
-    async def _run(self, key: str, node: str, found: str = "") -> bytes:
+    async def _run(self, key: str, node: str, found: str = "", nodes: Sequence[str] = ()) -> bytes:
         name = getattr(self._settings, key)
         if name is None:
             remedy = f"Set system.clusters.{key}."
             raise PermanentError(Code.SYS_CLUSTER, f"The settings name no command for {key}.", remedy=remedy)
         purpose = key.replace("_", "-")
-        call = Call(command=name, purpose=purpose, operation=f"{purpose}/{node}", node=node, found=found)
+        call = Call(command=name, purpose=purpose, operation=f"{purpose}/{node}", node=node, found=found, nodes=tuple(nodes))
         ran = await self._commands.run(call)
         if ran.code in (0, NOT_NEEDED):
             return ran.output

@@ -89,8 +89,8 @@ class Clusters(Protocol):
         """Ask that these be active on the node again, and that the node take part as before."""
         ...
 
-    async def storage(self, node: str) -> Storage:
-        """The storage cluster of the node."""
+    async def storage(self, node: str, together: Sequence[str] = ()) -> Storage:
+        """The storage cluster of the node; `ok_to_stop` is of all these nodes at once, `together` with the node."""
         ...
 
     async def flag(self, node: str, *, on: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from escalator.model.inventory import Node, Role
 from escalator.system_support.clusters.port import ROUTING, Control, Network, Storage
-from escalator.world.clusters import quorum
+from escalator.world.clusters import quorum, share_domain
 from escalator.world.world import World
 
 
@@ -50,13 +50,16 @@ class SimulatedClusters:
         """Let these be active on the node again."""
         self._world.bring_back(node, active)
 
-    async def storage(self, node: str) -> Storage:
-        """The storage cluster of the node."""
-        why, away = (
-            self._world.unclean(node),
-            [one for one in self._world.members(node, "storage") if not self._world.serves(one)],
-        )
-        stoppable = all(one.id == node for one in away) and (not why or bool(away))
+    async def storage(self, node: str, together: Sequence[str] = ()) -> Storage:
+        """The storage cluster of the node; it may lose what shares the label `storage-domain`, else one node."""
+        why, members = self._world.unclean(node), self._world.members(node, "storage")
+        away = [one for one in members if not self._world.serves(one)]
+        mine = next(one for one in members if one.id == node)
+        going = (*away, *(one for one in members if one.id in together))
+        apart = [one.id for one in going if not share_domain(one, mine)]
+        stoppable = not apart and (not why or bool(away))
+        if apart and not why:
+            why = f"{node} and {apart[0]} are in no common failure domain"
         return Storage(ok_to_stop=stoppable, clean=not why, flagged=self._world.flagged(node), why=why)
 
     async def flag(self, node: str, *, on: bool) -> None:

@@ -39,6 +39,7 @@ def facts(node: str, release: Release, probe: Mapping[str, Any]) -> NodeFacts:
         daemon=_running(release, probe),
         offers={str(name): float(count) for name, count in probe["offers"].items()},
         units=tuple(str(unit) for unit in probe["units"]),
+        passing=tuple(str(unit) for unit in probe.get("passing", ())),
     )
 
 

@@ -7,7 +7,7 @@ node under it).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from escalator.model.campaign import Migration
 from escalator.storage.port import ImpactRow, NodeSlot
@@ -33,6 +33,14 @@ class SpreadLimit:
     of: Mapping[str, tuple[str, ...]]
     allows: str = "waves.spread allows"
     """Who says so, for the refusal."""
+    parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By node and value, the part that the node is in: nodes of one part are no hindrance to one another."""
+
+    def hinder(self, node: str, value: str, out: Collection[str]) -> int:
+        """How many of those that are out of service share the value with the node, and not its part."""
+        part = self.parts.get(node, {}).get(value)
+        there = [other for other in out if value in self.of.get(other, ())]
+        return sum(part is None or self.parts.get(other, {}).get(value) != part for other in there)
 
 
 class NodeDoor:
@@ -57,7 +65,7 @@ class NodeDoor:
             return f"{len(out)} nodes are out of service, max_unavailable is {self._limit}"
         for rule in self._spread:
             for value in rule.of.get(self._node, ()):
-                there = sum(value in rule.of.get(node, ()) for node in out)
+                there = rule.hinder(self._node, value, out)
                 if there >= rule.most:
                     return f"{there} nodes of {rule.by} {value} are out of service, {rule.allows} {rule.most}"
         return None

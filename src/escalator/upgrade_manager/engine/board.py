@@ -29,6 +29,8 @@ class Limits:
     """Pause between waves, seconds; null when waves overlap."""
     clusters: Mapping[str, tuple[tuple[Role, str], ...]] = field(default_factory=dict)
     """The clusters that nodes are members of, by node; empty where the release touches nothing."""
+    together: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """For storage nodes, the others of their failure domains, with whom they may be away together."""
     needs_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds that each node's turn needs of its maintenance window."""
 

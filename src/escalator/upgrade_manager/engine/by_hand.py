@@ -16,6 +16,7 @@ from escalator.upgrade_manager.engine.steps.members import is_back as member_is_
 from escalator.upgrade_manager.engine.steps.neighbours import KIND as MAINTENANCE
 from escalator.upgrade_manager.engine.steps.neighbours import left
 from escalator.upgrade_manager.engine.steps.out_of_band import KIND as POWER
+from escalator.upgrade_manager.engine.steps.out_of_band import seen_back as power_is_back
 from escalator.upgrade_manager.engine.steps.probe_vm import KINDS as PROBE_KINDS
 from escalator.upgrade_manager.engine.steps.probe_vm import is_back as probe_is_back
 from escalator.upgrade_manager.engine.steps.vacate import STOPPED, stay_of
@@ -45,7 +46,7 @@ async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequ
         else:
             waiting.append(row)
     if len(waiting) < len(rows):
-        ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+        await ctx.sheet.rewrite(ctx.store.restorations)
     return waiting
 
 
@@ -98,7 +99,7 @@ async def _of_a_step_is_back(ctx: Context, row: Restoration) -> bool:
             return await probe_is_back(ctx, row)
         if row.kind in MEMBER_KINDS:
             return await member_is_back(ctx, row)
-        return row.kind == POWER and (await ctx.cloud.service(row.node)).up
+        return row.kind == POWER and await power_is_back(ctx, row)
     except PermanentError:
         return False
 

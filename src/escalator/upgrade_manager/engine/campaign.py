@@ -15,6 +15,8 @@ from escalator.upgrade_manager.engine.rollback.campaign import begin_back
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.scale_in import withdraw
 from escalator.upgrade_manager.engine.told import tell_windows
+from escalator.upgrade_manager.engine.windows import opening
+from escalator.vim_interface.fenix.hints import BEGINS_AT
 
 OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
 """Ends of the way there. Any other state means that the way back has begun."""
@@ -34,6 +36,9 @@ async def run_campaign(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) 
 
 
 async def _open(ctx: Context, name: str) -> None:
+    window = opening((await ctx.book.campaign(name)).spec, ctx.clock.now())
+    if window is not None:
+        await ctx.store.tasks.remember(name, BEGINS_AT, max(window[0], ctx.clock.now()), once=True)
     await tell_windows(ctx, name)
     await tell_concerned(ctx, name, NoticeType.MAINTENANCE_PLANNED)
 

@@ -18,9 +18,9 @@ from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.probe_vm_settings import ProbeVmSettings
-from escalator.model.progress import NodeTask, Restoration
+from escalator.model.progress import NodeTask
 from escalator.model.release import Release
-from escalator.storage.port import Store
+from escalator.storage.port import Restorations, Store
 from escalator.system_support.clusters.port import Clusters
 from escalator.system_support.port import Commands, SystemSupport, Vetting
 from escalator.upgrade_manager.engine.leases import Leases
@@ -40,8 +40,8 @@ KEPT_CHANGES = 1000
 class Sheet(Protocol):
     """The break-glass sheet: what to put back by hand when Escalator itself is dead."""
 
-    def write(self, rows: tuple[Restoration, ...]) -> None:
-        """Replace the sheet by these rows, atomically."""
+    async def rewrite(self, restorations: Restorations) -> None:
+        """Replace the sheet, atomically, by all that is open now; when this returns, it shows what was open before."""
         ...
 
 

@@ -118,7 +118,7 @@ class Job:
 
     async def rewrite_sheet(self) -> None:
         """Write the sheet as it has to be now."""
-        self.ctx.sheet.write(tuple(await self.ctx.store.restorations.open()))
+        await self.ctx.sheet.rewrite(self.ctx.store.restorations)
 
 
 async def job_of(ctx: Context, ref: TaskRef) -> Job:

@@ -9,14 +9,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Inventory, Node, Role
 from escalator.model.progress import NodeTask
-from escalator.model.roles import clusters_of
-from escalator.upgrade_manager.engine.board import Board
+from escalator.model.roles import STORAGE, clusters_of, sharing
+from escalator.system_support.clusters.port import FLAG
+from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.changes import show_wait, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
@@ -28,6 +29,15 @@ CONTROL: Role = "control"
 def roles_of(job: Job) -> tuple[Role, ...]:
     """Roles of the job's node, as the plan knows it."""
     return job.inventory.node_by_id[job.node].roles
+
+
+def peers_of(job: Job) -> frozenset[str]:
+    """Storage nodes of the campaign that the job's node may be away together with."""
+    by = job.spec.waves.storage_domain
+    if by is None or STORAGE not in roles_of(job):
+        return frozenset()
+    nodes = [node for node in job.inventory.nodes if job.spec.scope.includes(node)]
+    return sharing(nodes, by).get(job.node, frozenset())
 
 
 def computes(job: Job) -> bool:
@@ -71,8 +81,11 @@ async def _masters(ctx: Context, nodes: Sequence[Node]) -> Collection[str]:
     return {master for master in asked.values() if master is not None}
 
 
-async def in_the_way(ctx: Context, node: str, role: Role) -> str:
-    """Why the node may not go now for its cluster's sake; empty when it may."""
+async def in_the_way(ctx: Context, node: str, role: Role, peers: Collection[str] = ()) -> str:
+    """Why the node may not go now for its cluster's sake; empty when it may.
+
+    `peers`: the others of its failure domain, with whom it may be away together.
+    """
     try:
         match role:
             case "control":
@@ -81,14 +94,39 @@ async def in_the_way(ctx: Context, node: str, role: Role) -> str:
                 network = await ctx.clusters.network(node)
                 return "" if network.whole else network.why or "its peers do not do their parts"
             case "storage":
-                storage = await ctx.clusters.storage(node)
+                storage = await ctx.clusters.storage(node, sorted(peers))
                 if not storage.ok_to_stop:
                     return storage.why or "something that is stored would be out of reach"
-                return "" if storage.clean else storage.why or "not everything is stored whole"
+                whole = storage.clean or await peers_away(ctx, peers)
+                return "" if whole else storage.why or "not everything is stored whole"
             case _:
                 return ""
     except EscalatorError as error:
         return error.message
+
+
+async def not_aside(ctx: Context, node: str, role: Role) -> str:
+    """What is to be done yet before the node goes that a campaign's turn does by itself; empty for nothing."""
+    try:
+        match role:
+            case "control":
+                cluster = await ctx.clusters.control(node)
+                return "it is the master" if cluster.master == node and cluster.without(node) else ""
+            case "network":
+                active = (await ctx.clusters.network(node)).active
+                return f"{', '.join(active)} active on it" if active else ""
+            case "storage":
+                flagged = (await ctx.clusters.storage(node)).flagged
+                return "" if flagged else "nothing keeps it from recovering meanwhile"
+            case _:
+                return ""
+    except EscalatorError as error:
+        return error.message
+
+
+async def peers_away(ctx: Context, peers: Collection[str]) -> bool:
+    """Whether one of these storage nodes has its turn: until it is back nothing is stored whole."""
+    return bool(peers) and any(row.kind == FLAG and row.node in peers for row in await ctx.store.restorations.open())
 
 
 async def _quorum(ctx: Context, node: str) -> str:
@@ -109,18 +147,15 @@ async def admitted(ctx: Context, name: str, board: Board, ready: Sequence[NodeTa
     # One that an earlier turn left out of service is away anyway: nobody else of its cluster may go before it is back.
     away = {slot.node for slot in await ctx.store.admission.node_slots()}
     ready = sorted(ready, key=lambda task: task.node not in away)
-    busy = {
-        cluster for task in board.open if task not in ready for cluster in clusters.get(task.node, ()) if task.state in UNDER_WAY
-    }
+    busy = [task.node for task in board.open if task not in ready and task.state in UNDER_WAY]
     found, said = [], ""
     for task in ready:
-        mine = clusters.get(task.node, ())
-        if busy.intersection(mine):
+        if _hindered(task.node, busy, board.limits):
             continue
-        why = await _why_not(ctx, task.node, mine, [one.node for one in ready if one.node != task.node], clusters)
+        why = await _why_not(ctx, task.node, [one.node for one in ready if one.node != task.node], board.limits)
         if why is None:
             found.append(task)
-            busy.update(mine)
+            busy.append(task.node)
         else:
             said = said or f"of {task.node}: {why[1]}"
             await _tell(ctx, name, board, task.node, *why)
@@ -129,15 +164,25 @@ async def admitted(ctx: Context, name: str, board: Board, ready: Sequence[NodeTa
     return found
 
 
+def _hindered(node: str, busy: Sequence[str], limits: Limits) -> bool:
+    """Whether another member of one of its clusters has its turn, and may not be away together with it."""
+    mine, peers = limits.clusters.get(node, ()), limits.together.get(node, ())
+    return any(
+        cluster in mine and not (cluster[0] == STORAGE and other in peers)
+        for other in busy
+        for cluster in limits.clusters.get(other, ())
+    )
+
+
 async def _why_not(
     ctx: Context,
     node: str,
-    mine: Sequence[tuple[Role, str]],
     others: Sequence[str],
-    clusters: Mapping[str, Sequence[tuple[Role, str]]],
+    limits: Limits,
 ) -> tuple[Code, str] | None:
-    for cluster in mine:
-        why = await in_the_way(ctx, node, cluster[0])
+    clusters = limits.clusters
+    for cluster in clusters.get(node, ()):
+        why = await in_the_way(ctx, node, cluster[0], limits.together.get(node, ()))
         if why:
             return Code.UPG_CLUSTER, why
         if cluster[0] == CONTROL and any(cluster in clusters.get(other, ()) for other in others):

@@ -14,8 +14,8 @@ from escalator.upgrade_manager.planner.constraints import (
     Key,
     constrained,
     declared,
-    key_of_group,
     keys_of,
+    keys_of_group,
     keys_of_made,
     on_group,
     on_instance,
@@ -73,7 +73,6 @@ async def groups(
         there = known if name in known.group_by_id else now
         if name in there.group_by_id:
             found.append((there.group_by_id[name], there.members.get(name, ())))
-    keys: set[Key] = {key_of_group(group.id) for group, _ in found}
-    keys |= {("project", instance.project) for _, members in found for instance in members}
+    keys: set[Key] = {key for group, members in found for key in keys_of_group(group, members)}
     by_key = declared(await ctx.store.constraints.find(keys))
     return [(on_group(group, members, by_key), members) for group, members in found]

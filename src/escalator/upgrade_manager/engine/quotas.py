@@ -109,7 +109,7 @@ def _ours(row: Restoration) -> Quota:
 
 
 async def _rewrite(ctx: Context) -> None:
-    ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+    await ctx.sheet.rewrite(ctx.store.restorations)
 
 
 async def _tell(ctx: Context, campaign: str, action: str, project: str, message: str) -> None:

@@ -21,6 +21,7 @@ from escalator.model.release import Release
 from escalator.system_support.port import SystemSupport
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.kinds import in_the_way, not_aside
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done
 from escalator.upgrade_manager.engine.runner import outcome_of
@@ -67,6 +68,19 @@ async def refuse_under_instances(ctx: Context, node: str) -> None:
         raise ConditionsError(Code.SYS_CARRIES, message, remedy="Move them away, or accept the impact: --accept-impact")
 
 
+async def refuse_for_clusters(ctx: Context, node: str) -> None:
+    """Raise ConditionsError when the clusters of the node cannot do without it now, or it was not stood aside.
+
+    A restore moves nothing away by itself: who is master, and what is active on a network node, a person changes first.
+    """
+    there = (await observed.inventory(ctx, Migration())).node_by_id.get(node)
+    for role in () if there is None else there.roles:
+        why = await in_the_way(ctx, node, role) or await not_aside(ctx, node, role)
+        if why:
+            remedy = f"Stand {node} aside, or bring back what is away; or accept it: --accept-cluster WHY"
+            raise ConditionsError(Code.SYS_MEMBER, f"{node} may not go now, of its {role} cluster: {why}.", remedy=remedy)
+
+
 async def restore_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Verify the backup, cordon, put it back, reboot where that is needed, prove it, give the node back."""
     end = await rt.step("restore", partial(_restored, ctx, str(arguments["backup"])))
@@ -106,6 +120,8 @@ async def _course(ctx: Context, row: NodeBackup) -> Outcome:
         await _sound(ctx, row, system)
         await _cordon(ctx, row)
         try:
+            if not memo.get("accept_cluster"):
+                await refuse_for_clusters(ctx, row.node)
             if not memo.get("accept_impact"):
                 await refuse_under_instances(ctx, row.node)
         except (ConditionsError, PermanentError):
@@ -151,7 +167,7 @@ async def _cordon(ctx: Context, row: NodeBackup) -> None:
             created_at=ctx.clock.now(),
         )
         await ctx.store.restorations.add(restoration)
-        ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+        await ctx.sheet.rewrite(ctx.store.restorations)
     await ctx.cloud.cordon(row.node, f"Escalator restore of {row.id}")
 
 
@@ -163,7 +179,7 @@ async def _uncordon(ctx: Context, row: NodeBackup) -> None:
     if not now.enabled and (now.reason or "").startswith(("Escalator restore", OURS)):
         await ctx.cloud.restore_service(row.node, ServiceState(**restoration.found))  # type: ignore[arg-type]  # by to_json
     await ctx.store.restorations.done(restoration.id, ctx.clock.now())
-    ctx.sheet.write(tuple(await ctx.store.restorations.open()))
+    await ctx.sheet.rewrite(ctx.store.restorations)
 
 
 async def _sound(ctx: Context, row: NodeBackup, system: SystemSupport) -> None:

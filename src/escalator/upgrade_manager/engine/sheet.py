@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from escalator.cloud_manager.probe_vms import DOOR_KIND
 from escalator.model.progress import Restoration
+from escalator.storage.port import Restorations
 
 HEAD = """\
 # Break-glass sheet of Escalator
@@ -19,24 +22,47 @@ HEAD = """\
 
 
 class FileSheet:
-    """Keeps the sheet in one file, replaced atomically at each change."""
+    """Keeps the sheet in one file, replaced atomically at each change.
+
+    Changes of several nodes at the same moment share one writing: each waits for one that has begun after its own change.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._asked = 0
+        self._written = 0
+        self._turn = asyncio.Lock()
+        self._replaced = 0
+        self._replacing = threading.Lock()
 
-    def write(self, rows: tuple[Restoration, ...]) -> None:
-        """Replace the sheet by these rows."""
-        body = (
-            HEAD
-            + "".join(_entry(row) for row in from_top_to_bottom(rows))
-            + ("" if rows else "# Nothing: all is as it was found.\n")
-        )
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".break-glass")
-        with os.fdopen(handle, "w") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(self.path)
+    async def rewrite(self, restorations: Restorations) -> None:
+        """Replace the sheet by all that is open now; when this returns, it shows what was open before."""
+        self._asked += 1
+        mine = self._asked
+        async with self._turn:
+            if self._written >= mine:
+                return
+            shows = self._asked
+            rows = await restorations.open()
+            await asyncio.to_thread(self._replace, shows, rows)
+            self._written = shows
+
+    def _replace(self, shows: int, rows: Sequence[Restoration]) -> None:
+        # Who is cancelled leaves the writing to its thread, which may be slower than the one after it.
+        with self._replacing:
+            if shows <= self._replaced:
+                return
+            _write(self.path, "".join(_entry(row) for row in from_top_to_bottom(rows)))
+            self._replaced = shows
+
+
+def _write(path: Path, entries: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".break-glass")
+    with os.fdopen(handle, "w") as file:
+        file.write(HEAD + (entries or "# Nothing: all is as it was found.\n"))
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(path)
 
 
 def from_top_to_bottom(rows: Iterable[Restoration]) -> list[Restoration]:
@@ -51,7 +77,7 @@ def from_top_to_bottom(rows: Iterable[Restoration]) -> list[Restoration]:
 class NoSheet:
     """For worlds that end with the process: demo and rehearsal."""
 
-    def write(self, rows: tuple[Restoration, ...]) -> None:
+    async def rewrite(self, restorations: Restorations) -> None:
         """Keep nothing."""
 
 

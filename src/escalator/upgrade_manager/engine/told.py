@@ -14,7 +14,7 @@ from escalator.cloud_manager.port import MoveOrder, MoveState, MoveStatus
 from escalator.model.campaign import CampaignSpec
 from escalator.model.inventory import Node
 from escalator.model.plan import Plan
-from escalator.model.progress import CampaignState, Restoration, Rung
+from escalator.model.progress import CampaignState, Restoration, Rung, percent_ended
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.runner import current
@@ -101,6 +101,7 @@ async def tell_returned(job: Job, row: Restoration, left_disabled: str = "") -> 
         upgraded=upgraded,
         versions={**before, **job.release.brings} if upgraded else before,
         reason=left_disabled,
+        percent=percent_ended(await job.ctx.store.tasks.list(row.campaign, ladders=False), also=row.node),
     )
     await job.ctx.vim.orchestrators.tell(fact)
 
@@ -173,7 +174,11 @@ async def tell_state(ctx: Context, name: str, state: CampaignState | None, told:
 
 async def _say(ctx: Context, name: str, memo: Mapping[str, object]) -> None:
     fact = StateChange(
-        campaign=name, number=int(str(memo["number"])), state=str(memo["state"]), reason=str(memo.get("reason") or "")
+        campaign=name,
+        number=int(str(memo["number"])),
+        state=str(memo["state"]),
+        reason=str(memo.get("reason") or ""),
+        percent=percent_ended(await ctx.store.tasks.list(name, ladders=False)),
     )
     await ctx.vim.orchestrators.tell(fact)
 

@@ -163,10 +163,18 @@ def _window_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], found: F
     return _fails(Code.PLN_WINDOW, message, f"give about {more} more windows, longer ones, or raise waves.max_unavailable")
 
 
+def _in_domains(rules: Rules) -> str:
+    return ", those of storage clusters by failure domain" if any(any(domain.parts) for domain in rules.domains) else ""
+
+
 def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]]) -> Condition:
     if not left:
         wished = rules.reserve or any(domain.by != "cluster" for domain in rules.domains)
-        said = "the reserve and the spread rules hold all the time" if wished else "members of clusters go one at a time"
+        said = (
+            "the reserve and the spread rules hold all the time"
+            if wished
+            else "members of clusters go one at a time" + _in_domains(rules)
+        )
         return _holds(Code.PLN_RESERVE, said)
     message = _names([f"{node}: {wait.reason}" for node, wait in left])
     remedy = "relax waves.spread, or bring nodes back"

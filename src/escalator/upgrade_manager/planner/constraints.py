@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from escalator.model.constraint import Constraint, ConstraintKind, MaintenanceInfo
+from escalator.model.constraint import Constraint, ConstraintKind, MaintenanceInfo, owned
 from escalator.model.inventory import Group, Instance, Inventory, MigrationKind
 
 Key = tuple[ConstraintKind, str]
@@ -36,7 +36,14 @@ def keys_of(instances: Iterable[Instance]) -> set[Key]:
 
 def keys_of_made(by_key: Declared) -> set[Key]:
     """What may constrain the groups that these constraints make up."""
-    return {("group", name) for spec in by_key.values() for name in spec.member_of}
+    return {("group", owned(name, spec.declared_by)) for spec in by_key.values() for name in spec.member_of}
+
+
+def keys_of_group(group: Group, members: Iterable[Instance]) -> set[Key]:
+    """Whatever may constrain the group: a word about it, the operator's or a project's, and the projects' own defaults."""
+    projects = {instance.project for instance in members}
+    theirs: set[Key] = {("group", owned(group.id, project)) for project in projects}
+    return {key_of_group(group.id)} | theirs | {("project", project) for project in projects}
 
 
 def made_group(name: str) -> Group:
@@ -66,7 +73,8 @@ def declared_group(name: str, owner: str | None) -> str:
 def key_of_group(group: str) -> Key:
     """Whose word counts first for the group."""
     if group.startswith(_DECLARED):
-        return ("group", group.rpartition("/")[2])
+        owner, _, name = group.removeprefix(_DECLARED).partition("/")
+        return ("group", owned(name, owner or None))
     vnf = vnf_of(group)
     return ("group", group) if vnf is None else ("vnf", vnf)
 
@@ -75,7 +83,7 @@ def concerned(inventory: Inventory, constraint: Constraint) -> int:
     """How many instances the constraint is about."""
     match constraint.kind:
         case "group":
-            return sum(any(key_of_group(g) == ("group", constraint.id) for g in i.groups) for i in inventory.instances)
+            return sum(constraint.id in _words_about_groups(instance) for instance in inventory.instances)
         case "instance":
             return int(constraint.id in inventory.instance_by_id)
         case "vnf":
@@ -128,9 +136,16 @@ def on_instance(instance: Instance, by_key: Declared) -> Instance:
 def _particular(instance: Instance) -> tuple[Key, ...]:
     """Whose word counts for the instance, the most particular first."""
     own: tuple[Key, ...] = (("instance", instance.id),)
-    groups: tuple[Key, ...] = tuple(("group", group) for group in instance.groups)
+    words = ((group, owned(group, instance.project)) for group in instance.groups)
+    groups: tuple[Key, ...] = tuple(("group", word) for pair in words for word in pair)
     vnf: tuple[Key, ...] = (("vnf", instance.vnf),) if instance.vnf is not None else ()
     return (*own, *groups, *vnf, ("project", instance.project))
+
+
+def _words_about_groups(instance: Instance) -> set[str]:
+    """Ids of the constraints that may be about one of its groups."""
+    general = {key_of_group(group) for group in instance.groups}
+    return {name for kind, name in general if kind == "group"} | {owned(group, instance.project) for group in instance.groups}
 
 
 def _specs(by_key: Declared, keys: Iterable[Key]) -> list[MaintenanceInfo]:
@@ -140,7 +155,7 @@ def _specs(by_key: Declared, keys: Iterable[Key]) -> list[MaintenanceInfo]:
 def _all_specs(instance: Instance, made: Sequence[str], by_key: Declared) -> list[MaintenanceInfo]:
     """What counts for the instance, its made-up groups behind the cloud's."""
     own, *rest = _particular(instance)
-    count = len(instance.groups)
+    count = 2 * len(instance.groups)
     theirs = [spec for group in made for spec in _own_word(group, by_key)]
     found = [*_specs(by_key, (own, *rest[:count])), *theirs, *_specs(by_key, rest[count:])]
     return [spec for spec in found if spec.declared_by in (None, instance.project)]
@@ -187,5 +202,6 @@ def _specs_of(group: str, projects: set[str], by_key: Declared) -> list[Maintena
     default: tuple[Key, ...] = tuple(("project", project) for project in projects) if len(projects) == 1 else ()
     if group.startswith(_DECLARED):
         return [*_own_word(group, by_key), *_specs(by_key, default)]
-    found = _specs(by_key, (key_of_group(group), *default))
+    theirs: tuple[Key, ...] = tuple(("group", owned(group, project)) for project in projects) if len(projects) == 1 else ()
+    found = _specs(by_key, (key_of_group(group), *theirs, *default))
     return [spec for spec in found if spec.declared_by is None or projects <= {spec.declared_by}]

@@ -9,7 +9,18 @@ from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.inventory import Inventory, Node, Role
 from escalator.model.plan import Condition, PlanGroup
-from escalator.model.roles import USUAL, OrderError, clusters_of, kind_of, merged, orders_of, place_of
+from escalator.model.roles import (
+    STORAGE,
+    USUAL,
+    Domains,
+    OrderError,
+    clusters_of,
+    kind_of,
+    merged,
+    orders_of,
+    place_of,
+    storage_domain,
+)
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.impact import Brings
 from escalator.upgrade_manager.planner.turns import Domain
@@ -107,15 +118,27 @@ def _against(kinds: Mapping[tuple[int, ...], Sequence[Node]], groups: Sequence[P
 
 
 def cluster_domains(campaign: Campaign, inventory: Inventory, cloud: Cloud) -> tuple[Domain, ...]:
-    """One member of each cluster at a time; those that are down are away for all others."""
+    """One member of each cluster at a time, or one failure domain; those that are down are away for all others."""
+    by = campaign.spec.waves.storage_domain
     down = Counter(
         value
         for node in inventory.nodes
         if campaign.spec.scope.includes(node) and (node.state == "down" or node.maintenance)
-        for value in clusters(node)
+        for value in (*clusters(node), *_parts(node, by).values())
     )
     of = [clusters(node) for node in cloud.nodes]
-    return (Domain("cluster", 1, of, dict(down)),) if any(of) else ()
+    parts = [_parts(node, by) for node in cloud.nodes] if by is not None else []
+    return (Domain("cluster", 1, of, dict(down), parts),) if any(of) else ()
+
+
+def _parts(node: Node, by: Domains | None) -> dict[str, str]:
+    """The part of its storage cluster that the node may be away together with."""
+    domain = storage_domain(node, by)
+    if domain is None:
+        return {}
+    return {
+        value: f"{value} {domain}" for (role, _), value in zip(clusters_of(node), clusters(node), strict=True) if role == STORAGE
+    }
 
 
 def clusters(node: Node) -> tuple[str, ...]:

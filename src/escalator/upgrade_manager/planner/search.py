@@ -70,7 +70,7 @@ class Search:
         self._out: list[Counter[str]] = [Counter(domain.down) for domain in rules.domains]
         for domain, out in zip(rules.domains, self._out, strict=True):
             for begun in midway.begun:
-                out.update(domain.of[begun.node])
+                out.update(domain.counted(begun.node))
         self._stages = Stages(cloud, rules.staging, rules.windows, midway)
         self._level = midway.level
         self._wave = [0] * len(cloud.nodes)
@@ -204,7 +204,7 @@ class Search:
     def _come_back(self, node: int, now: float) -> None:
         self._stages.ended(node, now)
         for domain, out in zip(self._rules.domains, self._out, strict=True):
-            out.subtract(domain.of[node])
+            out.subtract(domain.counted(node))
         self._level = max(self._level, self._wave[node])
         self._new.add(node)
         self._empty += self._cloud.kinds[node].compute and not self._standing.count[node]
@@ -275,7 +275,7 @@ class Search:
     def _held_back(self, node: int, leaving: list[Guest], now: float) -> NotYet | None:
         """Bounds that need no look at targets: domains, groups of what stays, and the end of the window."""
         for domain, out in zip(self._rules.domains, self._out, strict=True):
-            full = next((value for value in domain.of[node] if out[value] >= domain.most), None)
+            full = domain.full(node, out)
             if full is not None:
                 return NotYet(now, f"{domain.by} {full} has {domain.most} nodes out of service")
         if self._extra and self._flow.arriving[node]:
@@ -371,7 +371,7 @@ class Search:
         self._stages.began(node, self._level + 1)
         self._flow.begin(node, placed, tuple(self._guests[node]), self._level + 1, now)
         for domain, out in zip(self._rules.domains, self._out, strict=True):
-            out.update(domain.of[node])
+            out.update(domain.counted(node))
 
     def _vacant(self, node: int) -> bool:
         """Whether the node could be one of the reserve."""

@@ -64,6 +64,20 @@ class Domain:
     of: Sequence[tuple[str, ...]]
     down: dict[str, int] = field(default_factory=dict)
     """Nodes of each value that are out of service anyway."""
+    parts: Sequence[Mapping[str, str]] = ()
+    """For each node, the part of a value that it is in: nodes of one part are no hindrance to one another. Empty: no parts."""
+
+    def full(self, node: int, out: Mapping[str, int]) -> str | None:
+        """The first value of the node that has no place for it while these are out of service; null when there is place."""
+        for value in self.of[node]:
+            part = self.parts[node].get(value) if self.parts else None
+            if out[value] - (0 if part is None else out[part]) >= self.most:
+                return value
+        return None
+
+    def counted(self, node: int) -> tuple[str, ...]:
+        """What is counted when the node goes."""
+        return (*self.of[node], *self.parts[node].values()) if self.parts else self.of[node]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,21 @@ from escalator.model.notice import Notice, Vnfm
 from escalator.vim_interface.accounts import Accounts
 from escalator.vim_interface.dialects.http import Http, failure
 from escalator.vim_interface.fenix.events import bodies
+from escalator.vim_interface.fenix.hints import Hints
 
 
 class Fenix:
     """Speaks to VNF managers made for Fenix. `base_url` is where they reach Escalator."""
 
-    def __init__(self, accounts: Accounts, base_url: str, timeout_s: float) -> None:
+    def __init__(self, accounts: Accounts, hints: Hints, base_url: str, timeout_s: float) -> None:
         self._http = Http(accounts, timeout_s)
         self._base_url = base_url
+        self._hints = hints
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
         """POST each event of the notice; raises TemporaryError or PermanentError with the reason."""
-        for body in bodies(notice, vnfm, self._base_url):
+        hint = await self._hints.of(notice.campaign)
+        for body in bodies(notice, vnfm, self._base_url, hint):
             failed = failure(vnfm.name, await self._http.send("POST", vnfm, json.dumps(body).encode(), {}))
             if failed is not None:
                 raise failed

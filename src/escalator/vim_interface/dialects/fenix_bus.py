@@ -14,6 +14,7 @@ from escalator.model.errors import PermanentError
 from escalator.model.notice import Notice, NoticeState, NoticeType, Vnfm
 from escalator.storage.port import Store
 from escalator.vim_interface.fenix.bus import OF, Message, for_administrators, for_projects
+from escalator.vim_interface.fenix.hints import Hints
 
 
 class Broker(Protocol):
@@ -41,6 +42,7 @@ class FenixBus:
         self._clock = clock
         self._base_url = base_url
         self._project = project
+        self._hints = Hints(store)
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
         """Publish; raises TemporaryError while the broker is away, PermanentError for a question nobody can answer any more."""
@@ -66,4 +68,4 @@ class FenixBus:
             raise PermanentError(Code.VIM_NOT_FOUND, "The VNF manager is not registered any more.")
         if source.reply_by is not None and (source.reply_by <= self._clock.now() or source.state is NoticeState.CANCELLED):
             raise PermanentError(Code.VIM_LATE, "It is withdrawn, or its time to reply has passed.")
-        return for_projects(source, vnfm, self._base_url)
+        return for_projects(source, vnfm, self._base_url, await self._hints.of(source.campaign))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from escalator.model.notice import Notice, Vnfm
+from escalator.model.notice import Notice, Reply, Vnfm
 from escalator.vim_interface.dialect import Fetched
+from escalator.vim_interface.parts import Part
+from escalator.world.records import PendingReply
 from escalator.world.vnfms import Vnfms
 
 
@@ -29,12 +31,18 @@ class Simulated:
 
     async def fetch(self, now: float) -> Sequence[Fetched]:
         """Return the replies that are due; each is offered until it is taken."""
-        return [Fetched(row.token, row.reply, f"{row.notice}/{row.number}") for row in self._vnfms.due_replies(now)]
+        return [Fetched(row.token, _said(row), f"{row.notice}/{row.number}") for row in self._vnfms.due_replies(now)]
 
     async def taken(self, reply: Fetched) -> None:
         """Let the world forget a reply that is in the inbox."""
         notice, _, number = reply.reference.rpartition("/")
         self._vnfms.replied(notice, int(number))
+
+
+def _said(row: PendingReply) -> Reply | Part:
+    if row.about is None:
+        return row.reply
+    return Part(row.about, row.reply.result == "NACK", row.reply.instances.get(row.about))
 
 
 class SimulatedOrchestrators:

@@ -14,9 +14,10 @@ from typing import Any
 from escalator.model.notice import Notice, NoticeType, Vnfm
 from escalator.model.progress import CampaignState
 from escalator.vim_interface.fenix.events import EVENT_TYPE, payloads, session_id
-from escalator.vim_interface.fenix.states import session_state
+from escalator.vim_interface.fenix.hints import Hint
+from escalator.vim_interface.fenix.states import PLANNED, session_state
 from escalator.vim_interface.notices import notice_id
-from escalator.vim_interface.reports import told
+from escalator.vim_interface.reports import PERCENT, told
 
 HOST_EVENT = "maintenance.host"
 SESSION_EVENT = "maintenance.session"
@@ -53,9 +54,9 @@ def repeating(notices: Sequence[Notice], fenix: Collection[str], bus: str) -> li
     ]
 
 
-def for_projects(notice: Notice, vnfm: Vnfm, base_url: str) -> list[Message]:
+def for_projects(notice: Notice, vnfm: Vnfm, base_url: str, hint: Hint) -> list[Message]:
     """Return the messages for a notice to a VNF manager; raises PermanentError as its own events do."""
-    return [_message(EVENT_TYPE, payload, notice) for payload in payloads(notice, vnfm, base_url)]
+    return [_message(EVENT_TYPE, payload, notice) for payload in payloads(notice, vnfm, base_url, hint)]
 
 
 def for_administrators(notice: Notice, project: str | None) -> list[Message]:
@@ -68,9 +69,18 @@ def _administrative(notice: Notice) -> Iterator[tuple[str, dict[str, Any]]]:
     session = session_id(notice.campaign)
     if notice.type in _HOST_STATES and notice.node is not None:
         yield HOST_EVENT, {"state": _HOST_STATES[notice.type], "session_id": session, "host": notice.node}
+        percent = _percent(notice)
+        if percent:
+            yield SESSION_EVENT, {"state": PLANNED, "session_id": session, **percent}
     elif notice.type is NoticeType.CAMPAIGN_STATE:
         state = CampaignState((told(notice) or {})["campaignState"])
-        yield SESSION_EVENT, {"state": session_state(state), "session_id": session}
+        yield SESSION_EVENT, {"state": session_state(state), "session_id": session, **_percent(notice)}
+
+
+def _percent(notice: Notice) -> dict[str, int]:
+    """How much of the session is over, where that is known."""
+    found = (told(notice) or {}).get(PERCENT)
+    return {} if found is None else {"percent_done": int(found)}
 
 
 def _message(event_type: str, payload: Mapping[str, Any], notice: Notice) -> Message:

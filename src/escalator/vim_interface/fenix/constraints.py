@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from escalator.model.codes import Code
-from escalator.model.constraint import Constraint, Identifier
+from escalator.model.constraint import Constraint, Identifier, owned
 from escalator.model.document import Model, Source, load, parse
 
 Seconds = Annotated[int, Field(ge=0, le=30 * 86400)]
@@ -84,7 +84,7 @@ def group_constraint(group: str, body: bytes) -> Constraint:
         "max_number_of_impacted_instances": [{"max_number_of_impacted_instances": most}] if most else [],
         "declared_by": given.project_id,
     }
-    return _constraint("group", group, spec)
+    return _constraint("group", owned(group, given.project_id), spec)
 
 
 def _constraint(kind: str, object_id: str, spec: Mapping[str, Any]) -> Constraint:

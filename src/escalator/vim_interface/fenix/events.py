@@ -2,6 +2,9 @@
 
 Lists and mappings stand in traits as text that Python and YAML read alike, and no trait has more than 255 characters:
 clients evaluate the one, and AODH has taught them to expect the other.
+
+An instance is asked about with `PLANNED_MAINTENANCE`; with `PREPARE_MAINTENANCE`, and without `OWN_ACTION`, where it is to go to
+a host that is still to be maintained itself: there it finds nothing new, and will have to move once more.
 """
 
 from __future__ import annotations
@@ -13,16 +16,15 @@ from typing import Any
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
-from escalator.model.notice import Notice, NoticeType, Vnfm
+from escalator.model.notice import AffectedResource, Notice, NoticeType, Vnfm
+from escalator.vim_interface.fenix.hints import MAX_CHARACTERS, Hint, literal
+from escalator.vim_interface.fenix.states import PLANNED, PREPARE, SCALE_IN
 from escalator.vim_interface.notices import notice_id
 
 PATH = "/fenix/v1"
 EVENT_TYPE = "maintenance.scheduled"
-MAX_TRAIT = 255
 ACTIONS = ("MIGRATE", "LIVE_MIGRATE", "OWN_ACTION")
-PLANNED = "PLANNED_MAINTENANCE"
 DONE = "INSTANCE_ACTION_DONE"
-SCALE_IN = "SCALE_IN"
 _TEXT, _TIME = 1, 4
 """AODH's types of traits."""
 
@@ -42,21 +44,33 @@ class _Said:
     actions: Sequence[str] = ()
 
 
-def bodies(notice: Notice, vnfm: Vnfm, base_url: str) -> list[dict[str, Any]]:
+def bodies(notice: Notice, vnfm: Vnfm, base_url: str, hint: Hint) -> list[dict[str, Any]]:
     """Return what is posted for a notice, one after the other; nothing for what Fenix has no word for.
 
     Raises PermanentError when an address becomes longer than clients can read.
     """
-    return [_body(notice, said) for said in _said(notice, vnfm, base_url)]
+    return [_body(notice, said, hint) for said in _said(notice, vnfm, base_url)]
 
 
-def payloads(notice: Notice, vnfm: Vnfm, base_url: str) -> list[dict[str, Any]]:
+def payloads(notice: Notice, vnfm: Vnfm, base_url: str, hint: Hint) -> list[dict[str, Any]]:
     """Return the same events as Fenix itself puts them on the message bus."""
-    return [_payload(notice, said) for said in _said(notice, vnfm, base_url)]
+    return [_payload(notice, said, hint) for said in _said(notice, vnfm, base_url)]
 
 
-def _payload(notice: Notice, said: _Said) -> dict[str, Any]:
-    times = {"reply_at": notice.reply_by, "actions_at": notice.action_at}
+def asked_as(resource: AffectedResource) -> str:
+    """Return the state by which an instance is asked about."""
+    return PREPARE if resource.interim else PLANNED
+
+
+def _times(notice: Notice, hint: Hint) -> dict[str, str]:
+    """Until when there is time to reply, and when something happens: of a session as a whole, when it begins."""
+    found = {"reply_at": notice.reply_by, "actions_at": notice.action_at}
+    if notice.type is NoticeType.MAINTENANCE_PLANNED:
+        found = {"reply_at": hint.begins_at, "actions_at": hint.begins_at}
+    return {name: fenix_time(seconds) for name, seconds in found.items() if seconds is not None}
+
+
+def _payload(notice: Notice, said: _Said, hint: Hint) -> dict[str, Any]:
     return {
         "service": "fenix",
         "allowed_actions": list(said.actions),
@@ -65,8 +79,8 @@ def _payload(notice: Notice, said: _Said) -> dict[str, Any]:
         "state": said.state,
         "session_id": session_id(notice.campaign),
         "project_id": said.project,
-        **{name: _time(seconds) for name, seconds in times.items() if seconds is not None},
-        "metadata": {},
+        **_times(notice, hint),
+        "metadata": dict(hint.metadata),
     }
 
 
@@ -80,11 +94,12 @@ def _said(notice: Notice, vnfm: Vnfm, base_url: str) -> Iterator[_Said]:
         case NoticeType.CAMPAIGN_COMPLETED | NoticeType.CAMPAIGN_ABORTED | NoticeType.SCALE_OUT_POSSIBLE:
             yield from _to_projects("MAINTENANCE_COMPLETE", vnfm, session)
         case NoticeType.HOST_MAINTENANCE_UPCOMING:
-            actions = [action for action in ACTIONS if action in notice.allowed_actions]
             for resource in notice.resources:
+                state = asked_as(resource)
+                allowed = [a for a in ACTIONS if a in notice.allowed_actions and (state == PLANNED or a != "OWN_ACTION")]
                 url = f"{session}/{resource.project_id}/{resource.resource_id}/{notice.reply_token}"
                 one = (resource.resource_id,)
-                yield _Said(state=PLANNED, project=resource.project_id, reply_url=url, instances=one, actions=actions)
+                yield _Said(state=state, project=resource.project_id, reply_url=url, instances=one, actions=allowed)
         case NoticeType.HOST_AVAILABLE:
             for resource in notice.resources:
                 url = f"{session}/{resource.project_id}"
@@ -96,29 +111,26 @@ def _to_projects(state: str, vnfm: Vnfm, session: str) -> Iterator[_Said]:
         yield _Said(state=state, project=project, reply_url=f"{session}/{project}", instances=f"{session}/{project}")
 
 
-def _body(notice: Notice, said: _Said) -> dict[str, Any]:
-    instances = said.instances if isinstance(said.instances, str) else _literal(said.instances)
+def _body(notice: Notice, said: _Said, hint: Hint) -> dict[str, Any]:
+    instances = said.instances if isinstance(said.instances, str) else literal(said.instances)
     traits = [
         ["project_id", _TEXT, said.project],
-        ["allowed_actions", _TEXT, _literal(said.actions)],
+        ["allowed_actions", _TEXT, literal(said.actions)],
         ["instance_ids", _TEXT, instances],
         ["reply_url", _TEXT, said.reply_url],
         ["state", _TEXT, said.state],
         ["session_id", _TEXT, session_id(notice.campaign)],
-        ["metadata", _TEXT, "{}"],
+        ["metadata", _TEXT, literal(hint.metadata)],
+        *([name, _TIME, moment] for name, moment in _times(notice, hint).items()),
     ]
-    if notice.reply_by is not None:
-        traits.append(["reply_at", _TIME, _time(notice.reply_by)])
-    if notice.action_at is not None:
-        traits.append(["actions_at", _TIME, _time(notice.action_at)])
     for name, _, value in traits:
-        if len(str(value)) > MAX_TRAIT:
-            message = f"The {name} of the event would have {len(str(value))} characters; {MAX_TRAIT} can be read."
+        if len(str(value)) > MAX_CHARACTERS:
+            message = f"The {name} of the event would have {len(str(value))} characters; {MAX_CHARACTERS} can be read."
             raise PermanentError(Code.VIM_REGISTRATION, message, remedy="Set a shorter vnfm.public_url.")
     event = {
         "message_id": notice_id("fenix event", notice.id, instances, said.state),
         "event_type": EVENT_TYPE,
-        "generated": _time(notice.created_at),
+        "generated": fenix_time(notice.created_at),
         "traits": traits,
         "raw": {},
     }
@@ -133,10 +145,6 @@ def _body(notice: Notice, said: _Said) -> dict[str, Any]:
     }
 
 
-def _literal(values: Sequence[str]) -> str:
-    return "[" + ", ".join(f"'{value}'" for value in values) + "]"
-
-
-def _time(seconds: float) -> str:
-    """UTC without a zone, as Fenix writes it."""
+def fenix_time(seconds: float) -> str:
+    """Return UTC without a zone, as Fenix writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

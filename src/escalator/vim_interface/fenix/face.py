@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.constraint import Constraint, ConstraintKind
+from escalator.model.constraint import Constraint, ConstraintKind, owned
 from escalator.model.errors import ConflictError, InputError, NotAllowedError, NotFoundError, Problem
 from escalator.model.notice import Notice, NoticeState, NoticeType
 from escalator.model.progress import Event
 from escalator.storage.port import CampaignRow, Store
+from escalator.vim_interface.collected import Collected
 from escalator.vim_interface.fenix.access import Access
 from escalator.vim_interface.fenix.constraints import group_constraint, instance_constraint
-from escalator.vim_interface.fenix.events import SCALE_IN, session_id
+from escalator.vim_interface.fenix.detail import detail
+from escalator.vim_interface.fenix.events import session_id
+from escalator.vim_interface.fenix.hints import Hints
 from escalator.vim_interface.fenix.instances import ProjectInstances
-from escalator.vim_interface.fenix.replies import ASKED, FenixReply, Replies, parse_reply, part_of
-from escalator.vim_interface.fenix.states import session_state
+from escalator.vim_interface.fenix.replies import ASKED, FenixReply, parse_reply, part_of
+from escalator.vim_interface.fenix.states import SCALE_IN, state_now
 from escalator.vim_interface.inbox import Inbox
 from escalator.vim_interface.negotiation import OPEN
 from escalator.vim_interface.parts import Part
@@ -25,6 +29,8 @@ MAX_GROUPS = 1000
 """Groups that one project may declare: ids of groups are the client's, and nothing else bounds them."""
 RECENT = 5000
 """Newest notices of a campaign that are looked at; more than these are never open at once."""
+NEWEST = 500
+"""Those that tell the state of a session: clients may ask for that every few seconds."""
 
 
 class Face:
@@ -35,7 +41,8 @@ class Face:
         self._inbox = inbox
         self._clock = clock
         self._instances = instances
-        self._replies = Replies(store.notices, clock)
+        self._collected = Collected(store.notices)
+        self._hints = Hints(store)
         self.access = access
         self.gone: Callable[[str], Awaitable[bool]] = _never
         """Whether a session was removed and is over."""
@@ -45,7 +52,15 @@ class Face:
         row = await self._campaign(session)
         if await self.gone(session):
             raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such session.")
-        return session_state(row.state)
+        asked = await self._asked(row, NEWEST)
+        return state_now(row.state, await self._store.tasks.list(row.name, ladders=False), asked)
+
+    async def detail(self, session: str, token: str | None) -> dict[str, Any]:
+        """All about a session, for administrators. Raises NotFoundError, NotAllowedError."""
+        await self.access.administrator(token)
+        row = await self._campaign(session)
+        tasks, asked = await self._store.tasks.list(row.name, ladders=False), await self._asked(row)
+        return detail(state_now(row.state, tasks, asked), await self._hints.of(row.name), row.name, tasks, asked)
 
     async def instances(self, session: str, project: str) -> Sequence[str]:
         """The project's instances that are asked about now; all it has, while none is. Raises NotFoundError."""
@@ -72,7 +87,7 @@ class Face:
             raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")
         reply = parse_reply(body)
         if reply.about in ASKED:
-            await self._hear(notice, instance, part_of(reply, notice, instance))
+            await self._hear(notice, part_of(reply, notice, instance))
         return reply
 
     async def reply(self, session: str, project: str, body: bytes) -> FenixReply:
@@ -110,7 +125,7 @@ class Face:
         project = await self.access.project(token)
         found = await self._own(kind, object_id, project)
         if found is not None:
-            await self._store.constraints.remove(kind, object_id)
+            await self._store.constraints.remove(kind, found.id)
             await self._write_down("constraint.remove", found)
 
     async def _check(self, constraint: Constraint, *, new: bool) -> None:
@@ -132,9 +147,18 @@ class Face:
         found = await self._store.constraints.get(kind, object_id)
         if found is not None and found.spec.declared_by is None:
             raise NotAllowedError(Code.VIM_FOREIGN, f"The operator's own word stands for {kind} {object_id}.")
+        if kind == "group":
+            found = await self._own_group(object_id, project)
         if found is not None and project not in (None, found.spec.declared_by):
             raise NotAllowedError(Code.VIM_FOREIGN, f"Another project's word stands for {kind} {object_id}.")
         return found
+
+    async def _own_group(self, name: str, project: str | None) -> Constraint | None:
+        """What the project says of a group of that name; of whichever project, when callers are not told apart."""
+        if project is not None:
+            return await self._store.constraints.get("group", owned(name, project))
+        words = (c for c in await self._store.constraints.list() if c.kind == "group" and c.spec.declared_by is not None)
+        return next((c for c in words if c.id == owned(name, c.spec.declared_by)), None)
 
     async def _write_down(self, action: str, constraint: Constraint) -> None:
         about = f"{constraint.kind} {constraint.id}"
@@ -152,10 +176,10 @@ class Face:
         """Names of the VNF managers that a project's token speaks for; those of other dialects have addresses of their own."""
         return {vnfm.name for vnfm in await self._store.vnfms.list() if vnfm.spec.dialect == "fenix"}
 
-    async def _asked(self, campaign: CampaignRow) -> Sequence[Notice]:
+    async def _asked(self, campaign: CampaignRow, limit: int = RECENT) -> Sequence[Notice]:
         """Notices that ask VNF managers made for Fenix, the newest first."""
         ours = await self._made_for_fenix()
-        recent = await self._store.notices.list(campaign.name, RECENT)
+        recent = await self._store.notices.list(campaign.name, limit)
         return [notice for notice in recent if notice.reply_token is not None and notice.vnfm in ours]
 
     async def _hear_all(self, campaign: CampaignRow, project: str, reply: FenixReply) -> None:
@@ -167,7 +191,7 @@ class Face:
             named = [i for i in ids if i in reply.instance_actions]
             # What was answered before is looked at again only when it is named: other nodes' notices stay as they are.
             for instance in named or (ids if notice.state in OPEN and not reply.instance_actions else ()):
-                await self._hear(notice, instance, part_of(reply, notice, instance))
+                await self._hear(notice, part_of(reply, notice, instance))
 
     async def _hear_of_room(self, campaign: CampaignRow, project: str, reply: FenixReply) -> None:
         """The newest request for room that was made of the project is what it answers."""
@@ -177,10 +201,11 @@ class Face:
         if notice is None:
             raise ConflictError(Code.VIM_SUPERSEDED, "This project is not asked to scale in.")
         # Every project of the registration got the event, also one without an instance here.
-        await self._hear(notice, project, Part(reply.refused, None), len(speakers[notice.vnfm]))
+        await self._hear(notice, Part(project, reply.refused, None), len(speakers[notice.vnfm]))
 
-    async def _hear(self, notice: Notice, about: str, part: Part, of: int | None = None) -> None:
-        answer = await self._replies.hear(notice, about, part, len(notice.resources) if of is None else of)
+    async def _hear(self, notice: Notice, part: Part, of: int | None = None) -> None:
+        every = len(notice.resources) if of is None else of
+        answer = await self._collected.hear(notice, part, every, self._clock.now())
         if answer is not None and notice.reply_token is not None:
             await self._inbox.receive(notice.reply_token, answer, self._clock.now())
 

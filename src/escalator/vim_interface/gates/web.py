@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from urllib.parse import quote
-
-import httpx
+from http import HTTPStatus
+from urllib.parse import quote, urlencode
 
 from escalator.model.brakes import GateEntry
 from escalator.model.errors import EscalatorError
@@ -14,11 +12,11 @@ from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.http import authorization
 from escalator.vim_interface.gates.command import last_line
 from escalator.vim_interface.gates.port import Answer, Question, Verdict
-from escalator.vim_interface.trust_store import trusted
+from escalator.vim_interface.single_call import NoAnswerError, TooLargeError, call
 
 MAX_BYTES = 4 * 1024 * 1024
 PARTS = ("gate", "moment", "campaign", "node", "wave")
-NOT_YET = frozenset({httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS, httpx.codes.TOO_EARLY})
+NOT_YET = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.TOO_EARLY})
 
 
 class UnaskedError(Exception):
@@ -56,26 +54,18 @@ async def fetched(
     entry: GateEntry, credentials: Credentials, url: str, form: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
     """Status and content of a GET, or of a POST of that form. Raises UnaskedError with why there is none."""
+    content = None if form is None else urlencode(form).encode()
     try:
-        headers = {"User-Agent": "escalator", **authorization(entry.auth, credentials)}
-        async with asyncio.timeout(entry.timeout_s):
-            return await _fetched(url, headers, form, entry.timeout_s)
+        headers = authorization(entry.auth, credentials)
+        if form is not None:
+            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+        method = "GET" if form is None else "POST"
+        return await call(method, url, headers, content, most_bytes=MAX_BYTES, timeout_s=entry.timeout_s)
     except TimeoutError as error:
         raise UnaskedError(f"it did not answer within {entry.timeout_s:g} s") from error
     except EscalatorError as error:
         raise UnaskedError(error.message) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise UnaskedError(f"it cannot be asked: {str(error)[:200] or type(error).__name__}") from error
-
-
-async def _fetched(url: str, headers: Mapping[str, str], form: Mapping[str, str] | None, timeout_s: float) -> tuple[int, bytes]:
-    content = bytearray()
-    async with (
-        httpx.AsyncClient(verify=trusted(), trust_env=False, follow_redirects=False, timeout=timeout_s) as client,
-        client.stream("GET" if form is None else "POST", url, headers=headers, data=form) as response,
-    ):
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > MAX_BYTES:
-                raise UnaskedError(f"its answer is larger than {MAX_BYTES} bytes")
-        return response.status_code, bytes(content)
+    except NoAnswerError as error:
+        raise UnaskedError(f"it cannot be asked: {error}") from error
+    except TooLargeError as error:
+        raise UnaskedError(f"its answer is larger than {MAX_BYTES} bytes") from error

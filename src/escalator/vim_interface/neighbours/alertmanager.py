@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-
-import httpx
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
@@ -17,7 +14,7 @@ from escalator.settings import Alertmanager as Settings
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.http import authorization
 from escalator.vim_interface.neighbours.port import Host
-from escalator.vim_interface.trust_store import trusted
+from escalator.vim_interface.single_call import NoAnswerError, TooLargeError, call
 
 TIMEOUT_S = 15.0
 MAX_SILENCES_BYTES = 64 * 1024 * 1024
@@ -73,35 +70,28 @@ class Alertmanager:
 
     async def _call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         headers = authorization(self._settings.auth, self._credentials)
+        content = None
+        if body is not None:
+            content, headers = json.dumps(body).encode(), {**headers, "Content-Type": "application/json"}
         try:
-            # A call now and then: no connection is worth keeping. No proxy from the environment, no redirects.
-            async with httpx.AsyncClient(verify=trusted(), trust_env=False, timeout=TIMEOUT_S) as client:
-                status, content = await _answer(client, method, self._url + path, headers, body)
-        except httpx.HTTPError as error:
-            message = f"Alertmanager cannot be reached ({type(error).__name__})."
+            status, answer = await call(
+                method, self._url + path, headers, content, most_bytes=MAX_SILENCES_BYTES, timeout_s=TIMEOUT_S
+            )
+        except (NoAnswerError, TimeoutError) as error:
+            message = f"Alertmanager cannot be reached ({type(error.__cause__ or error).__name__})."
             raise TemporaryError(Code.VIM_NEIGHBOUR, message) from error
+        except TooLargeError as error:
+            message = f"Alertmanager's answer is larger than {MAX_SILENCES_BYTES} bytes."
+            raise PermanentError(Code.VIM_NEIGHBOUR, message) from error
         if status >= 500:
             raise TemporaryError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {status}.")
         if status >= 300:
-            said = content[:300].decode(errors="replace")
+            said = answer[:300].decode(errors="replace")
             raise PermanentError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {status}: {said}")
         try:
-            return json.loads(content) if content else None
+            return json.loads(answer) if answer else None
         except ValueError as error:
             raise PermanentError(Code.VIM_NEIGHBOUR, "What answers at the address of Alertmanager is something else.") from error
-
-
-async def _answer(
-    client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], body: object
-) -> tuple[int, bytes]:
-    """Status and content; raises PermanentError when that is larger than any list of silences."""
-    content = bytearray()
-    async with client.stream(method, url, headers=headers, json=body) as response:
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > MAX_SILENCES_BYTES:
-                raise PermanentError(Code.VIM_NEIGHBOUR, f"Alertmanager's answer is larger than {MAX_SILENCES_BYTES} bytes.")
-        return response.status_code, bytes(content)
 
 
 def _author(host: Host) -> str:

@@ -11,10 +11,8 @@ import socket
 import struct
 from urllib.parse import urlsplit
 
-import httpx
-
 from escalator.settings import Probe
-from escalator.vim_interface.trust_store import trusted
+from escalator.vim_interface.single_call import status_of
 
 BAD_STATUS = 400
 """From here on an HTTP status is no service."""
@@ -33,7 +31,7 @@ async def look(probe: Probe) -> str | None:
                     return await _icmp(probe.target)
     except TimeoutError:
         return f"no answer within {probe.timeout_s:g} s"
-    except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+    except (OSError, ValueError) as error:
         return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:200]
 
 
@@ -48,11 +46,8 @@ async def _tcp(target: str) -> str | None:
 
 async def _http(target: str, timeout_s: float) -> str | None:
     # A new connection each time: one that is kept open says nothing about who else can connect.
-    async with (
-        httpx.AsyncClient(verify=trusted(), trust_env=False, follow_redirects=False, timeout=timeout_s) as client,
-        client.stream("GET", target, headers={"User-Agent": "escalator"}) as response,
-    ):
-        return None if response.status_code < BAD_STATUS else f"answered {response.status_code}"
+    status = await status_of(target, timeout_s=timeout_s)
+    return None if status < BAD_STATUS else f"answered {status}"
 
 
 async def _icmp(target: str) -> str | None:

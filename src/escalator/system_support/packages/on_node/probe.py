@@ -8,13 +8,18 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 MAX_BODY = 65536
 FETCH_TIMEOUT_S = 5
 MAX_UNITS = 1000
+SHOWN = ("Id", "Type", "BusName", "TriggeredBy", "ActiveState", "SubState", "Result", "ActiveEnterTimestampMonotonic")
+BUS_SERVICES = ("/usr/share/dbus-1/system-services/", "/usr/local/share/dbus-1/system-services/", "/etc/dbus-1/system-services/")
+YOUNG_S = 600  # what the bus starts when it is asked for ends after seconds or minutes without work
 MEMORY_STEP_MIB = 256  # kernels of different versions keep a few MiB more or less for themselves
 
 
@@ -79,20 +84,43 @@ def offers() -> dict[str, float]:
     return found
 
 
-def units() -> list[str]:
-    """Service units that are enabled and run, where systemd is in charge.
+def units() -> dict[str, list[str]]:
+    """Service units that are enabled and do their part, where systemd is in charge; and those of them that run for a moment only.
 
-    What is only started on demand, for a session or by another unit, comes and goes by itself.
+    What is only started for a session or by another unit comes and goes by itself.
     """
     if not os.path.isdir("/run/systemd/system"):  # noqa: PTH112 - this file runs on the node
-        return []
-    plain = ("--type=service", "--plain", "--no-legend", "--no-pager", "--full")
-    running = {
-        line.split()[0] for line in output("systemctl", "list-units", "--state=running", *plain).splitlines() if line.strip()
-    }
-    files = output("systemctl", "list-unit-files", "--state=enabled,enabled-runtime", *plain)
-    enabled = {line.split()[0] for line in files.splitlines() if line.strip()}
-    return sorted(running & enabled)[:MAX_UNITS]
+        return {"units": [], "passing": []}
+    plain = ("--plain", "--no-legend", "--no-pager", "--full")
+    files = output("systemctl", "list-unit-files", "--type=service", "--state=enabled,enabled-runtime", *plain)
+    enabled = sorted({line.split()[0] for line in files.splitlines() if line.strip() and "@." not in line.split()[0]})
+    listening = output("systemctl", "list-units", "--type=socket", "--state=active", *plain)
+    sockets = {line.split()[0] for line in listening.splitlines() if line.strip()}
+    asked = [word for name in SHOWN for word in ("-p", name)]
+    shown = output("systemctl", "show", "--no-pager", *asked, *enabled[:MAX_UNITS]) if enabled else ""
+    found = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in shown.split("\n\n") if block.strip()]
+    return judged(found, sockets, time.monotonic(), lambda name: any(os.path.exists(path + name) for path in BUS_SERVICES))  # noqa: PTH110
+
+
+def judged(shown: list[dict[str, str]], sockets: set[str], now_s: float, on_bus: Callable[[str], bool]) -> dict[str, list[str]]:
+    """Which of these units do their part, and which of them run for a moment only.
+
+    One that ended well and whose socket listens is started when it is needed, and does its part. For a moment only run
+    what a timer or a path started, what is `oneshot`, and what the bus can start and has started lately.
+    """
+    units, passing = [], []
+    for unit in shown:
+        triggers = unit.get("TriggeredBy", "").split()
+        runs = (unit.get("ActiveState"), unit.get("SubState")) == ("active", "running")
+        ended = unit.get("ActiveState") == "inactive" and unit.get("Result") == "success"
+        if not runs and not (ended and sockets.intersection(triggers)):
+            continue
+        units.append(unit["Id"])
+        age_s = now_s - int(unit.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        by_bus = bool(unit.get("BusName")) and age_s < YOUNG_S and on_bus(unit["BusName"] + ".service")
+        if unit.get("Type") == "oneshot" or by_bus or any(name.endswith((".timer", ".path")) for name in triggers):
+            passing.append(unit["Id"])
+    return {"units": sorted(set(units)), "passing": sorted(set(passing))}
 
 
 def flavour(kernel: str) -> tuple[str, ...]:
@@ -142,7 +170,7 @@ def main(wanted: dict[str, Any]) -> dict[str, Any]:
         "audit": output("dpkg", "--audit")[:2000],
         "urls": {url: fetch(url) for url in wanted["urls"]},
         "offers": offers(),
-        "units": units(),
+        **units(),
         "reboot_required": os.path.exists("/run/reboot-required"),  # noqa: PTH110
         "reboot_packages": sorted(set(read("/run/reboot-required.pkgs").split())),
         "newer_kernel": newer_kernel(

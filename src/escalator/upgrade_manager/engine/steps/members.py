@@ -7,16 +7,17 @@ a node that is lost has to be made up for. What was active on a network node com
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, TemporaryError
 from escalator.model.inventory import Role
 from escalator.model.progress import Restoration, TaskState
-from escalator.model.roles import CLUSTERED, clusters_of
+from escalator.model.roles import CLUSTERED, STORAGE, clusters_of
 from escalator.system_support.clusters.port import FLAG, ROUTING
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.engine.kinds import CONTROL, in_the_way, roles_of
+from escalator.upgrade_manager.engine.kinds import CONTROL, in_the_way, peers_away, peers_of, roles_of
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip, wait
 from escalator.upgrade_manager.engine.runner import DEFAULT_TIMEOUT_S, Step
 
@@ -29,7 +30,7 @@ Look = Callable[[Job], Awaitable[str]]
 
 async def _ask(job: Job) -> Outcome:
     for role in roles_of(job):
-        why = await in_the_way(job.ctx, job.node, role)
+        why = await in_the_way(job.ctx, job.node, role, peers_of(job))
         if why:
             return wait(job.ctx.pace.recheck_s, f"{job.node} waits: {why}")
     return done("its clusters can do without it")
@@ -121,7 +122,7 @@ async def _flag(job: Job) -> Outcome:
 
 
 async def _may_stop(job: Job) -> str:
-    return await in_the_way(job.ctx, job.node, "storage")
+    return await in_the_way(job.ctx, job.node, "storage", peers_of(job))
 
 
 async def _unflag(job: Job) -> Outcome:
@@ -138,30 +139,34 @@ async def _rejoin(job: Job) -> Outcome:
     began = float(await job.remember(SINCE, job.ctx.clock.now(), once=True))
     left_s = began + job.spec.node.timeouts.rejoin_s - job.ctx.clock.now()
     for role in roles_of(job):
-        late = await _until(job, _WHOLE[role], left_s) if role in _WHOLE else None
+        late = await _until(job, partial(_whole, role=role), left_s)
         if late is not None:
             return late
     return done("; ".join([word for word in said if word] or ["its clusters are whole"]))
 
 
-async def _control_whole(job: Job) -> str:
-    cluster = await job.ctx.clusters.control(job.node)
-    if not cluster.members.get(job.node, False):
-        return "it does not serve in its control cluster"
-    await job.ctx.cloud.identity()
-    return ""
+async def _whole(job: Job, role: Role) -> str:
+    if role == STORAGE and await peers_away(job.ctx, peers_of(job)):
+        return ""  # the last one of the failure domain that comes back sees to it
+    why = await not_whole(job.ctx, job.node, role)
+    if not why and role == CONTROL:
+        await job.ctx.cloud.identity()
+    return why
 
 
-async def _network_whole(job: Job) -> str:
-    return await in_the_way(job.ctx, job.node, "network")
-
-
-async def _storage_whole(job: Job) -> str:
-    storage = await job.ctx.clusters.storage(job.node)
-    return "" if storage.clean else storage.why or "not everything is stored whole"
-
-
-_WHOLE: dict[Role, Look] = {"control": _control_whole, "network": _network_whole, "storage": _storage_whole}
+async def not_whole(ctx: Context, node: str, role: Role) -> str:
+    """What the node's cluster of that role still lacks now that the node is back; empty for nothing."""
+    match role:
+        case "control":
+            serves = (await ctx.clusters.control(node)).members.get(node, False)
+            return "" if serves else "it does not serve in its control cluster"
+        case "network":
+            return await in_the_way(ctx, node, role)
+        case "storage":
+            storage = await ctx.clusters.storage(node)
+            return "" if storage.clean else storage.why or "not everything is stored whole"
+        case _:
+            return ""
 
 
 async def _until(job: Job, look: Look, within_s: float) -> Outcome | None:

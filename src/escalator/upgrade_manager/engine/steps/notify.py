@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Instance
 from escalator.model.notice import NoticeType
+from escalator.model.plan import Plan
 from escalator.model.progress import Rung
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
@@ -64,6 +65,13 @@ def planned_actions(job: Job, instances: Sequence[Instance], owners: Collection[
     return planned
 
 
+def interim(plan: Plan, node: str, planned: Mapping[str, str]) -> frozenset[str]:
+    """Return a node's instances that are to move to one whose own turn is still to come: they will have to move once more."""
+    turns = {upgrade.node: upgrade.start_s for upgrade in plan.upgrades}
+    moves = (m for m in plan.moves_from.get(node, ()) if planned.get(m.instance) in ("live", "cold"))
+    return frozenset(move.instance for move in moves if turns.get(move.target, float("-inf")) >= move.start_s)
+
+
 async def ask(job: Job, instances: Sequence[Instance], planned: dict[str, str], round_number: int) -> int:
     """Ask once more, in a round of its own; how many VNF managers are asked."""
     policy = job.spec.workloads.notify
@@ -77,6 +85,7 @@ async def ask(job: Job, instances: Sequence[Instance], planned: dict[str, str], 
             instances=tuple(instances),
             planned=planned,
             interruptions=interruptions(job, instances, planned),
+            interim=interim(job.plan, job.node, planned),
             reply_by=reply_by,
             details={"purpose": job.ref.kind.value} if job.ref.back else {},
             action_at=max(reply_by + SETTLE_S, now + policy.lead_time_s),

@@ -6,9 +6,16 @@ manager dies in the middle of it: that it is about to be run is written down fir
 
 from __future__ import annotations
 
-from escalator.model.errors import EscalatorError
+from collections.abc import Sequence
+
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, PermanentError
+from escalator.model.inventory import Role
+from escalator.model.progress import Restoration
+from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.named import perform
+from escalator.upgrade_manager.engine.steps.members import not_whole
 
 KIND = "power-cycle"
 ASKED, CYCLED = "reboot_asked", "power_cycled"
@@ -36,7 +43,8 @@ async def cycle_once(job: Job) -> None:
     if power.power_cycle is None or since is None or job.ctx.clock.now() - since["at"] < power.after_s or memo.get(CYCLED):
         return
     note = f"# {job.node} was power-cycled once and is not back yet: look at its console"
-    await job.will_change(KIND, job.node, {"command": power.power_cycle}, (note,))
+    found = {"command": power.power_cycle, "boot_id": since["boot_id"]}
+    await job.will_change(KIND, job.node, found, (note,))
     await job.remember(CYCLED, job.ctx.clock.now())
     try:
         await perform(job, KIND, power.power_cycle)
@@ -48,3 +56,32 @@ async def is_back(job: Job) -> None:
     """Take the power cycle from the sheet: the node answers."""
     for row in await job.changes(KIND):
         await job.put_back(row)
+
+
+async def seen_back(ctx: Context, row: Restoration) -> bool:
+    """Whether a node that was power-cycled does its part again, by its compute service where the cloud knows one.
+
+    Another one has to answer from another boot, and its clusters have to be whole. Of what does not answer it is not known.
+    Raises TemporaryError when the cloud does not answer.
+    """
+    try:
+        return (await ctx.cloud.service(row.node)).up
+    except PermanentError as error:
+        if error.code is not Code.CLD_NOT_FOUND:
+            return False
+    try:
+        return await _answers(ctx, row) and not any([await not_whole(ctx, row.node, role) for role in await _roles(ctx, row)])
+    except EscalatorError:
+        return False
+
+
+async def _answers(ctx: Context, row: Restoration) -> bool:
+    driver = (await ctx.book.campaign(row.campaign)).spec.node.driver
+    return driver in ctx.systems and await ctx.systems[driver].boot_id(row.node) not in (None, row.found.get("boot_id"))
+
+
+async def _roles(ctx: Context, row: Restoration) -> Sequence[Role]:
+    """Roles of the node, as the campaign's plan knows it."""
+    campaign = await ctx.store.campaigns.get(row.campaign)
+    _, inventory = await ctx.book.plan(str(campaign.plan if campaign is not None else ""))
+    return inventory.node_by_id[row.node].roles if row.node in inventory.node_by_id else ()

@@ -17,9 +17,11 @@ from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.operations import GOOD
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, changed_node
+from escalator.upgrade_manager.engine.rollback.compared import expected, note_found
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
+from escalator.upgrade_manager.engine.steps.services import AGENTS, services_gone
 from escalator.upgrade_manager.engine.steps.upgrade import (
     carries,
     first_bad,
@@ -65,6 +67,8 @@ async def _roll_back(job: Job) -> Outcome:
         if stopped is not None:
             return stopped
     await until_reachable(job)
+    if (await job.memo()).get(BEGUN) is None:
+        await note_found(job, changed.first)
     operation = job.operation(job.ref.kind.value)
     await job.remember(BOOT, await job.system.boot_id(job.node), once=True)
     await job.remember(BEGUN, operation)
@@ -105,13 +109,25 @@ async def _verify(job: Job) -> Outcome:
         if bad is not None:
             return failed(Code.SYS_ROLLBACK, bad.message)
     await until_reported(job, (await job.memo()).get(REPORTED))
-    known = await job.ctx.store.tasks.memo(changed.first)
-    less = await offers_less(job, known) if {"facts", "offered"} <= known.keys() else []
-    if less:
-        return failed(Code.UPG_LESS_OFFERED, "the node offers less than before its upgrade: " + "; ".join(less))
+    missing = await _missing(job, changed)
+    if missing is not None:
+        return missing
     for turn in changed.touched:
         await job.ctx.store.tasks.remember(turn, OPERATION, None)
     return done("the node runs what it ran before")
+
+
+async def _missing(job: Job, changed: Changed) -> Outcome | None:
+    """The failure when something of before the upgrade is not there again. Services of a node nobody touched are not asked."""
+    known = await job.ctx.store.tasks.memo(changed.first)
+    if not {"facts", "offered"} <= known.keys():
+        return None
+    known = expected(known)
+    gone = await services_gone(job, known) if changed.touched and AGENTS in known else []
+    if gone:
+        return failed(Code.UPG_SERVICE_GONE, "what ran before the upgrade does not after the way back: " + "; ".join(gone))
+    less = await offers_less(job, known)
+    return failed(Code.UPG_LESS_OFFERED, "the node offers less than before its upgrade: " + "; ".join(less)) if less else None
 
 
 ROLL_BACK = Step(name="roll-back", do=_roll_back, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from escalator.cloud_manager.agents import Agent
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.kinds import computes
+from escalator.upgrade_manager.engine.steps.cordon import OURS
 
 AGENTS = "agents"
 """Memo of a task: the cloud's services and agents on the node before its software changed."""
@@ -47,11 +49,17 @@ async def _gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
             found.append(f"the cloud knows no {name} here any more")
         elif not agent.up:
             found.append(f"{name} does not report to the cloud")
-        elif not agent.enabled and (before["enabled"] or agent.reason != before["reason"]):
+        elif not agent.enabled and not _ours(agent) and (before["enabled"] or agent.reason != before["reason"]):
             found.append(f"{name} was disabled meanwhile: {agent.reason or 'no reason given'}")
     units = set((await job.system.inspect(job.node, job.release)).units)
-    before_units = memo["facts"].get("units") or ()
+    passing = memo["facts"].get("passing") or ()
+    before_units = [unit for unit in memo["facts"].get("units") or () if unit not in passing]
     return found + [f"unit {unit} does not run" for unit in before_units if unit not in units and not _may_go(job, unit)]
+
+
+def _ours(agent: Agent) -> bool:
+    """Whether it is disabled because its node has its turn: on the way back the reason is another one than on the way there."""
+    return agent.reason is not None and agent.reason.startswith(OURS)
 
 
 def _may_go(job: Job, name: str) -> bool:

@@ -17,6 +17,7 @@ from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.output import Output
+from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import out_of_band
@@ -161,6 +162,7 @@ async def _verify(job: Job) -> Outcome:
         return failed(Code.UPG_LESS_OFFERED, "the node offers less than before: " + "; ".join(less))
     for test in job.spec.node.tests:
         await perform(job, "test", test)
+    await job.remember(PROVED, value=True)
     return done(", ".join(f"{name} ok" for name in (*(check.name for check in checks), *job.spec.node.tests)))
 
 

@@ -85,11 +85,42 @@ def _one_at_a_time(replay: Replay, nodes: Sequence[Node]) -> Iterator[Violation]
             if node.id in replay.away:
                 spans[cluster].append((*replay.away[node.id], node.id))
             down[cluster] += node.id in replay.out
+    by = replay.campaign.spec.waves.storage_domain
     for cluster, there in spans.items():
+        if cluster[0] == "storage" and by is not None:
+            yield from _one_domain(replay, cluster, there, [node for node in nodes if cluster in _clusters(node)])
+            continue
         for at, count, name in too_many(there, 1 - down[cluster]):
             if name not in replay.under_way:
                 message = f"{count + down[cluster]} members of {cluster[0]} cluster {cluster[1]} are away at once"
                 yield wrong(node=name, time_s=at, message=message)
+
+
+def _one_domain(
+    replay: Replay, cluster: tuple[str, str], there: Sequence[tuple[float, float, str]], members: Sequence[Node]
+) -> Iterator[Violation]:
+    """Whoever goes shares its failure domain with all that are away then, and with those that are down."""
+    down = [node.id for node in members if node.id in replay.out]
+    for start, _, name in there:
+        if name in replay.under_way:
+            continue
+        away = [other for begin, end, other in there if begin <= start + NEAR_S and start + NEAR_S < end]
+        mine = _storage_domain(replay, name)
+        strangers = [o for o in (*away, *down) if o != name and (mine is None or _storage_domain(replay, o) != mine)]
+        if strangers:
+            message = f"{name} and {strangers[0]} of storage cluster {cluster[1]} are away at once, and share no failure domain"
+            yield wrong(node=name, time_s=start, message=message)
+
+
+def _storage_domain(replay: Replay, name: str) -> str | None:
+    node = replay.node(name)
+    match replay.campaign.spec.waves.storage_domain:
+        case "rack":
+            return node.rack
+        case "az":
+            return node.az
+        case _:
+            return node.labels.get("storage-domain")
 
 
 def _masters(replay: Replay, nodes: Sequence[Node]) -> Iterator[Violation]:

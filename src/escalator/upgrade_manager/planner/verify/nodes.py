@@ -112,7 +112,8 @@ def check_reserve(replay: Replay) -> Iterator[Violation]:
             away.discard(node)
         elif kind == 2:
             away.add(node)
-        if kind >= 2 and at >= replay.plan.at_s - NEAR_S:
+        begun = kind == 2 and node in replay.under_way  # nothing can be done about that
+        if kind >= 2 and not begun and at >= replay.plan.at_s - NEAR_S:
             empty = sum(not number and name not in away for name, number in count.items())
             if empty < reserve:
                 message = f"{empty} hosts in service are empty, the reserve is {reserve}"
