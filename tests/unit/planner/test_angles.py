@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from escalator.model.inventory import Instance, Node
 from escalator.upgrade_manager.planner.actions import action_for
 from escalator.upgrade_manager.planner.cloud import Cloud, Guest, build
@@ -24,8 +29,8 @@ def made(*hosts: Node) -> Cloud:
     return build(campaign(), inventory, actions, inventory.nodes, [])
 
 
-def space_of(there: Cloud, *, angle: bool) -> Space:
-    space = Space(Standing(there, 1.0), renewed=True, angle=angle)
+def space_of(there: Cloud, *, angle: bool, standing: Standing | None = None) -> Space:
+    space = Space(standing or Standing(there, 1.0), renewed=True, angle=angle, queue_weight=0.02 if standing else 0.0)
     for number in range(1, len(there.nodes)):
         space.add(number)
     return space
@@ -64,3 +69,44 @@ def test_what_is_taken_and_given_back_is_seen_at_once() -> None:
     space.remove(node_)
     assert first(there, space, "frugal") == "vfs"
     assert len(space.places(frugal, 9, soft=False)) == 1
+
+
+AMOUNTS = st.sampled_from((4.0, 8.0, 12.0, 16.0, 24.0))
+CELLS = st.tuples(AMOUNTS, AMOUNTS)
+
+
+def suits(there: Cloud, guest: Guest, cell: int) -> float:
+    """The negative cosine of what is free in the cell and what the instance needs, and a thousandth of how much that is."""
+    free = there.capacity[cell]
+    need = dict(guest.shape.demand)
+    sizes = [sqrt(sum(amount * amount * there.scale[r] for r, amount in row)) for row in (enumerate(free), need.items())]
+    return sizes[0] / 1000 - sum(free[r] * amount * there.scale[r] for r, amount in need.items()) / sizes[0] / sizes[1]
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12), st.lists(st.integers(0, 6), min_size=13), st.integers(1, 2))
+def test_the_best_cell_is_found_whatever_the_nodes_expect(
+    hosts: list[tuple[tuple[float, float], tuple[float, float]]], arriving: list[int], span: int
+) -> None:
+    instances = (vm("guest", "old", demand=FRUGAL | {"pcpu": 4.0}, numa_span=span, numa_cell=(0, 1)[:span]),)
+    nodes = [
+        node(f"host-{n:02}", numa=tuple({"pcpu": pcpu, "vf": vf} for pcpu, vf in cells))
+        for n, cells in enumerate([((24.0, 24.0),) * 2, *hosts])
+    ]
+    inventory = cloud(nodes[0].model_copy(update={"id": "old"}), *nodes[1:], *instances)
+    actions = {one.id: action_for(one, campaign().spec, managed=False) for one in instances}
+    there = build(campaign(), inventory, actions, inventory.nodes, [])
+    standing = Standing(there, 1.0)
+    space, guest = space_of(there, angle=True, standing=standing), guest_of(there, "guest")
+    for number, expects in enumerate(arriving[: len(there.nodes)]):
+        standing.arriving.expect(number, expects)
+        space.best(guest, soft=False)
+    fitting = [
+        [cell for cell in there.cells[number] if standing.fits(guest.shape, cell)]
+        for number in range(1, len(nodes))
+        if standing.together(guest.shape, number)
+    ]
+    costs = [suits(there, guest, cell) + 0.02 * arriving[there.host[cell]] for cells in fitting for cell in cells]
+    best = space.best(guest, soft=False)
+    assert (best is None) == (not costs)
+    if best is not None:
+        assert abs(min(suits(there, guest, cell) for cell in best[1]) + 0.02 * arriving[best[0]] - min(costs)) < 1e-9

@@ -34,6 +34,7 @@ class Stuck:
 
 
 Action = Leaves | Stays | Stuck
+LIVE, COLD = Leaves("live"), Leaves("cold")
 
 
 def action_for(instance: Instance, spec: CampaignSpec, *, managed: bool) -> Action:
@@ -53,7 +54,7 @@ def action_for(instance: Instance, spec: CampaignSpec, *, managed: bool) -> Acti
         return Leaves(instance.migration)
     action = _by_default(instance, spec)
     # What its VNF declares stands above what the operator wishes for all.
-    allowed = instance.may(action.kind if isinstance(action, Leaves) else "none")
+    allowed = instance.allowed is None or instance.may(action.kind if isinstance(action, Leaves) else "none")
     return action if allowed else Leaves(instance.migration)
 
 
@@ -64,9 +65,9 @@ def _by_default(instance: Instance, spec: CampaignSpec) -> Leaves | Stays:
         case "in-place" | "leave":
             return Stays("in-place")
         case "cold":
-            return Leaves("cold")
+            return COLD
         case _:
-            return Leaves("cold" if instance.migration == "cold" else "live")
+            return COLD if instance.migration == "cold" else LIVE
 
 
 def _not_migratable(instance: Instance, spec: CampaignSpec, *, managed: bool) -> Action:

@@ -6,111 +6,173 @@ resource measured by what the cloud has of it). Small and large, thirsty and fru
 cells fill to the last CPU; the tightest cell alone would leave CPUs behind where something else ran out. Of cells that
 suit alike, and all do where one resource is asked for, the tightest is the best.
 
-Each shape has a heap of the cells that may take one, the best on top. What changed since the shape was asked about last
-is put right when it is asked about again.
+An instance also waits for those that are on their way to its node before it: each counts beside the angle. Cells in which
+the same is free, on nodes of one kind that expect equally many, suit alike: they are in one *state*. Instances come in few
+sizes, so that twenty thousand cells are in some hundreds of states. Each shape has a heap of the states whose cells may take
+one, the best on top. A state that is found empty there is dropped, and one that is no longer empty is put back.
 """
 
 from __future__ import annotations
 
 import heapq
-from array import array
-from collections.abc import Callable, Container, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from itertools import islice
 from math import inf, sqrt
+from operator import itemgetter
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 from escalator.upgrade_manager.planner.spread import Shut, is_shut
-from escalator.upgrade_manager.planner.standing import Standing
+from escalator.upgrade_manager.planner.standing import Standing, is_barred
 
 TIGHT = 1e-3
 """What an average entry, all of it free, counts beside the cosine: of two that suit alike the tighter one is taken."""
+MOST_KEPT = 20_000
+"""States of which the worth for one shape is kept."""
 
 
 class _ByShape:
-    """Cells that may take one shape, the best on top; entries that are not `true` any more are passed over."""
+    """States whose cells may take one shape, the best on top."""
 
-    __slots__ = ("allowed", "entries", "parts", "read", "true")
+    __slots__ = ("entries", "kept", "parts", "read", "there")
 
     def __init__(self, cloud: Cloud, shape: Shape) -> None:
         length = sqrt(sum(amount * amount * cloud.scale[resource] for resource, amount in shape.demand)) or 1.0
         self.parts = tuple((resource, amount * cloud.scale[resource] / length) for resource, amount in shape.demand)
         self.entries: list[tuple[float, int]] = []
-        self.true = array("d", [inf]) * len(cloud.host)
-        """What each cell is worth now, the lower the better; infinite for one that takes none."""
-        self.allowed: list[bool | None] = [None] * len(cloud.nodes)
-        """Whether the shape may go to each node, as far as it was asked."""
+        self.there: set[int] = set()
+        """States among the entries."""
+        self.kept: dict[int, float] = {}
+        """What a cell of each state is worth, the lower the better; infinite where it takes none."""
         self.read = 0
-        """Changes that are put right."""
+        """States put back that are seen to."""
 
 
 class Angles:
     """The order of cells for every shape that was asked for."""
 
-    def __init__(self, standing: Standing, nodes: Container[int], may_go: Callable[[Shape, int], bool]) -> None:
+    def __init__(
+        self, standing: Standing, nodes: Container[int], may_go: Callable[[Shape, int], bool], queue_weight: float
+    ) -> None:
         self._standing, self._cloud, self._nodes, self._may_go = standing, standing.cloud, nodes, may_go
+        self._arriving, self._weight = standing.arriving, queue_weight
+        self._heard = 0
+        """Changes of what nodes expect that are seen to."""
         self._shapes: dict[Shape, _ByShape] = {}
-        self._changes: list[int] = []
-        """Cells whose room changed, in the order of time."""
+        asked = [resource for resource, scale in enumerate(standing.cloud.scale) if scale]
+        self._free_of: Callable[[list[float]], Hashable] = itemgetter(*asked) if asked else len
+        kinds = {kind: number for number, kind in enumerate(dict.fromkeys(standing.cloud.kinds))}
+        self._kinds = [kinds[kind] for kind in standing.cloud.kinds]
+        self._states: dict[tuple[int, int, Hashable], int] = {}
+        """By kind of node, what is on its way there, and what is free."""
+        self._state = [-1] * len(standing.cloud.host)
+        """State of each cell; -1 where its node takes nothing."""
+        self._cells: list[list[int]] = []
+        """Cells in each state, in order."""
+        self._back: list[int] = []
+        """States that were empty and are not any more, in the order of time."""
         self.passed = False
 
     def changed(self, cells: tuple[int, ...], *, freed: bool) -> None:  # noqa: ARG002 - the other order asks for it
         """The cells have more room or less, or their node takes instances now or does not any more."""
-        self._changes += cells
+        for cell in cells:
+            node = self._cloud.host[cell]
+            state = self._state_of(node, cell) if node in self._nodes else -1
+            before = self._state[cell]
+            if state == before:
+                continue
+            self._state[cell] = state
+            if before >= 0:
+                there = self._cells[before]
+                del there[bisect_left(there, cell)]
+            if state >= 0:
+                there = self._cells[state]
+                if not there:
+                    self._back.append(state)
+                insort(there, cell)
+
+    def _state_of(self, node: int, cell: int) -> int:
+        key = (self._kinds[node], self._arriving[node] if self._weight else 0, self._free_of(self._standing.free[cell]))
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = len(self._cells)
+            self._cells.append([])
+        return state
 
     def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
         """At most so many nodes that can take the instance, with the cells it would use, the best first; none `shut`."""
-        shape, standing = guest.shape, self._standing
+        return list(islice(self._fitting(guest, soft=soft, shut=shut), most))
+
+    def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
+        """The best node and cells."""
+        return next(self._fitting(guest, soft=soft, shut=shut), None)
+
+    def _fitting(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Nodes and cells that can take the instance, the best first."""
+        shape, standing, host = guest.shape, self._standing, self._cloud.host
+        fitting = self._right(shape)
+        heap = fitting.entries
+        barred = standing.barred(guest, soft=soft)
+        seen: list[tuple[float, int]] = []
+        self.passed = False
+        try:
+            while heap:
+                entry = heapq.heappop(heap)
+                state = entry[1]
+                there = self._cells[state]
+                if not there:
+                    fitting.there.discard(state)
+                    continue
+                seen.append(entry)
+                for cell in there:
+                    node = host[cell]
+                    if shut and is_shut(shut, node):
+                        self.passed = True
+                    elif barred and is_barred(barred, node):
+                        continue
+                    elif shape.span == 1:
+                        yield node, (cell,)
+                    elif cells := standing.together(shape, node):
+                        yield node, cells
+        finally:
+            for entry in seen:
+                heapq.heappush(heap, entry)
+
+    def _right(self, shape: Shape) -> _ByShape:
+        """The states for a shape as they are now."""
+        news = self._arriving.changes
+        if self._weight and self._heard < len(news):
+            for node in dict.fromkeys(news[self._heard :]):
+                if node in self._nodes:
+                    self.changed(self._cloud.cells[node], freed=True)
+            self._heard = len(news)
         fitting = self._shapes.get(shape)
         if fitting is None:
             fitting = self._shapes[shape] = _ByShape(self._cloud, shape)
-        if fitting.read < len(self._changes):
-            self._put_right(shape, fitting)
-        heap, true, host = fitting.entries, fitting.true, self._cloud.host
-        found: list[tuple[int, tuple[int, ...]]] = []
-        seen: list[tuple[float, int]] = []
-        self.passed = False
-        while heap and len(found) < most:
-            entry = heapq.heappop(heap)
-            worth, cell = entry
-            if true[cell] != worth or (seen and seen[-1] == entry):
-                continue
-            seen.append(entry)
-            node = host[cell]
-            if shut and is_shut(shut, node):
-                self.passed = True
-                continue
-            if standing.may_join(guest, node, soft=soft):
-                cells = (cell,) if shape.span == 1 else standing.together(shape, node)
-                if cells:
-                    found.append((node, cells))
-        for entry in seen:
-            heapq.heappush(heap, entry)
-        return found
+        if fitting.read < len(self._back):
+            for state in self._back[fitting.read :]:
+                if state not in fitting.there and self._cells[state]:
+                    self._put_back(shape, fitting, state)
+            fitting.read = len(self._back)
+        return fitting
 
-    def cost(self, shape: Shape, cell: int) -> float:
-        """What the cell is worth for the shape, which was asked for before."""
-        return self._shapes[shape].true[cell]
-
-    def _put_right(self, shape: Shape, fitting: _ByShape) -> None:
-        """Look again at what changed since."""
-        true, host = fitting.true, self._cloud.host
-        for cell in set(self._changes[fitting.read :]):
-            worth = self._worth(shape, fitting, cell) if self._open(shape, fitting, host[cell]) else inf
-            if worth != true[cell]:
-                true[cell] = worth
-                if worth < inf:
-                    heapq.heappush(fitting.entries, (worth, cell))
-        fitting.read = len(self._changes)
-
-    def _open(self, shape: Shape, fitting: _ByShape, node: int) -> bool:
-        if node not in self._nodes:
-            return False
-        allowed = fitting.allowed[node]
-        if allowed is None:
-            allowed = fitting.allowed[node] = self._may_go(shape, node)
-        return allowed
+    def _put_back(self, shape: Shape, fitting: _ByShape, state: int) -> None:
+        worth = fitting.kept.get(state)
+        if worth is None:
+            if len(fitting.kept) >= MOST_KEPT:
+                fitting.kept.clear()
+            cell = self._cells[state][0]
+            allowed = self._may_go(shape, self._cloud.host[cell])
+            worth = fitting.kept[state] = self._worth(shape, fitting, cell) if allowed else inf
+        if worth < inf:
+            fitting.there.add(state)
+            heapq.heappush(fitting.entries, (worth, state))
 
     def _worth(self, shape: Shape, fitting: _ByShape, cell: int) -> float:
-        """The negative cosine between what is free and what is needed, and its size; infinite where it does not fit."""
+        """The negative cosine between what is free and what is needed, its size, and what is on its way there.
+
+        It is infinite where the shape does not fit.
+        """
         free = self._standing.free[cell]
         for resource, amount in shape.demand:
             if free[resource] + SLACK < amount:
@@ -121,4 +183,5 @@ class Angles:
         for amount, scale in zip(free, self._cloud.scale, strict=True):
             length += amount * amount * scale
         size = sqrt(length)
-        return TIGHT * size - along / size if size else 0.0
+        waits = self._weight * self._arriving[self._cloud.host[cell]]
+        return waits + (TIGHT * size - along / size if size else 0.0)

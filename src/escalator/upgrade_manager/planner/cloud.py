@@ -68,6 +68,8 @@ class Guest:
     """Groups of hard affinity."""
     watched: tuple[int, ...] = ()
     """Groups and levels whose spread its move may change."""
+    cells: tuple[int, ...] = ()
+    """Cells that it uses at the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,26 +170,40 @@ def _add_guests(
 ) -> None:
     limits, watching = _Limits(inventory, campaign), Watching(inventory)
     shapes: dict[tuple[object, ...], Shape] = {}
+    moves_s: dict[tuple[float, str], float] = {}
     estimates = campaign.spec.estimates
     for index, node in enumerate(cloud.nodes):
         home = (node.nova_cell, node.versions.get("hypervisor"))
+        here, guests = cloud.cells[index], cloud.guests[index]
         for instance in inventory.instances_by_node.get(node.id, ()):
-            demand = tuple((names[name], amount) for name, amount in instance.demand.items() if amount > 0)
-            for cell in instance.cells:
-                used = cloud.used[cloud.cells[index][cell]]
+            demand = tuple([(names[name], amount) for name, amount in instance.demand.items() if amount > 0])
+            cells = tuple([here[cell] for cell in instance.cells])
+            for cell in cells:
+                used = cloud.used[cell]
                 for resource, amount in demand:
                     used[resource] += amount
-            key = (demand, instance.numa_span, home, instance.requires)
+            needs = instance.requires
+            key = (demand, instance.numa_span, home, needs.az, needs.aggregates, needs.traits, needs.physnets)
             shape = shapes.get(key)
             if shape is None:
-                shape = shapes[key] = Shape(demand, instance.numa_span, *home, instance.requires)
-            action = actions.get(instance.id)
-            leaves = isinstance(action, Leaves)
-            kind = action.kind if isinstance(action, Leaves | Stays) else "offline"
-            lasts_s = estimates.move_s(instance.memory_gib, kind) if leaves else 0.0
-            watched = watching.of(instance) if leaves else ()
-            cloud.guests[index].append(Guest(instance, shape, kind, leaves, lasts_s, *limits.of(instance), watched))
+                shape = shapes[key] = Shape(demand, instance.numa_span, *home, needs)
+            kind, leaves = _kind(actions.get(instance.id))
+            lasts_s = 0.0
+            if leaves:
+                memory_gib = instance.memory_gib
+                lasts_s = moves_s.get((memory_gib, kind), -1.0)
+                if lasts_s < 0:
+                    lasts_s = moves_s[memory_gib, kind] = estimates.move_s(memory_gib, kind)
+            watched = watching.of(instance) if leaves and instance.groups else ()
+            guests.append(Guest(instance, shape, kind, leaves, lasts_s, *limits.of(instance), watched, cells))
     cloud.limits, cloud.watched = limits.limits, watching.watched
+
+
+def _kind(action: Action | None) -> tuple[str, bool]:
+    """The kind of a move or of a stay, and whether it is a move."""
+    if isinstance(action, Leaves):
+        return action.kind, True
+    return (action.kind if isinstance(action, Stays) else "offline"), False
 
 
 class _Limits:
@@ -208,6 +224,8 @@ class _Limits:
 
     def of(self, instance: Instance) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[str, ...]]:
         """Numbers of its groups that can bind, of hard and of soft anti-affinity, and the names of those of hard affinity."""
+        if not instance.groups and instance.lead_s <= self._lead_s:
+            return (), (), (), ()
         groups, apart, soft, tied = [], [], [], []
         if instance.lead_s > self._lead_s:
             groups.append(self._waiting(instance.lead_s))

@@ -24,6 +24,11 @@ class Door:
     waiting: dict[int, None] = field(default_factory=dict)
     """Nodes that ask again when an impact has ended."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether places are kept, or there is none at all: only then it may open at no time that is known."""
+        return bool(self.kept) or self.limit.most < 1
+
     def opens(self, now: float, node: int, count: int = 1) -> float:
         """When `count` members of that node may be impacted: `now`, a later time, or infinity while places are kept for others.
 

@@ -15,6 +15,7 @@ from math import inf
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.doors import Door, latest
+from escalator.upgrade_manager.planner.standing import Arrivals
 from escalator.upgrade_manager.planner.turns import Begun, Midway, Placed, Rules, Timed, Turn
 
 MOVE_ENDS, UPGRADE_ENDS, WAKE = range(3)
@@ -42,19 +43,18 @@ class Drain:
 class Flow:
     """Turns that have begun and not ended, and the events to come."""
 
-    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway, *, pressed_first: bool = False) -> None:
+    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway, arriving: Arrivals, *, pressed_first: bool = False) -> None:
         self._cloud, self._rules, self._pressed_first = cloud, rules, pressed_first
         self.doors = [Door(limit, last_s=midway.ended.get(group, -inf)) for group, limit in enumerate(cloud.limits)]
         self.turns: list[Turn] = []
         self.away = len(midway.begun)
         """Nodes that are out of service."""
-        self.arriving: Counter[int] = Counter()
-        """Instances on their way to each node."""
+        self._arriving = arriving
         self._drains: dict[int, Drain] = {}
         self._events: list[tuple[float, int, int, int, Placed | None]] = []
         self._numbers = count()
         self._moves = 0
-        self._incoming: defaultdict[int, int] = defaultdict(int)
+        self._incoming = [0] * len(cloud.nodes)
         self._queued: defaultdict[int, dict[int, None]] = defaultdict(dict)
         """Nodes that wait for a target to take one more."""
         self._for_total: dict[int, None] = {}
@@ -75,7 +75,7 @@ class Flow:
             return
         drain.waits = True
         for move in begun.running:
-            self.arriving[move.placed.target] += 1
+            self._arriving.expect(move.placed.target, 1)
             self._move_runs(drain, move)
         for group, number in counts.items() if len(stays) < len(guests) else ():
             self.doors[group].kept[begun.node] = number
@@ -98,7 +98,7 @@ class Flow:
 
     def _leave(self, drain: Drain, placed: Sequence[Placed], now: float) -> None:
         for one in placed:
-            self.arriving[one.target] += 1
+            self._arriving.expect(one.target, 1)
             for group in one.guest.groups:
                 self.doors[group].owed += 1
         drain.pending = sorted(placed, key=lambda p: (-self._presses_s(p.guest), -p.guest.lasts_s, p.guest.instance.id))
@@ -143,7 +143,11 @@ class Flow:
         Such a node begins later: turns then wait for those that began after them only, and no two for one another.
         """
         doors = self.doors
-        return next((group for guest in guests for group in guest.groups if doors[group].opens(now, node) == inf), None)
+        for guest in guests:
+            for group in guest.groups:
+                if doors[group].keeps and doors[group].opens(now, node) == inf:
+                    return group
+        return None
 
     def leaves_by(self, node: int, guests: Sequence[Guest], now: float) -> tuple[float, int | None]:
         """About when the last of these would have left the node if only groups that recover counted, and the last group."""
@@ -157,43 +161,50 @@ class Flow:
                         last, which = by, group
         return last, which
 
-    def queue(self, node: int) -> int:
-        """How many arrivals the node still expects: what one more has to wait for."""
-        return self.arriving[node]
-
     # -- inside
 
     def _presses_s(self, guest: Guest) -> float:
         """How long the instance's groups recover between all that is owed of them; 0 where what takes longest goes first."""
         if not self._pressed_first:
             return 0.0
-        doors = [self.doors[group] for group in guest.groups]
-        return max((door.owed * door.limit.recovery_s / max(1, door.limit.most) for door in doors), default=0.0)
+        presses_s = 0.0
+        for group in guest.groups:
+            door = self.doors[group]
+            if door.limit.recovery_s:
+                presses_s = max(presses_s, door.owed * door.limit.recovery_s / max(1, door.limit.most))
+        return presses_s
 
     def _go(self, drain: Drain, now: float) -> None:
         """Begin what may begin now of a node's turn."""
-        node = drain.node
         if drain.pending:
-            left = []
-            for number, one in enumerate(drain.pending):
-                if drain.active >= self._rules.per_node or self._moves >= self._rules.total:
-                    if self._moves >= self._rules.total:
-                        self._for_total[node] = None
-                    left += drain.pending[number:]
-                    break
-                if not self._move_begins(drain, one, now):
-                    left.append(one)
-            drain.pending = left
+            self._moves_begin(drain, now)
         if not (drain.pending or drain.active or drain.upgrading or drain.waits):
             self._upgrade_begins(drain, now)
 
+    def _moves_begin(self, drain: Drain, now: float) -> None:
+        node, per_node, total = drain.node, self._rules.per_node, self._rules.total
+        left = []
+        for number, one in enumerate(drain.pending):
+            if drain.active >= per_node or self._moves >= total:
+                if self._moves >= total:
+                    self._for_total[node] = None
+                if not number:
+                    return
+                left += drain.pending[number:]
+                break
+            if self._incoming[one.target] >= per_node:
+                self._queued[one.target][node] = None
+                left.append(one)
+            elif not self._move_begins(drain, one, now):
+                left.append(one)
+        drain.pending = left
+
     def _move_begins(self, drain: Drain, one: Placed, now: float) -> bool:
-        if self._incoming[one.target] >= self._rules.per_node:
-            self._queued[one.target][drain.node] = None
-            return False
         groups = one.guest.groups
         if groups:
-            opens = max(self.doors[group].opens(now, drain.node) for group in groups)
+            opens = self.doors[groups[0]].opens(now, drain.node)
+            for group in groups[1:]:
+                opens = max(opens, self.doors[group].opens(now, drain.node))
             if opens > now + SLACK:
                 self._ask_again(drain.node, groups, opens)
                 return False
@@ -237,7 +248,7 @@ class Flow:
         self._drains[node].active -= 1
         self._moves -= 1
         self._incoming[one.target] -= 1
-        self.arriving[one.target] -= 1
+        self._arriving.expect(one.target, -1)
         asking[node] = None
         queued = self._queued.get(one.target)
         if queued:

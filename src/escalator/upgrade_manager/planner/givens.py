@@ -9,7 +9,7 @@ from escalator.model.inventory import Instance, Inventory
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, action_for
-from escalator.upgrade_manager.planner.interruption import unborne
+from escalator.upgrade_manager.planner.interruption import expected_s, unborne
 from escalator.upgrade_manager.planner.scope import ScopedNodes
 
 
@@ -36,7 +36,8 @@ def first_conditions(
 ) -> tuple[Condition, ...]:
     """The conditions that need no search: scope, states of nodes and instances, who declares what of its own impacts."""
     stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
-    wary = [inventory.instance_by_id[i] for i in actions if inventory.instance_by_id[i].mitigation]
+    declared = {instance.id: instance for instance in inventory.instances if instance.mitigation}
+    wary = [declared[i] for i in actions if i in declared]
     return (
         c.scope_condition(scope),
         c.availability_condition(scope, campaign.spec.waves.limit(scope.count)),
@@ -50,10 +51,8 @@ def first_conditions(
 def _noticed(
     campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], managed: Collection[str]
 ) -> Sequence[Condition]:
-    spec = campaign.spec
-    by_id = inventory.instance_by_id
-    told = {name: action for name, action in actions.items() if by_id[name].max_interruption_s is not None}
-    return c.interruption_conditions(*unborne(spec, inventory, told, managed), spec.estimates.migration.interruption_s)
+    noticing, found = unborne(campaign.spec, inventory, actions, managed)
+    return c.interruption_conditions(noticing, found, {i.id: expected_s(i, campaign.spec, "live") for i in noticing})
 
 
 def _stays(action: Action) -> bool:

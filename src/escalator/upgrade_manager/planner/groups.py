@@ -27,23 +27,26 @@ def _down(inventory: Inventory) -> Counter[str]:
 
 
 def _reason(inventory: Inventory, node: Node, actions: Mapping[str, Action], down: Counter[str]) -> str | None:
-    staying: Counter[str] = Counter()
-    leaving: Counter[str] = Counter()
-    present: Counter[str] = Counter()
+    staying: dict[str, int] = {}
+    leaving: dict[str, int] = {}
+    present: dict[str, int] = {}
     for instance in inventory.instances_by_node.get(node.id, ()):
+        if not instance.groups:
+            continue
         action = actions[instance.id]
-        present.update(instance.groups)
-        if isinstance(action, Leaves):
-            leaving.update(instance.groups)
-        elif isinstance(action, Stays) and action.kind != "offline":
-            staying.update(instance.groups)
+        for name in instance.groups:
+            present[name] = present.get(name, 0) + 1
+            if isinstance(action, Leaves):
+                leaving[name] = leaving.get(name, 0) + 1
+            elif isinstance(action, Stays) and action.kind != "offline":
+                staying[name] = staying.get(name, 0) + 1
     for name in sorted(present):
         group = inventory.group_by_id[name]
         allowed = group.limit(len(inventory.members[name])) - down[name]
-        at_once = max(staying[name], min(leaving[name], 1))
+        at_once = max(staying.get(name, 0), min(leaving.get(name, 0), 1))
         if at_once > allowed:
             more = f", {down[name]} of them on nodes that are down" if down[name] else ""
             return f"group {name} allows {max(allowed, 0)} members to be impacted{more}, and here {at_once} would be at once"
-        if group.policy == "affinity" and 0 < leaving[name] < present[name]:
+        if group.policy == "affinity" and 0 < leaving.get(name, 0) < present[name]:
             return f"members of affinity group {name} leave together or not at all, and one of them has to stay"
     return None

@@ -49,15 +49,18 @@ def _union(spans: list[tuple[float, float]]) -> float:
     """Time covered by at least one of the spans."""
     total, until = 0.0, float("-inf")
     for start, end in sorted(spans):
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
+        if end > until:
+            total += end - max(start, until)
+            until = end
     return total
 
 
 def _at_once(spans: list[tuple[float, float]]) -> int:
-    events = sorted(event for start, end in spans for event in ((start, 1), (end, -1)))
-    most = count = 0
-    for _, step in events:
-        count += step
-        most = max(most, count)
+    """Most of the spans that overlap; where one ends as another begins they do not."""
+    ends = sorted([end for _, end in spans])
+    most = over = 0
+    for count, start in enumerate(sorted([start for start, _ in spans]), start=1):
+        while ends[over] <= start:
+            over += 1
+        most = max(most, count - over)
     return most

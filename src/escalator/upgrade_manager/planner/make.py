@@ -19,6 +19,7 @@ from escalator.upgrade_manager.planner.givens import actions_of, first_condition
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
 from escalator.upgrade_manager.planner.impact import apart, seen_by
+from escalator.upgrade_manager.planner.interruption import expected
 from escalator.upgrade_manager.planner.kinds import kinds_there, order_conditions, order_of
 from escalator.upgrade_manager.planner.outage import outages
 from escalator.upgrade_manager.planner.policies import best_of
@@ -57,7 +58,9 @@ def make_plan(
     with uncollected():
         plan = _made(campaign, seen_by(inventory, impact), managed, now_s, progress, impact)
         several = apart(impact) and len(kinds_there(campaign, inventory)) > 1
-        return plan.model_copy(update={"impact": impact, "order": order_of(campaign) if several else ()})
+        borne = expected(campaign.spec, inventory, plan.moves)
+        order = order_of(campaign) if several else ()
+        return plan.model_copy(update={"impact": impact, "order": order, "interruptions": borne})
 
 
 def _made(

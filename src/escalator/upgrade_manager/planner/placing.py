@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 from escalator.upgrade_manager.planner.space import Space
@@ -10,8 +10,6 @@ from escalator.upgrade_manager.planner.spread import Shut, Spread
 from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.turns import Placed
 
-LOOKED_AT = {False: 4, True: 16}
-"""Fitting targets that are weighed against each other before the best of them is taken; many suit alike by their angle."""
 MANY = 10_000
 """Targets that are looked at for instances that have to stay together."""
 
@@ -19,7 +17,7 @@ MANY = 10_000
 class Placing:
     """Looks for room on upgraded nodes (`new`), and where that is allowed on nodes that have their turn later (`old`)."""
 
-    def __init__(self, standing: Standing, new: Space, queue: Callable[[int], int], queue_weight: float) -> None:
+    def __init__(self, standing: Standing, new: Space) -> None:
         self._standing = standing
         self._cloud: Cloud = standing.cloud
         self.spread = Spread(standing.cloud)
@@ -30,8 +28,6 @@ class Placing:
         self._origin = -1
         """Node that is being emptied."""
         self._new = new
-        self._arriving = queue
-        self._weight = queue_weight
         self.kept: Mapping[str, tuple[int, tuple[int, ...]]] = {}
         """Node and cells that a plan so far gives to instances: taken when they still have room."""
         self.kept_old: Mapping[str, tuple[int, tuple[int, ...]]] = {}
@@ -132,16 +128,10 @@ class Placing:
 
     def _single(self, guest: Guest, space: Space, *, soft: bool) -> list[Placed] | None:
         harm = self.spread.harm(guest, self._origin) if guest.watched else ()
-        place = self._best(guest, space, harm, soft=soft)
+        place = space.best(guest, soft=soft, shut=harm)
         if place is None and harm and space.passed:
-            place = next(filter(None, (self._best(guest, space, shut, soft=soft) for shut in self._less(harm))), None)
+            place = next(filter(None, (space.best(guest, soft=soft, shut=shut) for shut in self._less(harm))), None)
         return [self._put(guest, space, *place)] if place is not None else None
-
-    def _best(self, guest: Guest, space: Space, shut: Sequence[Shut], *, soft: bool) -> tuple[int, tuple[int, ...]] | None:
-        found = space.places(guest, LOOKED_AT[space.angle] if self._weight else 1, soft=soft, shut=shut)
-        if not found:
-            return None
-        return min(found, key=lambda place: self._cost(guest, space, *place)) if self._weight else found[0]
 
     def _less(self, harm: Sequence[Shut]) -> Iterator[Sequence[Shut]]:
         """What stays shut where it cannot all be: what nothing would mend; and if the instance need not wait, zones; nothing."""
@@ -152,10 +142,6 @@ class Placing:
         elif for_good:
             yield self.spread.in_zones(for_good)
             yield ()
-
-    def _cost(self, guest: Guest, space: Space, node: int, cells: tuple[int, ...]) -> float:
-        """How little the cell suits the instance, and what waiting for the node's other arrivals costs beside that."""
-        return space.cost(guest.shape, cells[0]) + self._weight * self._arriving(node)
 
     def _anyhow(self, bundle: Sequence[Guest], space: Space, *, soft: bool) -> list[Placed] | None:
         """Where the spread of groups is kept if that can be."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
+
 from escalator.model.plan import Impact, Move, Upgrade
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.conditions import kept_by
-from escalator.upgrade_manager.planner.turns import Found, Rules
+from escalator.upgrade_manager.planner.turns import Found, Rules, Timed
 
 
 def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]:
@@ -26,27 +29,28 @@ def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]
 
 def moves_of(cloud: Cloud, found: Found) -> tuple[Move, ...]:
     """Moves by start. Built without checks: there may be a hundred thousand, and each field is ours."""
-    rows = []
-    for turn in found.turns:
-        origin = cloud.nodes[turn.node].id
-        for move in turn.moves:
-            placed = move.placed
-            first = cloud.cells[placed.target][0]
-            cells = tuple(cell - first for cell in placed.cells)
-            rows.append(
-                Move.model_construct(
-                    instance=placed.guest.instance.id,
-                    origin=origin,
-                    target=cloud.nodes[placed.target].id,
-                    numa_cell=cells[0] if len(cells) == 1 else cells,
-                    kind=placed.guest.kind,  # type: ignore[arg-type]  # the kind of a move for what leaves
-                    start_s=move.start_s,
-                    end_s=move.end_s,
-                    extra=placed.extra,
-                )
-            )
-    rows.sort(key=lambda move: (move.start_s, move.instance))
-    return tuple(rows)
+    rows = [(move.start_s, move.placed.guest.instance.id, turn.node, move) for turn in found.turns for move in turn.moves]
+    rows.sort(key=itemgetter(0, 1))
+    ids = [node.id for node in cloud.nodes]
+    return tuple([_move(cloud, ids, instance, node, move) for _, instance, node, move in rows])
+
+
+def _move(cloud: Cloud, ids: Sequence[str], instance: str, node: int, move: Timed) -> Move:
+    placed = move.placed
+    first = cloud.cells[placed.target][0]
+    cells = placed.cells
+    return Move.of_values(
+        {
+            "start_s": move.start_s,
+            "end_s": move.end_s,
+            "instance": instance,
+            "origin": ids[node],
+            "target": ids[placed.target],
+            "numa_cell": cells[0] - first if len(cells) == 1 else tuple([cell - first for cell in cells]),
+            "kind": placed.guest.kind,
+            "extra": placed.extra,
+        }
+    )
 
 
 def impacts_of(cloud: Cloud, found: Found) -> tuple[Impact, ...]:

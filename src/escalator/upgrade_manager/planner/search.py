@@ -54,10 +54,10 @@ class Search:
         self._midway = midway
         self._guests = [list(guests) for guests in cloud.guests]
         self._standing = Standing(cloud, rules.max_fill)
-        self._new = Space(self._standing, renewed=True, angle=policy.angle)
+        self._new = Space(self._standing, renewed=True, angle=policy.angle, queue_weight=policy.queue_weight)
         self._old: Space | None = None
-        self._flow = Flow(cloud, rules, midway, pressed_first=policy.order == "timed")
-        self._placing = Placing(self._standing, self._new, self._flow.queue, policy.queue_weight)
+        self._flow = Flow(cloud, rules, midway, self._standing.arriving, pressed_first=policy.order == "timed")
+        self._placing = Placing(self._standing, self._new)
         self._placing.kept = midway.kept if keep else {}
         self._placing.kept_old = midway.kept_old
         self._awaiting: Awaiting | None = None
@@ -166,7 +166,7 @@ class Search:
             for move in begun.running:
                 one = move.placed
                 self._empty -= not self._standing.count[one.target] and one.target not in self._draining
-                self._standing.take(one.guest, begun.node, self._cells_of(one.guest, begun.node), -1)
+                self._standing.take(one.guest, begun.node, self._cells_of(one.guest), -1)
                 (self._new if one.target in self._new else self._standing).take(one.guest, one.target, one.cells)
                 self._placing.spread.moves(one.guest, begun.node, one.target, again=one.extra)
                 self._takes_in(one)
@@ -195,7 +195,7 @@ class Search:
         del self._draining[node]
         self._empty -= self._first_ones(placed)
         for one in placed:
-            self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
+            self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
             self._takes_in(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         self._flow.go_on(node, placed, now)
@@ -278,7 +278,7 @@ class Search:
             full = domain.full(node, out)
             if full is not None:
                 return NotYet(now, f"{domain.by} {full} has {domain.most} nodes out of service")
-        if self._extra and self._flow.arriving[node]:
+        if self._extra and self._standing.arriving[node]:
             return NotYet(now, "it takes instances until then")
         group = self._flow.may_wait_for_ever(node, leaving, now)
         if group is not None:
@@ -344,7 +344,7 @@ class Search:
         if self._rules.windows.open or not placed:
             return None
         drain_s = sum(one.guest.lasts_s for one in placed) / self._rules.per_node
-        waits_s = max(self._flow.arriving[one.target] * one.guest.lasts_s for one in placed) / self._rules.per_node
+        waits_s = max(self._standing.arriving[one.target] * one.guest.lasts_s for one in placed) / self._rules.per_node
         lasts_s = self._cloud.upgrade_s[node]
         return self._too_late(now, now + max(drain_s, waits_s) + lasts_s, self._slow.get(node, 0.0) + self._cloud.lead_s[node])
 
@@ -357,7 +357,7 @@ class Search:
         self._queue.begun(node)
         self._empty -= self._first_ones(placed) + self._vacant(node)
         for one in placed:
-            self._standing.take(one.guest, node, self._cells_of(one.guest, node), -1)
+            self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
             self._extra += one.extra
             self._takes_in(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
@@ -384,16 +384,16 @@ class Search:
             self._cells[one.guest.instance.id] = one.cells
             self._queue.changed(one.target)
 
-    def _cells_of(self, guest: Guest, node: int) -> tuple[int, ...]:
-        cells = self._cells.get(guest.instance.id)
-        return cells if cells is not None else tuple(self._cloud.cells[node][n] for n in guest.instance.cells)
+    def _cells_of(self, guest: Guest) -> tuple[int, ...]:
+        return self._cells.get(guest.instance.id, guest.cells) if self._cells else guest.cells
 
     # -- moves beyond one per instance
 
     def _old_space(self, node: int) -> Space:
         """Nodes that have their turn later and may take something until then, the given one left out."""
         if self._old is None:
-            self._old = Space(self._standing, renewed=False, angle=self._policy.angle)
+            policy = self._policy
+            self._old = Space(self._standing, renewed=False, angle=policy.angle, queue_weight=policy.queue_weight)
             for other in self._waiting:
                 self._old.add(other)
         for other in [n for n in range(len(self._cloud.nodes)) if n in self._old and (n == node or n not in self._waiting)]:

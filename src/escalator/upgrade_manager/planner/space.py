@@ -22,25 +22,25 @@ class _Order(Protocol):
         """At most so many nodes that can take the instance and are in no place that is `shut`, the best first."""
 
     passed: bool
-    """Whether the last call of `places` passed over a place that is shut."""
+    """Whether the last call of `places` or `best` passed over a place that is shut."""
 
-    def cost(self, shape: Shape, cell: int) -> float:
-        """How little the cell suits the shape."""
+    def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
+        """The node that takes the instance best and the cells there."""
 
 
 class Space:
     """The nodes that may take instances now. `renewed`: they are, or will be, upgraded by this campaign.
 
-    `angle`: cells are chosen by the proportions of what is free in them, else by how little is.
+    `angle`: cells are chosen by the proportions of what is free in them, else by how little is. `queue_weight`: what each
+    instance that is on its way to a node counts beside that.
     """
 
-    def __init__(self, standing: Standing, *, renewed: bool, angle: bool) -> None:
+    def __init__(self, standing: Standing, *, renewed: bool, angle: bool, queue_weight: float = 0.0) -> None:
         self._standing = standing
         self._cloud: Cloud = standing.cloud
         self._renewed = renewed
-        self.angle = angle
         self._nodes: dict[int, None] = {}
-        self._order: _Order = (Angles if angle else Tightest)(standing, self._nodes, self.may_go)
+        self._order: _Order = (Angles if angle else Tightest)(standing, self._nodes, self.may_go, queue_weight)
         self.room = 0.0
         """What is free of the scarcest resource, over all nodes."""
 
@@ -61,9 +61,12 @@ class Space:
 
     def take(self, guest: Guest, node: int, cells: tuple[int, ...], sign: int = 1) -> None:
         """As `Standing.take`; with `sign` -1 the room is given back."""
-        before = self._free(node)
+        key, free = self._cloud.key, self._standing.free
+        for cell in cells:
+            self.room -= max(0.0, free[cell][key])
         self._standing.take(guest, node, cells, sign)
-        self.room += self._free(node) - before
+        for cell in cells:
+            self.room += max(0.0, free[cell][key])
         self._order.changed(cells, freed=sign < 0)
 
     def takes(self, guest: Guest, node: int, cells: tuple[int, ...]) -> bool:
@@ -84,12 +87,12 @@ class Space:
 
     @property
     def passed(self) -> bool:
-        """Whether the last call of `places` passed over a place only because it is shut."""
+        """Whether the last call of `places` or `best` passed over a place only because it is shut."""
         return self._order.passed
 
-    def cost(self, shape: Shape, cell: int) -> float:
-        """How little the cell suits the shape, of those that `places` names: a share of what is free, or a cosine."""
-        return self._order.cost(shape, cell)
+    def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut] = ()) -> tuple[int, tuple[int, ...]] | None:
+        """The node that takes the instance best, with the cells it would use; it is in no place that is `shut`."""
+        return self._order.best(guest, soft=soft, shut=shut)
 
     def may_go(self, shape: Shape, node: int) -> bool:
         """Whether the node is one that instances of that shape may be on at all."""

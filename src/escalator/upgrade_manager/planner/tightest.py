@@ -15,6 +15,9 @@ from escalator.upgrade_manager.planner.cloud import SLACK, Guest, Shape
 from escalator.upgrade_manager.planner.spread import Shut, is_shut
 from escalator.upgrade_manager.planner.standing import Standing
 
+LOOKED_AT = 4
+"""Fitting cells that are weighed against each other before the best of them is taken."""
+
 
 class Nodes(Container[int], Iterable[int], Protocol):
     """Nodes that take instances, in the order in which they were added."""
@@ -23,8 +26,9 @@ class Nodes(Container[int], Iterable[int], Protocol):
 class Tightest:
     """The order of cells for every shape that was asked for."""
 
-    def __init__(self, standing: Standing, nodes: Nodes, may_go: Callable[[Shape, int], bool]) -> None:
+    def __init__(self, standing: Standing, nodes: Nodes, may_go: Callable[[Shape, int], bool], queue_weight: float) -> None:
         self._standing, self._cloud, self._nodes, self._may_go = standing, standing.cloud, nodes, may_go
+        self._weight = queue_weight
         self._heaps: dict[Shape, list[tuple[float, int]]] = {}
         self.passed = False
 
@@ -72,10 +76,17 @@ class Tightest:
             heapq.heappush(heap, entry)
         return found
 
-    def cost(self, shape: Shape, cell: int) -> float:  # noqa: ARG002 - the other order asks for it
-        """Share of the cell's room that stays free."""
-        key = self._cloud.key
-        return self._standing.free[cell][key] / (self._cloud.capacity[cell][key] or 1.0)
+    def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
+        """The best node and cells: the share of room that stays free, and the weight of each arrival still expected."""
+        weight, arriving = self._weight, self._standing.arriving
+        if not weight:
+            return next(iter(self.places(guest, 1, soft=soft, shut=shut)), None)
+        key, free, capacity = self._cloud.key, self._standing.free, self._cloud.capacity
+        return min(
+            self.places(guest, LOOKED_AT, soft=soft, shut=shut),
+            key=lambda p: free[p[1][0]][key] / (capacity[p[1][0]][key] or 1.0) + weight * arriving[p[0]],
+            default=None,
+        )
 
     def _fresh(self, shape: Shape) -> list[tuple[float, int]]:
         heap: list[tuple[float, int]] = []

@@ -74,6 +74,11 @@ class Timed:
             for guest in guests[node]:
                 for group in guest.groups if guest.leaves else ():
                     self._add(cloud, node, guest, group)
+        self._nodes: dict[int, list[int]] = {}
+        """The nodes of each group that recovers."""
+        for node, groups in self._groups.items():
+            for group in groups:
+                self._nodes.setdefault(group, []).append(node)
         self._looked_s = -inf
         self._order: list[int] = []
 
@@ -95,11 +100,18 @@ class Timed:
         if now < self._looked_s + self._holds_s:
             return self._order
         self._looked_s = now
-        left_s = self._end_s - now
-        over = [
-            max(0.0, (left + door.owed) * pitch_s - left_s)
-            for left, door, pitch_s in zip(self._left, doors, self._pitch_s, strict=True)
-        ]
-        presses = {node: max((over[group] for group in self._groups.get(node, ())), default=0.0) for node in waiting}
-        self._order = sorted(waiting, key=lambda n: (self._managing[n], -presses[n], size(n), n))
+        presses = self._presses(self._end_s - now, doors)
+        pressed = [(self._managing[n], -over_s, size(n), n) for n, over_s in presses.items() if n in waiting]
+        others = [(self._managing[n], 0.0, size(n), n) for n in waiting if n not in presses]
+        self._order = [row[3] for row in sorted(pressed + others)]
         return self._order
+
+    def _presses(self, left_s: float, doors: Sequence[Door]) -> dict[int, float]:
+        """For nodes whose groups would not get through in the time left: by how many seconds, of the latest of them."""
+        found: dict[int, float] = {}
+        for group, nodes in self._nodes.items():
+            over_s = (self._left[group] + doors[group].owed) * self._pitch_s[group] - left_s
+            if over_s > 0.0:
+                for node in nodes:
+                    found[node] = max(found.get(node, 0.0), over_s)
+        return found

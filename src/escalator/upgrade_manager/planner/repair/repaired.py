@@ -8,6 +8,7 @@ from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.release import Impact
+from escalator.upgrade_manager.planner.interruption import expected
 from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.repair.clock import shift_s
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, given
@@ -48,4 +49,5 @@ def repaired(
         known = there.inventory.instance_by_id
         if plan.closer and {row.group for row in plan.closer} & {name for i in mended.touched for name in known[i].groups}:
             return None  # the search may find places that keep them apart
-        return plan.model_copy(update={"impact": impact})
+        borne = expected(campaign.spec, there.inventory, plan.moves)
+        return plan.model_copy(update={"impact": impact, "interruptions": borne})
