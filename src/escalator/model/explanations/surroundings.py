@@ -14,7 +14,7 @@ SURROUNDINGS = {
     Code.VIM_DUPLICATE: Explanation(
         meaning="a VNF manager of that name exists",
         causes="A VNF manager of that name is registered.",
-        then="escalator vnfm show NAME; remove it first to register it anew",
+        then="escalator vnfm set NAME changes what it is registered with; escalator vnfm show NAME shows it",
     ),
     Code.VIM_UNREACHABLE: Explanation(
         meaning="the VNF manager's address does not answer",
