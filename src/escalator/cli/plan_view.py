@@ -52,6 +52,8 @@ def plan_view(
         parts.append(_impacts(plan, rows))
     if plan.get("closer"):
         parts.append(_closer(plan, rows))
+    if plan.get("interruptions"):
+        parts.append(_interruptions(plan, rows))
     if plan.get("no_return"):
         parts.append(_no_return(plan, rows))
     if plan["totals"]["not_upgraded"]:
@@ -132,6 +134,18 @@ def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
         )
         last = upgrade["wave"]
     return _with_rest(table, len(upgrades), rows)
+
+
+def _interruptions(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    table = _table(
+        "What moves take of those that say what they notice", "Instance", "Move", "Takes", "Known from", "Not noticed", ""
+    )
+    for row in plan["interruptions"][:rows]:
+        known = f"seen in {row['campaign']}" if row["source"] == "seen" else "estimate"
+        word = Text("noticed", "yellow") if row["noticed"] else Text("")
+        takes, most = (f"{row[name]:.3g} s" for name in ("expected_s", "tolerates_s"))
+        table.add_row(row["instance"], row["kind"], takes, known, f"up to {most}", word)
+    return _with_rest(table, len(plan["interruptions"]), rows)
 
 
 def _hits(plan: Mapping[str, Any], rows: int | None) -> RenderableType:

@@ -51,6 +51,18 @@ class Requires(Model):
     physnets: tuple[str, ...] = ()
 
 
+class Seen(Model):
+    """For how long a migration interrupted an instance, or a member of its groups, in an earlier campaign."""
+
+    kind: Literal["live", "cold"]
+    longest_s: Annotated[float, Field(ge=0)]
+    """The longest that was seen, seconds."""
+    at_least: bool = False
+    """Whether it may have been more: another instance of its VNF may have taken over."""
+    campaign: str
+    """The campaign that saw it."""
+
+
 class Instance(Model):
     """One VM. `demand` counts per NUMA entry that it uses."""
 
@@ -81,6 +93,8 @@ class Instance(Model):
     """What its VNF declares to be allowed: `none` for staying where it is; null when it declares nothing."""
     max_interruption_s: Annotated[float, Field(ge=0)] | None = None
     """Longest interruption that its VNF does not notice, seconds; null = not known."""
+    seen: tuple[Seen, ...] = ()
+    """What its migrations took before, or those of its groups' other members; of those that say what they do not notice."""
 
     def may(self, kind: MigrationKind) -> bool:
         """Whether its VNF allows it to migrate that way, or with `none` to stay on a node that is upgraded."""
@@ -89,6 +103,11 @@ class Instance(Model):
     def notices(self, interruption_s: float) -> bool:
         """Whether its VNF says that it notices an interruption as long as that; nothing is known of one that says nothing."""
         return self.max_interruption_s is not None and interruption_s > self.max_interruption_s
+
+    def seen_instead(self, kind: str, estimate_s: float) -> Seen | None:
+        """Return what was seen, where it counts instead of an estimate: the least that it can have been makes none shorter."""
+        found = next((one for one in self.seen if one.kind == kind), None)
+        return None if found is None or (found.at_least and found.longest_s <= estimate_s) else found
 
     @property
     def cells(self) -> tuple[int, ...]:

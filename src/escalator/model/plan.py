@@ -117,6 +117,21 @@ class Hit(Model):
     """Most instances impacted at the same time."""
 
 
+class Interruption(Model):
+    """What a move is expected to take of an instance whose VNF says what it does not notice."""
+
+    instance: str
+    kind: Literal["live", "cold"]
+    expected_s: Time
+    source: Literal["estimate", "seen"]
+    """Whether it is the document's estimate, or what earlier campaigns saw."""
+    campaign: str | None = None
+    """The campaign that saw it."""
+    tolerates_s: Time
+    """Longest interruption that its VNF does not notice."""
+    noticed: bool
+
+
 class NoReturn(Model):
     """An instance that a rollback of its new node could not bring back as it went."""
 
@@ -192,6 +207,8 @@ class Plan(Model):
     hits: tuple[Hit, ...] = ()
     closer: tuple[Closer, ...] | None = None
     """Groups that end closer together than they began, each level apart; null = the plan does not tell."""
+    interruptions: tuple[Interruption, ...] = ()
+    """Of the instances that move and whose VNFs say what they do not notice."""
     no_return: tuple[NoReturn, ...] = ()
     versions: tuple[NodeVersion, ...] = ()
     conditions: tuple[Condition, ...] = ()

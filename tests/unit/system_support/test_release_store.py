@@ -170,6 +170,17 @@ async def test_few_generations_are_kept(store: ReleaseStore, tmp_path: Path) -> 
     assert sorted(path.name for path in (tmp_path / "state/repository/generations").iterdir()) == ["4", "5", "6"]
 
 
+async def test_a_release_without_packages_leaves_the_repository_alone(store: ReleaseStore, tmp_path: Path) -> None:
+    generations = tmp_path / "state/repository/generations"
+    await store.refresh()
+    before = text(store, "dists/escalator/InRelease")
+    await store.import_folder(folder(tmp_path / "plain", {"notes.txt": b"x"}, packages=[], type="command"))
+    assert ([path.name for path in generations.iterdir()], text(store, "dists/escalator/InRelease")) == (["1"], before)
+    await store.import_folder(folder(tmp_path / "r", {"a.deb": deb()}, version="2.0.1"))
+    assert sorted(path.name for path in generations.iterdir()) == ["1", "2"]
+    assert text(store, "dists/escalator/InRelease") != before
+
+
 def test_the_private_key_is_the_managers_alone(tmp_path: Path) -> None:
     file = tmp_path / "repository/signing-key.pgp"
     first = SigningKey(file).public

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, Problem
+
+SYNCED_AT_ONCE = 8
+"""More wait for the same journal."""
 
 
 class Blobs:
@@ -58,8 +62,7 @@ class Blobs:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             source.replace(target)
         # After all of them: a file system that keeps a journal writes it once then.
-        for folder in sorted({self.path(sha256).parent for sha256 in sources}):
-            sync_folder(folder)
+        sync_all(sorted({self.path(sha256).parent for sha256 in sources}))
 
     def drop(self, sha256: str) -> None:
         """Remove the file of that hash; nothing happens when there is none."""
@@ -67,9 +70,16 @@ class Blobs:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside the folder survive a power loss."""
+    """Make renames inside the folder survive a power loss; of a file, its content."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sync_all(paths: Sequence[Path]) -> None:
+    """The same for many files or folders at once: the disk's journal is written for several of them together."""
+    with ThreadPoolExecutor(SYNCED_AT_ONCE, "sync") as pool:
+        for _ in pool.map(sync_folder, paths):
+            pass

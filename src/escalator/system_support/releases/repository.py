@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from types import MappingProxyType
 
 from escalator.model.release import Release
-from escalator.system_support.releases.blobs import Blobs, sync_folder
+from escalator.system_support.releases.blobs import Blobs, sync_all, sync_folder
 from escalator.system_support.releases.deb import read_deb, stanza
 from escalator.system_support.releases.key import SigningKey
 
@@ -49,6 +48,8 @@ class Repository:
         self._blobs = blobs
         self._key = SigningKey(folder / "signing-key.pgp")
         self._known: Mapping[str, tuple[Path, str]] = MappingProxyType({})
+        self._built: Sequence[Entry] | None = None
+        """What the newest generation was made from; null when this process has made none."""
         self._load()
 
     @property
@@ -62,31 +63,39 @@ class Repository:
         # An older generation may name a package that was removed since.
         return found if found is not None and found[0].exists() else None
 
-    def rebuild(self, releases: Iterable[Release], now: float) -> None:
-        """Make the repository hold exactly the packages of these releases. Blocks; call it in a thread."""
+    def rebuild(self, releases: Iterable[Release], now: float, *, again: bool = False) -> None:
+        """Make the repository hold exactly the packages of these releases. Blocks; call it in a thread.
+
+        When it was built in this process and no package came or went nothing changes, unless it is to be built `again`.
+        """
         entries = _entries(releases, self._blobs)
+        if entries == self._built and not again:
+            return
         packages = {arch: _packages(entries, arch) for arch in _architectures(entries)}
         number = max(self._generations(), default=0) + 1
         part = self._folder / "generations" / "part"
         shutil.rmtree(part, ignore_errors=True)
-        self._write(part, packages, now)
-        _put(part / "pool.tsv", "".join(f"{entry.path}\t{entry.sha256}\n" for entry in entries).encode())
-        _put(part / "escalator.asc", self.public_key.encode())
+        files = {"pool.tsv": "".join(f"{entry.path}\t{entry.sha256}\n" for entry in entries).encode()}
+        files |= {"escalator.asc": self.public_key.encode(), **self._indexes(packages, now)}
+        _put_all({part / name: data for name, data in files.items()})
         part.rename(part.with_name(str(number)))
         sync_folder(part.parent)
         for old in sorted(self._generations())[:-KEPT_GENERATIONS]:
             shutil.rmtree(part.with_name(str(old)), ignore_errors=True)
         self._load()
+        self._built = entries
 
-    def _write(self, root: Path, packages: Mapping[str, str], now: float) -> None:
-        suite = root / "dists" / SUITE
+    def _indexes(self, packages: Mapping[str, str], now: float) -> dict[str, bytes]:
+        """The indexes of the suite and the signatures over them, by their paths."""
+        suite = f"dists/{SUITE}"
+        files: dict[str, bytes] = {}
         lines: list[str] = []
         for arch, text in packages.items():
             for name, data in (("Packages", text.encode()), ("Packages.gz", gzip.compress(text.encode(), mtime=0))):
                 sha256 = hashlib.sha256(data).hexdigest()
                 where = f"{COMPONENT}/binary-{arch}"
-                _put(suite / where / name, data)
-                _put(suite / where / "by-hash" / "SHA256" / sha256, data)
+                files[f"{suite}/{where}/{name}"] = data
+                files[f"{suite}/{where}/by-hash/SHA256/{sha256}"] = data
                 lines.append(f" {sha256} {len(data)} {where}/{name}\n")
         head = {
             "Origin": "Escalator",
@@ -100,9 +109,10 @@ class Repository:
             "Description": "Releases imported into Escalator",
         }
         release = "".join(f"{key}: {value}\n" for key, value in head.items()) + "SHA256:\n" + "".join(lines)
-        _put(suite / "Release", release.encode())
-        _put(suite / "Release.gpg", self._key.detached(release.encode()))
-        _put(suite / "InRelease", self._key.clear_sign(release.encode()))
+        files[f"{suite}/Release"] = release.encode()
+        files[f"{suite}/Release.gpg"] = self._key.detached(release.encode())
+        files[f"{suite}/InRelease"] = self._key.clear_sign(release.encode())
+        return files
 
     def _generations(self) -> list[int]:
         folder = self._folder / "generations"
@@ -143,9 +153,9 @@ def _packages(entries: Iterable[Entry], arch: str) -> str:
     return "\n".join(entry.stanza for entry in entries if entry.arch in (arch, "all"))
 
 
-def _put(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
+def _put_all(files: Mapping[Path, bytes]) -> None:
+    """Write new files; all of them are on disk when this returns."""
+    for path, data in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    sync_all([*files])

@@ -106,7 +106,7 @@ class ReleaseStore:
         """Bring the repository in step with storage; call once at start, after whatever stopped the manager last."""
         async with self._importing:
             await asyncio.to_thread(shutil.rmtree, self._incoming, ignore_errors=True)
-            await self._rebuild()
+            await self._rebuild(again=True)
 
     async def get(self, release_id: str) -> Release:
         """The release of that id, `name/version`. Raises NotFoundError (`SYS_RELEASE_NOT_FOUND`)."""
@@ -166,9 +166,9 @@ class ReleaseStore:
             signed_by = dict(self._trust.recorded(self._trust.require(envelope)))
         return replace(row, envelope=envelope.encode().decode(), signed_by=signed_by)
 
-    async def _rebuild(self) -> None:
+    async def _rebuild(self, *, again: bool = False) -> None:
         releases = [parsed(row) for row in await self._releases.list()]
-        await asyncio.to_thread(self.repository.rebuild, releases, self._clock.now())
+        await asyncio.to_thread(self.repository.rebuild, releases, self._clock.now(), again=again)
 
 
 def _kept_deb(file: File, blobs: Blobs) -> Deb | None:

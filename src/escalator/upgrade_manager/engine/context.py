@@ -7,7 +7,7 @@ import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from escalator.allocation import give_back
 from escalator.cloud_manager.port import CloudManager
@@ -15,7 +15,7 @@ from escalator.model.campaign import Campaign
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
-from escalator.model.inventory import Inventory
+from escalator.model.inventory import Inventory, Seen
 from escalator.model.plan import Plan
 from escalator.model.probe_vm_settings import ProbeVmSettings
 from escalator.model.progress import NodeTask
@@ -219,6 +219,10 @@ Beyond = Mapping[str, Sequence[tuple[float, float]]]
 """When more of a group were impacted than it allows, by group; Unix seconds."""
 
 
+Key = tuple[Literal["instance", "group"], str]
+"""Of whom something was seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """All that the courses and steps work with. Handed in by the wiring; never stored in a workflow."""
@@ -253,5 +257,7 @@ class Context:
     """Systems that are told that a host is in maintenance, in this order."""
     budgets_before: dict[tuple[str, float], Beyond] = field(default_factory=dict)
     """What campaigns that are over have cost each group, by name and end: it does not change any more."""
+    seen_before: dict[tuple[str, float | None], Mapping[tuple[Key, str], Seen]] = field(default_factory=dict)
+    """For how long migrations interrupted whom in campaigns that are over, likewise; by the kind of migration, too."""
     tasks: dict[str, NodeTask] = field(default_factory=dict)
     """Node tasks under way in this process: each has one writer, its workflow."""

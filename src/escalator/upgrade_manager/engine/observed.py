@@ -9,6 +9,7 @@ from escalator.model.hold import Hold
 from escalator.model.inventory import Group, Instance, Inventory
 from escalator.upgrade_manager.engine import kinds
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.seen_before import with_seen
 from escalator.upgrade_manager.planner.constraints import (
     Declared,
     Key,
@@ -25,7 +26,11 @@ from escalator.upgrade_manager.planner.constraints import (
 async def inventory(ctx: Context, policy: Migration) -> Inventory:
     """All of it. Raises what the cloud raises."""
     found = await kinds.seen(ctx, await ctx.cloud.inventory(policy))
-    return _held(constrained(found, declared(await ctx.store.constraints.list())), await ctx.store.holds.list())
+    under = constrained(found, declared(await ctx.store.constraints.list()))
+    instances = await with_seen(ctx, under.instances)
+    if instances is not under.instances:
+        under = Inventory.model_construct(nodes=under.nodes, instances=tuple(instances), groups=under.groups)
+    return _held(under, await ctx.store.holds.list())
 
 
 def _held(found: Inventory, holds: Sequence[Hold]) -> Inventory:
@@ -41,7 +46,7 @@ async def instances_on(ctx: Context, node: str, policy: Migration) -> Sequence[I
     """Instances on the node."""
     found = await ctx.cloud.instances_on(node, policy)
     by_key = await _declared_for(ctx, found)
-    return [on_instance(instance, by_key) for instance in found] if by_key else found
+    return await with_seen(ctx, [on_instance(instance, by_key) for instance in found]) if by_key else found
 
 
 async def instance(ctx: Context, instance_id: str) -> Instance | None:
@@ -49,7 +54,7 @@ async def instance(ctx: Context, instance_id: str) -> Instance | None:
     found = await ctx.cloud.instance(instance_id)
     if found is None:
         return None
-    return on_instance(found, await _declared_for(ctx, (found,)))
+    return (await with_seen(ctx, (on_instance(found, await _declared_for(ctx, (found,))),)))[0]
 
 
 async def _declared_for(ctx: Context, instances: Sequence[Instance]) -> Declared:

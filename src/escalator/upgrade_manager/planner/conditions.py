@@ -70,13 +70,15 @@ def mitigation_conditions(declared: Sequence[Instance], staying: Sequence[Instan
 
 
 def interruption_conditions(
-    noticing: Sequence[Instance], unborne: Sequence[Instance], expected_s: float
+    noticing: Sequence[Instance], unborne: Sequence[Instance], expected_s: Mapping[str, float]
 ) -> tuple[Condition, ...]:
     """Who notices a live migration is in a group that bears it, or asked; nothing is said where nobody would notice."""
     if not noticing:
         return ()
     if not unborne:
-        said = f"{len(noticing)} instances notice their live migration ({expected_s:g} s): it counts within their groups' limits"
+        said = (
+            f"{len(noticing)} instances notice their live migration ({_span(expected_s)}): it counts within their groups' limits"
+        )
         return (_holds(Code.VIM_NOTICED, f"{said}, and their VNF managers are told so"),)
     said = _names([f"instance {i.id} on {i.node} notices more than {i.max_interruption_s:g} s" for i in unborne])
     remedy = (
@@ -84,8 +86,15 @@ def interruption_conditions(
         " impacted at once (escalator constraint set), or put what your live migrations take into"
         " estimates.migration.interruption_s"
     )
-    message = f"live migrations are expected to take {expected_s:g} s, nobody is asked and no group bears it: {said}"
+    takes = _span({i.id: expected_s[i.id] for i in unborne})
+    message = f"live migrations are expected to take {takes}, nobody is asked and no group bears it: {said}"
     return (_fails(Code.VIM_NOTICED, message, remedy),)
+
+
+def _span(seconds: Mapping[str, float]) -> str:
+    """From the shortest to the longest."""
+    least, most = min(seconds.values()), max(seconds.values())
+    return f"{most:g} s" if least == most else f"{least:g} s to {most:g} s"
 
 
 def group_condition(blocked: Mapping[str, str]) -> Condition:

@@ -6,12 +6,40 @@ from collections.abc import Collection, Iterable, Mapping
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.inventory import Group, Instance, Inventory
+from escalator.model.plan import Interruption, Move
 from escalator.upgrade_manager.planner.actions import LIVE, Action
+
+
+def expected_s(instance: Instance, spec: CampaignSpec, kind: str) -> float:
+    """For how long a migration is expected to interrupt it, seconds: as was seen before, else as the document estimates."""
+    estimate_s = spec.estimates.interruption_s(instance.memory_gib, kind)
+    seen = instance.seen_instead(kind, estimate_s)
+    return estimate_s if seen is None else seen.longest_s
 
 
 def noticed(instance: Instance, spec: CampaignSpec) -> bool:
     """Whether a live migration is expected to interrupt it for longer than its VNF does not notice."""
-    return instance.notices(spec.estimates.interruption_s(instance.memory_gib, "live"))
+    return instance.notices(expected_s(instance, spec, "live"))
+
+
+def expected(spec: CampaignSpec, inventory: Inventory, moves: Iterable[Move]) -> tuple[Interruption, ...]:
+    """What the moves are expected to take of instances whose VNFs say what they do not notice, and where that is known from."""
+    rows: dict[tuple[str, str], Interruption] = {}
+    for move in moves:
+        instance = inventory.instance_by_id[move.instance]
+        if instance.max_interruption_s is not None:
+            seconds = expected_s(instance, spec, move.kind)
+            seen = instance.seen_instead(move.kind, spec.estimates.interruption_s(instance.memory_gib, move.kind))
+            rows[instance.id, move.kind] = Interruption(
+                instance=instance.id,
+                kind=move.kind,
+                expected_s=seconds,
+                source="estimate" if seen is None else "seen",
+                campaign=None if seen is None else seen.campaign,
+                tolerates_s=instance.max_interruption_s,
+                noticed=instance.notices(seconds),
+            )
+    return tuple(rows[key] for key in sorted(rows))
 
 
 def borne(groups: Iterable[tuple[Group, int]]) -> bool:

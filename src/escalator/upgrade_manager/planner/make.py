@@ -20,7 +20,7 @@ from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
 from escalator.upgrade_manager.planner.impact import apart, seen_by
-from escalator.upgrade_manager.planner.interruption import unborne
+from escalator.upgrade_manager.planner.interruption import expected, expected_s, unborne
 from escalator.upgrade_manager.planner.kinds import kinds_there, order_conditions, order_of
 from escalator.upgrade_manager.planner.outage import outages
 from escalator.upgrade_manager.planner.policies import best_of
@@ -58,7 +58,9 @@ def make_plan(
     with _uncollected():
         plan = _made(campaign, seen_by(inventory, impact), managed, now_s, progress, impact)
         several = apart(impact) and len(kinds_there(campaign, inventory)) > 1
-        return plan.model_copy(update={"impact": impact, "order": order_of(campaign) if several else ()})
+        borne = expected(campaign.spec, inventory, plan.moves)
+        order = order_of(campaign) if several else ()
+        return plan.model_copy(update={"impact": impact, "order": order, "interruptions": borne})
 
 
 @contextmanager
@@ -197,8 +199,8 @@ def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: M
 def _noticed(
     campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], managed: Collection[str]
 ) -> tuple[Condition, ...]:
-    spec = campaign.spec
-    return c.interruption_conditions(*unborne(spec, inventory, actions, managed), spec.estimates.migration.interruption_s)
+    noticing, found = unborne(campaign.spec, inventory, actions, managed)
+    return c.interruption_conditions(noticing, found, {i.id: expected_s(i, campaign.spec, "live") for i in noticing})
 
 
 def _stays(action: Action) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from escalator.model.inventory import Instance
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.planner.interruption import borne, noticed
+from escalator.upgrade_manager.planner.interruption import borne, expected_s, noticed
 
 
 async def wary(job: Job, instances: Iterable[Instance], planned: Mapping[str, str]) -> frozenset[str]:
@@ -25,7 +25,7 @@ async def wary(job: Job, instances: Iterable[Instance], planned: Mapping[str, st
 def interruptions(job: Job, instances: Iterable[Instance], planned: Mapping[str, str]) -> dict[str, float]:
     """For how long each of those that are to move is expected to be interrupted, seconds."""
     moving = [i for i in instances if planned.get(i.id) in ("live", "cold")]
-    return {i.id: job.spec.estimates.interruption_s(i.memory_gib, planned[i.id]) for i in moving}
+    return {i.id: expected_s(i, job.spec, planned[i.id]) for i in moving}
 
 
 def said(instance: str) -> str:

@@ -42,10 +42,12 @@ def check_noticed(replay: Replay) -> Iterator[Violation]:
     """In a smooth plan nobody notices its live migration whom no VNF manager speaks for and whose groups name no limit."""
     if not replay.plan.smooth:
         return
-    lasts_s = replay.campaign.spec.estimates.migration.interruption_s
+    estimate_s = replay.campaign.spec.estimates.migration.interruption_s
     for move in replay.moves:
         instance = replay.inventory.instance_by_id[move.instance]
         most_s = instance.max_interruption_s
+        seen = instance.seen_instead(move.kind, estimate_s)
+        lasts_s = estimate_s if seen is None else seen.longest_s
         if move.kind != "live" or most_s is None or lasts_s <= most_s or instance.id in replay.managed:
             continue
         groups = [replay.inventory.group_by_id[name] for name in instance.groups]
