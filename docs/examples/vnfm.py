@@ -35,7 +35,7 @@ def put(uri: str, reply: dict) -> None:
     body = json.dumps(reply).encode()
     headers = {"Content-Type": "application/json", "Version": "1.0.0"}
     with urlopen(Request(uri, body, headers, method="PUT"), timeout=10) as answer:  # noqa: S310 - the notice's own address
-        say(f"  replied {reply['result']} {reply['instances']} -> {answer.status}")
+        say(f"  replied {reply['result']} {reply.get('instances', {})} -> {answer.status}")
 
 
 def subscribe(escalator: str, token: str, callback: str) -> None:

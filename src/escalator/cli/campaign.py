@@ -62,6 +62,7 @@ class Verb(Shower):
 
     verb = ""
     said = ""
+    """What is told when it is done; `NAME` stands for the campaign."""
     takes_reason = True
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -81,14 +82,14 @@ class Verb(Shower):
         body = self.body(parsed_args)
         with self.server() as client:
             found = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/{self.verb}", body, timeout_s=LONG_S)
-        self.app.stderr.write(f"{self.said}\n")
+        self.app.stderr.write(f"{self.said.replace('NAME', found['name'])}\n")
         return brief(found)
 
 
 class Pause(Verb):
     """Let no further step begin; those under way end."""
 
-    verb, said = "pause", "Steps under way end, no other begins. Go on with: escalator campaign resume"
+    verb, said = "pause", "Steps under way end, no other begins. Go on with: escalator campaign resume NAME"
 
 
 class Resume(Verb):
@@ -97,7 +98,11 @@ class Resume(Verb):
     Exit code 4 when it waits before a point of no return and that is not accepted by its own option.
     """
 
-    verb, said, takes_reason = "resume", "It goes on; what failed so far is accepted by this.", False
+    verb, said, takes_reason = (
+        "resume",
+        "It goes on, unless it still waits for somebody; what has failed is accepted.",
+        False,
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -149,5 +154,5 @@ def quoted(name: str) -> str:
 def _progress(progress: Mapping[str, Any] | None) -> str:
     if progress is None:
         return ""
-    failed = f", {progress['failed']} failed" if progress["failed"] else ""
-    return f"{progress['ended']}/{progress['total']}{failed}"
+    more = [f"{progress[word]} {word}" for word in ("failed", "skipped") if progress[word]]
+    return ", ".join([f"{progress['done']}/{progress['total']}", *more])

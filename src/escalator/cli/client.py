@@ -41,7 +41,10 @@ class Client:
     def get(self, path: str, *, timeout_s: float = QUICK_S, **query: str | int | bool | Sequence[str] | None) -> Any:  # noqa: ANN401 - JSON
         """GET a resource as plain data."""
         asked = {key: value for key, value in query.items() if value is not None}
-        return self._data("GET", path, timeout_s, params=asked)
+        found = self._data("GET", path, timeout_s, params=asked)
+        if found is None:  # a resource of ours is never nothing
+            raise self._stranger()
+        return found
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = QUICK_S) -> Any:  # noqa: ANN401 - JSON
         """POST plain data."""
@@ -137,10 +140,14 @@ class Client:
         )
 
     def _wrong_token(self) -> NotAllowedError:
-        tried = f" It was read from {self._token_file}." if self._token_file else ""
-        message = f"The server at {self._http.base_url} does not take this token.{tried}"
+        message = f"The server at {self._http.base_url} wants a token"
+        if "Authorization" in self._http.headers:
+            message = f"The server at {self._http.base_url} does not take this token"
+            message += f". It was read from {self._token_file}" if self._token_file else ""
+        elif self._token_file is not None:
+            message += f", and {self._token_file} " + ("holds none" if self._token_file.exists() else "is not there")
         remedy = "Set ESCALATOR_TOKEN_FILE to the file `token` in that server's state directory."
-        return NotAllowedError(Code.API_TOKEN, message, remedy=remedy)
+        return NotAllowedError(Code.API_TOKEN, f"{message}.", remedy=remedy)
 
     def _stranger(self) -> TemporaryError:
         message = f"What answers at {self._http.base_url} is not Escalator."
@@ -193,7 +200,7 @@ def _authorization(token_file: Path) -> dict[str, str]:
             f"{token_file} cannot be read: {why}.",
             remedy="Run as the server's user, or set ESCALATOR_TOKEN_FILE.",
         ) from error
-    return {"Authorization": f"Bearer {token}"} if token.isascii() and token.isprintable() else {}
+    return {"Authorization": f"Bearer {token}"} if token and token.isascii() and token.isprintable() else {}
 
 
 def _problem(item: Mapping[str, Any]) -> str:

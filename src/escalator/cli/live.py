@@ -103,16 +103,19 @@ def header(view: View) -> RenderableType:
     progress = view.get("progress")
     if progress and progress["total"]:
         grid = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=progress["total"], completed=progress["ended"], width=BAR_CELLS)
-        grid.add_row(bar, Text(f"{progress['percent']:3.0f} %"), Text(left(view), style="bold"))
-        parts += [grid, Text(counts(progress) + wave(view))]
+        bar = ProgressBar(total=progress["total"], completed=progress["done"], width=BAR_CELLS)
+        percent = 100 * progress["done"] // progress["total"]
+        grid.add_row(bar, Text(f"{percent:3} %"), Text(left(view), style="bold"))
+        parts += [grid, Text(counts(view) + wave(view))]
     return Group(*parts)
 
 
-def counts(progress: Mapping[str, Any]) -> str:
-    """`3 of 8 nodes, 2 running, 1 failed`: zeros are not said."""
-    said = [f"{progress['ended']} of {progress['total']} nodes"]
-    said += [f"{progress[word]} {word}" for word in ("running", "held", "failed", "skipped") if progress.get(word)]
+def counts(view: View) -> str:
+    """`3 of 8 nodes upgraded, 2 running, 1 failed`: zeros are not said. On the way back those are counted that are back."""
+    progress = view["progress"]
+    word = "back" if str(view["state"]).startswith("roll") or view["state"] == "restored" else "upgraded"
+    said = [f"{progress['done']} of {progress['total']} nodes {word}"]
+    said += [f"{progress[state]} {state}" for state in ("running", "held", "failed", "skipped") if progress.get(state)]
     return ", ".join(said)
 
 
@@ -212,7 +215,7 @@ def change_lines(before: View | None, after: View) -> list[str]:
             lines.append(f"{task['node']} {back}{task['state']} {task['step']}{code}{message}".rstrip())
     moved = before is None or before["state"] != after["state"]
     if moved or _ended(before) != _ended(after):
-        progress = f", {counts(after['progress'])}" if after.get("progress") else ""
+        progress = f", {counts(after)}" if after.get("progress") else ""
         reason = f": {after['reason']}" if moved and after.get("reason") else ""
         lines.append(f"{after['name']} {after['state']}{progress}{reason}")
     return lines

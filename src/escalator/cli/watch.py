@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -30,6 +31,8 @@ TIMED_OUT = 5
 LOOK_S = 1.0
 RESTRAINT = 5.0
 """Pause after a look, in times that it took: watching a large campaign must not slow it down."""
+MOST_PAUSE_S = 15.0
+"""A server that is busy for a moment does not make a watcher miss the end."""
 PATIENCE = 30
 """Looks in a row that may fail, as when the server is restarted, before the watching ends."""
 
@@ -49,37 +52,62 @@ class Watching:
 
 def watch(fetch: Callable[[], Mapping[str, Any]], how: Watching) -> tuple[Mapping[str, Any], int]:
     """Show the campaign as it changes; its last state and the exit code."""
-    began, took = how.now(), 0.0
-    view = fetch()
-    with _display(how) as show:
-        show(view)
+    until = inf if how.timeout_s is None else how.now() + how.timeout_s
+    view, took_s = fetch(), 0.0
+    with _display(how) as screen_of:
+        screen_of.show(view)
         while view["state"] not in EXIT_OF or view["state"] in how.begin:
-            if how.timeout_s is not None and how.now() - began >= how.timeout_s:
+            left_s = until - how.now()
+            if left_s <= 0:
                 return view, TIMED_OUT
-            how.sleep(max(how.look_s, RESTRAINT * took))
-            asked = how.now()
-            view = _patiently(fetch, how)
-            took = how.now() - asked
-            show(view)
+            how.sleep(min(left_s, MOST_PAUSE_S, max(how.look_s, RESTRAINT * took_s)))
+            seen = _patiently(fetch, how, until, screen_of.tell)
+            if seen is None:
+                return view, TIMED_OUT
+            view, took_s = seen
+            screen_of.show(view)
     return view, EXIT_OF.get(view["state"], 1)
 
 
-def _patiently(fetch: Callable[[], Mapping[str, Any]], how: Watching) -> Mapping[str, Any]:
-    """The campaign outlives the server's restart, and so does whoever watches it."""
-    for _ in range(PATIENCE):
+def _patiently(
+    fetch: Callable[[], Mapping[str, Any]], how: Watching, until: float, tell: Callable[[str], None]
+) -> tuple[Mapping[str, Any], float] | None:
+    """The campaign outlives the server's restart, and so does whoever watches it: a look, and how long it alone took.
+
+    None when the time is over before the server is back.
+    """
+    for tries in range(PATIENCE + 1):
+        asked = how.now()
         try:
-            return fetch()
-        except TemporaryError:
+            return fetch(), how.now() - asked
+        except TemporaryError as error:
+            if tries == PATIENCE:
+                raise
+            if how.now() + how.look_s > until:
+                return None
+            if tries == 0:
+                tell(f"{error.message} Asking again.")
             how.sleep(how.look_s)
-    return fetch()
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    """Where a look is shown, and a line beside it."""
+
+    show: Callable[[Mapping[str, Any]], object]
+    tell: Callable[[str], None]
 
 
 @contextmanager
-def _display(how: Watching) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def _display(how: Watching) -> Iterator[_Screen]:
     console = Console(file=how.stream)
     if console.is_terminal and not console.is_dumb_terminal:
         with Live(console=console, transient=True, auto_refresh=False, vertical_overflow="crop") as live:
-            yield lambda view: live.update(screen(view, how.now(), console.height - 1), refresh=True)
+            yield _Screen(
+                lambda view: live.update(screen(view, how.now(), console.height - 1), refresh=True),
+                lambda text: console.print(text, style="yellow", markup=False, highlight=False),
+            )
         return
     last: Mapping[str, Any] | None = None
 
@@ -90,4 +118,8 @@ def _display(how: Watching) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         how.stream.flush()
         last = view
 
-    yield lines
+    def line(text: str) -> None:
+        how.stream.write(f"{text}\n")
+        how.stream.flush()
+
+    yield _Screen(lines, line)

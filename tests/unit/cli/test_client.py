@@ -48,7 +48,9 @@ def test_a_server_that_is_not_there_is_said_to_be_not_there_even_without_a_token
     assert "escalator serve" in seen.err
 
 
-@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (404, b"{}"), (500, b"<h1>"), (404, b"[]"), (401, b"")])
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"<html>"), (200, b""), (204, b""), (404, b"{}"), (500, b"<h1>"), (404, b"[]"), (401, b"")]
+)
 def test_another_program_at_that_address_is_recognised(tmp_path, status, body):
     with answering(status, body) as url:
         seen = run("campaign", "list", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
@@ -82,6 +84,24 @@ def test_the_token_is_read_from_its_file_and_proxies_are_left_aside(tmp_path, mo
         environment = {"ESCALATOR_URL": url, "ESCALATOR_TOKEN_FILE": str(tmp_path / "elsewhere")}
         assert run("campaign", "list", environment=environment).code == 0
     assert heard[0]["Authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        (None, "wants a token, and {file} is not there."),
+        ("", "wants a token, and {file} holds none."),
+        ("wrong", "does not take this token. It was read from {file}."),
+    ],
+)
+def test_a_token_that_is_missing_is_told_from_a_wrong_one(tmp_path, token, said):
+    if token is not None:
+        (tmp_path / "token").write_text(token)
+    refusal = json.dumps({"code": "ESC-API-002", "detail": "The bearer token is missing or wrong."}).encode()
+    with answering(401, refusal) as url:
+        seen = run("campaign", "list", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert seen.code == 7
+    assert seen.err.startswith(f"ESC-API-002: The server at {url} " + said.format(file=tmp_path / "token"))
 
 
 def test_a_token_that_cannot_be_read_is_a_matter_of_rights(tmp_path):

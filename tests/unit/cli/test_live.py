@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 
 import pytest
 from rich.console import Console
@@ -24,8 +25,16 @@ def task(node, state="pending", *rungs, **more):
 
 
 def view(*tasks, state="running", **more):
-    ended = sum(t["state"] in ("done", "failed") for t in tasks)
-    progress = {"total": len(tasks), "ended": ended, "percent": 100 * ended / len(tasks), "running": 0}
+    count = Counter(t["state"] for t in tasks)
+    ended = count["done"] + count["failed"] + count["skipped"]
+    progress = {
+        "total": len(tasks),
+        "ended": ended,
+        "percent": 100 * ended / len(tasks),
+        "running": 0,
+        **count,
+        "done": count["done"],
+    }
     return {"name": "c1", "state": state, "progress": progress, "tasks": list(tasks), **more}
 
 
@@ -37,6 +46,22 @@ def test_the_screen_shows_state_progress_time_left_and_whom_it_waits_for():
     assert " 50 % " in seen
     assert "about 10 min left" in seen
     assert "waiting for core about n2 for 1 min 30 s, at most 5 min more (not delivered yet)" in seen
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("aborted", "1 of 4 nodes upgraded, 1 failed, 2 skipped"),
+        ("completed", "1 of 4 nodes upgraded, 1 failed, 2 skipped"),
+        ("rolled_back", "1 of 4 nodes back, 1 failed, 2 skipped"),
+        ("restored", "1 of 4 nodes back, 1 failed, 2 skipped"),
+    ],
+)
+def test_what_is_skipped_or_has_failed_does_not_count_as_upgraded(state, said):
+    nodes = [task("n1", "done"), task("n2", "failed"), task("n3", "skipped"), task("n4", "skipped")]
+    seen = drawn(live.screen(view(*nodes, state=state), NOW))
+    assert said in seen
+    assert " 25 % " in seen
 
 
 def test_the_reason_stands_there_with_its_code():
@@ -109,12 +134,15 @@ def test_changes_are_told_once_each():
     first = view(task("n1"), task("n2"))
     second = view(task("n1", "running", step="cordon"), task("n2"))
     third = view(task("n1", "failed", step="upgrade", code="ESC-SYS-006", message="no"), task("n2"))
-    assert live.change_lines(None, first) == ["c1 running, 0 of 2 nodes"]
+    assert live.change_lines(None, first) == ["c1 running, 0 of 2 nodes upgraded"]
     assert live.change_lines(first, second) == ["n1 running cordon"]
     assert live.change_lines(second, second) == []
-    assert live.change_lines(second, third) == ["n1 failed upgrade ESC-SYS-006: no", "c1 running, 1 of 2 nodes"]
+    assert live.change_lines(second, third) == [
+        "n1 failed upgrade ESC-SYS-006: no",
+        "c1 running, 0 of 2 nodes upgraded, 1 failed",
+    ]
     over = {**third, "state": "suspended", "reason": "1 failed"}
-    assert live.change_lines(third, over) == ["c1 suspended, 1 of 2 nodes: 1 failed"]
+    assert live.change_lines(third, over) == ["c1 suspended, 0 of 2 nodes upgraded, 1 failed: 1 failed"]
 
 
 @pytest.mark.parametrize(

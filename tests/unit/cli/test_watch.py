@@ -25,18 +25,19 @@ def campaign(state):
     return {"name": "c1", "state": state, "tasks": [], "progress": None}
 
 
-def following(*found, timeout_s=None):
-    """Watch a campaign that is found in these states, one look after another, the last for ever."""
+def following(*found, timeout_s=None, takes_s=0.0, clock=None):
+    """Watch a campaign that is found in these states, one look after another, the last for ever; each look takes that long."""
     looks: Iterator = iter(found)
     last = found[-1]
+    clock, out = clock or Clock(), io.StringIO()
 
     def fetch():
+        clock.time += takes_s
         one = next(looks, last)
         if isinstance(one, Exception):
             raise one
         return campaign(one)
 
-    clock, out = Clock(), io.StringIO()
     view, code = watch(fetch, Watching(out, timeout_s, now=clock.now, sleep=clock.sleep))
     return view["state"], code, out.getvalue()
 
@@ -56,7 +57,34 @@ def test_watching_ends_after_its_time():
 
 def test_a_restart_of_the_server_does_not_end_the_watching():
     gone = TemporaryError(Code.API_UNREACHABLE, "No server answers.")
-    assert following("running", gone, gone, "completed")[:2] == ("completed", 0)
+    seen = following("running", gone, gone, "completed")
+    assert seen == ("completed", 0, "c1 running\nNo server answers. Asking again.\nc1 completed\n")
+
+
+def test_the_first_look_after_an_outage_comes_at_once_and_so_does_the_next():
+    gone = TemporaryError(Code.API_UNREACHABLE, "No server answers.")
+    clock = Clock()
+    following("running", *[gone] * 25, "running", "running", "completed", clock=clock)
+    assert clock.time <= 25 + 5
+
+
+def test_a_look_that_takes_long_makes_the_pauses_longer_and_never_so_long_that_the_end_is_missed():
+    clock = Clock()
+    following("running", "running", "completed", takes_s=2.0, clock=clock)
+    assert clock.time == 2 + 1 + 2 + 10 + 2
+    clock = Clock()
+    following("running", "running", "completed", takes_s=60.0, clock=clock)
+    assert clock.time == 60 + 1 + 60 + 15 + 60
+
+
+def test_an_outage_does_not_make_the_time_longer():
+    gone = TemporaryError(Code.API_UNREACHABLE, "No server answers.")
+    clock = Clock()
+    assert following("running", "running", *[gone] * 40, timeout_s=10.0, clock=clock)[:2] == ("running", 5)
+    assert 9.0 <= clock.time <= 10.0
+    clock = Clock()
+    assert following("running", takes_s=0.9, timeout_s=10.0, clock=clock)[1] == 5
+    assert clock.time <= 12.0
 
 
 def test_a_server_that_stays_away_does():
