@@ -23,6 +23,7 @@ from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.drivers import require_driver
 from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
@@ -33,6 +34,7 @@ from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.upgrade_manager.releases import require_usable
+from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back
 from escalator.vim_interface.port import Reachability
 
@@ -61,6 +63,7 @@ class CampaignService:
     async def create(self, document: str | bytes) -> CampaignRow:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
         campaign = load_campaign(parse(document))
+        require_driver(self._ctx, campaign)
         require_commands(self._ctx, campaign)
         require_gates(self._ctx, campaign)
         require_locks(self._ctx.leases, campaign)
@@ -84,6 +87,7 @@ class CampaignService:
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
         await require_usable(self._ctx, campaign)
+        require_driver(self._ctx, campaign)
         require_commands(self._ctx, campaign)
         require_gates(self._ctx, campaign)
         require_locks(self._ctx.leases, campaign)
@@ -123,6 +127,7 @@ class CampaignService:
         accepted = frozenset((Code.PLN_OUTAGE.value,) if accept_outage else ())
         _startable(name, await self._ctx.book.campaign(name), plan, accepted)
         await refuse_while_restoring(self._ctx)
+        require_driver(self._ctx, await self._ctx.book.campaign(name))
         await require_usable(self._ctx, await self._ctx.book.campaign(name))
         # What a person put back after an earlier campaign no longer counts against its groups.
         await take_off_ended(self._ctx)
@@ -207,7 +212,7 @@ class CampaignService:
         stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
         unreached = await unreached_verbs(self._ctx, row, tasks)
         verbs = [*unreached, *unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
-        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), verbs)
+        return CampaignView(row, tasks, done, len(tasks), await eta_s(self._ctx, row, tasks), verbs)
 
     async def list(self) -> Sequence[CampaignRow]:
         """All campaigns."""
@@ -372,16 +377,6 @@ class CampaignService:
 
     async def _put(self, task: NodeTask, action: str, message: str) -> None:
         await put(self._ctx, task, action, message)
-
-    async def _eta(self, row: CampaignRow, tasks: Sequence[NodeTask]) -> float | None:
-        left = sum(task.state not in ENDED for task in tasks)
-        over = len(tasks) - left
-        if row.state is not CampaignState.RUNNING or row.started_at is None or not left:
-            return None
-        if over:
-            return (self._ctx.clock.now() - row.started_at) / over * left
-        plan, _ = await self._ctx.book.plan(row.plan or "")
-        return max(0.0, plan.totals.makespan_s - (self._ctx.clock.now() - row.started_at))
 
     def _event(self, name: str, action: str, outcome: str, message: str = "") -> Event:
         now = self._ctx.clock.now()

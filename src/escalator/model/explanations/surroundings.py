@@ -292,8 +292,8 @@ SURROUNDINGS = {
     ),
     Code.SYS_CONFIG: Explanation(
         meaning="the driver's configuration is missing or wrong",
-        causes="node.driver names a driver that the server's settings do not configure, or a key or file of it is missing.",
-        then="escalator serve names the setting at its start; correct it",
+        causes="A key or file of the driver is missing in the server's settings, or it was taken from them after the start.",
+        then="The message names the setting, or the driver that is missing: correct the settings and start the server anew",
     ),
     Code.SYS_BUNDLE: Explanation(
         meaning="the file is no release bundle",
