@@ -15,6 +15,7 @@ from cliff.app import App
 from escalator.cli.base import Help
 from escalator.cli.commands import command_manager
 from escalator.cli.failures import ServerError, UsageError, report
+from escalator.cli.filling import filled
 from escalator.model.errors import EscalatorError
 
 ABOUT = "Upgrade the software of an NFV infrastructure node by node while the services on it keep running."
@@ -39,6 +40,8 @@ class EscalatorApp(App):
         self.command_manager.add_command("help", Help)
         self.environment = environment
         self.run_server = run_server
+        self._noun = ""
+        self._given: argparse.Namespace | None = None
 
     def build_option_parser(
         self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
@@ -62,7 +65,7 @@ class EscalatorApp(App):
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else 0
         except (EscalatorError, ServerError, UsageError) as error:
-            return report(error, self.stderr)
+            return report(error, self.stderr, self._filled)
         except BrokenPipeError:
             # Whoever read our output has gone; the interpreter would complain when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,7 +80,11 @@ class EscalatorApp(App):
             raise UsageError(self._unknown(words)) from error
         command = factory(self, self.options, cmd_name=name)
         parsed = command.get_parser(f"{self.NAME} {name}").parse_args(arguments)
+        self._noun, self._given = name.split()[0], parsed
         return int(command.run(parsed) or 0)
+
+    def _filled(self, remedy: str, code: str) -> str:
+        return filled(remedy, code, self._noun, self._given)
 
     def _unknown(self, words: list[str]) -> str:
         typed = " ".join(word for word in words if not word.startswith("-"))

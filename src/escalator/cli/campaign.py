@@ -62,6 +62,7 @@ class Verb(Shower):
 
     verb = ""
     said = ""
+    """What is told when it is done; `NAME` stands for the campaign."""
     takes_reason = True
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -81,14 +82,14 @@ class Verb(Shower):
         body = self.body(parsed_args)
         with self.server() as client:
             found = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/{self.verb}", body, timeout_s=LONG_S)
-        self.app.stderr.write(f"{self.said}\n")
+        self.app.stderr.write(f"{self.said.replace('NAME', found['name'])}\n")
         return brief(found)
 
 
 class Pause(Verb):
     """Let no further step begin; those under way end."""
 
-    verb, said = "pause", "Steps under way end, no other begins. Go on with: escalator campaign resume"
+    verb, said = "pause", "Steps under way end, no other begins. Go on with: escalator campaign resume NAME"
 
 
 class Resume(Verb):

@@ -37,7 +37,7 @@ class _Followed(Watched):
             asked = {"reason": parsed_args.reason, **self.beyond(parsed_args)}
             found = client.post(f"{path}/actions/{self.verb}", asked, timeout_s=LONG_S)
             if parsed_args.wait:
-                return fields(self.watch(client, path, parsed_args.timeout))
+                return fields(self.watch(client, parsed_args.name, parsed_args.timeout))
         self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
         return brief(found)
 

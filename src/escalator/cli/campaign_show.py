@@ -36,15 +36,15 @@ class Watched(Shower):
         plan = document["plan_summary"]
         return seen if document["tasks"] or plan is None else Group(seen, summary_view(plan))
 
-    def watch(self, client: Client, path: str, timeout_s: float | None, begin: frozenset[str] = frozenset()) -> Mapping[str, Any]:
+    def watch(self, client: Client, name: str, timeout_s: float | None, begin: frozenset[str] = frozenset()) -> Mapping[str, Any]:
         """Follow the campaign; its last state. The exit code tells how it ended."""
         from escalator.cli.watch import TIMED_OUT, Watching, watch  # noqa: PLC0415 - rich is for people's eyes only
 
         how = Watching(self.app.stderr, timeout_s, begin=begin)
         try:
-            view, self.exit_code = watch(partial(client.get, path), how)
+            view, self.exit_code = watch(partial(client.get, f"/v1/campaigns/{quoted(name)}"), how)
         except KeyboardInterrupt:
-            self.app.stderr.write("Stopped watching; the campaign goes on. See it with: escalator campaign show\n")
+            self.app.stderr.write(f"Stopped watching; the campaign goes on. See it with: escalator campaign show {name}\n")
             raise
         if self.exit_code == TIMED_OUT:
             self.app.stderr.write(f"ESC-API-007: {view['name']} did not end within {timeout_s:g} s; it goes on.\n")
@@ -70,7 +70,7 @@ class Show(Watched):
         """Get the campaign, once or until it ends."""
         path = f"/v1/campaigns/{quoted(parsed_args.name)}"
         with self.server() as client:
-            return fields(self.watch(client, path, parsed_args.timeout) if parsed_args.watch else client.get(path))
+            return fields(self.watch(client, parsed_args.name, parsed_args.timeout) if parsed_args.watch else client.get(path))
 
 
 class Start(Watched):
@@ -102,6 +102,6 @@ class Start(Watched):
         with self.server() as client:
             found = client.post(f"{path}/actions/start", action, timeout_s=LONG_S)
             if parsed_args.wait:
-                return fields(self.watch(client, path, parsed_args.timeout))
+                return fields(self.watch(client, parsed_args.name, parsed_args.timeout))
         self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
         return brief(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from escalator.model.errors import EscalatorError, InputError
@@ -28,8 +28,10 @@ class ServerError(Exception):
         self.exit_code = exit_code
 
 
-def report(error: EscalatorError | ServerError | UsageError, stream: TextIO) -> int:
-    """Print the failure and return the exit code."""
+def report(
+    error: EscalatorError | ServerError | UsageError, stream: TextIO, fill: Callable[[str, str], str] = lambda remedy, _: remedy
+) -> int:
+    """Print the failure and return the exit code. `fill` puts names into the remedy of a code."""
     if isinstance(error, UsageError):
         stream.write(f"{error}\n")
         return 2
@@ -43,7 +45,7 @@ def report(error: EscalatorError | ServerError | UsageError, stream: TextIO) -> 
     # What is wrong with an input its message and its problems say.
     what_to_do = error.remedy or (_usual(code) if exit_code != INPUT else "")
     if what_to_do:
-        stream.write(f"What to do: {what_to_do}\n")
+        stream.write(f"What to do: {fill(what_to_do, code)}\n")
     return exit_code
 
 

@@ -214,3 +214,4 @@ class Code(Enum):
     CFG_UNSUPPORTED = "ESC-CFG-005"
     CFG_USAGE = "ESC-CFG-006"
     CFG_GATE = "ESC-CFG-007"
+    CFG_DRIVER = "ESC-CFG-008"

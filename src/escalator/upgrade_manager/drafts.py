@@ -9,6 +9,7 @@ from escalator.model.errors import ConflictError, InputError, Problem
 from escalator.model.progress import CampaignState, Event
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.drivers import require_driver
 from escalator.upgrade_manager.engine.gates import require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
@@ -19,6 +20,7 @@ NOT_STARTED = (CampaignState.DRAFT, CampaignState.PLANNED)
 async def checked(ctx: Context, document: str | bytes) -> CampaignRow:
     """The row of a new campaign. Raises InputError with all problems, NotFoundError when its release is not there."""
     campaign = load_campaign(parse(document))
+    require_driver(ctx, campaign)
     require_commands(ctx, campaign)
     require_gates(ctx, campaign)
     require_locks(ctx.leases, campaign)

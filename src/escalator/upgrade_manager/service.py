@@ -23,6 +23,7 @@ from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.drivers import require_driver
 from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
@@ -74,6 +75,7 @@ class CampaignService:
         check(name, row.state, CampaignState.PLANNED)
         campaign = await self._ctx.book.campaign(name)
         await require_usable(self._ctx, campaign)
+        require_driver(self._ctx, campaign)
         require_commands(self._ctx, campaign)
         require_gates(self._ctx, campaign)
         require_locks(self._ctx.leases, campaign)
@@ -116,6 +118,7 @@ class CampaignService:
         accepted = frozenset((Code.PLN_OUTAGE.value,) if accept_outage else ())
         _startable(name, await self._ctx.book.campaign(name), plan, accepted)
         await refuse_while_restoring(self._ctx)
+        require_driver(self._ctx, await self._ctx.book.campaign(name))
         await require_usable(self._ctx, await self._ctx.book.campaign(name))
         # What a person put back after an earlier campaign no longer counts against its groups.
         await take_off_ended(self._ctx)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from escalator.model.errors import InputError
-from escalator.model.node_settings import NamedCommand
+from escalator.model.node_settings import CommandDriver, NamedCommand
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
+from escalator.system_support.command import CommandSystem
 from escalator.system_support.named import NamedCommands
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
@@ -26,7 +28,8 @@ def document(**node: Any) -> str:
 
 
 async def _service(sim: Simulation, entries: dict[str, NamedCommand]) -> CampaignService:
-    return CampaignService(replace(sim.ctx, commands=NamedCommands(entries, {})))
+    command = CommandSystem(CommandDriver(argv=("install",)), Path("/nonexistent"), {}, sim.ctx.clock)
+    return CampaignService(replace(sim.ctx, commands=NamedCommands(entries, {}), systems={**sim.ctx.systems, "command": command}))
 
 
 async def _problems(**node: Any) -> list[str]:

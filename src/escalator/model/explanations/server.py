@@ -116,5 +116,10 @@ SERVER = {
         causes="The name is misspelt, or the server was started with other settings.",
         then="Each problem names the nearest gate; add it to gates in the settings, or correct the campaign",
     ),
+    Code.CFG_DRIVER: Explanation(
+        meaning="a campaign names a driver that the server does not have",
+        causes="node.driver is left out (packages is meant then) or names another one than the server's settings configure.",
+        then="The problem names those that there are: correct node.driver in the campaign, or the settings",
+    ),
 }
 """By code."""

@@ -14,7 +14,7 @@ SURROUNDINGS = {
     Code.VIM_DUPLICATE: Explanation(
         meaning="a VNF manager of that name exists",
         causes="A VNF manager of that name is registered.",
-        then="escalator vnfm show NAME; remove it first to register it anew",
+        then="escalator vnfm set NAME changes what it is registered with; escalator vnfm show NAME shows it",
     ),
     Code.VIM_UNREACHABLE: Explanation(
         meaning="the VNF manager's address does not answer",
@@ -292,8 +292,8 @@ SURROUNDINGS = {
     ),
     Code.SYS_CONFIG: Explanation(
         meaning="the driver's configuration is missing or wrong",
-        causes="node.driver names a driver that the server's settings do not configure, or a key or file of it is missing.",
-        then="escalator serve names the setting at its start; correct it",
+        causes="A key or file of the driver is missing in the server's settings, or it was taken from them after the start.",
+        then="The message names the setting, or the driver that is missing: correct the settings and start the server anew",
     ),
     Code.SYS_BUNDLE: Explanation(
         meaning="the file is no release bundle",

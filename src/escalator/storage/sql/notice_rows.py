@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,10 @@ import sqlalchemy as sa
 from escalator.model.notice import AffectedResource, Notice, NoticeState, NoticeType, Reply
 from escalator.storage import rules
 
+SHORT = 2048
+"""Characters of resources that are kept as read: those of a few instances."""
+MAX_READ = 2048
+"""Texts that are kept as read: a notice is read about five times in its short life, and what it is about does not change."""
 _JSON: Mapping[str, Callable[[Any], str | None]] = {
     "resources": lambda found: rules.to_text([resource.model_dump(mode="json") for resource in found]),
     "allowed_actions": rules.to_text,
@@ -41,17 +46,31 @@ def columns_of(changes: Mapping[str, Any]) -> Mapping[str, Any]:
 def notice_of(row: sa.Row[Any]) -> Notice:
     """Return the notice that a row holds."""
     values = row._asdict()
-    resources = tuple(_resource(found) for found in json.loads(values.pop("resources_json")))
+    resources = values.pop("resources_json")
     reply = values.pop("reply_json")
     return Notice(
         type=NoticeType(values.pop("type")),
         state=NoticeState(values.pop("state")),
-        resources=resources,
-        allowed_actions=tuple(json.loads(values.pop("allowed_actions_json"))),
+        resources=_short(resources) if len(resources) <= SHORT else _resources(resources),
+        allowed_actions=_actions(values.pop("allowed_actions_json")),
         reply=None if reply is None else Reply.model_validate_json(reply),
         details=json.loads(values.pop("details_json")),
         **values,
     )
+
+
+@lru_cache(maxsize=MAX_READ)
+def _short(text: str) -> tuple[AffectedResource, ...]:
+    return _resources(text)
+
+
+def _resources(text: str) -> tuple[AffectedResource, ...]:
+    return tuple(_resource(found) for found in json.loads(text))
+
+
+@lru_cache(maxsize=MAX_READ)
+def _actions(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 def _resource(found: Mapping[str, Any]) -> AffectedResource:

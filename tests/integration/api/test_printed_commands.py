@@ -1,0 +1,58 @@
+"""Commands that messages print can be run as they stand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from integration.api.running import CAMPAIGN, served, write_release
+from unit.cli.terminal import run
+
+
+@pytest.fixture
+def esc(tmp_path):
+    with served(tmp_path / "state") as server:
+
+        def command(*words):
+            return run(*words, environment=server.environment)
+
+        command.environment = server.environment
+        yield command
+
+
+def began(esc, tmp_path, more=""):
+    """A campaign that has been started."""
+    assert esc("release", "import", write_release(tmp_path / "release")).code == 0
+    file = tmp_path / "campaign.yaml"
+    file.write_text(CAMPAIGN + more)
+    assert esc("campaign", "create", file).code == 0
+    assert esc("campaign", "plan", "agent-2").code == 0
+    assert esc("campaign", "start", "agent-2").code == 0
+
+
+def test_what_to_do_about_a_refused_command_names_what_the_command_named(esc, tmp_path):
+    assert esc("vnfm", "register", "duty", "--dialect", "manual", "--contact", "w", "--project", "p").code == 0
+    again = esc("vnfm", "register", "duty", "--dialect", "manual", "--contact", "w", "--project", "p")
+    assert again.code == 6
+    assert "What to do: escalator vnfm set duty changes" in again.err
+    began(esc, tmp_path)
+    assert "Go on with: escalator campaign resume agent-2\n" in esc("campaign", "pause", "agent-2").err
+    assert "NAME" not in esc("campaign", "commit", "agent-2").err
+
+
+def test_who_stops_watching_is_told_how_to_see_that_campaign(esc, tmp_path):
+    began(esc, tmp_path, "  not_before: 2099-01-01T00:00:00Z\n")
+    code = "import sys; from escalator.main import main; sys.exit(main(['campaign', 'show', 'agent-2', '--watch']))"
+    environment = {**os.environ, **esc.environment}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as watching:
+        assert b"agent-2" in watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        _, said = watching.communicate(timeout=30)
+    assert watching.returncode == 130
+    assert b"See it with: escalator campaign show agent-2\n" in said
