@@ -34,6 +34,7 @@ from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.upgrade_manager.releases import require_usable
+from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back
 from escalator.vim_interface.port import Reachability
 
@@ -203,7 +204,7 @@ class CampaignService:
         stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
         unreached = await unreached_verbs(self._ctx, row, tasks)
         verbs = [*unreached, *unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
-        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), verbs)
+        return CampaignView(row, tasks, done, len(tasks), await eta_s(self._ctx, row, tasks), verbs)
 
     async def list(self) -> Sequence[CampaignRow]:
         """All campaigns."""
@@ -368,16 +369,6 @@ class CampaignService:
 
     async def _put(self, task: NodeTask, action: str, message: str) -> None:
         await put(self._ctx, task, action, message)
-
-    async def _eta(self, row: CampaignRow, tasks: Sequence[NodeTask]) -> float | None:
-        left = sum(task.state not in ENDED for task in tasks)
-        over = len(tasks) - left
-        if row.state is not CampaignState.RUNNING or row.started_at is None or not left:
-            return None
-        if over:
-            return (self._ctx.clock.now() - row.started_at) / over * left
-        plan, _ = await self._ctx.book.plan(row.plan or "")
-        return max(0.0, plan.totals.makespan_s - (self._ctx.clock.now() - row.started_at))
 
     def _event(self, name: str, action: str, outcome: str, message: str = "") -> Event:
         now = self._ctx.clock.now()
