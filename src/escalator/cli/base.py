@@ -71,6 +71,12 @@ def _screen_width(*, fit: bool) -> int:
     return shutil.get_terminal_size().columns if fit or sys.stdout.isatty() else 0
 
 
+def _least(name: str, cells: Sequence[object]) -> int:
+    """Columns of the screen that a column of a table takes at least, with its border and its padding."""
+    longest = max((len(line) for cell in cells for line in str(cell).splitlines()), default=0)
+    return 3 + max(len(name), min(longest, longest if name == "id" else NARROWEST))
+
+
 def _fit(table: Any, width: int) -> None:  # noqa: ANN401 - prettytable's
     """Make a table as narrow as the screen by folding its widest columns, never the first: people copy ids from it."""
     lines = table.get_string().splitlines()
@@ -171,9 +177,11 @@ class Command(_Plain, command.Command):
 
 
 class Lister(_Plain, lister.Lister):
-    """A command whose result is a list. `nothing` is said when it is empty; a subclass may set the exit code."""
+    """A command whose result is a list. `nothing` is said when it is empty; a subclass may set `spare` and the exit code."""
 
     nothing = "Nothing to show."
+    spare: tuple[str, ...] = ()
+    """Columns that give way on a screen that is too narrow for all of them, the first of them first."""
     exit_code = 0
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -197,7 +205,26 @@ class Lister(_Plain, lister.Lister):
                 # A column in which nothing stands takes the place of those that say something.
                 said = [any(str(row[n]) for row in rows) for n in range(len(names))]
                 names, rows = list(compress(names, said)), [list(compress(row, said)) for row in rows]
+                names, rows = self._narrowed(parsed_args, names, rows)
         return int(super().produce_output(parsed_args, names, rows))
+
+    def _narrowed(
+        self, parsed_args: argparse.Namespace, names: list[str], rows: list[list[Any]]
+    ) -> tuple[list[str], list[list[Any]]]:
+        """Without the columns that give way, as far as they have to; which those are is said."""
+        width = parsed_args.max_width if parsed_args.max_width > 0 else _screen_width(fit=parsed_args.fit_width)
+        taken = {name: _least(name, [row[n] for row in rows]) for n, name in enumerate(names)}
+        away: list[str] = []
+        for name in (name for name in self.spare if name in taken):
+            if not width or sum(taken.values()) + 1 <= width:
+                break
+            del taken[name]
+            away.append(name)
+        if not away:
+            return names, rows
+        self.app.stderr.write(f"The screen is too narrow for: {', '.join(away)}. Name columns with -c, or use -f json.\n")
+        kept = [name in taken for name in names]
+        return list(compress(names, kept)), [list(compress(row, kept)) for row in rows]
 
 
 class Shower(_Plain, show.ShowOne):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from escalator.cli.spans import offset
 
 WIDTH = 72
-"""Columns of the time axis in the terminal."""
+"""Columns of the time axis in the terminal, where there is room for them."""
+NARROWEST = 20
+"""Columns of the time axis in the narrowest terminal."""
 ROW, LABEL, CHART = 18, 150, 900
 """Picture: height of a row, width of the names, width of the time axis."""
 LEAVES, UPGRADED, PAPER, INK = "#f0a030", "#2f6fb0", "#ffffff", "#222222"
@@ -35,20 +38,35 @@ def turns(plan: Mapping[str, Any]) -> Sequence[tuple[str, float, float, float, i
     return sorted(rows, key=lambda row: (row[1], row[3], row[0]))
 
 
-def gantt(plan: Mapping[str, Any], most: int | None) -> RenderableType:
-    """The chart in characters: ░ instances leave, █ the node is upgraded; a line where another window begins."""
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The chart in characters, as wide as the screen lets it be."""
+
+    plan: Mapping[str, Any]
+    most: int | None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it: rich asks for this."""
+        yield gantt(self.plan, self.most, options.max_width)
+
+
+def gantt(plan: Mapping[str, Any], most: int | None, screen: int) -> RenderableType:
+    """The chart in that many columns: ░ instances leave, █ the node is upgraded; a line where another window begins."""
     rows = turns(plan)
     end = max(row[3] for row in rows) or 1.0
     shown = rows if most is None else rows[:most]
     width = max(len(row[0]) for row in shown)
-    lines = [Text("Chart", style="bold"), Text(f"{'':{width}}  0:00:00{offset(end):>{WIDTH - 7}}", style="dim")]
+    last = max(row[4] for row in shown)
+    beside = len(f" window {last + 1}") if last != shown[0][4] else 0
+    axis = max(NARROWEST, min(WIDTH, screen - width - 2 - beside))
+    lines = [Text("Chart", style="bold"), Text(f"{'':{width}}  0:00:00{offset(end):>{axis - 7}}", style="dim")]
     window = shown[0][4]
     for node, away, start, stop, number in shown:
         if number != window:
             window = number
-            lines.append(Text(f"{'':{width}}  {'─' * WIDTH} window {number + 1}", style="dim"))
-        a, b, c = (round(at / end * WIDTH) for at in (away, start, stop))
-        b, c = max(a, min(b, WIDTH - 1)), max(c, min(b, WIDTH - 1) + 1)
+            lines.append(Text(f"{'':{width}}  {'─' * axis} window {number + 1}", style="dim"))
+        a, b, c = (round(at / end * axis) for at in (away, start, stop))
+        b, c = max(a, min(b, axis - 1)), max(c, min(b, axis - 1) + 1)
         bar = Text.assemble(" " * a, ("░" * (b - a), "yellow"), ("█" * (c - b), "blue"))
         lines.append(Text.assemble(f"{node:{width}}  ", bar))
     if len(rows) > len(shown):

@@ -7,9 +7,10 @@ is missing is not drawn, so that the demo can show its campaigns in the same way
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -62,6 +63,8 @@ COLOURS: Mapping[str, str] = {
 }
 _URGENCY = ("failed", "held", "running", "rolled-back", "skipped", "done", "pending")
 """Which nodes are shown first when not all fit."""
+ROOMY = 110
+"""Columns of a screen on which messages have room beside their nodes."""
 BAR_CELLS = 40
 MOST_WAITS = 5
 """Answers that are waited for, named before the rest is counted."""
@@ -76,7 +79,7 @@ def screen(view: View, now: float, height: int | None = None) -> RenderableType:
     room = None if height is None else max(3, height - around)
     parts: list[RenderableType] = [header(view), *waiting]
     if view.get("tasks"):
-        parts += [Text(), node_table(view["tasks"], now, room), Text()]
+        parts += [Text(), NodeTable(view["tasks"], now, room), Text()]
         back = any(_back(task) for task in view["tasks"])
         parts.append(Text(f"ladder: {LEGEND}{f'; {BACK_LEGEND}' if back else ''}", style="dim"))
     for index, command in enumerate(view.get("next", ())):
@@ -159,21 +162,45 @@ def undelivered_line(view: View) -> Iterable[Text]:
         yield Text(f"{len(lost)} notice{more} not delivered to {names}: {lost[0]['message']}", style="red")
 
 
-def node_table(tasks: Sequence[View], now: float, room: int | None = None) -> RenderableType:
-    """A row per node. When not all fit, those that need a look or are under way come first, and the rest is counted."""
+@dataclass(frozen=True, slots=True)
+class NodeTable:
+    """The nodes, as the screen has room for them."""
+
+    tasks: Sequence[View]
+    now: float
+    room: int | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it: rich asks for this."""
+        apart = self.room is None and options.max_width < ROOMY
+        yield node_table(self.tasks, self.now, self.room, apart=apart)
+        said = [(task, _message(task)) for task in self.tasks]
+        if apart and any(message.plain for _, message in said):
+            grid = Table.grid(padding=(0, 1))
+            for task, message in said:
+                if message.plain:
+                    grid.add_row(str(task["node"]), message)
+            yield from (Text(), grid)
+
+
+def node_table(tasks: Sequence[View], now: float, room: int | None = None, *, apart: bool = False) -> RenderableType:
+    """A row per node. When not all fit, those that need a look or are under way come first, and the rest is counted.
+
+    `apart`: without the messages, which stand elsewhere.
+    """
     shown = list(tasks)
     if room is not None and len(shown) > room:
         chosen = {id(task) for task in sorted(tasks, key=_urgency)[: room - 1]}
         shown = [task for task in tasks if id(task) in chosen]
     table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-    for name in ("Node", "Wave", "State", " ".join(LETTERS.values()), "Step", "For", "Message"):
+    for name in ("Node", "Wave", "State", " ".join(LETTERS.values()), "Step", "For", *(() if apart else ("Message",))):
         right = name in ("Wave", "For")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "Message", overflow="ellipsis")
     for task in shown:
         message = _message(task)
         # On a screen of limited height each node has one line, whatever it has to say.
         message.no_wrap, message.overflow = (True, "ellipsis") if room is not None else (False, "fold")
-        table.add_row(*_cells(task, now), message)
+        table.add_row(*_cells(task, now), *(() if apart else (message,)))
     if len(shown) == len(tasks):
         return table
     return Group(table, Text(f"… and {len(tasks) - len(shown)} more", style="dim"))

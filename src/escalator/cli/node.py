@@ -14,6 +14,7 @@ class ListNodes(Lister):
     """List the cloud's nodes, with their turn in the campaign that runs."""
 
     nothing = "There are no nodes."
+    spare = ("campaign", "rack", "az", "versions", "roles", "instances")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""

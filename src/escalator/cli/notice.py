@@ -35,6 +35,7 @@ class ListNotices(Lister):
     """List notices to VNF managers, newest first."""
 
     nothing = "No notices were sent."
+    spare = ("campaign", "created_at", "instances", "message", "vnfm", "reply_by")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from escalator.cli.gantt import gantt
+from escalator.cli.gantt import Chart
 from escalator.cli.spans import offset, span
 
 SHOWN = 40
@@ -43,7 +43,7 @@ def plan_view(
     if changes is not None:
         parts.append(diff_view(changes, rows))
     if plan["upgrades"]:
-        parts += [_nodes(plan, rows), gantt(plan, rows)]
+        parts += [_nodes(plan, rows), Chart(plan, rows)]
     if plan["hits"]:
         parts.append(_hits(plan, rows))
     if plan["moves"]:

@@ -160,3 +160,15 @@ def test_times_are_read_in_both_forms():
     assert seconds_of("2026-01-01T00:00:00.000Z") == seconds_of(NOW) == NOW
     assert (clock_time(NOW), date_time("2026-01-01T00:00:00Z")) == ("00:00:00", "2026-01-01 00:00:00Z")
     assert offset(3725) == "1:02:05"
+
+
+def test_on_a_narrow_screen_messages_stand_below_the_nodes_in_lines_of_their_own():
+    said = "the VNF manager core asks that the node be left alone until the morning"
+    seen = view(task("cn-0007", "skipped", step="notify", code="ESC-UPG-011", message=said), task("cn-0008"), state="suspended")
+    narrow = drawn(live.screen(seen, NOW), 80).splitlines()
+    assert max(map(len, narrow)) <= 80
+    row = next(n for n, line in enumerate(narrow) if line.startswith("cn-0007"))
+    assert narrow[row + 1].startswith("cn-0008"), "a node is one line"
+    below = next(n for n, line in enumerate(narrow) if line.startswith("cn-0007 ESC-UPG-011"))
+    assert " ".join(" ".join(narrow[below : below + 2]).split()) == f"cn-0007 ESC-UPG-011 {said}"
+    assert f"ESC-UPG-011 {said}" in drawn(live.screen(seen, NOW), 160)
