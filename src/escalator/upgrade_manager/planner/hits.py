@@ -60,7 +60,7 @@ def _at_once(spans: list[tuple[float, float]]) -> int:
     ends = sorted([end for _, end in spans])
     most = over = 0
     for count, start in enumerate(sorted([start for start, _ in spans]), start=1):
-        while ends[over] <= start:
+        while over < count and ends[over] <= start:
             over += 1
         most = max(most, count - over)
     return most

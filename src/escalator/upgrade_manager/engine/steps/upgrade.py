@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from escalator.model.codes import Code
@@ -219,8 +220,20 @@ async def _roll_back(job: Job) -> Outcome:
         return failed(Code.SYS_NO_WAY_BACK, f"the node may not be taken back: {refused}")
     if backup is None or "rollback" not in job.system.capabilities(job.release):
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
+    bad = await _put_back(job, backup)
+    if bad is not None:
+        return bad
+    await job.remember("operation", None)
+    return done("the node runs what it ran before")
+
+
+async def _put_back(job: Job, backup: Mapping[str, Any]) -> Outcome | None:
+    """The failure; None when the node runs what it ran before."""
     operation = job.operation("rollback")
-    await until_reachable(job)
+    longest_s = job.spec.node.timeouts.reboot_s
+    if not await _answers(job, longest_s):
+        # It may be dead: the sooner a person knows, the better. `node retry` begins here again.
+        return failed(Code.SYS_UNREACHABLE, f"the node has not answered for {longest_s:g} s, in which a reboot should be over")
     await job.system.rollback(job.node, job.release, backup, operation)
     progress = await follow_operation(job, operation)
     if progress.state not in GOOD:
@@ -228,18 +241,23 @@ async def _roll_back(job: Job) -> Outcome:
         return failed(Code.SYS_ROLLBACK, f"the rollback ended {progress.state.value}: {last}")
     await _reboot_after_rollback(job)
     bad = first_bad(await job.system.verify_rollback(job.node, job.release, backup))
-    if bad is not None:
-        return failed(Code.SYS_ROLLBACK, bad.message)
-    await job.remember("operation", None)
-    return done("the node runs what it ran before")
+    return None if bad is None else failed(Code.SYS_ROLLBACK, bad.message)
 
 
 async def until_reachable(job: Job) -> None:
     """A node that died under its installer may be on its way back; the step's time-out bounds the wait."""
+    await _answers(job, inf)
+
+
+async def _answers(job: Job, longest_s: float) -> bool:
+    """Whether the node answers before so much time is over."""
     began = job.ctx.clock.now()
     while await job.system.boot_id(job.node) is None:
+        if job.ctx.clock.now() - began >= longest_s:
+            return False
         await _pause(job, began)
     await out_of_band.is_back(job)
+    return True
 
 
 async def _reboot_after_rollback(job: Job) -> None:
