@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from escalator.allocation import give_back
-from escalator.model.campaign import Campaign, load_campaign
+from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.document import parse
 from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
 from escalator.model.hold import HELD
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow
+from escalator.upgrade_manager.drafts import NOT_STARTED, checked
 from escalator.upgrade_manager.drift import compare
 from escalator.upgrade_manager.engine import exclusive, no_return, observed, staging
 from escalator.upgrade_manager.engine.board import FAILURES
@@ -62,18 +62,7 @@ class CampaignService:
 
     async def create(self, document: str | bytes) -> CampaignRow:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
-        campaign = load_campaign(parse(document))
-        require_driver(self._ctx, campaign)
-        require_commands(self._ctx, campaign)
-        require_gates(self._ctx, campaign)
-        require_locks(self._ctx.leases, campaign)
-        if campaign.spec.release is not None:
-            await self._ctx.book.release(campaign.spec.release)
-        row = CampaignRow(
-            name=campaign.metadata.name,
-            document=campaign.model_dump(mode="json", by_alias=True),
-            created_at=self._ctx.clock.now(),
-        )
+        row = await checked(self._ctx, document)
         await self._ctx.store.campaigns.add(row)
         await self._tell(row.name, "campaign.create", "created")
         return row
@@ -93,7 +82,10 @@ class CampaignService:
         require_locks(self._ctx.leases, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
         plan = await self._made(campaign, inventory, row.plan)
-        stored = await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
+        if (await self._row(name)).created_at != row.created_at:
+            remedy = f"escalator campaign plan {name}"
+            raise ConflictError(Code.UPG_STATE, f"Campaign {name} was edited while it was planned.", remedy=remedy)
+        stored = await self._store(name, plan, inventory, NOT_STARTED)
         give_back()
         return stored
 
