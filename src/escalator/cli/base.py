@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,18 +93,36 @@ def _fit(table: Any, width: int) -> None:  # noqa: ANN401 - prettytable's
         table.max_width[name] = level
 
 
-class Csv(CSVLister):
-    """cliff's CSV for lists; one object is a list of one, and what is missing is an empty cell."""
+class Value(ValueFormatter):
+    """cliff's bare values as scripts read them: a list or mapping as JSON, and what is missing as nothing."""
 
     def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print the rows."""
-        plain = [[value.machine_readable() if isinstance(value, Shown) else value for value in row] for row in data]
-        said = [["" if value is None else value for value in row] for row in plain]
-        super().emit_list(column_names, said, stdout, parsed_args)
+        super().emit_list(column_names, [[bare(value) for value in row] for row in data], stdout, parsed_args)
+
+    def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
+        """Print one object."""
+        super().emit_one(column_names, [bare(value) for value in data], stdout, parsed_args)
+
+
+class Csv(CSVLister):
+    """cliff's CSV for lists; one object is a list of one, and cells are as those of `Value`."""
+
+    def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
+        """Print the rows."""
+        super().emit_list(column_names, [[bare(value) for value in row] for row in data], stdout, parsed_args)
 
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print one object."""
         self.emit_list(column_names, [data], stdout, parsed_args)
+
+
+def bare(value: object) -> object:
+    """A value in one cell of a script's: what JSON has no number or text for is written as JSON, nothing as nothing."""
+    plain = value.machine_readable() if isinstance(value, Shown) else value
+    if plain is None:
+        return ""
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, (bool, Mapping, list, tuple)) else plain
 
 
 def title(name: str) -> str:
@@ -190,9 +209,7 @@ class Lister(_Plain, lister.Lister):
         return self.exit_code
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
-        return _Formats(
-            {"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()}
-        )
+        return _Formats({"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": Value(), "yaml": YAMLFormatter()})
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
         """Print the list in the format asked for."""
@@ -233,9 +250,7 @@ class Shower(_Plain, show.ShowOne):
     exit_code = 0
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
-        return _Formats(
-            {"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()}
-        )
+        return _Formats({"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": Value(), "yaml": YAMLFormatter()})
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run and return the exit code."""

@@ -6,6 +6,9 @@ import argparse
 import math
 from datetime import UTC, datetime
 
+MOST_ROWS = 5000
+"""Rows that the server gives in one answer at most."""
+
 
 def seconds_of(value: str | float | None) -> float | None:
     """Unix seconds of an RFC 3339 time, or of what is Unix seconds already."""
@@ -20,6 +23,13 @@ def duration(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError("a number of seconds is expected")
     return value
+
+
+def how_many(text: str) -> int:
+    """A number of rows among the arguments. Raises ArgumentTypeError for what no server gives in one answer."""
+    if not text.isdecimal() or int(text) > MOST_ROWS:
+        raise argparse.ArgumentTypeError(f"a number from 0 to {MOST_ROWS} is expected")
+    return int(text)
 
 
 def span(seconds: float | None) -> str:

@@ -33,6 +33,7 @@ from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, 
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
+from escalator.upgrade_manager.node_verbs import node_verbs
 from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back
@@ -392,8 +393,7 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             return [f"escalator campaign {verb} {name}" for verb in ("resume", "abort", "rollback")]
         case CampaignState.SUSPENDED:
             held_first = sorted(tasks, key=lambda task: task.state is not TaskState.FAILED)
-            failed = [task.node for task in held_first if task.state in FAILURES][:3]
-            nodes = [f"escalator node {verb} {name} {node}" for node in failed for verb in ("retry", "skip")]
+            nodes = node_verbs(name, [task.node for task in held_first if task.state in FAILURES], 3)
             yes = " --accept-point-of-no-return" if row.code == Code.PLN_NO_RETURN.value else ""
             verbs = (f"resume {name}{yes}", f"abort {name}", f"rollback {name}")
             asked = approval_verbs(row)

@@ -150,8 +150,8 @@ class Book:
         if release_id not in self._releases:
             row = await self._store.releases.get(release_id)
             if row is None:
-                message = f"There is no release {release_id!r}."
-                raise NotFoundError(Code.SYS_RELEASE_NOT_FOUND, message, remedy="Import it: escalator release import PATH")
+                remedy = "escalator release list shows those there are; escalator release import takes one in"
+                raise NotFoundError(Code.SYS_RELEASE_NOT_FOUND, f"There is no release {release_id!r}.", remedy=remedy)
             _keep(self._releases, release_id, Release.model_validate_json(json.dumps(row.document)))
         return self._releases[release_id]
 
