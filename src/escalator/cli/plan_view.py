@@ -29,6 +29,8 @@ BINDING = {
     "window": "the windows",
 }
 """What each lower bound comes from."""
+WORK = {"upgrade": "Upgrade", "rollback": "Rollback", "restore": "Restore"}
+"""What is done in the turns of a plan, by its purpose."""
 LEVELS = {"node": "nodes", "rack": "racks", "az": "zones"}
 """Over what the members of a group are apart."""
 
@@ -127,7 +129,7 @@ def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
         "Nodes by wave",
         "Wave",
         "Node",
-        "Upgrade",
+        WORK.get(plan.get("purpose", "upgrade"), "Upgrade"),
         "Takes",
         "Leave",
         "Stay",

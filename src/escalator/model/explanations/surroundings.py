@@ -19,7 +19,10 @@ SURROUNDINGS = {
     Code.VIM_UNREACHABLE: Explanation(
         meaning="the VNF manager's address does not answer",
         causes="Address, firewall or name resolution; our certificate is refused; a command that does not end in time.",
-        then="escalator vnfm test NAME says which",
+        then=(
+            "Open the way to the address, or correct it: escalator vnfm set NAME --callback-uri URI;"
+            " then escalator vnfm test NAME"
+        ),
     ),
     Code.VIM_CREDENTIALS: Explanation(
         meaning="the VNF manager refused our credentials",
