@@ -15,6 +15,7 @@ from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner import policies
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.progress import Progress
+from escalator.upgrade_manager.planner.repair.repaired import repaired
 from escalator.upgrade_manager.planner.verify.check import verify
 from properties.clouds import campaigns, clouds
 from properties.midway import disturbed, moment, state_at
@@ -54,10 +55,14 @@ def test_a_disturbed_campaign_gets_a_plan_that_obeys_the_rules(
 ) -> None:
     campaign, _, now, progress = _cut(cloud, wish, share, moving=seed % 2 == 0)
     now = disturbed(now, random.Random(seed))
-    child = make_plan(campaign, now, progress=progress)
-    assert verify(campaign, now, child) == []
-    for upgrade in child.upgrades:
-        assert upgrade.node in progress.started or upgrade.start_s >= progress.at_s
+    repair = repaired(campaign, now, (), None, progress)
+    sound = repair is not None and not verify(campaign, now, repair)
+    event(f"repaired: {sound}, refused by the verifier: {repair is not None and not sound}")
+    searched = make_plan(campaign, now, progress=progress)
+    assert verify(campaign, now, searched) == []
+    for child in (searched, repair) if repair is not None and sound else (searched,):
+        for upgrade in child.upgrades:
+            assert upgrade.node in progress.started or upgrade.start_s >= progress.at_s
 
 
 @given(clouds(), campaigns(), SHARES, st.integers(0, 10**6))

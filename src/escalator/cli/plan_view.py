@@ -10,13 +10,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from escalator.cli.gantt import Chart
-from escalator.cli.spans import counted, offset, span
+from escalator.cli.gantt import Chart, turns
+from escalator.cli.spans import counted, offset, span, zoned
 
 SHOWN = 40
 """Rows of each table before the rest is counted; `--full` prints all."""
 
 
+WHO = 4
+"""Nodes of a window that are named before the rest is counted."""
 BINDING = {
     "node": "the longest turn",
     "parallel": "max_unavailable",
@@ -45,6 +47,7 @@ def plan_view(
     if changes is not None:
         parts.append(diff_view(changes, rows))
     if plan["upgrades"]:
+        parts += [_windows(plan, rows)] if plan.get("windows") else []
         parts += [_nodes(plan, rows), Chart(plan, rows)]
     if plan["hits"]:
         parts.append(_hits(plan, rows))
@@ -104,6 +107,20 @@ def conditions(items: Sequence[Mapping[str, Any]]) -> RenderableType:
             found.append(f"\n→ {item['remedy']}", style="bold")
         table.add_row(word, item["code"], found)
     return table
+
+
+def _windows(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    """Which night is which, and who has a turn in it: the other tables only number them."""
+    names: dict[int, list[str]] = {}
+    for node, _, _, _, number in turns(plan):
+        names.setdefault(number, []).append(node)
+    table = _table("Windows", "Window", "Opens", "Closes", "Nodes", "Who", right=("Window", "Nodes"))
+    for row in plan["windows"][:rows]:
+        who = names.get(row["window"], [])
+        said = ", ".join(who[:WHO]) + (f" and {len(who) - WHO} more" if len(who) > WHO else "")
+        closes = zoned(row["closes"]) if row["closes"] else ""
+        table.add_row(str(row["window"] + 1), zoned(row["opens"]), closes, str(row["nodes"]), said)
+    return _with_rest(table, len(plan["windows"]), rows)
 
 
 def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:

@@ -73,3 +73,9 @@ def date_time(value: str | float | None) -> str:
     """`2026-01-31 15:04:55Z`."""
     seconds = seconds_of(value)
     return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def zoned(value: str) -> str:
+    """`Sat 2026-12-05 01:00 (+02:00)`: an RFC 3339 time in the zone that it comes in."""
+    moment = datetime.fromisoformat(value)
+    return f"{moment:%a %Y-%m-%d %H:%M} ({moment.isoformat()[-6:]})"

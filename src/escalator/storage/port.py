@@ -188,17 +188,19 @@ class Campaigns(Protocol):
     ) -> CampaignRow:
         """Change fields of a campaign that is in one of the expected states, append the events, return the new row.
 
-        A change of `state` to running sets `cloud` too; raises ConflictError (`UPG_ONE_RUNNING`) when another
-        campaign of the same cloud is running, paused, suspended or aborting, and (`UPG_STATE`) when the state is not
-        as expected. `revision` grows by one. Raises NotFoundError when there is no such campaign.
+        A change of `state` to running sets `cloud` too; raises ConflictError (`UPG_ONE_RUNNING`) when another campaign
+        occupies that cloud, and (`UPG_STATE`) when the state is another; NotFoundError without one. `revision` grows by one.
         """
         ...
 
-    async def add_plan(self, row: PlanRow) -> None:
-        """Store; nothing happens when the same digest is there.
+    async def withdraw(
+        self, name: str, expected: Sequence[CampaignState], events: Sequence[Event], instead: CampaignRow | None = None
+    ) -> None:
+        """Remove it and its plans, storing `instead` where it was, append the events. Raises as `change` does."""
+        ...
 
-        Raises NotFoundError without its campaign, ConflictError when the id has another digest.
-        """
+    async def add_plan(self, row: PlanRow) -> None:
+        """Store, once. Raises NotFoundError without its campaign, ConflictError when the id has another digest."""
         ...
 
     async def get_plan(self, plan_id: str) -> PlanRow | None:

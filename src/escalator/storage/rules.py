@@ -93,7 +93,8 @@ def no_notice(notice_id: str) -> NotFoundError:
 
 def campaign_exists(name: str) -> ConflictError:
     """The refusal of a second campaign of one name."""
-    return ConflictError(Code.UPG_DUPLICATE, f"A campaign named {name} exists.")
+    remedy = "Choose another metadata.name; one that has not started can be changed with escalator campaign edit FILE."
+    return ConflictError(Code.UPG_DUPLICATE, f"A campaign named {name} exists.", remedy=remedy)
 
 
 def no_campaign(name: str) -> NotFoundError:

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from escalator.allocation import give_back
-from escalator.model.campaign import Campaign, load_campaign
+from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.document import parse
 from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
 from escalator.model.hold import HELD
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow
+from escalator.upgrade_manager.drafts import NOT_STARTED, checked
 from escalator.upgrade_manager.drift import compare
 from escalator.upgrade_manager.engine import exclusive, no_return, observed, staging
 from escalator.upgrade_manager.engine.board import FAILURES
@@ -35,6 +35,7 @@ from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.upgrade_manager.node_verbs import node_verbs
 from escalator.upgrade_manager.releases import require_usable
+from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back
 from escalator.vim_interface.port import Reachability
 
@@ -62,18 +63,7 @@ class CampaignService:
 
     async def create(self, document: str | bytes) -> CampaignRow:
         """Store a campaign document. Raises InputError with all problems, ConflictError when the name is taken."""
-        campaign = load_campaign(parse(document))
-        require_driver(self._ctx, campaign)
-        require_commands(self._ctx, campaign)
-        require_gates(self._ctx, campaign)
-        require_locks(self._ctx.leases, campaign)
-        if campaign.spec.release is not None:
-            await self._ctx.book.release(campaign.spec.release)
-        row = CampaignRow(
-            name=campaign.metadata.name,
-            document=campaign.model_dump(mode="json", by_alias=True),
-            created_at=self._ctx.clock.now(),
-        )
+        row = await checked(self._ctx, document)
         await self._ctx.store.campaigns.add(row)
         await self._tell(row.name, "campaign.create", "created")
         return row
@@ -93,7 +83,10 @@ class CampaignService:
         require_locks(self._ctx.leases, campaign)
         inventory = await observed.inventory(self._ctx, campaign.spec.migration)
         plan = await self._made(campaign, inventory, row.plan)
-        stored = await self._store(name, plan, inventory, (CampaignState.DRAFT, CampaignState.PLANNED))
+        if (await self._row(name)).created_at != row.created_at:
+            remedy = f"escalator campaign plan {name}"
+            raise ConflictError(Code.UPG_STATE, f"Campaign {name} was edited while it was planned.", remedy=remedy)
+        stored = await self._store(name, plan, inventory, NOT_STARTED)
         give_back()
         return stored
 
@@ -212,7 +205,7 @@ class CampaignService:
         stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
         unreached = await unreached_verbs(self._ctx, row, tasks)
         verbs = [*unreached, *unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
-        return CampaignView(row, tasks, done, len(tasks), await self._eta(row, tasks), verbs)
+        return CampaignView(row, tasks, done, len(tasks), await eta_s(self._ctx, row, tasks), verbs)
 
     async def list(self) -> Sequence[CampaignRow]:
         """All campaigns."""
@@ -377,16 +370,6 @@ class CampaignService:
 
     async def _put(self, task: NodeTask, action: str, message: str) -> None:
         await put(self._ctx, task, action, message)
-
-    async def _eta(self, row: CampaignRow, tasks: Sequence[NodeTask]) -> float | None:
-        left = sum(task.state not in ENDED for task in tasks)
-        over = len(tasks) - left
-        if row.state is not CampaignState.RUNNING or row.started_at is None or not left:
-            return None
-        if over:
-            return (self._ctx.clock.now() - row.started_at) / over * left
-        plan, _ = await self._ctx.book.plan(row.plan or "")
-        return max(0.0, plan.totals.makespan_s - (self._ctx.clock.now() - row.started_at))
 
     def _event(self, name: str, action: str, outcome: str, message: str = "") -> Event:
         now = self._ctx.clock.now()

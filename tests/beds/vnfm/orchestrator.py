@@ -42,6 +42,7 @@ SHAPES = {
     "CapacityReturnedNotification": {
         **CAPACITY,
         "inService": bool,
+        "percentDone?": int,
         "upgraded?": bool,
         "versions?": {"*": str},
         "reason?": str,
@@ -59,6 +60,7 @@ SHAPES = {
     },
     "CampaignStateNotification": {
         "campaignState": ("running", "paused", "suspended", "aborting", "aborted", "completed"),
+        "percentDone?": int,
         "reason?": str,
     },
 }

@@ -205,3 +205,38 @@ async def test_a_plan_needs_its_campaign(store: Store) -> None:
         await store.campaigns.add_plan(plan())
     assert caught.value.code is Code.UPG_NOT_FOUND
     assert await store.campaigns.get_plan("p1") is None
+
+
+async def test_a_campaign_is_withdrawn_with_its_plans_and_its_name_is_free(store: Store) -> None:
+    await store.campaigns.add(campaign("c1", state=CampaignState.PLANNED))
+    await store.campaigns.add(campaign("c2"))
+    await store.campaigns.add_plan(plan("p1", campaign="c1"))
+    await store.campaigns.add_plan(plan("p2", campaign="c2"))
+    await store.campaigns.withdraw("c1", (CampaignState.DRAFT, CampaignState.PLANNED), (event(action="campaign.remove"),))
+    assert (await store.campaigns.get("c1"), await store.campaigns.get_plan("p1")) == (None, None)
+    assert await store.campaigns.get_plan("p2") is not None
+    assert [line.action for line in await store.events.read()] == ["campaign.remove"]
+    await store.campaigns.add(campaign("c1"))
+
+
+async def test_another_takes_the_place_of_a_withdrawn_campaign_at_once(store: Store) -> None:
+    await store.campaigns.add(campaign("c1", state=CampaignState.PLANNED, plan="p1"))
+    await store.campaigns.add_plan(plan("p1", campaign="c1"))
+    instead = campaign("c1", document={"other": [1]}, created_at=99.0)
+    await store.campaigns.withdraw("c1", (CampaignState.PLANNED,), (), instead)
+    assert await store.campaigns.get("c1") == instead
+    assert await store.campaigns.list_plans("c1") == []
+
+
+async def test_a_campaign_in_another_state_is_not_withdrawn(store: Store) -> None:
+    row = campaign("c1", state=CampaignState.RUNNING, cloud="cloud-1")
+    await store.campaigns.add(row)
+    await store.campaigns.add_plan(plan("p1", campaign="c1"))
+    with pytest.raises(ConflictError) as refused:
+        await store.campaigns.withdraw("c1", (CampaignState.DRAFT,), (event(),), campaign("c1"))
+    assert refused.value.code is Code.UPG_STATE
+    assert await store.campaigns.get("c1") == row
+    assert await store.campaigns.get_plan("p1") is not None
+    assert await store.events.read() == []
+    with pytest.raises(NotFoundError):
+        await store.campaigns.withdraw("c9", (CampaignState.DRAFT,), ())

@@ -379,3 +379,33 @@ def test_nodes_are_shown_with_their_roles_and_chosen_by_them(server, esc):
     assert data(esc("node", "list", "--role", "network", "-f", "json")) == []
     assert "compute, storage" in esc("node", "list").out
     assert esc("node", "list", "--role", "database").code == 2
+
+
+def test_a_campaign_that_has_not_started_is_edited_and_removed(esc, campaign):
+    old = data(esc("campaign", "plan", "agent-2", "-f", "json"))
+    campaign.write_text(CAMPAIGN.replace("mode: smooth", "mode: rough"))
+    assert esc("campaign", "edit", campaign).code == 2
+    assert data(esc("campaign", "show", "agent-2", "-f", "json"))["state"] == "planned"
+    campaign.write_text(CAMPAIGN.replace("name: agent-2", "name: agent-3"))
+    assert esc("campaign", "edit", campaign).code == 2  # there is no agent-3
+
+    campaign.write_text(CAMPAIGN.replace("max_unavailable: 2", "max_unavailable: 1"))
+    assert campaign.read_text() != CAMPAIGN
+    edited = esc("campaign", "edit", campaign, "-f", "json")
+    assert (edited.code, data(edited)["state"], edited.err) == (0, "draft", "Next: escalator campaign plan agent-2\n")
+    refused = esc("campaign", "start", "agent-2", "--plan", old["id"])
+    assert refused.code == 6
+    new = data(esc("campaign", "plan", "agent-2", "-f", "json"))
+    assert new["digest"] != old["digest"]
+    assert esc("campaign", "start", "agent-2", "--plan", old["id"]).code == 2  # that plan is gone
+
+    assert esc("campaign", "remove", "agent-2").err == "agent-2 is removed.\n"
+    assert esc("campaign", "show", "agent-2").code == 2
+    assert esc("campaign", "create", campaign).code == 0
+    assert esc("campaign", "plan", "agent-2").code == 0
+    assert esc("campaign", "start", "agent-2", "--wait").code == 0
+    kept = esc("campaign", "remove", "agent-2")
+    assert (kept.code, "what has started stays as it is" in kept.err) == (6, True)
+    assert esc("campaign", "edit", campaign).code == 6
+    actions = esc("event", "list", "--campaign", "agent-2", "--limit", "5000", "-f", "value", "-c", "action").out.split()
+    assert actions[:5] == ["campaign.create", "campaign.plan", "campaign.edit", "campaign.plan", "campaign.remove"]

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from escalator.model.campaign import CampaignSpec
-from escalator.upgrade_manager.planner.nights import lengths, openings, worked_s
+from escalator.upgrade_manager.planner.nights import lengths, local_text, openings, until_worked_s, worked_s
 from unit.planner.clouds import campaign
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -95,3 +95,20 @@ def test_working_time_is_what_lay_inside_of_windows() -> None:
 
 def test_without_windows_all_time_is_working_time() -> None:
     assert worked_s(spec(), 1000.0, 4600.0) == 3600.0
+
+
+def test_what_is_left_to_do_ends_on_the_clock_after_the_hours_between_windows() -> None:
+    nights, friday = spec(windows=[window("sat", "sun")]), local(2026, 11, 27, 12)
+    assert until_worked_s(nights, friday, 3600) == local(2026, 11, 28, 2) - friday
+    assert until_worked_s(nights, friday, 5 * 3600) == local(2026, 11, 29, 2) - friday
+    assert until_worked_s(spec(), friday, 3600) == 3600
+    assert until_worked_s(spec(not_before="2026-11-28T00:00:00+02:00"), friday, 3600) == 13 * 3600
+    short = spec(windows=[window("sat")], not_after="2026-11-28T02:00:00+02:00")
+    assert until_worked_s(short, friday, 2 * 3600) is None
+
+
+def test_moments_are_told_in_the_zone_of_the_campaign() -> None:
+    at = local(2026, 12, 5, 1)
+    assert local_text(spec(windows=[window("sat")]), at) == "Sat 2026-12-05 01:00 (+02:00)"
+    assert local_text(spec(not_before="2026-12-01T00:00:00+01:00"), at) == "Sat 2026-12-05 00:00 (+01:00)"
+    assert local_text(spec(), at) == "Fri 2026-12-04 23:00 (+00:00)"

@@ -28,6 +28,7 @@ from escalator.api.views import (
 )
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
+from escalator.upgrade_manager.drafts import edit, remove
 from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.budget import spent
 from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions, outages
@@ -46,6 +47,19 @@ async def create_campaign(services: Here, request: Request, response: Response) 
     row = await services.campaigns.create(await read_text(request))
     response.headers["Location"] = f"/v1/campaigns/{row.name}"
     return shapes.campaign_summary(row)
+
+
+@router.put("/campaigns/{name}", responses=documented(404, 409, 413, 415, 422), openapi_extra=dict(body("Campaign")))
+async def edit_campaign(services: Here, name: str, request: Request) -> CampaignSummary:
+    """Put another document in the place of this one, until the campaign has started. It has to be planned again."""
+    return shapes.campaign_summary(await edit(services.ctx, name, await read_text(request)))
+
+
+@router.delete("/campaigns/{name}", status_code=204, responses=documented(404, 409))
+async def remove_campaign(services: Here, name: str) -> Response:
+    """Forget a campaign that has not started, with its plans; its name is free again."""
+    await remove(services.ctx, name)
+    return Response(status_code=204)
 
 
 @router.get("/campaigns")

@@ -85,6 +85,14 @@ PLANNING = {
         ),
         then="Weigh it: `closer` of the plan names each group. An empty host in each rack or zone leaves a choice",
     ),
+    Code.PLN_REPAIRED: Explanation(
+        meaning="the plan for the rest is the plan so far, put right where something happened",
+        causes=(
+            "Something happened to a few nodes or instances. What was to go to a node that is lost goes elsewhere, turns for "
+            "which there is no place yet come later, and all that has not begun is as late as what runs."
+        ),
+        then="Nothing: it says what of the plan so far has changed",
+    ),
     Code.PLN_NODE_GROUPS: Explanation(
         meaning="a group of nodes that others come after has no node",
         causes="Its `select` fits no node, or what it fits is out of service, held or upgraded, so that nothing can be sampled.",

@@ -143,7 +143,7 @@ UPGRADING = {
     Code.UPG_DUPLICATE: Explanation(
         meaning="a campaign of that name exists",
         causes="A campaign keeps its name for ever, as its history is found by it.",
-        then="Choose another metadata.name",
+        then="escalator campaign edit FILE while it has not started; else choose another metadata.name",
     ),
     Code.UPG_HOST_FAILURE: Explanation(
         meaning="an unplanned host failure holds new work back",

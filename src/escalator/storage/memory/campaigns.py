@@ -65,6 +65,21 @@ class MemoryCampaigns:
             if other.cloud == row.cloud and other.state in rules.OCCUPYING and other.name != row.name:
                 raise rules.cloud_taken(row.cloud, other.name)
 
+    async def withdraw(
+        self, name: str, expected: Sequence[CampaignState], events: Sequence[Event], instead: CampaignRow | None = None
+    ) -> None:
+        """Remove it and its plans, or put another in its place; raises NotFoundError, or ConflictError in another state."""
+        row = self._rows.get(name)
+        if row is None:
+            raise rules.no_campaign(name)
+        if row.state not in expected:
+            raise rules.wrong_state(name, row.state, expected)
+        self._plans = {key: plan for key, plan in self._plans.items() if plan.campaign != name}
+        del self._rows[name]
+        if instead is not None:
+            self._rows[name] = replace(instead, document=rules.plain(instead.document))
+        self._events.extend(events)
+
     async def add_plan(self, row: PlanRow) -> None:
         """Store; raises NotFoundError without its campaign, ConflictError when the id has another digest."""
         found = self._plans.get(row.id)

@@ -30,6 +30,8 @@ _TOUCH = (
     .returning(*campaigns.c)
 )
 _CHANGE = campaigns.update().where(campaigns.c.name == sa.bindparam("key"))
+_REMOVE = campaigns.delete().where(campaigns.c.name == sa.bindparam("key"))
+_NO_PLANS = plans.delete().where(plans.c.campaign == sa.bindparam("key"))
 _RUNNING = sa.select(campaigns.c.name).where(campaigns.c.cloud == sa.bindparam("cloud"), occupying)
 
 _ADD_PLAN = insert_or_keep(plans)
@@ -95,6 +97,26 @@ class SqlCampaigns:
 
         changed = await self._database.write(work)
         return replace(changed, document=rules.plain(changed.document)) if "document" in changes else changed
+
+    async def withdraw(
+        self, name: str, expected: Sequence[CampaignState], events: Sequence[Event], instead: CampaignRow | None = None
+    ) -> None:
+        """Remove it and its plans, or put another in its place; raises NotFoundError, or ConflictError in another state."""
+
+        def work(connection: sa.Connection) -> None:
+            touched = connection.execute(_TOUCH, {"key": name}).one_or_none()  # and the row is ours until the commit
+            if touched is None:
+                raise rules.no_campaign(name)
+            if (state := CampaignState(touched.state)) not in expected:
+                raise rules.wrong_state(name, state, expected)
+            connection.execute(_NO_PLANS, {"key": name})
+            if instead is None:
+                connection.execute(_REMOVE, {"key": name})
+            else:
+                _store(connection, instead)
+            insert_events(connection, events)
+
+        await self._database.write(work)
 
     async def add_plan(self, row: PlanRow) -> None:
         """Store; raises NotFoundError without its campaign, ConflictError when the id has another digest."""

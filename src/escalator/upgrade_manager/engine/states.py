@@ -66,8 +66,8 @@ UNDER_WAY = (T.RUNNING, T.HELD)
 ENDED = (T.DONE, T.SKIPPED, T.ROLLED_BACK, T.FAILED)
 """States in which a node task does nothing any more."""
 VERBS: Mapping[C, tuple[str, ...]] = {
-    C.DRAFT: ("plan",),
-    C.PLANNED: ("start", "plan"),
+    C.DRAFT: ("plan", "edit", "remove"),
+    C.PLANNED: ("start", "plan", "edit", "remove"),
     C.RUNNING: ("pause", "abort"),
     C.PAUSED: ("resume", "abort", "rollback"),
     C.SUSPENDED: ("retry", "skip", "resume", "abort", "rollback"),

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.progress import CampaignState, NodeTask, TaskState
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.board import Board
-from escalator.upgrade_manager.engine.changes import change, write
+from escalator.upgrade_manager.engine.changes import WAITS, change, show_wait, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.freeze import frozen
 from escalator.upgrade_manager.engine.owners import away_tonight
 from escalator.upgrade_manager.engine.windows import ALWAYS, opening
+from escalator.upgrade_manager.planner.nights import local_text
+
+FOR_WINDOW = "for its window,"
+WAITED = "its window is open"
+"""Among what this drive has said: that the campaign does not wait for its window any more."""
 
 
 def opens(ctx: Context, campaign: Campaign, board: Board) -> bool:
@@ -25,6 +30,21 @@ def opens(ctx: Context, campaign: Campaign, board: Board) -> bool:
         board.disturbed = board.disturbed or "the end of a maintenance window"
     board.closes = window[1]
     return window != ALWAYS
+
+
+async def _waits(ctx: Context, name: str, campaign: Campaign, board: Board, window: tuple[float, float] | None) -> None:
+    """Let people see that the campaign waits for this window: in its reason, and once in the history."""
+    if window is None:
+        return
+    why = f"which opens {local_text(campaign.spec, window[0])}"
+    await show_wait(ctx, name, FOR_WINDOW, why)
+    board.announced.discard(WAITED)
+    if why in board.announced:
+        return
+    board.announced.add(why)
+    message = f"{WAITS}{FOR_WINDOW} {why}"
+    event = Event(at=ctx.clock.now(), action="campaign.waits", campaign=name, object_id=name, message=message)
+    await ctx.store.events.append((event,))
 
 
 async def owners_away(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
@@ -50,9 +70,15 @@ async def in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -
         if ready and not fitting and not board.under_way:
             # What is left of this window is too short for every one of them.
             board.look_s = window[1] - now
+            await _waits(ctx, name, campaign, board, opening(campaign.spec, window[1]))
+        elif fitting and WAITED not in board.announced:
+            board.announced.add(WAITED)
+            await show_wait(ctx, name, FOR_WINDOW)
         return fitting
     if window is not None:
         board.look_s = window[0] - now
+        if ready and not board.under_way:
+            await _waits(ctx, name, campaign, board, window)
     elif ready and not board.under_way and "windows" not in board.announced:
         board.announced.add("windows")
         message = "no maintenance window is left; pause or abort, and plan again with other windows"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor, inf
 
-from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Shape
 from escalator.upgrade_manager.planner.growth import growth
 from escalator.upgrade_manager.planner.turns import Midway, Rules
 from escalator.upgrade_manager.planner.windows import Windows
@@ -132,6 +132,7 @@ def _area(cloud: Cloud, nodes: Sequence[int]) -> float:
     todo = set(nodes)
     for resource in range(len(cloud.resources)):
         free = needed = 0.0
+        each: dict[Shape, float] = {}
         for node in range(len(cloud.nodes)):
             there = sum(cloud.capacity[cell][resource] for cell in cloud.cells[node])
             free += max(0.0, there - sum(cloud.used[cell][resource] for cell in cloud.cells[node]))
@@ -139,7 +140,9 @@ def _area(cloud: Cloud, nodes: Sequence[int]) -> float:
                 continue
             staying = 0.0
             for guest in cloud.guests[node]:
-                amount = guest.shape.span * dict(guest.shape.demand).get(resource, 0.0)
+                amount = each.get(guest.shape, -1.0)
+                if amount < 0.0:
+                    amount = each[guest.shape] = guest.shape.takes(resource)
                 if guest.leaves:
                     needed += amount * guest.lasts_s
                 else:

@@ -46,6 +46,10 @@ class Shape:
     hypervisor: str | None
     needs: Requires
 
+    def takes(self, resource: int) -> float:
+        """What it needs of the resource over all its cells."""
+        return self.span * dict(self.demand).get(resource, 0.0)
+
 
 @dataclass(slots=True)
 class Guest:
@@ -206,6 +210,9 @@ def _kind(action: Action | None) -> tuple[str, bool]:
     return (action.kind if isinstance(action, Stays) else "offline"), False
 
 
+_Groups = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[str, ...]]
+
+
 class _Limits:
     """Groups by number, made when an instance names them; those that cannot bind have none."""
 
@@ -214,6 +221,7 @@ class _Limits:
         self._lead_s = campaign.spec.workloads.notify.lead_time_s
         self._numbers: dict[str, int | None] = {}
         self._leads: dict[float, int] = {}
+        self._found: dict[tuple[float, tuple[str, ...]], _Groups] = {}
         self._down: defaultdict[str, int] = defaultdict(int)
         self.limits: list[Limit] = []
         for node in inventory.nodes:
@@ -222,14 +230,19 @@ class _Limits:
                     for group in instance.groups:
                         self._down[group] += 1
 
-    def of(self, instance: Instance) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[str, ...]]:
+    def of(self, instance: Instance) -> _Groups:
         """Numbers of its groups that can bind, of hard and of soft anti-affinity, and the names of those of hard affinity."""
-        if not instance.groups and instance.lead_s <= self._lead_s:
-            return (), (), (), ()
+        key = (instance.lead_s, instance.groups)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._groups(*key)
+        return found
+
+    def _groups(self, lead_s: float, names: tuple[str, ...]) -> _Groups:
         groups, apart, soft, tied = [], [], [], []
-        if instance.lead_s > self._lead_s:
-            groups.append(self._waiting(instance.lead_s))
-        for name in instance.groups:
+        if lead_s > self._lead_s:
+            groups.append(self._waiting(lead_s))
+        for name in names:
             number = self._number(name)
             policy = self._inventory.group_by_id[name].policy
             if self._binds(number):

@@ -5,36 +5,44 @@ from __future__ import annotations
 from collections import defaultdict
 
 from escalator.model.plan import Hit
-from escalator.upgrade_manager.planner.cloud import Guest
+from escalator.upgrade_manager.planner.givens import owner_of
 from escalator.upgrade_manager.planner.turns import Found, Rules
 
-Key = tuple[int, str]
+Spans = defaultdict[tuple[int, str], list[tuple[float, float]]]
+"""Start and end of impacts by window and VNF."""
 
 
 def hits_of(found: Found, rules: Rules) -> tuple[Hit, ...]:
     """One row for each VNF and window in which something of it moves or is impacted."""
-    spans: defaultdict[Key, list[tuple[float, float]]] = defaultdict(list)
-    moved: defaultdict[Key, int] = defaultdict(int)
-    stayed: defaultdict[Key, int] = defaultdict(int)
+    moved: Spans = defaultdict(list)
+    stayed: Spans = defaultdict(list)
     for turn in found.turns:
         window = rules.windows.index(turn.away_s)
         for move in turn.moves:
-            key = (window, _owner(move.placed.guest))
-            moved[key] += 1
-            spans[key].append((move.start_s, move.end_s))
+            moved[window, owner_of(move.placed.guest.instance)].append((move.start_s, move.end_s))
         for guest in turn.stays:
             if guest.kind != "offline":
-                key = (window, _owner(guest))
-                stayed[key] += 1
-                spans[key].append((turn.start_s, turn.end_s))
-    return tuple(
-        Hit(vnf=key[1], window=key[0], moved=moved[key], stayed=stayed[key], impacted_s=_union(rows), at_once=_at_once(rows))
-        for key, rows in sorted(spans.items())
-    )
+                stayed[window, owner_of(guest.instance)].append((turn.start_s, turn.end_s))
+    return hits_from(moved, stayed)
 
 
-def _owner(guest: Guest) -> str:
-    return guest.instance.vnf or f"project {guest.instance.project}"
+def hits_from(moved: Spans, stayed: Spans) -> tuple[Hit, ...]:
+    """The same from when something moves, and when something is impacted where it is, by window and VNF."""
+    found = []
+    for key in sorted(moved.keys() | stayed.keys()):
+        moves, stays = moved.get(key, []), stayed.get(key, [])
+        rows = moves + stays
+        found.append(
+            Hit(
+                vnf=key[1],
+                window=key[0],
+                moved=len(moves),
+                stayed=len(stays),
+                impacted_s=_union(rows),
+                at_once=_at_once(rows),
+            )
+        )
+    return tuple(found)
 
 
 def _union(spans: list[tuple[float, float]]) -> float:

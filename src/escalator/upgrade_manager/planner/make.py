@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import NamedTuple
@@ -15,22 +13,24 @@ from escalator.model.plan import Bounds, Condition, NotUpgraded, Plan, Totals
 from escalator.model.release import Impact
 from escalator.upgrade_manager.planner import bounds as lower
 from escalator.upgrade_manager.planner import conditions as c
-from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, action_for
+from escalator.upgrade_manager.planner.actions import Action
 from escalator.upgrade_manager.planner.cloud import Cloud, build
+from escalator.upgrade_manager.planner.givens import actions_of, first_conditions, stuck_on
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
 from escalator.upgrade_manager.planner.impact import apart, seen_by
-from escalator.upgrade_manager.planner.interruption import expected, expected_s, unborne
+from escalator.upgrade_manager.planner.interruption import expected
 from escalator.upgrade_manager.planner.kinds import kinds_there, order_conditions, order_of
 from escalator.upgrade_manager.planner.outage import outages
 from escalator.upgrade_manager.planner.policies import best_of
-from escalator.upgrade_manager.planner.progress import Progress, midway_of
+from escalator.upgrade_manager.planner.progress import Progress, midway_of, told
 from escalator.upgrade_manager.planner.remedies import spare_hosts
-from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of
+from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of, windows_of
 from escalator.upgrade_manager.planner.rules import rules_of, staged
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
 from escalator.upgrade_manager.planner.stages import groups_condition
 from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Rules
+from escalator.upgrade_manager.planner.uncollected import uncollected
 
 BEGINNING = Progress()
 NO_WIDTH = "no room under max_unavailable"
@@ -55,24 +55,13 @@ def make_plan(
     In the middle of a campaign, `progress` tells where it stands. The plan then counts from the same zero, begins nothing
     before `progress.at_s`, repeats what is under way with its real times, and keeps what it can of its parent.
     """
-    with _uncollected():
+    with uncollected():
         plan = _made(campaign, seen_by(inventory, impact), managed, now_s, progress, impact)
         several = apart(impact) and len(kinds_there(campaign, inventory)) > 1
         borne = expected(campaign.spec, inventory, plan.moves)
         order = order_of(campaign) if several else ()
-        return plan.model_copy(update={"impact": impact, "order": order, "interruptions": borne})
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the collector of reference cycles: a plan makes millions of objects and next to no cycle, for a few seconds."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
+        windows = windows_of(campaign.spec, plan.upgrades, now_s)
+        return plan.model_copy(update={"impact": impact, "order": order, "interruptions": borne, "windows": windows})
 
 
 def _made(
@@ -84,7 +73,7 @@ def _made(
     impact: Impact | None,
 ) -> Plan:
     scope = replace(select(campaign, inventory), apart=apart(impact))
-    actions = _actions(campaign, inventory, scope, managed)
+    actions: Mapping[str, Action] = actions_of(campaign, inventory, scope, managed)
     tried = _tried(campaign, inventory, scope, actions, now_s, progress)
     unplaced = c.unplaced(tried.cloud, tried.found)
     outage = outages(campaign, inventory, actions, [node for node, _ in unplaced], managed)
@@ -96,8 +85,7 @@ def _made(
     cloud, rules, found, midway, stuck, blocked = tried
     checks = (
         *outage.conditions,
-        *_conditions(inventory, scope, campaign.spec.waves.limit(scope.count), actions),
-        *_noticed(campaign, inventory, actions, managed),
+        *first_conditions(campaign, inventory, scope, actions, managed),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
@@ -107,7 +95,7 @@ def _made(
     )
     left = {
         **scope.left_out,
-        **_told(scope, progress),
+        **told(scope, progress),
         **{n.id: "already upgraded" for n in scope.upgraded},
         **stuck,
         **blocked,
@@ -135,7 +123,7 @@ def _tried(
     now_s: float | None,
     progress: Progress,
 ) -> _Tried:
-    stuck = _stuck(inventory, scope.eligible, actions)
+    stuck = stuck_on(inventory, actions)
     blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id not in stuck], actions)
     free = [node for node in scope.eligible if node.id not in stuck and node.id not in blocked]
     cloud = build(campaign, inventory, actions, free, _targets(scope, stuck, blocked))
@@ -149,11 +137,6 @@ def _tried(
     return _Tried(cloud, rules, found, midway, stuck, blocked)
 
 
-def _told(scope: ScopedNodes, progress: Progress) -> dict[str, str]:
-    """What is known of the nodes left out beyond their state."""
-    return {node: reason for node, reason in progress.reasons.items() if node in scope.left_out}
-
-
 def _todo(cloud: Cloud) -> list[int]:
     return [number for number, ready in enumerate(cloud.ready) if ready]
 
@@ -161,51 +144,6 @@ def _todo(cloud: Cloud) -> list[int]:
 def _targets(scope: ScopedNodes, stuck: Mapping[str, str], blocked: Mapping[str, str]) -> Sequence[Node]:
     """Nodes that are upgraded already. Those that are stuck or blocked stay as they are, and take nothing."""
     return [node for node in scope.upgraded if node.id not in stuck and node.id not in blocked]
-
-
-def _actions(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, managed: Collection[str]) -> dict[str, Action]:
-    return {
-        instance.id: action_for(instance, campaign.spec, managed=instance.id in managed)
-        for node in scope.eligible
-        for instance in inventory.instances_by_node.get(node.id, ())
-    }
-
-
-def _stuck(inventory: Inventory, nodes: Sequence[Node], actions: Mapping[str, Action]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    if not any(isinstance(action, Stuck) for action in actions.values()):
-        return found
-    for node in nodes:
-        for instance in inventory.instances_by_node.get(node.id, ()):
-            action = actions[instance.id]
-            if isinstance(action, Stuck):
-                found.setdefault(node.id, action.reason)
-    return found
-
-
-def _conditions(inventory: Inventory, scope: ScopedNodes, limit: int, actions: Mapping[str, Action]) -> tuple[Condition, ...]:
-    stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
-    declared = {instance.id: instance for instance in inventory.instances if instance.mitigation}
-    wary = [declared[i] for i in actions if i in declared]
-    return (
-        c.scope_condition(scope),
-        c.availability_condition(scope, limit),
-        c.pinned_condition(stuck),
-        c.state_condition(stuck),
-        *c.mitigation_conditions(wary, [i for i in wary if _stays(actions[i.id])]),
-    )
-
-
-def _noticed(
-    campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], managed: Collection[str]
-) -> tuple[Condition, ...]:
-    noticing, found = unborne(campaign.spec, inventory, actions, managed)
-    return c.interruption_conditions(noticing, found, {i.id: expected_s(i, campaign.spec, "live") for i in noticing})
-
-
-def _stays(action: Action) -> bool:
-    """Whether the instance is impacted where it is."""
-    return isinstance(action, Stays) and action.kind != "offline"
 
 
 def _report(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from heapq import merge
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -45,6 +45,33 @@ def worked_s(spec: CampaignSpec, start_s: float, at_s: float) -> float:
             break
         total += min(closes, at_s) - opens
     return total
+
+
+def until_worked_s(spec: CampaignSpec, now_s: float, work_s: float) -> float | None:
+    """Seconds on the clock until so much more working time is over, counted from `now_s` (Unix seconds).
+
+    None when the windows that are left do not hold it.
+    """
+    left = work_s
+    for opens, closes in islice(openings(spec, now_s), MOST):
+        if opens + left <= closes:
+            return opens + left - now_s
+        left -= closes - opens
+    return None
+
+
+def local(spec: CampaignSpec, at_s: float) -> datetime:
+    """A moment (Unix seconds) in the campaign's own time: the zone of its first window, else that of its date, else UTC."""
+    zone: tzinfo = ZoneInfo(spec.windows[0].time_zone) if spec.windows else UTC
+    if not spec.windows and spec.not_before is not None and spec.not_before.tzinfo is not None:
+        zone = spec.not_before.tzinfo
+    return datetime.fromtimestamp(at_s, zone)
+
+
+def local_text(spec: CampaignSpec, at_s: float) -> str:
+    """The same for people: `Sat 2026-12-05 01:00 (+02:00)`."""
+    moment = local(spec, at_s)
+    return f"{moment:%a %Y-%m-%d %H:%M} ({moment.isoformat()[-6:]})"
 
 
 def lengths(spec: CampaignSpec, now_s: float | None) -> Sequence[float]:

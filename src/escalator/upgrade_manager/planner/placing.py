@@ -32,6 +32,8 @@ class Placing:
         """Node and cells that a plan so far gives to instances: taken when they still have room."""
         self.kept_old: Mapping[str, tuple[int, tuple[int, ...]]] = {}
         """The same for moves to nodes that have their turn later."""
+        self._sizes: dict[Shape, float] = {}
+        """What each shape takes of the scarcest resource."""
         self._full: set[Shape] = set()
         """Shapes that no upgraded node has room for, until one more is upgraded."""
 
@@ -90,11 +92,9 @@ class Placing:
 
     def _bundles(self, guests: Sequence[Guest]) -> list[list[Guest]]:
         """Instances that have to stay together, directly or by others, as one; the largest first."""
-        key = self._cloud.key
-        size: Mapping[int, float] = {
-            id(guest): guest.shape.span * dict(guest.shape.demand).get(key, 0.0) + guest.lasts_s * 1e-6 for guest in guests
-        }
-        ordered = sorted(guests, key=lambda g: (-len(g.tied), -g.shape.span, -size[id(g)], g.instance.id))
+        ordered = sorted(guests, key=self._rank)
+        if not any(guest.tied for guest in ordered):
+            return [[guest] for guest in ordered]
         bundles: list[list[Guest]] = []
         taken: set[int] = set()
         for guest in ordered:
@@ -110,12 +110,22 @@ class Placing:
             bundles.append(bundle)
         return bundles
 
+    def _rank(self, guest: Guest) -> tuple[int, int, float, str]:
+        shape = guest.shape
+        size = self._sizes.get(shape)
+        if size is None:
+            size = self._sizes[shape] = shape.takes(self._cloud.key)
+        return -len(guest.tied), -shape.span, -(size + guest.lasts_s * 1e-6), guest.instance.id
+
     def _bundle(self, bundle: Sequence[Guest], space: Space, *, extra: bool) -> list[Placed] | None:
         """Where soft groups and the spread of groups are kept; where that cannot be, the latter is given up first."""
         if len(bundle) == 1:
-            found = self._kept(bundle[0], space, extra=extra)
-            if found is not None:
-                return found
+            if self.kept or self.kept_old:
+                found = self._kept(bundle[0], space, extra=extra)
+                if found is not None:
+                    return found
+            if not bundle[0].soft:
+                return self._single(bundle[0], space, soft=False)
         for soft in (True, False) if any(guest.soft for guest in bundle) else (False,):
             found = self._single(bundle[0], space, soft=soft) if len(bundle) == 1 else self._anyhow(bundle, space, soft=soft)
             if found is not None:

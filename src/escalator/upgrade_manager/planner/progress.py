@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Move, Plan
 from escalator.upgrade_manager.planner.cloud import Cloud, Guest
-from escalator.upgrade_manager.planner.scope import UNDER_WAY
+from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes
 from escalator.upgrade_manager.planner.turns import Begun, Midway, Placed, Timed
 
 Targets = dict[str, tuple[int, tuple[int, ...]]]
@@ -70,6 +70,11 @@ def assumed(parent: Plan, inventory: Inventory, at_s: float) -> Progress:
     through = [node.id for node in inventory.nodes if node.progress in ("done", "failed") and node.id in parent.upgrade_of]
     over = {node: min(at_s, parent.upgrade_of[node].end_s) for node in through}
     return Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended, over=over)
+
+
+def told(scope: ScopedNodes, progress: Progress) -> dict[str, str]:
+    """What is known of the nodes left out beyond their state."""
+    return {node: reason for node, reason in progress.reasons.items() if node in scope.left_out}
 
 
 def midway_of(cloud: Cloud, inventory: Inventory, progress: Progress) -> Midway:

@@ -51,7 +51,8 @@ class Standing:
             for resource, amount in guest.shape.demand:
                 free[resource] -= sign * amount
         self.count[node] += sign
-        self._count(guest, node, sign)
+        if guest.apart or guest.soft:
+            self._count(guest, node, sign)
 
     def _count(self, guest: Guest, node: int, sign: int) -> None:
         for groups in (guest.apart, guest.soft):

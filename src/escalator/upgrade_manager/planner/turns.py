@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import NamedTuple
 
 from escalator.model.plan import Closer, PlanGroup
 from escalator.upgrade_manager.planner.cloud import Guest
 from escalator.upgrade_manager.planner.windows import Windows
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """An instance with the node and the cells that it goes to; `extra` when that node has its own turn later."""
 
     guest: Guest
@@ -21,8 +21,7 @@ class Placed:
     extra: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
+class Timed(NamedTuple):
     """A placed instance with the time of its move."""
 
     placed: Placed

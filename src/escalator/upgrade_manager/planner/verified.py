@@ -13,7 +13,9 @@ from escalator.upgrade_manager.planner.impact import NOTHING, Brings
 from escalator.upgrade_manager.planner.kinds import ordered
 from escalator.upgrade_manager.planner.make import BEGINNING, make_plan
 from escalator.upgrade_manager.planner.progress import Progress
+from escalator.upgrade_manager.planner.repair.repaired import repaired
 from escalator.upgrade_manager.planner.returning import with_returns
+from escalator.upgrade_manager.planner.uncollected import uncollected
 from escalator.upgrade_manager.planner.verify.check import verify
 
 TOLD = 5
@@ -29,12 +31,21 @@ def verified_plan(
 ) -> Plan:
     """As `make_plan`, with what a rollback could not bring back from the layers that the release `brings`.
 
+    In the middle of a campaign the plan so far is repaired where that is sound and ends in time.
+
     Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule.
     """
     campaign = ordered(campaign, brings)
+    mended = repaired(campaign, inventory, managed, now_s, progress, brings.impact)
+    if mended is not None:
+        plan = with_returns(mended, campaign, inventory, managed, brings.layers)
+        with uncollected():
+            if not verify(campaign, inventory, plan, managed, now_s, brings.impact):
+                return plan
     made = make_plan(campaign, inventory, managed, now_s, progress, brings.impact)
     plan = with_returns(made, campaign, inventory, managed, brings.layers)
-    found = verify(campaign, inventory, plan, managed, now_s, brings.impact)
+    with uncollected():
+        found = verify(campaign, inventory, plan, managed, now_s, brings.impact)
     if found:
         said = "; ".join(f"{violation.code.value} {violation.message}" for violation in found[:TOLD])
         message = f"The plan breaks {len(found)} rules and is not stored: {said}"

@@ -1,0 +1,65 @@
+"""What is given before anything is searched for: what happens to each instance, and which nodes that leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Instance, Inventory
+from escalator.model.plan import Condition
+from escalator.upgrade_manager.planner import conditions as c
+from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, action_for
+from escalator.upgrade_manager.planner.interruption import expected_s, unborne
+from escalator.upgrade_manager.planner.scope import ScopedNodes
+
+
+def actions_of(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, managed: Collection[str]) -> dict[str, Action]:
+    """What has to happen to each instance on the nodes that can be upgraded, by its id, node by node."""
+    return {
+        instance.id: action_for(instance, campaign.spec, managed=instance.id in managed)
+        for node in scope.eligible
+        for instance in inventory.instances_by_node.get(node.id, ())
+    }
+
+
+def stuck_on(inventory: Inventory, actions: Mapping[str, Action]) -> dict[str, str]:
+    """Nodes with an instance that can neither move nor stay, each with the reason of the first one."""
+    found: dict[str, str] = {}
+    for name, action in actions.items():
+        if isinstance(action, Stuck):
+            found.setdefault(inventory.instance_by_id[name].node, action.reason)
+    return found
+
+
+def first_conditions(
+    campaign: Campaign, inventory: Inventory, scope: ScopedNodes, actions: Mapping[str, Action], managed: Collection[str]
+) -> tuple[Condition, ...]:
+    """The conditions that need no search: scope, states of nodes and instances, who declares what of its own impacts."""
+    stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
+    declared = {instance.id: instance for instance in inventory.instances if instance.mitigation}
+    wary = [declared[i] for i in actions if i in declared]
+    return (
+        c.scope_condition(scope),
+        c.availability_condition(scope, campaign.spec.waves.limit(scope.count)),
+        c.pinned_condition(stuck),
+        c.state_condition(stuck),
+        *c.mitigation_conditions(wary, [i for i in wary if _stays(actions[i.id])]),
+        *_noticed(campaign, inventory, actions, managed),
+    )
+
+
+def _noticed(
+    campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], managed: Collection[str]
+) -> Sequence[Condition]:
+    noticing, found = unborne(campaign.spec, inventory, actions, managed)
+    return c.interruption_conditions(noticing, found, {i.id: expected_s(i, campaign.spec, "live") for i in noticing})
+
+
+def _stays(action: Action) -> bool:
+    """Whether the instance is impacted where it is."""
+    return isinstance(action, Stays) and action.kind != "offline"
+
+
+def owner_of(instance: Instance) -> str:
+    """Its VNF, or the project of an instance that belongs to none."""
+    return instance.vnf or f"project {instance.project}"

@@ -1,0 +1,194 @@
+"""By how much everything that has not begun shifts, and what is under way at each moment.
+
+All that has not begun shifts by the same time: whatever held between two parts of the plan so far holds between them still.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator
+from math import inf
+
+from escalator.model.inventory import Instance
+from escalator.upgrade_manager.planner.cloud import SLACK
+from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
+from escalator.upgrade_manager.planner.repair.rows import Rest, Row
+
+NEAR_S = 1e-6
+"""Times as near as this are the same."""
+MOST_LOOKS = 30
+"""How often an impact is put off for its groups before its turn is looked at later."""
+
+Span = tuple[float, float]
+
+
+def shift_s(given: Given, rest: Rest) -> float:
+    """The least shift that lets everything begin from now on, after what runs, and after groups that recover.
+
+    Raises CannotRepairError where there are windows and it is not zero: turns lie in them as they are.
+    """
+    late_s = max(0.0, rest.late_s, given.at_s - rest.first_s)
+    ended = {name: at for name, at in given.progress.ended.items() if name in given.inventory.members}
+    recovering = {name: at + given.inventory.group_by_id[name].recovery_s for name, at in ended.items()}
+    for name, opens in recovering.items():
+        if opens > given.at_s:
+            starts = [start for member in given.inventory.members[name] for start in _to_come(rest, member)]
+            late_s = max(late_s, opens - min(starts, default=inf))
+    if late_s <= NEAR_S:
+        return 0.0
+    if not given.windows.open:
+        raise CannotRepairError
+    return late_s
+
+
+def _to_come(rest: Rest, instance: Instance) -> Iterator[float]:
+    row = rest.rows.get(instance.node)
+    if row is None or row.upgrading:
+        return
+    yield from (move.start_s for move in row.moves if move.instance == instance.id)
+    yield from (row.start_s for other, kind in row.stays if other.id == instance.id and kind != "offline")
+
+
+class Clock:
+    """Spans of everything, in the times of the plan so far: what runs is put back by the shift."""
+
+    def __init__(self, given: Given, rest: Rest, late_s: float) -> None:
+        self._given, self._rest, self.late_s = given, rest, late_s
+        self.now_s = given.at_s - late_s
+        self._move_starts: list[float] = []
+        self._move_ends: list[float] = []
+        self._away_starts: list[float] = []
+        self._away_ends: list[float] = []
+        self.refresh()
+        self._more: dict[str, Span] = {}
+        """Moves that have got other times."""
+        self.aside: Row | None = None
+        """A turn whose upgrade is looked for another time for."""
+
+    def refresh(self) -> None:
+        """Turns have got other times."""
+        turns = [self.away(row) for row in self._rest.rows.values()]
+        self._away_starts, self._away_ends = sorted(s for s, _ in turns), sorted(e for _, e in turns)
+
+    def away(self, row: Row) -> Span:
+        """When the node is out of service."""
+        started = row.away_s - self.late_s if row.begun else row.away_s
+        return started, row.end_s - self.late_s if row.upgrading else row.end_s
+
+    def upgrade(self, row: Row) -> Span:
+        """When the node is upgraded."""
+        late_s = self.late_s if row.upgrading else 0.0
+        return row.start_s - late_s, row.end_s - late_s
+
+    def _note_moves(self) -> None:
+        rows, late_s = self._rest.rows.values(), self.late_s
+        self._move_starts = [move.start_s for row in rows for move in row.moves]
+        self._move_ends = [move.end_s for row in rows for move in row.moves]
+        self._move_starts += [move.start_s - late_s for row in rows for move in row.running]
+        self._move_ends += [move.end_s - late_s for row in rows for move in row.running]
+        self._move_starts.sort()
+        self._move_ends.sort()
+
+    def moves_at_once(self, start: float, end: float) -> int:
+        """Most moves at once in that time."""
+        if not self._move_starts:
+            self._note_moves()
+        return _most(self._move_starts, self._move_ends, start, end)
+
+    def away_at_once(self, start: float, end: float) -> int:
+        """Most nodes out of service at once in that time."""
+        return _most(self._away_starts, self._away_ends, start, end)
+
+    def holds(self, most: int) -> bool:
+        """Whether never more nodes are out of service from now on, but for those whose turns have begun."""
+        fresh = [self.away(row)[0] for row in self._rest.rows.values() if not row.begun]
+        if not fresh:
+            return True
+        return len(self._away_starts) <= most or self.away_at_once(min(fresh), inf) <= most
+
+    def moved(self, instance: Instance, start: float, end: float) -> None:
+        """The instance moves then."""
+        if not self._move_starts:
+            self._note_moves()
+        insort(self._move_starts, start)
+        insort(self._move_ends, end)
+        self._more[instance.id] = (start, end)
+
+    def goes_away(self, start: float, end: float) -> None:
+        """A node is out of service then."""
+        insort(self._away_starts, start)
+        insort(self._away_ends, end)
+
+    def opens(self, instances: Iterable[Instance], start: float, lasts_s: float, taken: dict[str, list[Span]]) -> float:
+        """When their groups let all of them be impacted together for so long, at `start` at the earliest; infinite: not soon.
+
+        `taken`: spans of the same turn, by group.
+        """
+        count: dict[str, int] = {}
+        for instance in instances:
+            start = max(start, self._lead_s(instance))
+            for name in instance.groups:
+                count[name] = count.get(name, 0) + 1
+        for _ in range(MOST_LOOKS):
+            later = max((self._free(name, n, start, lasts_s, taken.get(name, [])) for name, n in count.items()), default=start)
+            if later <= start + SLACK:
+                return start
+            start = later
+        return inf
+
+    def _lead_s(self, instance: Instance) -> float:
+        lead_s = max(instance.lead_s, self._given.campaign.spec.workloads.notify.lead_time_s)
+        return max([lead_s, *(self._given.inventory.group_by_id[name].lead_s for name in instance.groups)]) - self.late_s
+
+    def _free(self, name: str, number: int, start: float, lasts_s: float, taken: list[Span]) -> float:
+        """The time itself, or a later one at which the group may let them."""
+        most, recovery_s = self.most(name), self._given.inventory.group_by_id[name].recovery_s
+        if number > most:
+            return inf
+        spans = sorted([*self._spans(name), *taken])
+        over = [(s, e) for s, e in spans if s < start + lasts_s - SLACK and e > start + SLACK]
+        if len(over) + number > most:
+            return min(e for _, e in over) + recovery_s
+        end = start + lasts_s
+        near = [e for _, e in spans if start - recovery_s + SLACK < e <= start + SLACK]
+        near += [e for s, e in spans if end - SLACK <= s < end + recovery_s - SLACK]
+        return min(near) + recovery_s if near else start
+
+    def most(self, name: str) -> int:
+        """How many members of the group may be impacted at once beside those that are down."""
+        inventory = self._given.inventory
+        members = inventory.members[name]
+        down = sum(inventory.node_by_id[member.node].state == "down" for member in members)
+        return inventory.group_by_id[name].limit(len(members)) - down
+
+    def impacts(self, name: str) -> Iterator[tuple[Span, Row]]:
+        """Impacts of the group that are decided, with the turns that they are a part of."""
+        for member in self._given.inventory.members[name]:
+            row = self._rest.rows.get(member.node)
+            if row is None:
+                continue
+            if member.id in self._more:
+                yield self._more[member.id], row
+                continue
+            yield from (((m.start_s, m.end_s), row) for m in row.moves if m.instance == member.id)
+            running = [m for m in row.running if m.instance == member.id]
+            yield from (((m.start_s - self.late_s, m.end_s - self.late_s), row) for m in running)
+            if row is not self.aside and any(i.id == member.id and kind != "offline" for i, kind in row.stays):
+                yield self.upgrade(row), row
+
+    def _spans(self, name: str) -> list[Span]:
+        ended = self._given.progress.ended.get(name)
+        before = [] if ended is None else [(-inf, ended - self.late_s)]
+        return before + [span for span, _ in self.impacts(name)]
+
+
+def _most(starts: list[float], ends: list[float], start: float, end: float) -> int:
+    """Most spans at once from `start` to `end`; at equal times ends come first."""
+    first = bisect_right(starts, start + SLACK)
+    gone = bisect_right(ends, start + SLACK)
+    most = first - gone
+    for number in range(first, bisect_left(starts, end - SLACK)):
+        while gone < len(ends) and ends[gone] <= starts[number] + SLACK:
+            gone += 1
+        most = max(most, number + 1 - gone)
+    return most

@@ -1,0 +1,111 @@
+"""What a repair starts from: the campaign, the cloud as it is now, the plan so far, and who can have a turn at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Inventory, Node
+from escalator.model.plan import Plan
+from escalator.model.release import Impact
+from escalator.upgrade_manager.planner.actions import Action, Stays
+from escalator.upgrade_manager.planner.givens import actions_of, stuck_on
+from escalator.upgrade_manager.planner.groups import blocked_by_groups
+from escalator.upgrade_manager.planner.impact import apart, seen_by
+from escalator.upgrade_manager.planner.progress import Progress
+from escalator.upgrade_manager.planner.rules import windows_of
+from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes, select
+from escalator.upgrade_manager.planner.windows import Windows
+
+
+class CannotRepairError(Exception):
+    """What happened is for the search."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Everything that a repair reads."""
+
+    campaign: Campaign
+    inventory: Inventory
+    managed: Collection[str]
+    progress: Progress
+    parent: Plan
+    scope: ScopedNodes
+    actions: Mapping[str, Action]
+    stuck: Mapping[str, str]
+    blocked: Mapping[str, str]
+    nodes: tuple[Node, ...]
+    """Nodes that are to have their turns, or are having them."""
+    done: frozenset[str]
+    """Nodes that are upgraded and take instances."""
+    windows: Windows
+    width: int
+    """Nodes out of service at once, those counted off that are so anyway."""
+
+    @property
+    def at_s(self) -> float:
+        """The moment from which the plan counts."""
+        return self.progress.at_s
+
+
+def given(
+    campaign: Campaign,
+    inventory: Inventory,
+    managed: Collection[str],
+    now_s: float | None,
+    progress: Progress,
+    impact: Impact | None,
+) -> Given:
+    """Raises CannotRepairError where everything depends on everything: for such campaigns there is the search."""
+    spec, parent = campaign.spec, progress.parent
+    if parent is None or not parent.upgrades or parent.purpose != "upgrade" or spec.mode != "smooth":
+        raise CannotRepairError
+    if spec.waves.reserve_hosts or spec.waves.soak_s or spec.gates.between or any(group.soak_s for group in spec.scope.groups):
+        raise CannotRepairError
+    inventory = seen_by(inventory, impact)
+    scope = replace(select(campaign, inventory), apart=apart(impact))
+    actions = actions_of(campaign, inventory, scope, managed)
+    stuck = stuck_on(inventory, actions)
+    suspects = _suspects(inventory, actions)
+    blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id in suspects and n.id not in stuck], actions)
+    nodes = tuple(node for node in scope.eligible if node.id not in stuck and node.id not in blocked)
+    unseen = sum(node.progress in UNDER_WAY for node in scope.eligible) - sum(node.progress in UNDER_WAY for node in nodes)
+    return Given(
+        campaign=campaign,
+        inventory=inventory,
+        managed=managed,
+        progress=progress,
+        parent=parent,
+        scope=scope,
+        actions=actions,
+        stuck=stuck,
+        blocked=blocked,
+        nodes=nodes,
+        done=frozenset(node.id for node in scope.upgraded),
+        windows=windows_of(spec, now_s),
+        width=spec.waves.limit(scope.count) - scope.unavailable - unseen,
+    )
+
+
+def _suspects(inventory: Inventory, actions: Mapping[str, Action]) -> set[str]:
+    """Nodes that groups can block at all: each look at a node costs, and few groups are so tight."""
+    down = {node.id for node in inventory.nodes if node.state == "down"}
+    found: set[str] = set()
+    wide: dict[str, int] = {}
+    for name, members in inventory.members.items():
+        group = inventory.group_by_id[name]
+        allowed = group.limit(len(members)) - (sum(member.node in down for member in members) if down else 0)
+        if allowed <= 0 or group.policy == "affinity":
+            found.update(member.node for member in members)
+        elif allowed < len(members):
+            wide[name] = allowed
+    staying: Counter[tuple[str, str]] = Counter()
+    for name, action in actions.items():
+        if isinstance(action, Stays) and action.kind != "offline":
+            instance = inventory.instance_by_id[name]
+            staying.update((group, instance.node) for group in instance.groups if group in wide)
+    found.update(node for (group, node), count in staying.items() if count > wide[group])
+    return found

@@ -1,0 +1,59 @@
+"""A campaign that waits for its window says so, and counts the time in which it does nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from escalator.simulation.setup import RELEASE, import_release, simulate
+from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
+from escalator.upgrade_manager.service import CampaignView
+from escalator.world.world import World
+
+THURSDAYS = {"windows": [{"days": ["thu"], "start": "03:00", "length_s": 18000, "time_zone": "Europe/Helsinki"}]}
+
+
+async def _shown(more: dict[str, Any], *looks_s: float) -> tuple[list[CampaignView], list[str], float]:
+    """The campaign so long after its start on Thursday 2026-01-01, midnight UTC; what it said of waiting; the plan's length."""
+    clock = VirtualClock()
+    world = World.in_memory(clock)
+    world.seed(nodes=3, seed=1)
+    async with simulate(world, clock) as sim:
+        await import_release(sim.store, RELEASE, clock.now())
+        spec = {"release": RELEASE.id, "mode": "smooth", "scope": {"select": {}}, "node": {"driver": "simulated"}, **more}
+        document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
+        await sim.campaigns.create(json.dumps(document))
+        plan = await sim.campaigns.plan("c")
+        start = clock.now()
+        await sim.campaigns.start("c")
+        views = []
+        for look_s in looks_s:
+            await clock.sleep(start + look_s - clock.now())
+            views.append(await sim.campaigns.show("c"))
+        said = [e.message for e in await sim.store.events.read(0, limit=1000) if e.action == "campaign.waits"]
+        return views, said, plan.totals.makespan_s
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (THURSDAYS, "waits for its window, which opens Thu 2026-01-01 03:00 (+02:00)"),
+        ({"not_before": "2026-01-01T03:00:00+02:00"}, "waits for its window, which opens Thu 2026-01-01 03:00 (+02:00)"),
+    ],
+)
+def test_it_says_until_when_it_waits_and_counts_it(more: dict[str, Any], said: str) -> None:
+    (waiting, working), events, makespan_s = virtual_time.run(_shown(more, 600.0, 3900.0))
+    assert waiting.row.reason == said
+    assert waiting.eta_s == pytest.approx(3000.0 + makespan_s)
+    assert working.row.reason == ""
+    assert working.eta_s == pytest.approx(makespan_s - 300.0)
+    assert events == [said]
+
+
+def test_without_windows_nothing_is_waited_for() -> None:
+    (view,), events, makespan_s = virtual_time.run(_shown({}, 300.0))
+    assert (view.row.reason, events) == ("", [])
+    assert view.eta_s == pytest.approx(makespan_s - 300.0)
