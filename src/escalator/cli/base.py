@@ -54,7 +54,9 @@ class Table(TableFormatter):
         """Print the table."""
         rows = list(data)
         if rows or parsed_args.print_empty:
-            super().emit_list([title(name) for name in column_names], rows, stdout, parsed_args)
+            cells = zip(*rows, strict=True) if rows else ((),) * len(column_names)
+            titles = [_heading(name, column) for name, column in zip(column_names, cells, strict=True)]
+            super().emit_list(titles, rows, stdout, parsed_args)
 
     @staticmethod
     def _assign_max_widths(table: Any, max_width: int, min_width: int = 0, fit_width: bool = False) -> None:  # noqa: ANN401, ARG004, FBT001, FBT002 - cliff's
@@ -115,6 +117,13 @@ class Csv(CSVLister):
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print one object."""
         self.emit_list(column_names, [data], stdout, parsed_args)
+
+
+def _heading(name: str, cells: Sequence[object]) -> str:
+    """The title of a column; its unit stands with each value where people get texts."""
+    if not all(isinstance(cell, Shown) for cell in cells):
+        return title(name)
+    return "Lasted" if name == "seconds" else title(name.removesuffix("_s"))
 
 
 def bare(value: object) -> object:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from escalator.cli.spans import offset, zoned
+from escalator.cli.spans import counted, offset, zoned
 
 WIDTH = 72
 """Columns of the time axis in the terminal, where there is room for them."""
@@ -88,7 +88,7 @@ def svg(plan: Mapping[str, Any], campaign: str) -> str:
     end = max((row[3] for row in rows), default=0.0) or 1.0
     height = ROW * (len(rows) + 3)
     scale = CHART / end
-    counts = f"{len(plan['upgrades'])} nodes, {len(plan['moves'])} moves, {offset(end)}"
+    counts = f"{counted(len(plan['upgrades']), 'node')}, {counted(len(plan['moves']), 'move')}, {offset(end)}"
     title = (
         f"{campaign}: {counts}{begins.get(rows[0][4], '') if rows else ''}; orange: instances leave, blue: the node is upgraded"
     )

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from escalator.cli.gantt import Chart, turns
-from escalator.cli.spans import offset, span, zoned
+from escalator.cli.spans import counted, offset, span, zoned
 
 SHOWN = 40
 """Rows of each table before the rest is counted; `--full` prints all."""
@@ -71,7 +71,8 @@ def summary_view(plan: Mapping[str, Any]) -> RenderableType:
     word = Text("SMOOTH", "bold green") if plan["smooth"] else Text("NOT SMOOTH", "bold red")
     takes = span(plan["makespan_s"]) or "0 s"
     word.append(
-        f"  {plan['nodes']} nodes, {plan['moves']} moves, {takes} of work, {len(plan['not_upgraded'])} left out",
+        f"  {counted(plan['nodes'], 'node')}, {counted(plan['moves'], 'move')}, {takes} of work,"
+        f" {len(plan['not_upgraded'])} left out",
         "not bold default",
     )
     return Group(word, conditions(plan["conditions"]))
@@ -87,7 +88,8 @@ def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
     if plan["parent"]:
         first.append(f", child of {plan['parent']}", style="dim")
     second = (
-        f"{totals['nodes']} nodes in {waves} waves, {totals['moves']} moves (at least {bounds['moves']}), "
+        f"{counted(totals['nodes'], 'node')} in {counted(waves, 'wave')}, "
+        f"{counted(totals['moves'], 'move')} (at least {bounds['moves']}), "
         f"{span(totals['makespan_s']) or '0 s'} of work (at least {span(bounds['makespan_s'])}"
         + (f", by {BINDING[bounds['binding']]})" if bounds["binding"] in BINDING else ")")
     )
@@ -180,14 +182,14 @@ def _hits(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
 
 def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> RenderableType:
     """What the verifier found."""
-    said = f"{totals['nodes']} nodes, {totals['moves']} moves"
+    said = f"{counted(totals['nodes'], 'node')}, {counted(totals['moves'], 'move')}"
     if not violations:
         return Text.assemble(("No violation", "bold green"), f"  {said}")
     table = _table("Violations", "When", "Code", "What")
     for item in violations[:SHOWN]:
         table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
     return Group(
-        Text.assemble((f"{len(violations)} violations", "bold red"), f"  {said}"), _with_rest(table, len(violations), SHOWN)
+        Text.assemble((counted(len(violations), "violation"), "bold red"), f"  {said}"), _with_rest(table, len(violations), SHOWN)
     )
 
 
@@ -196,7 +198,8 @@ def replan_view(replan: Mapping[str, Any]) -> RenderableType:
     if not replan["changes"]:
         return Text.assemble(("The plan holds", "bold green"), "  nothing would change")
     word = "It is followed from now on" if replan["followed"] else "Nothing is changed yet"
-    said = f"  {replan['nodes']} nodes and {replan['moves']} moves to go, {replan['plan']} after {replan['parent']}"
+    to_go = f"{counted(replan['nodes'], 'node')} and {counted(replan['moves'], 'move')} to go"
+    said = f"  {to_go}, {replan['plan']} after {replan['parent']}"
     beyond = [Text.assemble(("Beyond what was approved: ", "bold red"), item) for item in replan["beyond"]]
     if replan["left_out"]:
         beyond.append(Text.assemble(("Without a turn: ", "bold yellow"), ", ".join(replan["left_out"])))
@@ -214,14 +217,17 @@ def diff_view(changes: Sequence[str], rows: int | None) -> RenderableType:
 
 def run_view(found: Mapping[str, Any]) -> RenderableType:
     """What the verifier found in a run."""
-    checked = f"{found['turns']} turns, {found['upgraded']} nodes upgraded, {found['moves']} moves, {found['impacts']} impacts"
+    checked = (
+        f"{counted(found['turns'], 'turn')}, {counted(found['upgraded'], 'node')} upgraded, "
+        f"{counted(found['moves'], 'move')}, {counted(found['impacts'], 'impact')}"
+    )
     if not found["violations"]:
         return Text.assemble(("No rule was broken", "bold green"), f"  {checked}")
     table = _table("Violations", "When", "Code", "What")
     for item in found["violations"][:SHOWN]:
         table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
     count = len(found["violations"])
-    return Group(Text.assemble((f"{count} rules broken", "bold red"), f"  {checked}"), _with_rest(table, count, SHOWN))
+    return Group(Text.assemble((f"{counted(count, 'rule')} broken", "bold red"), f"  {checked}"), _with_rest(table, count, SHOWN))
 
 
 def _no_return(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
