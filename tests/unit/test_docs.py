@@ -307,3 +307,9 @@ def test_the_makefile_names_its_targets():
     text = (ROOT / "Makefile").read_text()
     for target in ("demo", "test", "test-long", "check", "docs", "lock"):
         assert re.search(rf"^{target}:.*## .+", text, re.MULTILINE)
+
+
+def test_the_usage_of_a_command_that_takes_several_says_so() -> None:
+    page = (DOCS / "reference/cli.md").read_text()
+    assert "$ escalator node hold NODE ... [--reason REASON]\n" in page
+    assert "$ escalator node retry CAMPAIGN NODE ...\n" in page

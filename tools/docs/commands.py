@@ -67,7 +67,7 @@ def _metavar(action: argparse.Action) -> str:
 
 def _usage(action: argparse.Action) -> str:
     if not action.option_strings:
-        return _metavar(action)
+        return _metavar(action) + (" ..." if action.nargs in ("+", "*") else "")
     text = action.option_strings[-1] + ("" if action.nargs == 0 else f" {_metavar(action)}")
     return text if action.required else f"[{text}]"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import LONG_S, Lister, Shower, Shown, fields, rows
 from escalator.cli.campaign import quoted
+from escalator.cli.failures import no_timeout_without
 from escalator.cli.spans import date_time, duration
 from escalator.model.errors import TemporaryError
 
@@ -38,6 +39,8 @@ class ListBackups(Lister):
         """Get the list."""
         with self.server() as client:
             found = client.get("/v1/backups", campaign=parsed_args.campaign, node=parsed_args.node)
+        if parsed_args.campaign or parsed_args.node:
+            self.nothing = "There are no such backups: escalator backup list shows all."
         columns: dict[str, Any] = {"id": "id", "node": "node", "campaign": "campaign", "release": "release"}
         columns["taken_at"] = lambda b: Shown(b["taken_at"], date_time(b["taken_at"]))
         columns["scope"] = lambda b: Shown(b["scope"], ", ".join(b["scope"]))
@@ -102,6 +105,7 @@ class Restore(_OfOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Begin it, and follow it where asked."""
+        no_timeout_without(parsed_args, "wait")
         path = f"/v1/backups/{quoted(parsed_args.id)}"
         with self.server() as client:
             accepted = {"accept_impact": parsed_args.accept_impact, "accept_cluster": parsed_args.accept_cluster}

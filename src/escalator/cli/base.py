@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,7 +54,9 @@ class Table(TableFormatter):
         """Print the table."""
         rows = list(data)
         if rows or parsed_args.print_empty:
-            super().emit_list([title(name) for name in column_names], rows, stdout, parsed_args)
+            cells = zip(*rows, strict=True) if rows else ((),) * len(column_names)
+            titles = [_heading(name, column) for name, column in zip(column_names, cells, strict=True)]
+            super().emit_list(titles, rows, stdout, parsed_args)
 
     @staticmethod
     def _assign_max_widths(table: Any, max_width: int, min_width: int = 0, fit_width: bool = False) -> None:  # noqa: ANN401, ARG004, FBT001, FBT002 - cliff's
@@ -92,18 +95,43 @@ def _fit(table: Any, width: int) -> None:  # noqa: ANN401 - prettytable's
         table.max_width[name] = level
 
 
-class Csv(CSVLister):
-    """cliff's CSV for lists; one object is a list of one, and what is missing is an empty cell."""
+class Value(ValueFormatter):
+    """cliff's bare values as scripts read them: a list or mapping as JSON, and what is missing as nothing."""
 
     def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print the rows."""
-        plain = [[value.machine_readable() if isinstance(value, Shown) else value for value in row] for row in data]
-        said = [["" if value is None else value for value in row] for row in plain]
-        super().emit_list(column_names, said, stdout, parsed_args)
+        super().emit_list(column_names, [[bare(value) for value in row] for row in data], stdout, parsed_args)
+
+    def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
+        """Print one object."""
+        super().emit_one(column_names, [bare(value) for value in data], stdout, parsed_args)
+
+
+class Csv(CSVLister):
+    """cliff's CSV for lists; one object is a list of one, and cells are as those of `Value`."""
+
+    def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
+        """Print the rows."""
+        super().emit_list(column_names, [[bare(value) for value in row] for row in data], stdout, parsed_args)
 
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print one object."""
         self.emit_list(column_names, [data], stdout, parsed_args)
+
+
+def _heading(name: str, cells: Sequence[object]) -> str:
+    """The title of a column; its unit stands with each value where people get texts."""
+    if not all(isinstance(cell, Shown) for cell in cells):
+        return title(name)
+    return "Lasted" if name == "seconds" else title(name.removesuffix("_s"))
+
+
+def bare(value: object) -> object:
+    """A value in one cell of a script's: what JSON has no number or text for is written as JSON, nothing as nothing."""
+    plain = value.machine_readable() if isinstance(value, Shown) else value
+    if plain is None:
+        return ""
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, (bool, Mapping, list, tuple)) else plain
 
 
 def title(name: str) -> str:
@@ -190,9 +218,7 @@ class Lister(_Plain, lister.Lister):
         return self.exit_code
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
-        return _Formats(
-            {"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()}
-        )
+        return _Formats({"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": Value(), "yaml": YAMLFormatter()})
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
         """Print the list in the format asked for."""
@@ -233,9 +259,7 @@ class Shower(_Plain, show.ShowOne):
     exit_code = 0
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
-        return _Formats(
-            {"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": ValueFormatter(), "yaml": YAMLFormatter()}
-        )
+        return _Formats({"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": Value(), "yaml": YAMLFormatter()})
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run and return the exit code."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from escalator.cli.base import LONG_S, fields
 from escalator.cli.campaign import Verb, brief, quoted
 from escalator.cli.campaign_show import Watched
+from escalator.cli.failures import no_timeout_without
 from escalator.cli.spans import duration
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class _Followed(Watched):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for it, and watch where asked."""
+        no_timeout_without(parsed_args, "wait")
         path = f"/v1/campaigns/{quoted(parsed_args.name)}"
         self.whole = parsed_args.wait
         with self.server() as client:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import LONG_S, Shower, fields
 from escalator.cli.campaign import add_no_return, brief, no_return, quoted
+from escalator.cli.failures import no_timeout_without
 from escalator.cli.spans import duration
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Show(Watched):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Get the campaign, once or until it ends."""
+        no_timeout_without(parsed_args, "watch")
         path = f"/v1/campaigns/{quoted(parsed_args.name)}"
         with self.server() as client:
             return fields(self.watch(client, parsed_args.name, parsed_args.timeout) if parsed_args.watch else client.get(path))
@@ -95,6 +97,7 @@ class Start(Watched):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Start, and watch where asked."""
+        no_timeout_without(parsed_args, "wait")
         path = f"/v1/campaigns/{quoted(parsed_args.name)}"
         accepted = {"accept_drift": parsed_args.accept_drift, "accept_outage": parsed_args.accept_outage}
         action = {"plan": parsed_args.plan, **accepted, **no_return(parsed_args)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Lister, Shown, optional, rows
 from escalator.cli.following import beyond_restarts
-from escalator.cli.spans import date_time
+from escalator.cli.spans import date_time, how_many
 
 if TYPE_CHECKING:
     from escalator.cli.client import Client
@@ -31,7 +31,7 @@ class ListEvents(Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--campaign", metavar="NAME", help="only lines of this campaign")
         parser.add_argument("--node", metavar="NODE", help="only lines of this node")
-        parser.add_argument("--limit", type=int, default=50, metavar="N", help="how many lines, 50 when left out")
+        parser.add_argument("--limit", type=how_many, default=50, metavar="N", help="how many lines, 50 when left out")
         parser.add_argument("--after", type=int, metavar="SEQ", help="the lines after this one, instead of the last ones")
         parser.add_argument("--follow", action="store_true", help="go on with the lines to come, until interrupted")
         return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -14,6 +15,12 @@ INPUT = 2
 
 class UsageError(Exception):
     """The command was called in a way that cannot be; it ends with exit code 2."""
+
+
+def no_timeout_without(given: argparse.Namespace, waiting: str) -> None:
+    """Raise UsageError for a --timeout of a command that waits for nothing, as it was not told to."""
+    if given.timeout is not None and not getattr(given, waiting):
+        raise UsageError(f"--timeout says how long to wait; it needs --{waiting}.")
 
 
 class ServerError(Exception):
@@ -43,12 +50,12 @@ def report(
     stream.write(f"{code}: {error.message}\n")
     stream.writelines(f"  - {problem}\n" for problem in problems)
     # What is wrong with an input its message and its problems say.
-    what_to_do = error.remedy or (_usual(code) if exit_code != INPUT else "")
+    what_to_do = error.remedy or (usual(code) if exit_code != INPUT else "")
     if what_to_do:
         stream.write(f"What to do: {fill(what_to_do, code)}\n")
     return exit_code
 
 
-def _usual(code: str) -> str:
+def usual(code: str) -> str:
     """What is done as a rule about a failure that says nothing of its own about it."""
     return next((said.then for known, said in EXPLANATIONS.items() if known.value == code), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from escalator.model.codes import Code
 
@@ -37,4 +37,6 @@ def _named(noun: str, given: argparse.Namespace) -> Mapping[str, str]:
     if noun in own:
         words[noun] = own[noun]
     found = {what: getattr(given, word, None) for what, word in words.items()}
+    nodes: Sequence[str] = getattr(given, "nodes", [])
+    found["node"] = nodes[0] if len(nodes) == 1 else found["node"]
     return {what: name for what, name in found.items() if isinstance(name, str) and name}

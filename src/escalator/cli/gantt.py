@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from escalator.cli.spans import offset
+from escalator.cli.spans import counted, offset, zoned
 
 WIDTH = 72
 """Columns of the time axis in the terminal, where there is room for them."""
@@ -38,6 +38,11 @@ def turns(plan: Mapping[str, Any]) -> Sequence[tuple[str, float, float, float, i
     return sorted(rows, key=lambda row: (row[1], row[3], row[0]))
 
 
+def openings(plan: Mapping[str, Any]) -> Mapping[int, str]:
+    """When each window opens, in words and by its number; empty where the plan does not tell."""
+    return {row["window"]: f", opens {zoned(row['opens'])}" for row in plan.get("windows", ())}
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """The chart in characters, as wide as the screen lets it be."""
@@ -56,15 +61,18 @@ def gantt(plan: Mapping[str, Any], most: int | None, screen: int) -> RenderableT
     end = max(row[3] for row in rows) or 1.0
     shown = rows if most is None else rows[:most]
     width = max(len(row[0]) for row in shown)
-    last = max(row[4] for row in shown)
-    beside = len(f" window {last + 1}") if last != shown[0][4] else 0
-    axis = max(NARROWEST, min(WIDTH, screen - width - 2 - beside))
-    lines = [Text("Chart", style="bold"), Text(f"{'':{width}}  0:00:00{offset(end):>{axis - 7}}", style="dim")]
+    axis = max(NARROWEST, min(WIDTH, screen - width - 2))
+    begins = openings(plan)
+    lines = [
+        Text(f"Chart{begins.get(shown[0][4], '')}", style="bold"),
+        Text(f"{'':{width}}  0:00:00{offset(end):>{axis - 7}}", style="dim"),
+    ]
     window = shown[0][4]
     for node, away, start, stop, number in shown:
         if number != window:
             window = number
-            lines.append(Text(f"{'':{width}}  {'─' * axis} window {number + 1}", style="dim"))
+            label = f" window {number + 1}{begins.get(number, '')} "
+            lines.append(Text(f"{'':{width}}  {label:─^{axis}}", style="dim"))
         a, b, c = (round(at / end * axis) for at in (away, start, stop))
         b, c = max(a, min(b, axis - 1)), max(c, min(b, axis - 1) + 1)
         bar = Text.assemble(" " * a, ("░" * (b - a), "yellow"), ("█" * (c - b), "blue"))
@@ -76,12 +84,14 @@ def gantt(plan: Mapping[str, Any], most: int | None, screen: int) -> RenderableT
 
 def svg(plan: Mapping[str, Any], campaign: str) -> str:
     """The chart as a picture of its own, without anything from outside."""
-    rows = turns(plan)[:MOST_ROWS]
+    rows, begins = turns(plan)[:MOST_ROWS], openings(plan)
     end = max((row[3] for row in rows), default=0.0) or 1.0
     height = ROW * (len(rows) + 3)
     scale = CHART / end
-    counts = f"{len(plan['upgrades'])} nodes, {len(plan['moves'])} moves, {offset(end)}"
-    title = f"{campaign}: {counts}; orange: instances leave, blue: the node is upgraded"
+    counts = f"{counted(len(plan['upgrades']), 'node')}, {counted(len(plan['moves']), 'move')}, {offset(end)}"
+    title = (
+        f"{campaign}: {counts}{begins.get(rows[0][4], '') if rows else ''}; orange: instances leave, blue: the node is upgraded"
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + CHART + 30}" height="{height}"',
         ' font-family="sans-serif" font-size="11">',
@@ -107,5 +117,8 @@ def svg(plan: Mapping[str, Any], campaign: str) -> str:
         parts.append(
             f'<line x1="{x:.1f}" y1="{ROW * 2}" x2="{x:.1f}" y2="{height - ROW}" stroke="{INK}" stroke-dasharray="4 3"/>'
         )
-        parts.append(f'<text x="{x + 3:.1f}" y="{height - 5}" fill="{INK}">window {number + 1}</text>')
+        # What begins on the right half is written to the left of its line: it would end outside of the picture.
+        beside = f'x="{x - 3:.1f}" text-anchor="end"' if x > LABEL + CHART / 2 else f'x="{x + 3:.1f}"'
+        words = f"window {number + 1}{begins.get(number, '')}"
+        parts.append(f'<text {beside} y="{height - 5}" fill="{INK}">{words}</text>')
     return "\n".join([*parts, "</svg>\n"])

@@ -80,8 +80,9 @@ def screen(view: View, now: float, height: int | None = None) -> RenderableType:
     parts: list[RenderableType] = [header(view), *waiting]
     if view.get("tasks"):
         parts += [Text(), NodeTable(view["tasks"], now, room), Text()]
-        back = any(_back(task) for task in view["tasks"])
-        parts.append(Text(f"ladder: {LEGEND}{f'; {BACK_LEGEND}' if back else ''}", style="dim"))
+        kinds = {_back(task) for task in view["tasks"]}
+        legends = [legend for back, legend in ((False, LEGEND), (True, BACK_LEGEND)) if back in kinds]
+        parts.append(Text(f"ladder: {'; '.join(legends)}", style="dim"))
     for index, command in enumerate(view.get("next", ())):
         parts.append(Text(f"{'      ' if index else 'next: '}{command}", style="" if state_waits(view) else "dim"))
     return Group(*parts)
@@ -124,8 +125,11 @@ def counts(view: View) -> str:
 
 def wave(view: View) -> str:
     """Which wave the campaign has come to."""
-    waves = [task["wave"] for task in view.get("tasks", ())]
-    open_waves = [task["wave"] for task in view.get("tasks", ()) if task["state"] in ("pending", "running", "held")]
+    tasks = view.get("tasks", ())
+    # The way back has waves of its own, beside those that nodes had which it leaves as they are.
+    tasks = [task for task in tasks if _back(task)] or tasks
+    waves = [task["wave"] for task in tasks]
+    open_waves = [task["wave"] for task in tasks if task["state"] in ("pending", "running", "held")]
     return f", wave {min(open_waves)} of {max(waves)}" if open_waves else ""
 
 
@@ -193,7 +197,7 @@ def node_table(tasks: Sequence[View], now: float, room: int | None = None, *, ap
         chosen = {id(task) for task in sorted(tasks, key=_urgency)[: room - 1]}
         shown = [task for task in tasks if id(task) in chosen]
     table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-    for name in ("Node", "Wave", "State", " ".join(LETTERS.values()), "Step", "For", *(() if apart else ("Message",))):
+    for name in ("Node", "Wave", "State", _heading(shown), "Step", "For", *(() if apart else ("Message",))):
         right = name in ("Wave", "For")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "Message", overflow="ellipsis")
     for task in shown:
@@ -262,6 +266,12 @@ def _cells(task: View, now: float) -> tuple[RenderableType, ...]:
         str(task.get("step", "")) if state not in ("done", "pending") else "",
         age,
     )
+
+
+def _heading(tasks: Sequence[View]) -> str:
+    """The letters of the rows' ladders; no letters where there are both kinds of them."""
+    kinds = {_back(task) for task in tasks}
+    return "Ladder" if len(kinds) > 1 else " ".join((BACK if True in kinds else LETTERS).values())
 
 
 def _back(task: View) -> bool:

@@ -59,8 +59,8 @@ class ShowNode(Shower):
         return fields(found)
 
 
-class _Turn(Shower):
-    """Something that people do to a node of a campaign."""
+class _Turn(Lister):
+    """Something that people do to nodes of a campaign."""
 
     verb = ""
 
@@ -68,25 +68,25 @@ class _Turn(Shower):
         """Arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("campaign", metavar="CAMPAIGN", help="the campaign")
-        parser.add_argument("node", metavar="NODE", help="the node's id")
+        parser.add_argument("nodes", nargs="+", metavar="NODE", help="the node's id; several may be named")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
-        """Ask the server for it."""
-        path = f"/v1/nodes/{quoted(parsed_args.node)}/actions/{self.verb}"
+        """Ask the server for it, node by node: the first that is refused ends it."""
+        asked = {"campaign": parsed_args.campaign}
         with self.server() as client:
-            found = client.post(path, {"campaign": parsed_args.campaign})
-        return fields({key: found[key] for key in ("campaign", "node", "attempt", "state", "code", "message")})
+            found = [client.post(f"/v1/nodes/{quoted(node)}/actions/{self.verb}", asked) for node in parsed_args.nodes]
+        return rows(found, {key: key for key in ("campaign", "node", "attempt", "state", "code", "message")})
 
 
 class Retry(_Turn):
-    """Give a node that failed or was skipped another turn; a suspended campaign goes on."""
+    """Give nodes that failed or were skipped another turn; a suspended campaign goes on."""
 
     verb = "retry"
 
 
 class Skip(_Turn):
-    """Leave out a node that waits for its turn or has failed; a suspended campaign goes on."""
+    """Leave out nodes that wait for their turn or have failed; a suspended campaign goes on."""
 
     verb = "skip"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
-from escalator.cli.spans import clock_time
+from escalator.cli.spans import clock_time, how_many
 
 KINDS = {
     "MaintenancePlanned": "planned",
@@ -41,7 +41,7 @@ class ListNotices(Lister):
         """Arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--campaign", metavar="NAME", help="only notices of this campaign")
-        parser.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most, 100 when left out")
+        parser.add_argument("--limit", type=how_many, default=100, metavar="N", help="how many at most, 100 when left out")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's

@@ -10,13 +10,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from escalator.cli.gantt import Chart
-from escalator.cli.spans import offset, span
+from escalator.cli.gantt import Chart, turns
+from escalator.cli.spans import counted, offset, span, zoned
 
 SHOWN = 40
 """Rows of each table before the rest is counted; `--full` prints all."""
 
 
+WHO = 4
+"""Nodes of a window that are named before the rest is counted."""
 BINDING = {
     "node": "the longest turn",
     "parallel": "max_unavailable",
@@ -27,6 +29,8 @@ BINDING = {
     "window": "the windows",
 }
 """What each lower bound comes from."""
+WORK = {"upgrade": "Upgrade", "rollback": "Rollback", "restore": "Restore"}
+"""What is done in the turns of a plan, by its purpose."""
 LEVELS = {"node": "nodes", "rack": "racks", "az": "zones"}
 """Over what the members of a group are apart."""
 
@@ -43,6 +47,7 @@ def plan_view(
     if changes is not None:
         parts.append(diff_view(changes, rows))
     if plan["upgrades"]:
+        parts += [_windows(plan, rows)] if plan.get("windows") else []
         parts += [_nodes(plan, rows), Chart(plan, rows)]
     if plan["hits"]:
         parts.append(_hits(plan, rows))
@@ -66,7 +71,8 @@ def summary_view(plan: Mapping[str, Any]) -> RenderableType:
     word = Text("SMOOTH", "bold green") if plan["smooth"] else Text("NOT SMOOTH", "bold red")
     takes = span(plan["makespan_s"]) or "0 s"
     word.append(
-        f"  {plan['nodes']} nodes, {plan['moves']} moves, {takes} of work, {len(plan['not_upgraded'])} left out",
+        f"  {counted(plan['nodes'], 'node')}, {counted(plan['moves'], 'move')}, {takes} of work,"
+        f" {len(plan['not_upgraded'])} left out",
         "not bold default",
     )
     return Group(word, conditions(plan["conditions"]))
@@ -82,7 +88,8 @@ def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
     if plan["parent"]:
         first.append(f", child of {plan['parent']}", style="dim")
     second = (
-        f"{totals['nodes']} nodes in {waves} waves, {totals['moves']} moves (at least {bounds['moves']}), "
+        f"{counted(totals['nodes'], 'node')} in {counted(waves, 'wave')}, "
+        f"{counted(totals['moves'], 'move')} (at least {bounds['moves']}), "
         f"{span(totals['makespan_s']) or '0 s'} of work (at least {span(bounds['makespan_s'])}"
         + (f", by {BINDING[bounds['binding']]})" if bounds["binding"] in BINDING else ")")
     )
@@ -102,6 +109,20 @@ def conditions(items: Sequence[Mapping[str, Any]]) -> RenderableType:
     return table
 
 
+def _windows(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    """Which night is which, and who has a turn in it: the other tables only number them."""
+    names: dict[int, list[str]] = {}
+    for node, _, _, _, number in turns(plan):
+        names.setdefault(number, []).append(node)
+    table = _table("Windows", "Window", "Opens", "Closes", "Nodes", "Who", right=("Window", "Nodes"))
+    for row in plan["windows"][:rows]:
+        who = names.get(row["window"], [])
+        said = ", ".join(who[:WHO]) + (f" and {len(who) - WHO} more" if len(who) > WHO else "")
+        closes = zoned(row["closes"]) if row["closes"] else ""
+        table.add_row(str(row["window"] + 1), zoned(row["opens"]), closes, str(row["nodes"]), said)
+    return _with_rest(table, len(plan["windows"]), rows)
+
+
 def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
     leaving = Counter(move["from"] for move in plan["moves"])
     arriving = Counter(move["to"] for move in plan["moves"])
@@ -110,7 +131,7 @@ def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
         "Nodes by wave",
         "Wave",
         "Node",
-        "Upgrade",
+        WORK.get(plan.get("purpose", "upgrade"), "Upgrade"),
         "Takes",
         "Leave",
         "Stay",
@@ -161,14 +182,14 @@ def _hits(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
 
 def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> RenderableType:
     """What the verifier found."""
-    said = f"{totals['nodes']} nodes, {totals['moves']} moves"
+    said = f"{counted(totals['nodes'], 'node')}, {counted(totals['moves'], 'move')}"
     if not violations:
         return Text.assemble(("No violation", "bold green"), f"  {said}")
     table = _table("Violations", "When", "Code", "What")
     for item in violations[:SHOWN]:
         table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
     return Group(
-        Text.assemble((f"{len(violations)} violations", "bold red"), f"  {said}"), _with_rest(table, len(violations), SHOWN)
+        Text.assemble((counted(len(violations), "violation"), "bold red"), f"  {said}"), _with_rest(table, len(violations), SHOWN)
     )
 
 
@@ -177,7 +198,8 @@ def replan_view(replan: Mapping[str, Any]) -> RenderableType:
     if not replan["changes"]:
         return Text.assemble(("The plan holds", "bold green"), "  nothing would change")
     word = "It is followed from now on" if replan["followed"] else "Nothing is changed yet"
-    said = f"  {replan['nodes']} nodes and {replan['moves']} moves to go, {replan['plan']} after {replan['parent']}"
+    to_go = f"{counted(replan['nodes'], 'node')} and {counted(replan['moves'], 'move')} to go"
+    said = f"  {to_go}, {replan['plan']} after {replan['parent']}"
     beyond = [Text.assemble(("Beyond what was approved: ", "bold red"), item) for item in replan["beyond"]]
     if replan["left_out"]:
         beyond.append(Text.assemble(("Without a turn: ", "bold yellow"), ", ".join(replan["left_out"])))
@@ -195,14 +217,17 @@ def diff_view(changes: Sequence[str], rows: int | None) -> RenderableType:
 
 def run_view(found: Mapping[str, Any]) -> RenderableType:
     """What the verifier found in a run."""
-    checked = f"{found['turns']} turns, {found['upgraded']} nodes upgraded, {found['moves']} moves, {found['impacts']} impacts"
+    checked = (
+        f"{counted(found['turns'], 'turn')}, {counted(found['upgraded'], 'node')} upgraded, "
+        f"{counted(found['moves'], 'move')}, {counted(found['impacts'], 'impact')}"
+    )
     if not found["violations"]:
         return Text.assemble(("No rule was broken", "bold green"), f"  {checked}")
     table = _table("Violations", "When", "Code", "What")
     for item in found["violations"][:SHOWN]:
         table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
     count = len(found["violations"])
-    return Group(Text.assemble((f"{count} rules broken", "bold red"), f"  {checked}"), _with_rest(table, count, SHOWN))
+    return Group(Text.assemble((f"{counted(count, 'rule')} broken", "bold red"), f"  {checked}"), _with_rest(table, count, SHOWN))
 
 
 def _no_return(plan: Mapping[str, Any], rows: int | None) -> RenderableType:

@@ -98,7 +98,8 @@ class ShowRelease(Shower):
 class RemoveRelease(Command):
     """Remove a release and its files from the server.
 
-    Refused while a campaign that is not final names it, or nodes of one would go back to a package of it.
+    Refused while a campaign that is not final names it, nodes of one would go back to a package of it, or a backup is
+    kept that needs it.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

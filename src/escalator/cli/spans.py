@@ -6,6 +6,9 @@ import argparse
 import math
 from datetime import UTC, datetime
 
+MOST_ROWS = 5000
+"""Rows that the server gives in one answer at most."""
+
 
 def seconds_of(value: str | float | None) -> float | None:
     """Unix seconds of an RFC 3339 time, or of what is Unix seconds already."""
@@ -20,6 +23,18 @@ def duration(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError("a number of seconds is expected")
     return value
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 node`, `2 nodes`: `many` is needed where it is no `s` alone."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def how_many(text: str) -> int:
+    """A number of rows among the arguments. Raises ArgumentTypeError for what no server gives in one answer."""
+    if not text.isdecimal() or int(text) > MOST_ROWS:
+        raise argparse.ArgumentTypeError(f"a number from 0 to {MOST_ROWS} is expected")
+    return int(text)
 
 
 def span(seconds: float | None) -> str:
@@ -58,3 +73,9 @@ def date_time(value: str | float | None) -> str:
     """`2026-01-31 15:04:55Z`."""
     seconds = seconds_of(value)
     return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def zoned(value: str) -> str:
+    """`Sat 2026-12-05 01:00 (+02:00)`: an RFC 3339 time in the zone that it comes in."""
+    moment = datetime.fromisoformat(value)
+    return f"{moment:%a %Y-%m-%d %H:%M} ({moment.isoformat()[-6:]})"

@@ -8,8 +8,12 @@ from typing import Any
 
 from escalator.cli.base import Command, Lister, Shower, Shown, fields, rows
 from escalator.cli.campaign import quoted
+from escalator.cli.failures import usual
+from escalator.cli.filling import filled
 
 VERBS = ("prepare", "restore", "health")
+NEVER_ASKED = ("or-vi", "fenix-bus")
+"""Dialects of those that are told of everything and own nothing."""
 OWNED = {"project": "projects", "vnf": "vnfs", "instance": "instances"}
 
 
@@ -30,8 +34,13 @@ class Register(Shower):
         spec = parts_of(parsed_args)
         with self.server() as client:
             found = client.post("/v1/vnfms", {"name": parsed_args.name, "spec": spec})
-        see = "See whether it answers" if parsed_args.callback_uri else "When it has subscribed, see whether it answers"
-        self.app.stderr.write(f"{see}: escalator vnfm test {parsed_args.name}\n")
+        name, given = found["name"], found["spec"]
+        if given["dialect"] not in NEVER_ASKED and not any(given[owned] for owned in OWNED.values()):
+            more = f"escalator vnfm set {name} --project PROJECT (or --vnf, --instance)"
+            self.app.stderr.write(f"It speaks for no instance yet, so it is never asked. Say for which with: {more}\n")
+        waits = given["subscription"]["type"] != "none" and not given["callback_uri"]
+        see = "When it has subscribed, see whether it answers" if waits else "See whether it answers"
+        self.app.stderr.write(f"{see}: escalator vnfm test {name}\n")
         return shown_fields(found)
 
 
@@ -80,6 +89,9 @@ class Test(_One):
         with self.server() as client:
             found = client.post(f"/v1/vnfms/{quoted(parsed_args.name)}/actions/test")
         self.exit_code = 0 if found["ok"] else 1
+        remedy = filled(usual(found["code"] or ""), "", "vnfm", parsed_args)
+        if remedy and not found["ok"]:
+            self.app.stderr.write(f"What to do: {remedy}\n")
         return fields(found)
 
 

@@ -32,6 +32,10 @@ class ListWorkloads(Lister):
         """Get the list."""
         with self.server() as client:
             found = client.get(f"/v1/campaigns/{quoted(parsed_args.campaign)}/workloads", by=parsed_args.by)
+        for row in found:
+            if row["members"] == 0 and row["outages"] is not None:
+                told = f"No instance is of {row['name']}, which a probe looks at: is it spelt right in the settings?\n"
+                self.app.stderr.write(told)
         columns: dict[str, Any] = {"name": "name"}
         if parsed_args.by != "instance":
             columns |= {"members": "members", "hit": "hit"}
@@ -96,7 +100,8 @@ class ListOutages(Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Get the list."""
         with self.server() as client:
-            found = client.get(f"/v1/campaigns/{quoted(parsed_args.campaign)}/outages")
+            path = f"/v1/campaigns/{quoted(parsed_args.campaign)}"
+            found, over = client.get(f"{path}/outages"), client.get(path)["ended_at"] is not None
         if not found["watches"]:
             self.app.stderr.write("No probe looked: name some under probes in the server's settings.\n")
         for watch in found["watches"]:
@@ -108,10 +113,17 @@ class ListOutages(Lister):
             "probe": "probe",
             "started_at": lambda row: Shown(row["started_at"], date_time(row["started_at"])),
             "seconds": _time("seconds"),
-            "now": lambda row: Shown(row["ended_at"] is None, "away now" if row["ended_at"] is None else ""),
+            "now": lambda row: Shown(row["ended_at"] is None and not over, _away(row, over=over)),
             "reason": "reason",
         }
         return rows(found["outages"], columns)
+
+
+def _away(row: Mapping[str, Any], *, over: bool) -> str:
+    """Nobody looks any more when the campaign has ended: what is away since then nobody knows."""
+    if row["ended_at"] is not None:
+        return ""
+    return "away at the last look" if over else "away now"
 
 
 def _tolerated(row: Mapping[str, Any]) -> str:

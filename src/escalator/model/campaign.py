@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
 from escalator.model.codes import Code
-from escalator.model.document import DnsLabel, Metadata, Model, Source, dotted, load
+from escalator.model.document import MAX_PROBLEMS, DnsLabel, Metadata, Model, Source, dotted, load
 from escalator.model.errors import InputError, Problem
+from escalator.model.forms import PERCENTAGE, RELEASE_ID, TIME_OF_DAY
 from escalator.model.inventory import Node
 from escalator.model.node_groups import NodeGroup, check_groups
 from escalator.model.release import UnitNames
@@ -58,7 +59,7 @@ class Spread(Model):
 class Waves(Model):
     """How many nodes at once."""
 
-    max_unavailable: Annotated[int, Field(ge=1)] | Annotated[str, StringConstraints(pattern=r"^\d{1,3}%$")] = "10%"
+    max_unavailable: Annotated[int, Field(ge=1)] | Annotated[str, StringConstraints(pattern=PERCENTAGE)] = "10%"
     reserve_hosts: Annotated[int, Field(ge=0)] = 0
     max_extra_moves: Annotated[float, Field(ge=0, le=10)] = 0.02
     max_fill: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -239,7 +240,7 @@ class Window(Model):
     """A weekly maintenance window: it begins on each of the days at that local time and lasts so many real seconds."""
 
     days: Annotated[tuple[Day, ...], Field(min_length=1)]
-    start: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    start: Annotated[str, StringConstraints(pattern=TIME_OF_DAY)]
     length_s: Annotated[float, Field(gt=0, le=7 * 86400)]
     time_zone: str = "UTC"
 
@@ -259,7 +260,7 @@ Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,
 class CampaignSpec(Model):
     """The wish itself. Defaults stand in the reference page of the campaign document."""
 
-    release: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}/[0-9A-Za-z.+-]{1,127}$")] | None = None
+    release: Annotated[str, StringConstraints(pattern=RELEASE_ID)] | None = None
     mode: Literal["smooth", "non-smooth"]
     scope: Scope
     order: Order = Field(default_factory=dict)
@@ -301,20 +302,24 @@ def load_campaign(source: Source) -> Campaign:
     Raises InputError with every problem at once. A key or value whose capability is not built yet is refused as
     "not supported yet", never ignored.
     """
-    campaign = load(Campaign, source)
-    problems = [problem for path, neutral in _NOT_YET.items() for problem in _unsupported(campaign, source, path, neutral)]
-    if problems:
-        raise InputError(Code.CFG_UNSUPPORTED, "The campaign asks for what is not supported yet.", problems=problems)
+    asked = [problem for path, neutral in _NOT_YET.items() for problem in _unsupported(source, path, neutral)]
+    try:
+        campaign = load(Campaign, source)
+    except InputError as error:
+        problems = sorted({*error.problems, *asked}, key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
+        raise InputError(error.code, error.message, problems=problems) from error
+    if asked:
+        raise InputError(Code.CFG_UNSUPPORTED, "The campaign asks for what is not supported yet.", problems=asked)
     return campaign
 
 
-def _unsupported(campaign: Campaign, source: Source, path: str, neutral: object) -> list[Problem]:
-    value: object = campaign.spec
-    for part in path.split("."):
-        value = getattr(value, part)
-    if value == neutral or (isinstance(value, Mapping) and not any(value.values())):
-        return []
-    return [_not_supported(source, path, value)]
+def _unsupported(source: Source, path: str, neutral: object) -> list[Problem]:
+    """From the data as they came: that something else is wrong with them hides nothing."""
+    value: object = source.data
+    for part in ("spec", *path.split(".")):
+        value = value.get(part, neutral) if isinstance(value, Mapping) else neutral
+    # What has another type is told as that.
+    return [_not_supported(source, path, value)] if value != neutral and isinstance(value, type(neutral)) else []
 
 
 def _not_supported(source: Source, path: str, value: object) -> Problem:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, Problem
+from escalator.model.forms import words_of
 
 MAX_BYTES = 64 * 1024 * 1024
 """An inventory of ten thousand nodes is about 40 MB; no honest document is larger."""
@@ -209,7 +210,11 @@ def load(kind: type[M], source: Source, *, code: Code = Code.CFG_DOCUMENT) -> M:
         # JSON mode lets a list stand for a tuple and a number for a float, but no string for a number.
         return kind.model_validate_json(json.dumps(source.data, default=str))
     except ValidationError as error:
-        problems = [_problem(kind, item, source) for item in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        parts = {tuple(item["loc"][:n]) for item in found for n in range(len(item["loc"]))}
+        # A list whose items are wrong is not also too short: that nothing of it is left is no mistake of its own.
+        own = (item for item in found if item["type"] != "too_short" or tuple(item["loc"]) not in parts)
+        problems = [_problem(kind, item, source) for item in own]
         unique = sorted(set(problems), key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
         raise InputError(code, f"This is not a valid {kind.__name__}.", problems=unique) from error
 
@@ -247,8 +252,8 @@ def _explain(kind: type[BaseModel], item: Any) -> str:  # noqa: ANN401 - pydanti
             return str(item["ctx"]["error"])
         case "literal_error":
             return f"{item['input']!r} is not one of {item['ctx']['expected']}"
-        case "string_pattern_mismatch" if "[a-z0-9]" in item["ctx"]["pattern"]:
-            return f"{item['input']!r} is not a DNS label: lower-case letters, digits and hyphens, 63 at most"
+        case "string_pattern_mismatch" if said := words_of(item["ctx"]["pattern"]):
+            return f"{str(item['input'])[:80]!r} {said}"
         case _:
             given = item.get("input")
             shown = "" if isinstance(given, (dict, list)) else f" (given: {str(given)[:80]!r})"

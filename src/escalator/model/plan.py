@@ -102,6 +102,18 @@ class Totals(Model):
     not_upgraded: tuple[NotUpgraded, ...] = ()
 
 
+class PlanWindow(Model):
+    """A maintenance window in which nodes are upgraded, on the calendar. Times are RFC 3339, in the campaign's time zone."""
+
+    window: Annotated[int, Field(ge=0)]
+    """Its number: that of `upgrades`."""
+    opens: str
+    closes: str | None = None
+    """Null where no date ends it."""
+    nodes: Annotated[int, Field(ge=0)]
+    """How many nodes have their turn in it."""
+
+
 class Hit(Model):
     """How one VNF is hit in one maintenance window."""
 
@@ -202,6 +214,11 @@ class Plan(Model):
     impacts: tuple[Impact, ...] = ()
     bounds: Bounds = Bounds()
     totals: Totals = Totals()
+    windows: tuple[PlanWindow, ...] = Field((), exclude_if=lambda windows: not windows)
+    """When the windows of `upgrades` open, if the campaign is started before the first does; left out where that is not known.
+
+    Known where the campaign has windows or dates, and when it starts: from a server, or by its `not_before`.
+    """
     groups: tuple[PlanGroup, ...] = ()
     """Groups of nodes that go one after the other; empty without such an order."""
     hits: tuple[Hit, ...] = ()

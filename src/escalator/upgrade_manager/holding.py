@@ -26,7 +26,8 @@ ONWARD = {
 async def hold(ctx: Context, node: str, reason: str = "") -> Hold:
     """Let no campaign begin the node, and its turn, where it has one, not go beyond the step under way.
 
-    A node that is held already is held for the new reason. Raises NotFoundError when the cloud has no such node.
+    A node that is held already stays held since then, and for the same reason where no other one is given. Raises
+    NotFoundError when the cloud has no such node.
     """
     campaign = await _active(ctx)
     if campaign is None or await ctx.store.tasks.get(campaign, node) is None:
@@ -34,9 +35,11 @@ async def hold(ctx: Context, node: str, reason: str = "") -> Hold:
         inventory = await observed.inventory(ctx, Migration())
         if node not in inventory.node_by_id:
             raise NotFoundError(Code.CLD_NOT_FOUND, f"The cloud has no node {node!r}.", remedy="escalator node list")
-    made = Hold(node=node, reason=reason, since=ctx.clock.now())
+    before = next((held for held in await ctx.store.holds.list() if held.node == node), None)
+    since = ctx.clock.now() if before is None else before.since
+    made = Hold(node=node, reason=reason or (before.reason if before is not None else ""), since=since)
     await ctx.store.holds.put(made)
-    await _tell(ctx, campaign, node, "node.hold", reason)
+    await _tell(ctx, campaign, node, "node.hold", made.reason)
     if campaign is not None:
         ctx.signals.wake(campaign)
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+from escalator.model.backup import BackupState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, EscalatorError, NotFoundError
@@ -39,32 +40,41 @@ class ReleaseService:
         return self._ctx.vetting.hindrance(row)
 
     async def require_unneeded(self, release_id: str) -> None:
-        """Raise ConflictError (`SYS_RELEASE_NEEDED`) while a campaign that is not final needs it, NotFoundError without it.
+        """Raise ConflictError (`SYS_RELEASE_NEEDED`) while a campaign that is not final needs it, or a backup that is kept.
 
-        A campaign needs the release that it names, and those that hold the packages which its nodes would go back to.
+        A campaign needs the release that it names, and those that hold the packages which its nodes would go back to. A
+        backup needs the one that came after it: that says whether, and how, its node may be taken back. Raises NotFoundError
+        when there is no such release.
         """
         row = await self.get(release_id)
         needs = [text async for text in self._needs(row)]
         if needs:
             more = f", and {len(needs) - SHOWN} more" if len(needs) > SHOWN else ""
             message = f"{release_id} is still needed: {'; '.join(needs[:SHOWN])}{more}."
-            raise ConflictError(Code.SYS_RELEASE_NEEDED, message)
+            remedy = "Let these campaigns become final, and their backups go (escalator backup prune), before it."
+            raise ConflictError(Code.SYS_RELEASE_NEEDED, message, remedy=remedy)
 
     def forget(self, release_id: str) -> None:
         """It was removed: what comes under this name later is read anew."""
         self._ctx.book.forget_release(release_id)
 
     async def _needs(self, row: ReleaseRow) -> AsyncIterator[str]:
+        named = set()
         pins = {(str(pin["name"]), str(pin["version"])) for pin in row.document["spec"].get("packages", ())}
         for campaign in await self._ctx.store.campaigns.list():
             if not CAMPAIGN_MOVES[campaign.state]:
                 continue
             if campaign.document.get("spec", {}).get("release") == row.id:
+                named.add(campaign.name)
                 yield f"campaign {campaign.name} is {campaign.state.value} and names it"
                 continue
             nodes = [node async for node in self._going_back(campaign, pins)]
             if nodes:
                 yield f"the way back of {', '.join(nodes[:SHOWN])} in campaign {campaign.name} leads to it"
+        for backup in await self._ctx.store.backups.list():
+            # Those of a campaign that is named already go with it.
+            if backup.release == row.id and backup.state is not BackupState.PRUNED and backup.campaign not in named:
+                yield f"backup {backup.id} of {backup.node} can be restored with it only"
 
     async def _going_back(self, campaign: CampaignRow, pins: set[tuple[str, str]]) -> AsyncIterator[str]:
         """Nodes whose backup has one of the packages in that version."""

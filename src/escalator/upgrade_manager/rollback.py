@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
 from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
 from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, NO_OUTAGE, back, planned_back
 from escalator.upgrade_manager.engine.states import BACK, VERBS, check
+from escalator.upgrade_manager.node_verbs import node_verbs
 from escalator.upgrade_manager.planner.outage import outage_of
 
 OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
@@ -206,9 +207,8 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
         case CampaignState.ROLLBACK_PAUSED:
             return [f"escalator campaign resume {name}"]
         case CampaignState.ROLLBACK_FAILED:
-            left = [task.node for task in back(tasks) if task.state in (TaskState.FAILED, TaskState.SKIPPED)][:SHOWN]
-            verbs = [f"escalator node {verb} {name} {node}" for node in left for verb in ("retry", "skip")]
-            return [*verbs, f"escalator campaign restore {name}"]
+            left = [task.node for task in back(tasks) if task.state in (TaskState.FAILED, TaskState.SKIPPED)]
+            return [*node_verbs(name, left, SHOWN), f"escalator campaign restore {name}"]
         case _:
             return []
 

@@ -12,7 +12,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
 from escalator.model.hold import HELD
 from escalator.model.inventory import Inventory
-from escalator.model.plan import Plan
+from escalator.model.plan import Condition, Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.drafts import NOT_STARTED, checked
@@ -33,6 +33,7 @@ from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, 
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
+from escalator.upgrade_manager.node_verbs import node_verbs
 from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back
@@ -203,7 +204,7 @@ class CampaignService:
         done = sum(task.state in ENDED for task in tasks)
         stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
         unreached = await unreached_verbs(self._ctx, row, tasks)
-        verbs = [*unreached, *unhold_verbs(row.state, stopped), *next_verbs(row, tasks)]
+        verbs = [*unreached, *unhold_verbs(row.state, stopped), *(await self._refused(row) or next_verbs(row, tasks))]
         return CampaignView(row, tasks, done, len(tasks), await eta_s(self._ctx, row, tasks), verbs)
 
     async def list(self) -> Sequence[CampaignRow]:
@@ -293,6 +294,18 @@ class CampaignService:
         event = self._event(name, "campaign.plan", "planned", f"plan {plan.id}: {plan.totals.nodes} nodes, {word}")
         await self._ctx.store.campaigns.change(name, expected, (event,), state=CampaignState.PLANNED, plan=plan.id)
         return plan
+
+    async def _refused(self, row: CampaignRow) -> Sequence[str]:
+        """What to do instead of a start that would be refused, as the plan is not smooth; nothing where it is."""
+        if row.state is not CampaignState.PLANNED or row.plan is None:
+            return []
+        campaign = await self._ctx.book.campaign(row.name)
+        failing = _failing(campaign, (await self._ctx.book.plan(row.plan))[0], frozenset())
+        if not failing:
+            return []
+        outage = campaign.spec.mode == "non-smooth" and all(c.code == Code.PLN_OUTAGE.value for c in failing)
+        start = [f"escalator campaign start {row.name} --accept-outage"] if outage else []
+        return [*start, f"escalator campaign plan {row.name}"]
 
     async def _current(
         self, name: str, plan: Plan, planned_on: Inventory, accepted: frozenset[str], *, accept_drift: bool
@@ -392,8 +405,7 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             return [f"escalator campaign {verb} {name}" for verb in ("resume", "abort", "rollback")]
         case CampaignState.SUSPENDED:
             held_first = sorted(tasks, key=lambda task: task.state is not TaskState.FAILED)
-            failed = [task.node for task in held_first if task.state in FAILURES][:3]
-            nodes = [f"escalator node {verb} {name} {node}" for node in failed for verb in ("retry", "skip")]
+            nodes = node_verbs(name, [task.node for task in held_first if task.state in FAILURES], 3)
             yes = " --accept-point-of-no-return" if row.code == Code.PLN_NO_RETURN.value else ""
             verbs = (f"resume {name}{yes}", f"abort {name}", f"rollback {name}")
             asked = approval_verbs(row)
@@ -403,11 +415,16 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             return next_back(row, tasks)
 
 
+def _failing(campaign: Campaign, plan: Plan, accepted: frozenset[str]) -> list[Condition]:
+    """The conditions for which the plan may not be started by."""
+    mended = accepted | ({Code.PLN_CAPACITY.value} if campaign.spec.workloads.scale_in == "ask" else frozenset())
+    return [c for c in plan.conditions if not c.ok and c.code not in mended]
+
+
 def _startable(name: str, campaign: Campaign, plan: Plan, accepted: frozenset[str]) -> None:
     if campaign.spec.release is None:
         raise ConditionsError(Code.SYS_RELEASE_NOT_FOUND, f"Campaign {name} names no release.", remedy="Set spec.release.")
-    mended = accepted | ({Code.PLN_CAPACITY.value} if campaign.spec.workloads.scale_in == "ask" else frozenset())
-    failing = [c for c in plan.conditions if not c.ok and c.code not in mended]
+    failing = _failing(campaign, plan, accepted)
     if failing:
         raise ConditionsError(
             Code(failing[0].code),

@@ -206,9 +206,12 @@ def _may_have_arrived(notice: Notice) -> bool:
 
 
 def _deferred(notice: Notice, until: float) -> dict[str, object]:
-    """What changes when a DEFER is accepted. The first deadline is kept: all DEFERs together are bounded from there."""
+    """What changes when a DEFER is accepted: it never takes away time that was given.
+
+    The first deadline is kept: all DEFERs together are bounded from there.
+    """
     first = notice.details.get(FIRST_REPLY_BY, str(notice.reply_by))
-    reply_by = until + DEFER_GRACE_S
+    reply_by = max(until + DEFER_GRACE_S, notice.reply_by or 0.0)
     return {
         "reply_by": reply_by,
         "action_at": max(notice.action_at or reply_by, reply_by),

@@ -134,3 +134,11 @@ def test_a_point_of_no_return_is_accepted_by_name_only(esc, tmp_path):
     assert accepted[0]["message"].startswith("accepted by ")
     refused = esc("backup", "restore", data(esc("backup", "list", "-f", "json"))[0]["id"], "--accept-impact")
     assert (refused.code, "ESC-SYS-054" in refused.err) == (3, True)
+
+
+def test_a_release_that_is_not_there_is_to_be_imported(esc, tmp_path):
+    file = tmp_path / "campaign.yaml"
+    file.write_text(CAMPAIGN)
+    seen = esc("campaign", "create", file)
+    assert "ESC-SYS-014" in seen.err
+    assert "escalator release import" in seen.err

@@ -56,3 +56,35 @@ def test_who_stops_watching_is_told_how_to_see_that_campaign(esc, tmp_path):
         _, said = watching.communicate(timeout=30)
     assert watching.returncode == 130
     assert b"See it with: escalator campaign show agent-2\n" in said
+
+
+def test_a_registration_is_told_what_it_lacks_and_what_comes_next(esc):
+    bare = esc("vnfm", "register", "duty", "--dialect", "simulated")
+    assert (
+        "It speaks for no instance yet, so it is never asked. Say for which with: escalator vnfm set duty --project" in bare.err
+    )
+    assert "\nSee whether it answers: escalator vnfm test duty\n" in bare.err
+    owner = esc("vnfm", "register", "acme", "--vnf", "v", "--callback-uri", "http://127.0.0.1:9/n")
+    assert owner.err == "See whether it answers: escalator vnfm test acme\n"
+
+
+def test_a_vnf_manager_that_does_not_answer_is_told_with_what_to_do(esc):
+    assert esc("vnfm", "register", "duty", "--dialect", "manual", "--contact", "w", "--vnf", "v").code == 0
+    seen = esc("vnfm", "test", "duty", "-f", "json")
+    assert seen.code == 1
+    assert "What to do: " in seen.err
+    assert "NAME" not in seen.err
+
+
+def test_a_list_of_some_backups_does_not_say_that_there_are_none(esc):
+    assert esc("backup", "list", "--node", "nope").err.startswith("There are no such backups")
+    assert esc("backup", "list").err.startswith("There are no backups yet")
+
+
+@pytest.mark.parametrize(
+    "words", [("campaign", "show", "x"), ("campaign", "start", "x"), ("campaign", "rollback", "x"), ("backup", "restore", "x")]
+)
+def test_a_timeout_without_waiting_is_a_mistake(words):
+    seen = run(*words, "--timeout", "5")
+    assert (seen.code, seen.out) == (2, "")
+    assert "--timeout says how long to wait; it needs --wa" in seen.err

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 
 import pytest
 
+from escalator.storage.port import OutageRow, WatchRow
 from integration.api.running import CAMPAIGN, served, write_release
 from unit.cli.terminal import run
 
@@ -83,3 +85,20 @@ def test_what_is_not_there_is_said(esc):
     assert nobody.err.startswith("ESC-UPG-001")
     assert esc("workload", "list", "none").code == 2
     assert esc("workload", "list", NAME, "--by", "colour").code == 2
+
+
+def test_what_was_away_when_the_campaign_ended_is_not_away_now(esc, server):
+    outages = server.services.ctx.store.outages
+    watch = WatchRow(campaign=NAME, probe="p1", vnf="nobody", interval_s=1.0, since=1e9, until=1e9 + 60, sent=60, failed=9)
+    lost = OutageRow(campaign=NAME, probe="p1", vnf="nobody", started_at=1e9 + 50, reason="refused")
+    for coming in (outages.watch(watch), outages.put(lost)):
+        asyncio.run_coroutine_threadsafe(coming, server.loop).result(30)
+    seen = esc("workload", "outages", NAME)
+    assert "away at the last look" in seen.out
+    assert "away now" not in seen.out
+    assert "Lasted" in seen.out
+    assert data(esc("workload", "outages", NAME, "-f", "json"))[0]["now"] is False
+    listed = esc("workload", "list", NAME)
+    assert "No instance is of nobody, which a probe looks at" in listed.err
+    assert "| Impacted " in listed.out
+    assert "Impacted s" not in listed.out

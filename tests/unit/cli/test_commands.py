@@ -93,3 +93,13 @@ def test_settings_of_a_file_are_shown_without_the_password_of_the_database(tmp_p
     assert seen.code == 0
     assert "postgresql://escalator:***@db.example/escalator" in seen.out
     assert "hush-hush" not in seen.out + seen.err
+
+
+@pytest.mark.parametrize("noun", ["event", "notice"])
+@pytest.mark.parametrize("number", ["-3", "5001", "many"])
+def test_a_limit_that_no_server_gives_is_told_by_its_own_name(noun, number, capsys):
+    seen = run(noun, "list", "--limit", number)
+    assert (seen.code, seen.out) == (2, "")
+    said = capsys.readouterr().err
+    assert "argument --limit: " in said
+    assert "query" not in said

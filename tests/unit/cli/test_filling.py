@@ -26,6 +26,8 @@ from escalator.cli.filling import filled
         ("node", {"campaign": "tc", "node": "cn-1"}, "escalator node retry NAME NODE", "escalator node retry tc cn-1"),
         ("node", {"node": "cn-1"}, "escalator node retry NAME NODE", "escalator node retry NAME cn-1"),
         ("node", {"node": "cn-1", "campaign": None}, "escalator backup list --node NODE", "escalator backup list --node cn-1"),
+        ("node", {"campaign": "tc", "nodes": ["cn-1"]}, "escalator node retry NAME NODE", "escalator node retry tc cn-1"),
+        ("node", {"campaign": "tc", "nodes": ["a", "b"]}, "escalator node retry NAME NODE", "escalator node retry tc NODE"),
         ("release", {"name": "tc"}, "escalator campaign show NAME", "escalator campaign show NAME"),
     ],
 )

@@ -172,3 +172,18 @@ def test_on_a_narrow_screen_messages_stand_below_the_nodes_in_lines_of_their_own
     below = next(n for n, line in enumerate(narrow) if line.startswith("cn-0007 ESC-UPG-011"))
     assert " ".join(" ".join(narrow[below : below + 2]).split()) == f"cn-0007 ESC-UPG-011 {said}"
     assert f"ESC-UPG-011 {said}" in drawn(live.screen(seen, NOW), 160)
+
+
+def test_on_the_way_back_header_rows_and_waves_are_those_of_the_way_back():
+    back = {"kind": "rollback", "wave": 2}
+    going = task("n1", "running", Rung.CORDONED, **back)
+    seen = drawn(live.screen(view(going, task("n2", **{**back, "wave": 4}), state="rolling_back"), NOW))
+    assert "C N V b A" in seen
+    assert "S C N V B U R v A" not in seen
+    assert "ladder: way back: Cordon" in seen
+    both = drawn(live.screen(view(going, task("n2", **{**back, "wave": 4}), task("n3", "skipped", wave=6)), NOW))
+    assert "wave 2 of 4" in both
+    assert "  Ladder  " in both
+    assert "S C N V B U R v A" not in both
+    assert "ladder: Stage Cordon" in both
+    assert "; way back: Cordon" in both

@@ -172,6 +172,19 @@ def test_the_chart_shows_every_node_and_where_a_window_begins(files, tmp_path):
     assert sum("leave" in bar for bar in bars) == 2
 
 
+def test_plan_and_chart_say_when_each_window_opens_where_the_start_is_known(files, tmp_path):
+    chart = tmp_path / "plan.svg"
+    dated = NIGHTS.replace("4200}", "4200, time_zone: Europe/Helsinki}") + "  not_before: '2026-12-01T00:00:00+02:00'\n"
+    seen = run("plan", *files(inventory(), dated), "--chart", str(chart))
+    assert "Sat 2026-12-05 01:00 (+02:00)  Sat 2026-12-05 02:10 (+02:00)" in seen.out
+    assert "Chart, opens Sat 2026-12-05 01:00 (+02:00)" in seen.out
+    assert "─ window 2, opens Sat 2026-12-12 01:00 (+02:00) ─" in seen.out
+    assert "window 2, opens Sat 2026-12-12 01:00 (+02:00)" in chart.read_text()
+    told = json.loads(run("plan", *files(inventory(), dated), "-f", "json").out)
+    assert [window["opens"] for window in told["windows"]][:1] == ["2026-12-05T01:00:00+02:00"]
+    assert "windows" not in json.loads(run("plan", *files(inventory(), NIGHTS), "-f", "json").out)
+
+
 def test_a_chart_that_cannot_be_written_is_said(files, tmp_path):
     seen = run("plan", *files(inventory()), "--chart", str(tmp_path))
     assert seen.code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -89,3 +90,36 @@ def test_a_passphrase_comes_from_a_variable(keys: Path) -> None:
 @pytest.mark.parametrize("words", [("--threshold", "1"), ("--trust", "x", "--threshold", "0")])
 def test_a_threshold_that_cannot_be_is_refused(keys: Path, words: tuple[str, ...]) -> None:
     assert run("release", "verify", bundle(keys / "b"), *words).code == 2
+
+
+def test_a_bundle_whose_document_was_changed_on_the_way_is_called_damaged(keys: Path) -> None:
+    file = signed(keys, "alice")
+    front = file.read_bytes()
+    envelope = json.loads(front[front.index(b"{") : front.index(b"}]}") + 3])
+    payload = base64.b64decode(envelope["payload"])
+    at = payload.index(b'"version"') + 1
+    damaged = payload[:at] + b"w" + payload[at + 1 :]
+    file.write_bytes(front.replace(envelope["payload"].encode(), base64.b64encode(damaged)))
+    seen = run("release", "verify", file)
+    assert refused(seen, 2, Code.SYS_RELEASE)
+    assert "The bundle is damaged" in seen.err
+    assert "did you mean 'version'?" in seen.err
+    assert "What to do: Fetch the bundle again" in seen.err
+
+
+def test_a_public_key_in_place_of_the_private_one_is_told_as_that(keys: Path) -> None:
+    seen = run("release", "sign", bundle(keys / "u"), "--key", keys / "trusted" / "alice.pub")
+    assert refused(seen, 2, Code.SYS_KEY)
+    assert "it is a public key" in seen.err
+    (keys / "alice.key").chmod(0o644)
+    assert (
+        f"others may read it; chmod 600 {keys / 'alice.key'}"
+        in run("release", "sign", keys / "u", "--key", keys / "alice.key").err
+    )
+
+
+def test_an_unsigned_bundle_is_told_of_the_folder_that_was_named_and_not_of_settings(keys: Path) -> None:
+    seen = run("release", "verify", bundle(keys / "u"), "--trust", keys / "trusted")
+    assert refused(seen, 3, Code.SYS_SIGNATURES)
+    assert f"1 of the keys in {keys / 'trusted'} have to have signed it" in seen.err
+    assert "import the bundle" not in seen.err

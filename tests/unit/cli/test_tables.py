@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import csv
 import io
+import json
 from types import SimpleNamespace
 
-from escalator.cli.base import Csv, Shown, Table, human, title
+from escalator.cli.base import Csv, Shown, Table, Value, human, title
 
 ID = "f526a89f-7163-5e87-b05f-d8f5923fbbcb"
 
@@ -41,6 +43,21 @@ def test_what_is_missing_is_an_empty_cell_of_csv():
     out = io.StringIO()
     Csv().emit_list(["a", "b"], [[None, Shown(None, "nothing")]], out, SimpleNamespace(quote_mode="minimal"))
     assert out.getvalue().split() == ["a,b", ","]
+
+
+ODD = [Shown({"total": 12, "who": "é"}, "12"), Shown(None, ""), True, [1, "a"], "word", 0]
+
+
+def test_bare_values_are_no_python():
+    out = io.StringIO()
+    Value().emit_list(list("abcdef"), [ODD], out, None)
+    assert out.getvalue() == '{"total": 12, "who": "é"}  true [1, "a"] word 0\n'
+    one = io.StringIO()
+    Value().emit_one(list("abcdef"), ODD, one, None)
+    assert one.getvalue().splitlines() == ['{"total": 12, "who": "é"}', "", "true", '[1, "a"]', "word", "0"]
+    lines = io.StringIO()
+    Csv().emit_list(list("abcdef"), [ODD], lines, SimpleNamespace(quote_mode="minimal"))
+    assert json.loads(next(csv.reader([lines.getvalue().splitlines()[1]]))[0]) == {"total": 12, "who": "é"}
 
 
 def test_values_are_said_as_people_say_them():

@@ -81,3 +81,41 @@ def test_the_scope_is_what_is_selected_and_not_excluded() -> None:
 def test_a_move_lasts_as_estimated() -> None:
     assert Estimates().move_s(8.0, "live") == pytest.approx(5 + 8 * 1.04)
     assert Estimates().move_s(8.0, "cold") == pytest.approx(125 + 8 * 1.04)
+
+
+def problems_of(more: str) -> list[str]:
+    with pytest.raises(InputError) as refused:
+        load_campaign(parse(HEAD + more))
+    return [str(problem) for problem in refused.value.problems]
+
+
+def test_a_wrong_day_is_one_mistake() -> None:
+    said = problems_of("  windows: [{days: [fr], start: '01:00', length_s: 3600}]\n")
+    assert len(said) == 1
+    assert "'fr' is not one of" in said[0]
+    assert "at least 1 item" in problems_of("  windows: [{days: [], start: '01:00', length_s: 3600}]\n")[0]
+
+
+def test_what_is_not_built_yet_is_told_beside_other_mistakes() -> None:
+    said = problems_of("  migration: {post_copy: true, total: 0}\n")
+    assert [line.partition(": ")[2].partition(":")[0] for line in said] == ["spec.migration.post_copy", "spec.migration.total"]
+    assert problems_of("  migration: {post_copy: 1}\n") == [
+        "line 7: spec.migration.post_copy: input should be a valid boolean (given: '1')"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            "  release: Agent 2\n",
+            "line 7: spec.release: 'Agent 2' is no release: its name and version are expected, as nfvi-agent/2.0.0",
+        ),
+        (
+            "  windows: [{days: [fri], start: '25:00', length_s: 3600}]\n",
+            "line 7: spec.windows[0].start: '25:00' is no time of day: hours and minutes are expected in quotes, as '01:30'",
+        ),
+    ],
+)
+def test_a_text_of_another_form_is_told_in_words(more: str, said: str) -> None:
+    assert problems_of(more) == [said]

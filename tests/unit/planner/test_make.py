@@ -200,7 +200,10 @@ def test_another_cell_of_the_cloud_is_no_target() -> None:
 def test_max_fill_keeps_upgraded_nodes_from_filling_up() -> None:
     things = (node("a"), node("b"), vm("v", "a", demand={"pcpu": 7.0}))
     assert plan_of(*things).smooth
-    assert not plan_of(*things, waves={"max_unavailable": 1, "max_fill": 0.8}).smooth
+    tight = plan_of(*things, waves={"max_unavailable": 1, "max_fill": 0.8})
+    assert not tight.smooth
+    remedy = failing(tight)["ESC-PLN-003"].remedy
+    assert remedy.startswith("raise waves.max_fill: upgraded nodes are filled to 80% only; or ")
 
 
 def test_bounds_on_moves_are_kept() -> None:

@@ -238,6 +238,16 @@ async def test_what_is_deferred_for_somebody_who_was_never_told_goes_on_being_de
     assert due.reply_by >= START + 600
 
 
+async def test_a_defer_takes_no_time_away(vim: Vim, store: Store):
+    before = (await the_notice(store)).reply_by
+    assert before is not None
+    soon = json.dumps({"result": "DEFER", "until": to_rfc3339(START + 10)}).encode()
+    await vim.inbox.receive(TOKEN, soon, START)
+    await vim.defer("c1/n1/1", "vnfm-1", START + 10)
+    after = await the_notice(store)
+    assert (after.reply_by, after.state) == (before, NoticeState.PENDING)
+
+
 async def test_deferring_what_was_never_asked_is_not_found(vim: Vim):
     with pytest.raises(NotFoundError):
         await vim.defer("c1/n1/1", "vnfm-2", START + 600)

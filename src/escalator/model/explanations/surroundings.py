@@ -19,7 +19,10 @@ SURROUNDINGS = {
     Code.VIM_UNREACHABLE: Explanation(
         meaning="the VNF manager's address does not answer",
         causes="Address, firewall or name resolution; our certificate is refused; a command that does not end in time.",
-        then="escalator vnfm test NAME says which",
+        then=(
+            "Open the way to the address, or correct it: escalator vnfm set NAME --callback-uri URI;"
+            " then escalator vnfm test NAME"
+        ),
     ),
     Code.VIM_CREDENTIALS: Explanation(
         meaning="the VNF manager refused our credentials",
@@ -273,7 +276,7 @@ SURROUNDINGS = {
     Code.SYS_RELEASE_NOT_FOUND: Explanation(
         meaning="no such release",
         causes="It was not imported here, or the version is written differently.",
-        then="escalator release list",
+        then="escalator release list; import it, again where it was removed",
     ),
     Code.SYS_RELEASE_EXISTS: Explanation(
         meaning="the release exists with other content",
@@ -317,8 +320,8 @@ SURROUNDINGS = {
     ),
     Code.SYS_RELEASE_NEEDED: Explanation(
         meaning="the release is still needed",
-        causes="A campaign that is not final names it, or a node's way back leads to a package of it.",
-        then="escalator campaign list",
+        causes="A campaign that is not final names it, a node's way back leads to a package of it, or a backup needs it.",
+        then="escalator campaign list; escalator backup list; escalator backup prune",
     ),
     Code.SYS_KEY: Explanation(
         meaning="a signing key cannot be used",

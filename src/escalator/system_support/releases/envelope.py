@@ -62,7 +62,10 @@ class Envelope:
         try:
             return load(Release, parse(self.payload), code=Code.SYS_RELEASE)
         except InputError as error:
-            raise InputError(Code.SYS_RELEASE, error.message, problems=error.problems) from error
+            # What builds bundles looks at the document first: one that is not valid was changed since.
+            message = "The bundle is damaged, or of another version of Escalator: its document is not a valid release."
+            remedy = "Fetch the bundle again, and compare its digest with that of who built it."
+            raise InputError(Code.SYS_RELEASE, message, problems=error.problems, remedy=remedy) from error
 
     def signed(self, signer: CryptoSigner) -> Envelope:
         """With a signature by that key; one that it made before is replaced. Raises InputError when there are too many."""

@@ -94,9 +94,11 @@ def _read(file: Path, *, private: bool) -> bytes:
     try:
         with file.open("rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode
-            if private and stat.S_IMODE(mode) & 0o077:
-                raise _unusable(file, "others may read it")
             data = opened.read(MAX_KEY_BYTES + 1)
+            if private and _BEGIN.encode() in data:
+                raise _unusable(file, "it is a public key; the private one beside it is needed")
+            if private and stat.S_IMODE(mode) & 0o077:
+                raise _unusable(file, f"others may read it; chmod 600 {file}")
     except OSError as error:
         raise _unusable(file, f"it cannot be read: {error.strerror}") from error
     if len(data) > MAX_KEY_BYTES:

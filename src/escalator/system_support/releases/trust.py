@@ -17,6 +17,7 @@ from escalator.system_support.releases.keypair import load_public, public_key, r
 
 SHOWN_KEYID = 12
 """Characters of a key's id that tell it from others."""
+SETTINGS = "releases.trust"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Trust:
 
     keys: Mapping[str, SSlibKey]
     threshold: int
+    where: str = SETTINGS
+    """Where the keys stand, for those who read a refusal."""
 
     def judge(self, envelope: Envelope) -> Judgement:
         """Verify every signature. A key counts once, however often and under whatever names it stands there."""
@@ -60,7 +63,7 @@ class Trust:
         if len(found.names) >= self.threshold:
             return found.names
         if not envelope.signatures:
-            raise unsigned(self.threshold)
+            raise unsigned(self.threshold, self.where)
         by = f" ({', '.join(found.names)})" if found.names else ""
         why = f": {'; '.join(found.reasons)}" if found.reasons else ""
         message = f"The release has {len(found.names)} of {self.threshold} signatures that are needed{by}{why}."
@@ -71,10 +74,11 @@ class Trust:
         return {name: str(self.keys[name].keyval["public"]) for name in names}
 
 
-def unsigned(threshold: int) -> ConditionsError:
+def unsigned(threshold: int, where: str = SETTINGS) -> ConditionsError:
     """The error for a release that nobody signed, where somebody has to."""
-    message = f"The release is unsigned; {threshold} of the keys in releases.trust have to have signed it."
-    remedy = "escalator release build, then escalator release sign, and import the bundle."
+    message = f"The release is unsigned; {threshold} of the keys in {where} have to have signed it."
+    remedy = "escalator release build, then escalator release sign"
+    remedy += ", and import the bundle." if where == SETTINGS else " with one of them."
     return ConditionsError(Code.SYS_SIGNATURES, message, remedy=remedy)
 
 
@@ -113,7 +117,7 @@ def trust_of_folders(folders: Sequence[Path], threshold: int) -> Trust:
     if twins or len(keys) < threshold:
         why = "; ".join(twins) or f"{len(keys)} keys are fewer than the {threshold} that have to have signed"
         raise InputError(Code.SYS_KEY, f"The trusted keys cannot be used: {why}.")
-    return Trust(keys, threshold)
+    return Trust(keys, threshold, ", ".join(map(str, folders)))
 
 
 def _twins(keys: Mapping[str, SSlibKey]) -> Iterable[str]:

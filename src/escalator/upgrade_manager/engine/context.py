@@ -150,7 +150,8 @@ class Book:
         if release_id not in self._releases:
             row = await self._store.releases.get(release_id)
             if row is None:
-                raise NotFoundError(Code.SYS_RELEASE_NOT_FOUND, f"There is no release {release_id!r}.")
+                remedy = "escalator release list shows those there are; escalator release import takes one in"
+                raise NotFoundError(Code.SYS_RELEASE_NOT_FOUND, f"There is no release {release_id!r}.", remedy=remedy)
             _keep(self._releases, release_id, Release.model_validate_json(json.dumps(row.document)))
         return self._releases[release_id]
 

@@ -136,7 +136,10 @@ def said(guest: Guest) -> str:
 
 
 def room(campaign: Campaign, spare: str) -> str:
-    """What would make room: `spare`, or VNFs that scale in."""
+    """What would make room: `spare`, fuller nodes where the campaign forbids them, or VNFs that scale in."""
+    fill = campaign.spec.waves.max_fill
+    if spare and fill < 1:
+        spare = f"raise waves.max_fill: upgraded nodes are filled to {fill:.0%} only; or {spare}"
     if campaign.spec.workloads.scale_in == "ask":
         return f"VNF managers are asked to scale in when the campaign starts; else {spare}"
     return f"{spare}; or let VNF managers be asked to scale in (workloads.scale_in: ask)"

@@ -25,7 +25,7 @@ from escalator.upgrade_manager.planner.outage import outages
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of, told
 from escalator.upgrade_manager.planner.remedies import spare_hosts
-from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of
+from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of, windows_of
 from escalator.upgrade_manager.planner.rules import rules_of, staged
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
 from escalator.upgrade_manager.planner.stages import groups_condition
@@ -60,7 +60,8 @@ def make_plan(
         several = apart(impact) and len(kinds_there(campaign, inventory)) > 1
         borne = expected(campaign.spec, inventory, plan.moves)
         order = order_of(campaign) if several else ()
-        return plan.model_copy(update={"impact": impact, "order": order, "interruptions": borne})
+        windows = windows_of(campaign.spec, plan.upgrades, now_s)
+        return plan.model_copy(update={"impact": impact, "order": order, "interruptions": borne, "windows": windows})
 
 
 def _made(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
+from math import isfinite
 from operator import itemgetter
 
-from escalator.model.plan import Impact, Move, Upgrade
+from escalator.model.campaign import CampaignSpec
+from escalator.model.plan import Impact, Move, PlanWindow, Upgrade
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.conditions import kept_by
+from escalator.upgrade_manager.planner.nights import local, openings
 from escalator.upgrade_manager.planner.turns import Found, Rules, Timed
 
 
@@ -24,6 +29,28 @@ def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]
             waits=kept_by(cloud, found.waited[turn.node]) if turn.node in found.waited else "",
         )
         for turn in turns
+    )
+
+
+def windows_of(spec: CampaignSpec, upgrades: Sequence[Upgrade], now_s: float | None) -> tuple[PlanWindow, ...]:
+    """The windows that have turns, on the calendar of a campaign that starts, or did, at `now_s` (Unix seconds).
+
+    None where it has neither windows nor dates, or nobody knows when it starts.
+    """
+    start = now_s if now_s is not None else spec.not_before.timestamp() if spec.not_before else None
+    dated = spec.windows or spec.not_before is not None or spec.not_after is not None
+    if start is None or not dated:
+        return ()
+    turns = Counter(upgrade.window for upgrade in upgrades)
+    return tuple(
+        PlanWindow(
+            window=number,
+            opens=local(spec, opens).isoformat(timespec="seconds"),
+            closes=local(spec, closes).isoformat(timespec="seconds") if isfinite(closes) else None,
+            nodes=turns[number],
+        )
+        for number, (opens, closes) in enumerate(islice(openings(spec, start), max(turns, default=-1) + 1))
+        if number in turns
     )
 
 

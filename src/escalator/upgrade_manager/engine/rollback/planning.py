@@ -9,7 +9,7 @@ from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Inventory
-from escalator.model.plan import NotUpgraded, Plan
+from escalator.model.plan import Condition, NotUpgraded, Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind, TaskState
 from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.engine import observed
@@ -90,13 +90,22 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
     # Nodes that were never changed are where to go, not what is left out.
     left = tuple(item for item in plan.totals.not_upgraded if item.node in changed)
     totals = plan.totals.model_copy(update={"not_upgraded": (*left, *missing)})
-    plan = plan.model_copy(update={"totals": totals, "purpose": kind.value})
+    found = tuple(_scope_back(one, campaign, now, len(changed)) for one in plan.conditions)
+    plan = plan.model_copy(update={"totals": totals, "purpose": kind.value, "conditions": found})
     memos = {
         node: {NEWER: newer(now.node_by_id[node], what.before.get(node, {})), BEFORE: dict(what.before.get(node, {}))}
         for node in changed
         if node in now.node_by_id
     }
     return WayBack(plan.sealed(made.id, row.plan), marked, changed, memos)
+
+
+def _scope_back(found: Condition, campaign: Campaign, now: Inventory, changed: int) -> Condition:
+    """The condition of the scope in words of the way back: nodes that the campaign left as they were count as upgraded there."""
+    if found.code != Code.PLN_SCOPE.value or not found.ok:
+        return found
+    scope = sum(campaign.spec.scope.includes(node) for node in now.nodes)
+    return found.model_copy(update={"message": f"{scope} nodes in scope, {changed} of them changed by the campaign"})
 
 
 async def campaign_back(ctx: Context, name: str) -> Campaign:
