@@ -281,14 +281,14 @@ class Stage:
     async def do_resume(self, name: str, flag: str = "") -> None:
         await self.sim.campaigns.resume(name, past_no_return=WHO if flag == "accept_no_return" else "")
 
-    async def do_abort(self, name: str) -> None:
-        await self.sim.campaigns.abort(name)
+    async def do_abort(self, name: str, *reason: str) -> None:
+        await self.sim.campaigns.abort(name, " ".join(reason))
 
     async def do_retry(self, name: str, node: str) -> None:
         await self.sim.campaigns.retry(name, node)
 
-    async def do_skip(self, name: str, node: str) -> None:
-        await self.sim.campaigns.skip(name, node)
+    async def do_skip(self, name: str, node: str, *reason: str) -> None:
+        await self.sim.campaigns.skip(name, node, " ".join(reason))
 
     async def do_rollback(self, name: str, flag: str = "") -> None:
         await self.sim.campaigns.back.rollback(name, accept_outage=flag == "accept_outage")

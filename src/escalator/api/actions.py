@@ -96,6 +96,13 @@ class VnfmChange(Model):
     """As in the registration; a list is replaced as a whole."""
 
 
+class SkipAction(Model):
+    """Of which campaign a node is left out, and why; it stands with the node and in the history."""
+
+    campaign: DnsLabel
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
 class HoldAction(Model):
     """Why a person holds a node; it is shown wherever the node is."""
 
@@ -110,6 +117,6 @@ class ApproveAction(Model):
 
 
 class NodeAction(Model):
-    """Of which campaign a node is retried or skipped."""
+    """Of which campaign a node is retried."""
 
     campaign: DnsLabel

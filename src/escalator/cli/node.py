@@ -71,9 +71,13 @@ class _Turn(Lister):
         parser.add_argument("nodes", nargs="+", metavar="NODE", help="the node's id; several may be named")
         return parser
 
+    def body(self, parsed_args: argparse.Namespace) -> dict[str, str]:
+        """What goes with the request."""
+        return {"campaign": parsed_args.campaign}
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for it, node by node: the first that is refused ends it."""
-        asked = {"campaign": parsed_args.campaign}
+        asked = self.body(parsed_args)
         with self.server() as client:
             found = [client.post(f"/v1/nodes/{quoted(node)}/actions/{self.verb}", asked) for node in parsed_args.nodes]
         return rows(found, {key: key for key in ("campaign", "node", "attempt", "state", "code", "message")})
@@ -89,6 +93,16 @@ class Skip(_Turn):
     """Leave out nodes that wait for their turn or have failed; a suspended campaign goes on."""
 
     verb = "skip"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Arguments."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--reason", default="", help="why; it stands with the node and in the history")
+        return parser
+
+    def body(self, parsed_args: argparse.Namespace) -> dict[str, str]:
+        """What goes with the request."""
+        return {**super().body(parsed_args), "reason": parsed_args.reason}
 
 
 def _staged(staged: dict[str, Any] | None) -> str:

@@ -13,7 +13,7 @@ from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.people import accept, put, row_of, wake_held
+from escalator.upgrade_manager.engine.people import accept, by_a_person, put, row_of, wake_held
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
 from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
@@ -127,7 +127,7 @@ class RollbackService:
         await self._if_failed(row)
         return again
 
-    async def skip(self, row: CampaignRow, task: NodeTask) -> NodeTask:
+    async def skip(self, row: CampaignRow, task: NodeTask, reason: str = "") -> NodeTask:
         """Leave a node as it is; a failed rollback goes on without it."""
         _of_the_way_back(row, task)
         waits = task.state is TaskState.PENDING
@@ -139,9 +139,11 @@ class RollbackService:
             await self._ctx.store.admission.leave_node(row.name, task.node)
         known = await self._given_up(row.name)
         await self._ctx.store.tasks.remember(row.name, GIVEN_UP, sorted(known | {task.node}))
-        code = task.code or Code.UPG_SKIPPED.value
-        skipped = replace(task, state=TaskState.SKIPPED, code=code, updated_at=self._ctx.clock.now())
-        await put(self._ctx, skipped, "node.skip", "left as it is by a person")
+        said = by_a_person("left as it is", reason)
+        message = said if task.code == Code.UPG_SKIPPED.value or not task.message else f"{said}; {task.message}"
+        code, now = Code.UPG_SKIPPED.value, self._ctx.clock.now()
+        skipped = replace(task, state=TaskState.SKIPPED, code=code, message=message, updated_at=now)
+        await put(self._ctx, skipped, "node.skip", said)
         await self._if_failed(row)
         return skipped
 
@@ -207,7 +209,11 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
         case CampaignState.ROLLBACK_PAUSED:
             return [f"escalator campaign resume {name}"]
         case CampaignState.ROLLBACK_FAILED:
-            left = [task.node for task in back(tasks) if task.state in (TaskState.FAILED, TaskState.SKIPPED)]
+            left = [
+                task.node
+                for task in back(tasks)
+                if task.state in (TaskState.FAILED, TaskState.SKIPPED) and task.code != Code.UPG_SKIPPED.value  # decided already
+            ]
             return [*node_verbs(name, left, SHOWN), f"escalator campaign restore {name}"]
         case _:
             return []

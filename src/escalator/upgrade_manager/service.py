@@ -28,7 +28,7 @@ from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners, unreached_verbs
-from escalator.upgrade_manager.engine.people import accept, put, row_of, wake_held
+from escalator.upgrade_manager.engine.people import accept, by_a_person, put, row_of, wake_held
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
@@ -169,7 +169,7 @@ class CampaignService:
         row = await self._row(name)
         check(name, row.state, CampaignState.ABORTING)
         expected = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
-        await change(self._ctx, name, expected, CampaignState.ABORTING, None, reason or "aborted by a person")
+        await change(self._ctx, name, expected, CampaignState.ABORTING, None, by_a_person("aborted", reason))
         await self._wake_held(name)
         return await self._row(name)
 
@@ -223,12 +223,12 @@ class CampaignService:
         await self._go_on(campaign)
         return again
 
-    async def skip(self, campaign: str, node: str) -> NodeTask:
+    async def skip(self, campaign: str, node: str, reason: str = "") -> NodeTask:
         """Leave a node out: one that waits for its turn, or one that failed. A suspended campaign goes on."""
         task = await self._task(campaign, node)
         row = await self._row(campaign)
         if row.state in BACK:
-            return await self.back.skip(row, task)
+            return await self.back.skip(row, task, reason)
         if task.state not in (TaskState.PENDING, *FAILURES):
             raise ConflictError(
                 Code.UPG_STATE, f"Node {node} is {task.state.value}.", remedy="Only a pending or failed node can be skipped."
@@ -238,8 +238,12 @@ class CampaignService:
             await self._ctx.store.admission.leave_node(campaign, node)
         # Of a node that only waited, it is the person's word that counts from now on, not what it waited for.
         code = task.code if task.state in FAILURES else ""
-        skipped = replace(task, state=TaskState.SKIPPED, code=code or Code.UPG_SKIPPED.value, updated_at=self._ctx.clock.now())
-        await self._put(skipped, "node.skip", "skipped by a person")
+        said = by_a_person("left out", reason)
+        failed = f"; {task.message}" if code and task.message else ""
+        code = code or Code.UPG_SKIPPED.value
+        now = self._ctx.clock.now()
+        skipped = replace(task, state=TaskState.SKIPPED, code=code, message=said + failed, updated_at=now)
+        await self._put(skipped, "node.skip", said)
         await self._go_on(campaign)
         return skipped
 

@@ -409,3 +409,12 @@ def test_a_campaign_that_has_not_started_is_edited_and_removed(esc, campaign):
     assert esc("campaign", "edit", campaign).code == 6
     actions = esc("event", "list", "--campaign", "agent-2", "--limit", "5000", "-f", "value", "-c", "action").out.split()
     assert actions[:5] == ["campaign.create", "campaign.plan", "campaign.edit", "campaign.plan", "campaign.remove"]
+
+
+def test_why_a_node_is_left_out_stands_with_it_to_the_end(esc, campaign):
+    node = data(esc("campaign", "plan", "agent-2", "-f", "json"))["upgrades"][-1]["node"]
+    assert esc("campaign", "start", "agent-2").code == 0
+    skipped = esc("node", "skip", "agent-2", node, "--reason", "its disk is being replaced", "-f", "json")
+    assert (skipped.code, data(skipped)[0]["message"]) == (0, "left out by a person: its disk is being replaced"), skipped.err
+    assert esc("campaign", "show", "agent-2", "--watch").code == 0
+    assert f"{node} skipped: left out by a person: its disk is being replaced" in esc("campaign", "list", "-f", "csv").out

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from escalator.api import shapes
-from escalator.api.actions import HoldAction, NodeAction
+from escalator.api.actions import HoldAction, NodeAction, SkipAction
 from escalator.api.documents import body, read, read_optional
 from escalator.api.problems import documented
 from escalator.api.services import Here, Services
@@ -74,12 +74,12 @@ async def retry_node(services: Here, node: str, request: Request) -> TaskView:
     "/nodes/{node}/actions/skip",
     status_code=202,
     responses=documented(404, 409, 413, 415, 422),
-    openapi_extra=dict(body("NodeAction")),
+    openapi_extra=dict(body("SkipAction")),
 )
 async def skip_node(services: Here, node: str, request: Request) -> TaskView:
     """Leave out a node that waits for its turn or has failed; a suspended campaign goes on."""
-    action = await read(request, NodeAction)
-    return shapes.task_view(await services.campaigns.skip(action.campaign, node))
+    action = await read(request, SkipAction)
+    return shapes.task_view(await services.campaigns.skip(action.campaign, node, action.reason))
 
 
 @router.post(

@@ -46,7 +46,9 @@ async def abort(ctx: Context, name: str, board: Board) -> None:
         return
     await give_slots_back(ctx, name)
     await prove_and_tell(ctx, name)
-    said = "; ".join(["aborted", "every node is in service", *([reason] if reason else [])])
+    row = await ctx.store.campaigns.get(name)
+    why = row.reason if row is not None and row.reason else "aborted"
+    said = "; ".join([why, "every node is in service", *([reason] if reason else [])])
     await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, said)
 
 

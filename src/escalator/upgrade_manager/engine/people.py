@@ -12,6 +12,11 @@ from escalator.upgrade_manager.engine.states import GOING, UNDER_WAY
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 
 
+def by_a_person(what: str, reason: str) -> str:
+    """`left out by a person: ticket 4711`; without the colon where no reason was given."""
+    return f"{what} by a person" + (f": {reason}" if reason else "")
+
+
 async def row_of(ctx: Context, name: str) -> CampaignRow:
     """The campaign. Raises NotFoundError."""
     row = await ctx.store.campaigns.get(name)

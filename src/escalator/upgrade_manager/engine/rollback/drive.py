@@ -279,6 +279,6 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
         return
     await give_slots_back(ctx, name)
     await prove_and_tell(ctx, name)
-    reasons = [f"{task.node} left as it is: {task.message}" for task in left[:SHOWN]]
+    reasons = [f"{task.node} {task.message}" for task in left[:SHOWN]]
     said = not_put_back_said(rows)
     await change(ctx, name, (state,), ENDS[state], None, "; ".join([*reasons, *([said] if said else [])]))
