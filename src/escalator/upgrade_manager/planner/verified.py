@@ -19,6 +19,8 @@ from escalator.upgrade_manager.planner.uncollected import uncollected
 from escalator.upgrade_manager.planner.verify.check import verify
 
 TOLD = 5
+DEFECTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a defect of the repair would raise. Nodes wait for the plan, and the search can make one without it."""
 
 
 def verified_plan(
@@ -36,7 +38,10 @@ def verified_plan(
     Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule.
     """
     campaign = ordered(campaign, brings)
-    mended = repaired(campaign, inventory, managed, now_s, progress, brings.impact)
+    try:
+        mended = repaired(campaign, inventory, managed, now_s, progress, brings.impact)
+    except DEFECTS:
+        mended = None
     if mended is not None:
         plan = with_returns(mended, campaign, inventory, managed, brings.layers)
         with uncollected():
