@@ -24,16 +24,21 @@ class Create(Shower):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
-        """Post the document; validated here first, so that problems carry the lines of this file."""
-        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
-        from escalator.model.document import parse  # noqa: PLC0415 - as above
-
-        text = read_file(parsed_args.file)
-        load_campaign(parse(text))
+        """Post the document."""
+        text, _ = read_campaign(parsed_args.file)
         with self.server() as client:
             found = client.post_document("/v1/campaigns", text)
         self.app.stderr.write(f"Next: escalator campaign plan {found['name']}\n")
         return brief(found)
+
+
+def read_campaign(file: Path) -> tuple[bytes, str]:
+    """A campaign document and its name; validated here first, so that problems carry the lines of this file."""
+    from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
+    from escalator.model.document import parse  # noqa: PLC0415 - as above
+
+    text = read_file(file)
+    return text, load_campaign(parse(text)).metadata.name
 
 
 class ListCampaigns(Lister):

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from escalator.cli.base import Command, Shower
-from escalator.cli.campaign import brief, quoted
-from escalator.cli.documents import read_file
+from escalator.cli.campaign import brief, quoted, read_campaign
 
 
 class Edit(Shower):
@@ -24,12 +23,8 @@ class Edit(Shower):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
-        """Put the document; validated here first, so that problems carry the lines of this file."""
-        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
-        from escalator.model.document import parse  # noqa: PLC0415 - as above
-
-        text = read_file(parsed_args.file)
-        name = load_campaign(parse(text)).metadata.name
+        """Put the document."""
+        text, name = read_campaign(parsed_args.file)
         with self.server() as client:
             found = client.put_document(f"/v1/campaigns/{quoted(name)}", text)
         self.app.stderr.write(f"Next: escalator campaign plan {name}\n")
