@@ -161,6 +161,31 @@ async def test_a_deferral_that_nobody_redeems_ends_in_silence(bed: Bed):
     assert until is not None
     await bed.vim.defer(TASK, "vnfm-1", until)
     await bed.restart()
+    reply_by = (await bed.notice("vnfm-1")).reply_by
+    assert reply_by is not None
+    assert reply_by > until  # who asks for less time than there is loses none
+    await bed.clock.advance_to(until + 10)
+    assert len(bed.woken) == 1
+    await bed.clock.advance_to(reply_by + 10)
+    assert len(bed.woken) == 2
+    assert (await bed.answer("vnfm-1")).state == "silent"
+
+
+async def test_a_deferral_beyond_the_deadline_that_nobody_redeems_ends_in_silence(bed: Bed):
+    await bed.vnfm("vnfm-1", "silent", "p1")
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    before = await bed.notice("vnfm-1")
+    assert before.reply_token is not None
+    assert before.reply_by is not None
+    later = before.reply_by - bed.clock.now() + 60
+    body = b'{"result": "DEFER", "until": "%s"}' % _in(bed, later)
+    await bed.vim.inbox.receive(before.reply_token, body, bed.clock.now())
+    await bed.until_woken()
+    until = (await bed.answer("vnfm-1")).until
+    assert until is not None
+    await bed.vim.defer(TASK, "vnfm-1", until)
+    await bed.restart()
     await bed.clock.advance_to(until)
     assert len(bed.woken) == 1
     await bed.clock.advance(10)

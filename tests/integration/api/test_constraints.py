@@ -35,7 +35,7 @@ async def test_a_constraint_is_declared_read_and_forgotten(api):
     ("path", "body", "named"),
     [
         ("vnf/a", {"impact_notification_lead": 5}, "impact_notification_lead"),
-        ("vnf/a", {"supported_migration_type": ["cold"]}, "supported_migration_type"),
+        ("vnf/a", {"supported_migration_type": ["cold"]}, "supported_migration_type[0]"),
         ("instance/a", {"min_recovery_time_between_impacts": 5}, ""),
         ("vnf/a%20b", SPEC, "id"),
     ],
