@@ -26,6 +26,8 @@ OPEN = (NoticeState.PENDING, NoticeState.DELIVERED)
 """States in which an answer is still awaited. A reply may overtake the record of its notice's delivery."""
 FIRST_REPLY_BY = "first_reply_by"
 """Key in a notice's details: the deadline before the first accepted DEFER, Unix seconds as text."""
+DEFERRED_UNTIL = "deferred_until"
+"""Key in a notice's details: until when the last accepted DEFER asked for time, Unix seconds as text."""
 
 
 class Verdict(StrEnum):

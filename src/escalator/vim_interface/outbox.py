@@ -23,7 +23,7 @@ from escalator.storage.port import Store
 from escalator.vim_interface.agenda import Agenda, Entry
 from escalator.vim_interface.dialect import Dialect, Fetched, Fetching, Resuming
 from escalator.vim_interface.in_order import InOrder
-from escalator.vim_interface.negotiation import OPEN, is_deferred
+from escalator.vim_interface.negotiation import DEFERRED_UNTIL, OPEN, is_deferred
 from escalator.vim_interface.notices import cancelling, notice_id
 from escalator.vim_interface.parts import Part
 
@@ -321,7 +321,12 @@ class Outbox:
 
 def wake_key(task: str, notices: Sequence[Notice]) -> str:
     """Return a key for the answers as they are: the same when nothing changed since, another after a deferral."""
-    return notice_id("wake", task, *(f"{n.id} {n.state} {n.reply_by} {n.answered_at}" for n in notices))
+    return notice_id("wake", task, *(_standing(notice) for notice in notices))
+
+
+def _standing(notice: Notice) -> str:
+    deferred = notice.details.get(DEFERRED_UNTIL, "")
+    return f"{notice.id} {notice.state} {notice.reply_by} {notice.answered_at} {deferred}".rstrip()
 
 
 def _is_over(notice: Notice, at: float) -> bool:

@@ -18,7 +18,7 @@ from escalator.vim_interface.agenda import Agenda
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.inbox import Inbox, reopen
-from escalator.vim_interface.negotiation import FIRST_REPLY_BY, Verdict, is_deferred, reply_until
+from escalator.vim_interface.negotiation import DEFERRED_UNTIL, FIRST_REPLY_BY, Verdict, is_deferred, reply_until
 from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
 from escalator.vim_interface.operations.port import Operation, OperationsSource
 from escalator.vim_interface.operations.watch import Operations
@@ -32,7 +32,6 @@ DEFER_GRACE_S = 5.0
 """A VNF manager that waits until a time answers just after it: clocks differ, and the way takes time."""
 TESTS_AT_ONCE = 32
 """A thousand VNF managers that do not answer are known within minutes."""
-_DEFERRED_UNTIL = "deferred_until"
 _UNANSWERED = (NoticeState.SILENT, NoticeState.UNDELIVERABLE)
 """States of a notice that ended without an answer; about some of its instances there may be one."""
 _WITHDRAWN = (NoticeState.PENDING, NoticeState.DELIVERED, NoticeState.ANSWERED)
@@ -119,7 +118,7 @@ class Vim:
         notice = next((n for n in await self._store.notices.for_task(task) if n.vnfm == vnfm), None)
         if notice is None:
             raise NotFoundError(Code.VIM_NOT_FOUND, f"{task} has no notice to {vnfm}.")
-        accepted_before = float(notice.details.get(_DEFERRED_UNTIL, 0.0))
+        accepted_before = float(notice.details.get(DEFERRED_UNTIL, 0.0))
         if notice.state is not NoticeState.ANSWERED or not is_deferred(notice) or until <= accepted_before:
             return
         row = await reopen(self._store, notice, **_deferred(notice, until))
@@ -215,5 +214,5 @@ def _deferred(notice: Notice, until: float) -> dict[str, object]:
     return {
         "reply_by": reply_by,
         "action_at": max(notice.action_at or reply_by, reply_by),
-        "details": {**notice.details, FIRST_REPLY_BY: first, _DEFERRED_UNTIL: str(until)},
+        "details": {**notice.details, FIRST_REPLY_BY: first, DEFERRED_UNTIL: str(until)},
     }

@@ -78,7 +78,7 @@ def test_a_long_table_is_cut_and_says_so(files):
 
 def test_columns_pick_parts_of_the_plan(files):
     seen = run("plan", *files(inventory()), "-f", "value", "-c", "smooth")
-    assert (seen.code, seen.out) == (0, "True\n")
+    assert (seen.code, seen.out) == (0, "true\n")
 
 
 def test_bad_input_names_every_problem_on_standard_error_and_ends_with_2(files):
