@@ -59,9 +59,13 @@ def given(
     progress: Progress,
     impact: Impact | None,
 ) -> Given:
-    """Raises CannotRepairError where everything depends on everything: for such campaigns there is the search."""
+    """Raises CannotRepairError where everything depends on everything: for such campaigns there is the search.
+
+    Only a plan that is followed is repaired: before the beginning, and on a way back, a parent has no times to go by but only
+    an order and places.
+    """
     spec, parent = campaign.spec, progress.parent
-    if parent is None or not parent.upgrades or parent.purpose != "upgrade" or spec.mode != "smooth":
+    if parent is None or progress.at_s <= 0 or not parent.upgrades or parent.purpose != "upgrade" or spec.mode != "smooth":
         raise CannotRepairError
     if spec.waves.reserve_hosts or spec.waves.soak_s or spec.gates.between or any(group.soak_s for group in spec.scope.groups):
         raise CannotRepairError

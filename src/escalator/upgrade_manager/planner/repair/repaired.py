@@ -31,11 +31,8 @@ def repaired(
 ) -> Plan | None:
     """The plan so far with what was lost put right, for arguments as of `make_plan`; None where that is for the search.
 
-    It is made quickly, and not proved: it has to be verified before it is used. Only a plan that is followed is repaired:
-    before the beginning, and on a way back, the parent has no times to go by but only an order and places.
+    It is made quickly, and not proved: it has to be verified before it is used.
     """
-    if progress.parent is None or progress.at_s <= 0:
-        return None
     with uncollected():
         try:
             there = given(campaign, inventory, managed, now_s, progress, impact)
@@ -46,7 +43,7 @@ def repaired(
             return None
         shifted(rest, late_s)
         plan = plan_of(there, rest, late_s, mended)
-        so_far = progress.parent.totals.makespan_s
+        so_far = there.parent.totals.makespan_s
         if plan.totals.makespan_s > progress.at_s + (1.0 + LATER) * max(0.0, so_far - progress.at_s):
             return None
         known = there.inventory.instance_by_id
