@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from escalator.model.inventory import Group
 from escalator.model.plan import Move
+from escalator.upgrade_manager.planner import verified
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.progress import Progress, Started
 from escalator.upgrade_manager.planner.verify.check import verify
@@ -96,3 +99,14 @@ def test_a_reserve_that_is_gone_is_not_held_against_a_turn_that_had_just_begun()
     plan = make_plan(wish, there, progress=progress)
     assert [upgrade.node for upgrade in plan.upgrades] == ["a"]
     assert verify(wish, there, plan) == []
+
+
+def test_a_defect_of_the_repair_leaves_nobody_without_a_plan_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise KeyError("vm-1")
+
+    monkeypatch.setattr(verified, "repaired", breaks)
+    plan = verified.verified_plan(campaign(), cloud(node("a")), frozenset(), None)
+    assert [upgrade.node for upgrade in plan.upgrades] == ["a"]
+    said = [condition.message for condition in plan.conditions if condition.code == "ESC-PLN-017"]
+    assert said == ["the plan so far could not be repaired (KeyError); this one was searched for"]

@@ -8,7 +8,7 @@ from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Inventory
-from escalator.model.plan import Plan
+from escalator.model.plan import Condition, Plan
 from escalator.upgrade_manager.planner.impact import NOTHING, Brings
 from escalator.upgrade_manager.planner.kinds import ordered
 from escalator.upgrade_manager.planner.make import BEGINNING, make_plan
@@ -38,16 +38,22 @@ def verified_plan(
     Raises PermanentError (`PLN_VIOLATION`) when the verifier finds the plan to break a rule.
     """
     campaign = ordered(campaign, brings)
+    defect = ""
     try:
         mended = repaired(campaign, inventory, managed, now_s, progress, brings.impact)
-    except DEFECTS:
-        mended = None
+    except DEFECTS as error:
+        mended, defect = None, f"the plan so far could not be repaired ({type(error).__name__}); this one was searched for"
     if mended is not None:
         plan = with_returns(mended, campaign, inventory, managed, brings.layers)
         with uncollected():
             if not verify(campaign, inventory, plan, managed, now_s, brings.impact):
                 return plan
     made = make_plan(campaign, inventory, managed, now_s, progress, brings.impact)
+    if defect:
+        condition = Condition(
+            code=Code.PLN_REPAIRED.value, ok=True, message=defect, remedy="This is a defect of the planner: report it."
+        )
+        made = made.model_copy(update={"conditions": (*made.conditions, condition)})
     plan = with_returns(made, campaign, inventory, managed, brings.layers)
     with uncollected():
         found = verify(campaign, inventory, plan, managed, now_s, brings.impact)
