@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
-from escalator.model.plan import Bounds, Condition, NotUpgraded, Plan, Totals
+from escalator.model.plan import Condition, Plan
 from escalator.model.release import Impact
 from escalator.upgrade_manager.planner import bounds as lower
 from escalator.upgrade_manager.planner import conditions as c
@@ -25,7 +25,7 @@ from escalator.upgrade_manager.planner.outage import outages
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of, told
 from escalator.upgrade_manager.planner.remedies import spare_hosts
-from escalator.upgrade_manager.planner.rows import impacts_of, moves_of, upgrades_of, windows_of
+from escalator.upgrade_manager.planner.rows import bounds_of, impacts_of, moves_of, totals_of, upgrades_of, windows_of
 from escalator.upgrade_manager.planner.rules import rules_of, staged
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
 from escalator.upgrade_manager.planner.stages import groups_condition
@@ -152,26 +152,14 @@ def _report(
     planned = [turn.node for turn in found.turns]
     parts = lower.remaining(cloud, planned, rules, midway)
     upgrades, moves = upgrades_of(cloud, rules, found), moves_of(cloud, found)
-    binding = max(parts, key=lambda name: parts[name], default=None)
     return Plan(
         smooth=all(check.ok for check in checks),
         at_s=rules.at_s,
         upgrades=upgrades,
         moves=moves,
         impacts=impacts_of(cloud, found),
-        bounds=Bounds(
-            moves=lower.moves(cloud, planned),
-            makespan_s=max(parts.values(), default=0.0),
-            binding=binding,
-            parts=dict(sorted(parts.items())),
-        ),
-        totals=Totals(
-            nodes=len(upgrades),
-            moves=len(moves),
-            makespan_s=found.end_s,
-            windows=len({u.window for u in upgrades}),
-            not_upgraded=tuple(NotUpgraded(node=node, reason=reason) for node, reason in sorted(left.items())),
-        ),
+        bounds=bounds_of(lower.moves(cloud, planned), parts),
+        totals=totals_of(upgrades, moves, found.end_s, left),
         groups=rules.staging.groups,
         hits=hits_of(found, rules),
         closer=found.closer,

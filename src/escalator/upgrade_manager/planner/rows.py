@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from math import isfinite
 from operator import itemgetter
 
 from escalator.model.campaign import CampaignSpec
-from escalator.model.plan import Impact, Move, PlanWindow, Upgrade
+from escalator.model.plan import Bounds, Impact, Move, NotUpgraded, PlanWindow, Totals, Upgrade
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.conditions import kept_by
 from escalator.upgrade_manager.planner.nights import local, openings
@@ -94,3 +94,24 @@ def impacts_of(cloud: Cloud, found: Found) -> tuple[Impact, ...]:
         for guest in turn.stays
     ]
     return tuple(sorted(rows, key=lambda impact: (impact.start_s, impact.instance)))
+
+
+def bounds_of(moves: int, parts: Mapping[str, float]) -> Bounds:
+    """The bounds of a plan: moves at least, and the largest of the parts, which binds."""
+    return Bounds(
+        moves=moves,
+        makespan_s=max(parts.values(), default=0.0),
+        binding=max(parts, key=lambda name: parts[name], default=None),
+        parts=dict(sorted(parts.items())),
+    )
+
+
+def totals_of(upgrades: Sequence[Upgrade], moves: Sequence[Move], end_s: float, left: Mapping[str, str]) -> Totals:
+    """The plan in numbers; `left`: nodes without a turn, each with why."""
+    return Totals(
+        nodes=len(upgrades),
+        moves=len(moves),
+        makespan_s=end_s,
+        windows=len({upgrade.window for upgrade in upgrades}),
+        not_upgraded=tuple(NotUpgraded.model_construct(node=node, reason=reason) for node, reason in sorted(left.items())),
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 
 from escalator.model.codes import Code
-from escalator.model.plan import Bounds, Condition, Hit, Impact, Move, NotUpgraded, Plan, PlanGroup, Totals, Upgrade
+from escalator.model.plan import Condition, Hit, Impact, Move, Plan, PlanGroup, Upgrade
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.givens import first_conditions, owner_of
@@ -17,6 +17,7 @@ from escalator.upgrade_manager.planner.progress import told
 from escalator.upgrade_manager.planner.repair.given import Given
 from escalator.upgrade_manager.planner.repair.mending import Mended
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
+from escalator.upgrade_manager.planner.rows import bounds_of, totals_of
 from escalator.upgrade_manager.planner.spread import closer_between
 from escalator.upgrade_manager.planner.stages import groups_condition, groups_of
 from escalator.upgrade_manager.planner.turns import Domain, Found, Rules, Turn
@@ -56,19 +57,8 @@ def plan_of(given: Given, rest: Rest, late_s: float, mended: Mended) -> Plan:
         upgrades=upgrades,
         moves=moves,
         impacts=_impacts(rows),
-        bounds=Bounds(
-            moves=len(moves),
-            makespan_s=max(parts.values(), default=0.0),
-            binding=max(parts, key=lambda name: parts[name], default=None),
-            parts=dict(sorted(parts.items())),
-        ),
-        totals=Totals(
-            nodes=len(upgrades),
-            moves=len(moves),
-            makespan_s=found.end_s,
-            windows=len({upgrade.window for upgrade in upgrades}),
-            not_upgraded=_left(given),
-        ),
+        bounds=bounds_of(len(moves), parts),
+        totals=totals_of(upgrades, moves, found.end_s, _left(given)),
         groups=groups,
         hits=_hits(given, rows),
         closer=closer,
@@ -124,11 +114,10 @@ def _impacts(rows: Sequence[Row]) -> tuple[Impact, ...]:
     return tuple(sorted(found, key=lambda impact: (impact.start_s, impact.instance)))
 
 
-def _left(given: Given) -> tuple[NotUpgraded, ...]:
+def _left(given: Given) -> dict[str, str]:
     scope = given.scope
     left = {**scope.left_out, **told(scope, given.progress), **{node.id: "already upgraded" for node in scope.upgraded}}
-    left |= {**given.stuck, **given.blocked}
-    return tuple(NotUpgraded.model_construct(node=node, reason=reason) for node, reason in sorted(left.items()))
+    return {**left, **given.stuck, **given.blocked}
 
 
 def _checks(given: Given, groups: Sequence[PlanGroup], watched: list[Watched], found: Found) -> Iterator[Condition]:
