@@ -8,34 +8,42 @@ from collections.abc import Iterator
 from functools import partial
 
 from escalator.model.codes import Code
-from escalator.model.inventory import Group
+from escalator.model.inventory import Group, Instance
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, present
 
 Span = tuple[float, float, str]
 
 
-def _impacts(replay: Replay) -> Iterator[Span]:
+def _impacts(replay: Replay) -> Iterator[tuple[float, float, Instance]]:
     """Everything that impacts an instance that runs: its moves, and the upgrade under it."""
-    yield from ((move.start_s, move.end_s, move.instance) for move in replay.moves)
-    yield from ((i.start_s, i.end_s, i.instance) for i in replay.impacts if i.kind != "offline")
+    known = replay.inventory.instance_by_id
+    for move, instance in replay.steps:
+        yield move.start_s, move.end_s, instance
+    for impact in replay.impacts:
+        if impact.kind != "offline":
+            yield impact.start_s, impact.end_s, known[impact.instance]
 
 
 def check_limits(replay: Replay) -> Iterator[Violation]:
     """At most so many members of a group are impacted at once; any two impacts overlap or are its recovery apart."""
     lead = replay.campaign.spec.workloads.notify.lead_time_s
     spans: defaultdict[str, list[Span]] = defaultdict(list)
-    for start, end, name in _impacts(replay):
-        if replay.plan.at_s - NEAR_S <= start < lead - NEAR_S:
+    begins_s = replay.plan.at_s - NEAR_S
+    for start, end, instance in _impacts(replay):
+        name = instance.id
+        if begins_s <= start < lead - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before the campaign's lead time"
             yield Violation(code=Code.PLN_V_LEAD, instance=name, time_s=start, message=message)
-        instance = replay.inventory.instance_by_id[name]
-        if replay.plan.at_s - NEAR_S <= start < instance.lead_s - NEAR_S:
+        if begins_s <= start < instance.lead_s - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before its own lead time of {instance.lead_s:g} s"
             yield Violation(code=Code.PLN_V_LEAD, instance=name, time_s=start, message=message)
         for group in instance.groups:
             spans[group].append((start, end, name))
+    down = {node.id for node in replay.inventory.nodes if node.state == "down"}
     for group_id, rows in spans.items():
-        yield from _limit(replay, replay.inventory.group_by_id[group_id], sorted(rows))
+        members = replay.inventory.members[group_id]
+        lost = sum(member.node in down for member in members) if down else 0
+        yield from _limit(replay, replay.inventory.group_by_id[group_id], sorted(rows), lost)
 
 
 def check_noticed(replay: Replay) -> Iterator[Violation]:
@@ -43,12 +51,13 @@ def check_noticed(replay: Replay) -> Iterator[Violation]:
     if not replay.plan.smooth:
         return
     estimate_s = replay.campaign.spec.estimates.migration.interruption_s
-    for move in replay.moves:
-        instance = replay.inventory.instance_by_id[move.instance]
+    for move, instance in replay.steps:
         most_s = instance.max_interruption_s
+        if most_s is None or move.kind != "live" or instance.id in replay.managed:
+            continue
         seen = instance.seen_instead(move.kind, estimate_s)
         lasts_s = estimate_s if seen is None else seen.longest_s
-        if move.kind != "live" or most_s is None or lasts_s <= most_s or instance.id in replay.managed:
+        if lasts_s <= most_s:
             continue
         groups = [replay.inventory.group_by_id[name] for name in instance.groups]
         spoken = [g for g in groups if g.max_impacted or g.min_preserved is not None or g.policy.endswith("anti-affinity")]
@@ -57,25 +66,24 @@ def check_noticed(replay: Replay) -> Iterator[Violation]:
             yield Violation(code=Code.VIM_V_NOTICED, instance=instance.id, node=move.origin, time_s=move.start_s, message=message)
 
 
-def _limit(replay: Replay, group: Group, rows: list[Span]) -> Iterator[Violation]:
-    members = replay.inventory.members[group.id]
-    down = sum(replay.node(member.node).state == "down" for member in members)
-    limit = group.limit(len(members))
+def _limit(replay: Replay, group: Group, rows: list[Span], down: int) -> Iterator[Violation]:
+    limit, at_s = group.limit(len(replay.inventory.members[group.id])), replay.plan.at_s
+    recovery_s, lead_s = group.recovery_s, group.lead_s
     active: list[float] = []
     last = float("-inf")
     for start, end, name in rows:
         wrong = partial(Violation, group=group.id, instance=name, time_s=start)
-        if start < group.lead_s - NEAR_S:
+        if start < lead_s - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before the lead time of {group.id}"
             yield wrong(code=Code.PLN_V_LEAD, message=message)
         while active and active[0] <= start + NEAR_S:
             last = max(last, heapq.heappop(active))
-        if start < replay.plan.at_s - NEAR_S:
+        if start < at_s - NEAR_S:
             heapq.heappush(active, end)  # under way when the plan was made
             continue
-        if start - last < group.recovery_s - NEAR_S:
+        if start - last < recovery_s - NEAR_S:
             apart = f"{start - last:g} s after another member of {group.id}"
-            message = f"{name} is impacted {apart}, which recovers in {group.recovery_s:g} s"
+            message = f"{name} is impacted {apart}, which recovers in {recovery_s:g} s"
             yield wrong(code=Code.PLN_V_GROUP, message=message)
         heapq.heappush(active, end)
         if len(active) + down > limit:
@@ -85,12 +93,15 @@ def _limit(replay: Replay, group: Group, rows: list[Span]) -> Iterator[Violation
 
 def check_apart(replay: Replay) -> Iterator[Violation]:
     """No instance goes where a member of its hard anti-affinity group is, counted at both ends while it moves."""
+    hard = {g.id for g in replay.inventory.groups if g.policy == "anti-affinity" and not _strangers(replay, g.id)}
+    if not hard:
+        return
     there: defaultdict[tuple[str, str], int] = defaultdict(int)
-    hard = {g.id for g in replay.inventory.groups if g.policy == "anti-affinity"}
-    for instance in replay.inventory.instances:
-        for group in hard & set(instance.groups):
-            there[group, instance.node] += 1
-    events = [event for move in replay.moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
+    for group in hard:
+        for node in {member.id: member.node for member in replay.inventory.members[group]}.values():
+            there[group, node] += 1
+    moves = [move for move, instance in replay.steps if not hard.isdisjoint(instance.groups)]
+    events = [event for move in moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
     for at, begins, move in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1], e[2].instance)):
         for group in hard & set(replay.inventory.instance_by_id[move.instance].groups):
             if not begins:
@@ -104,9 +115,20 @@ def check_apart(replay: Replay) -> Iterator[Violation]:
                 )
 
 
+def _strangers(replay: Replay, group: str) -> bool:
+    """Whether no node ever sees two members of the group, or one of them twice: then time does not matter."""
+    last, again = replay.journeys
+    members = {member.id: member.node for member in replay.inventory.members.get(group, ())}
+    seen = [*members.values(), *(last[name].target for name in members if name in last)]
+    seen += [move.target for name in members if name in again for move in again[name][:-1]]
+    return len(set(seen)) == len(seen)
+
+
 def check_together(replay: Replay) -> Iterator[Violation]:
     """Members of a hard affinity group leave a node together, to one node, or not at all."""
     tied = {group.id for group in replay.inventory.groups if group.policy == "affinity"}
+    if not tied:
+        return
     for node, upgrade in replay.upgrades.items():
         gone: defaultdict[str, set[str]] = defaultdict(set)
         for move in replay.departures.get(node, ()):

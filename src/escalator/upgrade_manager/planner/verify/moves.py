@@ -3,66 +3,120 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from math import floor
 
 from escalator.model.codes import Code
-from escalator.model.inventory import Instance
+from escalator.model.inventory import Node, Requires
 from escalator.model.plan import Move
-from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, cells, too_many, upgraded_by
+from escalator.upgrade_manager.planner.verify.replay import (
+    NEAR_S,
+    Replay,
+    Violation,
+    cells,
+    one_by_one,
+    too_many,
+    upgraded_by,
+)
+
+ANYTHING = Requires()
 
 
 def check_moves(replay: Replay) -> Iterator[Violation]:
     """Each move begins where the instance is, lasts as estimated, and is one that the instance can make."""
     if len(replay.moves) < len(replay.plan.moves):
         yield Violation(code=Code.PLN_V_ORIGIN, message="a move names an instance or a node that is not in the inventory")
-    for instance_id, moves in replay.moves_of.items():
-        here, free_s = replay.inventory.instance_by_id[instance_id].node, 0.0
+    yield from _origins(replay)
+    yield from _times(replay)
+    yield from _kinds(replay)
+    yield from _turns(replay)
+    yield from _targets(replay)
+    for move in replay.moves:
+        if move.extra or not upgraded_by(replay, move.target, move.start_s):
+            yield from _extra(replay, move)
+    yield from _older(replay)
+
+
+def _wrong(move: Move, code: Code, message: str) -> Violation:
+    return Violation(code=code, instance=move.instance, node=move.origin, time_s=move.start_s, message=message)
+
+
+def _origins(replay: Replay) -> Iterator[Violation]:
+    again = replay.journeys.again
+    for move, instance in replay.steps:
+        if move.origin != instance.node and instance.id not in again:
+            yield _wrong(move, Code.PLN_V_ORIGIN, f"{instance.id} is on {instance.node}, not on {move.origin}")
+    for name, moves in again.items():
+        here, free_s = replay.inventory.instance_by_id[name].node, 0.0
         for move in moves:
-            wrong = partial(Violation, instance=instance_id, node=move.origin, time_s=move.start_s)
             if move.origin != here:
-                message = f"{instance_id} is on {here}, not on {move.origin}"
-                yield wrong(code=Code.PLN_V_ORIGIN, message=message)
+                yield _wrong(move, Code.PLN_V_ORIGIN, f"{name} is on {here}, not on {move.origin}")
             if move.start_s < free_s - NEAR_S:
-                message = f"{instance_id} moves twice at once"
-                yield wrong(code=Code.PLN_V_ORIGIN, message=message)
+                yield _wrong(move, Code.PLN_V_ORIGIN, f"{name} moves twice at once")
             here, free_s = move.target, move.end_s
-            yield from _move(replay, move)
 
 
-def _move(replay: Replay, move: Move) -> Iterator[Violation]:
-    instance = replay.inventory.instance_by_id[move.instance]
-    wrong = partial(Violation, instance=move.instance, node=move.origin, time_s=move.start_s)
-    lasts_s = replay.campaign.spec.estimates.move_s(instance.memory_gib, move.kind)
-    runs = move.start_s < replay.plan.at_s - NEAR_S
-    if runs and move.origin not in replay.under_way:
-        yield wrong(code=Code.PLN_V_LEAD, message=f"{instance.id} moves before the plan's own start")
-    late = move.end_s < replay.plan.at_s - NEAR_S if runs else abs(move.end_s - move.start_s - lasts_s) > NEAR_S
-    if late:
-        message = f"the move of {instance.id} lasts {move.end_s - move.start_s:g} s, the estimate is {lasts_s:g} s"
-        yield wrong(code=Code.PLN_V_DURATION, message=message)
-    if instance.migration == "none" or (move.kind == "live" and instance.migration == "cold"):
-        message = f"{instance.id} cannot be moved {move.kind}"
-        yield wrong(code=Code.PLN_V_KIND, message=message)
-    if not instance.running or instance.blocked is not None:
-        message = f"{instance.id} is moved although it is {instance.blocked or instance.state}"
-        yield wrong(code=Code.PLN_V_KIND, message=message)
-    if move.origin not in replay.upgrades:
-        message = f"{instance.id} leaves {move.origin}, which is not upgraded"
-        yield wrong(code=Code.PLN_V_ORIGIN, message=message)
-    for node in (move.origin, move.target):
-        upgrade = replay.upgrades.get(node)
-        if upgrade and move.start_s < upgrade.end_s - NEAR_S and upgrade.start_s < move.end_s - NEAR_S:
-            message = f"{instance.id} moves while {node} is upgraded"
-            yield wrong(code=Code.PLN_V_TARGET, message=message)
-    for problem in _unfit(replay, move, instance):
-        yield wrong(code=Code.PLN_V_TARGET, message=f"{instance.id} to {move.target}: {problem}")
-    yield from _extra(replay, move)
+def _times(replay: Replay) -> Iterator[Violation]:
+    estimates, begins_s = replay.campaign.spec.estimates, replay.plan.at_s - NEAR_S
+    for move, instance in replay.steps:
+        if move.start_s < begins_s:
+            if move.origin not in replay.under_way:
+                yield _wrong(move, Code.PLN_V_LEAD, f"{instance.id} moves before the plan's own start")
+            if move.end_s >= begins_s:
+                continue
+        lasts_s = estimates.move_s(instance.memory_gib, move.kind)
+        if move.start_s < begins_s or abs(move.end_s - move.start_s - lasts_s) > NEAR_S:
+            message = f"the move of {instance.id} lasts {move.end_s - move.start_s:g} s, the estimate is {lasts_s:g} s"
+            yield _wrong(move, Code.PLN_V_DURATION, message)
 
 
-def _unfit(replay: Replay, move: Move, instance: Instance) -> Iterator[str]:
-    target, origin, needs = replay.node(move.target), replay.node(move.origin), instance.requires
+def _kinds(replay: Replay) -> Iterator[Violation]:
+    for move, instance in replay.steps:
+        can = instance.migration
+        if can != "live" and (can == "none" or move.kind == "live"):
+            yield _wrong(move, Code.PLN_V_KIND, f"{instance.id} cannot be moved {move.kind}")
+        if instance.blocked is not None or not instance.running:
+            message = f"{instance.id} is moved although it is {instance.blocked or instance.state}"
+            yield _wrong(move, Code.PLN_V_KIND, message)
+
+
+def _turns(replay: Replay) -> Iterator[Violation]:
+    """Instances leave nodes that are upgraded, and neither end of a move is upgraded meanwhile."""
+    turns = {node: (upgrade.start_s, upgrade.end_s) for node, upgrade in replay.upgrades.items()}
+    for move in replay.moves:
+        origin, target = turns.get(move.origin), turns.get(move.target)
+        if origin is None:
+            message = f"{move.instance} leaves {move.origin}, which is not upgraded"
+            yield _wrong(move, Code.PLN_V_ORIGIN, message)
+        for node, turn in ((move.origin, origin), (move.target, target)):
+            if turn is not None and move.start_s < turn[1] - NEAR_S and turn[0] < move.end_s - NEAR_S:
+                yield _wrong(move, Code.PLN_V_TARGET, f"{move.instance} moves while {node} is upgraded")
+
+
+def _targets(replay: Replay) -> Iterator[Violation]:
+    takes = {name for name in replay.scope - replay.out if "compute" in replay.node(name).roles}
+    nodes = replay.inventory.node_by_id
+    asks_nothing: dict[int, bool] = {}
+    for move, instance in replay.steps:
+        needs = instance.requires
+        nothing = asks_nothing.get(id(needs))
+        if nothing is None:  # most share one
+            nothing = asks_nothing[id(needs)] = needs == ANYTHING
+        target, origin = nodes[move.target], nodes[move.origin]
+        if target.id not in takes or target is origin or target.nova_cell != origin.nova_cell or not nothing:
+            for problem in _unfit(replay, target, origin, needs):
+                yield _wrong(move, Code.PLN_V_TARGET, f"{instance.id} to {target.id}: {problem}")
+        span, where = instance.numa_span, move.numa_cell
+        if span == 1 and isinstance(where, int) and 0 <= where < len(target.numa):
+            continue
+        used = cells(where, span)
+        if len(set(used)) != span or any(not 0 <= cell < len(target.numa) for cell in used):
+            problem = f"{span} NUMA entries are needed, and {len(set(used))} are named"
+            yield _wrong(move, Code.PLN_V_TARGET, f"{instance.id} to {target.id}: {problem}")
+
+
+def _unfit(replay: Replay, target: Node, origin: Node, needs: Requires) -> Iterator[str]:
     if target.id == origin.id:
         yield "it is there already"
     if target.id not in replay.scope or "compute" not in target.roles:
@@ -77,9 +131,6 @@ def _unfit(replay: Replay, move: Move, instance: Instance) -> Iterator[str]:
         lacking = sorted(set(getattr(needs, what)) - set(getattr(target, what)))
         if lacking:
             yield f"it lacks {what} {', '.join(lacking)}"
-    used = cells(move.numa_cell, instance.numa_span)
-    if len(set(used)) != instance.numa_span or any(not 0 <= cell < len(target.numa) for cell in used):
-        yield f"{instance.numa_span} NUMA entries are needed, and {len(set(used))} are named"
 
 
 def _extra(replay: Replay, move: Move) -> Iterator[Violation]:
@@ -93,11 +144,21 @@ def _extra(replay: Replay, move: Move) -> Iterator[Violation]:
     if not upgraded and away and move.start_s < away[1] - NEAR_S and away[0] < move.end_s - NEAR_S:
         message = f"{move.instance} goes to {move.target}, which is having its turn"
         yield wrong(code=Code.PLN_V_TARGET, message=message)
-    renewed = upgraded and replay.node(move.target).progress != "done"
-    new, old = (replay.node(name).versions.get("hypervisor") for name in (move.target, move.origin))
-    if not renewed and new and old and _version(new) < _version(old):
-        message = f"the hypervisor of {move.target} is older than that of {move.origin}"
-        yield wrong(code=Code.PLN_V_TARGET, message=message)
+
+
+def _older(replay: Replay) -> Iterator[Violation]:
+    """Nobody goes to a hypervisor that is older than its own, but for one that this campaign has renewed by then."""
+    told = {node.id: _version(node.versions["hypervisor"]) for node in replay.inventory.nodes if node.versions.get("hypervisor")}
+    for move in replay.moves if told else ():
+        new, old = told.get(move.target), told.get(move.origin)
+        if new is None or old is None or new >= old:
+            continue
+        renewed = upgraded_by(replay, move.target, move.start_s) and replay.node(move.target).progress != "done"
+        if not renewed:
+            message = f"the hypervisor of {move.target} is older than that of {move.origin}"
+            yield Violation(
+                code=Code.PLN_V_TARGET, instance=move.instance, node=move.target, time_s=move.start_s, message=message
+            )
 
 
 def _version(text: str) -> list[tuple[int, str]]:
@@ -111,7 +172,7 @@ def check_extra(replay: Replay) -> Iterator[Violation]:
     """
     share = replay.campaign.spec.waves.max_extra_moves
     decided = {id(move) for move in replay.moves if move.extra and move.origin in replay.under_way}
-    beyond = sum(max(0, sum(id(move) not in decided for move in moves) - 1) for moves in replay.moves_of.values())
+    beyond = sum(max(0, sum(id(move) not in decided for move in moves) - 1) for moves in replay.journeys.again.values())
     movable = sum(
         instance.running and instance.migration != "none"
         for node in replay.scope
@@ -147,6 +208,8 @@ def check_bounds(replay: Replay) -> Iterator[Violation]:
 
 
 def _at_once(moves: Sequence[Move], most: int, where: str, node: str | None) -> Iterator[Violation]:
+    if one_by_one(moves):
+        return
     spans = [(move.start_s, move.end_s, move.instance) for move in moves]
     for at, count, name in too_many(spans, most):
         message = f"{count} moves at once {where}, the limit is {most}"
@@ -156,15 +219,43 @@ def _at_once(moves: Sequence[Move], most: int, where: str, node: str | None) -> 
 def check_room(replay: Replay) -> Iterator[Violation]:
     """No NUMA entry takes more than it has, a moving instance counted at both ends."""
     fill = replay.campaign.spec.waves.max_fill
+    tight = {node for node in replay.arrivals if not _holds_all(replay, node, fill)}
+    if tight:
+        yield from _over_time(replay, tight, fill)
+
+
+def _holds_all(replay: Replay, name: str, fill: float) -> bool:
+    """Whether the node has room for all that ever arrives, at once, beside what has not left it when the first one comes."""
+    left = [{resource: amount * fill for resource, amount in cell.items()} for cell in replay.node(name).numa]
+    arrivals = replay.arrivals[name]
+    first = round(arrivals[0].start_s / NEAR_S)  # they are in order
+    gone = {move.instance for move in replay.departures.get(name, ()) if round(move.end_s / NEAR_S) <= first}
+    there = [(i.cells, i.demand) for i in replay.inventory.instances_by_node.get(name, ()) if i.id not in gone]
+    known = replay.inventory.instance_by_id
+    for move in arrivals:
+        instance = known[move.instance]
+        where = move.numa_cell
+        there.append(((where,) if isinstance(where, int) else cells(where, instance.numa_span), instance.demand))
+    for used, demand in there:
+        for number in used:
+            if not 0 <= number < len(left):
+                return False
+            cell = left[number]
+            for resource, amount in demand.items():
+                cell[resource] = cell.get(resource, 0.0) - amount
+    return all(amount >= -NEAR_S for cell in left for amount in cell.values())
+
+
+def _over_time(replay: Replay, tight: Collection[str], fill: float) -> Iterator[Violation]:
+    """The same for the nodes for which time tells: event by event."""
     used: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
-    where: dict[str, tuple[int, ...]] = {}
-    targets = set(replay.arrivals)
-    for instance in replay.inventory.instances:
-        where[instance.id] = instance.cells
-        if instance.node in targets:
+    for node in tight:
+        for instance in replay.inventory.instances_by_node.get(node, ()):
             for cell in instance.cells:
-                used[instance.node, cell].update(instance.demand)
-    events = [event for move in replay.moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
+                used[node, cell].update(instance.demand)
+    moves = [move for move in replay.moves if move.origin in tight or move.target in tight]
+    events = [event for move in moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
+    where: dict[str, tuple[int, ...]] = {}
     before: dict[int, tuple[int, ...]] = {}
     for at, begins, move in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1], e[2].instance)):
         instance = replay.inventory.instance_by_id[move.instance]
@@ -172,9 +263,9 @@ def check_room(replay: Replay) -> Iterator[Violation]:
             for cell in before.pop(id(move), ()):
                 used[move.origin, cell].subtract(instance.demand)
             continue
-        before[id(move)] = where[instance.id]
+        before[id(move)] = where.get(instance.id, instance.cells)
         where[instance.id] = cells(move.numa_cell, instance.numa_span)
-        for cell in where[instance.id]:
+        for cell in where[instance.id] if move.target in tight else ():
             used[move.target, cell].update(instance.demand)
             if at >= replay.plan.at_s - NEAR_S:  # nothing can be done about what runs
                 yield from _full(replay, move, cell, used[move.target, cell], fill, at)

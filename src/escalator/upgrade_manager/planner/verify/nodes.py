@@ -131,10 +131,10 @@ def check_stays(replay: Replay) -> Iterator[Violation]:
     if len(replay.impacts) < len(replay.plan.impacts):
         yield Violation(code=Code.PLN_V_STAY, message="an impact names an instance or a node that is not in the inventory")
     for node, upgrade in replay.upgrades.items():
-        there = present(replay, node, upgrade.start_s)
+        there, said = present(replay, node, upgrade.start_s), rows.get(node, {})
         for instance in there:
-            yield from _stay(replay, instance, upgrade, rows[node].get(instance.id))
-        for name in sorted(set(rows[node]) - {instance.id for instance in there}):
+            yield from _stay(replay, instance, upgrade, said.get(instance.id))
+        for name in sorted(said.keys() - {instance.id for instance in there}):
             message = f"{name} is not on {node} and has an impact there"
             yield Violation(code=Code.PLN_V_STAY, node=node, instance=name, time_s=upgrade.start_s, message=message)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from operator import attrgetter
+from typing import NamedTuple
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
@@ -26,6 +29,15 @@ class Violation:
     node: str | None = None
     instance: str | None = None
     group: str | None = None
+
+
+class Journeys(NamedTuple):
+    """Moves by instance. Next to all move once, so only the others have a list."""
+
+    last: Mapping[str, Move]
+    """The last move of each instance that moves."""
+    again: Mapping[str, Sequence[Move]]
+    """Moves, by start, of each instance that moves more than once."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +78,22 @@ class Replay:
         """Moves of known instances between known nodes, by start."""
         known, nodes = self.inventory.instance_by_id, self.inventory.node_by_id
         found = [m for m in self.plan.moves if m.instance in known and m.origin in nodes and m.target in nodes]
-        return sorted(found, key=lambda move: (move.start_s, move.end_s, move.instance))
+        return sorted(found, key=attrgetter("start_s", "end_s", "instance"))
 
     @cached_property
-    def moves_of(self) -> dict[str, list[Move]]:
-        """Moves of each instance, by start."""
+    def steps(self) -> list[tuple[Move, Instance]]:
+        """The same moves, each with its instance: there may be a hundred thousand, and every check asks for it."""
+        known = self.inventory.instance_by_id
+        return [(move, known[move.instance]) for move in self.moves]
+
+    @cached_property
+    def journeys(self) -> Journeys:
+        """Which way each instance goes."""
+        last = {move.instance: move for move in self.moves}
         found: defaultdict[str, list[Move]] = defaultdict(list)
-        for move in self.moves:
+        for move in self.moves if len(last) < len(self.moves) else ():
             found[move.instance].append(move)
-        return found
+        return Journeys(last, {name: moves for name, moves in found.items() if len(moves) > 1})
 
     @cached_property
     def departures(self) -> dict[str, list[Move]]:
@@ -103,7 +122,8 @@ class Replay:
         """When each upgraded node is out of service: from its first departure, else its upgrade, to the upgrade's end."""
         found = {}
         for node, upgrade in self.upgrades.items():
-            begins = [upgrade.start_s, *(m.start_s for m in self.departures.get(node, ()))]
+            first = self.departures.get(node, ())[:1]  # they are in order
+            begins = [upgrade.start_s, *(move.start_s for move in first)]
             # Departures that are over are not repeated: the node is away all the same.
             begins += [self.plan.at_s] if node in self.under_way else []
             found[node] = (min(begins), upgrade.end_s)
@@ -117,8 +137,14 @@ class Replay:
 def present(replay: Replay, node: str, at_s: float) -> list[Instance]:
     """Instances on the node at that time, moves that have ended by then counted."""
     here = {i.id: i for i in replay.inventory.instances_by_node.get(node, ())}
-    events = [(m.end_s, 0, m) for m in replay.departures.get(node, ()) if m.end_s <= at_s + NEAR_S]
-    events += [(m.end_s, 1, m) for m in replay.arrivals.get(node, ()) if m.end_s <= at_s + NEAR_S]
+    until = at_s + NEAR_S
+    gone = [move for move in replay.departures.get(node, ()) if move.end_s <= until]
+    come = [move for move in replay.arrivals.get(node, ()) if move.end_s <= until]
+    if not come:
+        for move in gone:
+            here.pop(move.instance, None)
+        return [here[name] for name in sorted(here)]
+    events = [(move.end_s, 0, move) for move in gone] + [(move.end_s, 1, move) for move in come]
     for _, arrives, move in sorted(events, key=lambda event: event[:2]):
         if arrives:
             here[move.instance] = replay.inventory.instance_by_id[move.instance]
@@ -144,10 +170,21 @@ def cells(where: int | tuple[int, ...] | None, span: int) -> tuple[int, ...]:
 
 def too_many(spans: Iterable[tuple[float, float, str]], most: int) -> Iterator[tuple[float, int, str]]:
     """Each moment at which something begins and more than `most` are there then: time, how many, what began."""
-    events = [event for start, end, what in spans for event in ((start, 1, what), (end, 0, what))]
-    count = 0
+    there = [*spans]
+    if len(there) <= most:
+        return
     # At equal times ends come first; times as near as NEAR_S are equal.
-    for at, begins, what in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1])):
-        count += 1 if begins else -1
-        if begins and count > most:
-            yield at, count, what
+    begins = sorted((round(span[0] / NEAR_S), number) for number, span in enumerate(there))
+    ends = sorted(round(span[1] / NEAR_S) for span in there)
+    ended, last = 0, len(ends)
+    for count, (tick, number) in enumerate(begins, start=1):
+        while ended < last and ends[ended] <= tick:
+            ended += 1
+        if count - ended > most:
+            start, _, what = there[number]
+            yield start, count - ended, what
+
+
+def one_by_one(moves: Sequence[Move]) -> bool:
+    """Whether none of the moves, given in order, begins before the one ahead of it has ended."""
+    return all(first.end_s <= then.start_s for first, then in pairwise(moves))

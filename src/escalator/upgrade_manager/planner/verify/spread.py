@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from escalator.model.codes import Code
 from escalator.model.plan import Closer, Level
@@ -39,34 +38,48 @@ def _told(row: Closer) -> str:
 
 
 def _closer(replay: Replay) -> Iterator[Closer]:
-    last = {name: moves[-1].target for name, moves in replay.moves_of.items()}
+    last, places = replay.journeys.last, _places(replay)
     for group in replay.inventory.groups:
         if group.policy not in ("anti-affinity", "soft-anti-affinity"):
             continue
         members = {member.id: member.node for member in replay.inventory.members.get(group.id, ())}
-        ends = [last.get(name, node) for name, node in members.items()]
+        if last.keys().isdisjoint(members):
+            continue  # nobody moves
+        ends = [last[name].target if name in last else node for name, node in members.items()]
         # Of hard anti-affinity no two members share a node at any time: that is checked elsewhere.
         for level in LEVELS if group.policy == "soft-anti-affinity" else LEVELS[1:]:
-            before, after = _counts(replay, members.values(), level), _counts(replay, ends, level)
-            places, most = len(before), max(before.values(), default=0)
-            places_after, most_after = len(after), max(after.values(), default=0)
-            if places > 1 and (places_after < places or most_after > most):
+            before = _counts(places[level], members.values())
+            if len(before) < 2:  # in one place nothing can come closer
+                continue
+            after = _counts(places[level], ends)
+            count, most = len(before), max(before.values())
+            count_after, most_after = len(after), max(after.values(), default=0)
+            if count_after < count or most_after > most:
                 yield Closer(
                     group=group.id,
                     level=level,
-                    places_before=places,
-                    places_after=places_after,
+                    places_before=count,
+                    places_after=count_after,
                     most_before=most,
                     most_after=most_after,
                 )
 
 
-def _counts(replay: Replay, nodes: Iterable[str], level: Level) -> Counter[str]:
-    """Members in each place; a node of which no place is told is in none."""
-    found: Counter[str] = Counter()
-    for name in nodes:
-        node = replay.node(name)
-        place = {"node": node.id, "rack": node.rack, "az": node.az}[level]
+def _places(replay: Replay) -> dict[Level, dict[str, str]]:
+    """The place of each node at each level; a node of which no place is told is in none."""
+    nodes = replay.inventory.nodes
+    return {
+        "node": {node.id: node.id for node in nodes},
+        "rack": {node.id: node.rack for node in nodes if node.rack is not None},
+        "az": {node.id: node.az for node in nodes if node.az is not None},
+    }
+
+
+def _counts(places: Mapping[str, str], nodes: Iterable[str]) -> dict[str, int]:
+    """Members in each place."""
+    found: dict[str, int] = {}
+    for name in nodes if places else ():
+        place = places.get(name)
         if place is not None:
-            found[place] += 1
+            found[place] = found.get(place, 0) + 1
     return found
