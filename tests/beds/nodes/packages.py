@@ -9,6 +9,7 @@
 | 2.3.0 | the daemon runs and reports that it is not healthy |
 | 2.4.0 | healthy, but the node then offers half of its test devices |
 | 2.5.0 | good; its postinst takes 3 s |
+| 2.6.0 | its postinst never ends |
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSIONS = ("1.0.0", "2.0.0", "2.1.0", "2.2.0", "2.3.0", "2.4.0", "2.5.0")
+VERSIONS = ("1.0.0", "2.0.0", "2.1.0", "2.2.0", "2.3.0", "2.4.0", "2.5.0", "2.6.0")
 AGENT, LIBS = "escalator-test-agent", "escalator-test-libs"
 STATE = "/var/lib/escalator-test-agent"
 URL = "http://127.0.0.1:8770/"
@@ -43,6 +44,7 @@ class _Version:
             "2.0.0": "mkdir -p /run; echo restart > /run/reboot-required; echo escalator-test-agent >> /run/reboot-required.pkgs",
             "2.1.0": 'echo "postinst: simulated failure" >&2; exit 1',
             "2.5.0": 'echo "postinst: slow work begins"; sleep 3; echo "postinst: slow work ends"',
+            "2.6.0": 'echo "postinst: slow work begins"; exec sleep 77777',
         }
         return (HERE / "postinst").read_text().replace("@SPECIAL@", lines.get(self.text, ":"))
 

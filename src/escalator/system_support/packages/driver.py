@@ -160,7 +160,7 @@ class PackagesSystem:
         """Start putting the node back: state first, then the old packages, which the backup holds itself."""
         names = [pin.name for pin in release.spec.packages]
         digest = str(backup.get("digest") or "-")
-        works = ("rollback.sh", "restore.sh") if forced else ("rollback.sh",)
+        works = ("others.sh", "rollback.sh", *(("restore.sh",) if forced else ()))
         await self._start(node, operation, works, [backup_name(node, backup), digest, *names])
 
     async def verify_rollback(self, node: str, release: Release, backup: Mapping[str, object]) -> tuple[Check, ...]:

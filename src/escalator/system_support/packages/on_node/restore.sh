@@ -1,29 +1,12 @@
 # The work of a restore: as a rollback's, whatever state the node was left in. Its functions follow those of rollback.sh.
-end_others() {
-  # What an earlier operation left running would work against this one.
-  for other in "$E"/operations/*/started; do
-    o=${other%/started}
-    [ "$o" != "$d" ] && [ ! -f "$o/rc" ] || continue
-    p=$(cat "$other/pid" 2>/dev/null) || continue
-    [ "$(cat "$other/boot" 2>/dev/null)" = "$(cat /proc/sys/kernel/random/boot_id)" ] || continue
-    tr '\0' '\n' <"/proc/$p/cmdline" 2>/dev/null | grep -qxF "$o" || continue
-    echo "ending ${o##*/}, which was still under way"
-    kill_tree "$p"
-  done
-}
-kill_tree() {
-  kill -STOP "$1" 2>/dev/null
-  for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do kill_tree "$child"; done
-  kill -KILL "$1" 2>/dev/null
-}
 work() {
-  end_others
+  end_others 0
   b=$E/backups/$1 digest=$2; shift 2
   [ -d "$b" ] || { echo "there is no backup $b"; return 1; }
   [ "$digest" = - ] || [ "sha256:$(sha256sum <"$b/sums" | cut -d' ' -f1)" = "$digest" ] || { echo "the backup is damaged"; return 1; }
   (cd "$b" && sha256sum --quiet -c sums) || { echo "the backup is damaged"; return 1; }
-  dpkg --force-confdef --force-confold --configure -a
-  if ! back "$@"; then
+  dpkg --set-selections </dev/null # as for a rollback: nothing that hangs is configured before the old packages are there
+  if ! back "$@" && { configure; ! back "$@"; }; then
     # Packages that apt finds in each other's way: the old ones are put over whatever is there.
     stop_services "$@"
     restore_state || return 1

@@ -13,6 +13,9 @@ restore_state() {
   done <"$b/paths"
   tar -C / --numeric-owner --acls --xattrs -xpf "$b/state.tar"
 }
+configure() { # within a time: what hangs when it is configured may be what is to be taken back
+  timeout -k 10 300 dpkg --force-confdef --force-confold --configure -a </dev/null
+}
 back() {
   # State first: the old daemon refuses state that the new one has changed, and the downgrade starts it.
   stop_services "$@"
@@ -26,11 +29,14 @@ back() {
   ours install "$@"
 }
 work() {
+  # An installer whose time is over may be at work still: its package would be configured over the state that is put back.
+  end_others 30
   b=$E/backups/$1 digest=$2; shift 2
   [ -d "$b" ] || { echo "there is no backup $b"; return 1; }
   [ "$digest" = - ] || [ "sha256:$(sha256sum <"$b/sums" | cut -d' ' -f1)" = "$digest" ] || { echo "the backup is damaged"; return 1; }
   (cd "$b" && sha256sum --quiet -c sums) || { echo "the backup is damaged"; return 1; }
-  back "$@" || { dpkg --configure -a; back "$@"; } || return 1
+  dpkg --set-selections </dev/null # takes over what an interrupted dpkg noted, and configures nothing of it
+  back "$@" || { configure; back "$@"; } || return 1
   while read -r s; do
     if [ -d /run/systemd/system ]; then systemctl start "$s.service"; else service "$s" status >/dev/null || service "$s" start; fi </dev/null
   done <"$b/services"
