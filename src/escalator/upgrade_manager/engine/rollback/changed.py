@@ -10,6 +10,7 @@ from escalator.model.progress import NodeTask
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
+from escalator.upgrade_manager.engine.way_back import PASSED
 
 OPERATION, BACKUP = "operation", "backup"
 """Memos of a node's turn: the operation that changed its software, null once that is put back; and what was kept before."""
@@ -47,6 +48,15 @@ async def changed_node(ctx: Context, name: str, node: str) -> Changed | None:
     """The same for one node, whatever became of it; None when the campaign has no such node."""
     task = await ctx.store.tasks.get(name, node)
     return None if task is None else await _one(ctx, task)
+
+
+async def before(ctx: Context, changed: Changed) -> dict[str, Any]:
+    """The memo of the turn that knows best what the node was like before; no return is passed where any turn passed it."""
+    memo = dict(await ctx.store.tasks.memo(changed.first))
+    for turn in changed.touched:
+        if (await ctx.store.tasks.memo(turn)).get(PASSED):
+            memo[PASSED] = True
+    return memo
 
 
 async def _one(ctx: Context, task: NodeTask) -> Changed:

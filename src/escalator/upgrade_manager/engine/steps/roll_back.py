@@ -16,18 +16,18 @@ from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.operations import GOOD
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
-from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, changed_node
+from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, before, changed_node
 from escalator.upgrade_manager.engine.rollback.compared import expected, note_found
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
-from escalator.upgrade_manager.engine.steps.services import AGENTS, services_gone
+from escalator.upgrade_manager.engine.steps.services import AGENTS
 from escalator.upgrade_manager.engine.steps.upgrade import (
     carries,
     first_bad,
     follow_operation,
     may_reboot,
-    offers_less,
+    missing_after,
     until_reachable,
     until_rebooted,
     until_reported,
@@ -59,7 +59,7 @@ async def _roll_back(job: Job) -> Outcome:
     backup = _backup(job, changed)
     if backup is None or "rollback" not in job.system.capabilities(job.release):
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
-    refused = why_not(job.release, await job.ctx.store.tasks.memo(changed.first), backup.get("scope") if backup else None)
+    refused = why_not(job.release, await before(job.ctx, changed), backup.get("scope") if backup else None)
     if refused is not None:
         return failed(Code.SYS_NO_WAY_BACK, f"the node may not be taken back: {refused}")
     if (await job.memo()).get(BEGUN) is None:
@@ -119,15 +119,13 @@ async def _verify(job: Job) -> Outcome:
 
 async def _missing(job: Job, changed: Changed) -> Outcome | None:
     """The failure when something of before the upgrade is not there again. Services of a node nobody touched are not asked."""
-    known = await job.ctx.store.tasks.memo(changed.first)
+    known = dict(await job.ctx.store.tasks.memo(changed.first))
     if not {"facts", "offered"} <= known.keys():
         return None
-    known = expected(known)
-    gone = await services_gone(job, known) if changed.touched and AGENTS in known else []
-    if gone:
-        return failed(Code.UPG_SERVICE_GONE, "what ran before the upgrade does not after the way back: " + "; ".join(gone))
-    less = await offers_less(job, known)
-    return failed(Code.UPG_LESS_OFFERED, "the node offers less than before its upgrade: " + "; ".join(less)) if less else None
+    wanted = dict(expected(known))
+    if not changed.touched:
+        wanted.pop(AGENTS, None)
+    return await missing_after(job, wanted)
 
 
 ROLL_BACK = Step(name="roll-back", do=_roll_back, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False)

@@ -26,17 +26,20 @@ async def note_agents(job: Job) -> None:
     await job.remember(AGENTS, [agent.to_json() for agent in found], once=True)
 
 
-async def services_gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
-    """What ran before and does not after some patience, one line each. Raises what the cloud and the node raise."""
+async def services_gone(job: Job, memo: Mapping[str, Any], *, disabled: bool = True) -> list[str]:
+    """What ran before and does not after some patience, one line each. Raises what the cloud and the node raise.
+
+    Whether what somebody `disabled` meanwhile counts as gone is the caller's to say.
+    """
     began = job.ctx.clock.now()
-    while gone := await _gone(job, memo):
+    while gone := await _gone(job, memo, disabled=disabled):
         if job.ctx.clock.now() - began > PATIENCE_S:
             break
         await job.ctx.clock.sleep(job.ctx.pace.next_poll_s(job.ctx.clock.now() - began))
     return gone
 
 
-async def _gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
+async def _gone(job: Job, memo: Mapping[str, Any], *, disabled: bool) -> list[str]:
     known = memo.get(AGENTS) or ()
     now = {agent.name: agent for agent in await job.ctx.cloud.agents.on(job.node)} if known else {}
     found = []
@@ -49,7 +52,7 @@ async def _gone(job: Job, memo: Mapping[str, Any]) -> list[str]:
             found.append(f"the cloud knows no {name} here any more")
         elif not agent.up:
             found.append(f"{name} does not report to the cloud")
-        elif not agent.enabled and not _ours(agent) and (before["enabled"] or agent.reason != before["reason"]):
+        elif disabled and not agent.enabled and not _ours(agent) and (before["enabled"] or agent.reason != before["reason"]):
             found.append(f"{name} was disabled meanwhile: {agent.reason or 'no reason given'}")
     units = set((await job.system.inspect(job.node, job.release)).units)
     passing = memo["facts"].get("passing") or ()

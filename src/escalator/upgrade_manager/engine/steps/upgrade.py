@@ -18,13 +18,14 @@ from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.output import Output
+from escalator.upgrade_manager.engine.rollback.changed import OPERATION, before, changed_node
 from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.keep import keep
-from escalator.upgrade_manager.engine.steps.services import note_agents, services_gone
+from escalator.upgrade_manager.engine.steps.services import AGENTS, note_agents, services_gone
 from escalator.upgrade_manager.engine.steps.vacate import STAYING, STOPPED
 from escalator.upgrade_manager.engine.way_back import why_not
 
@@ -155,16 +156,23 @@ async def _verify(job: Job) -> Outcome:
     if bad is not None:
         return bad
     await until_reported(job, memo.get(REPORTED))
-    gone = await services_gone(job, memo)
+    known = await _before(job)
+    gone = await services_gone(job, known)
     if gone:
         return failed(Code.UPG_SERVICE_GONE, "what ran before the upgrade does not now: " + "; ".join(gone))
-    less = await offers_less(job, memo)
+    less = await offers_less(job, known)
     if less:
         return failed(Code.UPG_LESS_OFFERED, "the node offers less than before: " + "; ".join(less))
     for test in job.spec.node.tests:
         await perform(job, "test", test)
     await job.remember(PROVED, value=True)
     return done(", ".join(f"{name} ok" for name in (*(check.name for check in checks), *job.spec.node.tests)))
+
+
+async def _before(job: Job) -> Mapping[str, Any]:
+    """The memo that knows what the node was like before its software was touched, by this turn or by one not put back."""
+    changed = await changed_node(job.ctx, job.ref.campaign, job.node)
+    return await (job.memo() if changed is None else before(job.ctx, changed))
 
 
 async def until_reported(job: Job, before: str | None) -> None:
@@ -208,26 +216,32 @@ def _fewer(before: Mapping[str, float], now: Mapping[str, float]) -> list[str]:
 
 
 async def _roll_back(job: Job) -> Outcome:
-    """Put the old software back: state first, then pins; reboot when needed; prove it."""
-    memo = await job.memo()
-    backup = memo.get("backup")
-    if memo.get("operation") is None:
+    """Put the old software back: state first, then pins; reboot when needed; prove it.
+
+    It is what ran before the first turn that touched it and was not put back: another try may have begun on what such a
+    turn left.
+    """
+    changed = await changed_node(job.ctx, job.ref.campaign, job.node)
+    if changed is None or (await job.memo()).get("operation") is None:
         return done("the software was not touched")
+    backup = changed.backup
     if "backup" not in job.system.capabilities(job.release):
         backup = {}  # such a driver's own tool knows what was there before
-    refused = why_not(job.release, memo, backup.get("scope") if backup is not None else ())
+    known = await before(job.ctx, changed)
+    refused = why_not(job.release, known, backup.get("scope") if backup is not None else ())
     if refused is not None:
         return failed(Code.SYS_NO_WAY_BACK, f"the node may not be taken back: {refused}")
     if backup is None or "rollback" not in job.system.capabilities(job.release):
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
-    bad = await _put_back(job, backup)
+    bad = await _put_back(job, backup, known)
     if bad is not None:
         return bad
-    await job.remember("operation", None)
+    for turn in changed.touched:
+        await job.ctx.store.tasks.remember(turn, OPERATION, None)
     return done("the node runs what it ran before")
 
 
-async def _put_back(job: Job, backup: Mapping[str, Any]) -> Outcome | None:
+async def _put_back(job: Job, backup: Mapping[str, Any], known: Mapping[str, Any]) -> Outcome | None:
     """The failure; None when the node runs what it ran before."""
     operation = job.operation("rollback")
     longest_s = job.spec.node.timeouts.reboot_s
@@ -241,7 +255,21 @@ async def _put_back(job: Job, backup: Mapping[str, Any]) -> Outcome | None:
         return failed(Code.SYS_ROLLBACK, f"the rollback ended {progress.state.value}: {last}")
     await _reboot_after_rollback(job)
     bad = first_bad(await job.system.verify_rollback(job.node, job.release, backup))
-    return None if bad is None else failed(Code.SYS_ROLLBACK, bad.message)
+    if bad is not None:
+        return failed(Code.SYS_ROLLBACK, bad.message)
+    # What others disabled meanwhile is not for the way back to enable: they have left their reason.
+    return await missing_after(job, known, disabled=False)
+
+
+async def missing_after(job: Job, known: Mapping[str, Any], *, disabled: bool = True) -> Outcome | None:
+    """The failure when, after the way back, something is not there that a turn's memo knows of; None when all of it is."""
+    if not {"facts", "offered"} <= known.keys():
+        return None
+    gone = await services_gone(job, known, disabled=disabled) if AGENTS in known else []
+    if gone:
+        return failed(Code.UPG_SERVICE_GONE, "what ran before the upgrade does not after the way back: " + "; ".join(gone))
+    less = await offers_less(job, known)
+    return failed(Code.UPG_LESS_OFFERED, "the node offers less than before its upgrade: " + "; ".join(less)) if less else None
 
 
 async def until_reachable(job: Job) -> None:
