@@ -36,12 +36,12 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
     last = max(failures, key=lambda task: task.updated_at)
     why = f"{count} nodes failed with {code}" if count >= policy.same_error else f"{len(failures)} nodes failed"
     reason = f"{why}, last {last.node}: {last.message}"
-    target = await _then(ctx, campaign)
+    target = await then(ctx, campaign)
     await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)
     return True
 
 
-async def _then(ctx: Context, campaign: Campaign) -> CampaignState:
+async def then(ctx: Context, campaign: Campaign) -> CampaignState:
     """What policy does then; where the driver knows no way back, a person is called instead of going it."""
     match campaign.spec.failure.then:
         case "abort":

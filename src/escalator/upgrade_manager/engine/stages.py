@@ -13,6 +13,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.upgrade_manager.engine.board import FAILURES, Board
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.failures import accepted_failures, then
 from escalator.upgrade_manager.engine.states import ENDED
 
 ACCEPTED = "groups_accepted"
@@ -90,7 +91,7 @@ def _tasks(board: Board, group: PlanGroup) -> list[NodeTask]:
 
 
 async def unsuccessful(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
-    """Whether the campaign is suspended because a group that is through did not reach what it has to."""
+    """Whether the campaign stops because a group that is through did not reach what it has to."""
     rules = {group.name: group for group in campaign.spec.scope.groups}
     awaited = {first for group in board.limits.groups for first in group.after}
     accepted: Mapping[str, Sequence[str]] | None = None
@@ -108,12 +109,21 @@ async def unsuccessful(ctx: Context, name: str, campaign: Campaign, board: Board
         guilty = sorted(task.id for task in tasks if task.state is not TaskState.DONE)
         if set(guilty) <= set(accepted.get(group.name, ())):
             continue
-        reason = f"group {group.name} did not succeed: {why}; {_said(tasks)}; resume accepts it, node retry tries again"
-        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_GROUP, reason)
+        target = await _follows(ctx, name, campaign, tasks)
+        verbs = "; resume accepts it, node retry tries again" if target is CampaignState.SUSPENDED else ""
+        reason = f"group {group.name} did not succeed: {why}; {_said(tasks)}{verbs}"
+        await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_GROUP, reason)
         # Only who was shown it can have accepted it: after a crash in between it is shown once more.
         await ctx.store.tasks.remember(name, ACCEPTED, {**accepted, group.name: guilty})
         return True
     return False
+
+
+async def _follows(ctx: Context, name: str, campaign: Campaign, tasks: Sequence[NodeTask]) -> CampaignState:
+    """What policy does about failures, where they are why; a person is called about nodes left out, and about known failures."""
+    known = await accepted_failures(ctx, name)
+    failed = any(task.state in FAILURES and task.id not in known for task in tasks)
+    return await then(ctx, campaign) if failed else CampaignState.SUSPENDED
 
 
 def _falls_short(success: Success, tasks: Sequence[NodeTask]) -> str | None:
