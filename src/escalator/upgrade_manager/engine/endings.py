@@ -17,9 +17,15 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ENDED
 
+ABORTED = "the campaign was aborted before its turn"
+"""Why a node was skipped that had not begun. Who wants it all the same gives it another try."""
+
 
 async def complete(ctx: Context, name: str, board: Board) -> None:
-    """Every node has had its turn: take off what is still changed, prove the run, and end the campaign."""
+    """Every node has had its turn: take off what is still changed, prove the run, and end the campaign.
+
+    One that was aborted, and went on for the sake of a node that was not put back, ends as aborted.
+    """
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
     reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
     await quotas.unlock(ctx, name)
@@ -28,6 +34,10 @@ async def complete(ctx: Context, name: str, board: Board) -> None:
     reason = "; ".join([*reasons, *([not_put_back] if not_put_back else [])])
     await give_slots_back(ctx, name)
     await prove_and_tell(ctx, name)
+    if any(task.state is TaskState.SKIPPED and task.message == ABORTED for task in board.tasks.values()):
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.ABORTING, None, reason)
+        await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, reason)
+        return
     await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
 
 
@@ -35,7 +45,7 @@ async def abort(ctx: Context, name: str, board: Board) -> None:
     """Nodes that have not begun are skipped; when those under way are back, the campaign is aborted."""
     for task in list(board.tasks.values()):
         if task.state is TaskState.PENDING:
-            await _skip_pending(ctx, task, board, "the campaign was aborted before its turn")
+            await _skip_pending(ctx, task, board, ABORTED)
     if not board.ended:
         return
     await quotas.unlock(ctx, name)
