@@ -4,7 +4,7 @@
 
 It prints `{"port": …}`. A notice POSTed to /NAME is confirmed with 204 and answered by a PUT of its own, ACK and MOVED for every
 instance, over connections that are kept. `GET /report` tells how many answers were confirmed, and how late each notice
-arrived after the time stamp in it, in seconds.
+arrived after the time stamp in it, in seconds. With `--certificate` they speak TLS, and trust the authorities in `SSL_CERT_FILE`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import socket
+import ssl
 import time
 from datetime import datetime
 
@@ -29,7 +30,8 @@ class Managers:
 
     def __init__(self, lanes: int) -> None:
         self.lanes = asyncio.Semaphore(lanes)
-        self.http = httpx.AsyncClient(trust_env=False, timeout=60, limits=httpx.Limits(max_connections=lanes))
+        bounds = httpx.Limits(max_connections=lanes)
+        self.http = httpx.AsyncClient(trust_env=False, verify=ssl.create_default_context(), timeout=60, limits=bounds)
         self.late: list[float] = []
         self.statuses: dict[int, int] = {}
         self.again = 0
@@ -66,10 +68,13 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--lanes", type=int, default=32)
     parser.add_argument("--host", default="127.0.0.1")
-    managers = Managers(parser.parse_args().lanes)
+    parser.add_argument("--certificate", help="PEM file with the key: speak TLS")
+    given = parser.parse_args()
+    managers = Managers(given.lanes)
     routes = [Route("/report", managers.report), Route("/{name}", managers.notified, methods=["POST"])]
-    listener = socket.create_server((parser.parse_args().host, 0), backlog=512)
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False))
+    listener = socket.create_server((given.host, 0), backlog=512)
+    config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, ssl_certfile=given.certificate)
+    server = uvicorn.Server(config)
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
     await server.serve([listener])
 
