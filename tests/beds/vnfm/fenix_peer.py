@@ -8,7 +8,8 @@ instances where it is given an address, switches the active role before it answe
 plug-in it evaluates lists and mappings as Python, insists on the traits that Tacker needs, says `instance_action`, PUTs an
 answer about a migration twice, answers INSTANCE_ACTION_DONE, too, takes nothing but 200 for a success and repeats what had
 none five times. With `--only` it is silent about all other instances. Everything goes to the log, one JSON object a line.
-`POST /control {"release": true}` lets go what is held.
+`POST /control {"release": true}` lets go what is held; with `{"only": [ID, …]}` it is silent about all but these from now on,
+and with an empty list about none.
 """
 
 from __future__ import annotations
@@ -142,7 +143,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/control":
-            self.server.peer.released.set()
+            self.server.peer.given.only = body.get("only", self.server.peer.given.only)
+            if body.get("release"):
+                self.server.peer.released.set()
         else:
             threading.Thread(target=self.server.peer.hear, args=(body,), daemon=True).start()
         self.answer(200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from beds.vnfm.processes import FENIX_PEER, vnfm_process
@@ -10,6 +11,8 @@ from escalator.model.progress import CampaignState
 from integration.api.running import CAMPAIGN, write_release
 from integration.vnfm.test_credentials_campaign import PROJECTS, server
 from integration.vnfm.test_tacker_campaign import NAME, settled
+
+MOVES = ("PREPARE_MAINTENANCE", "PLANNED_MAINTENANCE")
 
 
 async def test_whom_it_speaks_for_has_its_answer_and_the_others_migrate_live_in_silence(tmp_path: Path) -> None:
@@ -43,3 +46,32 @@ async def test_whom_it_speaks_for_has_its_answer_and_the_others_migrate_live_in_
         assert all(instance.running for instance in after.values())
         moved = {e.object_id for e in events if e.action == "instance.move" and e.outcome == "done"}
         assert moved == set(before) - set(fixed)
+
+
+async def test_after_a_pause_it_is_asked_about_the_rest_alone_and_what_it_agreed_to_stands(tmp_path: Path) -> None:
+    async with server(tmp_path / "state", fenix={"auth": "none"}) as (services, world):
+        instances = {i.id: i for i in world.inventory().instances}
+        # Of a node's instances the last one is the one about which nothing is said at first.
+        quiet = {max(i for i, one in instances.items() if one.node == node) for node in {i.node for i in instances.values()}}
+        only = [word for i in sorted(instances.keys() - quiet) for word in ("--only", i)]
+        arguments = ("--like", "tacker", "--token", "none", "--project", "core", "--action", "OWN_ACTION", *only)
+        with vnfm_process(tmp_path / "log", *arguments, program=FENIX_PEER) as process:
+            spec = VnfmSpec(dialect="fenix", callback_uri=process.callback_uri, projects=PROJECTS)
+            await services.vim.registry.add(Vnfm(name="owner", spec=spec))
+            await services.importer.import_folder(write_release(tmp_path / "release"))
+            await services.campaigns.create(CAMPAIGN + "  workloads: {notify: {reply_timeout_s: 3, on_timeout: pause}}\n")
+            await services.campaigns.plan(NAME)
+            await services.campaigns.start(NAME)
+            assert await settled(services) is CampaignState.PAUSED
+            process.control(only=[])
+            await services.campaigns.resume(NAME)
+            state = await settled(services)
+        view = await services.campaigns.show(NAME)
+        assert state is CampaignState.COMPLETED, [(t.node, t.state, t.code, t.message) for t in view.tasks]
+        asked = Counter(i for e in process.lines("event") if e["state"] in MOVES for i in e["traits"]["instance_ids"])
+        again = {instance for instance, times in asked.items() if times > 1}
+        assert again
+        assert again <= quiet
+        # Its yes was to an action of its own: nobody that it spoke of before the pause was migrated after it.
+        events = await services.ctx.store.events.read(0, limit=10_000)
+        assert not [e for e in events if e.action == "instance.move"]

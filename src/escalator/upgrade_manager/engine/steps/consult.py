@@ -8,6 +8,7 @@ managers are asked again. As long as one of them is at work on a VNF of the node
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.inventory import Instance
@@ -57,12 +58,20 @@ async def _do(job: Job) -> Outcome:
 
 
 async def _latest(job: Job, rounds: int) -> list[Answer]:
-    """The last answer of each VNF manager over all rounds of asking."""
-    latest: dict[str, Answer] = {}
+    """The last answer about each instance over all rounds of asking: a later round need not be about all of a VNF manager's."""
+    latest: dict[str, list[Answer]] = {}
     for number in range(1, rounds + 1):
         for answer in await job.ctx.vim.answers(round_id(job, number)):
-            latest[answer.vnfm] = answer
-    return list(latest.values())
+            earlier = [_beside(before, answer) for before in latest.get(answer.vnfm, ())]
+            latest[answer.vnfm] = [*(one for one in earlier if one.instances), answer]
+    return [answer for answers in latest.values() for answer in answers]
+
+
+def _beside(answer: Answer, later: Answer) -> Answer:
+    """What is left of an answer: the yes to those instances that were not asked about again."""
+    left = tuple(i for i in answer.heard if i not in later.instances)
+    words = {i: word for i, word in answer.dispositions.items() if i in left}
+    return replace(answer, state="answered", result="ACK", instances=left, dispositions=words, heard=left)
 
 
 def _until_deadline(job: Job, memo: Mapping[str, object], round_number: int) -> float:
@@ -72,11 +81,13 @@ def _until_deadline(job: Job, memo: Mapping[str, object], round_number: int) -> 
 
 
 async def _ask_again(job: Job, memo: Mapping[str, object], round_number: int) -> Outcome:
-    """After a pause: ask those again who could not be asked, did not answer, or refused."""
-    bad = {a.vnfm for a in await _latest(job, round_number - 1) if _trouble(a) is not None}
+    """After a pause: ask those again who could not be asked, did not answer, or refused; not about what they agreed to."""
+    latest = await _latest(job, round_number - 1)
+    bad = {a.vnfm for a in latest if _trouble(a) is not None}
+    agreed = {instance for a in latest for instance in a.heard}
     owners = dict(memo.get("owners") or {})  # type: ignore[call-overload]  # JSON
     instances = await instances_here(job)
-    concerned = [i for i in instances if owners.get(i.id) in bad]
+    concerned = [i for i in instances if owners.get(i.id) in bad and i.id not in agreed]
     await ask(job, concerned, dict(memo["planned"]), round_number)  # type: ignore[call-overload]  # JSON
     await job.remember("round", round_number)
     policy = job.spec.workloads.notify
@@ -235,7 +246,7 @@ def _why(instance_id: str, answer: Answer, planned: Mapping[str, str]) -> str:
 
 def _told(answers: Sequence[Answer]) -> str:
     words = [f"{a.vnfm} {a.result or a.state}{_about(a)}" for a in sorted(answers, key=lambda a: a.vnfm)]
-    return ", ".join(words)
+    return ", ".join(dict.fromkeys(words))
 
 
 def _about(answer: Answer) -> str:
