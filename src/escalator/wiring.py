@@ -412,7 +412,7 @@ def _heals(store: Store, clock: Clock, cloud: CloudManager) -> Heals:
     async def present(node: str) -> set[str]:
         return {instance.id for instance in await cloud.instances_on(node, Migration())}
 
-    return Heals(store.alarms, clock, present)
+    return Heals(store.alarms, clock, present, cloud.instance)
 
 
 def _tacker(settings: Settings, store: Store, heals: Heals, accounts: Accounts, stack: AsyncExitStack) -> dict[str, Dialect]:

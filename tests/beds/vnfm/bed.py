@@ -102,7 +102,7 @@ class Bed:
 
     def build(self) -> None:
         if self.name == "tacker":
-            self.heals = Heals(self.store.alarms, self.clock, self.present)
+            self.heals = Heals(self.store.alarms, self.clock, self.present, self.known)
             self.dialects["tacker"] = Tacker(self.http, self.store.alarms, self.heals, self.clock, self.fault_id)
         self.vim = self.another()
         if self.name == "tacker":
@@ -115,8 +115,14 @@ class Bed:
         if self.blind:
             raise TemporaryError(Code.CLD_UNREACHABLE, "The cloud does not answer.")
         await asyncio.sleep(0.01)
-        deleted = {line["server"] for process in self.processes.values() for line in process.lines("deleted")}
-        return {i.id for i in self.cloud if i.node == node} - deleted
+        return {i.id for i in self.cloud if i.node == node} - self._deleted()
+
+    async def known(self, instance: str) -> Instance | None:
+        """What the cloud knows of an instance."""
+        return next((i for i in self.cloud if i.id == instance and instance not in self._deleted()), None)
+
+    def _deleted(self) -> set[str]:
+        return {line["server"] for process in self.processes.values() for line in process.lines("deleted")}
 
     def another(self) -> Vim:
         """A VIM Interface on the same storage, as a second replica has it."""

@@ -1,16 +1,16 @@
 """Today's Tacker (v2 API) as a process: standard library only, no line of Escalator.
 
     python tacker_peer.py --log FILE --notifier URL --tenant NAME [--token TOKEN] [--fault-id 1111] [--pack 0.1]
-                          [--action URL] [--never-heal] [--hold] [--again]
+                          [--action URL] [--never-heal] [--hold] [--again] [--lost]
 
 It prints one line of JSON, `{"port": ...}`. `POST /control {"register": [ID, ...]}` lets it register an alarm for each server at
 `URL/v2/NAME/servers/ID/alarms`. It takes notifications at the address that it gave there, which has two slashes as Tacker's own
 default has, checks them as Tacker does and answers 204, or 400 for one that it does not know. What comes within `--pack` seconds
 is healed together: the alarms are deleted, then the servers (the log says `deleted`: there is no cloud here), and the new ones
 registered. With `--hold` servers are deleted when `{"release": true}` lets it; with `--again` healing fails, and the alarms are
-registered anew; `--never-heal` takes notifications and does nothing; `--action` is another beginning for the addresses that it
-gives. `{"deregister": [ID, ...]}` does just that, and `{"refuse": {ID: STATUS}}` lets it answer notifications with that status.
-Everything goes to the log.
+registered anew; with `--lost` the calls that take alarms back do not get through, and are not repeated. `--never-heal` takes
+notifications and does nothing; `--action` is another beginning for the addresses that it gives. `{"deregister": [ID, ...]}`
+does just that, and `{"refuse": {ID: STATUS}}` lets it answer notifications with that status. Everything goes to the log.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def options():
     parser.add_argument("--fault-id", action="append")
     parser.add_argument("--pack", type=float, default=0.1)
     parser.add_argument("--action")
-    for flag in ("never-heal", "hold", "again"):
+    for flag in ("never-heal", "hold", "again", "lost"):
         parser.add_argument(f"--{flag}", action="store_true")
     return parser.parse_args()
 
@@ -100,7 +100,7 @@ class Peer:
     def heal(self):
         with self.lock:
             servers, self.packed = sorted(self.packed or ()), None
-        for server in servers:
+        for server in () if self.given.lost else servers:
             self.deregister(server)
         if self.given.hold:
             self.released.wait()

@@ -55,7 +55,7 @@ class Play:
     wrong: list[str] = field(default_factory=list)
 
     def start(self) -> Heals:
-        heals = Heals(self.alarms, self.clock, self.present)
+        heals = Heals(self.alarms, self.clock, self.present, self.known)
         heals.on_reply = self.check
         return heals
 
@@ -63,9 +63,12 @@ class Play:
         assert node == "cn-1"
         return set(self.truth.here)
 
+    async def known(self, vm: str) -> str | None:
+        return vm if vm in self.truth.here else None
+
     def check(self) -> None:
-        now, earned = self.clock.now(), self.truth.released == set(VMS)
-        if not earned and self.truth.here:
+        now, truth = self.clock.now(), self.truth
+        if not truth.here <= truth.released or truth.told | truth.released != set(VMS):
             self.wrong.append(f"answered with {self.truth}")
         if self.truth.here and now < REPLY_BY - MARGIN_S:
             self.wrong.append(f"answered {REPLY_BY - now} s before the deadline with {self.truth.here} there")
@@ -81,8 +84,9 @@ class Play:
                 truth.told.discard(vm)
                 truth.released.discard(vm)
             case "told":
-                if await self.alarms.mark(vm, notice=NOTICE.id, turn=turn_of(NOTICE)) is not None:
+                if await self.alarms.mark(vm, notice=NOTICE.id, turn=turn_of(NOTICE), told_at=self.clock.now()) is not None:
                     truth.told.add(vm)
+                    await heals.look_at(NOTICE)
             case "ended":
                 if await self.alarms.end(vm, self.clock.now()) is not None:
                     truth.live.discard(vm)
@@ -105,8 +109,10 @@ async def play(events: Sequence[Event]) -> None:
     heals = run.start()
     for event in events:
         heals = await run.do(heals, event)
-    ready = run.truth.released == set(VMS)
-    await run.clock.advance_to(REPLY_BY - MARGIN_S if run.truth.here else run.clock.now() + LOOK_S)
+    truth, now = run.truth, run.clock.now()
+    gone = not truth.here and truth.told | truth.released == set(VMS) and now < REPLY_BY - MARGIN_S - LOOK_S
+    ready = truth.released == set(VMS) or gone
+    await run.clock.advance_to(REPLY_BY - MARGIN_S if truth.here or gone else now + LOOK_S)
     await quiet()
     answered = {reply.reference: dict(reply.body.instances) for reply in heals.replies()}
     await heals.close()
