@@ -17,12 +17,15 @@ class MemoryTasks:
     def __init__(self, events: MemoryEvents) -> None:
         self._events = events
         self._attempts: dict[str, dict[str, dict[int, NodeTask]]] = {}
+        self._bare: dict[str, dict[str, NodeTask]] = {}
+        """Latest attempts without their ladders, of the nodes that did not change since somebody asked for all of them."""
         self._memos: dict[str, dict[str, Any]] = {}
 
     async def put(self, task: NodeTask, events: Sequence[Event] = ()) -> None:
         """Store the task as it is now and append the events."""
         nodes = self._attempts.setdefault(task.campaign, {})
         nodes.setdefault(task.node, {})[task.attempt] = task
+        self._bare.get(task.campaign, {}).pop(task.node, None)
         self._events.extend(events)
 
     async def get(self, campaign: str, node: str) -> NodeTask | None:
@@ -32,9 +35,13 @@ class MemoryTasks:
 
     async def list(self, campaign: str, *, ladders: bool = True) -> Sequence[NodeTask]:
         """Return the latest attempt of each node, in order of wave and node; without their ladders if so asked."""
-        latest = [attempts[max(attempts)] for attempts in self._attempts.get(campaign, {}).values()]
-        if not ladders:
-            latest = [replace(task, ladder=()) for task in latest]
+        nodes = self._attempts.get(campaign, {})
+        if ladders:
+            latest = [attempts[max(attempts)] for attempts in nodes.values()]
+        else:
+            bare = self._bare.setdefault(campaign, {})
+            bare |= {n: replace(attempts[max(attempts)], ladder=()) for n, attempts in nodes.items() if n not in bare}
+            latest = list(bare.values())
         return sorted(latest, key=lambda task: (task.wave, task.node))
 
     async def memo(self, task_id: str) -> Mapping[str, Any]:

@@ -98,9 +98,9 @@ class Board:
         """Take in a task as it is now."""
         node = task.node
         # How a node came where it is stands in storage: of thousands that are through, their ladders would be most of the memory.
-        task = replace(task, ladder=())
+        task = replace(task, ladder=()) if task.ladder else task
         before = self.tasks.get(node)
-        if before == task:
+        if before is task or before == task:
             return
         if before is not None and before.state is not task.state:
             self._note(task, before)

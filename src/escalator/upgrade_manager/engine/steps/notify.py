@@ -67,9 +67,9 @@ def planned_actions(job: Job, instances: Sequence[Instance], owners: Collection[
 
 def interim(plan: Plan, node: str, planned: Mapping[str, str]) -> frozenset[str]:
     """Return a node's instances that are to move to one whose own turn is still to come: they will have to move once more."""
-    turns = {upgrade.node: upgrade.start_s for upgrade in plan.upgrades}
+    turns = plan.upgrade_of
     moves = (m for m in plan.moves_from.get(node, ()) if planned.get(m.instance) in ("live", "cold"))
-    return frozenset(move.instance for move in moves if turns.get(move.target, float("-inf")) >= move.start_s)
+    return frozenset(move.instance for move in moves if move.target in turns and turns[move.target].start_s >= move.start_s)
 
 
 async def ask(job: Job, instances: Sequence[Instance], planned: dict[str, str], round_number: int) -> int:
