@@ -17,6 +17,7 @@ from escalator.model.notice import AffectedResource, Disposition, NoticeState, R
 Kind = Literal[
     "MaintenancePlanned",
     "HostMaintenanceUpcoming",
+    "ResourceActionDone",
     "HostAvailable",
     "NoticeCancelled",
     "ScaleInRequested",

@@ -13,6 +13,7 @@ from escalator.cli.spans import clock_time, how_many
 KINDS = {
     "MaintenancePlanned": "planned",
     "HostMaintenanceUpcoming": "upcoming",
+    "ResourceActionDone": "instance done",
     "HostAvailable": "available",
     "NoticeCancelled": "cancelled",
     "ScaleInRequested": "scale-in asked",

@@ -25,6 +25,7 @@ class NoticeType(StrEnum):
 
     MAINTENANCE_PLANNED = "MaintenancePlanned"
     HOST_MAINTENANCE_UPCOMING = "HostMaintenanceUpcoming"
+    RESOURCE_ACTION_DONE = "ResourceActionDone"
     HOST_AVAILABLE = "HostAvailable"
     NOTICE_CANCELLED = "NoticeCancelled"
     SCALE_IN_REQUESTED = "ScaleInRequested"

@@ -102,7 +102,7 @@ class Telling:
     campaign: str
     node: str | None
     key: str
-    resources: Mapping[str, tuple[AffectedResource, ...]]
+    resources: Mapping[str, Sequence[AffectedResource]]
     """Instances that it is about, by VNF manager."""
 
 
@@ -116,7 +116,7 @@ def telling(what: Telling, vnfm: str, now: float) -> Notice:
         node=what.node,
         created_at=now,
         next_attempt_at=now,
-        resources=what.resources.get(vnfm, ()),
+        resources=tuple(what.resources.get(vnfm, ())),
     )
 
 

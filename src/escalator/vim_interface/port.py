@@ -88,12 +88,25 @@ class Orchestrators(Protocol):
         ...
 
 
+class Finished(Protocol):
+    """Those VNF managers that hear of each instance by itself."""
+
+    async def tell(self, task: str, instance: str) -> None:
+        """Tell that the instance has moved for that node task; nobody who was not asked about it. Safe to repeat."""
+        ...
+
+
 class VimInterface(Protocol):
     """Everything that goes to and comes from VNF managers, and what orchestrators are told."""
 
     @property
     def orchestrators(self) -> Orchestrators:
         """The orchestrators."""
+        ...
+
+    @property
+    def finished(self) -> Finished:
+        """Those that hear of each instance."""
         ...
 
     async def owners(self, instances: Sequence[Instance]) -> Mapping[str, str]:

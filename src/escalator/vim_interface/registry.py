@@ -101,6 +101,11 @@ class Registry:
         """Names of those who are spoken to in a dialect."""
         return frozenset(vnfm.name for vnfm in await self._vnfms.list() if vnfm.spec.dialect == dialect)
 
+    async def naming(self, kind: NoticeType) -> frozenset[str]:
+        """Names of those whose subscriptions name that type of notices."""
+        filters = await self._filters(await self._vnfms.list())
+        return frozenset(name for name, wanted in filters.items() if kind in (wanted.notification_types or ()))
+
     async def names(self) -> tuple[str, ...]:
         """Names of all VNF managers, in order; orchestrators are none."""
         return tuple(vnfm.name for vnfm in await self._vnfms.list() if not vnfm.spec.orchestrator)

@@ -17,6 +17,7 @@ from escalator.storage.port import Store
 from escalator.vim_interface.agenda import Agenda
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.finished import Finished, Resources
 from escalator.vim_interface.inbox import Inbox, reopen
 from escalator.vim_interface.negotiation import DEFERRED_UNTIL, FIRST_REPLY_BY, Verdict, is_deferred, reply_until
 from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
@@ -68,6 +69,7 @@ class Vim:
         self._operations = Operations(parts.store.vnfms, parts.operations, parts.clock)
         self.registry = Registry(parts.store.vnfms, parts.credentials, parts.store.subscriptions)
         self.orchestrators = Orchestrators(self.registry, parts.store, self._outbox, parts.clock, parts.base_url)
+        self.finished = Finished(self.registry, parts.store, parts.clock, self._add)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
 
     async def run(self, sweep_s: float | None = None) -> None:
@@ -135,7 +137,9 @@ class Vim:
         the instances that the VNF manager was asked about for that task.
         """
         names = vnfms or (await self.registry.names() if node is None else ())
-        about = {n.vnfm: n.resources for n in await self._store.notices.for_task(task)} if task else {}
+        about: Resources = {n.vnfm: n.resources for n in await self._store.notices.for_task(task)} if task else {}
+        if kind is NoticeType.HOST_AVAILABLE:
+            about = await self.finished.rest(campaign, node, task, about)
         what = Telling(kind=kind, campaign=campaign, node=node, key=key, resources=about)
         now = self._clock.now()
         await self._add(await self.registry.wanted(telling(what, vnfm, now) for vnfm in sorted(set(names))))

@@ -8,6 +8,7 @@ from pathlib import Path
 from beds.vnfm.processes import FENIX_PEER, vnfm_process
 from escalator.model.notice import NoticeState, NoticeType, Vnfm, VnfmSpec
 from escalator.model.progress import CampaignState
+from escalator.world.records import VnfmRow
 from integration.api.running import CAMPAIGN, write_release
 from integration.vnfm.test_credentials_campaign import PROJECTS, server
 from integration.vnfm.test_tacker_campaign import NAME, settled
@@ -75,3 +76,30 @@ async def test_after_a_pause_it_is_asked_about_the_rest_alone_and_what_it_agreed
         # Its yes was to an action of its own: nobody that it spoke of before the pause was migrated after it.
         events = await services.ctx.store.events.read(0, limit=10_000)
         assert not [e for e in events if e.action == "instance.move"]
+
+
+async def test_it_hears_of_each_instance_when_that_has_moved_and_not_again_with_its_node(tmp_path: Path) -> None:
+    async with server(tmp_path / "state", fenix={"auth": "none"}) as (services, world):
+        fixed = tuple(i.id for i in world.inventory().instances if i.migration == "none")
+        other = VnfmRow(name="other", behaviour="moves", delay_s=0.0, instances=fixed)
+        world.vnfms.put(other)
+        await services.vim.registry.add(other.registration())
+        arguments = ("--like", "tacker", "--token", "none", "--project", "core", "--action", "MIGRATE")
+        with vnfm_process(tmp_path / "log", *arguments, program=FENIX_PEER) as process:
+            spec = VnfmSpec(dialect="fenix", callback_uri=process.callback_uri, projects=PROJECTS)
+            await services.vim.registry.add(Vnfm(name="owner", spec=spec))
+            await services.importer.import_folder(write_release(tmp_path / "release"))
+            await services.campaigns.create(CAMPAIGN)
+            await services.campaigns.plan(NAME)
+            await services.campaigns.start(NAME)
+            await settled(services)
+        notices = await services.ctx.store.notices.list(NAME, limit=10_000)
+        told = {r.resource_id: n.created_at for n in notices if n.type is NoticeType.RESOURCE_ACTION_DONE for r in n.resources}
+        events = await services.ctx.store.events.read(0, limit=10_000)
+        left = {e.object_id: e.node for e in events if e.action == "instance.move" and e.outcome == "done"}
+        assert told.keys() == left.keys()
+        upgraded = {e.node: e.at for e in events if e.action == "node.upgrade" and e.outcome == "done"}
+        assert all(told[i] < upgraded[node] for i, node in left.items())
+        heard = [e for e in process.lines("event") if e["state"] == "INSTANCE_ACTION_DONE"]
+        assert left.keys() <= {i for e in heard for i in e["traits"]["instance_ids"]}
+        assert len(left) > 1

@@ -97,6 +97,7 @@ async def _settle_one(job: Job, instance_id: str, entry: Mapping[str, Any]) -> M
     order = _order(job, instance_id, entry)
     status = await _follow(job, order)
     await tell_moved(job, order, int(entry["number"]), status)
+    await _tell_owner(job, order, status)
     instance = await observed.instance(job.ctx, instance_id) or job.inventory.instance_by_id.get(instance_id)
     if instance is not None:
         await leave_impact(job, _row(job, instance, order, int(entry["number"])))
@@ -156,6 +157,7 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
     # Cut off by a time-out, a temporary error or a crash, the move may be under way: its slots stay taken until the
     # step's repetition, or its undo, has seen the end of it.
     await tell_moved(job, order, number, status)
+    await _tell_owner(job, order, status)
     await leave_impact(job, row)
     if status.state is MoveState.DONE and status.healthy:
         await _tell(job, order, "done", "")
@@ -199,6 +201,11 @@ async def _settle(job: Job, order: MoveOrder, status: MoveStatus) -> None:
     except EscalatorError as error:
         # The next look at the status tells whether it was settled all the same.
         await _tell(job, order, "settle", error.message)
+
+
+async def _tell_owner(job: Job, order: MoveOrder, status: MoveStatus) -> None:
+    if status.state is MoveState.DONE and status.healthy:
+        await job.ctx.vim.finished.tell(job.ref.id, order.instance)
 
 
 def _longest(job: Job) -> float:

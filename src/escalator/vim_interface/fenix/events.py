@@ -100,7 +100,7 @@ def _said(notice: Notice, vnfm: Vnfm, base_url: str) -> Iterator[_Said]:
                 url = f"{session}/{resource.project_id}/{resource.resource_id}/{notice.reply_token}"
                 one = (resource.resource_id,)
                 yield _Said(state=state, project=resource.project_id, reply_url=url, instances=one, actions=allowed)
-        case NoticeType.HOST_AVAILABLE:
+        case NoticeType.RESOURCE_ACTION_DONE | NoticeType.HOST_AVAILABLE:
             for resource in notice.resources:
                 url = f"{session}/{resource.project_id}"
                 yield _Said(state=DONE, project=resource.project_id, reply_url=url, instances=(resource.resource_id,))
