@@ -20,7 +20,7 @@ class Audit:
     def __init__(self, state: State, limit: int = HISTORY_LIMIT) -> None:
         self._state = state
         self._limit = limit
-        self._entries = max((entry.seq for entry in state.history.rows.values()), default=0)
+        self._entries = max((entry.seq for entry in state.history), default=0)
 
     def note(self, at: float, what: str, *, node: str | None = None, instance: str | None = None, detail: str = "") -> None:
         """Add a line to the history. Call it inside a change."""
@@ -51,7 +51,7 @@ class Audit:
     def history(self, *whats: str) -> tuple[Entry, ...]:
         """Lines of the history of these kinds (all, when none is named), in order of their time."""
         self._state.look()
-        rows = (e for e in self._state.history.rows.values() if not whats or e.what in whats)
+        rows = (e for e in self._state.history if not whats or e.what in whats)
         return tuple(sorted(rows, key=lambda entry: (entry.at, entry.seq)))
 
     def most_unavailable(self) -> int:

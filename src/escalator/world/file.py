@@ -18,6 +18,15 @@ _TABLE = "CREATE TABLE IF NOT EXISTS row (kind TEXT NOT NULL, key TEXT NOT NULL,
 class Sink(Protocol):
     """Where rows are kept."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether what is put here stays; not so for an onlooker."""
+        ...
+
+    def rows_of(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        """All rows of a kind as key and body, in the order in which they first came."""
+        ...
+
     def put(self, kind: str, key: str, body: bytes) -> None:
         """Keep a row, in place of the one with that kind and key."""
         ...
@@ -53,9 +62,18 @@ class WorldFile:
             raise PermanentError(Code.STO_UNAVAILABLE, f"The file of the simulated world cannot be opened: {path}.") from error
         self._open = False
 
-    def rows(self) -> Iterator[tuple[str, str, bytes]]:
-        """All rows as kind, key and body, in the order in which they first came."""
-        yield from self._db.execute("SELECT kind, key, body FROM row ORDER BY rowid")
+    @property
+    def lasting(self) -> bool:
+        """Whether what is put here stays; not so for an onlooker."""
+        return not self._read_only
+
+    def rows(self, without: str) -> Iterator[tuple[str, str, bytes]]:
+        """All rows but those of one kind as kind, key and body, in the order in which they first came."""
+        yield from self._db.execute("SELECT kind, key, body FROM row WHERE kind <> ? ORDER BY rowid", (without,))
+
+    def rows_of(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        """All rows of a kind as key and body, in the order in which they first came."""
+        yield from self._db.execute("SELECT key, body FROM row WHERE kind = ? ORDER BY rowid", (kind,))
 
     def put(self, kind: str, key: str, body: bytes) -> None:
         """Keep a row, in place of the one with that kind and key."""

@@ -20,9 +20,9 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Group, Instance, Node
 from escalator.world.file import Sink
+from escalator.world.history import History
 from escalator.world.placement import Usage
 from escalator.world.records import (
-    Entry,
     Event,
     GateRow,
     GivenUp,
@@ -100,7 +100,7 @@ class State:
         self.heard = Table("heard", Heard, sink)
         self.faults = Table("fault", Fault, sink)
         self.fault_counts = Table("fault-count", FaultCount, sink)
-        self.history = Table("history", Entry, sink)
+        self.history = History(sink)
         self.incidents = Table("incident", Incident, sink)
         self.events = Table("event", Event, sink)
         self.meta = Table("meta", str, sink)

@@ -16,6 +16,7 @@ from escalator.world.clusters import Clusters, judge, sow_routers
 from escalator.world.faults import FaultBook
 from escalator.world.file import WorldFile
 from escalator.world.gates import Gates
+from escalator.world.history import KIND
 from escalator.world.hosts import Hosts
 from escalator.world.locks import Locks
 from escalator.world.moves import Moves
@@ -49,7 +50,7 @@ class World:
         self._file = file
         self.state = State(clock, file)
         if file is not None:
-            self.state.restore(file.rows())
+            self.state.restore(file.rows(without=KIND))
         self.audit = Audit(self.state, history)
         self.faults = FaultBook(self.state, timings)
         self.software = SoftwareDepot(self.state, self.faults, self.audit)

@@ -139,3 +139,25 @@ def test_a_killed_process_loses_nothing_that_it_was_told_is_done(tmp_path: Path,
     assert last >= 49
     assert all(world.software.kept(f"b-{number}") for number in range(last + 1))
     world.close()
+
+
+def test_the_history_goes_on_where_it_was_and_an_onlooker_has_lines_of_his_own(tmp_path: Path, clock: TurnedClock) -> None:
+    world = opened(tmp_path / "w.sqlite", clock)
+    world.hosts.cordon("a", "campaign c")
+    world.moves.start("vm-1", "a", "c", "live")
+    begun = world.audit.history()
+    world.close()
+    world = opened(tmp_path / "w.sqlite", clock)
+    assert world.audit.history() == begun
+    world.hosts.cordon("b", "campaign c")
+    assert [line.seq for line in world.audit.history()] == list(range(1, len(begun) + 2))
+    onlooker = opened(tmp_path / "w.sqlite", clock, read_only=True)
+    clock.time += 1000
+    assert [line.what for line in onlooker.audit.history()].count("move-done") == 1
+    assert [line.what for line in onlooker.audit.history()].count("cordon") == 2
+    onlooker.close()
+    again = opened(tmp_path / "w.sqlite", clock, read_only=True)
+    again.state.clock = TurnedClock()
+    assert [line.what for line in again.audit.history()].count("move-done") == 0
+    again.close()
+    world.close()
