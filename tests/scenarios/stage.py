@@ -46,6 +46,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     until NAME ACTION [NODE] [OUTCOME]  until that event
     wait SECONDS
     held NODE...                  these nodes are expected to be out of service at the end
+    pinned CAMPAIGN...            these campaigns are expected to leave versions pinned
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.context import ProbeRules
 from escalator.upgrade_manager.engine.keeping import Retention
+from escalator.upgrade_manager.engine.pins import KIND as PINS
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
 from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
@@ -100,6 +102,7 @@ class Stage:
         self.clock = VirtualClock()
         self.lines: list[str] = []
         self.held: set[str] = set()
+        self.pinned: set[str] = set()
         self.accepted: set[str] = set()
         """Nodes on which a person accepted that a restore impacts instances."""
         self.limit = 0
@@ -420,6 +423,9 @@ class Stage:
     async def do_held(self, *nodes: str) -> None:
         self.held |= set(nodes)
 
+    async def do_pinned(self, *names: str) -> None:
+        self.pinned |= set(names)
+
     # -- what is shown
 
     async def _standing(self, name: str) -> list[str]:
@@ -459,7 +465,11 @@ class Stage:
             broken.append(f"slots of nodes in service: {sorted(slots - self.held)}")
         for row in await self.sim.campaigns.list():
             broken += [f"impact is open: {i}" for i in await self.sim.store.admission.impacts(row.name) if i.ended_at is None]
-        sheet = {row.node for row in await self.sim.store.restorations.open()}
+        rows = await self.sim.store.restorations.open()
+        pinned = {row.campaign for row in rows if row.kind == PINS}
+        if pinned != self.pinned:
+            broken.append(f"versions pinned by {sorted(pinned)}, expected: {sorted(self.pinned)}")
+        sheet = {row.node for row in rows if row.kind != PINS}
         if not sheet <= self.held:
             broken.append(f"on the sheet although in service: {sorted(sheet - self.held)}")
         broken += [f"left of a probe VM: {left}" for left in (*self.world.probes.names, *self.world.probes.open_doors)]

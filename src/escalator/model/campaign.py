@@ -193,6 +193,14 @@ class Hooks(Model):
     post_maintenance: Names = ()
 
 
+class Pins(Model):
+    """Versions that services agree on while nodes differ: the operator's own commands, each in order, on the server's host."""
+
+    set: Names = ()
+    check: Names = ()
+    release: Names = ()
+
+
 class NodeProcedure(Model):
     """How the software of a node is replaced."""
 
@@ -271,6 +279,7 @@ class CampaignSpec(Model):
     workloads: Workloads = Workloads()
     node: NodeProcedure = NodeProcedure()
     gates: Gates = Gates()
+    pins: Pins = Pins()
     windows: tuple[Window, ...] = ()
     not_before: Annotated[AwareDatetime, Field(strict=False)] | None = None
     not_after: Annotated[AwareDatetime, Field(strict=False)] | None = None

@@ -187,6 +187,7 @@ class Code(Enum):
     SYS_WRONG_TYPE = "ESC-SYS-061"
     SYS_PLAYBOOK = "ESC-SYS-062"
     SYS_CANNOT = "ESC-SYS-063"
+    SYS_PIN = "ESC-SYS-064"
 
     # Storage
     STO_UNAVAILABLE = "ESC-STO-001"

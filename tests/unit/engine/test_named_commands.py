@@ -22,8 +22,9 @@ from escalator.world.world import World
 ENTRIES = {"bmc-answers": NamedCommand(argv=("true",)), "agent-answers": NamedCommand(argv=("true",), where="node")}
 
 
-def document(**node: Any) -> str:
+def document(pins: Any = None, **node: Any) -> str:
     spec = {"release": RELEASE.id, "mode": "smooth", "scope": {"select": {}}, "node": {"driver": "simulated", **node}}
+    spec["pins"] = pins or {}
     return json.dumps({"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec})
 
 
@@ -54,6 +55,14 @@ def test_every_unknown_name_is_told_with_the_nearest() -> None:
 def test_what_runs_on_nodes_needs_a_driver_that_gets_there() -> None:
     (said,) = virtual_time.run(_problems(driver="command", tests=["agent-answers"]))
     assert said == "spec.node.tests[0]: 'agent-answers' is to run on nodes, and the driver command cannot do that"
+
+
+def test_version_pins_are_set_from_the_servers_host() -> None:
+    pins = {"set": ["bmc-answers"], "check": ["agent-answers"], "release": ["unpin"]}
+    assert virtual_time.run(_problems(pins=pins)) == [
+        "spec.pins.check[0]: 'agent-answers' is to run on nodes, and version pins are not about one of them",
+        "spec.pins.release[0]: the settings have no command 'unpin'; known are agent-answers, bmc-answers",
+    ]
 
 
 async def _planned_later() -> None:

@@ -338,6 +338,14 @@ SURROUNDINGS = {
         causes="The new software does not do what the test asks of it, or the test itself is wrong.",
         then="The last line of the test is the message; the node was put back by policy",
     ),
+    Code.SYS_PIN: Explanation(
+        meaning="a version pin was not set, does not hold, or was not released",
+        causes="A command of the campaign's pins ended with an exit code other than 0 and 70, or again and again with 75.",
+        then=(
+            "escalator event list --campaign NAME has what it said; run it by hand, then escalator campaign resume NAME, on the "
+            "way back escalator node retry NAME NODE"
+        ),
+    ),
     Code.SYS_NO_COMMAND: Explanation(
         meaning="a command that the campaign names cannot be run",
         causes="The settings have no entry of that name, its program is not there, or the driver has no way onto the node.",

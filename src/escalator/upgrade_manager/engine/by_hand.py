@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.errors import PermanentError
 from escalator.model.progress import Event, Restoration
-from escalator.upgrade_manager.engine import quotas
+from escalator.upgrade_manager.engine import pins, quotas
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
@@ -55,8 +55,8 @@ async def take_off_ended(ctx: Context) -> None:
 
     Raises TemporaryError when the cloud does not answer.
     """
-    # A quota is not a node's: the campaign puts it back by itself, and may be setting it just now.
-    rows = {(row.campaign, row.node) for row in await ctx.store.restorations.open() if row.kind != quotas.KIND}
+    # Quotas and pins are not a node's: the campaign puts them back by itself, and may be setting them just now.
+    rows = {(row.campaign, row.node) for row in await ctx.store.restorations.open() if row.kind not in (quotas.KIND, pins.KIND)}
     slots = {(slot.campaign, slot.node) for slot in await ctx.store.admission.node_slots()}
     for campaign, node in sorted(rows | slots):
         task = await ctx.store.tasks.get(campaign, node)
@@ -65,7 +65,12 @@ async def take_off_ended(ctx: Context) -> None:
 
 
 def needs_person(ctx: Context, row: Restoration) -> bool:
-    """Whether a campaign may not be over with this row on the sheet: not for a neighbour that need not know."""
+    """Whether a campaign may not be over with this row on the sheet: not for a neighbour that need not know, nor for pins.
+
+    Versions stay pinned as long as nodes differ, and that is for longer than a campaign.
+    """
+    if row.kind == pins.KIND:
+        return False
     return row.kind != MAINTENANCE or any(one.required for one in ctx.neighbours if one.name == row.object_id)
 
 

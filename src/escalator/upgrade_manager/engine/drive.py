@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import exclusive, gates, holds, kinds, quotas, stages
+from escalator.upgrade_manager.engine import exclusive, gates, holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
@@ -72,11 +72,11 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     if state is not CampaignState.RUNNING:
         board.rested = True
     elif board.rested:
-        board.rested, board.disturbed = False, board.disturbed or "a rest of the campaign"
+        board.rested, board.disturbed, board.pinned = False, board.disturbed or "a rest of the campaign", False
     if state is CampaignState.RUNNING:
         await _run(ctx, name, campaign, board)
     elif state is CampaignState.ABORTING:
-        await abort(ctx, name, board)
+        await abort(ctx, campaign, board)
     elif state in BACK:
         # The way back is another workflow's: it begins when the last turn of the way there has ended.
         if not await unwind(ctx, name, board):
@@ -130,7 +130,7 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
     if await over_budget(ctx, name, campaign, board) or await stages.unsuccessful(ctx, name, campaign, board):
         return
     if board.ended:
-        await complete(ctx, name, board)
+        await complete(ctx, campaign, board)
         return
     board.look_s = None
     await holds.look(ctx, board)
@@ -162,7 +162,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.limits.scope}
     if await host_failure(ctx, name, board, unavailable):
         return
-    if not await gates.opened(ctx, name, campaign, board, ready):
+    if not await gates.opened(ctx, name, campaign, board, ready) or not await _pinned(ctx, campaign, board):
         return
     refusal = None
     for task in ready:
@@ -206,6 +206,15 @@ async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board) -
         await quotas.unlock(ctx, name)
     board.quotas_bound = bound
     return True
+
+
+async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:
+    """Whether the version pins of the campaign hold; a person is called when they cannot be set."""
+    why = None if board.pinned else await pins.hold(ctx, campaign)
+    board.pinned = why is None
+    if why is not None:
+        await change(ctx, campaign.metadata.name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_PIN, why)
+    return board.pinned
 
 
 async def _over_budgets(ctx: Context, name: str, campaign: Campaign, board: Board, ready: Sequence[NodeTask]) -> bool:

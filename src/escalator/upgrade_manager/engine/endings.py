@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskKind, TaskState
-from escalator.upgrade_manager.engine import quotas
+from escalator.upgrade_manager.engine import pins, quotas
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
@@ -21,11 +22,21 @@ ABORTED = "the campaign was aborted before its turn"
 """Why a node was skipped that had not begun. Who wants it all the same gives it another try."""
 
 
-async def complete(ctx: Context, name: str, board: Board) -> None:
+async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     """Every node has had its turn: take off what is still changed, prove the run, and end the campaign.
 
-    One that was aborted, and went on for the sake of a node that was not put back, ends as aborted.
+    One that was aborted, and went on for the sake of a node that was not put back, ends as aborted. Version pins that cannot
+    be released bring a person before the end.
     """
+    name = campaign.metadata.name
+    plan, _ = await ctx.book.plan(board.plan)
+    others = sum(item.node not in board.tasks for item in plan.totals.not_upgraded)
+    differ = pins.differing([*board.tasks.values()], others)
+    failed = None if differ else await pins.release(ctx, campaign)
+    if failed is not None:
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_PIN, failed)
+        return
+    await pins.keep(ctx, name, differ)
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
     reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
     await quotas.unlock(ctx, name)
@@ -41,14 +52,18 @@ async def complete(ctx: Context, name: str, board: Board) -> None:
     await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
 
 
-async def abort(ctx: Context, name: str, board: Board) -> None:
+async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
     """Nodes that have not begun are skipped; when those under way are back, the campaign is aborted."""
+    name = campaign.metadata.name
     for task in list(board.tasks.values()):
         if task.state is TaskState.PENDING:
             await _skip_pending(ctx, task, board, ABORTED)
     if not board.ended:
         return
     await quotas.unlock(ctx, name)
+    tasks = [*board.tasks.values()]
+    differ = pins.differing(tasks) if any(task.state in (TaskState.DONE, TaskState.FAILED) for task in tasks) else ""
+    await pins.keep(ctx, name, differ or await pins.release(ctx, campaign) or "")
     open_rows = await take_off(ctx, name)
     reason = not_put_back_said(open_rows)
     if any(needs_person(ctx, row) for row in open_rows):

@@ -19,6 +19,7 @@ from escalator.upgrade_manager.engine.job import Job
 PASSED = (0, 70)
 TEMPORARY = 75
 PHASES = ("preflight", "pre_maintenance", "maintenance", "post_maintenance")
+PINS = ("set", "check", "release")
 CODES = {"test": Code.SYS_TEST, "probe": Code.SYS_TEST, "out-of-band": Code.SYS_OUT_OF_BAND, "power-cycle": Code.SYS_OUT_OF_BAND}
 """With which code a command fails, by its purpose; a hook with its own."""
 SAID = 500
@@ -46,10 +47,13 @@ def _require_probe_vm(ctx: Context, campaign: Campaign) -> None:
 def _problems(ctx: Context, campaign: Campaign) -> Iterator[Problem]:
     procedure = campaign.spec.node
     named = [(f"spec.node.hooks.{phase}", getattr(procedure.hooks, phase)) for phase in PHASES]
-    for path, names in [*named, ("spec.node.tests", procedure.tests)]:
+    pins = [(f"spec.pins.{what}", getattr(campaign.spec.pins, what)) for what in PINS]
+    for path, names in [*named, ("spec.node.tests", procedure.tests), *pins]:
         for number, name in enumerate(names):
             if not ctx.commands.knows(name):
                 yield Problem(f"{path}[{number}]", f"the settings have no command {name!r}; {nearest(ctx.commands, name)}")
+            elif ctx.commands.on_node(name) and path.startswith("spec.pins"):
+                yield Problem(f"{path}[{number}]", f"{name!r} is to run on nodes, and version pins are not about one of them")
             elif ctx.commands.on_node(name) and not _reaches(ctx, procedure.driver):
                 what = f"{name!r} is to run on nodes, and the driver {procedure.driver} cannot do that"
                 yield Problem(f"{path}[{number}]", what)

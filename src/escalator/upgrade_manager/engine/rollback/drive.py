@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import holds, kinds, quotas, stages
+from escalator.upgrade_manager.engine import holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
@@ -228,7 +228,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     if not ready:
         return
     unavailable = {node: service for node, service in (await ctx.cloud.unavailable()).items() if node in board.limits.scope}
-    if await host_failure(ctx, name, board, unavailable):
+    if await host_failure(ctx, name, board, unavailable) or not await _pinned(ctx, campaign, board):
         return
     refusal = None
     for task in ready:
@@ -243,6 +243,18 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
             break
     if refusal is not None and not board.under_way:
         await _no_room(ctx, name, board, refusal)
+
+
+async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:
+    """Whether version pins hold on the way back, too: nodes differ meanwhile. A restore does not wait for that."""
+    name = campaign.metadata.name
+    why = None if board.pinned else await pins.hold(ctx, campaign, "back")
+    if why is not None and await ctx.store.campaigns.state(name) is CampaignState.ROLLING_BACK:
+        reason = f"{why}; escalator node retry tries again"
+        await change(ctx, name, (CampaignState.ROLLING_BACK,), CampaignState.ROLLBACK_FAILED, Code.SYS_PIN, reason)
+        return False
+    board.pinned = True
+    return True
 
 
 async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:
@@ -277,8 +289,11 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
         reason = f"{len(waiting)} nodes are not rolled back: {why}"
         await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NOT_BACK, reason)
         return
+    differ = pins.differing(left)
+    # There is nothing to try again when all nodes are back: what could not be released stands on the sheet.
+    await pins.keep(ctx, name, differ or await pins.release(ctx, await ctx.book.campaign(name)) or "")
     await give_slots_back(ctx, name)
     await prove_and_tell(ctx, name)
     reasons = [f"{task.node} {task.message}" for task in left[:SHOWN]]
-    said = not_put_back_said(rows)
+    said = not_put_back_said([*(row for row in rows if row.kind != pins.KIND), *await pins.pinned(ctx, name)])
     await change(ctx, name, (state,), ENDS[state], None, "; ".join([*reasons, *([said] if said else [])]))

@@ -1,0 +1,149 @@
+"""Pins of versions while nodes of one cloud differ: set before the first node, checked, released after the last.
+
+What is pinned, and how, is the operator's: commands of the settings that the campaign names. Between setting and releasing a
+row of the break-glass sheet tells of them. They stay as long as nodes differ, also beyond the campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from escalator.model.campaign import Campaign, Pins
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError
+from escalator.model.progress import Event, NodeTask, Restoration, TaskState
+from escalator.system_support.port import Call
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.named import PASSED, TEMPORARY
+
+KIND = "version-pin"
+"""Kind of their row on the sheet."""
+SET = "pins_set"
+"""Memo of a campaign: for which of its ways (`there`, `back`) all pins were set."""
+WAY = "pins_way"
+"""Memo of a campaign: which way it goes, so that its commands can tell a repetition from the way back."""
+TRIES = 4
+"""Runs of a command that asks for another one, or does not end in time."""
+SAID = 500
+"""Characters of a command's output in the history."""
+
+
+async def hold(ctx: Context, campaign: Campaign, way: str = "there") -> str | None:
+    """Set what is not set yet, and see whether it holds; why not, None when nodes may begin.
+
+    Where a crash or a failure came in between, all of `set` is run again: commands bear that.
+    """
+    name, pins = campaign.metadata.name, campaign.spec.pins
+    if not (pins.set or pins.check):
+        return None
+    await _on_sheet(ctx, name, pins)
+    await ctx.store.tasks.remember(name, WAY, way)
+    if (await ctx.store.tasks.memo(name)).get(SET) != way:
+        why = await _run(ctx, campaign, "pin-set", pins.set)
+        if why is not None:
+            return why
+        await ctx.store.tasks.remember(name, SET, way)
+    return await _run(ctx, campaign, "pin-check", pins.check)
+
+
+async def release(ctx: Context, campaign: Campaign) -> str | None:
+    """Release what is pinned, now that no nodes differ any more; why that failed, None when nothing is pinned."""
+    rows = await pinned(ctx, campaign.metadata.name)
+    if not rows:
+        return None
+    why = await _run(ctx, campaign, "pin-release", campaign.spec.pins.release)
+    if why is not None:
+        return why
+    same = {row.object_id for row in rows}
+    # What an earlier campaign left pinned, as it did not get to its last node, is released with it.
+    for row in await ctx.store.restorations.open():
+        if row.kind == KIND and row.object_id in same:
+            await ctx.store.restorations.done(row.id, ctx.clock.now())
+    await ctx.sheet.rewrite(ctx.store.restorations)
+    await ctx.store.tasks.remember(campaign.metadata.name, SET, None)
+    return None
+
+
+async def pinned(ctx: Context, name: str) -> Sequence[Restoration]:
+    """The row of what the campaign has pinned and not released, if it has."""
+    return [row for row in await ctx.store.restorations.open(name) if row.kind == KIND]
+
+
+async def keep(ctx: Context, name: str, why: str) -> None:
+    """Say that what is pinned stays so, where something is."""
+    if await pinned(ctx, name):
+        await _tell(ctx, name, name, "held", f"version pins stay: {why}", None)
+
+
+def differing(tasks: Sequence[NodeTask], others: int = 0) -> str:
+    """Why nodes of a campaign that is over may still differ, `others` of them without a turn; empty when they do not."""
+    left = [task.node for task in tasks if task.state is not TaskState.DONE]
+    count = len(left) + others
+    return f"{count} nodes may run another version than the rest" if count else ""
+
+
+async def _on_sheet(ctx: Context, name: str, pins: Pins) -> None:
+    if await pinned(ctx, name):
+        return
+    what = "+".join(pins.release or pins.set or pins.check)
+    by_hand = tuple(f"# once all nodes run one version: what the settings have as commands.{one}" for one in pins.release)
+    row = Restoration(
+        id=f"{name}/{KIND}/{ctx.clock.now():.0f}",
+        campaign=name,
+        kind=KIND,
+        object_id=what,
+        node="",
+        found={"set by": ", ".join(pins.set)},
+        commands=by_hand,
+        created_at=ctx.clock.now(),
+    )
+    await ctx.store.restorations.add(row)
+    await ctx.sheet.rewrite(ctx.store.restorations)
+
+
+async def _run(ctx: Context, campaign: Campaign, purpose: str, commands: Sequence[str]) -> str | None:
+    """Run them in order; why the first one that fails did."""
+    for command in commands:
+        for again in range(TRIES):
+            code, said = await _once(ctx, campaign, purpose, command)
+            if code != TEMPORARY or again == TRIES - 1:
+                break
+            await ctx.clock.sleep(ctx.pace.recheck_s)
+        if code not in PASSED:
+            return f"the {purpose} command {command} ended with {code}: {said}"
+    return None
+
+
+async def _once(ctx: Context, campaign: Campaign, purpose: str, command: str) -> tuple[int, str]:
+    name = campaign.metadata.name
+    way = (await ctx.store.tasks.memo(name)).get(WAY, "")
+    call = Call(
+        command=command,
+        purpose=purpose,
+        operation=f"{name}/{purpose}-{command}/{way}",
+        campaign=name,
+        release=campaign.spec.release or "",
+    )
+    try:
+        ran = await ctx.commands.run(call)
+        code, said = ran.code, " / ".join(ran.lines)[-SAID:]
+    except EscalatorError as error:
+        code, said = TEMPORARY, error.message
+    if code in PASSED:
+        await _tell(ctx, name, command, "done", f"{purpose}: {said}", None)
+    else:
+        await _tell(ctx, name, command, "failed", f"{purpose}: exit code {code}: {said}", Code.SYS_PIN)
+    return code, said
+
+
+async def _tell(ctx: Context, name: str, about: str, outcome: str, message: str, code: Code | None) -> None:
+    event = Event(
+        at=ctx.clock.now(),
+        action="campaign.pin",
+        campaign=name,
+        object_id=about,
+        outcome=outcome,
+        code=None if code is None else code.value,
+        message=message,
+    )
+    await ctx.store.events.append((event,))
