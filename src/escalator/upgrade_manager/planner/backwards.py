@@ -53,6 +53,30 @@ def backwards(inventory: Inventory, campaign: Campaign, managed: Collection[str]
     return Inventory.model_construct(nodes=nodes, instances=instances, groups=inventory.groups)
 
 
+def as_proved(
+    inventory: Inventory, proved: Collection[str], before: Mapping[str, Mapping[str, str]], layers: Mapping[str, str]
+) -> Inventory:
+    """The cloud with the hypervisor that nodes of a `proved` upgrade run, where it still tells the one that they ran `before`.
+
+    A compute service tells its version with its next report: right after an upgrade the cloud believes the old one.
+    """
+    brought = layers.get(LAYER)
+    late = {
+        node.id
+        for node in inventory.nodes
+        if node.id in proved
+        and node.versions.get(LAYER) == before.get(node.id, {}).get(LAYER)
+        and older(node.versions.get(LAYER), brought)
+    }
+    if brought is None or not late:
+        return inventory
+    nodes = tuple(
+        node.model_copy(update={"versions": {**node.versions, LAYER: brought}}) if node.id in late else node
+        for node in inventory.nodes
+    )
+    return Inventory.model_construct(nodes=nodes, instances=inventory.instances, groups=inventory.groups)
+
+
 def _newer(node: Node, what: Undoing) -> str:
     """From which hypervisor to which the node goes back; empty when to none that is older."""
     before, now = what.before.get(node.id, {}).get(LAYER), node.versions.get(LAYER)

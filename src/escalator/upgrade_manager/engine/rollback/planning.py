@@ -15,12 +15,13 @@ from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.rollback.changed import Changed, changed_by
+from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import NEWER
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.told import BEFORE, tell_windows
 from escalator.upgrade_manager.engine.way_back import PASSED, why_not
-from escalator.upgrade_manager.planner.backwards import Undoing, backwards, newer, order_back, reported
+from escalator.upgrade_manager.planner.backwards import Undoing, as_proved, backwards, newer, order_back, reported
 from escalator.upgrade_manager.planner.impact import Brings
 from escalator.upgrade_manager.planner.kinds import backwards as backwards_order
 
@@ -70,11 +71,13 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
         raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.")
     campaign = await campaign_back(ctx, name)
     changed = await changed_by(ctx, name)
-    now = await observed.inventory(ctx, campaign.spec.migration)
+    brings, ran = await ctx.book.brings(campaign), await before(ctx, row)
+    seen = await observed.inventory(ctx, campaign.spec.migration)
+    now = as_proved(seen, await _proved(ctx, changed), ran, brings.layers)
     managed = frozenset(await ctx.vim.owners(now.instances))
     what = Undoing(
         nodes=[one.node for one in sorted(changed.values(), key=lambda one: (-one.at, one.node))],
-        before=await before(ctx, row),
+        before=ran,
         held=await _held(ctx, name),
         left={**await _not_allowed(ctx, campaign, changed), **await _left(ctx, name, changed)},
         revived=frozenset(changed) if kind is TaskKind.RESTORE else (),
@@ -82,7 +85,7 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
     parent, _ = await there(ctx, row)
     marked = backwards(now, campaign, managed, what)
     # What its installation spares its removal spares; which versions come back is another matter.
-    touches = Brings({}, (await ctx.book.brings(campaign)).impact)
+    touches = Brings({}, brings.impact)
     made = await ctx.planning.plan(campaign, marked, ctx.clock.now(), row.plan, order_back(parent, what, now), touches)
     plan = reported(made, campaign, now, managed, what)
     known = {item.node for item in plan.totals.not_upgraded} | plan.upgrade_of.keys()
@@ -98,6 +101,12 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
         if node in now.node_by_id
     }
     return WayBack(plan.sealed(made.id, row.plan), marked, changed, memos)
+
+
+async def _proved(ctx: Context, changed: Mapping[str, Changed]) -> set[str]:
+    """Nodes whose last upgrade was verified: they run what the release brings."""
+    memos = {one.node: await ctx.store.tasks.memo(one.touched[-1]) for one in changed.values() if one.touched}
+    return {node for node, memo in memos.items() if memo.get(PROVED)}
 
 
 def _scope_back(found: Condition, campaign: Campaign, now: Inventory, changed: int) -> Condition:
