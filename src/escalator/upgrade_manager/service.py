@@ -116,7 +116,9 @@ class CampaignService:
         plan, planned_on = await self._ctx.book.plan(plan_id)
         stored = await self._ctx.store.campaigns.get_plan(plan_id)
         if stored is None or stored.campaign != name:
-            raise NotFoundError(Code.UPG_NOT_FOUND, f"Plan {plan_id} is no plan of campaign {name}.")
+            raise NotFoundError(
+                Code.UPG_NOT_FOUND, f"Plan {plan_id} is no plan of campaign {name}.", remedy=f"escalator campaign show {name}"
+            )
         accepted = frozenset((Code.PLN_OUTAGE.value,) if accept_outage else ())
         _startable(name, await self._ctx.book.campaign(name), plan, accepted)
         await refuse_while_restoring(self._ctx)
@@ -256,7 +258,9 @@ class CampaignService:
         await self._row(campaign)
         task = await self._ctx.store.tasks.get(campaign, node)
         if task is None:
-            raise NotFoundError(Code.UPG_NOT_FOUND, f"Campaign {campaign} has no node {node!r}.")
+            raise NotFoundError(
+                Code.UPG_NOT_FOUND, f"Campaign {campaign} has no node {node!r}.", remedy=f"escalator campaign show {campaign}"
+            )
         return task
 
     async def _not_beginning(self, task: NodeTask) -> None:

@@ -101,7 +101,7 @@ async def get_plan(services: Here, plan_id: str) -> Response:
     """The plan document exactly as it is stored."""
     row = await services.ctx.store.campaigns.get_plan(plan_id)
     if row is None:
-        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no plan {plan_id!r}.")
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no plan {plan_id!r}.", remedy="escalator campaign list")
     return Response(row.document, media_type="application/json")
 
 

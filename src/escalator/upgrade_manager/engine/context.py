@@ -125,7 +125,7 @@ class Book:
         if name not in self._campaigns:
             row = await self._store.campaigns.get(name)
             if row is None:
-                raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.")
+                raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.", remedy="escalator campaign list")
             _keep(self._campaigns, name, Campaign.model_validate_json(json.dumps(row.document)))
         return self._campaigns[name]
 

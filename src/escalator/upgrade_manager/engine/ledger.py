@@ -80,7 +80,9 @@ async def outages(ctx: Context, name: str) -> tuple[Sequence[WatchRow], Sequence
     """
     row = await ctx.store.campaigns.get(name)
     if row is None or row.started_at is None:
-        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
+        raise NotFoundError(
+            Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.", remedy="escalator campaign list"
+        )
     until = row.ended_at if row.ended_at is not None else ctx.clock.now()
     return await ctx.store.outages.watches(name), await ctx.store.outages.list(name), until
 
@@ -107,14 +109,17 @@ async def impacts_of(ctx: Context, name: str, instance: str) -> Sequence[ImpactR
     _, rows, _ = await _read(ctx, name)
     found = [row for row in rows if row.instance == instance]
     if not found:
-        raise NotFoundError(Code.UPG_NOT_FOUND, f"Campaign {name} impacted no instance {instance!r}.")
+        message = f"Campaign {name} impacted no instance {instance!r}."
+        raise NotFoundError(Code.UPG_NOT_FOUND, message, remedy=f"escalator workload list {name}")
     return found
 
 
 async def _read(ctx: Context, name: str) -> tuple[Inventory, Sequence[ImpactRow], float]:
     row = await ctx.store.campaigns.get(name)
     if row is None or row.started_at is None or row.plan is None:
-        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
+        raise NotFoundError(
+            Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.", remedy="escalator campaign list"
+        )
     now = row.ended_at if row.ended_at is not None else ctx.clock.now()
     # A move that the cloud refused at once impacted nobody.
     rows = [r for r in await ctx.store.admission.impacts(name) if r.ended_at is None or r.ended_at > r.started_at]

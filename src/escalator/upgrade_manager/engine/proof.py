@@ -63,7 +63,9 @@ async def prove(ctx: Context, name: str) -> Proof:
     """Check the campaign's history as far as it goes, the way back for itself. Raises NotFoundError when it has not started."""
     row = await ctx.store.campaigns.get(name)
     if row is None or row.started_at is None or row.plan is None:
-        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.")
+        raise NotFoundError(
+            Code.UPG_NOT_FOUND, f"There is no campaign {name!r} that has started.", remedy="escalator campaign list"
+        )
     history = _History(row.started_at)
     back: _History | None = None
     turning = False

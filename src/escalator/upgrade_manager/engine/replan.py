@@ -47,7 +47,7 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
     """Plan the rest from the cloud as it is now; None when no node waits. Raises TemporaryError without an answer."""
     row = await ctx.store.campaigns.get(name)
     if row is None or row.plan is None:
-        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} with a plan.")
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} with a plan.", remedy="escalator campaign list")
     campaign = await ctx.book.campaign(name)
     parent, _ = await ctx.book.plan(row.plan)
     now = await midway(ctx, row, campaign.spec, parent)

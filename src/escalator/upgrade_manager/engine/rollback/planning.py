@@ -68,7 +68,7 @@ async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
     """Plan the way back of what is left of it. Raises TemporaryError when the cloud does not answer."""
     row = await ctx.store.campaigns.get(name)
     if row is None:
-        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.")
+        raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.", remedy="escalator campaign list")
     campaign = await campaign_back(ctx, name)
     changed = await changed_by(ctx, name)
     brings, ran = await ctx.book.brings(campaign), await before(ctx, row)
