@@ -60,6 +60,7 @@ class Code(Enum):
     UPG_APPROVAL = "ESC-UPG-044"
     UPG_NOT_ASKED = "ESC-UPG-045"
     UPG_LOCK = "ESC-UPG-046"
+    UPG_LOST = "ESC-UPG-049"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"

@@ -33,7 +33,7 @@ class OutOfBand(Model):
     power_cycle: DnsLabel | None = None
     """Which of `commands` power-cycles a node that does not come back from its reboot: once in its turn. Null = nobody does."""
     after_s: Seconds = 900.0
-    """How long such a node is waited for first; less than the campaign's `reboot_s`."""
+    """How long such a node is waited for first; less than the campaign's `reboot_s`. Then the rest is planned without it, too."""
 
 
 class NamedCommand(Model):

@@ -33,7 +33,8 @@ from escalator.world.timings import Timings, draw
 from escalator.world.world import World
 
 RESTING = (CampaignState.COMPLETED, CampaignState.ABORTED, CampaignState.PAUSED, CampaignState.SUSPENDED)
-LOOK_S = 600.0
+LOOK_S = 60.0
+"""Between two looks at the campaign: so late the person comes at most who resumes it."""
 PATIENCE = 20.0
 """A campaign that takes this many times longer than planned, nights not counted, will not end any more."""
 NIGHTS_S = 400 * 86400.0
@@ -131,9 +132,9 @@ async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, see
 
 async def _resumed(made: Simulation, name: str, after_s: float | None) -> bool:
     """Let a person resume a campaign that is suspended, where there is one; whether it goes on."""
-    view = await made.campaigns.show(name)
-    if after_s is None or view.row.state is not CampaignState.SUSPENDED:
+    if after_s is None or await made.store.campaigns.state(name) is not CampaignState.SUSPENDED:
         return False
+    view = await made.campaigns.show(name)
     await made.ctx.clock.sleep(after_s)
     await made.campaigns.resume(name)
     # A campaign that has no node left that could go is suspended again at once.
@@ -144,8 +145,10 @@ async def _resumed(made: Simulation, name: str, after_s: float | None) -> bool:
 
 
 async def _rests(made: Simulation, name: str) -> bool:
+    if await made.store.campaigns.state(name) not in RESTING:
+        return False
     view = await made.campaigns.show(name)
-    return view.row.state in RESTING and not any(task.state is TaskState.RUNNING for task in view.tasks)
+    return not any(task.state is TaskState.RUNNING for task in view.tasks)
 
 
 def _timings(campaign: Campaign, faults: FaultsSpec, seed: int) -> Timings:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from escalator.model.codes import Code
 from escalator.model.progress import NodeTask, TaskState
 from escalator.upgrade_manager.engine.board import Board, Limits
 from escalator.upgrade_manager.engine.stages import stuck
@@ -85,3 +86,17 @@ def test_a_node_without_a_turn_waits_and_is_stranded_when_nothing_else_is_left()
     made.put(task("x", TaskState.SKIPPED))
     assert made.ended
     assert stuck(made) == []
+
+
+def test_a_node_that_does_not_come_back_has_the_rest_planned_without_it_and_with_it_again_when_it_does() -> None:
+    made = board({"a": set(), "b": set(), "c": {"a"}})
+    made.put(task("a", TaskState.RUNNING))
+    assert made.disturbed == ""
+    made.put(replace(task("a", TaskState.RUNNING), code=Code.UPG_LOST.value, message="it is silent"))
+    assert made.disturbed == "a does not come back"
+    assert names(made) == ["b"]  # whoever has no other place waits for it all the same
+    made.disturbed = ""
+    made.put(replace(task("a", TaskState.RUNNING), code=Code.UPG_LOST.value, message="it is silent still"))
+    assert made.disturbed == ""
+    made.put(task("a", TaskState.RUNNING))
+    assert made.disturbed == "a is back"

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
+
 from escalator.clocks import SystemClock
 from escalator.model.inventory import Inventory, Node
 from escalator.model.progress import Restoration, TaskState
@@ -126,6 +128,13 @@ def test_it_is_power_cycled_once_and_stays_on_the_sheet() -> None:
     assert seen["power-cycle"] == []
     assert [row.kind for row in sheet] == ["cordon", "power-cycle"]
     assert sheet[1].commands[0].startswith("# ")  # nothing to copy: a second power cycle is nobody's wish
+
+
+@pytest.mark.parametrize(("power", "gone_s"), [(OutOfBand(), 3600.0), (POWER, 600.0 + 3600.0)])
+def test_a_lost_node_is_given_one_time_to_come_back_and_from_its_power_cycle_once_more(power: OutOfBand, gone_s: float) -> None:
+    task, _, seen, _ = _run(DEAD, Fault(kind="command", command="cycle"), power=power)
+    assert (task.state, task.code) == (TaskState.FAILED, "ESC-UPG-049")
+    assert gone_s <= task.updated_at - seen["node-down"][0] <= gone_s + 150.0
 
 
 def test_without_a_command_nobody_power_cycles() -> None:

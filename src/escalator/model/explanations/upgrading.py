@@ -53,6 +53,17 @@ UPGRADING = {
             "node retry NAME NODE"
         ),
     ),
+    Code.UPG_LOST: Explanation(
+        meaning="a node does not come back from its reboot",
+        causes=(
+            "It hangs in its firmware, its boot loader or its new kernel, or its network is not up. The rest is planned "
+            "without it where that leaves nobody without a turn. It counts as out of service until it is back."
+        ),
+        then=(
+            "look at its console. Before node.timeouts.reboot_s is over it goes on by itself as soon as it answers; after "
+            "that it is held: escalator node retry NAME NODE, or escalator node skip NAME NODE"
+        ),
+    ),
     Code.UPG_LESS_OFFERED: Explanation(
         meaning="after the upgrade the node offers less than before",
         causes=(

@@ -10,7 +10,8 @@ from escalator.model.inventory import Role
 from escalator.model.plan import PlanGroup
 from escalator.model.progress import NodeTask, TaskState
 from escalator.upgrade_manager.engine.admission import SpreadLimit
-from escalator.upgrade_manager.engine.states import ENDED
+from escalator.upgrade_manager.engine.lost import is_lost
+from escalator.upgrade_manager.engine.states import ENDED, UNDER_WAY
 
 FAILURES = (TaskState.FAILED, TaskState.ROLLED_BACK)
 
@@ -104,7 +105,7 @@ class Board:
         before = self.tasks.get(node)
         if before is task or before == task:
             return
-        if before is not None and before.state is not task.state:
+        if before is not None:
             self._note(task, before)
         self.tasks[node] = task
         self.failed.pop(node, None)
@@ -121,7 +122,13 @@ class Board:
         self._look(node)
 
     def _note(self, task: NodeTask, before: NodeTask) -> None:
-        if task.state in (*FAILURES, TaskState.SKIPPED):
+        if is_lost(task) and not is_lost(before):
+            self.disturbed = f"{task.node} does not come back"
+        elif is_lost(before) and task.state in UNDER_WAY and not is_lost(task):
+            self.disturbed = f"{task.node} is back"
+        elif task.state is before.state:
+            return
+        elif task.state in (*FAILURES, TaskState.SKIPPED):
             self.disturbed = f"{task.node} {task.state.value}"
         elif task.state is TaskState.PENDING and before.state in ENDED:
             self.disturbed = f"{task.node} tried again"

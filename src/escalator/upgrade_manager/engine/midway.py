@@ -12,6 +12,7 @@ from escalator.model.progress import NodeTask, Rung, TaskState
 from escalator.storage.port import CampaignRow, ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.states import ENDED, UNDER_WAY
 from escalator.upgrade_manager.planner.nights import worked_s
 from escalator.upgrade_manager.planner.progress import Progress, Started
@@ -39,11 +40,13 @@ class Midway:
     inventory: Inventory
     progress: Progress
     tasks: Mapping[str, NodeTask]
+    lost: frozenset[str]
+    """Nodes in their turns that nobody counts on any more."""
 
     @property
     def over(self) -> frozenset[str]:
-        """Nodes whose turn has ended, well or not."""
-        return frozenset(node for node, task in self.tasks.items() if task.state not in (TaskState.PENDING, *UNDER_WAY))
+        """Nodes whose turn has ended, well or not, or will not end well."""
+        return self.lost.union(n for n, task in self.tasks.items() if task.state not in (TaskState.PENDING, *UNDER_WAY))
 
 
 async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Plan) -> Midway:
@@ -54,11 +57,14 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
     start = row.started_at if row.started_at is not None else ctx.clock.now()
     # A node that was held and waits for another try is out of service already: it goes first.
     held = {slot.node for slot in await ctx.store.admission.node_slots() if slot.campaign == row.name}
-    inventory = _marked(now, tasks, held, [row for row in impacts if row.ended_at is None])
+    # From a node that fails something may still be on its way: that has its place first.
+    leaving = {impact.node for impact in impacts if impact.ended_at is None and impact.target is not None}
+    lost = {node for node, task in tasks.items() if is_lost(task) and node not in leaving}
+    inventory = _marked(now, tasks, lost, held, [row for row in impacts if row.ended_at is None])
     started = {
         node: _started(task, lambda at: worked_s(spec, start, at))
         for node, task in tasks.items()
-        if task.state in UNDER_WAY and node in inventory.node_by_id
+        if task.state in UNDER_WAY and node not in lost and node in inventory.node_by_id
     }
     running = [
         _move(impact, worked_s(spec, start, impact.started_at), parent)
@@ -71,8 +77,9 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
             for group in impact.groups:
                 ended[group] = max(ended.get(group, 0.0), worked_s(spec, start, impact.ended_at))
     at_s = worked_s(spec, start, ctx.clock.now())
-    over = {node: worked_s(spec, start, task.updated_at) for node, task in tasks.items() if task.state in ENDED}
-    reasons = {node: task.message or task.state.value for node, task in tasks.items() if task.state in FAILED}
+    through = {node: task for node, task in tasks.items() if task.state in ENDED or node in lost}
+    over = {node: worked_s(spec, start, task.updated_at) for node, task in through.items()}
+    reasons = {n: task.message or task.state.value for n, task in tasks.items() if task.state in FAILED or n in lost}
     started |= {
         node.id: Started(away_s=at_s) for node in inventory.nodes if node.progress == "draining" and node.id not in started
     }
@@ -80,15 +87,20 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
     level = max((task.wave for task in tasks.values() if task.state is TaskState.DONE), default=0)
     times = Progress(at_s=at_s, parent=parent, started=started, moves=running, ended=ended, over=over)
     progress = replace(times, reasons=reasons, level=level)
-    return Midway(inventory, progress, tasks)
+    return Midway(inventory, progress, tasks, frozenset(lost))
 
 
-def _marked(now: Inventory, tasks: Mapping[str, NodeTask], held: Collection[str], impacts: Sequence[ImpactRow]) -> Inventory:
+def _marked(
+    now: Inventory, tasks: Mapping[str, NodeTask], lost: Collection[str], held: Collection[str], impacts: Sequence[ImpactRow]
+) -> Inventory:
     """The cloud with our own doings taken out of it: what they make of nodes and instances is not what those are."""
     moving = {row.instance: row.node for row in impacts if row.target is not None}
     staying = {row.instance for row in impacts if row.target is None}
     return Inventory.model_construct(
-        nodes=tuple(_node(node, tasks.get(node.id), held) for node in now.nodes),
+        nodes=tuple(
+            node.model_copy(update={"progress": "failed"}) if node.id in lost else _node(node, tasks.get(node.id), held)
+            for node in now.nodes
+        ),
         instances=tuple(_instance(instance, moving, staying) for instance in now.instances),
         groups=now.groups,
     )

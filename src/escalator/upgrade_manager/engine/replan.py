@@ -18,6 +18,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import PlanRow
 from escalator.upgrade_manager.drift import owning, touched
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.midway import midway
 from escalator.upgrade_manager.engine.states import UNDER_WAY
 from escalator.upgrade_manager.engine.told import tell_windows
@@ -41,6 +42,8 @@ class Replan:
     beyond: Sequence[str]
     left: Sequence[str]
     """Nodes that were approved and have no turn in it: they wait, and a person is called when only such ones are left."""
+    lost: Collection[str] = ()
+    """Nodes without which it was made although they may still come back."""
 
 
 async def replanned(ctx: Context, name: str) -> Replan | None:
@@ -66,7 +69,7 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
         found += _more_stops(approved, child)
     known = set(memo.get("known_down") or ()) | set(memo.get(LEFT_OUT) or ())
     left = sorted(approved.upgrade_of.keys() - child.upgrade_of.keys() - now.over - known)
-    return Replan(child, now.inventory, differences(parent, child, now.over), found, left)
+    return Replan(child, now.inventory, differences(parent, child, now.over), found, left, now.lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,7 @@ async def take_up(ctx: Context, name: str) -> bool:
     now = ctx.clock.now()
     reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
     tasks = {task.node: task for task in await ctx.store.tasks.list(name, ladders=False)}
-    over = [node for node, task in tasks.items() if task.state not in (TaskState.PENDING, *UNDER_WAY)]
+    over = [node for node, task in tasks.items() if task.state not in (TaskState.PENDING, *UNDER_WAY) or is_lost(task)]
     for task in tasks.values():
         if task.state is TaskState.PENDING:
             await _settle(ctx, task, plan, reasons)
@@ -217,6 +220,11 @@ async def repair(ctx: Context, name: str, why: str) -> bool:
     if made.beyond:
         said = f"after {why}: the plan so far is followed on; another one goes beyond what was approved: {'; '.join(made.beyond)}"
         await _tell(ctx, name, Code.UPG_DRIFT, f"{said}; see escalator campaign replan {name} --dry-run")
+        return False
+    if made.lost and made.left:
+        # Who has no turn while the node is away has one when it is back; if it fails, the rest is planned again.
+        said = f"without {', '.join(sorted(made.lost))} {len(made.left)} nodes could not go"
+        await _tell(ctx, name, Code.UPG_LOST, f"after {why}: the plan so far is followed on; {said}")
         return False
     await keep(ctx, name, made)
     return True

@@ -187,6 +187,9 @@ async def _guarded(
     if outcome.code == Code.UPG_TIMEOUT.value and met.times:
         # A person has to know what was waited for: a cloud that is away, a full quota.
         return replace(outcome, message=f"{outcome.message}; it met {met.times} errors, last: {met.last}")
+    task = ctx.tasks.get(ref.id)
+    if outcome.code == Code.UPG_TIMEOUT.value and task is not None and task.code == Code.UPG_LOST.value:
+        return replace(outcome, code=task.code, message="it did not come back from its reboot within the time-out")
     return outcome
 
 

@@ -22,7 +22,7 @@ from escalator.upgrade_manager.engine.rollback.changed import OPERATION, before,
 from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
-from escalator.upgrade_manager.engine.steps import out_of_band
+from escalator.upgrade_manager.engine.steps import out_of_band, silence
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.keep import keep
 from escalator.upgrade_manager.engine.steps.services import AGENTS, note_agents, services_gone
@@ -145,8 +145,10 @@ async def until_rebooted(job: Job, before: str) -> None:
     while (now := await job.system.boot_id(job.node)) in (None, before):
         if now is None:
             await out_of_band.cycle_once(job)
+            await silence.look(job)
         await _pause(job, began)
     await out_of_band.is_back(job)
+    await silence.over(job)
 
 
 async def _verify(job: Job) -> Outcome:
@@ -245,9 +247,12 @@ async def _put_back(job: Job, backup: Mapping[str, Any], known: Mapping[str, Any
     """The failure; None when the node runs what it ran before."""
     operation = job.operation("rollback")
     longest_s = job.spec.node.timeouts.reboot_s
-    if not await _answers(job, longest_s):
+    # Of what it was given to come back from its reboot, nothing is given again.
+    began = await silence.since(job) or job.ctx.clock.now()
+    if not await _answers(job, began, longest_s):
         # It may be dead: the sooner a person knows, the better. `node retry` begins here again.
-        return failed(Code.SYS_UNREACHABLE, f"the node has not answered for {longest_s:g} s, in which a reboot should be over")
+        silent_s = job.ctx.clock.now() - began
+        return failed(Code.SYS_UNREACHABLE, f"the node has not answered for {silent_s:.0f} s, in which a reboot should be over")
     await job.system.rollback(job.node, job.release, backup, operation)
     progress = await follow_operation(job, operation)
     if progress.state not in GOOD:
@@ -274,12 +279,11 @@ async def missing_after(job: Job, known: Mapping[str, Any], *, disabled: bool = 
 
 async def until_reachable(job: Job) -> None:
     """A node that died under its installer may be on its way back; the step's time-out bounds the wait."""
-    await _answers(job, inf)
+    await _answers(job, job.ctx.clock.now(), inf)
 
 
-async def _answers(job: Job, longest_s: float) -> bool:
-    """Whether the node answers before so much time is over."""
-    began = job.ctx.clock.now()
+async def _answers(job: Job, began: float, longest_s: float) -> bool:
+    """Whether the node answers before so much time is over since it began."""
     while await job.system.boot_id(job.node) is None:
         if job.ctx.clock.now() - began >= longest_s:
             return False

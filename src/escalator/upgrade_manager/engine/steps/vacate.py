@@ -17,10 +17,11 @@ from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_away, settle_left
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, failed, skip
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
-from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.runner import Step, current
 from escalator.upgrade_manager.engine.steps.consult import pause
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.told import tell_switched
@@ -170,6 +171,10 @@ async def start_all(job: Job) -> Outcome:
 async def _undo(job: Job) -> Outcome:
     """Nothing is on its way any more, and what was stopped runs."""
     await break_off(job, begun_moves(await job.memo()))
+    rows = await job.changes(STOPPED)
+    if rows and is_lost(await current(job.ctx, job.ref)) and await job.system.boot_id(job.node) is None:
+        # A person is not kept waiting for what cannot be: `node retry` starts them when the node is there.
+        return failed(Code.UPG_LOST, f"{len(rows)} instances cannot be started, their node does not answer")
     return await start_all(job)
 
 
