@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from escalator.system_support.releases.trust import Trust
 
 SHOWN_KEYID = 12
+_NO_KEYS = "no trusted keys were given"
+_WHAT_TO_DO = "What to do: --trust DIR with the public keys that count; or --form-only where only its form matters"
 
 
 class GenerateKey(Shower):
@@ -43,7 +45,8 @@ class GenerateKey(Shower):
 class Build(Shower):
     """Make a bundle of a release's folder, without signatures.
 
-    The folder is checked as `release import` checks it; lengths and hashes of the files are written into the document.
+    The folder is checked as `release import` checks it; lengths and hashes of the files are written into the document. An
+    unsigned bundle is replaced; what carries signatures, or is no bundle, with --force only.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -51,13 +54,16 @@ class Build(Shower):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("folder", type=Path, metavar="DIR", help="folder with release.yaml (or .json) and the files")
         parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the bundle, such as agent-2.0.0.escrel")
+        parser.add_argument("--force", action="store_true", help="replace FILE although it is signed: its signatures are lost")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Build."""
-        from escalator.system_support.releases.bundle_file import build_bundle  # noqa: PLC0415 - slow to import
+        from escalator.system_support.releases.bundle_file import build_bundle, require_replaceable  # noqa: PLC0415 - slow to import
         from escalator.system_support.releases.folder import digest  # noqa: PLC0415 - as above
 
+        if not parsed_args.force:
+            require_replaceable(parsed_args.out)
         release = build_bundle(parsed_args.folder, parsed_args.out)
         self.app.stderr.write("It is unsigned: escalator release sign FILE --key KEYFILE\n")
         return fields({"id": release.id, "digest": digest(release), "files": len(release.spec.files)})
@@ -86,9 +92,9 @@ class Sign(Shower):
 class VerifyBundle(Shower):
     """Verify a bundle without a server: its form, every file, and the signatures by the keys in the folders of --trust.
 
-    Without --trust, the keys of releases.trust in the environment's settings count; where there are none, nothing is said
-    about who signed. Exit code 0 when all is right, 2 when the bundle is damaged, 3 when too few trusted keys have signed
-    it or it has expired.
+    Without --trust, the keys of releases.trust in the environment's settings count. Exit code 0 when all is right, 2 when
+    the bundle is damaged, 3 when too few trusted keys have signed it, it has expired, or there are no keys: nothing is said
+    then about who signed. With --form-only that is not asked, and 0 says no more than that the bundle is whole.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -99,6 +105,8 @@ class VerifyBundle(Shower):
             "--trust", type=Path, action="append", default=[], metavar="DIR", help="folder of public keys (*.pub, *.pem)"
         )
         parser.add_argument("--threshold", type=int, metavar="N", help="how many of the keys have to have signed (default: 1)")
+        text = "look at its form, files and expiry alone, not at who signed"
+        parser.add_argument("--form-only", action="store_true", help=text)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
@@ -114,14 +122,21 @@ class VerifyBundle(Shower):
                 names.extend(trust.require(opened.envelope))
 
         opened = read_bundle(parsed_args.file, judge)
-        unverified = [] if trust is not None else ["not verified: no trusted keys were given"]
-        signed_by = Shown(names, ", ".join(names or unverified))
+        unverified = "not verified: it was not asked for" if parsed_args.form_only else f"not verified: {_NO_KEYS}"
+        if trust is None and not parsed_args.form_only:
+            self.exit_code = ConditionsError.exit_code
+            self.app.stderr.write(f"{Code.SYS_SIGNATURES.value}: Who signed it was not verified: {_NO_KEYS}.\n{_WHAT_TO_DO}\n")
+        signed_by = Shown(names, ", ".join(names) if trust is not None else unverified)
         return fields(_told(opened) | {"signed_by": signed_by, "verified": trust is not None})
 
     def _trust(self, parsed_args: argparse.Namespace) -> Trust | None:
         from escalator.settings import read_settings  # noqa: PLC0415 - slow to import
         from escalator.system_support.releases.trust import trust_of, trust_of_folders  # noqa: PLC0415 - as above
 
+        if parsed_args.form_only:
+            if parsed_args.trust or parsed_args.threshold is not None:
+                raise UsageError("--form-only looks at no keys: it goes without --trust and --threshold.")
+            return None
         if parsed_args.threshold is not None and (parsed_args.threshold < 1 or not parsed_args.trust):
             raise UsageError("--threshold is a number from 1 on, and needs --trust.")
         if parsed_args.trust:

@@ -42,11 +42,33 @@ def test_a_verified_bundle_says_who_signed_it(keys: Path) -> None:
     assert len(said["signatures"]) == 2
 
 
-def test_without_trusted_keys_nothing_is_said_about_who_signed(keys: Path) -> None:
+def test_without_trusted_keys_nothing_is_said_about_who_signed_and_that_is_no_success(keys: Path) -> None:
     seen = run("release", "verify", signed(keys, "alice"))
-    assert seen.code == 0
+    assert seen.code == 3
     assert "not verified: no trusted keys were given" in seen.out
+    assert seen.err.startswith("ESC-SYS-021: Who signed it was not verified: no trusted keys were given.")
     assert "none: it is unsigned" in run("release", "verify", bundle(keys / "u")).out
+
+
+def test_the_form_alone_is_looked_at_where_that_is_asked_for(keys: Path) -> None:
+    seen = run("release", "verify", signed(keys, "alice"), "--form-only", "-f", "json")
+    assert (seen.code, json.loads(seen.out)["verified"], seen.err) == (0, False, "")
+    assert run("release", "verify", keys / "r.escrel", "--form-only", "--trust", keys / "trusted").code == 2
+    environment = {"ESCALATOR_RELEASES__TRUST": json.dumps({"keys": [{"name": "b", "file": str(keys / "trusted" / "bob.pub")}]})}
+    assert run("release", "verify", keys / "r.escrel", "--form-only", environment=environment).code == 0
+
+
+def test_a_build_replaces_no_signed_bundle_and_nothing_that_is_no_bundle_unless_forced(keys: Path) -> None:
+    file = signed(keys, "alice", "bob")
+    words = ("release", "build", keys / "r.escrel.d", "--out")
+    before = file.read_bytes()
+    seen = run(*words, file)
+    assert refused(seen, 2, Code.CFG_FILE)
+    assert "carries 2 signatures; it is not replaced" in seen.err
+    assert file.read_bytes() == before
+    assert refused(run(*words, keys / "alice.key"), 2, Code.CFG_FILE)
+    assert run(*words, file, "--force").code == 0
+    assert run(*words, file).code == 0, "what it replaces now is unsigned"
 
 
 def test_the_keys_of_the_settings_count_where_no_folder_is_given(keys: Path) -> None:
@@ -123,3 +145,12 @@ def test_an_unsigned_bundle_is_told_of_the_folder_that_was_named_and_not_of_sett
     assert refused(seen, 3, Code.SYS_SIGNATURES)
     assert f"1 of the keys in {keys / 'trusted'} have to have signed it" in seen.err
     assert "import the bundle" not in seen.err
+
+
+def test_what_is_no_bundle_is_told_in_words_that_help(keys: Path) -> None:
+    seen = run("release", "sign", keys / "alice.key", "--key", keys / "alice.key")
+    assert refused(seen, 2, Code.SYS_BUNDLE)
+    assert "bytes, and no bundle is that small; it is another file" in seen.err
+    file = signed(keys, "alice")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert "bytes after its last file have to be zero and are not" in run("release", "verify", file).err

@@ -114,6 +114,8 @@ class BundleReader:
     def finish(self) -> Opened:
         """There are no more bytes: the bundle has to be complete."""
         if not self._ended or self.opened is None:
+            if self._received < BLOCK:
+                raise broken(f"it has {self._received} bytes, and no bundle is that small; it is another file")
             raise broken(f"it is cut short after {self._received} bytes")
         return self.opened
 
@@ -143,7 +145,7 @@ class BundleReader:
             yield from self._file(file)
             yield from self._zeros(padding(file.length), name)
         yield from self._header(None, END[:BLOCK], seen, names)
-        yield from self._zeros(len(END) - BLOCK, "the end")
+        yield from self._zeros(len(END) - BLOCK, "its last file")
 
     def _header(self, name: str | None, expected: bytes, seen: list[str], names: list[str]) -> Iterator[_Small]:
         block = _Small(BLOCK)
@@ -156,7 +158,7 @@ class BundleReader:
             block = _Small(size)
             yield block
             if any(block.data):
-                raise broken(f"there is something between {where} and what follows it")
+                raise broken(f"bytes after {where} have to be zero and are not: it was changed, or damaged on its way")
 
     def _file(self, file: File) -> Iterator[Content]:
         self._sink = self._open_sink(file)

@@ -55,6 +55,36 @@ def build_bundle(folder: Path, file: Path) -> Release:
     return filled
 
 
+def require_replaceable(file: Path) -> None:
+    """Refuse to put a new bundle where something is that would be missed: signatures, or what is no bundle.
+
+    Raises InputError (`CFG_FILE`).
+    """
+    if not file.exists():
+        return
+    try:
+        count = len(_front(file).envelope.signatures)
+        what = f"carries {count} signature{'s' if count > 1 else ''}" if count else ""
+    except InputError:
+        what = "is there and is no whole bundle"
+    if what:
+        remedy = "Give --out another name, or --force to replace it."
+        raise InputError(Code.CFG_FILE, f"{file} {what}; it is not replaced.", remedy=remedy)
+
+
+def _front(file: Path) -> Opened:
+    """The front of a bundle; its files are not read."""
+    try:
+        with file.open("rb", buffering=0) as opened, BundleReader() as reader:
+            for piece in pieces(opened):
+                reader.feed(piece)
+                if reader.opened is not None:
+                    return reader.opened
+            return reader.finish()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
 def sign_bundle(file: Path, signer: CryptoSigner) -> Opened:
     """Add a signature to a bundle, in one pass that verifies all of it; a bundle that is not whole is not signed.
 
