@@ -98,7 +98,7 @@ class Pause(Verb):
 
 
 class Resume(Verb):
-    """Let a paused or suspended campaign go on.
+    """Let a paused or suspended campaign go on, or one that waits for a host that failed.
 
     Exit code 4 when it waits before a point of no return and that is not accepted by its own option.
     """

@@ -245,9 +245,12 @@ def change_lines(before: View | None, after: View) -> list[str]:
             back = f"{task['kind']} " if _back(task) else ""
             lines.append(f"{task['node']} {back}{task['state']} {task['step']}{code}{message}".rstrip())
     moved = before is None or before["state"] != after["state"]
-    if moved or _ended(before) != _ended(after):
+    # A campaign that goes on may begin to wait: for a host that failed, for its window.
+    waits = not moved and before is not None and bool(after.get("reason")) and before.get("reason") != after["reason"]
+    if moved or waits or _ended(before) != _ended(after):
         progress = f", {counts(after)}" if after.get("progress") else ""
-        reason = f": {after['reason']}" if moved and after.get("reason") else ""
+        code = f" {after['code']}" if waits and after.get("code") else ""
+        reason = f"{code}: {after['reason']}" if (moved or waits) and after.get("reason") else ""
         lines.append(f"{after['name']} {after['state']}{progress}{reason}")
     return lines
 

@@ -13,6 +13,7 @@ from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.failures import held_by_host
 from escalator.upgrade_manager.engine.people import accept, by_a_person, put, row_of, wake_held
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
@@ -103,7 +104,7 @@ class RollbackService:
 
     async def resume(self, row: CampaignRow) -> CampaignRow:
         """Let the way back go on."""
-        if row.state is not CampaignState.ROLLBACK_PAUSED:
+        if row.state is not CampaignState.ROLLBACK_PAUSED and not held_by_host(row):
             raise _not_now(row)
         if row.code == Code.PLN_OUTAGE.value:
             await self._ctx.store.tasks.remember(row.name, NO_OUTAGE, value=False)  # as the reason says that was shown
@@ -205,7 +206,8 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
         case CampaignState.COMPLETED | CampaignState.ABORTED:
             return [f"escalator campaign rollback {name}", f"escalator campaign commit {name}"]
         case CampaignState.ROLLING_BACK:
-            return [f"escalator campaign pause {name}"]
+            verbs = (*(("resume",) if held_by_host(row) else ()), "pause")
+            return [f"escalator campaign {verb} {name}" for verb in verbs]
         case CampaignState.ROLLBACK_PAUSED:
             return [f"escalator campaign resume {name}"]
         case CampaignState.ROLLBACK_FAILED:

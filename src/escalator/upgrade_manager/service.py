@@ -24,6 +24,7 @@ from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drivers import require_driver
+from escalator.upgrade_manager.engine.failures import held_by_host
 from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
@@ -145,12 +146,14 @@ class CampaignService:
     async def resume(self, name: str, *, past_no_return: str = "") -> CampaignRow:
         """Go on. What failed so far, hosts that are down now, and nodes without a turn are accepted by this.
 
+        A running campaign that begins nothing because a host failed goes on by it, too.
+
         A point of no return is accepted by name only: `past_no_return` is who does it. Raises ConditionsError without.
         """
         row = await self._row(name)
         if row.state in BACK:
             return await self.back.resume(row)
-        if row.state not in (CampaignState.PAUSED, CampaignState.SUSPENDED):
+        if row.state not in (CampaignState.PAUSED, CampaignState.SUSPENDED) and not held_by_host(row):
             check(name, row.state, CampaignState.PAUSED if row.state is CampaignState.RUNNING else CampaignState.RUNNING)
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
         if row.code == Code.PLN_NO_RETURN.value and not past_no_return:
@@ -408,7 +411,8 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
         case CampaignState.PLANNED:
             return [f"escalator campaign start {name}"]
         case CampaignState.RUNNING:
-            return [f"escalator campaign pause {name}", f"escalator campaign abort {name}"]
+            verbs = (*(("resume",) if held_by_host(row) else ()), "pause", "abort")
+            return [f"escalator campaign {verb} {name}" for verb in verbs]
         case CampaignState.PAUSED:
             return [f"escalator campaign {verb} {name}" for verb in ("resume", "abort", "rollback")]
         case CampaignState.SUSPENDED:

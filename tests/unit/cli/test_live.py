@@ -141,6 +141,10 @@ def test_changes_are_told_once_each():
         "n1 failed upgrade ESC-SYS-006: no",
         "c1 running, 0 of 2 nodes upgraded, 1 failed",
     ]
+    waits = {**third, "code": "ESC-UPG-019", "reason": "waits for a host that failed: n9"}
+    told = "c1 running, 0 of 2 nodes upgraded, 1 failed ESC-UPG-019: waits for a host that failed: n9"
+    assert live.change_lines(third, waits) == [told]
+    assert live.change_lines(waits, waits) == []
     over = {**third, "state": "suspended", "reason": "1 failed"}
     assert live.change_lines(third, over) == ["c1 suspended, 0 of 2 nodes upgraded, 1 failed: 1 failed"]
 

@@ -53,6 +53,37 @@ def test_it_says_until_when_it_waits_and_counts_it(more: dict[str, Any], said: s
     assert events == [said]
 
 
+async def _lost_host() -> tuple[CampaignView, CampaignView]:
+    """The campaign while it waits for a host that failed, and soon after a person let it go on without that."""
+    clock = VirtualClock()
+    world = World.in_memory(clock)
+    world.seed(nodes=6, seed=1)
+    async with simulate(world, clock) as sim:
+        await import_release(sim.store, RELEASE, clock.now())
+        waves = {"max_unavailable": 3}
+        spec = {"release": RELEASE.id, "mode": "smooth", "scope": {"select": {}}, "node": {"driver": "simulated"}, "waves": waves}
+        document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
+        await sim.campaigns.create(json.dumps(document))
+        await sim.campaigns.plan("c")
+        await sim.campaigns.start("c")
+        await clock.sleep(300.0)
+        world.hosts.crash("cn-0001", down_s=None)
+        await clock.sleep(1200.0)
+        waiting = await sim.campaigns.show("c")
+        await sim.campaigns.resume("c")
+        await clock.sleep(120.0)
+        return waiting, await sim.campaigns.show("c")
+
+
+def test_a_campaign_that_a_lost_host_holds_up_says_so_and_tells_no_time_that_would_be_left() -> None:
+    waiting, working = virtual_time.run(_lost_host())
+    assert waiting.row.code == "ESC-UPG-019"
+    assert waiting.row.reason.startswith("waits for a host that failed: cn-0001; no further node starts until it is back")
+    assert (waiting.eta_s, waiting.next[0]) == (None, "escalator campaign resume c")
+    assert (working.row.code, working.row.reason, working.next[0]) == ("", "", "escalator campaign pause c")
+    assert working.eta_s is not None
+
+
 def test_without_windows_nothing_is_waited_for() -> None:
     (view,), events, makespan_s = virtual_time.run(_shown({}, 300.0))
     assert (view.row.reason, events) == ("", [])

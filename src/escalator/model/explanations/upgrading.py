@@ -159,7 +159,7 @@ UPGRADING = {
     Code.UPG_HOST_FAILURE: Explanation(
         meaning="an unplanned host failure holds new work back",
         causes="A host that is not having its turn went down: what was spare may be needed for it.",
-        then="Bring the host back; or escalator campaign pause NAME and resume: that accepts it",
+        then="Bring the host back; or escalator campaign resume NAME: that accepts it",
     ),
     Code.UPG_MOVE_FAILED: Explanation(
         meaning="an instance could not be moved after all retries",

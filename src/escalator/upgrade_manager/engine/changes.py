@@ -9,6 +9,8 @@ from escalator.upgrade_manager.engine.context import Context
 ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED, CampaignState.ROLLED_BACK, CampaignState.RESTORED)
 """States that end a workflow of a campaign."""
 WAITS = "waits "
+FOR_ROOM = "for room:"
+_GOING_ON = (CampaignState.RUNNING, CampaignState.ROLLING_BACK)
 
 
 async def change(
@@ -36,19 +38,32 @@ async def change(
     ctx.signals.wake(name)
 
 
-async def show_wait(ctx: Context, name: str, what: str, why: str = "") -> None:
-    """Let whoever looks at a running campaign see what it waits for; without `why`, that it no longer waits for that.
+async def show_wait(ctx: Context, name: str, what: str, why: str = "", code: Code | None = None) -> None:
+    """Let whoever looks at a campaign that goes on see what it waits for; without `why`, that it no longer waits for that.
 
-    Other reasons stay.
+    Other reasons stay, unless there is a `code`: what people have to know of stands in front of them.
     """
     row = await ctx.store.campaigns.get(name)
-    if row is None or row.state is not CampaignState.RUNNING:
+    if row is None or row.state not in _GOING_ON:
         return
     own = f"{WAITS}{what}"
     shown = f"{own} {why}" if why else ""
-    replaced = row.reason.startswith(WAITS if why else own) or not row.reason
+    replaced = code is not None or row.reason.startswith(WAITS if why else own) or not row.reason
     if replaced and row.reason != shown:
-        await ctx.store.campaigns.change(name, (CampaignState.RUNNING,), reason=shown)
+        await ctx.store.campaigns.change(name, (row.state,), code="" if code is None else code.value, reason=shown)
+
+
+async def keep_shown(ctx: Context, name: str, announced: set[str], what: str, why: str, code: Code) -> None:
+    """As `show_wait` at every look of a drive: that it is over is stored once, as `announced` remembers.
+
+    An earlier drive, or another board, may have shown it.
+    """
+    if why:
+        announced.discard(what)
+        await show_wait(ctx, name, what, why, code)
+    elif what not in announced:
+        announced.add(what)
+        await show_wait(ctx, name, what)
 
 
 async def write(ctx: Context, name: str, action: str, message: str, *, code: Code, node: str | None) -> None:

@@ -11,8 +11,10 @@ from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
+from escalator.upgrade_manager.engine.failures import host_down
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.overdue import overdue
+from escalator.upgrade_manager.engine.runner import current, record
 from escalator.upgrade_manager.engine.states import LEAVING
 
 
@@ -51,6 +53,7 @@ async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: b
             left_s = since + longest_s - now if door.retry_s is None else door.retry_s
             await job.ctx.signals.wait(f"{row.campaign}/{door.key}", job.ctx.clock, min(job.ctx.pace.recheck_s, left_s))
             row, refusal, door = await _asked(job, row, None if begun else instance)
+    await _show_through(job, row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +87,32 @@ async def leave_impact(job: Job, row: ImpactRow) -> None:
 
 
 async def _tell(job: Job, row: ImpactRow, refusal: str) -> None:
-    event = Event(
-        at=job.ctx.clock.now(),
-        action="impact.waits",
-        campaign=row.campaign,
-        node=row.node,
-        object_id=row.instance,
-        outcome="held",
-        message=refusal,
+    """Write it into the history, and let whoever looks at the node see it, and that its host is down.
+
+    Of several instances that wait, the one is shown that came to its door last.
+    """
+    down = await host_down(job.ctx, job.node)
+    waits = f"{_waiting(row)}{refusal}"
+    shown = replace(
+        await current(job.ctx, job.ref),
+        code=Code.UPG_HOST_FAILURE.value if down else "",
+        message=f"host {job.node} is down; {waits}" if down else waits,
     )
-    await job.ctx.store.events.append((event,))
+    event = Event(at=job.ctx.clock.now(), action="impact.waits", object_id=row.instance, outcome="held", message=refusal)
+    await record(job.ctx, shown, event)
+
+
+async def _show_through(job: Job, row: ImpactRow) -> None:
+    """The instance waits no more; what another one waits for stays."""
+    task = await current(job.ctx, job.ref)
+    if _waiting(row) in task.message:
+        shown = replace(task, code="", message="")
+        job.ctx.tasks[shown.id] = shown
+        await job.ctx.store.tasks.put(shown)
+
+
+def _waiting(row: ImpactRow) -> str:
+    return f"instance {row.instance} waits: "
 
 
 async def _limits(job: Job, row: ImpactRow) -> list[GroupLimit]:

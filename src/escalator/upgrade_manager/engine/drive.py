@@ -18,7 +18,7 @@ from escalator.upgrade_manager.engine import exclusive, gates, holds, kinds, pin
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
-from escalator.upgrade_manager.engine.changes import ENDS, change, write
+from escalator.upgrade_manager.engine.changes import ENDS, FOR_ROOM, change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.endings import abort, complete, unwind
 from escalator.upgrade_manager.engine.failures import host_failure, over_budget
@@ -177,8 +177,10 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
         refusal = refusal or refused
         if door.full:
             break
-    if refusal is not None and not board.under_way:
-        await _no_room(ctx, name, board, refusal)
+    stuck = refusal or "" if not board.under_way else ""
+    await keep_shown(ctx, name, board.announced, FOR_ROOM, stuck, Code.UPG_NO_ROOM)
+    if stuck:
+        await _no_room(ctx, name, board, stuck)
 
 
 async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.progress import CampaignState, TaskState
+from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import Board
-from escalator.upgrade_manager.engine.changes import change, write
+from escalator.upgrade_manager.engine.changes import change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
+
+FOR_HOST = "for a host that failed:"
+SHOWN = 10
 
 
 async def accepted_failures(ctx: Context, name: str) -> set[str]:
@@ -60,11 +64,30 @@ async def host_failure(ctx: Context, name: str, board: Board, unavailable: Mappi
     down = {node for node, service in unavailable.items() if not service.up}
     # A node that is having its turn, or whose turn ended in failure, is down for a reason that is known.
     down = {node for node in down if node not in board.tasks or board.tasks[node].state in (TaskState.PENDING, TaskState.DONE)}
-    if not down:
-        return False
-    known = set((await ctx.store.tasks.memo(name)).get("known_down") or ())
+    known = set((await ctx.store.tasks.memo(name)).get("known_down") or ()) if down else set()
+    await keep_shown(ctx, name, board.announced, FOR_HOST, _hosts_said(name, sorted(down - known)), Code.UPG_HOST_FAILURE)
     for node in sorted(down - known - board.announced):
         board.announced.add(node)
-        message = f"host {node} failed; no further node starts until it is back, or the campaign is paused and resumed"
+        message = f"host {node} failed; no further node starts until it is back, or the campaign is resumed"
         await write(ctx, name, "campaign.host-failure", message, code=Code.UPG_HOST_FAILURE, node=node)
     return bool(down - known)
+
+
+async def host_down(ctx: Context, node: str) -> bool:
+    """Whether the cloud says now that the node's host is down."""
+    service = (await ctx.cloud.unavailable()).get(node)
+    return service is not None and not service.up
+
+
+def _hosts_said(name: str, failed: Sequence[str]) -> str:
+    """That these hosts hold the campaign up, and what a person can do; empty when there are none."""
+    if not failed:
+        return ""
+    shown = ", ".join(failed[:SHOWN]) + (f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else "")
+    back = "it is back" if len(failed) == 1 else "they are back"
+    return f"{shown}; no further node starts until {back}; without waiting: escalator campaign resume {name}"
+
+
+def held_by_host(row: CampaignRow) -> bool:
+    """Whether the campaign begins nothing because a host failed, as its reason says; a person can accept that."""
+    return row.state in (CampaignState.RUNNING, CampaignState.ROLLING_BACK) and row.code == Code.UPG_HOST_FAILURE.value

@@ -49,7 +49,7 @@ async def frozen(ctx: Context, name: str, board: Board) -> bool:
     if found is not None:
         await write(ctx, name, "campaign.waits", found.said, code=Code.UPG_FROZEN, node=None)
         if shown:
-            await ctx.store.campaigns.change(name, (row.state,), reason=found.said)
+            await ctx.store.campaigns.change(name, (row.state,), code="", reason=found.said)
     elif board.frozen or row.reason.startswith(FROZEN):
         # Also one that ended while another board was followed, or while the server was down.
         board.disturbed = board.disturbed or "the end of a freeze"

@@ -83,4 +83,6 @@ async def in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -
         board.announced.add("windows")
         message = "no maintenance window is left; pause or abort, and plan again with other windows"
         await write(ctx, name, "campaign.waits", message, code=Code.PLN_WINDOW, node=None)
+        board.announced.discard(WAITED)
+        await show_wait(ctx, name, FOR_WINDOW, f"but {message}", Code.PLN_WINDOW)
     return ()

@@ -18,7 +18,7 @@ from escalator.upgrade_manager.engine import holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
-from escalator.upgrade_manager.engine.changes import change, write
+from escalator.upgrade_manager.engine.changes import FOR_ROOM, change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.endings import give_slots_back, not_put_back_said, prove_and_tell
 from escalator.upgrade_manager.engine.failures import accepted_failures, host_failure
@@ -241,8 +241,10 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
         refusal = refusal or refused
         if door.full:
             break
-    if refusal is not None and not board.under_way:
-        await _no_room(ctx, name, board, refusal)
+    stuck = refusal or "" if not board.under_way else ""
+    await keep_shown(ctx, name, board.announced, FOR_ROOM, stuck, Code.UPG_NO_ROOM)
+    if stuck:
+        await _no_room(ctx, name, board, stuck)
 
 
 async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:

@@ -16,6 +16,7 @@ from escalator.model.progress import Event, Restoration, Rung
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
+from escalator.upgrade_manager.engine.failures import host_down
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_away, settle_left
@@ -70,6 +71,8 @@ async def _move_all(
     worst = next((r for r in bad if r.code == Code.UPG_STUCK_INSTANCE.value), bad[0] if bad else None)
     if worst is None:
         return None
+    if await host_down(job.ctx, job.node):
+        worst = replace(worst, message=f"host {job.node} is down: {worst.message}")
     if worst.code == Code.UPG_STUCK_INSTANCE.value:
         return worst
     default = job.spec.workloads.default
