@@ -28,7 +28,8 @@ class Drift:
         nodes = sorted(set(child.upgrade_of) - set(plan.upgrade_of))
         if nodes:
             found.append(f"nodes {', '.join(nodes)} would be upgraded too")
-        lost = sorted(set(plan.upgrade_of) - set(child.upgrade_of))
+        done = {node.id for node in now.nodes if node.progress == "done"}
+        lost = sorted(set(plan.upgrade_of) - set(child.upgrade_of) - done)
         if lost:
             found.append(f"nodes {', '.join(lost)} would not be upgraded")
         owners = sorted(touched(child, now) - touched(plan, before))

@@ -19,6 +19,7 @@ from escalator.upgrade_manager.drafts import NOT_STARTED, checked
 from escalator.upgrade_manager.drift import compare
 from escalator.upgrade_manager.engine import exclusive, no_return, observed, staging
 from escalator.upgrade_manager.engine.board import FAILURES
+from escalator.upgrade_manager.engine.brought import marked
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.compatible import fitted, require_fit
@@ -82,7 +83,7 @@ class CampaignService:
         require_commands(self._ctx, campaign)
         require_gates(self._ctx, campaign)
         require_locks(self._ctx.leases, campaign)
-        inventory = await observed.inventory(self._ctx, campaign.spec.migration)
+        inventory = await marked(self._ctx, campaign, await observed.inventory(self._ctx, campaign.spec.migration))
         plan = await self._made(campaign, inventory, row.plan)
         if (await self._row(name)).created_at != row.created_at:
             remedy = f"escalator campaign plan {name}"
@@ -323,7 +324,7 @@ class CampaignService:
     ) -> Plan:
         """The plan itself when the cloud is as it was; else a child of it, when that stays inside what was approved."""
         campaign = await self._ctx.book.campaign(name)
-        now = await observed.inventory(self._ctx, campaign.spec.migration)
+        now = await marked(self._ctx, campaign, await observed.inventory(self._ctx, campaign.spec.migration))
         drift = compare(planned_on, now)
         if drift.empty:
             return plan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from escalator.model.campaign import Campaign
@@ -12,11 +11,11 @@ from escalator.model.codes import Code
 from escalator.model.errors import ConditionsError, EscalatorError
 from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Plan
-from escalator.model.progress import TaskState
 from escalator.model.release import Release
 from escalator.model.requires import RELEASE
 from escalator.model.version_ranges import Version
 from escalator.system_support.port import NodeFacts, SystemSupport
+from escalator.upgrade_manager.engine.brought import by_campaigns
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.planner.fitting import Fit, Runs, fit, present
 from escalator.upgrade_manager.planner.scope import select
@@ -41,7 +40,7 @@ async def fitting(ctx: Context, campaign: Campaign, inventory: Inventory) -> Fit
     # Looking costs a connection to each node: only for who declares something that depends on it.
     looked = _looked_for(release, known) if system is not None and _declares(release) else ()
     gate = asyncio.Semaphore(AT_ONCE)
-    brought = await _brought(ctx)
+    brought = await by_campaigns(ctx)
 
     async def runs(node: Node) -> Runs:
         async with gate:
@@ -93,19 +92,6 @@ async def _facts(system: SystemSupport, node: str, releases: Sequence[Release]) 
         return [await system.inspect(node, release) for release in releases]
     except EscalatorError:
         return []  # what is not known is said in the plan
-
-
-async def _brought(ctx: Context) -> Mapping[str, Mapping[str, str]]:
-    """The version of each release that the last campaign brought to each node."""
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for row in sorted(await ctx.store.campaigns.list(), key=lambda row: row.started_at or 0.0):
-        name, _, version = str(row.document.get("spec", {}).get("release") or "").partition("/")
-        if row.started_at is None or not version:
-            continue
-        for task in await ctx.store.tasks.list(row.name, ladders=False):
-            if task.state is TaskState.DONE:
-                found[task.node][name] = version
-    return found
 
 
 def _runs(node: Node, facts: Sequence[NodeFacts], looked: Sequence[Release], brought: Mapping[str, str]) -> Runs:

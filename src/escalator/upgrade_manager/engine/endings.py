@@ -11,6 +11,7 @@ from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskKind, TaskState
 from escalator.upgrade_manager.engine import pins, quotas
 from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.brought import done_before
 from escalator.upgrade_manager.engine.budget import warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.changes import change, write
@@ -29,8 +30,9 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     be released bring a person before the end.
     """
     name = campaign.metadata.name
-    plan, _ = await ctx.book.plan(board.plan)
-    others = sum(item.node not in board.tasks for item in plan.totals.not_upgraded)
+    plan, inventory = await ctx.book.plan(board.plan)
+    there = done_before(inventory)
+    others = sum(item.node not in board.tasks and item.node not in there for item in plan.totals.not_upgraded)
     differ = pins.differing([*board.tasks.values()], others)
     failed = None if differ else await pins.release(ctx, campaign)
     if failed is not None:

@@ -11,6 +11,7 @@ from escalator.model.plan import Move, Plan
 from escalator.model.progress import NodeTask, Rung, TaskState
 from escalator.storage.port import CampaignRow, ImpactRow
 from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine.brought import done_before, with_done
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.states import ENDED, UNDER_WAY
@@ -54,6 +55,9 @@ async def midway(ctx: Context, row: CampaignRow, spec: CampaignSpec, parent: Pla
     tasks = {task.node: task for task in await ctx.store.tasks.list(row.name)}
     impacts = await ctx.store.admission.impacts(row.name)
     now = await observed.inventory(ctx, spec.migration)
+    # What ran the release before the campaign began has no task.
+    before = done_before((await ctx.book.plan(parent.id))[1]) - tasks.keys()
+    now = with_done(now, before)
     start = row.started_at if row.started_at is not None else ctx.clock.now()
     # A node that was held and waits for another try is out of service already: it goes first.
     held = {slot.node for slot in await ctx.store.admission.node_slots() if slot.campaign == row.name}

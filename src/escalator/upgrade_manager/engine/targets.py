@@ -67,7 +67,10 @@ async def has_room(job: Job, instance: Instance) -> bool:
 def _there(node: Node, tasks: dict[str, NodeTask], job: Job) -> bool:
     """Whether the node runs already what this one is on its way to. On the way back that is so for all that was not changed."""
     task = tasks.get(node.id)
-    return node.progress == "done" or (job.ref.back if task is None else _through(task, job))
+    if task is not None:
+        return _through(task, job)
+    planned = job.inventory.node_by_id.get(node.id)
+    return job.ref.back or (planned is not None and planned.progress == "done")
 
 
 def _through(task: NodeTask, job: Job) -> bool:
