@@ -25,6 +25,7 @@ SHORT = {
     "max_number_of_impacted_instances": "impacted",
     "min_number_of_preserved_instances": "preserved",
     "runs_management": "management",
+    "anti_affinity": "apart",
     "member_of": "member of",
     "declared_by": "declared by",
 }
@@ -80,6 +81,8 @@ class SetConstraint(_One):
         )
         text = "a VNF manager, an NFVO, an EMS or Escalator itself runs in it"
         parser.add_argument("--management", dest="runs_management", action=argparse.BooleanOptionalAction, help=text)
+        text = "its members are kept on different nodes, also where the cloud does not do that by itself; for a group"
+        parser.add_argument("--anti-affinity", dest="anti_affinity", action=argparse.BooleanOptionalAction, help=text)
         text = "how it may migrate; may be repeated, the preferred one first"
         parser.add_argument("--migration", dest="supported_migration_type", action="append", choices=TYPES, help=text)
         text = "longest interruption that it does not notice"

@@ -81,6 +81,10 @@ class MaintenanceInfo(Model):
     runs_management: bool | None = None
     """Whether a VNF manager, an NFVO, an EMS or Escalator itself runs here. Escalator's own key: SOL 001 has none for it."""
 
+    anti_affinity: bool | None = None
+    """Whether the members of a group are kept on different nodes, also where the cloud has no server group that says so.
+
+    Escalator's own key."""
     member_of: Annotated[tuple[Identifier, ...], Field(max_length=100)] = ()
     """Groups that the cloud does not know of, as VNF managers make them for what they constrain. Escalator's own key."""
     declared_by: Identifier | None = None
@@ -136,4 +140,6 @@ class Constraint(Model):
     def _fits(self) -> Self:
         if self.kind == "instance" and self.spec.limits:
             raise ValueError("limits and recovery are those of a group, a VNF or a project, not of one instance")
+        if self.kind != "group" and self.spec.anti_affinity is not None:
+            raise ValueError("anti_affinity is said of a group")
         return self

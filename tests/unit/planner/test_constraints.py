@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 
 from escalator.model.constraint import Constraint, ConstraintKind, owned
 from escalator.model.document import Source, load
+from escalator.model.errors import InputError
 from escalator.model.inventory import Group, Inventory
+from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.actions import Leaves, Stuck, action_for
 from escalator.upgrade_manager.planner.constraints import concerned, constrained, declared
 from escalator.upgrade_manager.planner.make import make_plan
@@ -276,3 +279,45 @@ def test_a_group_bears_what_is_noticed_when_it_says_how_many_may_be_impacted(gro
     forged = plan.model_copy(update={"smooth": True, "conditions": ()})
     assert {v.instance for v in verify(wish, found, forged)} == (set() if bears else {"v", "w"})
     assert verify(wish, found, forged, frozenset(("v", "w"))) == []
+
+
+def test_a_group_of_which_the_cloud_knows_nothing_is_kept_apart_when_that_is_declared() -> None:
+    by = {"declared_by": "p"}
+    inventory = cloud(node("a"), node("b"), node("c"), vm("v", "a"), vm("w", "b"))
+    member = {"member_of": ["g"], **by}
+    words = [says("instance", "v", **member), says("instance", "w", **member)]
+    apart = under(inventory, *words, says("group", "g", anti_affinity=True, **by))
+    (group,) = apart.groups
+    assert (group.policy, group.limit(2)) == ("anti-affinity", 1)
+    beside = under(inventory, *words, says("group", "g", anti_affinity=False, **by))
+    assert joined(make_plan(campaign(), beside).moves)
+    plan = make_plan(campaign(), apart)
+    assert verify(campaign(), apart, plan) == []
+    assert not joined(plan.moves)
+
+
+def joined(moves: Sequence[Move]) -> bool:
+    """Whether v and w come to be on one node."""
+    at = {"v": "a", "w": "b"}
+    for move in sorted(moves, key=lambda move: move.start_s):
+        at[move.instance] = move.target
+        if at["v"] == at["w"]:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("policy", "then"), [("soft-anti-affinity", "anti-affinity"), ("affinity", "affinity"), ("anti-affinity", "anti-affinity")]
+)
+def test_what_the_cloud_keeps_together_or_apart_stays_so(policy: str, then: str) -> None:
+    group = Group.model_validate({"id": "g", "policy": policy})
+    inventory = cloud(node("a"), vm("v", "a", groups=("g",)), group)
+    (found,) = under(inventory, says("group", "g", anti_affinity=True)).groups
+    (left,) = under(inventory, says("group", "g", anti_affinity=False)).groups
+    assert (found.policy, left.policy) == (then, policy)
+
+
+@pytest.mark.parametrize("kind", ["instance", "vnf", "project"])
+def test_only_a_group_has_members_that_are_kept_apart(kind: ConstraintKind) -> None:
+    with pytest.raises(InputError, match="anti_affinity is said of a group"):
+        says(kind, "g", anti_affinity=True)

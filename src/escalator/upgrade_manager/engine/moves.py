@@ -126,7 +126,7 @@ async def _targets(job: Job, instance: Instance, planned: Move | None, under_way
         tried.add(under_way.target)
         yield under_way.target
     if planned is not None:
-        lost = await target_lost(job, planned.target)
+        lost = await target_lost(job, planned.target, instance)
         tried.add(planned.target)
         if lost is None:
             yield planned.target
@@ -136,7 +136,7 @@ async def _targets(job: Job, instance: Instance, planned: Move | None, under_way
         target = await local_targets(job, instance, tried)
         if target is None:
             # Everything that fits was tried once: the planned target may have been short of luck only.
-            if planned is None or await target_lost(job, planned.target) is not None:
+            if planned is None or await target_lost(job, planned.target, instance) is not None:
                 return
             target = planned.target
         tried.add(target)

@@ -7,13 +7,14 @@ from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.progress import NodeTask, TaskKind, TaskState
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.planner.constraints import is_declared
 from escalator.upgrade_manager.planner.placement import choose_target
 from escalator.upgrade_manager.planner.room import Room
 from escalator.upgrade_manager.planner.scope import unavailable_reason
 
 
-async def target_lost(job: Job, target: str) -> str | None:
-    """Why the target can not take an instance now; None when it can."""
+async def target_lost(job: Job, target: str, instance: Instance) -> str | None:
+    """Why the target can not take the instance now; None when it can."""
     if any(slot.node == target for slot in await job.ctx.store.admission.node_slots()):
         return "it is in maintenance"
     try:
@@ -29,6 +30,21 @@ async def target_lost(job: Job, target: str) -> str | None:
     if task is not None and not _through(task, job) and move is not None and not move.extra:
         what = "rolled back" if job.ref.back else "upgraded"
         return f"it was to be {what} before and is {task.state.value}"
+    return await _joins(job, target, instance)
+
+
+async def _joins(job: Job, target: str, instance: Instance) -> str | None:
+    """Which group would have two members there that it keeps apart, and of which the cloud knows nothing: it would not refuse."""
+    made = [group for group in instance.groups if is_declared(group)]
+    if not made:
+        return None
+    policy = job.spec.migration
+    there = {i.id for i in await job.ctx.cloud.instances_on(target, policy)}
+    moves = await job.ctx.store.admission.impacts(job.ref.campaign)
+    there |= {row.instance for row in moves if row.target == target and row.ended_at is None}
+    for group, members in await observed.groups(job.ctx, job.inventory, made, policy):
+        if group.policy == "anti-affinity" and (there - {instance.id}) & {member.id for member in members}:
+            return f"another member of group {group.id} is there"
     return None
 
 

@@ -70,6 +70,11 @@ def declared_group(name: str, owner: str | None) -> str:
     return f"{_DECLARED}{owner or ''}/{name}"
 
 
+def is_declared(group: str) -> bool:
+    """Whether constraints made the group up: the cloud knows nothing of it."""
+    return group.startswith(_DECLARED)
+
+
 def key_of_group(group: str) -> Key:
     """Whose word counts first for the group."""
     if group.startswith(_DECLARED):
@@ -194,6 +199,9 @@ def on_group(group: Group, members: Sequence[Instance], by_key: Declared) -> Gro
     recovery_s = _first(specs, "min_recovery_time_between_impacts")
     update |= {"max_impacted": most} if most is not None else {}
     update |= {"recovery_s": recovery_s} if recovery_s is not None else {}
+    # What the cloud keeps together it would not move apart; what it keeps apart stays so whatever is declared.
+    if _first(specs, "anti_affinity") and group.policy in ("none", "soft-anti-affinity"):
+        update["policy"] = "anti-affinity"
     return group.model_copy(update=update) if update else group
 
 

@@ -1,0 +1,47 @@
+"""Groups that clients of Fenix want kept apart, as Doctor's sample and Tacker's plug-in declare theirs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from beds.vnfm.bed import Bed, opened_bed
+from contract.vim_interface.test_fenix import TOKEN, client
+from escalator.storage.port import CampaignRow
+
+GROUP = {"group_id": "g1", "project_id": "p1", "group_name": "doctor_ha_app_group", "max_impacted_members": 1, "recovery_time": 4}
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
+    async with opened_bed("fenix", tmp_path) as opened:
+        opened.tokens[TOKEN] = "p1"
+        await opened.store.campaigns.add(CampaignRow(name="c1", document={}))
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("said", "apart"),
+    [
+        ({"anti_affinity_group": True, "max_instances_per_host": 1}, True),
+        ({"anti_affinity_group": True, "max_instances_per_host": 0}, True),
+        ({"anti_affinity_group": False, "max_instances_per_host": 1}, True),
+        ({"anti_affinity_group": False, "max_instances_per_host": 0}, None),
+        ({}, None),
+    ],
+)
+async def test_a_group_is_kept_apart_as_it_is_declared(bed: Bed, said: dict[str, object], apart: bool | None) -> None:
+    async with client(bed) as http:
+        assert (await http.put("/instance_group/g1", json={**GROUP, **said})).status_code == 200
+    (found,) = await bed.store.constraints.list()
+    assert (found.id, found.spec.anti_affinity) == ("g1@p1", apart)
+
+
+async def test_what_cannot_be_kept_is_refused_and_not_forgotten(bed: Bed) -> None:
+    async with client(bed) as http:
+        answer = await http.put("/instance_group/g1", json={**GROUP, "anti_affinity_group": True, "max_instances_per_host": 2})
+    assert (answer.status_code, answer.json()["problems"][0]["path"]) == (422, "max_instances_per_host")
+    assert "not supported yet" in answer.json()["problems"][0]["message"]
+    assert await bed.store.constraints.list() == []
