@@ -19,6 +19,10 @@ SEEN: set[str] = set()
 """Ids of the notices that came."""
 
 
+TOKEN: list[str] = []
+"""By what we are known at Escalator, where we are; replies show it, too, as the operator may ask for that."""
+
+
 def switch_over(resource: dict) -> str:
     """Move the business of one VM elsewhere, and say what may happen to the VM now."""
     return "LIVE_MIGRATE" if resource["plannedAction"] == "live" else "MOVED"
@@ -33,14 +37,15 @@ def reply_to(notice: dict) -> dict:
 def put(uri: str, reply: dict) -> None:
     """Send the reply; the same reply again does no harm, so it can be repeated after a failure."""
     body = json.dumps(reply).encode()
-    headers = {"Content-Type": "application/json", "Version": "1.0.0"}
+    shown = {"Authorization": f"Bearer {TOKEN[0]}"} if TOKEN else {}
+    headers = {"Content-Type": "application/json", "Version": "1.0.0", **shown}
     with urlopen(Request(uri, body, headers, method="PUT"), timeout=10) as answer:  # noqa: S310 - the notice's own address
         say(f"  replied {reply['result']} {reply.get('instances', {})} -> {answer.status}")
 
 
-def subscribe(escalator: str, token: str, callback: str) -> None:
+def subscribe(escalator: str, callback: str) -> None:
     """Say where notices go. When that was said before, the answer leads to the subscription that is there."""
-    headers = {"Content-Type": "application/json", "Version": "1.0.0", "Authorization": f"Bearer {token}"}
+    headers = {"Content-Type": "application/json", "Version": "1.0.0", "Authorization": f"Bearer {TOKEN[0]}"}
     body = json.dumps({"callbackUri": callback}).encode()
     request = Request(f"{escalator}/vi-vnfm/v1/subscriptions", body, headers, method="POST")  # noqa: S310 - as we were told
     try:
@@ -88,6 +93,7 @@ if __name__ == "__main__":
     server = ThreadingHTTPServer(("127.0.0.1", port), Notices)
     say(f"listening on {uri}")
     if len(sys.argv) > 3:
+        TOKEN.append(Path(sys.argv[3]).read_text().strip())
         # Beside the server, which has to answer the test of its address meanwhile.
-        Thread(target=subscribe, args=(sys.argv[2], Path(sys.argv[3]).read_text().strip(), uri)).start()
+        Thread(target=subscribe, args=(sys.argv[2], uri)).start()
     server.serve_forever()

@@ -22,8 +22,9 @@ from escalator.api.problems import documented
 from escalator.api.vnfm_headers import HEADERS, check_headers, check_version
 from escalator.api.vnfm_messages import Link
 from escalator.model.errors import NotAllowedError
-from escalator.model.notice import Vnfm
+from escalator.model.notice import Notice, Vnfm
 from escalator.model.subscription import Filter, Subscription, SubscriptionRequest
+from escalator.vim_interface.inbox import Allow
 from escalator.vim_interface.subscriptions import MAX_SUBSCRIPTION_BYTES, Subscribing
 
 PATH = "/vi-vnfm/v1/subscriptions"
@@ -62,11 +63,10 @@ def subscriptions_router(subscribing: Subscribing) -> APIRouter:
 
     async def caller(request: Request) -> Vnfm:
         check_version(request)
-        given = request.headers.getlist("authorization")
         try:
-            return await subscribing.caller(given[0] if len(given) == 1 else None)
+            return await subscribing.caller(_shown_in(request))
         except NotAllowedError as error:
-            raise HTTPException(401, headers={"WWW-Authenticate": _CHALLENGES}) from error
+            raise _challenge() from error
 
     located = {"Location": {"schema": {"type": "string"}}}
     answers: dict[int | str, dict[str, Any]] = {
@@ -105,6 +105,30 @@ def subscriptions_router(subscribing: Subscribing) -> APIRouter:
         return Response(status_code=204, headers=HEADERS)
 
     return router
+
+
+def replying(subscribing: Subscribing | None, request: Request) -> Allow | None:
+    """What looks whether a caller may use a reply address; answers 401."""
+    if subscribing is None:
+        return None
+
+    async def allow(notice: Notice) -> None:
+        try:
+            await subscribing.replying(_shown_in(request), notice)
+        except NotAllowedError as error:
+            raise _challenge() from error
+
+    return allow
+
+
+def _shown_in(request: Request) -> str | None:
+    """The credential of a request; two are none."""
+    given = request.headers.getlist("authorization")
+    return given[0] if len(given) == 1 else None
+
+
+def _challenge() -> HTTPException:
+    return HTTPException(401, headers={"WWW-Authenticate": _CHALLENGES})
 
 
 def _view(row: Subscription, base_url: str) -> SubscriptionView:

@@ -1,7 +1,7 @@
 """The VNF managers' listener: where replies to notices are put, and where a missed notice can be read.
 
-Whoever holds a reply address may use it; an orchestrator may see that it is registered; subscriptions ask who calls. There is
-nothing else here to find or to guess.
+Whoever holds a reply address may use it, unless the VNF manager's registration asks for its credential, too; an orchestrator
+may see that it is registered; subscriptions ask who calls. There is nothing else here to find or to guess.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from escalator.api.bodies import read_body
 from escalator.api.fenix import fenix_router
 from escalator.api.or_vi import or_vi_router, webhooks
 from escalator.api.problems import add_problem_handlers, documented
-from escalator.api.subscriptions import subscriptions_router
+from escalator.api.subscriptions import replying, subscriptions_router
 from escalator.api.tacker import tacker_router
 from escalator.api.vnfm_headers import HEADERS, check_headers, check_version
 from escalator.api.vnfm_messages import Notification, Occurrence, example
@@ -44,21 +44,22 @@ def vnfm_app(
     @app.put(
         f"{REPLIES}/{{token}}",
         status_code=204,
-        responses=documented(404, 406, 409, 413, 415, 422),
+        responses=documented(401, 404, 406, 409, 413, 415, 422),
         openapi_extra={"requestBody": body},
     )
     async def put_reply(token: str, request: Request) -> Response:
         """Answer a notice. The same answer again is confirmed again."""
         check_headers(request)
-        await inbox.receive(token, await read_body(request, MAX_REPLY_BYTES), clock.now())
+        given = await read_body(request, MAX_REPLY_BYTES)
+        await inbox.receive(token, given, clock.now(), replying(subscribing, request))
         return Response(status_code=204, headers=HEADERS)
 
-    @app.get(f"{REPLIES}/{{token}}", responses={200: {"model": Occurrence}, **documented(404, 406, 422)})
+    @app.get(f"{REPLIES}/{{token}}", responses={200: {"model": Occurrence}, **documented(401, 404, 406, 422)})
     async def get_notice(token: str, request: Request, response: Response) -> dict[str, Any]:
         """Return the notice as it stands now, for a VNF manager that missed it."""
         check_version(request)
         response.headers.update(HEADERS)
-        return await inbox.show(token)
+        return await inbox.show(token, replying(subscribing, request))
 
     describe_messages(app)
     if subscribing is not None:

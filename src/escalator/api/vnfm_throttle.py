@@ -1,6 +1,7 @@
 """Wrong credentials at the VNF managers' listener: after some of them, 429 with the time after which to come back.
 
-Reply addresses ask for no credential and are never held up: an answer in time counts for more than a caller's other errors.
+Reply addresses are unguessable, with or without a credential, and never held up: an answer in time counts for more than a
+caller's other errors.
 Only a success (2xx) shows that a credential was right: other answers may come before it was looked at.
 """
 

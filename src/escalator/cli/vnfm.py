@@ -146,6 +146,8 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subscription-credential", metavar="NAME", help=text)
     text = "name, address or network at which it may be told when it subscribes; may be repeated"
     parser.add_argument("--host", action="append", metavar="HOST", help=text)
+    text = "credential: its replies have to show that, too, beside the address that each notice brings"
+    parser.add_argument("--replies", metavar="WHAT", help=text)
 
 
 _PARTS: Mapping[str, tuple[str, ...]] = {
@@ -163,6 +165,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "subscribes": ("subscription", "type"),
     "subscription_credential": ("subscription", "credential"),
     "host": ("subscription", "hosts"),
+    "replies": ("subscription", "replies"),
     **{word: (owned,) for word, owned in OWNED.items()},
 }
 """Where in a registration the value of an argument stands."""

@@ -109,6 +109,8 @@ class SubscriptionRight(Model):
     """Name of a file in `credentials_dir`: the token, or `user:password`; 16 characters at least."""
     hosts: Annotated[tuple[Host, ...], Field(max_length=100)] = ()
     """Names, addresses or networks that its address may be at, beside `vim.callback_hosts` of the settings."""
+    replies: Literal["credential"] | None = None
+    """With `credential` it shows that with its replies, too; null = whoever has a notice's reply address may use it."""
 
 
 class VnfmSpec(Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -31,6 +32,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 _TRIES = 3
 """A state that changes between reading and writing is read again; it can change only a few times in its life."""
 
+Allow = Callable[[Notice], Awaitable[None]]
+"""Looks whether the caller may use the address of a notice; raises NotAllowedError when not."""
+
 _log = structlog.get_logger()
 
 
@@ -46,17 +50,17 @@ class Inbox:
         self._collected = Collected(store.notices)
         self._refusals: Counter[str] = Counter()
 
-    async def show(self, token: str) -> dict[str, Any]:
+    async def show(self, token: str, allow: Allow | None = None) -> dict[str, Any]:
         """Return the notice as it stands now; raises NotFoundError when nobody was given that address."""
-        return occurrence(await self._find(token), self._base_url)
+        return occurrence(await self._find(token, allow), self._base_url)
 
-    async def receive(self, token: str, body: bytes | Reply | Part, now: float) -> Verdict:
+    async def receive(self, token: str, body: bytes | Reply | Part, now: float, allow: Allow | None = None) -> Verdict:
         """Take a reply; returns ACCEPTED or DUPLICATE, or PARTIAL for a part that leaves others to be awaited.
 
         Raises NotFoundError when nobody was given that address, InputError with all problems when the reply is not
-        valid, ConflictError when it is late or differs from the one that counts.
+        valid, ConflictError when it is late or differs from the one that counts; and what `allow` raises.
         """
-        notice = await self._find(token)
+        notice = await self._find(token, allow)
         if isinstance(body, Part):
             whole = await self._collected.hear(notice, body, len(notice.resources), now)
             if whole is None:
@@ -74,10 +78,12 @@ class Inbox:
             await self._keep(notice, reply, now, judgement.verdict)
         return _answer(judgement)
 
-    async def _find(self, token: str) -> Notice:
+    async def _find(self, token: str, allow: Allow | None = None) -> Notice:
         notice = await self._notices.by_token(token) if _TOKEN.fullmatch(token) else None
         if notice is None:
             raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")
+        if allow is not None:
+            await allow(notice)
         return notice
 
     async def _read(self, notice: Notice, body: bytes | Reply, now: float) -> Reply:

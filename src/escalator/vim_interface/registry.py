@@ -312,7 +312,7 @@ def _endpoint_problems(where: str, uri: str | None, auth: Auth) -> Iterator[Prob
 def _subscription_problems(spec: VnfmSpec, others: Sequence[Vnfm], credentials: Credentials) -> Iterator[Problem]:
     right, path = spec.subscription, "spec.subscription"
     if right.type == "none":
-        if right.credential is not None or right.hosts:
+        if right.credential is not None or right.hosts or right.replies:
             yield Problem(f"{path}.type", "with none it may not subscribe; basic or bearer says how it shows who it is")
         return
     if spec.dialect != "vi-vnfm":

@@ -26,7 +26,7 @@ from escalator.model.errors import (
     Problem,
     TemporaryError,
 )
-from escalator.model.notice import Vnfm
+from escalator.model.notice import Notice, Vnfm
 from escalator.model.progress import Event
 from escalator.model.subscription import AuthType, Subscription, SubscriptionRequest
 from escalator.storage.port import Store
@@ -85,6 +85,16 @@ class Subscribing:
                 _log.warning("subscription.refused", code=Code.API_TOKEN.value, candidates=len(found))
             raise NotAllowedError(Code.API_TOKEN, "The credential is missing or nobody's that may subscribe.")
         return found[0]
+
+    async def replying(self, header: str | None, notice: Notice) -> None:
+        """Raise NotAllowedError (`API_TOKEN`) when replies to the notice have to show a credential, and the header does not."""
+        vnfm = await self._store.vnfms.get(notice.vnfm)
+        if vnfm is None or vnfm.spec.subscription.replies is None:
+            return
+        given, known = _given(header), self._credential(vnfm)
+        if given is None or not known or not hmac.compare_digest(given, known.encode()):
+            _log.warning("reply.not-allowed", object_id=notice.id, vnfm=vnfm.name, code=Code.API_TOKEN.value)
+            raise NotAllowedError(Code.API_TOKEN, "The VNF manager's credential is asked for with its replies.")
 
     async def create(self, vnfm: Vnfm, body: bytes) -> Made:
         """Subscribe a VNF manager.

@@ -274,8 +274,8 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
         async def receive(self, *arguments: object) -> object:
             return await bed.vim.inbox.receive(*arguments)  # type: ignore[arg-type]
 
-        async def show(self, token: str) -> object:
-            return await bed.vim.inbox.show(token)
+        async def show(self, *arguments: object) -> object:
+            return await bed.vim.inbox.show(*arguments)  # type: ignore[arg-type]
 
     async def everything() -> tuple[Instance, ...]:
         bed.looks += 1

@@ -3,7 +3,7 @@
     python server.py [--port 0] [--behaviour moves] [--log FILE] [--credential user:password | --credential token]
                      [--delay SECONDS] [--hold] [--hold-delivery] [--persist SECONDS]
                      [--tls PEM-FILE-OF-CERTIFICATE-AND-KEY [--client-ca PEM-FILE]]
-                     [--oauth clientId:clientPassword [--token-life SECONDS]]
+                     [--oauth clientId:clientPassword [--token-life SECONDS]] [--shows TOKEN]
 
 It prints one line of JSON, `{"port": …}`, and serves `/notices` until it is killed. Behaviours:
 
@@ -23,6 +23,7 @@ replies wait for `POST /control {"release": true}`; with `--hold-delivery` so do
 With `--oauth` it is a token endpoint, too (`POST /token`, RFC 6749 4.4), and demands one of the tokens that it gave out;
 `POST /control {"revoke": true}` makes all of them worthless, `{"token_behaviour": ...}` spoils the endpoint: `redirect`,
 `flood`, `garbage`, `worthless`, `error`. With `--client-ca` callers have to show a certificate of that authority.
+With `--shows` that token goes with its replies.
 With `--persist` a reply that finds nobody is repeated for that long.
 `POST /control {"behaviour": …, "credential": …, "oauth": …, "hold": …, "tls": FILE}` changes it on the run. Every request and
 every reply's status goes to the log, one JSON object a line, secrets left out.
@@ -72,6 +73,7 @@ class Manager:
     persist_s: float = 0.0
     oauth: str | None = None
     token_life_s: float = 3600.0
+    shows: str | None = None
     token_behaviour: str = ""
     tokens: dict[str, float] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
@@ -141,7 +143,8 @@ class Manager:
         return DISPOSITIONS.get(self.behaviour, "MOVED")
 
     def reply(self, notice: dict, body: dict) -> None:
-        headers = {"Content-Type": "application/json", "Version": "1.0.0"}
+        shown = {"Authorization": f"Bearer {self.shows}"} if self.shows else {}
+        headers = {"Content-Type": "application/json", "Version": "1.0.0", **shown}
         request = urllib.request.Request(notice["replyUri"], json.dumps(body).encode(), headers, method="PUT")
         end = time.monotonic() + self.persist_s
         while True:
@@ -273,11 +276,12 @@ def main() -> None:
     parser.add_argument("--tls", type=Path)
     parser.add_argument("--client-ca", type=Path)
     parser.add_argument("--oauth")
+    parser.add_argument("--shows")
     parser.add_argument("--token-life", type=float, default=3600.0)
     options = parser.parse_args()
     Handler.manager = Manager(
         options.behaviour, options.credential, options.delay, options.defer, options.hold, options.hold_delivery, options.log,
-        options.persist, options.oauth, options.token_life,
+        options.persist, options.oauth, options.token_life, options.shows,
     )  # fmt: skip
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     if options.tls:
