@@ -10,7 +10,7 @@ from escalator.model.progress import CampaignState, Event
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drivers import require_driver
-from escalator.upgrade_manager.engine.gates import require_gates
+from escalator.upgrade_manager.engine.gates import require_gates, take_back
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 
@@ -56,6 +56,7 @@ async def _withdraw(ctx: Context, name: str, event: Event, instead: CampaignRow 
     if row is not None and row.state not in NOT_STARTED:
         message = f"Campaign {name} is {row.state.value}: what has started stays as it is."
         raise ConflictError(Code.UPG_STATE, message, remedy="Make another one, with another metadata.name.")
+    await take_back(ctx, name, "the document is another one" if instead else "the campaign was removed")
     await ctx.store.campaigns.withdraw(name, NOT_STARTED, (event,), instead)
     ctx.book.forget(name)
 

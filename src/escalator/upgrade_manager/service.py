@@ -26,7 +26,7 @@ from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drivers import require_driver
 from escalator.upgrade_manager.engine.failures import held_by_host
-from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates
+from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates, take_back
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners, unreached_verbs
@@ -34,6 +34,7 @@ from escalator.upgrade_manager.engine.people import accept, by_a_person, put, ro
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
+from escalator.upgrade_manager.engine.windows import require_window
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.upgrade_manager.node_verbs import node_verbs
 from escalator.upgrade_manager.releases import require_usable
@@ -83,11 +84,14 @@ class CampaignService:
         require_commands(self._ctx, campaign)
         require_gates(self._ctx, campaign)
         require_locks(self._ctx.leases, campaign)
+        require_window(campaign.spec, self._ctx.clock.now())
         inventory = await marked(self._ctx, campaign, await observed.inventory(self._ctx, campaign.spec.migration))
         plan = await self._made(campaign, inventory, row.plan)
         if (await self._row(name)).created_at != row.created_at:
             remedy = f"escalator campaign plan {name}"
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} was edited while it was planned.", remedy=remedy)
+        if row.plan is not None:
+            await take_back(self._ctx, name, f"plan {plan.id} comes after it")
         stored = await self._store(name, plan, inventory, NOT_STARTED)
         give_back()
         return stored
@@ -123,6 +127,7 @@ class CampaignService:
             )
         accepted = frozenset((Code.PLN_OUTAGE.value,) if accept_outage else ())
         _startable(name, await self._ctx.book.campaign(name), plan, accepted)
+        require_window((await self._ctx.book.campaign(name)).spec, self._ctx.clock.now())
         await refuse_while_restoring(self._ctx)
         require_driver(self._ctx, await self._ctx.book.campaign(name))
         await require_usable(self._ctx, await self._ctx.book.campaign(name))

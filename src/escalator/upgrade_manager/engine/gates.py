@@ -209,6 +209,19 @@ async def approve(ctx: Context, name: str, gate: str, reason: str = "") -> None:
         await change(ctx, name, (CampaignState.SUSPENDED,), CampaignState.RUNNING, None, "")
 
 
+async def take_back(ctx: Context, name: str, why: str) -> None:
+    """Forget what was approved ahead: it was approved for another document or plan than the one that is there now."""
+    approved = (await ctx.store.tasks.memo(name)).get(APPROVED) or []
+    if not approved:
+        return
+    await ctx.store.tasks.remember(name, APPROVED, [])
+    for gate, key in approved:
+        event = Event(
+            at=ctx.clock.now(), action="campaign.approve", campaign=name, object_id=gate, outcome="withdrawn", message=why
+        )
+        await ctx.store.events.append((replace(event, data={"about": key}),))
+
+
 _OPEN = (CampaignState.DRAFT, CampaignState.PLANNED, CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
 
 

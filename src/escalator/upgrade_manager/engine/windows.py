@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from escalator.model.campaign import CampaignSpec
+from escalator.model.codes import Code
+from escalator.model.errors import ConditionsError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.lead import waits_s
@@ -18,6 +20,20 @@ def opening(spec: CampaignSpec, now_s: float) -> tuple[float, float] | None:
     if not spec.windows and spec.not_before is None and spec.not_after is None:
         return ALWAYS
     return next(openings(spec, now_s), None)
+
+
+def require_window(spec: CampaignSpec, now_s: float) -> None:
+    """Raise ConditionsError (`PLN_WINDOW`) when the campaign's time is over before it begins."""
+    if opening(spec, now_s) is not None:
+        return
+    remedy = "Give later dates: escalator campaign edit, then plan again."
+    if spec.not_after is not None and spec.not_before is not None and spec.not_after <= spec.not_before:
+        message = f"not_after ({spec.not_after.isoformat()}) is not later than not_before ({spec.not_before.isoformat()})."
+    elif spec.not_after is not None and spec.not_after.timestamp() <= now_s:
+        message = f"not_after ({spec.not_after.isoformat()}) has passed."
+    else:
+        message = "No maintenance window opens before not_after."
+    raise ConditionsError(Code.PLN_WINDOW, message, remedy=remedy)
 
 
 def needs_s(plan: Plan, spec: CampaignSpec, inventory: Inventory) -> Mapping[str, float]:

@@ -7,7 +7,7 @@ from math import ceil
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.inventory import Instance
+from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner.actions import Stuck
 from escalator.upgrade_manager.planner.cloud import Cloud, Guest
@@ -135,14 +135,23 @@ def said(guest: Guest) -> str:
     return f"instance {guest.instance.id}{tied}"
 
 
-def room(campaign: Campaign, spare: str) -> str:
-    """What would make room: `spare`, fuller nodes where the campaign forbids them, or VNFs that scale in."""
+def room(campaign: Campaign, inventory: Inventory, spare: str) -> str:
+    """What would make room: `spare`, hosts out of scope, fuller nodes where the campaign forbids them, or VNFs that scale in."""
     fill = campaign.spec.waves.max_fill
+    outside = sum("compute" in node.roles and serves(node) and not campaign.spec.scope.includes(node) for node in inventory.nodes)
+    if spare and outside:
+        hosts = "1 host in service is" if outside == 1 else f"{outside} hosts in service are"
+        spare = f"widen spec.scope: {hosts} out of it, and what is out of scope takes no instances; or {spare}"
     if spare and fill < 1:
         spare = f"raise waves.max_fill: upgraded nodes are filled to {fill:.0%} only; or {spare}"
     if campaign.spec.workloads.scale_in == "ask":
         return f"VNF managers are asked to scale in when the campaign starts; else {spare}"
     return f"{spare}; or let VNF managers be asked to scale in (workloads.scale_in: ask)"
+
+
+def serves(node: Node) -> bool:
+    """Whether the node is in service, whatever becomes of it."""
+    return node.state == "up" and not node.maintenance
 
 
 def capacity_condition(lacking: Sequence[tuple[str, Guest]], spare: str) -> Condition:

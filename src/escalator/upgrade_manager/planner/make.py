@@ -88,7 +88,7 @@ def _made(
         *first_conditions(campaign, inventory, scope, actions, managed),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
-        c.capacity_condition(unplaced, c.room(campaign, spare_hosts(cloud, rules, found, midway))),
+        c.capacity_condition(unplaced, c.room(campaign, inventory, spare_hosts(cloud, rules, found, midway))),
         *c.other_conditions(cloud, rules, found),
         *c.spread_conditions(cloud, found),
         *(order_conditions(campaign, inventory, rules.staging.groups) if scope.apart else ()),
