@@ -206,10 +206,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 limits=settings.vim,
                 base_url=settings.vnfm.url,
                 operations=_operations(settings, world, commands, accounts, stack),
+                commands=settings.vim.commands.keys(),
             )
         )
-        commands.on_reply = partial(vim.look, COMMAND)
-        heals.on_reply = partial(vim.look, TACKER)
+        commands.on_reply, heals.on_reply = partial(vim.look, COMMAND), partial(vim.look, TACKER)
         await register_world(world, store)
         workers = stack.enter_context(RenewedWorker())
         ctx = Context(

@@ -360,6 +360,16 @@ class ReachabilityView(View):
     message: str
 
 
+class SpokenForView(View):
+    """What a registration is about in the cloud as it is now."""
+
+    vnfm: str
+    instances: int | None
+    """How many instances it speaks for; null when the cloud does not answer."""
+    unknown: Sequence[str]
+    """What it names and nothing in the cloud has, such as `vnf amf-9`."""
+
+
 class SubscribedView(View):
     """Where a VNF manager has said by itself that it is told, and how Escalator authenticates there."""
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from escalator.cli.base import Command, Lister, Shower, Shown, fields, rows
 from escalator.cli.campaign import quoted
 from escalator.cli.failures import usual
 from escalator.cli.filling import filled
+from escalator.model.errors import TemporaryError
+
+if TYPE_CHECKING:
+    from escalator.cli.client import Client
 
 VERBS = ("prepare", "restore", "health")
 NEVER_ASKED = ("or-vi", "fenix-bus")
 """Dialects of those that are told of everything and own nothing."""
+SHOWN = 10
 OWNED = {"project": "projects", "vnf": "vnfs", "instance": "instances"}
 
 
@@ -34,10 +39,12 @@ class Register(Shower):
         spec = parts_of(parsed_args)
         with self.server() as client:
             found = client.post("/v1/vnfms", {"name": parsed_args.name, "spec": spec})
+            spoken = spoken_for(client, found)
         name, given = found["name"], found["spec"]
         if given["dialect"] not in NEVER_ASKED and not any(given[owned] for owned in OWNED.values()):
             more = f"escalator vnfm set {name} --project PROJECT (or --vnf, --instance)"
             self.app.stderr.write(f"It speaks for no instance yet, so it is never asked. Say for which with: {more}\n")
+        tell_spoken(spoken, self.app.stderr)
         waits = given["subscription"]["type"] != "none" and not given["callback_uri"]
         see = "When it has subscribed, see whether it answers" if waits else "See whether it answers"
         self.app.stderr.write(f"{see}: escalator vnfm test {name}\n")
@@ -78,6 +85,10 @@ class ShowVnfm(_One):
             shown = {**found["spec"], "version": version}
             if shown["subscription"]["type"] != "none":
                 shown["subscribed"] = next(iter(client.get(f"{path}/subscriptions")), None)
+            spoken = spoken_for(client, found)
+            if spoken is not None:
+                shown["speaks_for"] = spoken["instances"]
+                tell_spoken(spoken, self.app.stderr, count=False)
             return shown_fields({"name": found["name"], "spec": shown})
 
 
@@ -98,7 +109,8 @@ class Test(_One):
 class Remove(Command):
     """Forget a VNF manager.
 
-    With --if-version it stays when somebody else has changed it since: exit code 6.
+    With --if-version it stays when somebody else has changed it since, and without --force while a campaign waits for its
+    answers or has still to ask it: exit code 6.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -107,13 +119,40 @@ class Remove(Command):
         parser.add_argument("name", metavar="NAME", help="the VNF manager")
         text = "forget it only while it has this version, which escalator vnfm show tells"
         parser.add_argument("--if-version", metavar="VERSION", help=text)
+        text = "also while a campaign needs it: nobody is asked about its instances then"
+        parser.add_argument("--force", action="store_true", help=text)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove it."""
+        force = "?force=true" if parsed_args.force else ""
         with self.server() as client:
-            client.delete(f"/v1/vnfms/{quoted(parsed_args.name)}", parsed_args.if_version)
+            client.delete(f"/v1/vnfms/{quoted(parsed_args.name)}{force}", parsed_args.if_version)
         self.app.stderr.write(f"{parsed_args.name} is forgotten; nobody speaks for its instances now.\n")
+
+
+def spoken_for(client: Client, vnfm: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the registration is about now; None where it names nothing, owns nothing by its dialect, or nobody knows in time."""
+    given = vnfm["spec"]
+    if given["dialect"] in NEVER_ASKED or not any(given[owned] for owned in OWNED.values()):
+        return None
+    try:
+        found: Mapping[str, Any] = client.get(f"/v1/vnfms/{quoted(vnfm['name'])}/instances")
+    except TemporaryError:
+        # A large cloud may take longer to look at than anybody waits for the registration itself.
+        return None
+    return found
+
+
+def tell_spoken(spoken: Mapping[str, Any] | None, stream: TextIO, *, count: bool = True) -> None:
+    """For how many instances it speaks, and what nobody has of what it names."""
+    if spoken is None or spoken["instances"] is None:
+        return
+    if count:
+        stream.write(f"It speaks for {spoken['instances']} instance{'' if spoken['instances'] == 1 else 's'} now.\n")
+    if spoken["unknown"]:
+        shown = ", ".join(spoken["unknown"][:SHOWN]) + (" and more" if len(spoken["unknown"]) > SHOWN else "")
+        stream.write(f"Nothing in the cloud has: {shown}. Is it spelt right? It counts as soon as something has it.\n")
 
 
 def add_parts(parser: argparse.ArgumentParser) -> None:

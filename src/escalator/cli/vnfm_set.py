@@ -7,7 +7,7 @@ from typing import Any
 
 from escalator.cli.base import Shower
 from escalator.cli.campaign import quoted
-from escalator.cli.vnfm import add_parts, parts_of, shown_fields
+from escalator.cli.vnfm import OWNED, add_parts, parts_of, shown_fields, spoken_for, tell_spoken
 from escalator.model.codes import Code
 from escalator.model.errors import InputError
 
@@ -36,5 +36,7 @@ class Set(Shower):
             raise InputError(Code.CFG_DOCUMENT, "Nothing to change is named.", remedy="See escalator vnfm set --help")
         with self.server() as client:
             found = client.patch(f"/v1/vnfms/{quoted(parsed_args.name)}", {"spec": changes}, parsed_args.if_version)
+            if any(owned in changes for owned in OWNED.values()):
+                tell_spoken(spoken_for(client, found), self.app.stderr)
         self.app.stderr.write(f"See whether it answers: escalator vnfm test {parsed_args.name}\n")
         return shown_fields(found)

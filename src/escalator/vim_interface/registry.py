@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from escalator.model.codes import Code
@@ -60,7 +61,14 @@ class Ownership:
 class Registry:
     """The registered VNF managers."""
 
-    def __init__(self, vnfms: Vnfms, credentials: Credentials, subscriptions: Subscriptions | None = None) -> None:
+    def __init__(
+        self,
+        vnfms: Vnfms,
+        credentials: Credentials,
+        subscriptions: Subscriptions | None = None,
+        commands: Collection[str] | None = None,
+    ) -> None:
+        self._commands = commands
         self._vnfms = vnfms
         self._credentials = credentials
         self._subscriptions = subscriptions
@@ -174,7 +182,7 @@ class Registry:
 
     async def _check(self, vnfm: Vnfm) -> None:
         others = [other for other in await self._vnfms.list() if other.name != vnfm.name]
-        problems = registration_problems(vnfm, others, self._credentials)
+        problems = (*registration_problems(vnfm, others, self._credentials), *_unknown_commands(vnfm.spec, self._commands))
         if problems:
             raise InputError(Code.VIM_REGISTRATION, f"The registration of {vnfm.name} is not valid.", problems=problems)
 
@@ -262,6 +270,15 @@ def _command_problems(spec: VnfmSpec) -> Iterator[Problem]:
         yield Problem("spec.commands.prepare", "the dialect command needs the command that prepares a VNF")
     if spec.callback_uri is not None:
         yield Problem("spec.callback_uri", "commands have no address for notices; vim.commands of the settings says what is run")
+
+
+def _unknown_commands(spec: VnfmSpec, known: Collection[str] | None) -> Iterator[Problem]:
+    """What is named and could never be run: vim.commands of the settings has none of that name."""
+    for verb, name in spec.commands.model_dump().items():
+        if known is not None and name is not None and name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield Problem(f"spec.commands.{verb}", f"vim.commands of the settings has no {name!r}{hint}")
 
 
 def _contact_problems(spec: VnfmSpec) -> Iterator[Problem]:

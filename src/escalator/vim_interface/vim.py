@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from escalator.model.clock import Clock
@@ -53,6 +53,8 @@ class Parts:
     base_url: str = "http://127.0.0.1:8472"
     operations: Sequence[OperationsSource] = ()
     """Ways to see what VNF managers are at work on."""
+    commands: Collection[str] | None = None
+    """Names of the commands that registrations may name; null where that is not known."""
 
 
 class Vim:
@@ -67,7 +69,7 @@ class Vim:
         agenda = Agenda(parts.clock)
         self._outbox = Outbox(parts.store, parts.dialects, agenda, parts.clock, parts.limits, parts.wake)
         self._operations = Operations(parts.store.vnfms, parts.operations, parts.clock)
-        self.registry = Registry(parts.store.vnfms, parts.credentials, parts.store.subscriptions)
+        self.registry = Registry(parts.store.vnfms, parts.credentials, parts.store.subscriptions, parts.commands)
         self.orchestrators = Orchestrators(self.registry, parts.store, self._outbox, parts.clock, parts.base_url)
         self.finished = Finished(self.registry, parts.store, parts.clock, self._add)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)

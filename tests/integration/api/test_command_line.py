@@ -271,12 +271,15 @@ def test_a_vnfm_is_registered_shown_tested_and_removed(esc):
     )  # fmt: skip
     assert registered.code == 0, registered.err
     assert data(registered)["projects"] == ["p1", "p2"]
+    assert "It speaks for 0 instances now." in registered.err
+    assert "Nothing in the cloud has: project p1, project p2, vnf v1. Is it spelt right?" in registered.err
+    assert data(esc("vnfm", "show", "vnfm-core", "-f", "json"))["speaks_for"] > 0
     assert data(esc("vnfm", "show", "acme", "-f", "json"))["vnfs"] == ["v1"]
     tested = esc("vnfm", "test", "acme", "-f", "json")
     assert (tested.code, data(tested)["ok"]) == (1, False)
     assert esc("vnfm", "test", "vnfm-core").code == 0
     assert "p1, p2" in esc("vnfm", "list").out
-    assert esc("vnfm", "remove", "acme").code == 0
+    assert esc("vnfm", "remove", "acme", "--force").code == 0
     assert esc("vnfm", "show", "acme").code == 2
 
 

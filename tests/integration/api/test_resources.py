@@ -8,12 +8,13 @@ import pytest
 
 from escalator.api.app import operators_app
 from escalator.api.openapi import documents
+from escalator.model.campaign import Migration
 from escalator.model.document import load, parse
 from escalator.model.inventory import Inventory
 from escalator.model.notice import Notice, NoticeType, Reply
 from escalator.model.progress import Event
 from escalator.model.redaction import redacted
-from integration.api.running import RELEASE, TOKEN
+from integration.api.running import CAMPAIGN, RELEASE, TOKEN
 
 DOCUMENT = ("document", ("release.yaml", RELEASE, "application/yaml"))
 
@@ -77,6 +78,38 @@ async def test_a_vnfm_is_registered_tested_and_forgotten(api):
     assert (await api.get("/v1/vnfms/acme")).status_code == 404
     actions = [e["action"] for e in (await api.get("/v1/events")).json()]
     assert actions == ["vnfm.register", "vnfm.remove"]
+
+
+async def test_a_vnfm_that_a_campaign_needs_is_forgotten_by_force_only(api, services):
+    await api.post("/v1/releases", files=[DOCUMENT])
+    await api.post("/v1/campaigns", content=CAMPAIGN, headers={"Content-Type": "application/yaml"})
+    await api.post("/v1/campaigns/agent-2/actions/plan")
+    assert (await api.post("/v1/campaigns/agent-2/actions/start")).status_code == 202
+    await api.post("/v1/campaigns/agent-2/actions/pause")
+    refused = await api.delete("/v1/vnfms/vnfm-core")
+    problem = refused.json()
+    assert (refused.status_code, problem["code"], problem["exit_code"]) == (409, "ESC-UPG-002", 6)
+    assert "Campaign agent-2 " in problem["detail"]
+    assert "without vnfm-core nobody is asked about those instances" in problem["detail"]
+    assert "escalator vnfm remove vnfm-core --force" in problem["remedy"]
+    assert (await api.get("/v1/vnfms/vnfm-core")).status_code == 200
+    vnfm = {"name": "acme", "spec": {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["p1"]}}
+    await api.post("/v1/vnfms", json=vnfm)
+    assert (await api.delete("/v1/vnfms/acme")).status_code == 204, "nobody waits for it"
+    assert (await api.delete("/v1/vnfms/vnfm-core?force=true")).status_code == 204
+
+
+async def test_it_is_told_for_how_many_a_vnfm_speaks_and_what_nobody_has(api, services):
+    known = (await services.ctx.cloud.inventory(Migration())).instances
+    one = known[0]
+    spec = {"callback_uri": "http://127.0.0.1:1/notices", "projects": ["foo"], "instances": [one.id], "vnfs": ["amf-99"]}
+    await api.post("/v1/vnfms", json={"name": "acme", "spec": spec})
+    found = (await api.get("/v1/vnfms/acme/instances")).json()
+    assert found == {"vnfm": "acme", "instances": 1, "unknown": ["project foo", "vnf amf-99"]}
+    owners = await services.ctx.vim.owners(known)
+    of_core = sum(owner == "vnfm-core" for owner in owners.values())
+    assert (await api.get("/v1/vnfms/vnfm-core/instances")).json()["instances"] == of_core > 0
+    assert (await api.get("/v1/vnfms/nobody/instances")).status_code == 404
 
 
 async def test_all_problems_of_a_registration_are_told(api):

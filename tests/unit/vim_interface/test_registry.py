@@ -278,3 +278,12 @@ async def test_of_changes_decided_on_one_version_the_first_counts(tmp_path: Path
         calls = (registry.change("a", {"projects": [name]}, {version_of(known)}) for name in ("p1", "p2"))
         found = await asyncio.gather(*calls, return_exceptions=True)
         assert sorted(type(one).__name__ for one in found) == ["ConflictError", "Vnfm"]
+
+
+async def test_a_command_that_the_settings_do_not_have_is_refused_with_the_nearest_one(tmp_path: Path):
+    registry = Registry(memory_store().vnfms, Credentials(tmp_path), commands=["prepare-amf", "look"])
+    commands = {"prepare": "prepare-afm", "health": "look"}
+    given = VnfmSpec.model_validate({"dialect": "command", "projects": ("p1",), "commands": commands})
+    assert await problems(registry, given) == [
+        "spec.commands.prepare: vim.commands of the settings has no 'prepare-afm'; did you mean 'prepare-amf'?"
+    ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from escalator.api.actions import VnfmChange
 from escalator.api.documents import body, read
@@ -13,10 +14,11 @@ from escalator.api.problems import documented
 from escalator.api.services import Here, Services
 from escalator.api.times import stamp
 from escalator.api.versions import IfMatch, tagged, versions_named
-from escalator.api.views import ReachabilityView, SubscribedView
+from escalator.api.views import ReachabilityView, SpokenForView, SubscribedView
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.notice import Vnfm
+from escalator.upgrade_manager.speakers import require_unneeded, spoken_for
 
 router = APIRouter(tags=["vnfms"])
 
@@ -67,9 +69,26 @@ async def change_vnfm(services: Here, name: str, request: Request, response: Res
     return tagged(response, vnfm)
 
 
-@router.delete("/vnfms/{name}", status_code=204, responses=documented(404, 412))
-async def remove_vnfm(services: Here, name: str, if_match: IfMatch = None) -> Response:
-    """Forget a VNF manager; its instances have nobody who speaks for them from now on."""
+@router.get("/vnfms/{name}/instances", responses=documented(404))
+async def count_vnfm_instances(services: Here, name: str) -> SpokenForView:
+    """For how many instances of the cloud it speaks now, and what it names that nothing there has."""
+    found = await spoken_for(services.ctx, await _vnfm(services, name))
+    return SpokenForView(vnfm=name, instances=found.instances, unknown=found.unknown)
+
+
+@router.delete("/vnfms/{name}", status_code=204, responses=documented(404, 409, 412))
+async def remove_vnfm(
+    services: Here,
+    name: str,
+    if_match: IfMatch = None,
+    force: Annotated[bool, Query(description="also while a campaign needs it")] = False,  # noqa: FBT002 - a query parameter
+) -> Response:
+    """Forget a VNF manager; its instances have nobody who speaks for them from now on.
+
+    Refused while a campaign waits for its answers or has still to ask it, unless that is forced.
+    """
+    if not force and await services.ctx.store.vnfms.get(name) is not None:
+        await require_unneeded(services.ctx, name)
     await services.vim.registry.remove(name, versions_named(if_match))
     await write_down(services, "vnfm.remove", name)
     return Response(status_code=204)

@@ -67,7 +67,7 @@ SURROUNDINGS = {
         causes=(
             "An address that may not be used, what two VNF managers both claim, or a command or credential that is not there."
         ),
-        then="Each problem is named with its path; correct it and register again",
+        then="Correct what is named: escalator vnfm set NAME, or the server's settings where a command is missing",
     ),
     Code.VIM_CREDENTIAL_FILE: Explanation(
         meaning="the named credential cannot be read",
