@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
+from escalator.cli.spans import moment
 from escalator.model.codes import Code
 from escalator.model.errors import InputError
 
 MAX_BYTES = 64 * 1024 * 1024
+
+
+def add_start(parser: argparse.ArgumentParser) -> None:
+    """The option that says when a campaign of a file is started, which tells its first window."""
+    said = "when the campaign is started, as 2026-12-01T00:00:00+02:00 (default: its not_before, else on a Monday)"
+    parser.add_argument("--start", type=moment, metavar="TIME", help=said)
 
 
 def read_file(path: Path) -> bytes:

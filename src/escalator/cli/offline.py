@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, Shown, fields
 from escalator.cli.chart_file import add_chart, write_chart
-from escalator.cli.documents import read_file
+from escalator.cli.documents import add_start, read_file
 from escalator.cli.failures import report
 from escalator.cli.spans import duration
 from escalator.model.codes import Code
@@ -76,6 +76,7 @@ class OfflinePlan(Shower):
             metavar="FILE",
             help="release document: what it touches, what cannot come back",
         )
+        add_start(parser)
         parser.add_argument("--parent", type=Path, metavar="FILE", help="plan document that the campaign follows so far")
         parser.add_argument(
             "--at",
@@ -110,7 +111,7 @@ class OfflinePlan(Shower):
         progress = Progress() if parent is None else assumed(parent, inventory, at_s)
         release = load(Release, parse(read_file(parsed_args.release))) if parsed_args.release else None
         brings = NOTHING if release is None else Brings(release.brings, release.spec.impact, release.spec.order)
-        made = make_plan(ordered(campaign, brings), inventory, progress=progress, impact=brings.impact)
+        made = make_plan(ordered(campaign, brings), inventory, now_s=parsed_args.start, progress=progress, impact=brings.impact)
         if release is not None:
             made = with_returns(made, campaign, inventory, (), release.brings)
         plan = made.sealed(OFFLINE_ID, parent.id if parent is not None else None)
@@ -142,6 +143,7 @@ class Verify(Shower):
         parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
         parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
         parser.add_argument("--plan", type=Path, required=True, metavar="FILE", help="plan document, JSON or YAML")
+        add_start(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
@@ -155,7 +157,7 @@ class Verify(Shower):
         campaign = load_campaign(parse(read_file(parsed_args.campaign)))
         inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
         plan = load(Plan, parse(read_file(parsed_args.plan)))
-        found = verify(campaign, inventory, plan)
+        found = verify(campaign, inventory, plan, now_s=parsed_args.start)
         self.exit_code = VIOLATED if found else 0
         totals = json.loads(plan.totals.model_dump_json())
         return fields(

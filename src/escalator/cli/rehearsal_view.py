@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from escalator.cli.spans import span
+from escalator.cli.spans import span, zoned
 
 NODES = {"upgraded": "Nodes upgraded", "rolled_back": "rolled back", "failed": "failed", "skipped": "skipped"}
 
@@ -21,6 +21,8 @@ def rehearsal_view(found: Mapping[str, Any]) -> RenderableType:
     head = Text.assemble(
         (f"{found['completed']} of {found['runs']} runs completed", "bold green" if good else "bold red"), f"  {states}"
     )
+    if found.get("begins"):
+        head.append(f"  from {zoned(found['begins'])} on")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("", "P50", "P90", "Largest"):
         table.add_column(column, justify="left" if not column else "right")

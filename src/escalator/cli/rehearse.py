@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, fields
-from escalator.cli.documents import read_file
+from escalator.cli.documents import add_start, read_file
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,6 +29,7 @@ class Rehearse(Shower):
         parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
         parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
         parser.add_argument("--faults", type=Path, metavar="FILE", help="fault file, YAML or JSON (default: none, times ±20 %%)")
+        add_start(parser)
         parser.add_argument("--runs", type=_runs, default=20, metavar="N", help="how often (default 20)")
         parser.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed makes the same runs (default 1)")
         return parser
@@ -40,7 +41,8 @@ class Rehearse(Shower):
         from escalator.model.document import load, parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.settings import Log  # noqa: PLC0415 - as above
-        from escalator.simulation.rehearsal import Planners, rehearse, summary  # noqa: PLC0415 - as above
+        from escalator.simulation.rehearsal import Planners, beginning, rehearse, summary  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.nights import local  # noqa: PLC0415 - as above
         from escalator.world.rules import Faults, FaultsSpec  # noqa: PLC0415 - as above
 
         campaign = load_campaign(parse(read_file(parsed_args.campaign)))
@@ -49,8 +51,10 @@ class Rehearse(Shower):
         configure_logs(Log(level="error"))
         planners = Planners()
         seeds = range(parsed_args.seed, parsed_args.seed + parsed_args.runs)
-        outcomes = [rehearse(inventory, campaign, faults, seed, planners) for seed in seeds]
-        found = summary(outcomes)
+        outcomes = [rehearse(inventory, campaign, faults, seed, planners, parsed_args.start) for seed in seeds]
+        dated = parsed_args.start is not None or campaign.spec.not_before is not None
+        begins = local(campaign.spec, beginning(campaign.spec, parsed_args.start)).isoformat() if dated else None
+        found = {**summary(outcomes), "begins": begins}
         self.exit_code = 0 if found["completed"] == found["runs"] and not found["violations"] else FAILED
         return fields(found)
 

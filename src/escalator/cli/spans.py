@@ -25,6 +25,17 @@ def duration(text: str) -> float:
     return value
 
 
+def moment(text: str) -> float:
+    """Unix seconds of an RFC 3339 time with its zone among the arguments. Raises ArgumentTypeError for anything else."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        value = None
+    if value is None or value.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time with its zone, such as 2026-12-01T01:00:00+02:00")
+    return value.timestamp()
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 node`, `2 nodes`: `many` is needed where it is no `s` alone."""
     return f"{number} {one if number == 1 else many or one + 's'}"

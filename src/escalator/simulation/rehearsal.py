@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -16,17 +17,18 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from escalator.model.campaign import Campaign
+from escalator.model.campaign import Campaign, CampaignSpec
 from escalator.model.inventory import Inventory
 from escalator.model.progress import CampaignState, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.memory import memory_store
-from escalator.upgrade_manager.engine.context import ProbeRules
+from escalator.upgrade_manager.engine.context import Pace, ProbeRules
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
 from escalator.upgrade_manager.planner.make import BEGINNING
-from escalator.upgrade_manager.planner.nights import openings
+from escalator.upgrade_manager.planner.nights import assumed_start_s, openings
+from escalator.upgrade_manager.service import CampaignView
 from escalator.world.records import VnfmRow
 from escalator.world.rules import FaultsSpec
 from escalator.world.timings import Timings, draw
@@ -38,6 +40,10 @@ LOOK_S = 60.0
 PATIENCE = 20.0
 """A campaign that takes this many times longer than planned, nights not counted, will not end any more."""
 NIGHTS_S = 400 * 86400.0
+PACE = Pace(asleep_s=NIGHTS_S)
+"""No wake-up is lost in one process: days between windows cost nothing."""
+NAMED = 3
+"""How many nodes are named that a run waits for."""
 REBOOT_SHARE = 0.25
 """Share of a node's upgrade that its reboot is taken to be."""
 PROGRESS = 4
@@ -87,13 +93,32 @@ class Planners(Executor):
         return future
 
 
-def rehearse(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, seed: int, planners: Executor) -> Outcome:
-    """One run. The same seed gives the same run."""
-    return virtual_time.run(_run(inventory, campaign, faults, seed, planners))
+def rehearse(
+    inventory: Inventory,
+    campaign: Campaign,
+    faults: FaultsSpec,
+    seed: int,
+    planners: Executor,
+    start_s: float | None = None,
+) -> Outcome:
+    """One run. The same seed gives the same run.
+
+    The campaign is started at `start_s` (Unix seconds); without it, when a plan from files takes it to be: at its
+    `not_before`, else on a Monday. The nights are those of that plan.
+    """
+    return virtual_time.run(_run(inventory, campaign, faults, seed, planners, beginning(campaign.spec, start_s)))
 
 
-async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, seed: int, planners: Executor) -> Outcome:
-    clock = virtual_time.VirtualClock()
+def beginning(spec: CampaignSpec, start_s: float | None) -> float:
+    """When virtual time begins for a campaign that is started then: as its first window opens, since all before it is waiting."""
+    start_s = assumed_start_s(spec, start_s)
+    return next((opens for opens, _ in openings(spec, start_s)), start_s)
+
+
+async def _run(
+    inventory: Inventory, campaign: Campaign, faults: FaultsSpec, seed: int, planners: Executor, begins_s: float
+) -> Outcome:
+    clock = virtual_time.VirtualClock(begins_s)
     world = World.in_memory(clock, _timings(campaign, faults, seed))
     vnfms = _vnfms(inventory, faults, seed)
     # No campaign starts while they do not answer: those that fail are gone right after.
@@ -102,7 +127,7 @@ async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, see
     store, journal = memory_store(), Journal()
     name = campaign.metadata.name
     probe_vm = ProbeRules() if campaign.spec.node.probe_vm == "all" else None
-    simulated = partial(simulate, world, clock, store=store, journal=journal, planners=planners, probe_vm=probe_vm)
+    simulated = partial(simulate, world, clock, store=store, journal=journal, pace=PACE, planners=planners, probe_vm=probe_vm)
     async with AsyncExitStack() as stack:
         made = await stack.enter_async_context(simulated())
         await import_release(store, RELEASE, clock.now())
@@ -120,13 +145,17 @@ async def _run(inventory: Inventory, campaign: Campaign, faults: FaultsSpec, see
         while clock.now() < latest:
             if await _resumed(made, name, faults.resume_s):
                 continue
-            if await _rests(made, name):
+            state, there = await made.store.campaigns.state(name), await _there(made, name)
+            running = TaskState.RUNNING in there
+            opens = next((opens for opens, _ in openings(campaign.spec, clock.now())), None)
+            if not running and (state in RESTING or (opens is None and TaskState.PENDING in there)):
                 break
             if moments and clock.now() - began >= moments[0]:
                 moments.pop(0)
                 await stack.aclose()
                 made = await stack.enter_async_context(simulated())
-            await clock.sleep(LOOK_S)
+            # Nobody has anything to look at while no window is open.
+            await clock.sleep(LOOK_S if running or opens is None else max(LOOK_S, opens - clock.now()))
         return await _outcome(made, campaign, inventory, began)
 
 
@@ -144,11 +173,23 @@ async def _resumed(made: Simulation, name: str, after_s: float | None) -> bool:
     return busy or again.row.state is not CampaignState.SUSPENDED or again.done > view.done
 
 
-async def _rests(made: Simulation, name: str) -> bool:
-    if await made.store.campaigns.state(name) not in RESTING:
-        return False
-    view = await made.campaigns.show(name)
-    return not any(task.state is TaskState.RUNNING for task in view.tasks)
+async def _there(made: Simulation, name: str) -> AbstractSet[TaskState]:
+    """The states that nodes of the campaign are in."""
+    return {task.state for task in await made.store.tasks.list(name, ladders=False)}
+
+
+async def _why(made: Simulation, view: CampaignView) -> str:
+    """What a run waits for that does not end: its reason, else what its open nodes or the campaign said last."""
+    still = [task for task in view.tasks if task.state in (TaskState.RUNNING, TaskState.PENDING)]
+    said = [f"{task.node} {task.step or 'waits'}: {task.message}" for task in still if task.message][:NAMED]
+    spec = (await made.ctx.book.campaign(view.row.name)).spec
+    if not view.row.reason and next(openings(spec, made.ctx.clock.now()), None) is None:
+        said.insert(0, "no maintenance window is left")
+    elif not view.row.reason and not said:
+        events = await made.store.events.read(0, campaign=view.row.name, limit=100_000)
+        said = [event.message for event in events if event.action in ("campaign.waits", "campaign.trouble")][-1:]
+    reason = "; ".join(filter(None, [view.row.reason, *said])) or "nothing says what it waits for"
+    return f"given up with {len(still)} of {view.total} nodes to go: {reason}"
 
 
 def _timings(campaign: Campaign, faults: FaultsSpec, seed: int) -> Timings:
@@ -206,7 +247,7 @@ async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, b
     proof = await prove(made.ctx, name)
     return Outcome(
         state=view.row.state.value if resting else "does not end",
-        reason=view.row.reason,
+        reason=view.row.reason if resting else await _why(made, view),
         duration_s=round(ended - began, 3),
         upgraded=count[TaskState.DONE],
         rolled_back=count[TaskState.ROLLED_BACK],

@@ -230,6 +230,15 @@ def test_a_rehearsal_is_one_json_document_and_exit_0(files):
     assert "1 of 1 runs completed" in people.out
 
 
+def test_a_start_that_is_given_dates_plan_and_rehearsal(files):
+    dated = CAMPAIGN + "  windows: [{days: [sat], start: '01:00', length_s: 14400, time_zone: Europe/Helsinki}]\n"
+    words = [*files(inventory(), dated), "--start", "2026-12-01T12:00:00+02:00"]
+    plan = json.loads(run("plan", *words, "-f", "json").out)
+    assert [row["opens"] for row in plan["windows"]] == ["2026-12-05T01:00:00+02:00"]
+    assert "from Sat 2026-12-05 01:00 (+02:00) on" in run("rehearse", *words, "--runs", "1").out
+    assert run("plan", *words[:-1], "2026-12-01T12:00:00").code == 2  # in which zone?
+
+
 def test_a_rehearsal_that_fails_ends_with_1(files, tmp_path):
     file = tmp_path / "faults.yaml"
     file.write_text("apiVersion: escalator/v1\nkind: Faults\nspec: {faults: [{kind: upgrade, node: n1}]}\n")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from escalator.simulation.setup import RELEASE, import_release, simulate
+from escalator.upgrade_manager.engine.context import Pace
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
 from escalator.upgrade_manager.service import CampaignView
@@ -82,6 +83,43 @@ def test_a_campaign_that_a_lost_host_holds_up_says_so_and_tells_no_time_that_wou
     assert (waiting.eta_s, waiting.next[0]) == (None, "escalator campaign resume c")
     assert (working.row.code, working.row.reason, working.next[0]) == ("", "", "escalator campaign pause c")
     assert working.eta_s is not None
+
+
+class CountingClock(VirtualClock):
+    """Virtual time, and how often somebody waited for it."""
+
+    sleeps = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps += 1
+        await super().sleep(seconds)
+
+
+@pytest.mark.parametrize("asleep_s", [300.0, 86400.0])
+def test_days_without_a_window_cost_no_looks_where_no_wake_up_is_lost(asleep_s: float) -> None:
+    async def waited() -> int:
+        clock = CountingClock()
+        world = World.in_memory(clock)
+        world.seed(nodes=3, seed=1)
+        async with simulate(world, clock, pace=Pace(asleep_s=asleep_s)) as sim:
+            await import_release(sim.store, RELEASE, clock.now())
+            spec = {"release": RELEASE.id, "mode": "smooth", "scope": {"select": {}}, "node": {"driver": "simulated"}}
+            document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec | THURSDAYS}
+            await sim.campaigns.create(json.dumps(document))
+            await sim.campaigns.plan("c")
+            await clock.sleep(12 * 3600)
+            await sim.campaigns.start("c")
+            clock.sleeps = 0
+            await clock.sleep(6 * 86400)
+            found = clock.sleeps
+            await clock.sleep(86400)
+            view = await sim.campaigns.show("c")
+            assert (view.row.state.value, view.done) == ("completed", 3)
+        return found
+
+    looks = virtual_time.run(waited())
+    assert (looks > 6 * 288) == (asleep_s == 300.0)
+    assert asleep_s == 300.0 or looks < 100
 
 
 def test_without_windows_nothing_is_waited_for() -> None:

@@ -11,7 +11,14 @@ import pytest
 from pydantic import ValidationError
 
 from escalator.model.campaign import CampaignSpec
-from escalator.upgrade_manager.planner.nights import lengths, local_text, openings, until_worked_s, worked_s
+from escalator.upgrade_manager.planner.nights import (
+    assumed_start_s,
+    lengths,
+    local_text,
+    openings,
+    until_worked_s,
+    worked_s,
+)
 from unit.planner.clouds import campaign
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -75,6 +82,17 @@ def test_without_a_moment_a_week_begins_on_its_monday() -> None:
     week = spec(windows=[window("sun", hours=2, zone="UTC"), window("mon", hours=3, zone="UTC")])
     assert list(lengths(week, None))[:3] == [3 * 3600, 2 * 3600, 3 * 3600]
     assert list(lengths(week, datetime(2026, 11, 25, tzinfo=UTC).timestamp()))[:2] == [2 * 3600, 3 * 3600]
+
+
+def test_the_monday_is_one_of_the_campaigns_own_time_and_cuts_no_window() -> None:
+    east = spec(windows=[window("mon", "tue", hours=2)])
+    assert list(lengths(east, None))[:3] == [2 * 3600] * 3
+    over_midnight = spec(windows=[window("sun", start="22:00", hours=4), window("wed", hours=3)])
+    assert list(lengths(over_midnight, None))[:3] == [3 * 3600, 4 * 3600, 3 * 3600]
+    assert assumed_start_s(over_midnight, None) == local(2024, 1, 1, 2)
+    always = spec(windows=[window("mon", "tue", "wed", "thu", "fri", "sat", "sun", start="00:00", hours=24)])
+    assert assumed_start_s(always, None) == local(2024, 1, 1)
+    assert assumed_start_s(east, 12.0) == 12.0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.document import Source
 from escalator.model.inventory import Group, Instance, Inventory, Node
-from escalator.simulation.rehearsal import Outcome, Planners, rehearse, summary
+from escalator.simulation.rehearsal import Outcome, Planners, beginning, rehearse, summary
+from escalator.upgrade_manager.planner.make import make_plan
 from escalator.world.rules import Character, Fault, FaultsSpec
 
 CELL = {"pcpu": 16.0, "mem_mib": 65536.0}
@@ -79,6 +81,45 @@ def test_nights_are_counted_apart() -> None:
     found = played(windows=[window], waves={"max_unavailable": 1})
     assert found.state == "completed"
     assert (sum(found.windows), len(found.windows)) == (5, 2)
+
+
+FAR = "2031-12-01T00:00:00+02:00"
+"""A date that no clock of a test is near to: a Monday."""
+NIGHTS = {"days": ["mon", "tue", "wed"], "start": "01:00", "length_s": 7200.0, "time_zone": "Europe/Helsinki"}
+
+
+@pytest.mark.parametrize("start", [{}, {"not_before": FAR}, {"not_before": "2020-11-30T00:00:00+02:00"}])
+def test_the_nights_of_a_run_are_those_of_the_plan(start: dict[str, str]) -> None:
+    spec = {"windows": [NIGHTS], "waves": {"max_unavailable": 1}, **start}
+    plan = make_plan(campaign(**spec), site())
+    planned = tuple(sum(upgrade.window == night for upgrade in plan.upgrades) for night in range(plan.totals.windows))
+    found = played(faults=FaultsSpec(jitter=0.0), **spec)
+    assert (found.state, found.windows) == ("completed", planned)
+    assert found.duration_s < 86400 + 7200  # the second night ends it: nothing before the first is counted
+
+
+def test_a_date_far_ahead_is_where_a_run_begins() -> None:
+    found, free = played(not_before=FAR), played()
+    assert (found.state, found.upgraded) == ("completed", 5)
+    assert found.duration_s == free.duration_s
+
+
+def test_a_start_that_is_given_tells_the_first_window() -> None:
+    spec = campaign(windows=[NIGHTS], waves={"max_unavailable": 1})
+    wednesday = datetime.fromisoformat("2031-12-03T01:30:00+02:00").timestamp()
+    assert beginning(spec.spec, wednesday) == wednesday
+    assert beginning(spec.spec, wednesday + 7200) == datetime.fromisoformat("2031-12-08T01:00:00+02:00").timestamp()
+    cut = rehearse(site(), spec, FaultsSpec(), 1, Planners(), wednesday)
+    assert cut.windows[0] < rehearse(site(), spec, FaultsSpec(), 1, Planners()).windows[0]
+
+
+def test_a_run_that_does_not_end_says_what_it_waits_for() -> None:
+    last = {"windows": [NIGHTS], "not_before": FAR, "not_after": "2031-12-02T12:00:00+02:00", "waves": {"max_unavailable": 1}}
+    found = played(faults=FaultsSpec(faults=(Fault(kind="upgrade", effect="slow", factor=3.0),), jitter=0.0), **last)
+    assert (found.state, found.violations) == ("does not end", ())
+    assert found.reason.startswith(f"given up with {5 - found.upgraded} of 5 nodes to go: ")
+    assert found.reason.count("no maintenance window is left") == 1
+    assert found.duration_s < 3 * 86400
 
 
 def test_a_plan_that_is_not_smooth_is_not_played() -> None:

@@ -57,6 +57,8 @@ class Board:
         """When the budgets of groups were looked at last, Unix seconds."""
         self.look_s: float | None = None
         """After how long to look again although nothing changes; null = the usual time."""
+        self.asleep = False
+        """Whether nothing is under way until the next maintenance window opens."""
         self.lease_look_s = float("inf")
         """After how long to look whether the campaign's keys are still held."""
         self.told = ""

@@ -59,6 +59,8 @@ class Pace:
     """Net under lost wake-ups: how long a gate waits at most before it looks again."""
     sweep_s: float = 300.0
     """The same net under the drive, which then reads every node of the campaign again."""
+    asleep_s: float = 300.0
+    """The same while nothing is under way and no maintenance window is open; when the next one opens, it looks in any case."""
 
     def next_poll_s(self, age_s: float) -> float:
         """How long to wait before the next look at something that has lasted `age_s` seconds."""

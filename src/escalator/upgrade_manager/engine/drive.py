@@ -48,7 +48,8 @@ async def drive(ctx: Context, name: str) -> str:
         end = await _advance(ctx, name, campaign, board)
         if end is not None:
             return end.value
-        look_s = min(ctx.pace.sweep_s if board.look_s is None else board.look_s, ctx.pace.sweep_s, board.lease_look_s)
+        sweep_s = ctx.pace.asleep_s if board.asleep else ctx.pace.sweep_s
+        look_s = min(sweep_s if board.look_s is None else board.look_s, sweep_s, board.lease_look_s)
         changed = await ctx.signals.wait(name, ctx.clock, look_s)
         board = await _follow(ctx, name, board, changed)
         return None
@@ -132,7 +133,7 @@ async def _run(ctx: Context, name: str, campaign: Campaign, board: Board) -> Non
     if board.ended:
         await complete(ctx, campaign, board)
         return
-    board.look_s = None
+    board.look_s, board.asleep = None, False
     await holds.look(ctx, board)
     if await frozen(ctx, name, board):
         return

@@ -76,7 +76,7 @@ async def in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -
             await show_wait(ctx, name, FOR_WINDOW)
         return fitting
     if window is not None:
-        board.look_s = window[0] - now
+        board.look_s, board.asleep = window[0] - now, not board.under_way
         if ready and not board.under_way:
             await _waits(ctx, name, campaign, board, window)
     elif ready and not board.under_way and "windows" not in board.announced:

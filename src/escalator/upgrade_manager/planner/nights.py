@@ -13,8 +13,9 @@ from escalator.model.campaign import DAYS, CampaignSpec, Window
 MOST = 400
 """Windows that a plan looks ahead: more than a year of nights."""
 LOOK_AHEAD_DAYS = 9 * 366
-ANY_MONDAY_S = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
+ANY_MONDAY = datetime(2024, 1, 1)  # noqa: DTZ001 - it begins in the campaign's own zone
 """Where weeks are counted from when no date is given."""
+WEEK_S = 7 * 86400.0
 
 Span = tuple[float, float]
 
@@ -62,10 +63,15 @@ def until_worked_s(spec: CampaignSpec, now_s: float, work_s: float) -> float | N
 
 def local(spec: CampaignSpec, at_s: float) -> datetime:
     """A moment (Unix seconds) in the campaign's own time: the zone of its first window, else that of its date, else UTC."""
-    zone: tzinfo = ZoneInfo(spec.windows[0].time_zone) if spec.windows else UTC
-    if not spec.windows and spec.not_before is not None and spec.not_before.tzinfo is not None:
-        zone = spec.not_before.tzinfo
-    return datetime.fromtimestamp(at_s, zone)
+    return datetime.fromtimestamp(at_s, _zone(spec))
+
+
+def _zone(spec: CampaignSpec) -> tzinfo:
+    if spec.windows:
+        return ZoneInfo(spec.windows[0].time_zone)
+    if spec.not_before is not None and spec.not_before.tzinfo is not None:
+        return spec.not_before.tzinfo
+    return UTC
 
 
 def local_text(spec: CampaignSpec, at_s: float) -> str:
@@ -83,8 +89,21 @@ def spans(spec: CampaignSpec, now_s: float | None) -> Sequence[Span]:
     """The same windows with when they open and close, Unix seconds; empty when time is open."""
     if not spec.windows and spec.not_after is None:
         return ()
-    start = now_s if now_s is not None else spec.not_before.timestamp() if spec.not_before else ANY_MONDAY_S
-    return tuple(islice(openings(spec, start), MOST))
+    return tuple(islice(openings(spec, assumed_start_s(spec, now_s)), MOST))
+
+
+def assumed_start_s(spec: CampaignSpec, now_s: float | None) -> float:
+    """When the campaign starts (Unix seconds): `now_s` where that is known, else its `not_before`, else as a Monday begins.
+
+    That Monday is one in the campaign's own time. A window that is open as it begins is over first: it would be cut short.
+    """
+    if now_s is not None:
+        return now_s
+    if spec.not_before is not None:
+        return spec.not_before.timestamp()
+    monday = ANY_MONDAY.replace(tzinfo=_zone(spec)).timestamp()
+    opens, closes = next(openings(spec, monday - 1), (monday, monday))
+    return closes if opens < monday < closes < monday + WEEK_S else monday
 
 
 def _all(windows: Sequence[Window], begin: float) -> Iterator[Span]:

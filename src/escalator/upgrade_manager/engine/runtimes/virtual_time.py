@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 EPOCH_S = 1_767_225_600.0
-"""Virtual time begins on 2026-01-01 00:00 UTC, so that transcripts are the same on every day."""
+"""Virtual time begins on 2026-01-01 00:00 UTC where nobody says when, so that transcripts are the same on every day."""
 
 
 class _JumpingSelector(selectors.SelectSelector):
@@ -42,11 +42,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """Clock of the running virtual loop."""
+    """Clock of the running virtual loop, which begins at that moment (Unix seconds)."""
+
+    def __init__(self, begins_s: float = EPOCH_S) -> None:
+        self._begins_s = begins_s
 
     def now(self) -> float:
-        """Unix seconds, beginning at `EPOCH_S`."""
-        return EPOCH_S + asyncio.get_running_loop().time()
+        """Unix seconds."""
+        return self._begins_s + asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
         """Return after that many virtual seconds."""
