@@ -199,7 +199,6 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "held": ({}, nothing, hold_b, DONE),
     "gated": ({"gates": {"before": ["window"], "before_node": ["look"], "between": ["by-hand"]}}, gated, open_gates, DONE),
     "exclusive": ({"exclusive": ["core-pair"]}, nothing, None, DONE),
-    "pinned": ({"pins": {"set": ["pin"], "check": ["look"], "release": ["unpin"]}}, nothing, None, DONE),
     "soaking": (CANARY, nothing, None, DONE),
     "tried again": ({}, unhealthy, retry_failed, DONE),
     "hooked": (HOOKED, nothing, None, DONE),
@@ -226,6 +225,7 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Any, dict[str,
     "told of an abort": ({}, orchestrated(), abort_at_b, None),
     "told of a second try": ({}, orchestrated(unhealthy), retry_failed, DONE),
     "told of a stop": ({"workloads": {"default": {"action": "stop-start"}}}, orchestrated(), None, DONE),
+    "pinned": ({"pins": {"set": ["pin"], "check": ["look"], "release": ["unpin"]}}, nothing, None, DONE),
 }
 
 

@@ -87,6 +87,8 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Callable[[Worl
     "restored": ({}, nothing, failing, restore),
     "paused": ({}, nothing, nothing, pause),
     "suspended": (LEAVE, unhealthy, nothing, None),
+    "exclusive": ({"exclusive": ["core-pair"]}, nothing, nothing, None),
+    "pinned": ({"pins": {"set": ["pin"], "release": ["unpin"]}}, nothing, nothing, None),
 }
 
 

@@ -13,6 +13,7 @@ from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.exclusive import require
 from escalator.upgrade_manager.engine.failures import held_by_host
 from escalator.upgrade_manager.engine.people import accept, by_a_person, put, row_of, wake_held
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
@@ -106,6 +107,8 @@ class RollbackService:
         """Let the way back go on."""
         if row.state is not CampaignState.ROLLBACK_PAUSED and not held_by_host(row):
             raise _not_now(row)
+        if row.code == Code.UPG_LOCK.value:
+            await require(self._ctx, row.name)
         if row.code == Code.PLN_OUTAGE.value:
             await self._ctx.store.tasks.remember(row.name, NO_OUTAGE, value=False)  # as the reason says that was shown
         await take_off_ended(self._ctx)

@@ -80,10 +80,8 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
         await abort(ctx, campaign, board)
     elif state in BACK:
         # The way back is another workflow's: it begins when the last turn of the way there has ended.
-        if not await unwind(ctx, name, board):
-            return None
-        await exclusive.give_back(ctx, name)
-        return state
+        # It takes the keys over, so that no other site comes in between.
+        return state if await unwind(ctx, name, board) else None
     state = await ctx.store.campaigns.state(name)
     if state in ENDS:
         await exclusive.give_back(ctx, name)

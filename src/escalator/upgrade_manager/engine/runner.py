@@ -11,7 +11,7 @@ from itertools import count
 from escalator.model.campaign import CampaignSpec
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, TemporaryError
-from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskState
+from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskKind, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
 from escalator.upgrade_manager.engine.kinds import expects_silence
@@ -80,7 +80,8 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
         return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message=f"the campaign {what}")
     if state not in GOING[ref.kind]:
         return None
-    keys = not ref.back and (await ctx.book.campaign(ref.campaign)).spec.exclusive
+    # A restore waits for nothing.
+    keys = ref.kind is not TaskKind.RESTORE and (await ctx.book.campaign(ref.campaign)).spec.exclusive
     if keys and not ctx.leases.valid(ref.campaign):
         return await _hold(ctx, ref, step, "the campaign's keys are not held")
     why = await frozen_back(ctx, ref, step.name) if hold is None else hold.said

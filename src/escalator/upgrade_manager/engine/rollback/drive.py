@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import holds, kinds, pins, quotas, stages
+from escalator.upgrade_manager.engine import exclusive, holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
@@ -60,6 +60,8 @@ async def drive_back(ctx: Context, name: str) -> str:
             return state.value
         board = await _advance(ctx, name, state, board) if state is not None else None
         look_s = ctx.pace.recheck_s if board is None else min(board.look_s or ctx.pace.sweep_s, ctx.pace.sweep_s)
+        if (await ctx.book.campaign(name)).spec.exclusive:
+            look_s = min(look_s, ctx.pace.recheck_s / 2)  # a lease that lapses is seen soon
         changed = await ctx.signals.wait(name, ctx.clock, look_s)
         if board is not None:
             await _refresh(ctx, name, board, changed)
@@ -79,6 +81,9 @@ async def _advance(ctx: Context, name: str, state: CampaignState, board: Board |
         return None  # the way there has not ended
     if board is None:
         await _take_up(ctx, name, tasks)
+    keys = (await ctx.book.campaign(name)).spec.exclusive
+    if keys and not await exclusive.kept_back(ctx, name, await campaign_back(ctx, name), state, back(tasks)):
+        return None
     if state not in DRIVEN or await _failed(ctx, name, state, tasks):
         await _scale_up(ctx, name, state, tasks, None)
         return None
@@ -298,4 +303,5 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     await prove_and_tell(ctx, name)
     reasons = [f"{task.node} {task.message}" for task in left[:SHOWN]]
     said = not_put_back_said([*(row for row in rows if row.kind != pins.KIND), *await pins.pinned(ctx, name)])
+    await exclusive.give_back(ctx, name)
     await change(ctx, name, (state,), ENDS[state], None, "; ".join([*reasons, *([said] if said else [])]))
