@@ -44,10 +44,12 @@ class Model(BaseModel):
         """As `model_construct`, for parts of which there are a hundred thousand: takes every field by its name, and the dict."""
         made = cls.__new__(cls)
         object.__setattr__(made, "__dict__", values)
-        object.__setattr__(made, "__pydantic_fields_set__", set(values))
+        given = _EVERY.get(cls)
+        if given is None:
+            given = _EVERY[cls] = set(values)
+        object.__setattr__(made, "__pydantic_fields_set__", given)
         object.__setattr__(made, "__pydantic_extra__", None)
         object.__setattr__(made, "__pydantic_private__", None)
-        _share(made)
         return made
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -59,6 +61,8 @@ class Model(BaseModel):
 
 _GIVEN: dict[frozenset[str], set[str]] = {}
 """One set for each combination of keys. A frozen model's is never changed, and a copy begins with a copy of it."""
+_EVERY: dict[type[Model], set[str]] = {}
+"""For each model that is made of all its values, their keys."""
 _MOST_GIVEN = 10_000
 """Combinations that are kept: documents have some dozens, and who sends us one after the other does not fill our memory."""
 

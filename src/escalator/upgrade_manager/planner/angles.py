@@ -7,7 +7,8 @@ cells fill to the last CPU; the tightest cell alone would leave CPUs behind wher
 suit alike, and all do where one resource is asked for, the tightest is the best.
 
 An instance also waits for those that are on their way to its node before it: each counts beside the angle. Cells in which
-the same is free, on nodes of one kind that expect equally many, suit alike: they are in one *state*. Instances come in few
+the same is free, on nodes of one kind, have one *form*; those whose nodes expect equally many are in one *state*, and suit
+alike. Instances come in few
 sizes, so that twenty thousand cells are in some hundreds of states. Each shape has a heap of the states whose cells may take
 one, the best on top. A state that is found empty there is dropped, and one that is no longer empty is put back.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import inf, sqrt
 from operator import itemgetter
@@ -28,7 +29,9 @@ from escalator.upgrade_manager.planner.standing import Standing, is_barred
 TIGHT = 1e-3
 """What an average entry, all of it free, counts beside the cosine: of two that suit alike the tighter one is taken."""
 MOST_KEPT = 20_000
-"""States of which the worth for one shape is kept."""
+"""Forms of which the worth for one shape is kept."""
+NOTHING = -1
+"""Form and state of cells that take no instance at all, or whose node does not."""
 
 
 class _ByShape:
@@ -43,7 +46,7 @@ class _ByShape:
         self.there: set[int] = set()
         """States among the entries."""
         self.kept: dict[int, float] = {}
-        """What a cell of each state is worth, the lower the better; infinite where it takes none."""
+        """What a cell of each form is worth, the lower the better; infinite where it takes none."""
         self.read = 0
         """States put back that are seen to."""
 
@@ -63,12 +66,19 @@ class Angles:
         self._free_of: Callable[[list[float]], Hashable] = itemgetter(*asked) if asked else len
         kinds = {kind: number for number, kind in enumerate(dict.fromkeys(standing.cloud.kinds))}
         self._kinds = [kinds[kind] for kind in standing.cloud.kinds]
-        self._states: dict[tuple[int, int, Hashable], int] = {}
-        """By kind of node, what is on its way there, and what is free."""
-        self._state = [-1] * len(standing.cloud.host)
-        """State of each cell; -1 where its node takes nothing."""
+        self._least = _least(standing.cloud)
+        self._forms: dict[tuple[int, Hashable], int] = {}
+        """By kind of node and what is free."""
+        self._form = [NOTHING] * len(standing.cloud.host)
+        """Form of each cell."""
+        self._by_waits: list[dict[int, int]] = []
+        """The states of each form, by how many are on their way to the node."""
+        self._state = [NOTHING] * len(standing.cloud.host)
+        """State of each cell."""
         self._cells: list[list[int]] = []
         """Cells in each state, in order."""
+        self._meant: list[tuple[int, int]] = []
+        """Form of each state, and how many are on their way."""
         self._back: list[int] = []
         """States that were empty and are not any more, in the order of time."""
         self.passed = False
@@ -77,74 +87,112 @@ class Angles:
         """The cells have more room or less, or their node takes instances now or does not any more."""
         for cell in cells:
             node = self._cloud.host[cell]
-            state = self._state_of(node, cell) if node in self._nodes else -1
-            before = self._state[cell]
-            if state == before:
-                continue
-            self._state[cell] = state
-            if before >= 0:
-                there = self._cells[before]
-                del there[bisect_left(there, cell)]
-            if state >= 0:
-                there = self._cells[state]
-                if not there:
-                    self._back.append(state)
-                insort(there, cell)
+            form = self._form[cell] = self._form_of(node, cell) if node in self._nodes else NOTHING
+            self._file(cell, form, self._arriving[node] if self._weight else 0)
 
-    def _state_of(self, node: int, cell: int) -> int:
-        key = (self._kinds[node], self._arriving[node] if self._weight else 0, self._free_of(self._standing.free[cell]))
-        state = self._states.get(key)
-        if state is None:
-            state = self._states[key] = len(self._cells)
-            self._cells.append([])
+    def _form_of(self, node: int, cell: int) -> int:
+        free = self._standing.free[cell]
+        key = (self._kinds[node], self._free_of(free))
+        form = self._forms.get(key)
+        if form is None:
+            if any(free[resource] + SLACK < amount for resource, amount in self._least):
+                form = NOTHING
+            else:
+                form = len(self._by_waits)
+                self._by_waits.append({})
+            self._forms[key] = form
+        return form
+
+    def _file(self, cell: int, form: int, arriving: int) -> None:
+        """Put the cell into the state that it is in now."""
+        before = self._state[cell]
+        if form == NOTHING:
+            state = NOTHING
+        else:
+            states = self._by_waits[form]
+            found = states.get(arriving)
+            state = found if found is not None else self._new_state(form, arriving)
+        if state == before:
+            return
+        self._state[cell] = state
+        if before != NOTHING:
+            there = self._cells[before]
+            del there[bisect_left(there, cell)]
+        if state != NOTHING:
+            there = self._cells[state]
+            if not there:
+                self._back.append(state)
+            insort(there, cell)
+
+    def _new_state(self, form: int, arriving: int) -> int:
+        state = self._by_waits[form][arriving] = len(self._cells)
+        self._cells.append([])
+        self._meant.append((form, arriving))
         return state
 
     def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
         """At most so many nodes that can take the instance, with the cells it would use, the best first; none `shut`."""
-        return list(islice(self._fitting(guest, soft=soft, shut=shut), most))
+        found: list[tuple[int, tuple[int, ...]]] = []
+        heap, seen = self._right(guest.shape).entries, []
+        barred = self._standing.barred(guest, soft=soft)
+        self.passed = False
+        while heap and len(found) < most:
+            seen.append(heapq.heappop(heap))
+            fitting = self._fitting(self._cells[seen[-1][1]], guest.shape, barred, shut)
+            found += islice(fitting, most - len(found))
+        for entry in seen:
+            heapq.heappush(heap, entry)
+        return found
 
     def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
         """The best node and cells."""
-        return next(self._fitting(guest, soft=soft, shut=shut), None)
-
-    def _fitting(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Nodes and cells that can take the instance, the best first."""
-        shape, standing, host = guest.shape, self._standing, self._cloud.host
+        shape = guest.shape
         fitting = self._right(shape)
         heap = fitting.entries
-        barred = standing.barred(guest, soft=soft)
+        barred = self._standing.barred(guest, soft=soft)
         seen: list[tuple[float, int]] = []
         self.passed = False
-        try:
-            while heap:
-                entry = heapq.heappop(heap)
-                state = entry[1]
-                there = self._cells[state]
-                if not there:
-                    fitting.there.discard(state)
-                    continue
-                seen.append(entry)
-                for cell in there:
-                    node = host[cell]
-                    if shut and is_shut(shut, node):
-                        self.passed = True
-                    elif barred and is_barred(barred, node):
-                        continue
-                    elif shape.span == 1:
-                        yield node, (cell,)
-                    elif cells := standing.together(shape, node):
-                        yield node, cells
-        finally:
-            for entry in seen:
-                heapq.heappush(heap, entry)
+        found = None
+        while heap:
+            state = heap[0][1]
+            there = self._cells[state]
+            if not there:
+                heapq.heappop(heap)
+                fitting.there.discard(state)
+                continue
+            found = next(self._fitting(there, shape, barred, shut), None)
+            if found is not None:
+                break
+            seen.append(heapq.heappop(heap))
+        for entry in seen:
+            heapq.heappush(heap, entry)
+        return found
+
+    def _fitting(
+        self, cells: Sequence[int], shape: Shape, barred: Sequence[Mapping[int, int]], shut: Sequence[Shut]
+    ) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Of these cells the nodes and cells that can take the instance, in order."""
+        host = self._cloud.host
+        for cell in cells:
+            node = host[cell]
+            if shut and is_shut(shut, node):
+                self.passed = True
+            elif barred and is_barred(barred, node):
+                continue
+            elif shape.span == 1:
+                yield node, (cell,)
+            elif together := self._standing.together(shape, node):
+                yield node, together
 
     def _right(self, shape: Shape) -> _ByShape:
         """The states for a shape as they are now."""
         news = self._arriving.changes
         if self._weight and self._heard < len(news):
             for node in dict.fromkeys(news[self._heard :]):
-                if node in self._nodes:
-                    self.changed(self._cloud.cells[node], freed=True)
+                for cell in self._cloud.cells[node]:
+                    form = self._form[cell]
+                    if form != NOTHING:
+                        self._file(cell, form, self._arriving[node])
             self._heard = len(news)
         fitting = self._shapes.get(shape)
         if fitting is None:
@@ -157,22 +205,20 @@ class Angles:
         return fitting
 
     def _put_back(self, shape: Shape, fitting: _ByShape, state: int) -> None:
-        worth = fitting.kept.get(state)
+        form, arriving = self._meant[state]
+        worth = fitting.kept.get(form)
         if worth is None:
             if len(fitting.kept) >= MOST_KEPT:
                 fitting.kept.clear()
             cell = self._cells[state][0]
             allowed = self._may_go(shape, self._cloud.host[cell])
-            worth = fitting.kept[state] = self._worth(shape, fitting, cell) if allowed else inf
+            worth = fitting.kept[form] = self._worth(shape, fitting, cell) if allowed else inf
         if worth < inf:
             fitting.there.add(state)
-            heapq.heappush(fitting.entries, (worth, state))
+            heapq.heappush(fitting.entries, (self._weight * arriving + worth, state))
 
     def _worth(self, shape: Shape, fitting: _ByShape, cell: int) -> float:
-        """The negative cosine between what is free and what is needed, its size, and what is on its way there.
-
-        It is infinite where the shape does not fit.
-        """
+        """The negative cosine between what is free and what is needed, and its size; infinite where the shape does not fit."""
         free = self._standing.free[cell]
         for resource, amount in shape.demand:
             if free[resource] + SLACK < amount:
@@ -183,5 +229,14 @@ class Angles:
         for amount, scale in zip(free, self._cloud.scale, strict=True):
             length += amount * amount * scale
         size = sqrt(length)
-        waits = self._weight * self._arriving[self._cloud.host[cell]]
-        return waits + (TIGHT * size - along / size if size else 0.0)
+        return TIGHT * size - along / size if size else 0.0
+
+
+def _least(cloud: Cloud) -> Sequence[tuple[int, float]]:
+    """What every instance needs at least in a cell, of resources that all of them need."""
+    shapes = {guest.shape for guests in cloud.guests for guest in guests}
+    least: dict[int, float] | None = None
+    for shape in shapes:
+        each = dict(shape.demand)
+        least = each if least is None else {name: min(amount, each[name]) for name, amount in least.items() if name in each}
+    return tuple((least or {}).items())

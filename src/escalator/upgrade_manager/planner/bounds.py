@@ -30,9 +30,11 @@ def makespan(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> dict[str, floa
     """Each bound on the makespan by name, seconds; the largest is the bound."""
     if not nodes:
         return {}
+    aways = [_drain_s(cloud, node, rules) + cloud.upgrade_s[node] for node in nodes]
     found = {
-        "node": _node(cloud, nodes, rules),
-        "parallel": _parallel(cloud, nodes, rules),
+        "node": max(aways),
+        # Nodes are away for their departures and their upgrade, and at most `width` of them at once.
+        "parallel": sum(aways) / max(1, rules.width),
         "bandwidth": _bandwidth(cloud, nodes, rules),
         "group": _group(cloud, nodes),
         "area": _area(cloud, nodes),
@@ -77,15 +79,6 @@ def _drain_s(cloud: Cloud, node: int, rules: Rules) -> float:
     """A node's departures one after the other, so many at once as the campaign lets leave."""
     lasts = [guest.lasts_s for guest in cloud.guests[node] if guest.leaves]
     return max([sum(lasts) / rules.per_node, *lasts], default=0.0)
-
-
-def _node(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
-    return max(_drain_s(cloud, node, rules) + cloud.upgrade_s[node] for node in nodes)
-
-
-def _parallel(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
-    """Nodes are away for their departures and their upgrade, and at most `width` of them at once."""
-    return sum(_drain_s(cloud, node, rules) + cloud.upgrade_s[node] for node in nodes) / max(1, rules.width)
 
 
 def _bandwidth(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import inf
 from typing import NamedTuple
 
@@ -135,16 +136,15 @@ def build(
         for numa in node.numa:
             for name in numa:
                 names.setdefault(name, len(names))
-    for node in cloud.nodes:
-        for instance in inventory.instances_by_node.get(node.id, ()):
-            for name in instance.demand:
-                names.setdefault(name, len(names))
+    here = inventory.instances_by_node
+    for name in dict.fromkeys(chain.from_iterable(i.demand for node in cloud.nodes for i in here.get(node.id, ()))):
+        names.setdefault(name, len(names))
     cloud.resources = tuple(names)
     for node in cloud.nodes:
         _add_node(cloud, node, names, campaign, done=node.id in known)
-        cloud.lead_s.append(waits_s(campaign.spec, inventory.instances_by_node.get(node.id, ())))
-    _add_guests(cloud, campaign, inventory, actions, names)
-    asked = {resource for guests in cloud.guests for guest in guests for resource, _ in guest.shape.demand}
+        cloud.lead_s.append(waits_s(campaign.spec, here.get(node.id, ())))
+    shapes = _add_guests(cloud, campaign, inventory, actions, names)
+    asked = {resource for shape in shapes for resource, _ in shape.demand}
     cloud.key = _scarcest(cloud, asked)
     cloud.scale = _scale(cloud, asked)
     return cloud
@@ -171,26 +171,21 @@ def _add_node(cloud: Cloud, node: Node, names: Mapping[str, int], campaign: Camp
 
 def _add_guests(
     cloud: Cloud, campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], names: Mapping[str, int]
-) -> None:
-    limits, watching = _Limits(inventory, campaign), Watching(inventory)
-    shapes: dict[tuple[object, ...], Shape] = {}
+) -> Collection[Shape]:
+    """What is on each node; returned are the shapes of all of it."""
+    limits, watching, shapes = _Limits(inventory, campaign), Watching(inventory), _Shapes(names)
     moves_s: dict[tuple[float, str], float] = {}
     estimates = campaign.spec.estimates
     for index, node in enumerate(cloud.nodes):
-        home = (node.nova_cell, node.versions.get("hypervisor"))
+        shapes.home = (node.nova_cell, node.versions.get("hypervisor"))
         here, guests = cloud.cells[index], cloud.guests[index]
         for instance in inventory.instances_by_node.get(node.id, ()):
-            demand = tuple([(names[name], amount) for name, amount in instance.demand.items() if amount > 0])
+            shape = shapes.of(instance)
             cells = tuple([here[cell] for cell in instance.cells])
             for cell in cells:
                 used = cloud.used[cell]
-                for resource, amount in demand:
+                for resource, amount in shape.demand:
                     used[resource] += amount
-            needs = instance.requires
-            key = (demand, instance.numa_span, home, needs.az, needs.aggregates, needs.traits, needs.physnets)
-            shape = shapes.get(key)
-            if shape is None:
-                shape = shapes[key] = Shape(demand, instance.numa_span, *home, needs)
             kind, leaves = _kind(actions.get(instance.id))
             lasts_s = 0.0
             if leaves:
@@ -201,6 +196,34 @@ def _add_guests(
             watched = watching.of(instance) if leaves and instance.groups else ()
             guests.append(Guest(instance, shape, kind, leaves, lasts_s, *limits.of(instance), watched, cells))
     cloud.limits, cloud.watched = limits.limits, watching.watched
+    return shapes.made
+
+
+class _Shapes:
+    """Shapes of instances on nodes of `home`, their Nova cell and hypervisor: one object for all alike."""
+
+    def __init__(self, names: Mapping[str, int]) -> None:
+        self._names = names
+        self._known: dict[tuple[object, ...], Shape] = {}
+        self._by_demand: dict[tuple[object, ...], Shape] = {}
+        self.home: tuple[str | None, str | None] = (None, None)
+
+    @property
+    def made(self) -> Collection[Shape]:
+        return self._by_demand.values()
+
+    def of(self, instance: Instance) -> Shape:
+        needs = instance.requires
+        key = (*instance.demand.items(), instance.numa_span, self.home, needs.az, needs.aggregates, needs.traits, needs.physnets)
+        shape = self._known.get(key)
+        if shape is None:
+            demand = tuple([(self._names[name], amount) for name, amount in instance.demand.items() if amount > 0])
+            alike = (demand, *key[len(instance.demand) :])
+            shape = self._by_demand.get(alike)
+            if shape is None:
+                shape = self._by_demand[alike] = Shape(demand, instance.numa_span, *self.home, needs)
+            self._known[key] = shape
+        return shape
 
 
 def _kind(action: Action | None) -> tuple[str, bool]:

@@ -59,6 +59,8 @@ class Flow:
         """Nodes that wait for a target to take one more."""
         self._for_total: dict[int, None] = {}
         self._wakes: dict[int, float] = {}
+        self._keeps = any(door.keeps for door in self.doors)
+        """Whether a group may ever have kept a place, or has none at all."""
 
     def take_up(self, begun: Begun, guests: Sequence[Guest], now: float) -> None:
         """A turn that began before: what of it is under way counts from here on. It waits for `go_on` if instances still leave.
@@ -78,7 +80,7 @@ class Flow:
             self._arriving.expect(move.placed.target, 1)
             self._move_runs(drain, move)
         for group, number in counts.items() if len(stays) < len(guests) else ():
-            self.doors[group].kept[begun.node] = number
+            self._keep(group, begun.node, number)
 
     def go_on(self, node: int, placed: Sequence[Placed], now: float) -> None:
         """The rest of what leaves a node that was taken up has its places."""
@@ -93,7 +95,7 @@ class Flow:
         self.away += 1
         if placed:
             for group, number in counts.items():
-                self.doors[group].kept[node] = number
+                self._keep(group, node, number)
         self._leave(drain, placed, now)
 
     def _leave(self, drain: Drain, placed: Sequence[Placed], now: float) -> None:
@@ -142,6 +144,8 @@ class Flow:
 
         Such a node begins later: turns then wait for those that began after them only, and no two for one another.
         """
+        if not self._keeps:
+            return None
         doors = self.doors
         for guest in guests:
             for group in guest.groups:
@@ -149,19 +153,23 @@ class Flow:
                     return group
         return None
 
-    def leaves_by(self, node: int, guests: Sequence[Guest], now: float) -> tuple[float, int | None]:
-        """About when the last of these would have left the node if only groups that recover counted, and the last group."""
+    def leaves_by(self, node: int, recovering: Sequence[tuple[int, float]], now: float) -> tuple[float, int | None]:
+        """About when the last of these would have left the node if only groups that recover counted, and the last group.
+
+        They are given by their groups, each with the duration of its member's move.
+        """
         last, which = now, None
-        for guest in guests:
-            for group in guest.groups:
-                door = self.doors[group]
-                if door.limit.recovery_s > 0:
-                    by = door.reaches(now, node, guest.lasts_s) + guest.lasts_s
-                    if by > last:
-                        last, which = by, group
+        for group, lasts_s in recovering:
+            by = self.doors[group].reaches(now, node, lasts_s) + lasts_s
+            if by > last:
+                last, which = by, group
         return last, which
 
     # -- inside
+
+    def _keep(self, group: int, node: int, number: int) -> None:
+        self.doors[group].kept[node] = number
+        self._keeps = True
 
     def _presses_s(self, guest: Guest) -> float:
         """How long the instance's groups recover between all that is owed of them; 0 where what takes longest goes first."""

@@ -15,11 +15,20 @@ from escalator.upgrade_manager.planner.scope import ScopedNodes
 
 def actions_of(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, managed: Collection[str]) -> dict[str, Action]:
     """What has to happen to each instance on the nodes that can be upgraded, by its id, node by node."""
-    return {
-        instance.id: action_for(instance, campaign.spec, managed=instance.id in managed)
-        for node in scope.eligible
-        for instance in inventory.instances_by_node.get(node.id, ())
-    }
+    found: dict[str, Action] = {}
+    alike: dict[tuple[object, ...], Action] = {}
+    for node in scope.eligible:
+        for one in inventory.instances_by_node.get(node.id, ()):
+            if one.blocked is not None or one.migration == "none":
+                found[one.id] = action_for(one, campaign.spec, managed=one.id in managed)
+                continue
+            # What can migrate is decided by these alone.
+            key = (one.state, one.vacate, one.migration, one.allowed, one.id in managed)
+            action = alike.get(key)
+            if action is None:
+                action = alike[key] = action_for(one, campaign.spec, managed=one.id in managed)
+            found[one.id] = action
+    return found
 
 
 def stuck_on(inventory: Inventory, actions: Mapping[str, Action]) -> dict[str, str]:
@@ -37,7 +46,7 @@ def first_conditions(
     """The conditions that need no search: scope, states of nodes and instances, who declares what of its own impacts."""
     stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
     declared = {instance.id: instance for instance in inventory.instances if instance.mitigation}
-    wary = [declared[i] for i in actions if i in declared]
+    wary = [declared[i] for i in actions if i in declared] if declared else []
     return (
         c.scope_condition(scope),
         c.availability_condition(scope, campaign.spec.waves.limit(scope.count)),

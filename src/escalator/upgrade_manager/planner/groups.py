@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from escalator.model.inventory import Inventory, Node
+from escalator.model.inventory import Group, Inventory, Node
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
 
 
@@ -13,7 +13,11 @@ def blocked_by_groups(inventory: Inventory, nodes: Sequence[Node], actions: Mapp
     """The nodes that the limits of groups, or hard affinity, keep from being upgraded, each with the reason."""
     down = _down(inventory)
     found: dict[str, str] = {}
+    roomy = {group.id for group in inventory.groups if _lets_one_go(inventory, group, down)}
     for node in nodes:
+        here = inventory.instances_by_node.get(node.id, ())
+        if all(roomy.issuperset(i.groups) and isinstance(actions[i.id], Leaves) for i in here if i.groups):
+            continue
         reason = _reason(inventory, node, actions, down)
         if reason is not None:
             found[node.id] = reason
@@ -24,6 +28,11 @@ def _down(inventory: Inventory) -> Counter[str]:
     """Members of each group on nodes that are down: they count as impacted."""
     nodes = (node.id for node in inventory.nodes if node.state == "down")
     return Counter(g for node in nodes for i in inventory.instances_by_node.get(node, ()) for g in i.groups)
+
+
+def _lets_one_go(inventory: Inventory, group: Group, down: Counter[str]) -> bool:
+    """Whether members that all leave their node, one after the other, are nothing that the group could forbid."""
+    return group.policy != "affinity" and group.limit(len(inventory.members.get(group.id, ()))) - down[group.id] >= 1
 
 
 def _reason(inventory: Inventory, node: Node, actions: Mapping[str, Action], down: Counter[str]) -> str | None:

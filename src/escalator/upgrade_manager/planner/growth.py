@@ -7,12 +7,12 @@ emptied by then can give is bounded by what can have arrived on upgraded ones. W
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import inf
 
-from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 from escalator.upgrade_manager.planner.turns import Rules
 
 MAX_CYCLES = 10_000
@@ -124,12 +124,14 @@ def nodes_by(cloud: Cloud, nodes: Sequence[int], resource: int) -> Nodes:
     """The nodes to upgrade, and what is free on those that are done, by one resource (its number in the cloud)."""
     found = Nodes()
     todo = set(nodes)
+    amounts: dict[Shape, float] = {}
     for node in range(len(cloud.nodes)):
         if node not in todo and not cloud.done[node]:
             continue
         capacity = sum(cloud.capacity[cell][resource] for cell in cloud.cells[node])
         if node in todo:
-            found.rows.append(_row(cloud.guests[node], capacity, resource, paced=resource == cloud.key))
+            amounts.update((g.shape, g.shape.takes(resource)) for g in cloud.guests[node] if g.shape not in amounts)
+            found.rows.append(_row(cloud.guests[node], capacity, amounts, paced=resource == cloud.key))
             continue
         free = capacity - sum(cloud.used[cell][resource] for cell in cloud.cells[node])
         found.known.append(max(0.0, free))
@@ -138,14 +140,11 @@ def nodes_by(cloud: Cloud, nodes: Sequence[int], resource: int) -> Nodes:
     return found
 
 
-def _row(guests: Sequence[Guest], capacity: float, resource: int, *, paced: bool) -> Row:
+def _row(guests: Sequence[Guest], capacity: float, amounts: Mapping[Shape, float], *, paced: bool) -> Row:
     leaving = staying = work = largest = 0.0
     moves = []
     for guest in guests:
-        amount = 0.0
-        for name, each in guest.shape.demand:
-            if name == resource:
-                amount = guest.shape.span * each
+        amount = amounts[guest.shape]
         if not guest.leaves:
             staying += amount
             continue

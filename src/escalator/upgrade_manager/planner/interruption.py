@@ -25,9 +25,10 @@ def noticed(instance: Instance, spec: CampaignSpec) -> bool:
 def expected(spec: CampaignSpec, inventory: Inventory, moves: Iterable[Move]) -> tuple[Interruption, ...]:
     """What the moves are expected to take of instances whose VNFs say what they do not notice, and where that is known from."""
     rows: dict[tuple[str, str], Interruption] = {}
-    for move in moves:
-        instance = inventory.instance_by_id[move.instance]
-        if instance.max_interruption_s is not None:
+    minding = {instance.id: instance for instance in inventory.instances if instance.max_interruption_s is not None}
+    for move in moves if minding else ():
+        instance = minding.get(move.instance)
+        if instance is not None and instance.max_interruption_s is not None:
             seconds = expected_s(instance, spec, move.kind)
             seen = instance.seen_instead(move.kind, spec.estimates.interruption_s(instance.memory_gib, move.kind))
             rows[instance.id, move.kind] = Interruption(
@@ -52,7 +53,7 @@ def unborne(
 ) -> tuple[list[Instance], list[Instance]]:
     """Instances that would notice their live migration, and those of them for which nobody can say that they bear it."""
     minding = {i.id: i for i in inventory.instances if i.max_interruption_s is not None}
-    leaving = [minding[i] for i, action in actions.items() if i in minding and action == LIVE]
+    leaving = [minding[i] for i, action in actions.items() if i in minding and action == LIVE] if minding else []
     found = [instance for instance in leaving if noticed(instance, spec)]
     return found, [i for i in found if i.id not in managed and not borne(_groups(inventory, i))]
 

@@ -14,4 +14,5 @@ def waits_s(spec: CampaignSpec, instances: Iterable[Instance]) -> float:
     Where every VNF manager answers, work goes on before. Planner, verifier and engine count it into what a node needs of its
     maintenance window, whoever will answer.
     """
-    return max((max(spec.workloads.notify.lead_time_s, instance.lead_s) for instance in instances), default=0.0)
+    wanted = [instance.lead_s for instance in instances]
+    return max(spec.workloads.notify.lead_time_s, *wanted) if wanted else 0.0

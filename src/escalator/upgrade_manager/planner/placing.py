@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
+from escalator.upgrade_manager.planner.leaving import Leaving
 from escalator.upgrade_manager.planner.space import Space
 from escalator.upgrade_manager.planner.spread import Shut, Spread
 from escalator.upgrade_manager.planner.standing import Standing
@@ -32,8 +33,6 @@ class Placing:
         """Node and cells that a plan so far gives to instances: taken when they still have room."""
         self.kept_old: Mapping[str, tuple[int, tuple[int, ...]]] = {}
         """The same for moves to nodes that have their turn later."""
-        self._sizes: dict[Shape, float] = {}
-        """What each shape takes of the scarcest resource."""
         self._full: set[Shape] = set()
         """Shapes that no upgraded node has room for, until one more is upgraded."""
 
@@ -41,31 +40,32 @@ class Placing:
         """More nodes are upgraded: what was full may not be any more."""
         self._full.clear()
 
-    def hopeless(self, guests: Sequence[Guest]) -> Guest | None:
+    def hopeless(self, leaving: Leaving) -> Guest | None:
         """An instance among these that finds no room on upgraded nodes, as far as that is known without trying."""
-        key = self._cloud.key
-        need = 0.0
-        for guest in guests:
-            if guest.shape in self._full:
-                return guest
-            need += sum(amount for resource, amount in guest.shape.demand if resource == key) * guest.shape.span
-        return max(guests, key=lambda g: g.lasts_s) if need > self._new.room + SLACK else None
+        if self._full and not self._full.isdisjoint(leaving.shapes):
+            return next(guest for guest in leaving.guests if guest.shape in self._full)
+        return leaving.longest if leaving.need > self._new.room + SLACK else None
 
-    def all_of(self, node: int, guests: Sequence[Guest], old: Space | None = None, extras: int = 0) -> list[Placed] | Guest:
+    def all_of(self, node: int, leaving: Leaving, old: Space | None = None, extras: int = 0) -> list[Placed] | Guest:
         """Place them all and occupy the room, at most `extras` of them on old nodes; else the first that found no room.
 
         They leave `node`.
         """
+        lacking = leaving.lacking
+        if lacking is not None and old is None and self._new.best(lacking, soft=False) is None:
+            self._remember(lacking)
+            return lacking
         self._origin = node
         placed: list[Placed] = []
         spent = 0
-        for bundle in self._bundles(guests):
+        for bundle in leaving.bundles:
             found = self._bundle(bundle, self._new, extra=False)
             if found is None and old is not None and spent + len(bundle) <= extras:
                 found = self._bundle(bundle, old, extra=True)
                 spent += len(bundle)
             if found is None:
                 self.undo(node, placed, old)
+                leaving.lacking = bundle[0]
                 self._remember(bundle[0])
                 return bundle[0]
             placed += found
@@ -87,35 +87,8 @@ class Placing:
 
     def _remember(self, guest: Guest) -> None:
         alone = Guest(guest.instance, guest.shape, guest.kind, guest.leaves, guest.lasts_s, (), (), (), ())
-        if not self._new.places(alone, 1, soft=False):
+        if self._new.best(alone, soft=False) is None:
             self._full.add(guest.shape)
-
-    def _bundles(self, guests: Sequence[Guest]) -> list[list[Guest]]:
-        """Instances that have to stay together, directly or by others, as one; the largest first."""
-        ordered = sorted(guests, key=self._rank)
-        if not any(guest.tied for guest in ordered):
-            return [[guest] for guest in ordered]
-        bundles: list[list[Guest]] = []
-        taken: set[int] = set()
-        for guest in ordered:
-            if id(guest) in taken:
-                continue
-            bundle = [guest]
-            taken.add(id(guest))
-            for member in bundle:  # grows
-                if member.tied:
-                    more = [g for g in ordered if id(g) not in taken and set(g.tied) & set(member.tied)]
-                    taken.update(map(id, more))
-                    bundle += more
-            bundles.append(bundle)
-        return bundles
-
-    def _rank(self, guest: Guest) -> tuple[int, int, float, str]:
-        shape = guest.shape
-        size = self._sizes.get(shape)
-        if size is None:
-            size = self._sizes[shape] = shape.takes(self._cloud.key)
-        return -len(guest.tied), -shape.span, -(size + guest.lasts_s * 1e-6), guest.instance.id
 
     def _bundle(self, bundle: Sequence[Guest], space: Space, *, extra: bool) -> list[Placed] | None:
         """Where soft groups and the spread of groups are kept; where that cannot be, the latter is given up first."""

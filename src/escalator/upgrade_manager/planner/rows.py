@@ -59,23 +59,22 @@ def moves_of(cloud: Cloud, found: Found) -> tuple[Move, ...]:
     rows = [(move.start_s, move.placed.guest.instance.id, turn.node, move) for turn in found.turns for move in turn.moves]
     rows.sort(key=itemgetter(0, 1))
     ids = [node.id for node in cloud.nodes]
-    return tuple([_move(cloud, ids, instance, node, move) for _, instance, node, move in rows])
+    return tuple([_move(cloud, ids, instance, ids[node], move) for _, instance, node, move in rows])
 
 
-def _move(cloud: Cloud, ids: Sequence[str], instance: str, node: int, move: Timed) -> Move:
-    placed = move.placed
-    first = cloud.cells[placed.target][0]
-    cells = placed.cells
+def _move(cloud: Cloud, ids: Sequence[str], instance: str, origin: str, move: Timed) -> Move:
+    (guest, target, cells, extra), start_s, end_s = move
+    first = cloud.cells[target][0]
     return Move.of_values(
         {
-            "start_s": move.start_s,
-            "end_s": move.end_s,
+            "start_s": start_s,
+            "end_s": end_s,
             "instance": instance,
-            "origin": ids[node],
-            "target": ids[placed.target],
+            "origin": origin,
+            "target": ids[target],
             "numa_cell": cells[0] - first if len(cells) == 1 else tuple([cell - first for cell in cells]),
-            "kind": placed.guest.kind,
-            "extra": placed.extra,
+            "kind": guest.kind,
+            "extra": extra,
         }
     )
 

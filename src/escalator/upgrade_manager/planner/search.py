@@ -15,6 +15,7 @@ from math import ceil, inf
 from escalator.upgrade_manager.planner.awaiting import Awaiting
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.flow import Flow
+from escalator.upgrade_manager.planner.leaving import Departures, Leaving
 from escalator.upgrade_manager.planner.placing import Placing
 from escalator.upgrade_manager.planner.queue import Queue
 from escalator.upgrade_manager.planner.space import Space
@@ -53,6 +54,7 @@ class Search:
         self._cloud, self._rules, self._policy, self._slow = cloud, rules, policy, slow or {}
         self._midway = midway
         self._guests = [list(guests) for guests in cloud.guests]
+        self._departures = Departures(cloud, self._guests)
         self._standing = Standing(cloud, rules.max_fill)
         self._new = Space(self._standing, renewed=True, angle=policy.angle, queue_weight=policy.queue_weight)
         self._old: Space | None = None
@@ -183,11 +185,11 @@ class Search:
         """
         begun = self._draining[node]
         under_way = {move.placed.guest.instance.id for move in begun.running}
-        leaving = [guest for guest in self._guests[node] if guest.leaves and guest.instance.id not in under_way]
+        leaving = self._departures.these([g for g in self._guests[node] if g.leaves and g.instance.id not in under_way])
         self._placing.wary = False  # the node is out of service: it waits for room, and for nothing else
         placed = self._placing.all_of(node, leaving)
-        if isinstance(placed, Guest) and (anywhere or any(g.instance.id in self._placing.kept_old for g in leaving)):
-            placed = self._placing.all_of(node, leaving, self._old_space(node), len(leaving))
+        if isinstance(placed, Guest) and (anywhere or any(g.instance.id in self._placing.kept_old for g in leaving.guests)):
+            placed = self._placing.all_of(node, leaving, self._old_space(node), len(leaving.guests))
         self._placing.wary = True
         if isinstance(placed, Guest):
             self._lacking[node] = placed
@@ -198,6 +200,7 @@ class Search:
             self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
             self._takes_in(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
+        self._departures.changed(node)
         self._flow.go_on(node, placed, now)
         return True
 
@@ -250,8 +253,7 @@ class Search:
 
     def _try(self, node: int, now: float, extras: int = 0) -> NotYet | None:
         """Begin the node's turn now; else when it may be tried again, and why."""
-        guests = self._guests[node]
-        leaving = [guest for guest in guests if guest.leaves]
+        leaving = self._departures.of(node)
         held = self._stages.held_back(node, self._level, now) or self._held_back(node, leaving, now)
         if held is not None:
             return held
@@ -272,7 +274,7 @@ class Search:
         self._begin(node, placed, now)
         return None
 
-    def _held_back(self, node: int, leaving: list[Guest], now: float) -> NotYet | None:
+    def _held_back(self, node: int, leaving: Leaving, now: float) -> NotYet | None:
         """Bounds that need no look at targets: domains, groups of what stays, and the end of the window."""
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             full = domain.full(node, out)
@@ -280,30 +282,30 @@ class Search:
                 return NotYet(now, f"{domain.by} {full} has {domain.most} nodes out of service")
         if self._extra and self._standing.arriving[node]:
             return NotYet(now, "it takes instances until then")
-        group = self._flow.may_wait_for_ever(node, leaving, now)
+        group = self._flow.may_wait_for_ever(node, leaving.guests, now)
         if group is not None:
             return NotYet(now, RECOVERS, group=group)
         guests = self._guests[node]
         lasts_s = self._cloud.upgrade_s[node]
-        drain_s = sum(guest.lasts_s for guest in leaving) / self._rules.per_node
-        if len(leaving) < len(guests):
+        drain_s = leaving.drain_s / self._rules.per_node
+        if len(leaving.guests) < len(guests):
             stays, group = self._flow.stays_from(node, guests, now)
-            impacted = bool(leaving) or any(guest.kind != "offline" for guest in guests)
+            impacted = bool(leaving.guests) or any(guest.kind != "offline" for guest in guests)
             stays = max(stays, self._rules.lead_s if impacted else now)
-            idle_s = IDLE_SHARE * lasts_s if leaving else 0.0
+            idle_s = IDLE_SHARE * lasts_s if leaving.guests else 0.0
             if stays > now + drain_s + idle_s + SLACK:
                 return NotYet(stays - drain_s if stays < inf else now, RECOVERS, group=group)
-        elif leaving and now < self._rules.lead_s - drain_s - SLACK:
+        elif leaving.guests and now < self._rules.lead_s - drain_s - SLACK:
             return NotYet(self._rules.lead_s - drain_s, "the lead time: no impact is allowed before")
         return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0) + self._cloud.lead_s[node])
 
-    def _recovers(self, node: int, leaving: list[Guest], now: float) -> NotYet | None:
+    def _recovers(self, node: int, leaving: Leaving, now: float) -> NotYet | None:
         """Whether the groups of what leaves the node would keep it half emptied for long, while others could use the time."""
         idle_share = self._policy.idle_share
-        if idle_share == inf or not leaving:
+        if idle_share == inf or not leaving.recovering:
             return None
-        by, group = self._flow.leaves_by(node, leaving, now)
-        drain_s = sum(guest.lasts_s for guest in leaving) / self._rules.per_node
+        by, group = self._flow.leaves_by(node, leaving.recovering, now)
+        drain_s = leaving.drain_s / self._rules.per_node
         over_s = by - now - drain_s - idle_share * self._cloud.upgrade_s[node]
         if over_s <= SLACK:
             return None
@@ -361,6 +363,7 @@ class Search:
             self._extra += one.extra
             self._takes_in(one)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
+        self._departures.changed(node)
         del self._waiting[node]
         at, why = self._tried.pop(node, (-inf, None))
         if now > self._full_s > at:
@@ -381,6 +384,7 @@ class Search:
         """What goes to a node that has its turn later leaves it again then."""
         if one.extra:
             self._guests[one.target].append(one.guest)
+            self._departures.changed(one.target)
             self._cells[one.guest.instance.id] = one.cells
             self._queue.changed(one.target)
 

@@ -1,0 +1,88 @@
+"""What leaves a node: it is the same whenever the node is looked at, and a node may be looked at a hundred times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from escalator.upgrade_manager.planner.cloud import Cloud, Guest, Shape
+
+
+class Leaving:
+    """The instances that leave one node, and what of them does not change until its turn."""
+
+    __slots__ = ("bundles", "drain_s", "guests", "lacking", "longest", "need", "recovering", "shapes")
+
+    def __init__(self, guests: Sequence[Guest], bundles: Sequence[Sequence[Guest]], need: float, recovering: Paced) -> None:
+        self.guests = guests
+        self.bundles = bundles
+        """Those that have to stay together as one, in the order in which they are placed."""
+        self.drain_s = sum([guest.lasts_s for guest in guests])
+        """Seconds of all moves."""
+        self.need = need
+        """What they take of the scarcest resource."""
+        self.recovering = recovering
+        self.shapes = frozenset([guest.shape for guest in guests])
+        self.longest = max(guests, key=lambda guest: guest.lasts_s) if guests else None
+        self.lacking: Guest | None = None
+        """The one that found no room the last time."""
+
+
+Paced = Sequence[tuple[int, float]]
+"""Each group that recovers, with the duration of a member's move; a group is named once for each member."""
+
+
+class Departures:
+    """What leaves each node, looked at once."""
+
+    def __init__(self, cloud: Cloud, guests: Sequence[Sequence[Guest]]) -> None:
+        self._cloud, self._guests = cloud, guests
+        self._known: dict[int, Leaving] = {}
+        self._takes: dict[Shape, float] = {}
+        """What each shape takes of the scarcest resource."""
+
+    def of(self, node: int) -> Leaving:
+        """What leaves the node as far as it is decided by now."""
+        known = self._known.get(node)
+        if known is None:
+            known = self._known[node] = self.these([guest for guest in self._guests[node] if guest.leaves])
+        return known
+
+    def changed(self, node: int) -> None:
+        """Something else is on the node than before."""
+        self._known.pop(node, None)
+
+    def these(self, guests: Sequence[Guest]) -> Leaving:
+        """The same for any instances that leave one node together."""
+        ordered = sorted(guests, key=self._rank)
+        need = sum([self._takes[guest.shape] for guest in guests])
+        limits = self._cloud.limits
+        paced = [(group, guest.lasts_s) for guest in guests for group in guest.groups if limits[group].recovery_s > 0]
+        return Leaving(guests, _bundles(ordered), need, paced)
+
+    def _rank(self, guest: Guest) -> tuple[int, int, float, str]:
+        """The largest first."""
+        shape = guest.shape
+        size = self._takes.get(shape)
+        if size is None:
+            size = self._takes[shape] = shape.takes(self._cloud.key)
+        return -len(guest.tied), -shape.span, -(size + guest.lasts_s * 1e-6), guest.instance.id
+
+
+def _bundles(ordered: Sequence[Guest]) -> list[list[Guest]]:
+    """Instances that have to stay together, directly or by others, as one."""
+    if not any(guest.tied for guest in ordered):
+        return [[guest] for guest in ordered]
+    bundles: list[list[Guest]] = []
+    taken: set[int] = set()
+    for guest in ordered:
+        if id(guest) in taken:
+            continue
+        bundle = [guest]
+        taken.add(id(guest))
+        for member in bundle:  # grows
+            if member.tied:
+                more = [g for g in ordered if id(g) not in taken and set(g.tied) & set(member.tied)]
+                taken.update(map(id, more))
+                bundle += more
+        bundles.append(bundle)
+    return bundles
