@@ -155,11 +155,16 @@ class FenixNotifications(Model):
         return self.credential is not None or self.variable is not None
 
 
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+
+
 class FenixSessions(Model):
     """Maintenance sessions that administrators start through the Fenix interface, with a token of the cloud."""
 
     templates: Annotated[Mapping[DnsLabel, AbsolutePath], Field(max_length=100)] = Field(default_factory=dict)
     """Campaign documents by the workflow that names them (`default` where a session names none); none = there are no sessions."""
+    plugins: Annotated[Mapping[ModuleName, DnsLabel], Field(max_length=100)] = Field(default_factory=dict)
+    """Which of `commands` runs in the place of an action plug-in that a session names; sessions with any other are refused."""
     role: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "admin"
     """The role that administrators carry."""
 

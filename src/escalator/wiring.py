@@ -403,7 +403,7 @@ def _sessions(settings: Settings, ctx: Context, campaigns: CampaignService, face
     templates = settings.vim.fenix.sessions.templates
     if face is None or not templates:
         return None
-    sessions = Sessions(ctx, campaigns, templates)
+    sessions = Sessions(ctx, campaigns, templates, settings.vim.fenix.sessions.plugins)
     face.gone = sessions.gone
     return sessions
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import glob
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -39,6 +39,8 @@ MAX_HOSTS = 20_000
 HostName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 DUMMY = "dummy"
 """The one plug-in that came with Fenix; it does nothing."""
+_ROLES = {"host": None, "compute": "compute", "controller": "control"}
+"""Types of actions on hosts, with the one role that a template has to select so that each host is of that type."""
 _STOPPABLE = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
 
 
@@ -62,12 +64,18 @@ class BusyError(Exception):
 
 
 class Sessions:
-    """The use cases. `templates` are files of campaign documents by the workflow that names them."""
+    """The use cases. `templates` are files of campaign documents by the workflow that names them.
 
-    def __init__(self, ctx: Context, campaigns: CampaignService, templates: Mapping[str, str]) -> None:
+    `plugins` are the operator's commands by the action plug-ins in whose place they run.
+    """
+
+    def __init__(
+        self, ctx: Context, campaigns: CampaignService, templates: Mapping[str, str], plugins: Mapping[str, str] | None = None
+    ) -> None:
         self._ctx = ctx
         self._campaigns = campaigns
         self._templates = templates
+        self._plugins = plugins or {}
 
     async def create(self, body: bytes) -> str:
         """Make a campaign of it, plan and start it; the id of the session.
@@ -124,7 +132,7 @@ class Sessions:
 
     def _document(self, given: SessionBody) -> dict[str, Any]:
         """The template with the session's name, hosts and time."""
-        problems = [*_unsupported(given)]
+        problems = [*_unsupported(given), *_unknown_actions(given, self._plugins)]
         file = self._templates.get(given.workflow)
         if file is None:
             known = ", ".join(sorted(self._templates))
@@ -135,6 +143,7 @@ class Sessions:
             raise InputError(Code.API_BODY, "The session is not valid.", problems=problems)
         document = _template(given.workflow, Path(file))
         document["metadata"]["name"] = f"{PREFIX}{uuid4().hex[:12]}"
+        _add_hooks(document["spec"], given, self._plugins)
         if given.hosts:
             select = document["spec"]["scope"]["select"]
             _require_within(given.hosts, select.get("names", ()))
@@ -172,10 +181,35 @@ def _unsupported(given: SessionBody) -> list[Problem]:
     unreadable = problem_of(given.metadata)
     if unreadable is not None:
         found.append(unreadable)
-    others = sorted({str(action.get("plugin", DUMMY)) for action in given.actions} - {DUMMY})
-    if others:
-        found.append(Problem("actions", f"there are no plug-ins such as {others[0]!r}; the template says what is done on a host"))
     return found
+
+
+def _unknown_actions(given: SessionBody, plugins: Mapping[str, str]) -> Iterator[Problem]:
+    """Actions for which the operator has set up no command, or that a command cannot stand for."""
+    for number, action in enumerate(given.actions):
+        plugin, kind, path = str(action.get("plugin", DUMMY)), str(action.get("type", "host")), f"actions[{number}]"
+        if plugin == DUMMY:
+            continue
+        if plugin not in plugins:
+            yield Problem(path, f"there is no plug-in {plugin!r} here; the template says what else is done on a host")
+        elif kind not in _ROLES:
+            yield Problem(path, f"actions of type {kind!r} are not supported yet; there are {', '.join(_ROLES)}")
+        elif action.get("metadata"):
+            yield Problem(path, "metadata for a plug-in is not supported yet")
+
+
+def _add_hooks(spec: dict[str, Any], given: SessionBody, plugins: Mapping[str, str]) -> None:
+    """Let the session's actions run in each host's turn: in Fenix's order, those of hosts at large before those of a type."""
+    named = [(str(a.get("type", "host")), str(a["plugin"])) for a in given.actions if a.get("plugin", DUMMY) in plugins]
+    role = spec["scope"]["select"].get("role")
+    strangers = [kind for kind, _ in named if _ROLES[kind] not in (None, role)]
+    if strangers:
+        message = f"the template does not select hosts of type {strangers[0]!r} alone"
+        raise InputError(Code.API_BODY, "The session is not valid.", problems=[Problem("actions", message)])
+    names = [plugins[plugin] for _, plugin in sorted(named, key=lambda one: (one[0] != "host", one[1]))]
+    if names:
+        hooks = spec.setdefault("node", {}).setdefault("hooks", {})
+        hooks["maintenance"] = [*hooks.get("maintenance", ()), *names]
 
 
 def _starts(text: str | None) -> tuple[datetime | None, list[Problem]]:

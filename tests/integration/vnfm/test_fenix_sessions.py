@@ -61,7 +61,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     template.write_text(text.replace("max_unavailable: 2", "max_unavailable: 1, max_extra_moves: 1.0"))
     async with running(tmp_path / "state") as cloud:
         await cloud.importer.import_folder(write_release(tmp_path / "release"))
-        sessions = Sessions(cloud.ctx, cloud.campaigns, {"default": str(template), "gone": "/nonexistent.yaml"})
+        templates = {"default": str(template), "gone": "/nonexistent.yaml"}
+        sessions = Sessions(cloud.ctx, cloud.campaigns, templates, {"firmware": "flash-nic", "bios": "flash-bios"})
         app = vnfm_app(cloud.vim.inbox, cloud.ctx.clock, face := face_of(cloud))
         face.gone = sessions.gone
         app.include_router(sessions_router(sessions, face.access))
@@ -109,6 +110,19 @@ async def test_a_session_runs_from_its_start_to_its_end(site: Site) -> None:
     assert [event.outcome for event in events if event.action == "fenix.session"] == ["started", "removed"]
 
 
+async def test_the_operators_commands_run_in_the_place_of_plug_ins(site: Site) -> None:
+    actions = [{"plugin": "bios", "type": "compute"}, {"plugin": "firmware", "type": "host"}, {"plugin": "dummy", "type": "post"}]
+    started = await site.start(actions=actions)
+    assert started.status_code == 200, started.text
+    row = await site.until(CampaignState.COMPLETED)
+    assert row.document["spec"]["node"]["hooks"]["maintenance"] == ["flash-nic", "flash-bios"]
+    events = await site.cloud.ctx.store.events.read(0, limit=5000)
+    ran = [(e.node, e.object_id, e.outcome) for e in events if e.action == "node.command"]
+    nodes = sorted({node for node, *_ in ran})
+    assert len(nodes) == 4
+    assert [r for r in ran if r[0] == nodes[0]] == [(nodes[0], "flash-nic", "done"), (nodes[0], "flash-bios", "done")]
+
+
 async def test_only_the_hosts_that_are_named_are_touched(site: Site) -> None:
     nodes = sorted(node.id for node in site.cloud.simulation.world.inventory().nodes)
     for instance in site.cloud.simulation.world.inventory().instances:
@@ -148,7 +162,10 @@ async def test_a_session_waits_for_its_time(site: Site) -> None:
     ("more", "path"),
     [
         ({"download": ["http://example.net/package.tar.gz"]}, "download"),
-        ({"actions": [{"plugin": "firmware", "type": "host"}]}, "actions"),
+        ({"actions": [{"plugin": "dummy", "type": "pre"}, {"plugin": "nfv", "type": "host"}]}, "actions[1]"),
+        ({"actions": [{"plugin": "firmware", "type": "pre"}]}, "actions[0]"),
+        ({"actions": [{"plugin": "firmware", "type": "host", "metadata": {"version": "2"}}]}, "actions[0]"),
+        ({"actions": [{"plugin": "firmware", "type": "controller"}]}, "actions"),
         ({"workflow": "vnf"}, "workflow"),
         ({"maintenance_at": "tomorrow"}, "maintenance_at"),
         ({"hosts": ["control-1"]}, "hosts"),
