@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from escalator.model.document import Model
 
+_SEEN: dict[tuple[tuple[str, object], ...], Mapping[str, object]] = {}
+_MOST_SEEN = 10_000
+"""Mappings that are kept: a cloud has some dozens of shapes, and who sends us one after the other does not fill our memory."""
+
+M = TypeVar("M", bound=Mapping[str, object])
+
+
+def shared(values: M) -> M:
+    """One mapping for all that are equal: hosts and flavors come in few shapes, and a mapping of its own takes 300 bytes each."""
+    key = tuple(values.items())
+    if len(_SEEN) < _MOST_SEEN:
+        _SEEN.setdefault(key, values)
+    return _SEEN.get(key, values)  # type: ignore[return-value]  # equal items in the same order: of the same kind
+
+
 Amount = Annotated[float, Field(ge=0, le=1e12)]
-Resources = Mapping[str, Amount]
+Resources = Annotated[Mapping[str, Amount], AfterValidator(shared)]
 """Countable resources by name: `pcpu`, `mem_mib`, `vf`, or any other."""
 Role = Literal["compute", "control", "network", "storage"]
 MigrationKind = Literal["live", "cold", "none"]
@@ -38,7 +53,7 @@ class Node(Model):
     hold: str | None = None
     """Why nobody may begin the node: a person holds it; null when nobody does."""
     progress: Literal["old", "upgrading", "draining", "done", "failed"] = "old"
-    versions: Mapping[str, str] = Field(default_factory=dict)
+    versions: Annotated[Mapping[str, str], AfterValidator(shared)] = Field(default_factory=dict)
     numa: tuple[Resources, ...] = ({},)
 
 

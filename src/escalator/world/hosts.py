@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
-from escalator.model.inventory import Node
+from escalator.model.inventory import Node, shared
 from escalator.world.audit import Audit
 from escalator.world.faults import FaultBook
 from escalator.world.moves import Moves
@@ -166,7 +166,7 @@ class Hosts:
             return
         software = self._state.software.rows[node_id]
         versions = node.versions if software.pending is None else software.pending.versions
-        self._state.put_node(node.model_copy(update={"state": "up", "versions": dict(versions)}))
+        self._state.put_node(node.model_copy(update={"state": "up", "versions": shared(versions)}))
         for instance_id in software.interrupted if self._timings.resume_guests else ():
             self._resume(instance_id, node_id, at)
         self._state.software.put(node_id, _booted(software, at))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
-from escalator.model.inventory import Node
+from escalator.model.inventory import Node, shared
 from escalator.model.release import Impact, Release, spares_instances
 from escalator.world.audit import Audit
 from escalator.world.faults import FaultBook
@@ -57,7 +57,7 @@ class Operations:
                 return
             subject = Subject(node=node_id, release=release.id)
             defects = tuple(kind for kind in DEFECTS if self._faults.check(kind, subject) is not None)
-            versions = {**node.versions, **change.versions}
+            versions = shared({**node.versions, **change.versions})
             if self._faults.check("asks_reboot", subject) is not None:
                 change = replace(change, reboot=True)
             nominal_s = release.spec.expected_s.get("upgrade", self._timings.upgrade_s)
@@ -169,10 +169,10 @@ class Operations:
         # The installer restarts the daemon; what needs a boot (kernel, hypervisor) comes into force with it.
         daemon = software.daemon if "daemon" in change.defects else change.daemon or software.daemon
         pending = Pending(versions=change.versions) if change.reboot else None
-        after = replace(software, packages=packages, daemon=daemon, defects=change.defects, pending=pending)
+        after = replace(software, packages=shared(packages), daemon=daemon, defects=change.defects, pending=pending)
         if not change.reboot:
             node = self._state.node(operation.node)
-            self._state.put_node(node.model_copy(update={"versions": dict(change.versions)}))
+            self._state.put_node(node.model_copy(update={"versions": shared(change.versions)}))
         self._state.software.put(operation.node, after)
 
 
@@ -193,7 +193,7 @@ def _draft(now: float, node: str, release: Release, operation: str, change: Chan
 def _wanted(release: Release) -> Change:
     pins = {package.name: package.version for package in release.spec.packages}
     versions = {str(layer): version for layer, version in release.spec.layers.items()}
-    return Change(packages=pins, daemon=expected_daemon(release), versions=versions, reboot=reboots(release))
+    return Change(packages=shared(pins), daemon=expected_daemon(release), versions=shared(versions), reboot=reboots(release))
 
 
 def _way_back(node: Node, software: Software, release: Release, kept: Kept) -> Change:

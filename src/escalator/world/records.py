@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from escalator.model.inventory import Instance
+from pydantic import AfterValidator
+
+from escalator.model.inventory import Instance, shared
 from escalator.model.notice import Reply, Vnfm, VnfmSpec
 
 Behaviour = Literal[
@@ -54,9 +56,9 @@ class Software:
     booting: bool = False
     cut_off_until: float = 0.0
     """Nothing reaches the node from outside until then, although it works on."""
-    packages: Mapping[str, str] = field(default_factory=dict)
+    packages: Annotated[Mapping[str, str], AfterValidator(shared)] = field(default_factory=dict)
     daemon: str | None = None
-    offers: Mapping[str, float] = field(default_factory=dict)
+    offers: Annotated[Mapping[str, float], AfterValidator(shared)] = field(default_factory=dict)
     staged: tuple[str, ...] = ()
     pending: Pending | None = None
     """Set while a reboot is needed."""

@@ -65,7 +65,7 @@ class SoftwareDepot:
                     node=node_id,
                     packages=software.packages,
                     daemon=software.daemon,
-                    versions=dict(self._state.node(node_id).versions),
+                    versions=self._state.node(node_id).versions,
                     scope=tuple(scope),
                     taken_at=now,
                 )
