@@ -94,12 +94,16 @@ def test_a_node_is_put_back_and_the_history_says_so(esc, done, server):
 
 
 def test_nothing_is_restored_while_a_campaign_is_active(esc, done, tmp_path):
-    file = tmp_path / "again.yaml"
-    file.write_text(CAMPAIGN.replace("agent-2", "again"))
+    folder = write_release(tmp_path / "release-3")
+    document = folder / "release.yaml"
+    document.write_text(document.read_text().replace("2.0.0", "3.0.0"))
+    assert esc("release", "import", folder).code == 0
+    file = tmp_path / "next.yaml"
+    file.write_text(CAMPAIGN.replace("agent-2", "next").replace("2.0.0", "3.0.0"))
     esc("campaign", "create", file)
-    esc("campaign", "plan", "again")
-    assert esc("campaign", "start", "again").code == 0
-    esc("campaign", "pause", "again")
+    esc("campaign", "plan", "next")
+    assert esc("campaign", "start", "next").code == 0
+    esc("campaign", "pause", "next")
     seen = esc("backup", "restore", done[0]["id"], "--accept-impact")
     assert (seen.code, "ESC-SYS-052" in seen.err) == (6, True)
 

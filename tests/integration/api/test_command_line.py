@@ -325,7 +325,12 @@ def test_a_vnfm_that_subscribes_is_registered_and_shown_with_its_subscription(es
 
     asyncio.run_coroutine_threadsafe(subscribed(), server.loop).result(30)
     shown = esc("vnfm", "show", "acme", "-f", "json")
-    assert data(shown)["subscription"] == {"type": "bearer", "credential": "acme", "hosts": ["10.0.0.0/8"]}
+    assert data(shown)["subscription"] == {
+        "type": "bearer",
+        "credential": "acme",
+        "hosts": ["10.0.0.0/8"],
+        "replies": None,
+    }
     seen = data(shown)["subscribed"]
     assert (seen["callback_uri"], seen["auth"], seen["created_at"]) == ("http://10.0.0.1/cb", "BASIC", "2027-01-15T08:00:00.000Z")
     assert "sealed-secret" not in shown.out
