@@ -14,6 +14,8 @@ from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.states import ENDED, UNDER_WAY
 
 FAILURES = (TaskState.FAILED, TaskState.ROLLED_BACK)
+STRAYED = "strayed"
+"""Memo of a campaign: when an instance went elsewhere than planned last, Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class Board:
         self.limits = limits
         self.disturbed = ""
         """What happened since the plan was looked at last that may make another one better; empty for nothing."""
+        self.stray_at = 0.0
+        """When it was looked at last whether instances went elsewhere than planned, Unix seconds."""
         self.rested = False
         """Whether the campaign was not running when it was looked at last."""
         self.closes: float | None = None

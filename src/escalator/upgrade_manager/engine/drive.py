@@ -25,7 +25,7 @@ from escalator.upgrade_manager.engine.failures import host_failure, over_budget
 from escalator.upgrade_manager.engine.freeze import frozen
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
-from escalator.upgrade_manager.engine.replan import LEFT_OUT, repair, take_up
+from escalator.upgrade_manager.engine.replan import LEFT_OUT, note_strays, repair, take_up
 from escalator.upgrade_manager.engine.scale_in import give_back, make_room, not_enough
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK, UNDER_WAY
 from escalator.upgrade_manager.engine.told import tell_state
@@ -95,6 +95,7 @@ async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
     plan, inventory = await ctx.book.plan(plan_id)
     board = Board(plan_id, predecessors(plan, inventory), limits_of(campaign, plan, inventory))
     await _refresh(ctx, name, board, frozenset())
+    board.stray_at = ctx.clock.now()
     return board
 
 
@@ -242,6 +243,7 @@ async def _over_budgets(ctx: Context, name: str, campaign: Campaign, board: Boar
 
 async def _replan(ctx: Context, name: str, board: Board) -> bool:
     """Plan the rest anew when something happened; whether that plan is to be followed."""
+    await note_strays(ctx, name, board)
     if not board.disturbed or not board.waits:
         return False
     why, board.disturbed = board.disturbed, ""

@@ -13,6 +13,7 @@ from escalator.model.plan import Move
 from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine.board import STRAYED
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
@@ -52,6 +53,8 @@ async def _tries(job: Job, instance: Instance, kind: str, planned: Move | None, 
         tries += 1
         status = await _one_try(job, instance, order, number, begun=order is under_way)
         if status.state is MoveState.LOST or (status.state is MoveState.DONE and status.healthy):
+            if not job.ref.back and (planned is None or status.at != planned.target):
+                await job.ctx.store.tasks.remember(job.ref.campaign, STRAYED, job.ctx.clock.now())
             return done(f"{instance.id} is on {status.at}")
         if status.state in (MoveState.DONE, MoveState.FAILED) and not status.healthy:
             await _tell(job, order, "failed", status.message)

@@ -17,6 +17,7 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import PlanRow
 from escalator.upgrade_manager.drift import owning, touched
+from escalator.upgrade_manager.engine.board import STRAYED, Board
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.midway import midway
@@ -30,6 +31,9 @@ APPROVED, NEXT, LEFT_OUT = "approved", "next_plan", "left_out"
 """Memos of a campaign: the plan that a person approved last, the one that is to be followed from now on, and the nodes without
 a turn that a person has given up."""
 SHOWN = 20
+STRAYS_S, STRAYS_S_PER_NODE = 600.0, 0.6
+"""How often the rest is planned anew at most because instances went elsewhere than planned, seconds: that follows upon most
+failed migrations, and a plan of ten thousand nodes takes its time and its place in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,17 @@ def _event(ctx: Context, name: str, plan: Plan, lines: Sequence[str]) -> Event:
     said = "; ".join(lines[:SHOWN]) + (f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
     message = f"plan {plan.id} follows {plan.parent}: {said}"
     return Event(at=ctx.clock.now(), action="campaign.replan", campaign=name, object_id=name, outcome="adopted", message=message)
+
+
+async def note_strays(ctx: Context, name: str, board: Board) -> None:
+    """Look from time to time whether instances went elsewhere than planned: what was planned upon that does not fit any more."""
+    now = ctx.clock.now()
+    if board.disturbed or not board.waits or now - board.stray_at < max(STRAYS_S, STRAYS_S_PER_NODE * len(board.tasks)):
+        return
+    since, board.stray_at = board.stray_at, now
+    at = (await ctx.store.tasks.memo(name)).get(STRAYED)
+    if at is not None and float(at) >= since:
+        board.disturbed = "instances went elsewhere than planned"
 
 
 async def repair(ctx: Context, name: str, why: str) -> bool:
