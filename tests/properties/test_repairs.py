@@ -124,3 +124,32 @@ def test_most_of_what_happens_is_repaired_and_next_to_nothing_refused() -> None:
     total = sum(count.values())
     assert count["repaired"] >= 0.5 * total
     assert count["refused"] <= 0.05 * total
+
+
+NIGHTS = [{"days": ["sat", "sun"], "start": "01:00", "length_s": 7200.0}]
+
+
+def test_what_runs_late_in_its_night_leaves_the_other_nights_as_they_were() -> None:
+    count = {"repaired": 0, "searched": 0, "refused": 0, "later nights": 0}
+
+    @given(rolling_clouds(), rolling_campaigns(), SHARES, st.sampled_from([5.0, LATEST_S]))
+    @settings(PROPERTIES, derandomize=True, database=None)
+    def many(cloud: dict[str, Any], wish: dict[str, Any], share: float, late_s: float) -> None:
+        wish["spec"] |= {"windows": NIGHTS}
+        wish["spec"]["waves"]["max_unavailable"] = 3
+        campaign, plan, now, progress = _cut(cloud, wish, share, moving=True)
+        progress = late(progress, late_s)
+        child = repaired(campaign, now, (), None, progress)
+        wrong = child is not None and verify(campaign, now, child)
+        count["searched" if child is None else "refused" if wrong else "repaired"] += 1
+        if child is None or wrong or any("put off" in condition.message for condition in child.conditions):
+            return
+        tonight = int(progress.at_s // 7200)
+        later_on = {(u.node, u.start_s, u.end_s) for u in plan.upgrades if u.window > tonight}
+        assert {(u.node, u.start_s, u.end_s) for u in child.upgrades if u.window > tonight} == later_on
+        count["later nights"] += bool(later_on)
+
+    many()
+    assert count["refused"] <= 0.05 * count["repaired"]
+    assert count["repaired"] > count["searched"]
+    assert count["later nights"] > 0

@@ -11,11 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from escalator.model.inventory import Instance, Inventory
 from escalator.model.plan import Closer, Level
 from escalator.upgrade_manager.planner.cloud import Cloud, Guest
 from escalator.upgrade_manager.planner.turns import Turn
-from escalator.upgrade_manager.planner.watching import Watched, Watching, place_of
+from escalator.upgrade_manager.planner.watching import place_of
 
 
 class Shut(NamedTuple):
@@ -121,29 +120,6 @@ def closer_of(cloud: Cloud, turns: Iterable[Turn]) -> tuple[Closer, ...]:
         for move in turn.moves:
             spread.moves(move.placed.guest, turn.node, move.placed.target, again=move.placed.extra)
     return spread.closer()
-
-
-def closer_between(inventory: Inventory, moves: Iterable[tuple[Instance, str, str]]) -> tuple[list[Watched], tuple[Closer, ...]]:
-    """What is watched when these instances go from the one node to the other, and what of it ends closer together."""
-    watching = Watching(inventory)
-    nodes = inventory.node_by_id
-    after: dict[int, dict[str, int]] = {}
-    for instance, origin, target in moves:
-        for number in watching.of(instance) if instance.groups else ():
-            watched = watching.watched[number]
-            there = after.get(number)
-            if there is None:
-                there = after[number] = dict(watched.start)
-            here, place = place_of(nodes[origin], watched.level), place_of(nodes[target], watched.level)
-            if here != place:
-                _add(there, here, -1)
-                _add(there, place, 1)
-    found = []
-    for number, there in after.items():
-        watched, most = watching.watched[number], max(there.values(), default=0)
-        if len(there) < len(watched.start) or most > watched.most:
-            found.append(_row(watched.group, watched.level, (len(watched.start), watched.most), (len(there), most)))
-    return watching.watched, tuple(sorted(found, key=lambda row: (row.group, row.level)))
 
 
 def _add(counts: dict[str, int], place: str | None, count: int) -> None:

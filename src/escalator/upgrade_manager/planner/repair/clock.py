@@ -11,7 +11,7 @@ from math import inf
 
 from escalator.model.inventory import Instance
 from escalator.upgrade_manager.planner.cloud import SLACK
-from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
+from escalator.upgrade_manager.planner.repair.given import Given
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
 
 NEAR_S = 1e-6
@@ -23,10 +23,7 @@ Span = tuple[float, float]
 
 
 def shift_s(given: Given, rest: Rest) -> float:
-    """The least shift that lets everything begin from now on, after what runs, and after groups that recover.
-
-    Raises CannotRepairError where there are windows and it is not zero: turns lie in them as they are.
-    """
+    """The least shift that lets everything begin from now on, after what runs, and after groups that recover."""
     late_s = max(0.0, rest.late_s, given.at_s - rest.first_s)
     ended = {name: at for name, at in given.progress.ended.items() if name in given.inventory.members}
     recovering = {name: at + given.inventory.group_by_id[name].recovery_s for name, at in ended.items()}
@@ -34,11 +31,7 @@ def shift_s(given: Given, rest: Rest) -> float:
         if opens > given.at_s:
             starts = [start for member in given.inventory.members[name] for start in _to_come(rest, member)]
             late_s = max(late_s, opens - min(starts, default=inf))
-    if late_s <= NEAR_S:
-        return 0.0
-    if not given.windows.open:
-        raise CannotRepairError
-    return late_s
+    return late_s if late_s > NEAR_S else 0.0
 
 
 def _to_come(rest: Rest, instance: Instance) -> Iterator[float]:

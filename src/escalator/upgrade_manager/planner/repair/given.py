@@ -10,7 +10,7 @@ from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Plan
 from escalator.model.release import Impact
-from escalator.upgrade_manager.planner.actions import Action, Stays
+from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
 from escalator.upgrade_manager.planner.givens import actions_of, stuck_on
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.impact import apart, seen_by
@@ -72,8 +72,9 @@ def given(
     inventory = seen_by(inventory, impact)
     scope = replace(select(campaign, inventory), apart=apart(impact))
     actions = actions_of(campaign, inventory, scope, managed)
-    stuck = stuck_on(inventory, actions)
-    suspects = _suspects(inventory, actions)
+    others = {name: action for name, action in actions.items() if not isinstance(action, Leaves)}
+    stuck = stuck_on(inventory, others)
+    suspects = _suspects(inventory, others)
     blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id in suspects and n.id not in stuck], actions)
     nodes = tuple(node for node in scope.eligible if node.id not in stuck and node.id not in blocked)
     unseen = sum(node.progress in UNDER_WAY for node in scope.eligible) - sum(node.progress in UNDER_WAY for node in nodes)
@@ -94,8 +95,8 @@ def given(
     )
 
 
-def _suspects(inventory: Inventory, actions: Mapping[str, Action]) -> set[str]:
-    """Nodes that groups can block at all: each look at a node costs, and few groups are so tight."""
+def _suspects(inventory: Inventory, others: Mapping[str, Action]) -> set[str]:
+    """Nodes that groups can block at all: each look at a node costs, and few are so tight. `others`: who does not leave."""
     down = {node.id for node in inventory.nodes if node.state == "down"}
     found: set[str] = set()
     wide: dict[str, int] = {}
@@ -107,7 +108,7 @@ def _suspects(inventory: Inventory, actions: Mapping[str, Action]) -> set[str]:
         elif allowed < len(members):
             wide[name] = allowed
     staying: Counter[tuple[str, str]] = Counter()
-    for name, action in actions.items():
+    for name, action in others.items():
         if isinstance(action, Stays) and action.kind != "offline":
             instance = inventory.instance_by_id[name]
             staying.update((group, instance.node) for group in instance.groups if group in wide)

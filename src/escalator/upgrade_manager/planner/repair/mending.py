@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import count, islice
+from heapq import merge
+from itertools import count
 from math import inf
 
 from escalator.model.inventory import Instance
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.actions import Leaves
 from escalator.upgrade_manager.planner.cloud import SLACK
-from escalator.upgrade_manager.planner.lead import waits_s
 from escalator.upgrade_manager.planner.repair.clock import Clock, Span
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
-from escalator.upgrade_manager.planner.repair.room import Place, Room, entries
+from escalator.upgrade_manager.planner.repair.nights import Nights
+from escalator.upgrade_manager.planner.repair.room import NOWHERE, Place, Room, entries
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
 
 MOST_PUT_OFF = 0.05
 """Share of the turns that are put off at most; where more would be, the search does better."""
-MOST_TIMES = 40
-"""Moments at which a turn that is put off is tried to begin."""
+ONE_BY_ONE = 20
+"""Moments that are tried one by one for a turn that is put off."""
+SPREAD_OUT = 40
+"""Moments that are tried after those: spread evenly over all that are left, as moves may be many for long."""
 
 
 @dataclass(slots=True)
@@ -44,12 +48,12 @@ class Mended:
 class Mending:
     """One repair: it changes the rows of `rest`. Raises CannotRepairError where it comes to no end."""
 
-    def __init__(self, given: Given, rest: Rest, late_s: float) -> None:
-        self._given, self._rest = given, rest
+    def __init__(self, given: Given, rest: Rest, nights: Nights) -> None:
+        self._given, self._rest, self._nights = given, rest, nights
         self._known = given.inventory.instance_by_id
-        self._clock = Clock(given, rest, late_s)
+        self._clock = Clock(given, rest, nights.late_s)
         self._room = Room(given, rest, self._clock)
-        self._arrivals: defaultdict[str, list[tuple[Row, Move]]] = defaultdict(list)
+        self._arrivals: defaultdict[str, list[Move]] = defaultdict(list)
         self._lost: list[tuple[float, int, Row, Move]] = []
         self._numbers = count()
         self._put_off: dict[str, Row] = {}
@@ -62,6 +66,9 @@ class Mending:
         self._take_places()
         self._clear()
         self._spare()
+        for row in self._nights.overrun():
+            if row.node.id not in self._put_off:
+                self._postpone(row)
         for row in list(self._rest.rows.values()):
             if row.added and row.node.id not in self._put_off:
                 self._add(row)
@@ -83,26 +90,32 @@ class Mending:
 
     def _take_places(self) -> None:
         """Every move takes its place where its target is still one by then."""
-        ready_s, known, arrivals = self._room.ready_s, self._known, self._arrivals
+        ready_s, arrivals, late_s = self._room.ready_s, self._arrivals, self._clock.late_s
         goes: dict[str, str] = {}
         for row in self._rest.rows.values():
-            for move in row.running:
-                span = (move.start_s - self._clock.late_s, move.end_s - self._clock.late_s)
-                self._room.arrives(known[move.instance], move, span)
-                goes[move.instance] = move.target
-            lost = [move for move in row.moves if ready_s.get(move.target, inf) > move.start_s + SLACK]
+            lost = []
+            for move in row.moves:
+                target = move.target
+                if ready_s.get(target, inf) > move.start_s + SLACK:
+                    lost.append(move)
+                    goes[move.instance] = NOWHERE
+                    continue
+                goes[move.instance] = target
+                arrivals[target].append(move)
             for move in lost:
                 self._lose(row, move)
-            for move in row.moves:
-                target = goes[move.instance] = move.target
-                self._room.arrives(known[move.instance], move, (move.start_s, move.end_s))
-                arrivals[target].append((row, move))
-        self._room.count_members(goes)
+            for move in row.running:
+                goes[move.instance] = move.target
+        self._room.fill(arrivals, goes)
+        for row in self._rest.rows.values():
+            for move in row.running:
+                self._room.runs(self._known[move.instance], move, (move.start_s - late_s, move.end_s - late_s))
 
     def _clear(self) -> None:
         """Targets that are to take more than they may give up what comes last."""
         for name in self._room.too_full():
-            for row, move in sorted(self._arrivals.get(name, ()), key=lambda one: -one[1].start_s):
+            for move in sorted(self._arrivals.get(name, ()), key=lambda one: -one.start_s):
+                row = self._rest.rows[move.origin]
                 if self._room.overfull(name) or self._room.crowded(self._known[move.instance], name):
                     self._withdraw(move)
                     self._lose(row, move)
@@ -163,9 +176,8 @@ class Mending:
 
     def _replace(self, row: Row, move: Move) -> None:
         instance, span = self._known[move.instance], (move.start_s, move.end_s)
-        wanted = move.target if move.target in self._given.inventory.node_by_id else None
         may = self._clock.opens([instance], span[0], span[1] - span[0], {}) <= span[0] + SLACK
-        place = self._room.find(instance, row.node, span, wanted) if may else None
+        place = self._room.find(instance, row.node, span) if may else None
         if place is not None:
             self._goes(row, instance, place, span)
         elif row.begun:
@@ -177,7 +189,7 @@ class Mending:
     def _soon(self, row: Row, instance: Instance, from_s: float) -> None:
         """It leaves the node, which is out of service, as soon as there is a place; whatever waits for the node waits on."""
         lasts_s = self._lasts_s(instance)
-        for at_s in islice((from_s, *self._room.times(instance, from_s)), MOST_TIMES):
+        for at_s in _tried(from_s, self._room.times(instance, from_s)):
             span = self._span(row, instance, at_s, lasts_s, {})
             place = self._room.find(instance, row.node, span) if span is not None else None
             if span is None or place is None:
@@ -199,13 +211,16 @@ class Mending:
         self._mended.put_off += 1
         self._clock.refresh()
         self._room.ready(row.node.id, row.end_s)
-        for other, move in self._arrivals[row.node.id]:
+        for move in self._arrivals.get(row.node.id, ()):
+            other = self._rest.rows[move.origin]
             if move in other.moves and move.start_s < row.end_s - SLACK:
                 self._withdraw(move)
                 self._lose(other, move)
 
     def _postpone(self, row: Row) -> None:
-        if len(self._put_off) >= max(1.0, MOST_PUT_OFF * len(self._rest.rows)):
+        # The last turns of a night that runs late are as many as go at once.
+        last = 0 if self._given.windows.open else self._given.width
+        if len(self._put_off) >= max(1.0, MOST_PUT_OFF * len(self._rest.rows), last):
             raise CannotRepairError
         name = row.node.id
         self._put_off[name] = row
@@ -214,7 +229,8 @@ class Mending:
             row.added.append(self._known[move.instance])
         row.moves = []
         self._room.ready(name, inf)
-        for other, move in self._arrivals.pop(name, ()):
+        for move in self._arrivals.pop(name, ()):
+            other = self._rest.rows[move.origin]
             if move in other.moves:
                 self._withdraw(move)
                 self._lose(other, move)
@@ -225,8 +241,8 @@ class Mending:
         """Give the node its turn as soon as all that leaves it has a place."""
         leaving = sorted(row.added, key=lambda i: (-i.numa_span, -sum(i.demand.values()), i.id))
         first = max(self._clock.now_s, -inf if row.start_s == inf else row.start_s)
-        times = self._room.times(leaving[0], first) if leaving else iter(())
-        for at_s in islice((first, *times), MOST_TIMES):
+        times: Iterable[float] = self._room.times(leaving[0], first) if leaving else ()
+        for at_s in _tried(first, merge(times, self._nights.opens(first))):
             if self._begins(row, leaving, at_s):
                 self._mended.put_off += 1
                 return
@@ -274,13 +290,7 @@ class Mending:
         away_s, end_s = start if away_s is None else away_s, start + lasts_s
         if self._clock.away_at_once(away_s, end_s) >= given.width:
             return None
-        if not given.windows.open:
-            estimates = given.campaign.spec.estimates
-            rollback_s = lasts_s if estimates.rollback_s is None else estimates.rollback_s
-            lead_s = waits_s(given.campaign.spec, given.inventory.instances_by_node.get(row.node.id, ()))
-            if away_s + estimates.p90 * (end_s - away_s) + rollback_s + lead_s > given.windows.end(away_s) + SLACK:
-                return None
-        return start, end_s
+        return (start, end_s) if self._nights.holds(row, away_s, end_s) else None
 
     def _opens(self, row: Row, from_s: float, lasts_s: float, taken: dict[str, list[Span]]) -> float:
         """When the groups of what stays on the node let it be upgraded."""
@@ -305,7 +315,7 @@ class Mending:
         )
         self._room.occupy(instance, place, span)
         row.moves.append(move)
-        self._arrivals[place[0]].append((row, move))
+        self._arrivals[place[0]].append(move)
         self._mended.elsewhere += 1
         self._mended.touched.add(instance.id)
 
@@ -332,3 +342,14 @@ class Mending:
         action = self._given.actions[instance.id]
         kind = action.kind if isinstance(action, Leaves) else "live"
         return self._given.campaign.spec.estimates.move_s(instance.memory_gib, kind)
+
+
+def _tried(first_s: float, later: Iterable[float]) -> Iterator[float]:
+    """Moments at which something is tried: the next ones, and some of all that come later, the last of them too."""
+    times = [first_s, *later]
+    yield from times[:ONE_BY_ONE]
+    rest = times[ONE_BY_ONE:]
+    step = max(1, len(rest) // SPREAD_OUT)
+    yield from rest[step - 1 :: step]
+    if len(rest) % step:
+        yield rest[-1]

@@ -13,7 +13,8 @@ from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.repair.clock import shift_s
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, given
 from escalator.upgrade_manager.planner.repair.mending import Mending
-from escalator.upgrade_manager.planner.repair.report import plan_of, shifted
+from escalator.upgrade_manager.planner.repair.nights import Nights
+from escalator.upgrade_manager.planner.repair.report import plan_of
 from escalator.upgrade_manager.planner.repair.rows import rest_of
 from escalator.upgrade_manager.planner.uncollected import uncollected
 
@@ -38,10 +39,12 @@ def repaired(
             there = given(campaign, inventory, managed, now_s, progress, impact)
             rest = rest_of(there)
             late_s = shift_s(there, rest)
-            mended = Mending(there, rest, late_s).run()
+            nights = Nights(there, rest, late_s)
+            nights.put_forward()
+            mended = Mending(there, rest, nights).run()
         except CannotRepairError:
             return None
-        shifted(rest, late_s)
+        nights.put_back()
         plan = plan_of(there, rest, late_s, mended)
         so_far = there.parent.totals.makespan_s
         if plan.totals.makespan_s > progress.at_s + (1.0 + LATER) * max(0.0, so_far - progress.at_s):

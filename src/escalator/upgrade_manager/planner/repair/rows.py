@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
+from operator import attrgetter
 
 from escalator.model.inventory import Instance, Node
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.actions import Leaves, Stays
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
 from escalator.upgrade_manager.planner.scope import UNDER_WAY
+
+_START = attrgetter("start_s")
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class Row:
     @property
     def leaving_s(self) -> float:
         """When the first instance leaves that has not begun to, else when the upgrade starts."""
-        return min([self.start_s, *(move.start_s for move in self.moves)])
+        return min(self.start_s, *map(_START, self.moves)) if self.moves else self.start_s
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ class Rest:
     new: list[Row] = field(default_factory=list)
     """Nodes without a turn in the plan so far."""
     first_s: float = inf
-    """When the first thing begins that has not begun, by the plan so far."""
+    """When the first thing begins that has not begun, by the plan so far; not what was missed in an earlier night."""
 
 
 def rest_of(given: Given) -> Rest:
@@ -63,24 +66,35 @@ def rest_of(given: Given) -> Rest:
     running = _running(given)
     for node in given.nodes:
         row = _row(given, rest, node)
-        for instance in given.inventory.instances_by_node.get(node.id, ()):
+        there: Iterable[Instance] = given.inventory.instances_by_node.get(node.id, ())
+        if not row.begun:
+            there = _as_planned(given, row, there, kept)
+        for instance in there:
             _settle(given, row, instance, kept, running)
         row.away_s = min(row.leaving_s, given.progress.started[node.id].away_s if row.begun else inf)
-    _departures_run(rest, kept)
+    _departures_run(given, rest, kept)
     return rest
 
 
 def _kept(given: Given) -> dict[str, Move]:
-    """The move of each instance that has one to come."""
-    known, found = given.inventory.instance_by_id, {}
-    waiting = {node.id for node in given.nodes if node.progress != "upgrading"}
+    """The move of each instance that has one to come from where the plan so far saw it last."""
+    known, waiting = given.inventory.instance_by_id, {node.id for node in given.nodes if node.progress != "upgrading"}
     for move in given.parent.moves:
-        instance = known.get(move.instance)
-        if instance is not None and instance.node == move.origin and move.origin in waiting:
-            if move.extra:
-                raise CannotRepairError  # it leaves its next node in time again: for the search
-            found[move.instance] = move
-    return found
+        if move.extra and move.origin in waiting and move.instance in known and known[move.instance].node == move.origin:
+            raise CannotRepairError  # it leaves its next node in time again: for the search
+    return {move.instance: move for move in given.parent.moves if move.origin in waiting}
+
+
+def _as_planned(given: Given, row: Row, there: Iterable[Instance], kept: dict[str, Move]) -> list[Instance]:
+    """Everything on the node but what leaves it as the plan so far says."""
+    actions, name, others = given.actions, row.node.id, list[Instance]()
+    for instance in there:
+        move, action = kept.get(instance.id), actions[instance.id]
+        if move is None or move.origin != name or not isinstance(action, Leaves) or move.kind != action.kind:
+            others.append(instance)
+        else:
+            row.moves.append(move)
+    return others
 
 
 def _running(given: Given) -> dict[str, Move]:
@@ -130,30 +144,20 @@ def _settle(given: Given, row: Row, instance: Instance, kept: dict[str, Move], r
     elif instance.id in running and row.begun:
         row.running.append(running[instance.id])
     else:
-        move = kept.get(instance.id)
-        if move is not None and isinstance(action, Leaves) and move.kind == action.kind:
-            row.moves.append(move)
-        else:
-            row.added.append(instance)
+        others = _as_planned(given, row, (instance,), kept)
+        row.added += others
 
 
-def _departures_run(rest: Rest, kept: dict[str, Move]) -> None:
+def _departures_run(given: Given, rest: Rest, kept: dict[str, Move]) -> None:
     """How late they are. One that the plan so far does not know holds up everything that has not begun."""
-    rest.first_s = min((row.leaving_s for row in rest.rows.values() if not row.upgrading), default=inf)
+    tonight = given.windows.index(given.at_s)
+    to_come = [row for row in rest.rows.values() if not row.upgrading and given.windows.index(row.away_s) >= tonight]
+    rest.first_s = min((row.leaving_s if row.begun else row.away_s for row in to_come), default=inf)
     for row in rest.rows.values():
         for move in row.running:
             planned = kept.get(move.instance)
-            known = planned is not None and planned.target == move.target
+            known = planned is not None and (planned.origin, planned.target) == (move.origin, move.target)
             due_s = planned.end_s if planned is not None and known else rest.first_s
             rest.late_s = max(rest.late_s, move.end_s - due_s)
         if row.running:
             rest.late_s = max(rest.late_s, max(move.end_s for move in row.running) - row.start_s)
-
-
-def arrivals_of(rest: Rest) -> dict[str, list[tuple[Row, Move]]]:
-    """Moves that have not begun, by the node that they go to."""
-    found: defaultdict[str, list[tuple[Row, Move]]] = defaultdict(list)
-    for row in rest.rows.values():
-        for move in row.moves:
-            found[move.target].append((row, move))
-    return found

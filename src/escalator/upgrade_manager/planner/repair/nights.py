@@ -1,0 +1,84 @@
+"""Maintenance windows in a repair: what runs late makes its own night later, and no other one.
+
+Turns of later nights stay where they are. While a plan is mended, all times are those of the plan so far, in which everything is
+so much earlier; there, turns of later nights are put forward by as much, and come back as they were.
+"""
+
+from __future__ import annotations
+
+from escalator.model.plan import Move
+from escalator.upgrade_manager.planner.cloud import SLACK
+from escalator.upgrade_manager.planner.lead import waits_s
+from escalator.upgrade_manager.planner.repair.given import Given
+from escalator.upgrade_manager.planner.repair.rows import Rest, Row
+
+
+class Nights:
+    """The campaign's windows around a rest that is so much later."""
+
+    def __init__(self, given: Given, rest: Rest, late_s: float) -> None:
+        self._given, self._rest, self.late_s = given, rest, late_s
+        self._as_was: dict[int, tuple[Move, Move]] = {}
+        """Moves of later nights as they were, by what stands for them; that is kept too, so that its number stays its own."""
+        self._rows: dict[str, tuple[float, float, float, float]] = {}
+
+    def put_forward(self) -> None:
+        """Let turns of later nights be where they are found again when everything is later."""
+        windows = self._given.windows
+        tonight = windows.index(self._given.at_s)
+        for name, row in self._rest.rows.items() if self.late_s and not windows.open else ():
+            if row.begun or windows.index(row.away_s) <= tonight:
+                continue
+            self._rows[name] = row.start_s, row.end_s, row.away_s, row.start_s - self.late_s
+            row.start_s, row.end_s, row.away_s = (at - self.late_s for at in self._rows[name][:3])
+            row.moves = [self._earlier(move) for move in row.moves]
+
+    def _earlier(self, move: Move) -> Move:
+        made = later(move, -self.late_s)
+        self._as_was[id(made)] = move, made
+        return made
+
+    def put_back(self) -> None:
+        """Let everything that has not begun be so much later, and turns of later nights as they were."""
+        for name, row in self._rest.rows.items() if self.late_s else ():
+            row.moves = [
+                self._as_was[id(move)][0] if id(move) in self._as_was else later(move, self.late_s) for move in row.moves
+            ]
+            was = self._rows.get(name)
+            if was is not None and row.start_s == was[3]:
+                row.start_s, row.end_s = was[:2]
+            elif not row.upgrading:
+                row.start_s += self.late_s
+                row.end_s += self.late_s
+            if not row.begun:
+                row.away_s = min([row.start_s, *(move.start_s for move in row.moves)])
+
+    def overrun(self) -> list[Row]:
+        """Turns that did not begin in their night, or would pass its end when they are so much later."""
+        windows = self._given.windows
+        if windows.open:
+            return []
+        tonight = windows.index(self._given.at_s)
+        rows = [row for name, row in self._rest.rows.items() if not row.begun and name not in self._rows]
+        return [r for r in rows if windows.index(r.away_s) < tonight or (self.late_s and not self.holds(r, r.away_s, r.end_s))]
+
+    def holds(self, row: Row, away_s: float, end_s: float) -> bool:
+        """Whether a turn of the node from then to then lies in a window, nine times out of ten and with time for a rollback."""
+        given = self._given
+        if given.windows.open:
+            return True
+        estimates, lasts_s = given.campaign.spec.estimates, given.campaign.spec.estimates.upgrade_of(row.node)
+        rollback_s = lasts_s if estimates.rollback_s is None else estimates.rollback_s
+        lead_s = waits_s(given.campaign.spec, given.inventory.instances_by_node.get(row.node.id, ()))
+        away_s, end_s = away_s + self.late_s, end_s + self.late_s
+        return away_s + estimates.p90 * (end_s - away_s) + rollback_s + lead_s <= given.windows.end(away_s) + SLACK
+
+    def opens(self, from_s: float) -> list[float]:
+        """When later windows open than that time."""
+        windows = self._given.windows
+        return [] if windows.open else [at - self.late_s for at in windows.starts[:-1] if at - self.late_s > from_s]
+
+
+def later(move: Move, by_s: float) -> Move:
+    """The same move so much later."""
+    return Move.of_values({**move.__dict__, "start_s": move.start_s + by_s, "end_s": move.end_s + by_s})
