@@ -101,6 +101,7 @@ class OfflinePlan(Shower):
         from escalator.upgrade_manager.planner.make import make_plan  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.progress import Progress, assumed  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.returning import with_returns  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.verified import verified_plan  # noqa: PLC0415 - as above
 
         campaign = load_campaign(parse(read_file(parsed_args.campaign)))
         inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
@@ -111,9 +112,11 @@ class OfflinePlan(Shower):
         progress = Progress() if parent is None else assumed(parent, inventory, at_s)
         release = load(Release, parse(read_file(parsed_args.release))) if parsed_args.release else None
         brings = NOTHING if release is None else Brings(release.brings, release.spec.impact, release.spec.order)
-        made = make_plan(ordered(campaign, brings), inventory, now_s=parsed_args.start, progress=progress, impact=brings.impact)
-        if release is not None:
-            made = with_returns(made, campaign, inventory, (), release.brings)
+        if parent is None:
+            made = make_plan(ordered(campaign, brings), inventory, now_s=parsed_args.start, impact=brings.impact)
+            made = with_returns(made, campaign, inventory, (), brings.layers)
+        else:  # as a server does: repaired where that is sound
+            made = verified_plan(campaign, inventory, (), parsed_args.start, progress, brings)
         plan = made.sealed(OFFLINE_ID, parent.id if parent is not None else None)
         if parent is not None:
             over = [node.id for node in inventory.nodes if node.progress in ("done", "failed")]

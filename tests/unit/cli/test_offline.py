@@ -275,6 +275,23 @@ def test_the_rest_of_a_campaign_is_planned_from_its_middle(files, tmp_path):
     assert "Nothing is done otherwise than by the parent." in same.out
 
 
+def test_the_rest_of_a_plan_that_holds_is_repaired_and_not_searched_for(files, tmp_path):
+    parent = json.loads(run("plan", *files(inventory()), "-f", "json").out)
+    first, second, third = sorted(parent["upgrades"], key=lambda u: u["start_s"])
+    (tmp_path / "parent.json").write_text(json.dumps(parent))
+    now = inventory()
+    for host in now["nodes"]:
+        host["progress"] = "done" if host["id"] == first["node"] else "old"
+    late_s = 60
+    at_s = min(move["start_s"] for move in parent["moves"]) + late_s
+    seen = run("plan", *files(now), "--parent", str(tmp_path / "parent.json"), "--at", str(at_s), "-f", "json")
+    child = json.loads(seen.out)
+    said = {condition["code"]: condition["message"] for condition in child["conditions"]}
+    assert said["ESC-PLN-017"] == "the plan so far goes on: what has not begun is 60 s later"
+    rows = [(upgrade["node"], upgrade["start_s"] - late_s) for upgrade in child["upgrades"]]
+    assert rows == [(upgrade["node"], upgrade["start_s"]) for upgrade in (second, third)]
+
+
 def test_a_moment_without_the_plan_that_it_counts_by_is_refused(files):
     seen = run("plan", *files(inventory()), "--at", "60")
     assert (seen.code, seen.out) == (2, "")
