@@ -31,6 +31,8 @@ SHORT = {
 }
 """SOL 001's names in a word, for the list; programs get the names."""
 _IN_SECONDS = ("lead", "interruption", "recovery")
+_LIMITED = ("group", "vnf")
+"""Kinds whose instances make up one group that has the limits."""
 _COUNTS = ("max_number_of_impacted_instances", "min_number_of_preserved_instances")
 
 
@@ -112,6 +114,9 @@ class SetConstraint(_One):
             found = client.get(_path(parsed_args))
         if found["instances"] == 0:
             self.app.stderr.write(f"No instance is in {found['kind']} {found['id']} now; it holds as soon as one is.\n")
+        elif found["kind"] in _LIMITED and _none_left(found):
+            said = f"{found['kind']} {found['id']} has {found['instances']} instances, and by this none of them may be impacted"
+            self.app.stderr.write(f"{said}: no node on which one has to stay or to move can be upgraded.\n")
         return _shown(found)
 
 
@@ -153,6 +158,15 @@ class Import(Lister):
         columns: dict[str, Any] = {"kind": "kind", "id": "id"}
         columns["spec"] = lambda c: Shown(_said(c["spec"]), "\n".join(_brief(c["spec"])))
         return rows(found, columns)
+
+
+def _none_left(constraint: Mapping[str, Any]) -> bool:
+    """Whether what is declared lets none of the instances that are there now be impacted."""
+    from escalator.model.constraint import MaintenanceInfo  # noqa: PLC0415 - pydantic is slow to import
+    from escalator.model.document import Source, load  # noqa: PLC0415 - as above
+
+    count = constraint["instances"]
+    return count is not None and load(MaintenanceInfo, Source(dict(constraint["spec"]))).max_impacted(count) == 0
 
 
 def _about(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -118,6 +118,13 @@ class MaintenanceInfo(Model):
         limits += [] if least is None else [max(0, members - least.min_number_of_preserved_instances)]
         return min(limits, default=None)
 
+    def min_preserved(self, members: int) -> int | None:
+        """How many of `members` have to be left alone, where it is this that bounds how many may be impacted at once."""
+        least = _row(self.min_number_of_preserved_instances, members)
+        if least is None or max(0, members - least.min_number_of_preserved_instances) != self.max_impacted(members):
+            return None
+        return least.min_number_of_preserved_instances
+
 
 def _row(rows: Sequence[R], members: int) -> R | None:
     fitting = [row for row in rows if row.group_size is None or row.group_size <= members]

@@ -97,6 +97,11 @@ def test_constraints_are_kept_from_the_command_line(esc, tmp_path):
     }
     listed = esc("constraint", "list").out
     assert all(text in listed for text in ("lead 120 s", "mitigation yes", "impacted 1, 2 from 10 on"))
+    of = next(i for i in json.loads(esc("inventory", "export", "-f", "json").out)["instances"] if i["groups"])["groups"][0]
+    seen = esc("constraint", "set", "group", of, "--min-preserved", "60", "-f", "json")
+    assert (seen.code, "by this none of them may be impacted" in seen.err) == (0, True)
+    assert "impacted" not in esc("constraint", "set", "group", of, "--max-impacted", "1").err
+    assert esc("constraint", "remove", "group", of).code == 0
     (tmp_path / "vnfd.yaml").write_text(VNFD)
     command = ("constraint", "import", tmp_path / "vnfd.yaml", "--vnf", "mme-1", "--map", "spread=group:5e2c")
     assert esc(*command).code == 0

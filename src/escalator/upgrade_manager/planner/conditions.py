@@ -101,7 +101,10 @@ def group_condition(blocked: Mapping[str, str]) -> Condition:
     """No group's limit or affinity keeps a node from being upgraded; `blocked` gives the reason per node."""
     if blocked:
         said = [f"{node}: {reason}" for node, reason in sorted(blocked.items())]
-        remedy = "raise the limits of the groups named by what is missing, spread their members, or exclude these nodes"
+        remedy = (
+            "raise the limits of the groups named by what is missing (escalator constraint list: what is declared), spread their"
+            " members, or exclude these nodes"
+        )
         return _fails(Code.PLN_GROUP, _names(said), remedy)
     return _holds(Code.PLN_GROUP, "every group's limit can hold")
 

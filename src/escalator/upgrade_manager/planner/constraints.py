@@ -195,9 +195,13 @@ def on_group(group: Group, members: Sequence[Instance], by_key: Declared) -> Gro
     """The group with what is declared for it; itself when nothing is."""
     specs = _specs_of(group.id, {instance.project for instance in members}, by_key)
     update: dict[str, Any] = {}
-    most = next((limit for spec in specs if (limit := spec.max_impacted(len(members))) is not None), None)
+    count = len(members)
+    limits = next((spec for spec in specs if spec.max_impacted(count) is not None), NOTHING)
     recovery_s = _first(specs, "min_recovery_time_between_impacts")
-    update |= {"max_impacted": most} if most is not None else {}
+    update |= {"max_impacted": limits.max_impacted(count)} if limits is not NOTHING else {}
+    # The limit stands in the other one already; this is for those who ask where it comes from.
+    least = limits.min_preserved(count)
+    update |= {"min_preserved": least} if least is not None else {}
     update |= {"recovery_s": recovery_s} if recovery_s is not None else {}
     # What the cloud keeps together it would not move apart; what it keeps apart stays so whatever is declared.
     if _first(specs, "anti_affinity") and group.policy in ("none", "soft-anti-affinity"):

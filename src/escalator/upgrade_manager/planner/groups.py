@@ -51,11 +51,21 @@ def _reason(inventory: Inventory, node: Node, actions: Mapping[str, Action], dow
                 staying[name] = staying.get(name, 0) + 1
     for name in sorted(present):
         group = inventory.group_by_id[name]
-        allowed = group.limit(len(inventory.members[name])) - down[name]
+        members = len(inventory.members[name])
+        allowed = group.limit(members) - down[name]
         at_once = max(staying.get(name, 0), min(leaving.get(name, 0), 1))
         if at_once > allowed:
             more = f", {down[name]} of them on nodes that are down" if down[name] else ""
-            return f"group {name} allows {max(allowed, 0)} members to be impacted{more}, and here {at_once} would be at once"
+            why = _preserved(group, members)
+            return f"group {name} allows {max(allowed, 0)} members to be impacted{why}{more}, and here {at_once} would be at once"
         if group.policy == "affinity" and 0 < leaving.get(name, 0) < present[name]:
             return f"members of affinity group {name} leave together or not at all, and one of them has to stay"
     return None
+
+
+def _preserved(group: Group, members: int) -> str:
+    """That the limit comes from how many have to be left alone; nothing where it does not."""
+    least = group.min_preserved
+    if least is None or group.limit(members) != max(0, members - least):
+        return ""
+    return f" (min_preserved {least} of its {members} members)"
