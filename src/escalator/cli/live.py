@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from escalator.cli.spans import seconds_of, span
+from escalator.model.codes import Code
 from escalator.model.progress import Rung
 
 View = Mapping[str, Any]
@@ -129,7 +130,9 @@ def wave(view: View) -> str:
     # The way back has waves of its own, beside those that nodes had which it leaves as they are.
     tasks = [task for task in tasks if _back(task)] or tasks
     waves = [task["wave"] for task in tasks]
-    open_waves = [task["wave"] for task in tasks if task["state"] in ("pending", "running", "held")]
+    left = ("skipped", "failed", "rolled-back") if view.get("code") == Code.UPG_GROUP.value else ()
+    # Where a group did not succeed, its wave is the one that the campaign has come to.
+    open_waves = [task["wave"] for task in tasks if task["state"] in ("pending", "running", "held", *left)]
     return f", wave {min(open_waves)} of {max(waves)}" if open_waves else ""
 
 

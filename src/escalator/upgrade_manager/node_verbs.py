@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from escalator.model.codes import Code
+from escalator.model.progress import NodeTask, Rung, TaskState
+from escalator.storage.port import CampaignRow
+
 
 def node_verbs(campaign: str, nodes: Sequence[str], most: int) -> list[str]:
     """Another turn or none for the first `most` nodes; how many there are beyond stands behind the command that lists them."""
@@ -12,3 +16,24 @@ def node_verbs(campaign: str, nodes: Sequence[str], most: int) -> list[str]:
     if beyond > 0:
         verbs.append(f"escalator node list --campaign {campaign}  # {beyond} more node{'s' if beyond > 1 else ''} like these")
     return verbs
+
+
+def left_by(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
+    """Nodes that were left out, not by a person, where a group did not succeed because of such."""
+    if row.code != Code.UPG_GROUP.value:
+        return []
+    return [task.node for task in tasks if task.state is TaskState.SKIPPED and task.code != Code.UPG_SKIPPED.value]
+
+
+def any_changed(tasks: Sequence[NodeTask]) -> bool:
+    """Whether there may be something to roll back: of no node that waits, was left out or is as before, its software changed."""
+    return any(_changed(task) for task in tasks)
+
+
+def _changed(task: NodeTask) -> bool:
+    if task.state is TaskState.PENDING:
+        return False
+    if task.state not in (TaskState.SKIPPED, TaskState.ROLLED_BACK):
+        return True
+    upgraded = [condition.status for condition in task.ladder if condition.rung is Rung.UPGRADED]
+    return bool(upgraded) and upgraded[-1]

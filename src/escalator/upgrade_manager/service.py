@@ -36,7 +36,7 @@ from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.engine.windows import require_window
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
-from escalator.upgrade_manager.node_verbs import node_verbs
+from escalator.upgrade_manager.node_verbs import any_changed, left_by, node_verbs
 from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back
@@ -425,7 +425,9 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             held_first = sorted(tasks, key=lambda task: task.state is not TaskState.FAILED)
             nodes = node_verbs(name, [task.node for task in held_first if task.state in FAILURES], 3)
             yes = " --accept-point-of-no-return" if row.code == Code.PLN_NO_RETURN.value else ""
-            verbs = (f"resume {name}{yes}", f"abort {name}", f"rollback {name}")
+            # Whom the group was left by is tried again, not left out once more.
+            nodes += [f"escalator node retry {name} {node}" for node in left_by(row, tasks)[:3]]
+            verbs = (f"resume {name}{yes}", f"abort {name}", *((f"rollback {name}",) if any_changed(tasks) else ()))
             asked = approval_verbs(row)
             # Resumed, it would only ask again.
             return [*nodes, *asked, *(f"escalator campaign {verb}" for verb in (verbs[1:] if asked else verbs))]

@@ -117,6 +117,12 @@ def test_many_answers_that_are_waited_for_are_counted():
     assert "and for 3 more answers" in seen
 
 
+def test_a_group_that_did_not_succeed_is_the_wave_that_the_campaign_has_come_to():
+    stuck = view(task("n1", "skipped", wave=1), task("n2", wave=2), code="ESC-UPG-042", state="suspended")
+    assert live.wave(stuck) == ", wave 1 of 2"
+    assert live.wave({**stuck, "code": ""}) == ", wave 2 of 2"
+
+
 @pytest.mark.parametrize("width", [110, 80])
 def test_on_a_narrow_screen_messages_are_cut_and_never_the_nodes(width):
     long = task("compute-0001", "failed", code="ESC-SYS-006", message="the installer ended " * 20)
