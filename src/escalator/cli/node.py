@@ -51,7 +51,7 @@ class ShowNode(Shower):
         with self.server() as client:
             found = client.get(f"/v1/nodes/{quoted(parsed_args.node)}", campaign=parsed_args.campaign)
         task = found["node_task"]
-        rungs = [f"{r['rung']}  {r['since']}  {r['message']}".rstrip() for r in task["ladder"]] if task else []
+        rungs = [rung_line(rung) for rung in task["ladder"]] if task else []
         found["node_task"] = Shown(task, "\n".join(rungs))
         found["staged"] = Shown(found["staged"], _staged(found["staged"]))
         hosted = [f"{i['id']}  {i['name'] or ''}  {i['state']}  {i['migration']}" for i in found["hosted"]]
@@ -103,6 +103,12 @@ class Skip(_Turn):
     def body(self, parsed_args: argparse.Namespace) -> dict[str, str]:
         """What goes with the request."""
         return {**super().body(parsed_args), "reason": parsed_args.reason}
+
+
+def rung_line(rung: dict[str, Any]) -> str:
+    """A rung reached, or left again: what was undone says so, and not its opposite."""
+    undone = "" if rung.get("status", True) else " undone"
+    return f"{rung['rung']}{undone}  {rung['since']}  {rung['message']}".rstrip()
 
 
 def _staged(staged: dict[str, Any] | None) -> str:

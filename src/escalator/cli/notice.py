@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import datetime
 from typing import Any
 
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
+from escalator.cli.failures import UsageError
 from escalator.cli.spans import clock_time, how_many
 
 KINDS = {
@@ -36,7 +38,7 @@ class ListNotices(Lister):
     """List notices to VNF managers, newest first."""
 
     nothing = "No notices were sent."
-    spare = ("campaign", "created_at", "instances", "message", "vnfm", "reply_by")
+    spare = ("campaign", "created_at", "message", "instances", "vnfm")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -51,7 +53,7 @@ class ListNotices(Lister):
             found = client.get("/v1/notices", campaign=parsed_args.campaign, limit=parsed_args.limit)
         columns: dict[str, Any] = {"id": "id", "type": lambda n: Shown(n["type"], KINDS.get(n["type"], n["type"]))}
         columns |= {"vnfm": "vnfm", "campaign": lambda n: Shown(n["campaign"], "" if parsed_args.campaign else n["campaign"])}
-        columns |= {"node": optional("node"), "state": lambda n: Shown(n["state"], f"{n['state']} {n['result'] or ''}".rstrip())}
+        columns |= {"node": optional("node"), "state": lambda n: Shown(n["state"], state_line(n))}
         # People find the result beside the state, and a deadline only while it matters.
         columns |= {"result": lambda n: Shown(n["result"], ""), "instances": "instances"}
         columns["created_at"] = lambda n: Shown(n["created_at"], clock_time(n["created_at"]))
@@ -75,6 +77,8 @@ class ShowNotice(Shower):
             found = client.get(f"/v1/notices/{quoted(parsed_args.id)}")
         about = [f"{r['resource_id']}  {r['resource_name'] or ''}  {r['planned_action']}" for r in found["resources"]]
         replies = [f"{r['at']}  {r['verdict']}  {json.dumps(r['reply'])}" for r in found["replies"]]
+        word = KINDS.get(found["type"])
+        found["type"] = Shown(found["type"], f"{found['type']} ({word})" if word else found["type"])
         found["resources"] = Shown(found["resources"], "\n".join(about))
         report = found["report"]
         found["report"] = Shown(report, "" if report is None else json.dumps(report, indent=2))
@@ -93,7 +97,9 @@ class Reply(Shower):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("id", metavar="ID", help="the notice")
         parser.add_argument("--result", required=True, choices=RESULTS, help="ACK: go on; NACK: leave the node; DEFER: wait")
-        parser.add_argument("--until", metavar="TIME", help="with DEFER: until when to wait, as 2026-01-31T01:30:00+02:00")
+        parser.add_argument(
+            "--until", type=_time, metavar="TIME", help="with DEFER: until when to wait, as 2026-01-31T01:30:00+02:00"
+        )
         parser.add_argument("--all", choices=DISPOSITIONS, dest="every", help="what holds for every instance of the notice")
         parser.add_argument(
             "--instance", action="append", default=[], type=_disposition, metavar="ID=WORD", help="what holds for one instance"
@@ -103,6 +109,8 @@ class Reply(Shower):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Answer."""
+        if (parsed_args.result == "DEFER") != (parsed_args.until is not None):
+            raise UsageError("--until says until when to wait: --result DEFER needs it, and no other result has it.")
         path = f"/v1/notices/{quoted(parsed_args.id)}"
         with self.server() as client:
             words: dict[str, str] = {}
@@ -113,6 +121,25 @@ class Reply(Shower):
             return fields(
                 client.post(f"{path}/actions/reply", {key: value for key, value in answer.items() if value is not None})
             )
+
+
+def state_line(notice: dict[str, Any]) -> str:
+    """The state with the answer; a notice that was withdrawn after its answer says both."""
+    result = notice["result"]
+    if result and notice["state"] == "cancelled":
+        return f"cancelled after {result}"
+    return f"{notice['state']} {result or ''}".rstrip()
+
+
+def _time(text: str) -> str:
+    """A point in time with its zone; it goes to the server as it was written."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("a time with its zone is expected, as 2026-01-31T01:30:00+02:00")
+    return text
 
 
 def _disposition(text: str) -> tuple[str, str]:

@@ -76,7 +76,7 @@ class Inbox:
             judgement = Judgement(Verdict.SUPERSEDED, "Another reply to this notice came at the same time.")
         if judgement.verdict is not Verdict.ACCEPTED:
             await self._keep(notice, reply, now, judgement.verdict)
-        return _answer(judgement)
+        return _answer(judgement, notice)
 
     async def _find(self, token: str, allow: Allow | None = None) -> Notice:
         notice = await self._notices.by_token(token) if _TOKEN.fullmatch(token) else None
@@ -159,13 +159,27 @@ def parse_reply(body: bytes) -> Reply:
     return load(Reply, Source(source.data), code=Code.VIM_REPLY)
 
 
-def _answer(judgement: Judgement) -> Verdict:
+def _answer(judgement: Judgement, notice: Notice) -> Verdict:
     match judgement.verdict:
         case Verdict.INVALID:
             raise InputError(Code.VIM_REPLY, judgement.message, problems=judgement.problems)
         case Verdict.LATE:
-            raise ConflictError(Code.VIM_LATE, judgement.message)
+            raise ConflictError(Code.VIM_LATE, judgement.message, remedy=_next_step(notice))
         case Verdict.SUPERSEDED:
-            raise ConflictError(Code.VIM_SUPERSEDED, judgement.message)
+            raise ConflictError(Code.VIM_SUPERSEDED, judgement.message, remedy=_next_step(notice))
         case verdict:
             return verdict
+
+
+def _next_step(notice: Notice) -> str:
+    """What a person can do who would have answered otherwise; nothing where the rule about the code is all there is to say."""
+    if notice.node is None or not (notice.state is NoticeState.CANCELLED or _refused(notice)):
+        return ""
+    return (
+        f"escalator node retry {notice.campaign} {notice.node} gives the node another turn once this one is over, and asks again;"
+        f" escalator campaign show {notice.campaign} tells where it stands."
+    )
+
+
+def _refused(notice: Notice) -> bool:
+    return notice.reply is not None and notice.reply.result == "NACK"

@@ -74,17 +74,25 @@ def _settled(notice: Notice, reply: Reply, now: float) -> Judgement | None:
         if notice.reply == reply:
             return Judgement(Verdict.DUPLICATE)
         if not is_deferred(notice):
-            return Judgement(Verdict.SUPERSEDED, "A different reply to this notice was accepted before.")
+            said = f" ({notice.reply.result})" if notice.reply is not None else ""
+            return Judgement(Verdict.SUPERSEDED, f"A different reply to this notice was accepted before{said}.")
     elif notice.state not in OPEN:
-        return Judgement(Verdict.LATE, _CLOSED[notice.state])
+        return Judgement(Verdict.LATE, _closed(notice))
     return Judgement(Verdict.LATE, "The time to reply has passed.") if now >= _deadline(notice) else None
+
+
+def _closed(notice: Notice) -> str:
+    """Why the notice takes no answer: one that was refused is withdrawn, as nothing happens by it any more."""
+    if notice.state is NoticeState.CANCELLED and notice.reply is not None:
+        return f"The notice was answered {notice.reply.result} and then withdrawn: nothing happens by it any more."
+    return _CLOSED[notice.state]
 
 
 _CLOSED: Mapping[NoticeState, str] = MappingProxyType(
     {
         NoticeState.SILENT: "The time to reply has passed.",
         NoticeState.UNDELIVERABLE: "The notice could not be delivered, and its delivery was given up.",
-        NoticeState.CANCELLED: "The notice was withdrawn.",
+        NoticeState.CANCELLED: "The notice was withdrawn: nothing happens by it any more.",
     }
 )
 

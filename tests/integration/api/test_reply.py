@@ -83,7 +83,7 @@ def server(tmp_path):
         yield found
 
 
-def test_the_one_on_duty_answers_from_the_command_line(server, tmp_path):
+def test_the_one_on_duty_answers_from_the_command_line(server, tmp_path, capsys):
     def esc(*words):
         return run(*words, environment=server.environment)
 
@@ -101,6 +101,11 @@ def test_the_one_on_duty_answers_from_the_command_line(server, tmp_path):
     assert notice is not None
     assert esc("notice", "reply", notice["id"]).code == 2
     assert esc("notice", "reply", notice["id"], "--result", "ACK", "--instance", "vm=GONE").code == 2
+    assert esc("notice", "reply", notice["id"], "--result", "DEFER", "--until", "in 5 minutes").code == 2
+    assert "a time with its zone is expected" in capsys.readouterr().err
+    assert esc("notice", "reply", notice["id"], "--result", "DEFER").code == 2
+    assert esc("notice", "reply", notice["id"], "--result", "ACK", "--until", "2026-01-31T01:30:00Z").code == 2
+    assert "HostMaintenanceUpcoming (upcoming)" in esc("notice", "show", notice["id"]).out
     seen = esc(
         "notice", "reply", notice["id"], "--result", "ACK", "--all", "MIGRATE", "--reason", "agreed on the phone", "-f", "json"
     )

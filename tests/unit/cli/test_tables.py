@@ -5,6 +5,7 @@ import io
 import json
 from types import SimpleNamespace
 
+from escalator.cli import node, notice
 from escalator.cli.base import Csv, Shown, Table, Value, human, title
 
 ID = "f526a89f-7163-5e87-b05f-d8f5923fbbcb"
@@ -65,3 +66,12 @@ def test_values_are_said_as_people_say_them():
     assert title("az") == "Az"
     assert Shown({"a": 1}, "one").machine_readable() == {"a": 1}
     assert str(Shown({"a": 1}, "one")) == "one"
+
+
+def test_a_rung_that_was_left_again_and_a_notice_withdrawn_after_its_answer_say_so() -> None:
+    rung = {"rung": "Cordoned", "status": False, "since": "2026-01-01T00:00:00Z", "message": "the compute service is as it was"}
+    assert node.rung_line(rung) == "Cordoned undone  2026-01-01T00:00:00Z  the compute service is as it was"
+    assert node.rung_line(rung | {"status": True}).startswith("Cordoned  2026")
+    assert notice.state_line({"state": "cancelled", "result": "ACK"}) == "cancelled after ACK"
+    assert notice.state_line({"state": "answered", "result": "ACK"}) == "answered ACK"
+    assert "reply_by" not in notice.ListNotices.spare

@@ -107,8 +107,22 @@ async def test_a_refused_reply_is_kept_with_its_verdict(vim: Vim, store: Store):
     with pytest.raises(ConflictError) as superseded:
         await vim.inbox.receive(TOKEN, NACK, START + 2)
     assert superseded.value.code.value == "ESC-VIM-007"
+    assert superseded.value.remedy == "", "nobody was kept from going on"
     assert await verdicts(store) == ["accepted", "superseded"]
     assert (await the_notice(store)).reply == Reply(result="ACK", instances={"vm-1": "MOVED"})
+
+
+async def test_who_takes_back_a_refusal_is_told_what_holds_and_how_the_node_is_asked_about_again(vim: Vim, store: Store):
+    await vim.inbox.receive(TOKEN, NACK, START + 1)
+    again = "escalator node retry c1 n1 gives the node another turn once this one is over, and asks again"
+    with pytest.raises(ConflictError, match=r"accepted before \(NACK\)") as superseded:
+        await vim.inbox.receive(TOKEN, ACK, START + 2)
+    assert superseded.value.remedy.startswith(again)
+    notice = await the_notice(store)
+    await store.notices.update(notice.id, (NoticeState.ANSWERED,), state=NoticeState.CANCELLED)
+    with pytest.raises(ConflictError, match="was answered NACK and then withdrawn") as late:
+        await vim.inbox.receive(TOKEN, ACK, START + 3)
+    assert (late.value.code.value, late.value.remedy.startswith(again)) == ("ESC-VIM-006", True)
 
 
 async def test_a_late_reply_is_refused_even_before_the_dispatcher_saw_the_deadline(vim: Vim, store: Store):

@@ -50,7 +50,10 @@ SURROUNDINGS = {
     Code.VIM_LATE: Explanation(
         meaning="the reply came after its deadline",
         causes="The deadline of the notice had passed, or the notice was withdrawn.",
-        then="Raise workloads.notify.reply_timeout_s, or answer DEFER in time",
+        then=(
+            "Raise workloads.notify.reply_timeout_s, or answer DEFER in time; where the notice was withdrawn,"
+            " escalator node retry NAME NODE asks again"
+        ),
     ),
     Code.VIM_SUPERSEDED: Explanation(
         meaning="a different reply to this notice was accepted before",
