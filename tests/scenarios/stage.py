@@ -17,7 +17,7 @@ Every line of a script is one command, `#` begins a comment. Commands:
     scaled                        what VNF managers have given up and not made anew
     operation VNFM VNF SECONDS    a VNF manager is at work on one of its VNFs from now on, for that time
     orchestrator NAME             an orchestrator is registered
-    told NAME                     what it was told since this was asked last, in the order of its hearing
+    told NAME                     what it, or a VNF manager, was told since this was asked last, in the order of its hearing
     fault kind=upgrade node=...   something goes wrong from now on; `faults none` ends all of it
     constraint KIND ID [key=value...]  what a VNF declares from now on; without values, nothing any more
     quota PROJECT CORES MIB INSTANCES  what a project may use from now on; without amounts, shown

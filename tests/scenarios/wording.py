@@ -14,10 +14,10 @@ from escalator.world.records import Heard
 
 
 def heard_line(heard: Heard) -> str:
-    """What an orchestrator was told, in one line."""
-    report = json.loads(heard.details["report"])
+    """What an orchestrator or a VNF manager was told, in one line."""
+    report = json.dumps(json.loads(heard.details["report"])) if "report" in heard.details else ""
     again = f"x{heard.times}" if heard.times > 1 else ""
-    words = [_clock(heard.at), heard.type, heard.node or "", again, json.dumps(report)]
+    words = [_clock(heard.at), heard.type, heard.node or "", again, report]
     return "  " + " ".join(word for word in words if word)
 
 

@@ -80,7 +80,7 @@ class CapacityReturnedNotification(_Told):
     host_id: str
     zone_id: str | None = None
     capacity: Mapping[str, float]
-    in_service: bool = Field(description="False when somebody else has disabled it in the meantime.")
+    in_service: bool = Field(description="False when somebody else has disabled it in the meantime, or it is down.")
     upgraded: bool | None = Field(None, description="Whether its new software is proved. Missing when a person put it back.")
     versions: Mapping[str, str] = Field(default_factory=dict, description="What it runs now, by layer, where that is known.")
     reason: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -14,7 +13,7 @@ from escalator.model.hold import Hold
 from escalator.model.inventory import Node
 from escalator.model.notice import Notice
 from escalator.model.plan import Plan
-from escalator.model.progress import Event, NodeTask, Restoration, TaskState
+from escalator.model.progress import Counts, Event, NodeTask, Restoration, counts_of
 from escalator.storage.port import CampaignRow, ImpactRow, OutageRow, ReleaseRow, WatchRow
 from escalator.upgrade_manager.engine.proof import Proof
 from escalator.upgrade_manager.engine.replan import Replan
@@ -22,25 +21,11 @@ from escalator.upgrade_manager.engine.staging import Staged
 
 KEPT_TASKS = 4096
 """Each is about four kilobytes. The largest clouds have more nodes; their looks are slower, not wrong."""
-FAILED = (TaskState.FAILED, TaskState.ROLLED_BACK)
 
 
-def progress(tasks: Sequence[NodeTask]) -> v.ProgressView:
-    """The tasks in numbers; a node that was put back on its old version counts as failed."""
-    count = Counter(task.state for task in tasks)
-    failed = sum(count[state] for state in FAILED)
-    ended = count[TaskState.DONE] + count[TaskState.SKIPPED] + failed
-    return v.ProgressView(
-        total=len(tasks),
-        ended=ended,
-        done=count[TaskState.DONE],
-        running=count[TaskState.RUNNING],
-        held=count[TaskState.HELD],
-        pending=count[TaskState.PENDING],
-        failed=failed,
-        skipped=count[TaskState.SKIPPED],
-        percent=round(100 * ended / len(tasks), 1) if tasks else 0.0,
-    )
+def progress(counts: Counts) -> v.ProgressView:
+    """The nodes in numbers."""
+    return v.ProgressView(**asdict(counts), ended=counts.ended, percent=counts.percent)
 
 
 @lru_cache(maxsize=KEPT_TASKS)
@@ -77,7 +62,7 @@ def campaign_summary(row: CampaignRow, tasks: Sequence[NodeTask] | None = None) 
         created_at=stamp(row.created_at),
         started_at=stamp_or_none(row.started_at),
         ended_at=stamp_or_none(row.ended_at),
-        progress=None if tasks is None else progress(tasks),
+        progress=None if tasks is None else progress(counts_of(row.state, tasks)),
     )
 
 

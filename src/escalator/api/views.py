@@ -56,8 +56,13 @@ class TaskView(View):
 
 
 class ProgressView(View):
-    """The campaign's nodes in numbers. `ended` counts every node that has nothing left to do."""
+    """The campaign's nodes in numbers; on the way back those that have to go back, others do not count.
 
+    `done` are upgraded, or back; `ended` have nothing left to do, however they ended; `percent` is the share that is done.
+    """
+
+    back: bool
+    """Whether the way back is counted."""
     total: int
     ended: int
     done: int

@@ -81,9 +81,7 @@ def screen(view: View, now: float, height: int | None = None) -> RenderableType:
     parts: list[RenderableType] = [header(view), *waiting]
     if view.get("tasks"):
         parts += [Text(), NodeTable(view["tasks"], now, room), Text()]
-        kinds = {_back(task) for task in view["tasks"]}
-        legends = [legend for back, legend in ((False, LEGEND), (True, BACK_LEGEND)) if back in kinds]
-        parts.append(Text(f"ladder: {'; '.join(legends)}", style="dim"))
+        parts.append(Text(f"ladder: {BACK_LEGEND if _any_back(view['tasks']) else LEGEND}", style="dim"))
     for index, command in enumerate(view.get("next", ())):
         parts.append(Text(f"{'      ' if index else 'next: '}{command}", style="" if state_waits(view) else "dim"))
     return Group(*parts)
@@ -109,16 +107,15 @@ def header(view: View) -> RenderableType:
     if progress and progress["total"]:
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=progress["total"], completed=progress["done"], width=BAR_CELLS)
-        percent = 100 * progress["done"] // progress["total"]
-        grid.add_row(bar, Text(f"{percent:3} %"), Text(left(view), style="bold"))
+        grid.add_row(bar, Text(f"{int(progress['percent']):3} %"), Text(left(view), style="bold"))
         parts += [grid, Text(counts(view) + wave(view))]
     return Group(*parts)
 
 
 def counts(view: View) -> str:
-    """`3 of 8 nodes upgraded, 2 running, 1 failed`: zeros are not said. On the way back those are counted that are back."""
+    """`3 of 8 nodes upgraded, 2 running, 1 failed`: zeros are not said. Nodes that have no part in the way back do not count."""
     progress = view["progress"]
-    word = "back" if str(view["state"]).startswith("roll") or view["state"] == "restored" else "upgraded"
+    word = "back" if progress["back"] else "upgraded"
     said = [f"{progress['done']} of {progress['total']} nodes {word}"]
     said += [f"{progress[state]} {state}" for state in ("running", "held", "failed", "skipped") if progress.get(state)]
     return ", ".join(said)
@@ -200,14 +197,15 @@ def node_table(tasks: Sequence[View], now: float, room: int | None = None, *, ap
         chosen = {id(task) for task in sorted(tasks, key=_urgency)[: room - 1]}
         shown = [task for task in tasks if id(task) in chosen]
     table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-    for name in ("Node", "Wave", "State", _heading(shown), "Step", "For", *(() if apart else ("Message",))):
+    for name in ("Node", "Wave", "State", _heading(tasks), "Step", "For", *(() if apart else ("Message",))):
         right = name in ("Wave", "For")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "Message", overflow="ellipsis")
+    on_the_way_back = _any_back(tasks)
     for task in shown:
         message = _message(task)
         # On a screen of limited height each node has one line, whatever it has to say.
         message.no_wrap, message.overflow = (True, "ellipsis") if room is not None else (False, "fold")
-        table.add_row(*_cells(task, now), *(() if apart else (message,)))
+        table.add_row(*_cells(task, now, with_ladder=_back(task) or not on_the_way_back), *(() if apart else (message,)))
     if len(shown) == len(tasks):
         return table
     return Group(table, Text(f"… and {len(tasks) - len(shown)} more", style="dim"))
@@ -258,7 +256,7 @@ def change_lines(before: View | None, after: View) -> list[str]:
     return lines
 
 
-def _cells(task: View, now: float) -> tuple[RenderableType, ...]:
+def _cells(task: View, now: float, *, with_ladder: bool) -> tuple[RenderableType, ...]:
     state = str(task["state"])
     since = seconds_of(task.get("updated_at"))
     age = span(now - since) if since is not None and state in ("running", "held") else ""
@@ -268,16 +266,19 @@ def _cells(task: View, now: float) -> tuple[RenderableType, ...]:
         Text(str(task["node"]), style=colour),
         str(task.get("wave", "")),
         Text((f"{task['kind']} " if _back(task) else "") + state + attempt, style=colour),
-        ladder(task),
+        ladder(task) if with_ladder else Text(),
         str(task.get("step", "")) if state not in ("done", "pending") else "",
         age,
     )
 
 
 def _heading(tasks: Sequence[View]) -> str:
-    """The letters of the rows' ladders; no letters where there are both kinds of them."""
-    kinds = {_back(task) for task in tasks}
-    return "Ladder" if len(kinds) > 1 else " ".join((BACK if True in kinds else LETTERS).values())
+    """The letters of the rows' ladders: on the way back, nodes without a part in it show none."""
+    return " ".join((BACK if _any_back(tasks) else LETTERS).values())
+
+
+def _any_back(tasks: Sequence[View]) -> bool:
+    return any(_back(task) for task in tasks)
 
 
 def _back(task: View) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -100,12 +101,77 @@ class NodeTask:
 
 ENDED = frozenset({TaskState.DONE, TaskState.SKIPPED, TaskState.FAILED, TaskState.ROLLED_BACK})
 """States of a turn that is over."""
+_BEGUN = frozenset({TaskState.RUNNING, TaskState.HELD, TaskState.DONE, TaskState.FAILED})
 
 
 def percent_ended(tasks: Collection[NodeTask], also: str | None = None) -> int:
     """Return the share of turns that are over, percent, rounded down; that of the node `also` counts as over."""
     ended = sum(task.state in ENDED or task.node == also for task in tasks)
     return 100 * ended // len(tasks) if tasks else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The nodes of a campaign in numbers, as every face shows them.
+
+    On the way there all its nodes count; on the way back, only those that were changed and have to go back. `done` are those
+    that have come to where they are to go: upgraded, or back. A node that was put back in its own turn counts as failed.
+    """
+
+    back: bool
+    """Whether it is the way back that is counted."""
+    total: int
+    done: int = 0
+    running: int = 0
+    held: int = 0
+    pending: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    @property
+    def ended(self) -> int:
+        """Nodes that have nothing left to do, however they ended."""
+        return self.done + self.failed + self.skipped
+
+    @property
+    def percent(self) -> float:
+        """Share of the nodes that are done, in percent with one decimal, rounded down: 100 is all of them."""
+        return 1000 * self.done // self.total / 10 if self.total else 0.0
+
+
+_WAY_BACK = frozenset(
+    {
+        CampaignState.ROLLING_BACK,
+        CampaignState.ROLLBACK_PAUSED,
+        CampaignState.ROLLBACK_FAILED,
+        CampaignState.ROLLED_BACK,
+        CampaignState.RESTORING,
+        CampaignState.RESTORED,
+    }
+)
+
+
+def counts_of(state: CampaignState, tasks: Collection[NodeTask]) -> Counts:
+    """Count the nodes of a campaign that is in that state."""
+    turns_back = [task for task in tasks if task.kind is not TaskKind.UPGRADE]
+    if state not in _WAY_BACK:
+        counted = tasks
+    elif not turns_back:
+        # Its turns are not laid out yet: those that have begun on their way there are what there may be to put back.
+        return Counts(back=True, total=(total := sum(task.state in _BEGUN for task in tasks)), pending=total)
+    else:
+        counted = turns_back
+    count = Counter(task.state for task in counted)
+    return Counts(
+        back=state in _WAY_BACK,
+        total=len(counted),
+        done=count[TaskState.DONE],
+        running=count[TaskState.RUNNING],
+        held=count[TaskState.HELD],
+        pending=count[TaskState.PENDING],
+        failed=count[TaskState.FAILED] + count[TaskState.ROLLED_BACK],
+        skipped=count[TaskState.SKIPPED],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from escalator.model.notice import NoticeState, NoticeType
 from escalator.model.plan import Plan
-from escalator.model.progress import NodeTask, TaskState
+from escalator.model.progress import NodeTask, TaskState, counts_of
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.states import ENDED
-from escalator.upgrade_manager.service import CampaignView
 from escalator.world.timings import Timings
 from escalator.world.world import World
 
@@ -94,6 +93,7 @@ async def _follow(simulation: Simulation, plan: Plan, watch: Watch) -> None:
 
 async def _view(simulation: Simulation) -> dict[str, Any]:
     view = await simulation.campaigns.show(NAME)
+    counts = counts_of(view.row.state, view.tasks)
     waiting = [n for n in await simulation.store.notices.list(NAME, 50) if n.state is NoticeState.DELIVERED and n.reply_by]
     return {
         "name": NAME,
@@ -103,24 +103,11 @@ async def _view(simulation: Simulation) -> dict[str, Any]:
         "code": view.row.code,
         "reason": view.row.reason,
         "eta_s": view.eta_s,
-        "progress": _progress(view),
+        "progress": {**asdict(counts), "ended": counts.ended, "percent": counts.percent},
         "tasks": [_task(task) for task in view.tasks],
         "waiting": [
             {"vnfm": n.vnfm, "node": n.node, "since": n.created_at, "reply_by": n.reply_by, "delivered": True} for n in waiting
         ],
-    }
-
-
-def _progress(view: CampaignView) -> dict[str, Any]:
-    count = {state: sum(task.state is state for task in view.tasks) for state in TaskState}
-    return {
-        "total": view.total,
-        "ended": view.done,
-        "percent": 100.0 * view.done / view.total if view.total else 0.0,
-        "running": count[TaskState.RUNNING],
-        "held": count[TaskState.HELD],
-        "failed": count[TaskState.FAILED] + count[TaskState.ROLLED_BACK],
-        "skipped": count[TaskState.SKIPPED],
     }
 
 

@@ -48,7 +48,8 @@ async def test_a_campaign_goes_from_its_document_to_its_end(api, created):
     assert started.status_code == 202
     view = await state_of(api, "completed")
     assert view["progress"] == {
-        "total": 4, "ended": 4, "done": 4, "running": 0, "held": 0, "pending": 0, "failed": 0, "skipped": 0, "percent": 100.0
+        "back": False, "percent": 100.0,
+        "total": 4, "ended": 4, "done": 4, "running": 0, "held": 0, "pending": 0, "failed": 0, "skipped": 0
     }  # fmt: skip
     assert {task["ladder"][-1]["rung"] for task in view["tasks"]} == {"Available"}
     assert view["plan_summary"]["moves"] == len(plan["moves"])

@@ -76,6 +76,8 @@ class Board:
         """Whether the campaign's version pins were seen to hold, since it last rested."""
         self.held: dict[str, str] | None = None
         """Nodes that people hold, with why in words; null when it was not looked at yet."""
+        self.owed_seen = False
+        """Whether no VNF manager is still to be told that a node is back, as it was at the last look."""
         self._open: set[str] = set()
         self._before = {node: set(first) for node, first in order.items() if first}
         self._after: defaultdict[str, list[str]] = defaultdict(list)
@@ -119,6 +121,7 @@ class Board:
             self.failed[node] = task
         if task.state in ENDED:
             self._open.discard(node)
+            self.owed_seen = False
             # What waited for it may go, however it ended: a target that is lost is found out before each move.
             for later in self._after[node]:
                 self._before[later].discard(node)

@@ -23,6 +23,7 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.endings import abort, complete, unwind
 from escalator.upgrade_manager.engine.failures import host_failure, over_budget
 from escalator.upgrade_manager.engine.freeze import frozen
+from escalator.upgrade_manager.engine.in_service import tell_owed
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, note_strays, repair, take_up
@@ -160,6 +161,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     if await _over_budgets(ctx, name, campaign, board, ready):
         return
     unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.limits.scope}
+    board.owed_seen = board.owed_seen or not await tell_owed(ctx, name, unavailable)
     if await host_failure(ctx, name, board, unavailable):
         return
     if not await gates.opened(ctx, name, campaign, board, ready) or not await _pinned(ctx, campaign, board):

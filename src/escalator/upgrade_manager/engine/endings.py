@@ -16,6 +16,7 @@ from escalator.upgrade_manager.engine.budget import warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.changes import change, write
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.in_service import tell_owed
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ENDED
 
@@ -46,6 +47,7 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     not_put_back = not_put_back_said(await take_off(ctx, name))
     reason = "; ".join([*reasons, *([not_put_back] if not_put_back else [])])
     await give_slots_back(ctx, name)
+    await tell_owed(ctx, name, await ctx.cloud.unavailable())
     await prove_and_tell(ctx, name)
     if any(task.state is TaskState.SKIPPED and task.message == ABORTED for task in board.tasks.values()):
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.ABORTING, None, reason)
@@ -75,7 +77,9 @@ async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
     await prove_and_tell(ctx, name)
     row = await ctx.store.campaigns.get(name)
     why = row.reason if row is not None and row.reason else "aborted"
-    said = "; ".join([why, "every node is in service", *([reason] if reason else [])])
+    out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    served = f"not in service: {', '.join(out[:10])}" if out else "every node is in service"
+    said = "; ".join([why, served, *([reason] if reason else [])])
     await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, said)
 
 

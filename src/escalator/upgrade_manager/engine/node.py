@@ -63,12 +63,19 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
         undone = await revert(rt, ctx, ref, step)
         if undone.status is not Status.DONE:
             troubles.append(f"undo of {step.name} failed: {undone.message}")
+        why = and_not_back(why, undone)
     if proved:
         troubles.append("what is not put back stands in escalator restoration list")
     elif troubles or policy == "rollback-hold":
         troubles.append("held: the node stays cordoned" if CORDON in begun else "held: the node counts as out of service")
     end = await rt.step("put-back", partial(_end, ctx, ref, why, troubles))
     return dict(end)
+
+
+def and_not_back(why: Outcome, undone: Outcome) -> Outcome:
+    """Why a turn ended, and what keeps the node out of service although all was put back."""
+    not_back = undone.data.get("not_back")
+    return replace(why, message=f"{why.message}; not in service at the end of its turn: {not_back}") if not_back else why
 
 
 async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]) -> dict[str, Any]:

@@ -119,7 +119,9 @@ async def _conclude(ctx: Context, ref: TaskRef, step: Step, outcome: Outcome, du
     task = await current(ctx, ref)
     changed = replace(task, message=outcome.message, code=outcome.code, updated_at=now)
     if outcome.status is Status.DONE and step.rung is not None:
-        rung = Condition(step.rung, status=True, since=now, reason=step.name, message=outcome.message)
+        rung = Condition(
+            step.rung, status=not outcome.data.get("unreached"), since=now, reason=step.name, message=outcome.message
+        )
         changed = replace(changed, ladder=(*task.ladder, rung))
     if outcome.status is Status.DONE and step.ends is not None:
         changed = replace(changed, state=step.ends)

@@ -79,7 +79,7 @@ async def tell_taken(job: Job, rows: Sequence[Restoration]) -> None:
         await job.ctx.vim.orchestrators.tell(fact)
 
 
-async def tell_returned(job: Job, row: Restoration, left_disabled: str = "") -> None:
+async def tell_returned(job: Job, row: Restoration, out: str = "") -> None:
     """Tell that a node is given back; call it before the cordon is taken from the sheet, so that a crash cannot come between."""
     if not await job.ctx.vim.orchestrators.names():
         return
@@ -97,10 +97,10 @@ async def tell_returned(job: Job, row: Restoration, left_disabled: str = "") -> 
         hold=_hold(row),
         zone=_zone(node),
         capacity=_capacity(node),
-        in_service=not left_disabled,
+        in_service=not out,
         upgraded=upgraded,
         versions={**before, **job.release.brings} if upgraded else before,
-        reason=left_disabled,
+        reason=out,
         percent=percent_ended(await job.ctx.store.tasks.list(row.campaign, ladders=False), also=row.node),
     )
     await job.ctx.vim.orchestrators.tell(fact)

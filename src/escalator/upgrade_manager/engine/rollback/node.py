@@ -12,7 +12,7 @@ from escalator.model.progress import Event, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.course import walk
 from escalator.upgrade_manager.engine.job import TaskRef
-from escalator.upgrade_manager.engine.node import end_impacts, forget
+from escalator.upgrade_manager.engine.node import and_not_back, end_impacts, forget
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.rollback.changed import changed_node
@@ -78,6 +78,7 @@ async def _stopped(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step
         undone = await revert(rt, ctx, ref, step)
         if undone.status is not Status.DONE:
             troubles.append(f"undo of {step.name} failed: {undone.message}")
+        why = and_not_back(why, undone)
     if proved:
         troubles += ["the old software is back and proved", "what is not put back stands in escalator restoration list"]
     elif troubles:

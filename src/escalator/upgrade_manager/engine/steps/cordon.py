@@ -5,13 +5,13 @@ from __future__ import annotations
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.codes import Code
 from escalator.model.progress import Rung, TaskKind
+from escalator.upgrade_manager.engine.in_service import OUT_SINCE, tell_if_back, why_down
 from escalator.upgrade_manager.engine.job import Job, TaskRef
 from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.at_work import at_work
 from escalator.upgrade_manager.engine.steps.neighbours import enter_all, leave_all
-from escalator.upgrade_manager.engine.steps.notify import OUT_SINCE
 from escalator.upgrade_manager.engine.told import tell_returned, tell_taken
 
 KIND = "cordon"
@@ -60,6 +60,17 @@ async def restore(job: Job) -> Outcome:
     return outcome
 
 
+async def _undo(job: Job) -> Outcome:
+    """The same, and VNF managers that were asked about the node hear that it is back, if it is."""
+    held = await job.changes(KIND)
+    outcome = await restore(job)
+    why = await tell_if_back(job)
+    # A node that was never taken out of service was left as it was found: why its turn ended says so already.
+    if not why or not held or "not_back" in outcome.data:
+        return outcome
+    return done(f"{outcome.message}; the node is not in service: {why}", not_back=why)
+
+
 async def _restore(job: Job) -> Outcome:
     for row in await job.changes(KIND):
         found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json
@@ -69,9 +80,9 @@ async def _restore(job: Job) -> Outcome:
             why = f"left disabled by someone else: {now.reason or 'no reason given'}"
             await tell_returned(job, row, why)
             await job.put_back(row)
-            return done(why)
+            return done(why, not_back=why)
         await job.ctx.cloud.restore_service(job.node, found)
-        await tell_returned(job, row)
+        await tell_returned(job, row, "" if now.up else await why_down(job))
         await job.put_back(row)
     return done("the compute service is as it was" if computes(job) else "it is in service as before")
 
@@ -83,5 +94,5 @@ async def given_back(job: Job) -> Outcome | None:
     return None
 
 
-CORDON = Step(name="cordon", do=_do, undo=restore, rung=Rung.CORDONED)
+CORDON = Step(name="cordon", do=_do, undo=_undo, rung=Rung.CORDONED)
 UNCORDON = Step(name="uncordon", do=restore, abortable=False)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Instance
-from escalator.model.notice import NoticeType
 from escalator.model.plan import Plan
 from escalator.model.progress import Rung
 from escalator.upgrade_manager.engine.job import Job
@@ -20,8 +18,6 @@ from escalator.upgrade_manager.planner.actions import Leaves, Stays, action_for
 from escalator.vim_interface.port import Ask
 
 ANSWERS = "answers"
-OUT_SINCE = "out_since"
-"""Memo of a turn: the attempt that took the node out of service, when that was an earlier one."""
 SETTLE_S = 1.0
 """The announced moment of action lies this long after the last moment to reply."""
 
@@ -100,32 +96,11 @@ def round_id(job: Job, round_number: int) -> str:
 
 
 async def take_back(job: Job) -> Outcome:
-    """Withdraw what is open and tell those who were told that the node is available again."""
+    """Withdraw what is open. That the node is available is told when it is back in service: the cordon's undo is next."""
     memo = await job.memo()
     for number in range(1, int(memo.get("round", 1)) + 1):
         await job.ctx.vim.cancel(round_id(job, number))
-    await tell_available(job)
     return done("the VNF managers are told that nothing happens")
-
-
-async def tell_available(job: Job) -> None:
-    """Tell each VNF manager that was asked, in this turn or an earlier one that left the node out, that it is available."""
-    told: set[str] = set()
-    first = int((await job.memo()).get(OUT_SINCE) or job.ref.attempt)
-    for attempt in range(job.ref.attempt, first - 1, -1):
-        turn = replace(job.ref, attempt=attempt).id
-        owners = (await job.ctx.store.tasks.memo(turn)).get("owners") or {}
-        names = sorted(set(owners.values()) - told)
-        told.update(names)
-        if names:
-            await job.ctx.vim.tell(
-                NoticeType.HOST_AVAILABLE,
-                job.ref.campaign,
-                node=job.node,
-                vnfms=names,
-                key=f"{turn}/available",
-                task=turn,
-            )
 
 
 NOTIFY = Step(name="notify", do=_do, undo=take_back, rung=Rung.NOTIFIED)

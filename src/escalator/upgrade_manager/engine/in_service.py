@@ -1,0 +1,83 @@
+"""That a node is back: VNF managers are told when the cloud shows it in service, and not before.
+
+A turn may end with the node down, or disabled by somebody else meanwhile. Who was asked about it then still has to hear of it:
+that is written down, and made good when the campaign sees the node back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from escalator.model.notice import NoticeType
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.job import Job, TaskRef
+from escalator.upgrade_manager.engine.kinds import computes
+
+OUT_SINCE = "out_since"
+"""Memo of a turn: the attempt that took the node out of service, when that was an earlier one."""
+OWED = "available-owed/"
+"""Memo of a campaign, with the node's id behind it: the arguments of a turn at whose end the node was not back."""
+REPORT_S = 180.0
+"""A node whose software was touched may just have booted: its compute service has as long as this to report."""
+
+
+async def tell_if_back(job: Job) -> str:
+    """Tell VNF managers that the node is available. What keeps it from being so, when it is not: they are told later."""
+    why = await _out_of_service(job)
+    if why:
+        await job.ctx.store.tasks.remember(job.ref.campaign, OWED + job.node, job.ref.to_json())
+        return why
+    await tell_available(job.ctx, job.ref)
+    if job.ref.attempt > 1:
+        await job.ctx.store.tasks.remember(job.ref.campaign, OWED + job.node, None)
+    return ""
+
+
+async def tell_owed(ctx: Context, name: str, unavailable: Collection[str]) -> list[str]:
+    """Tell of nodes that were not back at the end of their turns and are now; those that still are not.
+
+    `unavailable` are the nodes that the cloud shows down or disabled.
+    """
+    owed = {
+        key.removeprefix(OWED): ref for key, ref in (await ctx.store.tasks.memo(name)).items() if key.startswith(OWED) and ref
+    }
+    for node in sorted(owed.keys() - set(unavailable)):
+        await tell_available(ctx, TaskRef.from_json(owed.pop(node)))
+        await ctx.store.tasks.remember(name, OWED + node, None)
+    return sorted(owed)
+
+
+async def tell_available(ctx: Context, ref: TaskRef) -> None:
+    """Tell each VNF manager that was asked, in this turn or an earlier one that left the node out, that it is available."""
+    told: set[str] = set()
+    first = int((await ctx.store.tasks.memo(ref.id)).get(OUT_SINCE) or ref.attempt)
+    for attempt in range(ref.attempt, first - 1, -1):
+        turn = replace(ref, attempt=attempt).id
+        owners = (await ctx.store.tasks.memo(turn)).get("owners") or {}
+        names = sorted(set(owners.values()) - told)
+        told.update(names)
+        if names:
+            kind, key = NoticeType.HOST_AVAILABLE, f"{turn}/available"
+            await ctx.vim.tell(kind, ref.campaign, node=ref.node, vnfms=names, key=key, task=turn)
+
+
+async def why_down(job: Job) -> str:
+    """Why the node cannot serve whoever enables it: its compute service does not report. Empty when it does."""
+    clock = job.ctx.clock
+    latest = clock.now() + (REPORT_S if "facts" in await job.memo() else 0.0)
+    while not (await job.ctx.cloud.service(job.node)).up:
+        if clock.now() >= latest:
+            return "its compute service is down"
+        await clock.sleep(job.ctx.pace.poll_s)
+    return ""
+
+
+async def _out_of_service(job: Job) -> str:
+    """Why the node is not in service by the cloud's word; empty when it is, or no instance lands on such a node."""
+    if not computes(job):
+        return ""
+    found = await job.ctx.cloud.service(job.node)
+    if not found.up and (why := await why_down(job)):
+        return why
+    return "" if found.enabled else f"it is disabled: {found.reason or 'no reason given'}"
