@@ -14,9 +14,10 @@ from escalator.model.alarm import Alarm
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.hold import Hold
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
-from escalator.model.progress import CampaignState, Event, NodeTask, Restoration
+from escalator.model.progress import CampaignState, Event, NodeTask
 from escalator.model.subscription import Subscription
 from escalator.storage.backup_rows import Backups
+from escalator.storage.changes import Restorations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,25 +262,6 @@ class Admission(Protocol):
 
     async def impacts(self, campaign: str) -> Sequence[ImpactRow]:
         """All impacts of the campaign, open and ended, oldest first."""
-        ...
-
-
-class Restorations(Protocol):
-    """What Escalator changed and has to put back."""
-
-    async def add(self, row: Restoration) -> Restoration:
-        """Write down before changing. The first row of an id stays: what was found first is what is restored.
-
-        An id that has been put back is written anew: this is another change.
-        """
-        ...
-
-    async def done(self, row_id: str, at: float) -> None:
-        """Mark as put back; nothing happens when it is not open."""
-        ...
-
-    async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
-        """What is not put back yet, oldest first: of everything, of a campaign, or of one of its nodes."""
         ...
 
 

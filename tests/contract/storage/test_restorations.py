@@ -51,3 +51,14 @@ async def test_what_is_open_is_listed_by_campaign_and_node(store: Store) -> None
     assert await store.restorations.open("c1") == rows[:2]
     assert await store.restorations.open("c1", "cn-1") == rows[:1]
     assert await store.restorations.open("c3") == []
+
+
+async def test_what_is_to_be_done_by_hand_may_change_as_long_as_it_is_open(store: Store) -> None:
+    await store.restorations.add(restoration("r1"))
+    await store.restorations.add(restoration("r2"))
+    await store.restorations.say("r1", ("# first look", "run this"))
+    await store.restorations.say("unknown", ("x",))
+    assert await store.restorations.open() == [restoration("r1", commands=("# first look", "run this")), restoration("r2")]
+    await store.restorations.done("r1", 5.0)
+    await store.restorations.say("r1", ("later",))
+    assert await store.restorations.open() == [restoration("r2")]

@@ -11,8 +11,8 @@ import pytest
 
 from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.progress import Restoration
+from escalator.storage.changes import Restorations
 from escalator.storage.memory import memory_store
-from escalator.storage.port import Restorations
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
 from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.world.world import World

@@ -24,6 +24,12 @@ class MemoryRestorations:
             found = self._open[row.id] = replace(row, found=rules.plain(row.found), restored_at=None)
         return found
 
+    async def say(self, row_id: str, commands: Sequence[str]) -> None:
+        """Replace the commands of a row; nothing happens when it is not open."""
+        row = self._open.get(row_id)
+        if row is not None:
+            self._open[row_id] = replace(row, commands=tuple(commands))
+
     async def done(self, row_id: str, at: float) -> None:
         """Mark as put back; nothing happens when it is not open."""
         row = self._open.pop(row_id, None)

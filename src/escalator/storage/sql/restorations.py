@@ -31,6 +31,7 @@ _ADD = Upsert(
 )
 _GET = sa.select(table).where(table.c.id == sa.bindparam("id"))
 _DONE = table.update().where(table.c.id == sa.bindparam("key"), table.c.restored_at.is_(None))
+_SAY = _DONE.values(commands_json=sa.bindparam("commands_json"))
 _OPEN = sa.select(table).where(table.c.restored_at.is_(None)).order_by(table.c.created_at, table.c.id)
 _OPEN_OF_CAMPAIGN = _OPEN.where(table.c.campaign == sa.bindparam("campaign"))
 _OPEN_OF_NODE = _OPEN_OF_CAMPAIGN.where(table.c.node == sa.bindparam("node"))
@@ -51,6 +52,11 @@ class SqlRestorations:
             return _restoration(connection.execute(_GET, {"id": row.id}).one())
 
         return await self._database.write(work)
+
+    async def say(self, row_id: str, commands: Sequence[str]) -> None:
+        """Replace the commands of a row; nothing happens when it is not open."""
+        values = {"key": row_id, "commands_json": rules.to_text(tuple(commands))}
+        await self._database.write(lambda connection: connection.execute(_SAY, values).close())
 
     async def done(self, row_id: str, at: float) -> None:
         """Mark as put back; nothing happens when it is not open."""

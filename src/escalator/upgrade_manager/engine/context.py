@@ -20,7 +20,8 @@ from escalator.model.plan import Plan
 from escalator.model.probe_vm_settings import ProbeVmSettings
 from escalator.model.progress import NodeTask
 from escalator.model.release import Release
-from escalator.storage.port import Restorations, Store
+from escalator.storage.changes import Restorations
+from escalator.storage.port import Store
 from escalator.system_support.clusters.port import Clusters
 from escalator.system_support.port import Commands, SystemSupport, Vetting
 from escalator.upgrade_manager.engine.leases import Leases

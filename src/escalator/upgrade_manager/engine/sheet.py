@@ -12,12 +12,13 @@ from pathlib import Path
 
 from escalator.cloud_manager.probe_vms import DOOR_KIND
 from escalator.model.progress import Restoration
-from escalator.storage.port import Restorations
+from escalator.storage.changes import Restorations
 
 HEAD = """\
 # Break-glass sheet of Escalator
 # What Escalator has changed and not yet put back. When the manager is dead, run the commands from top to bottom with
-# an administrator's OpenStack credentials; each is safe to repeat. Lines that start with '#' explain.
+# an administrator's OpenStack credentials; each is safe to repeat. Lines that start with '#' explain. Read each WARNING: what
+# stands below it as "only then" is not to be run before that is done.
 """
 
 

@@ -19,7 +19,7 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, before, changed_node
 from escalator.upgrade_manager.engine.rollback.compared import expected, note_found
 from escalator.upgrade_manager.engine.runner import Step
-from escalator.upgrade_manager.engine.steps import out_of_band
+from escalator.upgrade_manager.engine.steps import between, out_of_band
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.services import AGENTS
 from escalator.upgrade_manager.engine.steps.upgrade import (
@@ -72,6 +72,7 @@ async def _roll_back(job: Job) -> Outcome:
     operation = job.operation(job.ref.kind.value)
     await job.remember(BOOT, await job.system.boot_id(job.node), once=True)
     await job.remember(BEGUN, operation)
+    await between.mark(job)
     forced = job.ref.kind is TaskKind.RESTORE
     await job.system.rollback(job.node, job.release, backup, operation, forced=forced)
     progress = await follow_operation(job, operation)
@@ -114,6 +115,7 @@ async def _verify(job: Job) -> Outcome:
         return missing
     for turn in changed.touched:
         await job.ctx.store.tasks.remember(turn, OPERATION, None)
+    await between.proved(job)
     return done("the node runs what it ran before")
 
 

@@ -22,7 +22,7 @@ from escalator.upgrade_manager.engine.rollback.changed import OPERATION, before,
 from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
-from escalator.upgrade_manager.engine.steps import out_of_band, silence
+from escalator.upgrade_manager.engine.steps import between, out_of_band, silence
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.keep import keep
 from escalator.upgrade_manager.engine.steps.services import AGENTS, note_agents, services_gone
@@ -82,11 +82,14 @@ async def carries(job: Job) -> Outcome | None:
 async def _start(job: Job, operation: str, *, first: bool) -> None:
     """Start the operation. It is written down before: a start whose answer is lost may have begun."""
     await job.remember("operation", operation)
+    if first:
+        await between.mark(job)
     try:
         await job.system.start(job.node, job.release, operation)
     except PermanentError:
         if first:
             await job.remember("operation", None)
+            await between.proved(job)
         raise
 
 
@@ -168,6 +171,7 @@ async def _verify(job: Job) -> Outcome:
     for test in job.spec.node.tests:
         await perform(job, "test", test)
     await job.remember(PROVED, value=True)
+    await between.proved(job)
     return done(", ".join(f"{name} ok" for name in (*(check.name for check in checks), *job.spec.node.tests)))
 
 
@@ -240,6 +244,7 @@ async def _roll_back(job: Job) -> Outcome:
         return bad
     for turn in changed.touched:
         await job.ctx.store.tasks.remember(turn, OPERATION, None)
+    await between.proved(job)
     return done("the node runs what it ran before")
 
 
