@@ -8,6 +8,7 @@ module reads settings or the environment on its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,7 @@ from escalator.model.errors import InputError, Problem
 from escalator.model.host import Host
 from escalator.model.node_settings import AbsolutePath, NamedCommand, Seconds, System
 from escalator.model.notice import Auth
+from escalator.model.origins import Origin, located
 from escalator.model.probe_vm_settings import ProbeVmSettings, probe_vm_problems
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -390,17 +392,16 @@ class Settings(Model):
 
 def read_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read, merge and validate; raises InputError that lists all problems of all sources."""
+    origins = [Origin(str(path), _read(path)) for path in _files(file)] + _from_environment(environment)
     merged: dict[str, Any] = {}
-    lines: dict[tuple[str | int, ...], int] = {}
-    for path in _files(file):
-        source = _read(path)
-        merged = _merge(merged, source.data or {})
-        if len(_files(file)) == 1:
-            lines = dict(source.lines)
-    overrides = _from_environment(environment)
-    settings = load(Settings, Source(_merge(merged, overrides), lines), code=Code.CFG_SETTINGS)
+    for origin in origins:
+        merged = _merge(merged, origin.source.data or {})
+    try:
+        settings = load(Settings, Source(merged), code=Code.CFG_SETTINGS)
+    except InputError as error:
+        raise InputError(error.code, error.message, problems=located(error.problems, origins)) from error
     if problems := [*_impossible(settings)]:
-        raise InputError(Code.CFG_SETTINGS, "The settings are not valid.", problems=problems)
+        raise InputError(Code.CFG_SETTINGS, "The settings are not valid.", problems=located(problems, origins))
     return settings
 
 
@@ -416,6 +417,9 @@ def _read(path: Path) -> Source:
         source = parse(path.read_bytes())
     except OSError as error:
         raise InputError(Code.CFG_FILE, f"{path} cannot be read: {error.strerror}.") from error
+    except InputError as error:
+        problems = [replace(problem, origin=str(path)) for problem in error.problems]
+        raise InputError(error.code, f"{path}: {error.message}", problems=problems) from error
     if source.data is not None and not isinstance(source.data, dict):
         raise InputError(Code.CFG_SETTINGS, f"{path}: a mapping is expected at the top.")
     return source
@@ -433,8 +437,9 @@ _RESERVED = {"ESCALATOR_URL", "ESCALATOR_TOKEN_FILE", "ESCALATOR_REQUIRE_REAL"}
 """Variables of the CLI and of the tests: no settings of the server."""
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    overrides: dict[str, Any] = {}
+def _from_environment(environment: Mapping[str, str]) -> list[Origin]:
+    """One origin a variable; of two that speak of the same, the more precise one is last."""
+    found = []
     for name, text in sorted(environment.items()):
         if not name.startswith("ESCALATOR_") or name in _RESERVED:
             continue
@@ -442,8 +447,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         value: Any = {path[-1]: _value(name, text)}
         for part in reversed(path[:-1]):
             value = {part: value}
-        overrides = _merge(overrides, value)
-    return overrides
+        found.append(Origin(f"variable {name}", Source(value)))
+    return found
 
 
 def _value(name: str, text: str) -> Any:  # noqa: ANN401 - plain data

@@ -10,6 +10,8 @@ from typing import Any
 from escalator.cli.base import LONG_S, Lister, Shower, Shown, fields, human, rows
 from escalator.cli.documents import read_file
 from escalator.cli.spans import date_time
+from escalator.model.codes import Code
+from escalator.model.errors import NotFoundError
 
 BRIEF = ("name", "state", "release", "plan", "reason")
 
@@ -150,9 +152,17 @@ def brief(campaign: Mapping[str, Any]) -> Any:  # noqa: ANN401 - cliff's
 
 
 def quoted(name: str) -> str:
-    """A name as one part of an address, whatever was typed."""
+    """A name as one part of an address, whatever was typed.
+
+    Raises NotFoundError for what no name can be, as it would make another address: an empty one, or one with a slash.
+    """
     from urllib.parse import quote  # noqa: PLC0415 - most commands need none
 
+    if not name.strip():
+        remedy = "Give its name; a variable of the shell may be unset."
+        raise NotFoundError(Code.API_NOT_FOUND, f"There is nothing of the name {name!r}.", remedy=remedy)
+    if "/" in name or name in (".", ".."):
+        raise NotFoundError(Code.API_NOT_FOUND, f"There is nothing of the name {name!r}: no such name has a slash or is a dot.")
     return quote(name, safe="")
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from escalator.cli.gantt import Chart, turns
 from escalator.cli.spans import counted, offset, span, zoned
+from escalator.model.codes import Code
 
 SHOWN = 40
 """Rows of each table before the rest is counted; `--full` prints all."""
@@ -75,7 +76,7 @@ def summary_view(plan: Mapping[str, Any]) -> RenderableType:
         f" {len(plan['not_upgraded'])} left out",
         "not bold default",
     )
-    return Group(word, conditions(plan["conditions"]))
+    return Group(word, *_at_own_risk(plan), conditions(plan["conditions"]))
 
 
 def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
@@ -93,7 +94,15 @@ def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
         f"{span(totals['makespan_s']) or '0 s'} of work (at least {span(bounds['makespan_s'])}"
         + (f", by {BINDING[bounds['binding']]})" if bounds["binding"] in BINDING else ")")
     )
-    return Group(first, Text(second))
+    return Group(first, *_at_own_risk(plan), Text(second))
+
+
+def _at_own_risk(plan: Mapping[str, Any]) -> list[Text]:
+    """What stands beside the verdict, as a board reads no further: a downgrade that nobody vouches for."""
+    noted = [
+        item for item in plan.get("conditions", ()) if item["code"] == Code.PLN_FROM.value and item["ok"] and item.get("remedy")
+    ]
+    return [Text(f"DOWNGRADE at your own risk: {item['message']}", style="bold yellow") for item in noted]
 
 
 def conditions(items: Sequence[Mapping[str, Any]]) -> RenderableType:

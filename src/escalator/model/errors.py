@@ -30,9 +30,13 @@ class Problem:
     path: str
     message: str
     line: int | None = None
+    origin: str = ""
+    """The file or variable that it stands in, where there are several."""
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line is not None else ""
+        places = [self.origin] if self.origin else []
+        places += [f"line {self.line}"] if self.line is not None else []
+        where = f"{', '.join(places)}: " if places else ""
         return f"{where}{self.path or 'document'}: {self.message}"
 
 

@@ -10,11 +10,11 @@ from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 
 
 async def begin_freeze(ctx: Context, reason: str = "") -> Freeze:
-    """Let nothing begin from now on. One that holds already keeps its beginning and gets the new reason."""
+    """Let nothing begin from now on. One that holds already keeps its beginning, and its reason unless another is given."""
     before = await current_freeze(ctx)
-    made = Freeze(ctx.clock.now() if before is None else before.since, reason)
+    made = Freeze(ctx.clock.now(), reason) if before is None else Freeze(before.since, reason or before.reason)
     await keep_freeze(ctx, made)
-    await _tell(ctx, "freeze.begin", reason)
+    await _tell(ctx, "freeze.begin", made.reason)
     for row in await ctx.store.campaigns.list():
         if row.state in ACTIVE:
             await _wake(ctx, row.name, made)

@@ -26,6 +26,7 @@ from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drivers import require_driver
 from escalator.upgrade_manager.engine.failures import held_by_host
+from escalator.upgrade_manager.engine.freeze import FROZEN
 from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates, take_back
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
@@ -418,7 +419,8 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             return [f"escalator campaign start {name}"]
         case CampaignState.RUNNING:
             verbs = (*(("resume",) if held_by_host(row) else ()), "pause", "abort")
-            return [f"escalator campaign {verb} {name}" for verb in verbs]
+            thaw = ["escalator freeze end"] if row.reason.startswith(FROZEN) else []
+            return [*thaw, *(f"escalator campaign {verb} {name}" for verb in verbs)]
         case CampaignState.PAUSED:
             return [f"escalator campaign {verb} {name}" for verb in ("resume", "abort", "rollback")]
         case CampaignState.SUSPENDED:

@@ -50,7 +50,35 @@ def test_all_problems_of_file_and_environment_are_told_together(tmp_path: Path) 
     error = refused(file, {"ESCALATOR_VIM__RETRY_S": "-1"})
     assert error.code is Code.CFG_SETTINGS
     assert sorted(p.path for p in error.problems) == ["log.level", "server.prot", "vim.retry_s"]
-    assert "line 2: server.prot: unknown key; did you mean 'port'?" in str(error)
+    assert f"{file}, line 2: server.prot: unknown key; did you mean 'port'?" in str(error)
+    assert "variable ESCALATOR_VIM__RETRY_S: vim.retry_s: " in str(error)
+
+
+def test_each_problem_names_the_file_or_the_variable_that_it_stands_in(tmp_path: Path) -> None:
+    file = write(tmp_path / "e.yaml", "# first\n\nserver:\n  port: 8480\n")
+    drop_in = write(tmp_path / "conf.d" / "10-x.yaml", "server:\n  portt: 1\n")
+    said = str(refused(file, {"ESCALATOR_SERVER__PRT": "1", "ESCALATOR_SERVR__PORT": "1"}))
+    assert f"{drop_in}, line 2: server.portt: unknown key" in said
+    assert "variable ESCALATOR_SERVER__PRT: server.prt: unknown key" in said
+    assert "variable ESCALATOR_SERVR__PORT: servr: unknown key" in said
+    assert f"{file}, " not in said, "the file that is fine is not blamed"
+
+
+def test_of_two_that_say_the_same_the_one_that_wins_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "e.yaml", "server:\n  port: 8480\n")
+    drop_in = write(tmp_path / "conf.d" / "10-x.yaml", "server:\n  port: 70000\n")
+    assert f"{drop_in}, line 2: server.port: " in str(refused(file, {}))
+
+
+def test_a_setting_that_cannot_be_names_where_it_stands(tmp_path: Path) -> None:
+    file = write(tmp_path / "e.yaml", "server: {host: 0.0.0.0}\n")
+    assert f"{file}, line 1: server.host: " in str(refused(file, {}))
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "e.yaml", "log: {}\n")
+    drop_in = write(tmp_path / "conf.d" / "10-x.yaml", "a: [1\n")
+    assert str(drop_in) in str(refused(file, {}))
 
 
 @pytest.mark.parametrize(

@@ -152,8 +152,13 @@ def _from(release: Release, there: Mapping[str, Present], known: Sequence[Releas
     if not bad:
         downs = [b for b in groups if _jump(b, release) == "downgrade"]
         silent = bool(downs) and not release.spec.upgrades_from and not any(_speaks(newer, b) for b in downs)
-        remedy = "neither release says whether this downgrade is compatible: upgrades_from, rollback_to" if silent else ""
-        return Condition(code=Code.PLN_FROM.value, ok=True, message=f"to {release.id}: {said or 'no node'}", remedy=remedy)
+        message = f"to {release.id}: {said or 'no node'}"
+        if silent:
+            message += "; no release declares this downgrade compatible"
+        remedy = (
+            "have it tested and declared: upgrades_from of the older release, or rollback_to of the newer one" if silent else ""
+        )
+        return Condition(code=Code.PLN_FROM.value, ok=True, message=message, remedy=remedy)
     upon = " or ".join(release.spec.upgrades_from) or "any earlier version, or one whose rollback_to names it"
     lines = [f"{_names(nodes)} {'run' if len(nodes) > 1 else 'runs'} {before}" for before, nodes in _sorted(bad)]
     remedies = [_way(release, before, known) for before, _ in _sorted(bad)]
