@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
@@ -79,9 +81,20 @@ class EscalatorApp(App):
         except ValueError as error:
             raise UsageError(self._unknown(words)) from error
         command = factory(self, self.options, cmd_name=name)
-        parsed = command.get_parser(f"{self.NAME} {name}").parse_args(arguments)
+        parsed = self._parsed(command.get_parser(f"{self.NAME} {name}"), name, arguments)
         self._noun, self._given = name.split()[0], parsed
         return int(command.run(parsed) or 0)
+
+    def _parsed(self, parser: argparse.ArgumentParser, name: str, arguments: list[str]) -> argparse.Namespace:
+        """What was asked for; of what is wrong with it, the one line that matters: each command has a dozen of its output."""
+        said = io.StringIO()
+        try:
+            with redirect_stderr(said):
+                return parser.parse_args(arguments)
+        except SystemExit as end:
+            if end.code:
+                self.stderr.write(f"{parser.prog}: {said.getvalue().partition(': error: ')[2]}See: {self.NAME} help {name}\n")
+            raise
 
     def _filled(self, remedy: str, code: str) -> str:
         return filled(remedy, code, self._noun, self._given)
@@ -90,8 +103,11 @@ class EscalatorApp(App):
         typed = " ".join(word for word in words if not word.startswith("-"))
         known = sorted(name for name, _ in self.command_manager)
         same_noun = [name for name in known if name.split()[0] == words[0]]
-        near = same_noun or sorted(set(self.get_fuzzy_matches(words[0])))
+        same_verb = [name for name in known if name.split()[1:] == words[1:2]]
+        near = (same_verb if same_noun else []) or same_noun or sorted(set(self.get_fuzzy_matches(words[0])))
         hint = "".join(f"\n  {self.NAME} {name}" for name in near)
+        if same_noun and typed == words[0]:
+            return f"{self.NAME}: {typed} needs to be told what to do:" + "".join(f"\n  {self.NAME} {name}" for name in same_noun)
         return f"{self.NAME}: there is no command '{typed}'." + (f" Did you mean:{hint}" if near else f" See {self.NAME} --help.")
 
     def _overview(self, stream: TextIO) -> None:

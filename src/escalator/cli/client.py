@@ -115,6 +115,10 @@ class Client:
             message = f"The server at {self._http.base_url} did not answer in time."
             raise TimedOutError(Code.API_TIMEOUT, message, remedy="Its log tells what it is doing.") from error
         except httpx.ConnectError as error:
+            if "SSL" in str(error):
+                message = f"What answers at {self._http.base_url} does not speak TLS, or shows a certificate that is not trusted."
+                remedy = "Set ESCALATOR_URL to http:// for a server on this machine; the server's own listener has no TLS."
+                raise TemporaryError(Code.API_UNREACHABLE, message, remedy=remedy) from error
             message = f"No server answers at {self._http.base_url}."
             raise TemporaryError(
                 Code.API_UNREACHABLE, message, remedy="Start it with `escalator serve`, or set ESCALATOR_URL to where it is."

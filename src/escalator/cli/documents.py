@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from escalator.cli.spans import moment
@@ -19,9 +21,9 @@ def add_start(parser: argparse.ArgumentParser) -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """Read a document, bounded. Raises InputError (`CFG_FILE`, `CFG_TOO_LARGE`)."""
+    """Read a document, bounded; `-` is what comes on standard input. Raises InputError (`CFG_FILE`, `CFG_TOO_LARGE`)."""
     try:
-        with path.open("rb") as file:
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(Code.CFG_FILE, f"{path} cannot be read: {error.strerror}.") from error

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Lister, Shown, optional, rows
+from escalator.cli.campaign import quoted
 from escalator.cli.following import beyond_restarts
 from escalator.cli.spans import date_time, how_many
 
@@ -49,6 +50,9 @@ class ListEvents(Lister):
         """Get the lines."""
         with self.server() as client:
             found = client.get("/v1/events", **_query(parsed_args))
+            if not found:
+                # A name that was mistyped is no empty history; what is forgotten but had one is not asked for.
+                _require(client, parsed_args)
         columns = {key: _cell(key) for key in COLUMNS}
         return rows(found, columns)
 
@@ -62,6 +66,13 @@ class ListEvents(Lister):
             text = json.dumps(event) if parsed_args.formatter == "json" else _line(event)
             self.app.stdout.write(f"{text}\n")
             self.app.stdout.flush()
+
+
+def _require(client: Client, parsed_args: argparse.Namespace) -> None:
+    if parsed_args.campaign is not None:
+        client.get(f"/v1/campaigns/{quoted(parsed_args.campaign)}")
+    if parsed_args.node is not None:
+        client.get(f"/v1/nodes/{quoted(parsed_args.node)}")
 
 
 def _query(parsed_args: argparse.Namespace) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,27 @@ def test_a_mistyped_command_gets_a_hint_on_standard_error(words, hint):
 def test_wrong_usage_ends_with_2_and_prints_no_result(words, capsys):
     seen = run(*words)
     assert (seen.code, seen.out) == (2, "")
-    assert capsys.readouterr().err.startswith("usage: escalator")
+    said = seen.err + capsys.readouterr().err
+    assert said.startswith(("usage: escalator", "escalator "))
+    assert words[0] == "--nonsense" or len(said.splitlines()) == 2, "what is wrong, and where to read more"
+
+
+def test_a_noun_alone_is_told_what_it_can_do_and_a_verb_of_another_noun_where_it_is():
+    alone = run("campaign")
+    assert alone.code == 2
+    assert alone.err.startswith("escalator: campaign needs to be told what to do:")
+    assert "  escalator campaign show" in alone.err
+    wrong = run("campaign", "retry", "x")
+    assert "Did you mean:\n  escalator node retry" in wrong.err
+    assert "escalator campaign" not in wrong.err
+
+
+def test_a_document_may_come_on_standard_input(monkeypatch):
+    text = b"apiVersion: escalator/v1\nkind: Campaign\nmetadata: {name: c1}\n"
+    text += b"spec: {release: agent/2.0.0, mode: smooth, scope: {select: {role: compute}}}\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    seen = run("campaign", "validate", "-", "-f", "json")
+    assert (seen.code, '"valid": true' in seen.out) == (0, True), seen
 
 
 def test_a_release_has_a_name_and_a_version():
@@ -100,6 +121,6 @@ def test_settings_of_a_file_are_shown_without_the_password_of_the_database(tmp_p
 def test_a_limit_that_no_server_gives_is_told_by_its_own_name(noun, number, capsys):
     seen = run(noun, "list", "--limit", number)
     assert (seen.code, seen.out) == (2, "")
-    said = capsys.readouterr().err
+    said = seen.err + capsys.readouterr().err
     assert "argument --limit: " in said
     assert "query" not in said

@@ -61,7 +61,7 @@ def test_the_reason_of_a_node_left_out_is_said() -> None:
 def test_another_night_and_another_one_that_stays_are_said() -> None:
     plan = with_upgrade(planned(), "c", window=0)
     other = with_upgrade(plan, "c", window=1).model_copy(update={"impacts": ()})
-    assert differences(plan, other, ()) == ["~ node c: window 0 -> 1", "- instance s stays on c"]
+    assert differences(plan, other, ()) == ["~ node c: window 1 -> 2", "- instance s stays on c"]
 
 
 def test_what_is_over_and_what_is_under_way_is_not_told_again() -> None:

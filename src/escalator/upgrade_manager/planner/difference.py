@@ -21,7 +21,7 @@ def _nodes(parent: Plan, child: Plan, over: Collection[str]) -> list[str]:
     lines = [f"- node {node}: {reasons.get(node, 'not in scope any more')}" for node in sorted(old.keys() - new.keys())]
     lines += [f"+ node {node}" for node in sorted(new.keys() - old.keys())]
     lines += [
-        f"~ node {node}: window {old[node].window} -> {new[node].window}"
+        f"~ node {node}: window {old[node].window + 1} -> {new[node].window + 1}"
         for node in sorted(old.keys() & new.keys())
         if old[node].window != new[node].window
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
 from escalator.model.codes import Code
@@ -176,5 +177,7 @@ def check_windows(replay: Replay, lengths: tuple[float, ...]) -> Iterator[Violat
         lead_s = waits_s(replay.campaign.spec, replay.inventory.instances_by_node.get(node, ()))
         needs = start + estimates.p90 * (end - start) + rollback_s + lead_s
         if closes < 0 or start < starts[number] - NEAR_S or needs > closes + NEAR_S:
-            message = f"{node} is away from {start:g} s and needs until {needs:g} s; window {number} ends at {closes:g} s"
+            # Counted and timed as the tables of the plan do: the first window is 1.
+            away, until, shut = (timedelta(seconds=round(at)) for at in (start, needs, closes))
+            message = f"{node} is away from {away} and needs until {until}; window {number + 1} ends at {shut}"
             yield Violation(code=Code.PLN_V_WINDOW, node=node, time_s=start, message=message)
