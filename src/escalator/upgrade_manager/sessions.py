@@ -200,7 +200,8 @@ def _unknown_actions(given: SessionBody, plugins: Mapping[str, str]) -> Iterator
 
 def _add_hooks(spec: dict[str, Any], given: SessionBody, plugins: Mapping[str, str]) -> None:
     """Let the session's actions run in each host's turn: in Fenix's order, those of hosts at large before those of a type."""
-    named = [(str(a.get("type", "host")), str(a["plugin"])) for a in given.actions if a.get("plugin", DUMMY) in plugins]
+    known = ((str(action.get("type", "host")), str(action.get("plugin", DUMMY))) for action in given.actions)
+    named = [(kind, plugin) for kind, plugin in known if plugin != DUMMY]
     role = spec["scope"]["select"].get("role")
     strangers = [kind for kind, _ in named if _ROLES[kind] not in (None, role)]
     if strangers:

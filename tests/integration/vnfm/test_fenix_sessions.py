@@ -62,7 +62,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with running(tmp_path / "state") as cloud:
         await cloud.importer.import_folder(write_release(tmp_path / "release"))
         templates = {"default": str(template), "gone": "/nonexistent.yaml"}
-        sessions = Sessions(cloud.ctx, cloud.campaigns, templates, {"firmware": "flash-nic", "bios": "flash-bios"})
+        sessions = Sessions(cloud.ctx, cloud.campaigns, templates, {"firmware": "flash-nic", "bios": "flash-bios", "dummy": "no"})
         app = vnfm_app(cloud.vim.inbox, cloud.ctx.clock, face := face_of(cloud))
         face.gone = sessions.gone
         app.include_router(sessions_router(sessions, face.access))
@@ -111,7 +111,12 @@ async def test_a_session_runs_from_its_start_to_its_end(site: Site) -> None:
 
 
 async def test_the_operators_commands_run_in_the_place_of_plug_ins(site: Site) -> None:
-    actions = [{"plugin": "bios", "type": "compute"}, {"plugin": "firmware", "type": "host"}, {"plugin": "dummy", "type": "post"}]
+    actions = [
+        {"plugin": "bios", "type": "compute"},
+        {"plugin": "firmware", "type": "host"},
+        {"plugin": "dummy", "type": "post"},
+        {},
+    ]
     started = await site.start(actions=actions)
     assert started.status_code == 200, started.text
     row = await site.until(CampaignState.COMPLETED)
