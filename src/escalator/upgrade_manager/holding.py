@@ -66,7 +66,9 @@ async def unhold(ctx: Context, node: str) -> None:
 def as_shown(task: NodeTask, holds: Mapping[str, Hold]) -> NodeTask:
     """The task as people see it: one that waits for its turn says that it is held."""
     found = holds.get(task.node)
-    return replace(task, message=found.said) if found is not None and task.state is TaskState.PENDING else task
+    if found is None or task.state is not TaskState.PENDING:
+        return task
+    return replace(task, code=Code.UPG_HELD.value, message=found.said)
 
 
 def unhold_verbs(state: CampaignState, held: Sequence[str]) -> list[str]:
