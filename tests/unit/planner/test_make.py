@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from escalator.model.inventory import Group
-from unit.planner.clouds import failing, left_out, moves, node, order, plan_of, vm
+from escalator.upgrade_manager.planner.cloud import Limit, build
+from escalator.upgrade_manager.planner.conditions import kept_by, reason
+from escalator.upgrade_manager.planner.turns import NotYet
+from unit.planner.clouds import campaign, cloud, failing, left_out, moves, node, order, plan_of, vm
 
 ABC = (node("a"), node("b"), node("c"))
 
@@ -66,6 +69,25 @@ def test_when_they_fill_the_limit_nothing_is_upgraded_and_the_remedy_names_the_n
     assert order(plan) == []
     assert failing(plan)["ESC-PLN-002"].remedy == "bring nodes back, or raise waves.max_unavailable to at least 2"
     assert left_out(plan)["a"] == "no room under max_unavailable"
+    assert failing(plan)["ESC-PLN-002"].message.startswith("1 node in scope is out of service")
+
+
+def test_nodes_that_a_campaign_of_ours_has_are_not_blamed_on_others() -> None:
+    ours = {"maintenance": True, "maintenance_reason": "Escalator campaign first: upgrade"}
+    plan = plan_of(*ABC, node("d", **ours))
+    assert left_out(plan)["d"] == "campaign first has it out of service"
+    remedy = failing(plan)["ESC-PLN-002"].remedy
+    assert remedy == "let campaign first end, and put back what escalator restoration list shows; then plan again"
+
+
+def test_turns_that_no_window_holds_ask_for_one_of_the_length_that_they_need() -> None:
+    short = [{"days": ["mon"], "start": "01:00", "length_s": 1500}]
+    found = failing(plan_of(*ABC, windows=short))["ESC-PLN-009"]
+    assert "needs 2700 s" in found.message
+    assert found.remedy == "give windows of at least 2700 s (45 min)"
+    enough = [{"days": ["mon"], "start": "01:00", "length_s": 2700}]
+    held = next(c for c in plan_of(*ABC, windows=enough).conditions if c.code == "ESC-PLN-009")
+    assert (held.ok, held.message) == (True, "every turn fits into its window; 3 windows used")
 
 
 def test_a_node_that_failed_before_is_left_out_and_is_not_out_of_service() -> None:
@@ -233,10 +255,18 @@ def test_each_node_says_what_kept_it_from_an_earlier_turn() -> None:
     assert found == {"c": "", "a": "room for instance v (pcpu 5)", "b": "room for instance w (pcpu 5)"}
 
 
+def test_a_lead_time_that_binds_is_no_group() -> None:
+    numbers = build(campaign(), cloud(node("a"), vm("v", "a", lead_s=60)), {}, (), ())
+    numbers.limits.append(Limit("lead time of 60 s", 1, 0.0, 60.0, 1))
+    wait = NotYet(60.0, "it has to wait", group=len(numbers.limits) - 1)
+    assert kept_by(numbers, wait) == "lead time of 60 s"
+    assert reason(numbers, wait) == "it has to wait (lead time of 60 s)"
+
+
 def test_a_node_that_waited_for_a_group_or_a_rack_names_it() -> None:
     pair = Group(id="pair", policy="anti-affinity", max_impacted=1, recovery_s=600)
     stays = {"migration": "none", "groups": ("pair",)}
     plan = plan_of(node("a"), node("b"), vm("v", "a", **stays), vm("w", "b", **stays), pair, waves={"max_unavailable": 2})
     assert sorted(u.waits for u in plan.upgrades) == ["", "group pair: its limit or recovery"]
     racks = plan_of(node("a", rack="r"), node("b", rack="r"), waves={"max_unavailable": 2, "spread": [{"by": "rack", "max": 1}]})
-    assert sorted(u.waits for u in racks.upgrades) == ["", "rack r has 1 nodes out of service"]
+    assert sorted(u.waits for u in racks.upgrades) == ["", "rack r has 1 node out of service"]

@@ -9,11 +9,14 @@ import pytest
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.inventory import Inventory
-from escalator.model.plan import Plan
+from escalator.model.plan import Plan, PlanGroup
+from escalator.upgrade_manager.planner.cloud import build
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.progress import Progress
-from escalator.upgrade_manager.planner.stages import OTHERS
+from escalator.upgrade_manager.planner.stages import OTHERS, Stages
+from escalator.upgrade_manager.planner.turns import Midway, Staging
 from escalator.upgrade_manager.planner.verify.check import verify
+from escalator.upgrade_manager.planner.windows import Windows
 from unit.planner.clouds import campaign, cloud, failing, left_out, node, vm
 
 CANARY = {"name": "canary", "sample": {"count": 1}, "soak_s": 1800}
@@ -158,3 +161,15 @@ def test_the_verifier_sees_waves_without_their_pause() -> None:
     _, there, plan = made(*things, waves={"max_unavailable": 1}, estimates={"upgrade_s": 1000})
     wish = campaign(waves={"max_unavailable": 1, "soak_s": 60}, estimates={"upgrade_s": 1000})
     assert Code.PLN_V_STAGES in {violation.code for violation in verify(wish, there, plan)}
+
+
+@pytest.mark.parametrize(("soak_s", "said"), [(0.0, "group canary comes first"), (60.0, "group canary soaks until then")])
+def test_a_group_that_does_not_soak_is_not_said_to(soak_s: float, said: str) -> None:
+    there = cloud(node("a"), node("b"))
+    spec = campaign(scope={"select": {}})
+    numbers = build(spec, there, {}, there.nodes, ())
+    canary = PlanGroup(name="canary", soak_s=soak_s, nodes=("a",))
+    stages = Stages(numbers, Staging((canary, PlanGroup(name="rest", after=("canary",), nodes=("b",)))), Windows(), Midway())
+    stages.ended(0, 1005.0)  # ends so close together are looked at as one
+    kept = stages.held_back(1, 0, 1000.0)
+    assert (kept.reason if kept else "") == said

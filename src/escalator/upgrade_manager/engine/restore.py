@@ -28,7 +28,7 @@ from escalator.upgrade_manager.engine.runner import outcome_of
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
-from escalator.upgrade_manager.engine.steps.cordon import OURS
+from escalator.upgrade_manager.planner.scope import OURS
 
 COURSE = "restore"
 LONGEST_S = 2 * 3600.0

@@ -20,6 +20,8 @@ from escalator.upgrade_manager.planner.lead import waits_s
 from escalator.upgrade_manager.planner.versions import older
 from escalator.upgrade_manager.planner.watching import Watched, Watching
 
+LEAD_TIME = "lead time"
+"""How what shares nothing but a lead time is called; no group."""
 SLACK = 1e-9
 """What sums of demands may be off by."""
 
@@ -288,7 +290,7 @@ class _Limits:
         if number is None:
             number = self._leads[lead_s] = len(self.limits)
             members = len(self._inventory.instances)
-            self.limits.append(Limit(f"lead time of {lead_s:g} s", members, 0.0, lead_s, members))
+            self.limits.append(Limit(f"{LEAD_TIME} of {lead_s:g} s", members, 0.0, lead_s, members))
         return number
 
     def _number(self, name: str) -> int:

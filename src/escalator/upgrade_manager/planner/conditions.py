@@ -10,7 +10,7 @@ from escalator.model.codes import Code
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner.actions import Stuck
-from escalator.upgrade_manager.planner.cloud import Cloud, Guest
+from escalator.upgrade_manager.planner.cloud import LEAD_TIME, Cloud, Guest
 from escalator.upgrade_manager.planner.scope import ScopedNodes
 from escalator.upgrade_manager.planner.turns import Found, NotYet, Rules
 
@@ -22,19 +22,19 @@ def scope_condition(scope: ScopedNodes) -> Condition:
     """The scope selects nodes, and at least one can be upgraded or is upgraded."""
     if scope.count == 0:
         return _fails(Code.PLN_SCOPE, "the scope selects no node", "check scope.select and scope.exclude against the node list")
-    return _holds(Code.PLN_SCOPE, f"{scope.count} nodes in scope, {len(scope.upgraded)} of them upgraded already")
+    return _holds(Code.PLN_SCOPE, f"{_count(scope.count, 'node')} in scope, {len(scope.upgraded)} of them upgraded already")
 
 
 def availability_condition(scope: ScopedNodes, limit: int) -> Condition:
     """Nodes that are out of service already leave room under `max_unavailable`."""
     names = _names([f"{node}: {reason}" for node, reason in sorted(scope.left_out.items())])
     if scope.unavailable >= limit and scope.eligible:
-        need = scope.unavailable + 1
-        return _fails(
-            Code.PLN_NODE_STATE,
-            f"{scope.unavailable} nodes in scope are out of service, max_unavailable is {limit}; {names}",
-            f"bring nodes back, or raise waves.max_unavailable to at least {need}",
-        )
+        remedy = f"bring nodes back, or raise waves.max_unavailable to at least {scope.unavailable + 1}"
+        if scope.others:
+            ours = _names([f"campaign {name}" for name in scope.others])
+            remedy = f"let {ours} end, and put back what escalator restoration list shows; then plan again"
+        out = f"{_count(scope.unavailable, 'node')} in scope {'is' if scope.unavailable == 1 else 'are'} out of service"
+        return _fails(Code.PLN_NODE_STATE, f"{out}, max_unavailable is {limit}; {names}", remedy)
     return _holds(Code.PLN_NODE_STATE, f"left out: {names}" if names else "every node in scope is in service")
 
 
@@ -118,7 +118,8 @@ def unplaced(cloud: Cloud, found: Found) -> list[tuple[str, Guest]]:
 def reason(cloud: Cloud, wait: NotYet) -> str:
     """Why a node got no turn, with what was needed."""
     if wait.lacking is None:
-        group = f" (group {cloud.limits[wait.group].id})" if wait.group is not None else ""
+        name = cloud.limits[wait.group].id if wait.group is not None else ""
+        group = f" ({'' if name.startswith(LEAD_TIME) else 'group '}{name})" if name else ""
         return f"{wait.reason}{group}" if wait.reason else "nothing made room for it"
     return f"no node has room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
 
@@ -129,7 +130,10 @@ def kept_by(cloud: Cloud, wait: NotYet) -> str:
         return f"room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
     if "window" in wait.reason:
         return "the next window"
-    return wait.reason if wait.group is None else f"group {cloud.limits[wait.group].id}: its limit or recovery"
+    if wait.group is None:
+        return wait.reason
+    name = cloud.limits[wait.group].id
+    return name if name.startswith(LEAD_TIME) else f"group {name}: its limit or recovery"
 
 
 def said(guest: Guest) -> str:
@@ -180,11 +184,18 @@ def other_conditions(cloud: Cloud, rules: Rules, found: Found) -> tuple[Conditio
 def _window_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], found: Found) -> Condition:
     if not left:
         used = len({rules.windows.index(turn.away_s) for turn in found.turns})
-        return _holds(Code.PLN_WINDOW, f"every turn fits into its window; {used} windows are used")
+        return _holds(Code.PLN_WINDOW, f"every turn fits into its window; {_count(used, 'window')} used")
     message = _names([f"{node}: {wait.reason}" for node, wait in left])
+    needs_s = max(wait.needs_s for _, wait in left)
+    if needs_s > 0:
+        few = sum(wait.needs_s == 0 for _, wait in left)
+        besides = f"; {_count(few, 'node')} beside these may need more windows" if few else ""
+        minutes = ceil(needs_s / 60)
+        return _fails(Code.PLN_WINDOW, message, f"give windows of at least {minutes * 60} s ({minutes} min){besides}")
     per_window = max(1, len(found.turns)) / max(1, len(rules.windows.starts) - 1)
     more = ceil(len(left) / per_window)
-    return _fails(Code.PLN_WINDOW, message, f"give about {more} more windows, longer ones, or raise waves.max_unavailable")
+    said = f"give about {_count(more, 'more window')}, longer ones, or raise waves.max_unavailable"
+    return _fails(Code.PLN_WINDOW, message, said)
 
 
 def _in_domains(rules: Rules) -> str:
@@ -248,6 +259,10 @@ def shape(cloud: Cloud, guests: Sequence[Guest]) -> str:
             name = cloud.resources[resource]
             need[name] = max(need.get(name, 0.0), amount * guest.shape.span)
     return ", ".join(f"{resource} {amount:g}" for resource, amount in sorted(need.items()))
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number} {one}{'' if number == 1 else 's'}"
 
 
 def _names(items: Sequence[str]) -> str:

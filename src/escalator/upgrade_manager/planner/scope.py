@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory, Node
 
+OURS = "Escalator campaign "
+"""How every reason begins for which a campaign of ours takes a node out of service."""
 UNDER_WAY = ("upgrading", "draining")
 """Values of a node's `progress` whose turn has begun and not ended."""
 
@@ -19,6 +21,8 @@ class ScopedNodes:
     eligible: tuple[Node, ...]
     upgraded: tuple[Node, ...]
     left_out: Mapping[str, str]
+    others: tuple[str, ...] = field(default=(), kw_only=True)
+    """Campaigns of ours that have nodes of the scope out of service."""
     apart: bool = field(default=True, kw_only=True)
     """Whether kinds of nodes go one after the other, and members of a cluster one at a time."""
     unavailable: int
@@ -34,11 +38,13 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
     """Sort the nodes of the scope into those to upgrade, those that are upgraded already, and those left out."""
     eligible, upgraded, left_out = [], [], {}
     unavailable = 0
+    others = set()
     for node in inventory.nodes:
         if not campaign.spec.scope.includes(node):
             continue
         # A node whose turn has begun is out of service for our own reason, and is counted with the turns.
         unavailable += node.progress not in UNDER_WAY and (node.state == "down" or node.maintenance)
+        others |= {campaign_of(node)} - {""}
         reason = unavailable_reason(node) or held_reason(node)
         if reason is not None:
             left_out[node.id] = reason
@@ -46,7 +52,13 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
             upgraded.append(node)
         else:
             eligible.append(node)
-    return ScopedNodes(tuple(eligible), tuple(upgraded), left_out, unavailable)
+    return ScopedNodes(tuple(eligible), tuple(upgraded), left_out, unavailable, others=tuple(sorted(others)))
+
+
+def campaign_of(node: Node) -> str:
+    """The campaign of ours that has the node out of service; empty when none does, or it is the node's turn that is planned."""
+    ours = node.maintenance and node.progress not in UNDER_WAY and (node.maintenance_reason or "").startswith(OURS)
+    return (node.maintenance_reason or "").removeprefix(OURS).partition(":")[0] if ours else ""
 
 
 def held_reason(node: Node) -> str | None:
@@ -61,6 +73,8 @@ def unavailable_reason(node: Node) -> str | None:
     if node.state == "down":
         return "its compute service is down"
     if node.maintenance:
+        if campaign := campaign_of(node):
+            return f"campaign {campaign} has it out of service"
         why = f" ({node.maintenance_reason})" if node.maintenance_reason else ""
         return f"it is in maintenance for someone else's reason{why}"
     if node.progress == "failed":

@@ -279,7 +279,7 @@ class Search:
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             full = domain.full(node, out)
             if full is not None:
-                return NotYet(now, f"{domain.by} {full} has {domain.most} nodes out of service")
+                return NotYet(now, f"{domain.by} {full} has {domain.most} node{'s' * (domain.most != 1)} out of service")
         if self._extra and self._standing.arriving[node]:
             return NotYet(now, "it takes instances until then")
         group = self._flow.may_wait_for_ever(node, leaving.guests, now)
@@ -330,7 +330,7 @@ class Search:
             return None
         if needs_s > windows.longest_s + SLACK:
             longest = f"no window is longer than {windows.longest_s:.0f} s"
-            return NotYet(inf, f"it needs {needs_s:.0f} s, its rollback included, and {longest}")
+            return NotYet(inf, f"it needs {needs_s:.0f} s, its rollback included, and {longest}", needs_s=needs_s)
         return NotYet(windows.next(now), "no window is left that is long enough")
 
     def _reserved(self, node: int, placed: list[Placed], now: float) -> NotYet | None:

@@ -119,7 +119,8 @@ class Stages:
                 return NotYet(now, f"group {name} comes first")
             opens = self._windows.after(self._ended_s[first], self._groups[first].soak_s)
             if opens > now + SLACK:
-                return NotYet(opens, f"group {name} soaks until then")
+                soaks = self._groups[first].soak_s > 0
+                return NotYet(opens, f"group {name} soaks until then" if soaks else f"group {name} comes first")
         if self._masters.get(node):
             return NotYet(now, "it is the current master; the other members of its cluster come first")
         return None if self._soak_s is None else self._paused(level, now)

@@ -52,6 +52,8 @@ class NotYet:
     """The first instance that found no room."""
     group: int | None = None
     """The group whose limit, recovery or lead time binds."""
+    needs_s: float = 0.0
+    """Length of a window that would hold the turn, where none is that long; zero for anything else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.at_work import at_work
 from escalator.upgrade_manager.engine.steps.neighbours import enter_all, leave_all
 from escalator.upgrade_manager.engine.told import tell_returned, tell_taken
+from escalator.upgrade_manager.planner.scope import OURS
 
 KIND = "cordon"
-OURS = "Escalator campaign "
-"""How every reason of ours begins."""
 
 
 def reason_of(ref: TaskRef) -> str:

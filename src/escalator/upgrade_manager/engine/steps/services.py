@@ -9,7 +9,7 @@ from typing import Any
 from escalator.cloud_manager.agents import Agent
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.kinds import computes
-from escalator.upgrade_manager.engine.steps.cordon import OURS
+from escalator.upgrade_manager.planner.scope import OURS
 
 AGENTS = "agents"
 """Memo of a task: the cloud's services and agents on the node before its software changed."""
