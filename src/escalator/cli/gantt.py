@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
+from escalator.cli.plan_times import Times
 from escalator.cli.spans import counted, offset, zoned
 
 WIDTH = 72
@@ -64,7 +65,7 @@ def gantt(plan: Mapping[str, Any], most: int | None, screen: int) -> RenderableT
     axis = max(NARROWEST, min(WIDTH, screen - width - 2))
     begins = openings(plan)
     lines = [
-        Text(f"Chart{begins.get(shown[0][4], '')}", style="bold"),
+        Text(f"Chart{begins.get(shown[0][4], '')}{', in working time' if any(row[4] for row in rows) else ''}", style="bold"),
         Text(f"{'':{width}}  0:00:00{offset(end):>{axis - 7}}", style="dim"),
     ]
     window = shown[0][4]
@@ -84,7 +85,7 @@ def gantt(plan: Mapping[str, Any], most: int | None, screen: int) -> RenderableT
 
 def svg(plan: Mapping[str, Any], campaign: str) -> str:
     """The chart as a picture of its own, without anything from outside."""
-    rows, begins = turns(plan)[:MOST_ROWS], openings(plan)
+    rows, begins, times = turns(plan)[:MOST_ROWS], openings(plan), Times(plan)
     end = max((row[3] for row in rows), default=0.0) or 1.0
     height = ROW * (len(rows) + 3)
     scale = CHART / end
@@ -108,7 +109,7 @@ def svg(plan: Mapping[str, Any], campaign: str) -> str:
         parts.append(f'<text x="8" y="{y + 13}" fill="{INK}">{escape(node)}</text>')
         for a, b, color, word in ((away, start, LEAVES, "instances leave"), (start, stop, UPGRADED, "upgrade")):
             if b > a:
-                words = escape(f"{node}: {word} {offset(a)} - {offset(b)}")
+                words = escape(f"{node}: {word} {times.interval(a, b)}")
                 bar = f'<rect x="{LABEL + a * scale:.1f}" y="{y + 3}" width="{max(1.0, (b - a) * scale):.1f}" height="{ROW - 5}"'
                 parts.append(f'{bar} fill="{color}"><title>{words}</title></rect>')
     windows = {row[4]: row[1] for row in reversed(rows)}

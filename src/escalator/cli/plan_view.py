@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from escalator.cli.gantt import Chart, turns
+from escalator.cli.plan_times import Times
 from escalator.cli.spans import counted, offset, span, zoned
 from escalator.model.codes import Code
 
@@ -136,8 +137,9 @@ def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
     leaving = Counter(move["from"] for move in plan["moves"])
     arriving = Counter(move["to"] for move in plan["moves"])
     staying = Counter(impact["node"] for impact in plan["impacts"])
+    times = Times(plan)
     table = _table(
-        "Nodes by wave",
+        f"Nodes by wave{times.said}",
         "Wave",
         "Node",
         WORK.get(plan.get("purpose", "upgrade"), "Upgrade"),
@@ -157,7 +159,7 @@ def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
         table.add_row(
             str(upgrade["wave"]) if upgrade["wave"] != last else "",
             node,
-            _interval(upgrade),
+            times.interval(upgrade["start_s"], upgrade["end_s"]),
             span(upgrade["end_s"] - upgrade["start_s"]),
             *(str(count[node] or "") for count in (leaving, staying, arriving)),
             Text(upgrade.get("waits", ""), "dim"),
@@ -179,14 +181,25 @@ def _interruptions(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
 
 
 def _hits(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
+    """By VNF, and for each its nights: who answers for one reads its rows only. What is cut, is cut between two VNFs."""
+    times = Times(plan)
+    title = f"VNFs that are hit{times.said}"
     table = _table(
-        "VNFs that are hit", "VNF", "Window", "Moved", "Stayed", "Hit for", "At once", right=("Moved", "Stayed", "At once")
+        title, "VNF", "Window", "From - to", "Moved", "Stayed", "Hit for", "At once", right=("Moved", "Stayed", "At once")
     )
-    hits = plan["hits"]
-    for hit in hits[:rows]:
+    hits = sorted(plan["hits"], key=lambda hit: (hit["vnf"], hit["window"]))
+    # A few more than fit are no reason to leave some out.
+    rows = None if rows is not None and len(hits) <= rows * 3 // 2 else rows
+    shown, last = 0, ""
+    for hit in hits:
+        if hit["vnf"] != last and rows is not None and shown >= rows:
+            break
         counts = [str(hit[key] or "") for key in ("moved", "stayed")]
-        table.add_row(hit["vnf"], str(hit["window"] + 1), *counts, span(hit["impacted_s"]), str(hit["at_once"]))
-    return _with_rest(table, len(hits), rows)
+        when = "" if hit.get("begins_s") is None else times.interval(hit["begins_s"], hit["ends_s"])
+        name = hit["vnf"] if hit["vnf"] != last else ""
+        table.add_row(name, str(hit["window"] + 1), when, *counts, span(hit["impacted_s"]), str(hit["at_once"]))
+        shown, last = shown + 1, hit["vnf"]
+    return _with_rest(table, len(hits), shown)
 
 
 def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> RenderableType:
@@ -257,19 +270,21 @@ def _closer(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
 
 
 def _moves(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    table = _table("Moves", "When", "Instance", "From → to", "How")
+    times = Times(plan)
+    table = _table(f"Moves{times.said}", "When", "Instance", "From → to", "How")
     moves = sorted(plan["moves"], key=lambda m: (m["start_s"], m["instance"]))
     for move in moves[:rows]:
         how = move["kind"] + (" (extra)" if move.get("extra") else "")
-        table.add_row(_interval(move), move["instance"], f"{move['from']} → {move['to']}", how)
+        table.add_row(times.interval(move["start_s"], move["end_s"]), move["instance"], f"{move['from']} → {move['to']}", how)
     return _with_rest(table, len(moves), rows)
 
 
 def _impacts(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    table = _table("Instances that stay on their node", "When", "Instance", "Node", "How")
+    times = Times(plan)
+    table = _table(f"Instances that stay on their node{times.said}", "When", "Instance", "Node", "How")
     impacts = sorted(plan["impacts"], key=lambda i: (i["start_s"], i["instance"]))
     for impact in impacts[:rows]:
-        table.add_row(_interval(impact), impact["instance"], impact["node"], impact["kind"])
+        table.add_row(times.interval(impact["start_s"], impact["end_s"]), impact["instance"], impact["node"], impact["kind"])
     return _with_rest(table, len(impacts), rows)
 
 
@@ -292,7 +307,3 @@ def _with_rest(table: Table, count: int, rows: int | None) -> RenderableType:
     if rows is None or count <= rows:
         return table
     return Group(table, Text(f"… and {count - rows} more: --full shows all", style="dim"))
-
-
-def _interval(item: Mapping[str, Any]) -> str:
-    return f"{offset(item['start_s'])} - {offset(item['end_s'])}"

@@ -112,6 +112,8 @@ class PlanWindow(Model):
     """Null where no date ends it."""
     nodes: Annotated[int, Field(ge=0)]
     """How many nodes have their turn in it."""
+    starts_s: Time | None = Field(None, exclude_if=lambda starts_s: starts_s is None)
+    """Working time at which it opens: what happens later in it happens so much later by the clock. Left out by older plans."""
 
 
 class Hit(Model):
@@ -127,6 +129,10 @@ class Hit(Model):
     """Time in which at least one of its instances is impacted, seconds."""
     at_once: Annotated[int, Field(ge=0)] = 0
     """Most instances impacted at the same time."""
+    begins_s: Time | None = Field(None, exclude_if=lambda begins_s: begins_s is None)
+    """When the first of its impacts begins, in working time. Left out by older plans."""
+    ends_s: Time | None = Field(None, exclude_if=lambda ends_s: ends_s is None)
+    """When the last of its impacts ends."""
 
 
 class Interruption(Model):

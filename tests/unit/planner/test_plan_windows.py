@@ -29,6 +29,7 @@ def test_every_window_with_turns_has_its_beginning_end_and_number_of_nodes() -> 
         (1, "2026-12-06T01:00:00+02:00", "2026-12-06T02:10:00+02:00", 1),
     ]
     assert [u.window for u in plan.upgrades] == [0, 0, 1]
+    assert [w.starts_s for w in plan.windows] == [0.0, 4200.0]
 
 
 def test_a_date_alone_is_told_too() -> None:

@@ -40,6 +40,8 @@ def hits_from(moved: Spans, stayed: Spans) -> tuple[Hit, ...]:
                 stayed=len(stays),
                 impacted_s=_union(rows),
                 at_once=_at_once(rows),
+                begins_s=min(start for start, _ in rows),
+                ends_s=max(end for _, end in rows),
             )
         )
     return tuple(found)

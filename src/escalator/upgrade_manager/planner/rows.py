@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from math import isfinite
 from operator import itemgetter
 
@@ -42,14 +42,17 @@ def windows_of(spec: CampaignSpec, upgrades: Sequence[Upgrade], now_s: float | N
     if start is None or not dated:
         return ()
     turns = Counter(upgrade.window for upgrade in upgrades)
+    there = list(islice(openings(spec, start), max(turns, default=-1) + 1))
+    starts = list(accumulate((closes - opens for opens, closes in there), initial=0.0))
     return tuple(
         PlanWindow(
+            starts_s=starts[number],
             window=number,
             opens=local(spec, opens).isoformat(timespec="seconds"),
             closes=local(spec, closes).isoformat(timespec="seconds") if isfinite(closes) else None,
             nodes=turns[number],
         )
-        for number, (opens, closes) in enumerate(islice(openings(spec, start), max(turns, default=-1) + 1))
+        for number, (opens, closes) in enumerate(there)
         if number in turns
     )
 

@@ -1,0 +1,37 @@
+"""When something of a plan happens, in words: by the clock where its windows are dated, else in working time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from escalator.cli.spans import offset
+
+TINY_S = 0.001
+"""Two times that lie no further apart are one."""
+
+
+class Times:
+    """The times of one plan. Clock times have the offset from UTC that holds as their window opens."""
+
+    def __init__(self, plan: Mapping[str, Any]) -> None:
+        rows = [row for row in plan.get("windows", ()) if row.get("starts_s") is not None]
+        self._starts = [row["starts_s"] for row in rows]
+        self._opens = [datetime.fromisoformat(row["opens"]) for row in rows]
+        windows = any(upgrade["window"] for upgrade in plan["upgrades"])
+        self.said = "" if rows else ", in working time from the start" if windows else ", in time from the start"
+        """What the times of a table are, for its title; nothing where they speak for themselves."""
+
+    def interval(self, start_s: float, end_s: float) -> str:
+        """`Tue 12-01 01:02:16 - 01:22:16`; in working time `2:02:16 - 2:22:16`."""
+        number = bisect_right(self._starts, start_s + TINY_S) - 1
+        if number < 0:
+            return f"{offset(start_s)} - {offset(end_s)}"
+        begins, ends = (self._moment(number, at) for at in (start_s, end_s))
+        day = "" if begins.date() == ends.date() else "%a %m-%d "
+        return f"{begins:%a %m-%d %H:%M:%S} - {ends:{day}%H:%M:%S}"
+
+    def _moment(self, number: int, at_s: float) -> datetime:
+        return self._opens[number] + timedelta(seconds=round(at_s - self._starts[number]))
