@@ -85,10 +85,13 @@ class Angles:
 
     def changed(self, cells: tuple[int, ...], *, freed: bool) -> None:  # noqa: ARG002 - the other order asks for it
         """The cells have more room or less, or their node takes instances now or does not any more."""
+        if not cells:
+            return
+        node = self._cloud.host[cells[0]]
+        takes, arriving = node in self._nodes, self._arriving[node] if self._weight else 0
         for cell in cells:
-            node = self._cloud.host[cell]
-            form = self._form[cell] = self._form_of(node, cell) if node in self._nodes else NOTHING
-            self._file(cell, form, self._arriving[node] if self._weight else 0)
+            form = self._form[cell] = self._form_of(node, cell) if takes else NOTHING
+            self._file(cell, form, arriving)
 
     def _form_of(self, node: int, cell: int) -> int:
         free = self._standing.free[cell]
@@ -106,19 +109,17 @@ class Angles:
     def _file(self, cell: int, form: int, arriving: int) -> None:
         """Put the cell into the state that it is in now."""
         before = self._state[cell]
-        if form == NOTHING:
-            state = NOTHING
-        else:
+        state = NOTHING
+        if form >= 0:
             states = self._by_waits[form]
-            found = states.get(arriving)
-            state = found if found is not None else self._new_state(form, arriving)
+            state = states[arriving] if arriving in states else self._new_state(form, arriving)
         if state == before:
             return
         self._state[cell] = state
-        if before != NOTHING:
+        if before >= 0:
             there = self._cells[before]
             del there[bisect_left(there, cell)]
-        if state != NOTHING:
+        if state >= 0:
             there = self._cells[state]
             if not there:
                 self._back.append(state)
@@ -146,27 +147,41 @@ class Angles:
 
     def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
         """The best node and cells."""
-        shape = guest.shape
-        fitting = self._right(shape)
-        heap = fitting.entries
+        fitting = self._right(guest.shape)
+        heap, states = fitting.entries, self._cells
         barred = self._standing.barred(guest, soft=soft)
         seen: list[tuple[float, int]] = []
         self.passed = False
         found = None
         while heap:
             state = heap[0][1]
-            there = self._cells[state]
-            if not there:
+            there = states[state]
+            if there:
+                found = self._first(there, guest.shape, barred, shut)
+                if found is not None:
+                    break
+                seen.append(heapq.heappop(heap))
+            else:
                 heapq.heappop(heap)
                 fitting.there.discard(state)
-                continue
-            found = next(self._fitting(there, shape, barred, shut), None)
-            if found is not None:
-                break
-            seen.append(heapq.heappop(heap))
         for entry in seen:
             heapq.heappush(heap, entry)
         return found
+
+    def _first(
+        self, cells: Sequence[int], shape: Shape, barred: Sequence[Mapping[int, int]], shut: Sequence[Shut]
+    ) -> tuple[int, tuple[int, ...]] | None:
+        """Of these cells the first node and cells that can take the instance; mostly it is the first of all."""
+        if shape.span > 1:
+            return next(self._fitting(cells, shape, barred, shut), None)
+        host = self._cloud.host
+        for cell in cells:
+            node = host[cell]
+            if shut and is_shut(shut, node):
+                self.passed = True
+            elif not barred or not is_barred(barred, node):
+                return node, (cell,)
+        return None
 
     def _fitting(
         self, cells: Sequence[int], shape: Shape, barred: Sequence[Mapping[int, int]], shut: Sequence[Shut]
@@ -188,11 +203,11 @@ class Angles:
         """The states for a shape as they are now."""
         news = self._arriving.changes
         if self._weight and self._heard < len(news):
+            forms = self._form
             for node in dict.fromkeys(news[self._heard :]):
                 for cell in self._cloud.cells[node]:
-                    form = self._form[cell]
-                    if form != NOTHING:
-                        self._file(cell, form, self._arriving[node])
+                    if forms[cell] >= 0:
+                        self._file(cell, forms[cell], self._arriving[node])
             self._heard = len(news)
         fitting = self._shapes.get(shape)
         if fitting is None:

@@ -117,6 +117,7 @@ class Flow:
         while self._events and self._events[0][0] <= now + SLACK:
             at = self._events[0][0]
             asking: dict[int, None] = {}
+            """Nodes that may go on, and by their complements targets that can take one more."""
             while self._events and self._events[0][0] <= at + SLACK:
                 _, kind, _, node, placed = heapq.heappop(self._events)
                 if kind == MOVE_ENDS and placed is not None:
@@ -128,9 +129,11 @@ class Flow:
                 else:
                     self._wakes.pop(node, None)
                     asking[node] = None
-            for node in asking:
-                if node in self._drains:
-                    self._go(self._drains[node], at)
+            for asks in asking:
+                if asks < 0:
+                    self._take_in(~asks, at)
+                elif asks in self._drains:
+                    self._go(self._drains[asks], at)
             self._refill(at)
         return back, arrived
 
@@ -191,10 +194,12 @@ class Flow:
 
     def _moves_begin(self, drain: Drain, now: float) -> None:
         node, per_node, total = drain.node, self._rules.per_node, self._rules.total
+        if drain.active >= per_node:
+            return  # it asks again when one of its moves has ended
         left = []
         for number, one in enumerate(drain.pending):
             if drain.active >= per_node or self._moves >= total:
-                if self._moves >= total:
+                if drain.active < per_node:
                     self._for_total[node] = None
                 if not number:
                     return
@@ -258,11 +263,22 @@ class Flow:
         self._incoming[one.target] -= 1
         self._arriving.expect(one.target, -1)
         asking[node] = None
-        queued = self._queued.get(one.target)
-        if queued:
-            asking.update(queued)
-            queued.clear()
+        if self._queued.get(one.target):
+            asking[~one.target] = None
         self._group_freed(one.guest.groups, at)
+
+    def _take_in(self, target: int, now: float) -> None:
+        """Let those that wait for the target go on until it takes as many as it can; whoever did wait longest is first."""
+        waiting = self._queued.pop(target)
+        for node in list(waiting):
+            if self._incoming[target] >= self._rules.per_node:
+                break
+            del waiting[node]
+            if node in self._drains:
+                self._go(self._drains[node], now)
+        waiting.update(self._queued.get(target, ()))
+        if waiting:
+            self._queued[target] = waiting
 
     def _upgrade_ends(self, node: int, at: float) -> None:
         drain = self._drains.pop(node)

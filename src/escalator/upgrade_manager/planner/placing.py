@@ -93,12 +93,13 @@ class Placing:
     def _bundle(self, bundle: Sequence[Guest], space: Space, *, extra: bool) -> list[Placed] | None:
         """Where soft groups and the spread of groups are kept; where that cannot be, the latter is given up first."""
         if len(bundle) == 1:
+            guest = bundle[0]
             if self.kept or self.kept_old:
-                found = self._kept(bundle[0], space, extra=extra)
+                found = self._kept(guest, space, extra=extra)
                 if found is not None:
                     return found
-            if not bundle[0].soft:
-                return self._single(bundle[0], space, soft=False)
+            if not guest.soft:
+                return self._single(guest, space, soft=False)
         for soft in (True, False) if any(guest.soft for guest in bundle) else (False,):
             found = self._single(bundle[0], space, soft=soft) if len(bundle) == 1 else self._anyhow(bundle, space, soft=soft)
             if found is not None:

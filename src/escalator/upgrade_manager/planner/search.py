@@ -171,7 +171,8 @@ class Search:
                 self._standing.take(one.guest, begun.node, self._cells_of(one.guest), -1)
                 (self._new if one.target in self._new else self._standing).take(one.guest, one.target, one.cells)
                 self._placing.spread.moves(one.guest, begun.node, one.target, again=one.extra)
-                self._takes_in(one)
+                if one.extra:
+                    self._takes_in(one)
             self._wave[begun.node] = begun.wave
             self._flow.take_up(begun, self._guests[begun.node], now)
         self._draining = {node: begun for node, begun in self._draining.items() if begun.start_s is None}
@@ -196,9 +197,7 @@ class Search:
             return False
         del self._draining[node]
         self._empty -= self._first_ones(placed)
-        for one in placed:
-            self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
-            self._takes_in(one)
+        self._leave(node, placed)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         self._departures.changed(node)
         self._flow.go_on(node, placed, now)
@@ -352,16 +351,16 @@ class Search:
 
     def _first_ones(self, placed: list[Placed]) -> int:
         """Nodes that these are the first instances of."""
+        if not self._rules.reserve:  # nobody asks then
+            return 0
         arrived: Counter[int] = Counter(one.target for one in placed)
         return sum(self._standing.count[target] == number for target, number in arrived.items())
 
     def _begin(self, node: int, placed: list[Placed], now: float) -> None:
         self._queue.begun(node)
         self._empty -= self._first_ones(placed) + self._vacant(node)
-        for one in placed:
-            self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
-            self._extra += one.extra
-            self._takes_in(one)
+        self._leave(node, placed)
+        self._extra += sum([one.extra for one in placed])
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         self._departures.changed(node)
         del self._waiting[node]
@@ -380,13 +379,19 @@ class Search:
         """Whether the node could be one of the reserve."""
         return self._cloud.kinds[node].compute and not self._guests[node]
 
+    def _leave(self, node: int, placed: list[Placed]) -> None:
+        """The room of these on their node is free, once it is upgraded."""
+        for one in placed:
+            self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
+            if one.extra:
+                self._takes_in(one)
+
     def _takes_in(self, one: Placed) -> None:
         """What goes to a node that has its turn later leaves it again then."""
-        if one.extra:
-            self._guests[one.target].append(one.guest)
-            self._departures.changed(one.target)
-            self._cells[one.guest.instance.id] = one.cells
-            self._queue.changed(one.target)
+        self._guests[one.target].append(one.guest)
+        self._departures.changed(one.target)
+        self._cells[one.guest.instance.id] = one.cells
+        self._queue.changed(one.target)
 
     def _cells_of(self, guest: Guest) -> tuple[int, ...]:
         return self._cells.get(guest.instance.id, guest.cells) if self._cells else guest.cells

@@ -62,11 +62,17 @@ class Space:
     def take(self, guest: Guest, node: int, cells: tuple[int, ...], sign: int = 1) -> None:
         """As `Standing.take`; with `sign` -1 the room is given back."""
         key, free = self._cloud.key, self._standing.free
+        room = self.room
         for cell in cells:
-            self.room -= max(0.0, free[cell][key])
+            there = free[cell][key]
+            if there > 0.0:
+                room -= there
         self._standing.take(guest, node, cells, sign)
         for cell in cells:
-            self.room += max(0.0, free[cell][key])
+            there = free[cell][key]
+            if there > 0.0:
+                room += there
+        self.room = room
         self._order.changed(cells, freed=sign < 0)
 
     def takes(self, guest: Guest, node: int, cells: tuple[int, ...]) -> bool:

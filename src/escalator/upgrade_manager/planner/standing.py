@@ -46,19 +46,19 @@ class Standing:
 
     def take(self, guest: Guest, node: int, cells: tuple[int, ...], sign: int = 1) -> None:
         """The instance occupies the cells from now on; with `sign` -1 it has left them."""
+        demand = guest.shape.demand
         for cell in cells:
             free = self.free[cell]
-            for resource, amount in guest.shape.demand:
+            for resource, amount in demand:
                 free[resource] -= sign * amount
         self.count[node] += sign
         if guest.apart or guest.soft:
             self._count(guest, node, sign)
 
     def _count(self, guest: Guest, node: int, sign: int) -> None:
-        for groups in (guest.apart, guest.soft):
-            for group in groups:
-                there = self.apart[group]
-                there[node] = there.get(node, 0) + sign
+        for group in guest.apart + guest.soft:
+            there = self.apart[group]
+            there[node] = there.get(node, 0) + sign
 
     def fits(self, shape: Shape, cell: int) -> bool:
         """Whether the cell has what one cell of the shape needs."""

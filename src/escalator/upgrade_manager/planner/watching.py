@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from escalator.model.inventory import Instance, Inventory, Node
@@ -57,9 +56,10 @@ class Watching:
         nodes = {member.id: member.node for member in self._inventory.members[name]}.values()
         found: list[int] = []
         for level, places in self._places.items():
-            found += self._add(name, level, Counter(places[node] for node in nodes if node in places))
+            if places:
+                found += self._add(name, level, _counted([places.get(node) for node in nodes]))
         if policy == "soft-anti-affinity":
-            found += self._add(name, "node", Counter(nodes))
+            found += self._add(name, "node", _counted(nodes))
         return tuple(found)
 
     def _add(self, name: str, level: Level, start: Mapping[str, int]) -> tuple[int, ...]:
@@ -67,6 +67,15 @@ class Watching:
             return ()
         self.watched.append(Watched(name, level, start, max(start.values())))
         return (len(self.watched) - 1,)
+
+
+def _counted(places: Iterable[str | None]) -> dict[str, int]:
+    """How often each is there; those of which nobody tells are in none."""
+    found: dict[str, int] = {}
+    for place in places:
+        if place is not None:
+            found[place] = found.get(place, 0) + 1
+    return found
 
 
 def place_of(node: Node, level: Level) -> str | None:
