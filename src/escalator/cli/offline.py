@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, Shown, fields
 from escalator.cli.chart_file import add_chart, write_chart
-from escalator.cli.documents import add_start, read_file
+from escalator.cli.documents import add_start, loaded, of_file, read_file
 from escalator.cli.failures import report
 from escalator.cli.spans import duration
 from escalator.model.codes import Code
@@ -91,7 +91,7 @@ class OfflinePlan(Shower):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Plan."""
         from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
-        from escalator.model.document import load, parse  # noqa: PLC0415 - as above
+        from escalator.model.document import parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.model.release import Release  # noqa: PLC0415 - as above
@@ -103,14 +103,15 @@ class OfflinePlan(Shower):
         from escalator.upgrade_manager.planner.returning import with_returns  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.verified import verified_plan  # noqa: PLC0415 - as above
 
-        campaign = load_campaign(parse(read_file(parsed_args.campaign)))
-        inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
-        parent = load(Plan, parse(read_file(parsed_args.parent))) if parsed_args.parent else None
+        with of_file(parsed_args.campaign) as text:
+            campaign = load_campaign(parse(text))
+        inventory = loaded(Inventory, parsed_args.inventory)
+        parent = loaded(Plan, parsed_args.parent) if parsed_args.parent else None
         if parent is None and parsed_args.at is not None:
             raise InputError(Code.CFG_USAGE, "--at tells how far a campaign is; it needs --parent, the plan that it follows.")
         at_s = parsed_args.at if parsed_args.at is not None else parent.at_s if parent is not None else 0.0
         progress = Progress() if parent is None else assumed(parent, inventory, at_s)
-        release = load(Release, parse(read_file(parsed_args.release))) if parsed_args.release else None
+        release = loaded(Release, parsed_args.release) if parsed_args.release else None
         brings = NOTHING if release is None else Brings(release.brings, release.spec.impact, release.spec.order)
         if parent is None:
             made = make_plan(ordered(campaign, brings), inventory, now_s=parsed_args.start, impact=brings.impact)
@@ -152,14 +153,15 @@ class Verify(Shower):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Verify."""
         from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
-        from escalator.model.document import load, parse  # noqa: PLC0415 - as above
+        from escalator.model.document import parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.verify.check import verify  # noqa: PLC0415 - as above
 
-        campaign = load_campaign(parse(read_file(parsed_args.campaign)))
-        inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
-        plan = load(Plan, parse(read_file(parsed_args.plan)))
+        with of_file(parsed_args.campaign) as text:
+            campaign = load_campaign(parse(text))
+        inventory = loaded(Inventory, parsed_args.inventory)
+        plan = loaded(Plan, parsed_args.plan)
         found = verify(campaign, inventory, plan, now_s=parsed_args.start)
         self.exit_code = VIOLATED if found else 0
         totals = json.loads(plan.totals.model_dump_json())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, fields
-from escalator.cli.documents import add_start, read_file
+from escalator.cli.documents import add_start, loaded, of_file
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,16 +38,17 @@ class Rehearse(Shower):
         """Play it."""
         from escalator.logs import configure_logs  # noqa: PLC0415 - the engine takes a second to import
         from escalator.model.campaign import load_campaign  # noqa: PLC0415 - as above
-        from escalator.model.document import load, parse  # noqa: PLC0415 - as above
+        from escalator.model.document import parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.settings import Log  # noqa: PLC0415 - as above
         from escalator.simulation.rehearsal import Planners, beginning, rehearse, summary  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.nights import local  # noqa: PLC0415 - as above
         from escalator.world.rules import Faults, FaultsSpec  # noqa: PLC0415 - as above
 
-        campaign = load_campaign(parse(read_file(parsed_args.campaign)))
-        inventory = load(Inventory, parse(read_file(parsed_args.inventory)))
-        faults = load(Faults, parse(read_file(parsed_args.faults))).spec if parsed_args.faults else FaultsSpec()
+        with of_file(parsed_args.campaign) as text:
+            campaign = load_campaign(parse(text))
+        inventory = loaded(Inventory, parsed_args.inventory)
+        faults = loaded(Faults, parsed_args.faults).spec if parsed_args.faults else FaultsSpec()
         configure_logs(Log(level="error"))
         planners = Planners()
         seeds = range(parsed_args.seed, parsed_args.seed + parsed_args.runs)

@@ -249,6 +249,7 @@ def test_a_rehearsal_that_fails_ends_with_1(files, tmp_path):
     wrong = run("rehearse", *files(inventory()), "--faults", str(file))
     assert wrong.code == 2
     assert "spec.faults[0].kind" in wrong.err
+    assert wrong.err.startswith(f"ESC-CFG-002: {file}: This is not a valid Faults.")
 
 
 def test_the_rest_of_a_campaign_is_planned_from_its_middle(files, tmp_path):
