@@ -51,12 +51,10 @@ def test_bad_software_leaves_every_node_in_service_on_the_old_version(
     nodes = (*SYSTEMD[6:], *PLAIN[6:14])
     name = f"bad-{version.replace('.', '-')}"
     site.campaign(name, f"nfvi-agent/{version}", "packages", nodes, waves={"max_unavailable": 10}, **MORE)
-    view = site.follow(name, 4, 900)
+    view = site.follow(name, 0, 900)
     assert {(task["state"], task["code"]) for task in view["tasks"]} == {("rolled-back", code)}
     assert {on(nodes_bed, node) for node in nodes} == {"1.0.0"}
     assert site.in_service() == set(NODES)
-    site.server.ok("campaign", "abort", name)
-    site.follow(name, 4, 300)
 
 
 def test_cut_links_and_lost_power_in_the_middle_of_dpkg_come_through(site: TrialSite, nodes_bed: NodesBed) -> None:
@@ -99,7 +97,7 @@ def test_what_cannot_go_on_is_put_back_or_held_while_all_others_are_upgraded(sit
         **dict.fromkeys(FULL, ("rolled-back", "ESC-SYS-006")),
         **dict.fromkeys(BARRED, ("rolled-back", "ESC-SYS-004")),
         **dict.fromkeys(KEY, ("rolled-back", "ESC-SYS-002")),
-        **dict.fromkeys(OFF, ("failed", "ESC-UPG-007")),
+        **dict.fromkeys(OFF, ("failed", "ESC-UPG-049")),
     }
     assert site.in_service() == set(NODES) - set(OFF)
     site.follow("all", 4)

@@ -79,7 +79,7 @@ def test_nodes_that_cannot_go_on_are_on_their_old_version_or_held_and_what_one_c
     assert said[FULL][:2] == ("rolled-back", "ESC-SYS-006"), said
     assert "No space left on device" in said[FULL][2]
     assert {on(nodes_bed, node) for node in (KEY, REPOSITORY, FULL)} == {"1.0.0"}
-    assert said[OFF][:2] == ("failed", "ESC-UPG-007"), said
+    assert said[OFF][:2] == ("failed", "ESC-UPG-049"), said
     assert "held: the node stays cordoned" in said[OFF][2]
     assert site.in_service() == set(NODES) - {OFF}
     retries = {f"escalator node retry trouble {node}" for node in nodes}
