@@ -1,4 +1,4 @@
-"""Eight nodes with systemd and thirty of namespaces under one server: everything that breaks on a node, in the midst of the others."""
+"""Eight nodes with systemd and thirty others under one server: everything that breaks on a node, in the midst of the others."""
 
 from __future__ import annotations
 
