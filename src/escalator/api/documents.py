@@ -25,7 +25,7 @@ async def read_text(request: Request) -> bytes:
     """Return the body of a request that carries a document; answers 415 when it says that it carries something else."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in TYPES:
-        raise HTTPException(415)
+        raise HTTPException(415, f"Send one of {', '.join(TYPES)}.")
     return await read_body(request, MAX_DOCUMENT_BYTES)
 
 

@@ -35,6 +35,8 @@ _CODE_OF: Mapping[int, Code] = {
     408: Code.API_TIMEOUT,
     413: Code.API_TOO_LARGE,
 }
+_BAD_INPUT = frozenset({404, 405, 406, 413, 415, 422})
+"""Statuses of requests that are wrong whoever sends them."""
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -121,7 +123,13 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str] | None = None)
             raise error
         code = _CODE_OF.get(error.status_code, Code.API_BODY if error.status_code < 500 else Code.API_INTERNAL)
         given = {**(error.headers or {}), **always}
-        return problem(error.status_code, code, HTTPStatus(error.status_code).description or str(error.detail), headers=given)
+        meaning = HTTPStatus(error.status_code)
+        # What is said beside the status's own words is what helps.
+        remedy = "" if error.detail == meaning.phrase else str(error.detail)
+        ends = 2 if error.status_code in _BAD_INPUT else None
+        return problem(
+            error.status_code, code, meaning.description or meaning.phrase, remedy=remedy, exit_code=ends, headers=given
+        )
 
     async def validation(_: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, RequestValidationError):

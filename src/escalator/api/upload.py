@@ -72,7 +72,7 @@ async def receive_folder(request: Request, folder: Path) -> None:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        raise HTTPException(415)
+        raise HTTPException(415, "Send multipart/form-data with a boundary.")
     receiver = _Receiver(folder)
     try:
         parser = MultipartParser(boundary, receiver.callbacks())

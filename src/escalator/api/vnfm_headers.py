@@ -19,7 +19,7 @@ def check_headers(request: Request) -> None:
     check_version(request)
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise HTTPException(415)
+        raise HTTPException(415, "Send application/json.")
 
 
 def check_version(request: Request) -> None:

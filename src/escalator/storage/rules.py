@@ -99,7 +99,7 @@ def campaign_exists(name: str) -> ConflictError:
 
 def no_campaign(name: str) -> NotFoundError:
     """There is no campaign of that name."""
-    return NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign named {name}.")
+    return NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign named {name}.", remedy="escalator campaign list")
 
 
 def plan_exists(plan_id: str) -> ConflictError:

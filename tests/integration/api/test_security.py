@@ -89,6 +89,7 @@ async def test_what_a_web_form_can_send_is_no_document(api):
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
         reply = await api.post("/v1/campaigns", content=b"a: 1", headers={"Content-Type": kind})
         assert reply.status_code == 415, kind
+        assert (reply.json()["exit_code"], reply.json()["remedy"][:28]) == (2, "Send one of application/json")
 
 
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read(api):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from escalator.model.campaign import Migration
 from escalator.storage.port import ImpactRow, NodeSlot
@@ -107,7 +108,7 @@ class ImpactDoor:
         left = max(ends, default=-limit.recovery_s) + limit.recovery_s - self._now
         if ends and left > 0:
             self.retry_s = left
-            return f"group {limit.group} recovers for another {left:g} s"
+            return f"group {limit.group} recovers for another {ceil(left)} s"
         return None
 
     def _migration(self, rows: Sequence[ImpactRow]) -> str | None:
