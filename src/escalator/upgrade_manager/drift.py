@@ -61,7 +61,8 @@ def _nodes(inventory: Inventory) -> dict[str, str]:
 
 
 def _node(node: Node) -> str:
-    state = "maintenance" if node.maintenance else node.state
+    there = "maintenance" if node.maintenance else node.state
+    state = f"{there}, upgraded" if node.progress == "done" else there
     room = "; ".join(", ".join(f"{key} {amount:g}" for key, amount in sorted(entry.items())) for entry in node.numa)
     return f"{state} ({room})"
 

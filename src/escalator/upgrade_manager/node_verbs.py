@@ -31,8 +31,9 @@ def any_changed(tasks: Sequence[NodeTask]) -> bool:
 
 
 def _changed(task: NodeTask) -> bool:
-    if task.state is TaskState.PENDING:
-        return False
+    if task.state is TaskState.PENDING or (task.state is TaskState.SKIPPED and task.attempt > 1):
+        # Rungs are of the last attempt alone: what an earlier one did is not known from them.
+        return task.attempt > 1
     if task.state not in (TaskState.SKIPPED, TaskState.ROLLED_BACK):
         return True
     upgraded = [condition.status for condition in task.ladder if condition.rung is Rung.UPGRADED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
@@ -23,19 +24,27 @@ UNTOUCHED = (Code.UPG_SKIPPED.value, Code.UPG_NO_TURN.value, Code.UPG_ABORTED.va
 """Codes of nodes that were left out before anything was done to them."""
 
 
-async def by_campaigns(ctx: Context) -> Mapping[str, Mapping[str, str]]:
-    """The version of each release that campaigns brought to each node; nothing where the last one left it in doubt."""
-    turns: list[tuple[float, str, str, NodeTask]] = []
-    for row in await ctx.store.campaigns.list():
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """The version of a release that a campaign brought to a node, and when (Unix seconds)."""
+
+    version: str
+    at: float
+
+
+async def by_campaigns(ctx: Context) -> Mapping[str, Mapping[str, Brought]]:
+    """What campaigns brought to each node, by the release's name; nothing where the last one left it in doubt."""
+    found: defaultdict[str, dict[str, Brought]] = defaultdict(dict)
+    # One campaign at a time has the cloud, and none goes back before those that came after it.
+    for row in sorted(await ctx.store.campaigns.list(), key=lambda row: row.started_at or 0.0):
         name, _, version = str(row.document.get("spec", {}).get("release") or "").partition("/")
-        if row.started_at is not None and version:
-            turns += [(t.updated_at, name, version, t) for t in await ctx.store.tasks.list(row.name, ladders=False)]
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for _, name, version, task in sorted(turns, key=lambda turn: turn[0]):
-        if task.state is TaskState.DONE and task.kind is TaskKind.UPGRADE:
-            found[task.node][name] = version
-        elif not _as_before(task):
-            found[task.node].pop(name, None)
+        if row.started_at is None or not version:
+            continue
+        for task in await ctx.store.tasks.list(row.name, ladders=False):
+            if task.state is TaskState.DONE and task.kind is TaskKind.UPGRADE:
+                found[task.node][name] = Brought(version, task.updated_at)
+            elif not _as_before(task):
+                found[task.node].pop(name, None)
     return found
 
 
@@ -47,7 +56,8 @@ def _as_before(task: NodeTask) -> bool:
         case TaskState.PENDING:
             return task.attempt == 1
         case TaskState.SKIPPED:
-            return task.code in UNTOUCHED
+            # What an earlier attempt did is not known, nor is a node untouched that was to go back and did not.
+            return task.attempt == 1 and task.code in UNTOUCHED
         case _:
             return False
 
@@ -65,21 +75,22 @@ async def marked(ctx: Context, campaign: Campaign, inventory: Inventory) -> Inve
     name, _, version = campaign.spec.release.partition("/")
     brought = await by_campaigns(ctx)
     candidates = [
-        node.id
+        (node.id, there)
         for node in inventory.nodes
-        if node.progress == "old" and campaign.spec.scope.includes(node) and brought.get(node.id, {}).get(name) == version
+        if node.progress == "old" and campaign.spec.scope.includes(node)
+        if (there := brought.get(node.id, {}).get(name)) is not None and there.version == version
     ]
     if not candidates:
         return inventory
     release = await ctx.book.release(campaign.spec.release)
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def runs(node: str) -> bool:
+    async def runs(node: str, there: Brought) -> bool:
         async with gate:
-            return await _says_so(system, node, release)
+            return await _says_so(system, node, release) and not await _taken_back(ctx, node, there.at)
 
-    there = {n for n, so in zip(candidates, await asyncio.gather(*map(runs, candidates)), strict=True) if so}
-    return with_done(inventory, there)
+    found = await asyncio.gather(*(runs(node, there) for node, there in candidates))
+    return with_done(inventory, {node for (node, _), so in zip(candidates, found, strict=True) if so})
 
 
 def with_done(inventory: Inventory, done: set[str] | frozenset[str]) -> Inventory:
@@ -101,3 +112,8 @@ async def _says_so(system: SystemSupport, node: str, release: Release) -> bool:
     except EscalatorError:
         return False
     return all(check.ok for check in told.versions(release, facts))
+
+
+async def _taken_back(ctx: Context, node: str, since: float) -> bool:
+    """Whether a backup of the node was put back since: by hand, past its campaign."""
+    return any(row.restored_at is not None and row.restored_at >= since for row in await ctx.store.backups.list(node=node))

@@ -45,7 +45,7 @@ async def fitting(ctx: Context, campaign: Campaign, inventory: Inventory) -> Fit
     async def runs(node: Node) -> Runs:
         async with gate:
             facts = [] if system is None else await _facts(system, node.id, looked)
-        return _runs(node, facts, looked, brought.get(node.id, {}))
+        return _runs(node, facts, looked, {name: one.version for name, one in brought.get(node.id, {}).items()})
 
     return fit(release, await asyncio.gather(*map(runs, nodes)), known, campaign.spec.backup.scope)
 

@@ -45,9 +45,9 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     await quotas.unlock(ctx, name)
     # Who could not be told at the time may be there now.
     not_put_back = not_put_back_said(await take_off(ctx, name))
-    reason = "; ".join([*reasons, *([not_put_back] if not_put_back else [])])
     await give_slots_back(ctx, name)
-    await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    reason = "; ".join([*reasons, *([not_in_service_said(out)] if out else []), *([not_put_back] if not_put_back else [])])
     await prove_and_tell(ctx, name)
     if any(task.state is TaskState.SKIPPED and task.message == ABORTED for task in board.tasks.values()):
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.ABORTING, None, reason)
@@ -78,7 +78,7 @@ async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
     row = await ctx.store.campaigns.get(name)
     why = row.reason if row is not None and row.reason else "aborted"
     out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
-    served = f"not in service: {', '.join(out[:10])}" if out else "every node is in service"
+    served = not_in_service_said(out) if out else "every node is in service"
     said = "; ".join([why, served, *([reason] if reason else [])])
     await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, said)
 
@@ -92,6 +92,11 @@ async def unwind(ctx: Context, name: str, board: Board) -> bool:
         return False
     await quotas.unlock(ctx, name)
     return True
+
+
+def not_in_service_said(nodes: Sequence[str]) -> str:
+    """Which nodes the cloud did not show in service at the end, in one line: their VNF managers were not told that they are."""
+    return f"not in service: {', '.join(nodes[:10])}"
 
 
 def not_put_back_said(rows: Sequence[Restoration]) -> str:

@@ -17,7 +17,7 @@ from escalator.upgrade_manager.engine.kinds import computes
 OUT_SINCE = "out_since"
 """Memo of a turn: the attempt that took the node out of service, when that was an earlier one."""
 OWED = "available-owed/"
-"""Memo of a campaign, with the node's id behind it: the arguments of a turn at whose end the node was not back."""
+"""Memo of a campaign, with the node's id behind it: the turn at whose end the node was not back, and since which attempt."""
 REPORT_S = 180.0
 """A node whose software was touched may just have booted: its compute service has as long as this to report."""
 
@@ -25,12 +25,16 @@ REPORT_S = 180.0
 async def tell_if_back(job: Job) -> str:
     """Tell VNF managers that the node is available. What keeps it from being so, when it is not: they are told later."""
     why = await _out_of_service(job)
+    key = OWED + job.node
+    owed = (await job.ctx.store.tasks.memo(job.ref.campaign)).get(key) if job.ref.attempt > 1 else None
+    # Who was asked in a turn at whose end the node was not back is told with those of this one.
+    since = min(job.ref.attempt, int(owed["since"])) if owed else job.ref.attempt
     if why:
-        await job.ctx.store.tasks.remember(job.ref.campaign, OWED + job.node, job.ref.to_json())
+        await job.ctx.store.tasks.remember(job.ref.campaign, key, {"turn": job.ref.to_json(), "since": since})
         return why
-    await tell_available(job.ctx, job.ref)
-    if job.ref.attempt > 1:
-        await job.ctx.store.tasks.remember(job.ref.campaign, OWED + job.node, None)
+    await tell_available(job.ctx, job.ref, since)
+    if owed:
+        await job.ctx.store.tasks.remember(job.ref.campaign, key, None)
     return ""
 
 
@@ -40,18 +44,22 @@ async def tell_owed(ctx: Context, name: str, unavailable: Collection[str]) -> li
     `unavailable` are the nodes that the cloud shows down or disabled.
     """
     owed = {
-        key.removeprefix(OWED): ref for key, ref in (await ctx.store.tasks.memo(name)).items() if key.startswith(OWED) and ref
+        key.removeprefix(OWED): one for key, one in (await ctx.store.tasks.memo(name)).items() if key.startswith(OWED) and one
     }
     for node in sorted(owed.keys() - set(unavailable)):
-        await tell_available(ctx, TaskRef.from_json(owed.pop(node)))
+        one = owed.pop(node)
+        await tell_available(ctx, TaskRef.from_json(one["turn"]), int(one["since"]))
         await ctx.store.tasks.remember(name, OWED + node, None)
     return sorted(owed)
 
 
-async def tell_available(ctx: Context, ref: TaskRef) -> None:
-    """Tell each VNF manager that was asked, in this turn or an earlier one that left the node out, that it is available."""
+async def tell_available(ctx: Context, ref: TaskRef, since: int | None = None) -> None:
+    """Tell each VNF manager that was asked, in this turn or an earlier one that left the node out, that it is available.
+
+    `since` is the first attempt whose VNF managers were not told; null where that is this one.
+    """
     told: set[str] = set()
-    first = int((await ctx.store.tasks.memo(ref.id)).get(OUT_SINCE) or ref.attempt)
+    first = min(int((await ctx.store.tasks.memo(ref.id)).get(OUT_SINCE) or ref.attempt), since or ref.attempt)
     for attempt in range(ref.attempt, first - 1, -1):
         turn = replace(ref, attempt=attempt).id
         owners = (await ctx.store.tasks.memo(turn)).get("owners") or {}

@@ -17,7 +17,7 @@ from escalator.upgrade_manager.engine.board import STRAYED
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
-from escalator.upgrade_manager.engine.targets import local_targets, target_lost
+from escalator.upgrade_manager.engine.targets import joins, local_targets, target_lost
 from escalator.upgrade_manager.engine.told import tell_moved
 
 MAX_TARGETS = 10
@@ -150,6 +150,11 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
     await job.remember(_BEGUN + instance.id, {"number": number, "target": order.target, "kind": order.kind})
     row = _row(job, instance, order, number)
     await enter_impact(job, row, instance, begun=begun)
+    # While it waited at the door, another member of its group may have gone where it is to go.
+    joined = None if begun else await joins(job, order.target, instance)
+    if joined is not None:
+        await leave_impact(job, row)
+        return MoveStatus(MoveState.NONE, order.origin, message=joined)
     try:
         await job.ctx.cloud.start_move(order)
         await _tell(job, order, "started", "")

@@ -30,10 +30,10 @@ async def target_lost(job: Job, target: str, instance: Instance) -> str | None:
     if task is not None and not _through(task, job) and move is not None and not move.extra:
         what = "rolled back" if job.ref.back else "upgraded"
         return f"it was to be {what} before and is {task.state.value}"
-    return await _joins(job, target, instance)
+    return await joins(job, target, instance)
 
 
-async def _joins(job: Job, target: str, instance: Instance) -> str | None:
+async def joins(job: Job, target: str, instance: Instance) -> str | None:
     """Which group would have two members there that it keeps apart, and of which the cloud knows nothing: it would not refuse."""
     made = [group for group in instance.groups if is_declared(group)]
     if not made:

@@ -20,8 +20,9 @@ from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.changes import FOR_ROOM, change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.endings import give_slots_back, not_put_back_said, prove_and_tell
+from escalator.upgrade_manager.engine.endings import give_slots_back, not_in_service_said, not_put_back_said, prove_and_tell
 from escalator.upgrade_manager.engine.failures import accepted_failures, host_failure
+from escalator.upgrade_manager.engine.in_service import tell_owed
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.rollback.planning import (
@@ -233,6 +234,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     if not ready:
         return
     unavailable = {node: service for node, service in (await ctx.cloud.unavailable()).items() if node in board.limits.scope}
+    board.owed_seen = board.owed_seen or not await tell_owed(ctx, name, unavailable)
     if await host_failure(ctx, name, board, unavailable) or not await _pinned(ctx, campaign, board):
         return
     refusal = None
@@ -300,8 +302,10 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     # There is nothing to try again when all nodes are back: what could not be released stands on the sheet.
     await pins.keep(ctx, name, differ or await pins.release(ctx, await ctx.book.campaign(name)) or "")
     await give_slots_back(ctx, name)
+    out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
     await prove_and_tell(ctx, name)
     reasons = [f"{task.node} {task.message}" for task in left[:SHOWN]]
+    reasons += [not_in_service_said(out)] if out else []
     said = not_put_back_said([*(row for row in rows if row.kind != pins.KIND), *await pins.pinned(ctx, name)])
     await exclusive.give_back(ctx, name)
     await change(ctx, name, (state,), ENDS[state], None, "; ".join([*reasons, *([said] if said else [])]))
