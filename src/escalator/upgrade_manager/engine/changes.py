@@ -10,7 +10,8 @@ ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED, CampaignState.ROLLED_BAC
 """States that end a workflow of a campaign."""
 WAITS = "waits "
 FOR_ROOM = "for room:"
-_GOING_ON = (CampaignState.RUNNING, CampaignState.ROLLING_BACK)
+FOR_PEOPLE = "for people:"
+_GOING_ON = (CampaignState.RUNNING, CampaignState.ROLLING_BACK, CampaignState.RESTORING)
 
 
 async def change(

@@ -87,7 +87,7 @@ async def _without(ctx: Context, name: str, state: CampaignState, why: str, *, a
     row = await ctx.store.campaigns.get(name)
     if row is not None and not row.reason.startswith(WAITS):
         await _tell(ctx, name, "held", why)
-        await ctx.store.campaigns.change(name, (state,), reason=f"{WAITS}{why}")
+        await ctx.store.campaigns.change(name, (state,), code="", reason=f"{WAITS}{why}")
 
 
 def _look_in_time(ctx: Context, board: Board) -> None:
@@ -99,7 +99,7 @@ async def _taken(ctx: Context, name: str, keys: tuple[str, ...]) -> None:
     await _tell(ctx, name, "done", f"held: {', '.join(keys)}")
     row = await ctx.store.campaigns.get(name)
     if row is not None and row.reason.startswith(WAITS):
-        await ctx.store.campaigns.change(name, (row.state,), reason="")
+        await ctx.store.campaigns.change(name, (row.state,), code="", reason="")
 
 
 async def give_back(ctx: Context, name: str) -> None:

@@ -54,6 +54,6 @@ async def frozen(ctx: Context, name: str, board: Board) -> bool:
         # Also one that ended while another board was followed, or while the server was down.
         board.disturbed = board.disturbed or "the end of a freeze"
         if shown:
-            await ctx.store.campaigns.change(name, (row.state,), reason="")
+            await ctx.store.campaigns.change(name, (row.state,), code="", reason="")
     board.frozen = found is not None
     return board.frozen

@@ -11,7 +11,7 @@ from itertools import count
 from escalator.model.campaign import CampaignSpec
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, TemporaryError
-from escalator.model.progress import Condition, Event, NodeTask, Rung, TaskKind, TaskState
+from escalator.model.progress import CampaignState, Condition, Event, NodeTask, Rung, TaskKind, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
 from escalator.upgrade_manager.engine.kinds import expects_silence
@@ -80,8 +80,9 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
         return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message=f"the campaign {what}")
     if state not in GOING[ref.kind]:
         return None
-    # A restore waits for nothing.
-    keys = ref.kind is not TaskKind.RESTORE and (await ctx.book.campaign(ref.campaign)).spec.exclusive
+    # A restore waits for nothing, and so does a turn of the way back that it found under way.
+    forced = ref.kind is TaskKind.RESTORE or state is CampaignState.RESTORING
+    keys = () if forced else (await ctx.book.campaign(ref.campaign)).spec.exclusive
     if keys and not ctx.leases.valid(ref.campaign):
         return await _hold(ctx, ref, step, "the campaign's keys are not held")
     why = await frozen_back(ctx, ref, step.name) if hold is None else hold.said

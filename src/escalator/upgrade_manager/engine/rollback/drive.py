@@ -18,7 +18,7 @@ from escalator.upgrade_manager.engine import exclusive, holds, kinds, pins, quot
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
-from escalator.upgrade_manager.engine.changes import FOR_ROOM, change, keep_shown, write
+from escalator.upgrade_manager.engine.changes import FOR_PEOPLE, FOR_ROOM, change, keep_shown, show_wait, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.endings import give_slots_back, not_in_service_said, not_put_back_said, prove_and_tell
 from escalator.upgrade_manager.engine.failures import accepted_failures, host_failure
@@ -101,7 +101,10 @@ async def _renewed(ctx: Context, name: str, state: CampaignState, tasks: Sequenc
     if not under_way:
         return await _planned(ctx, name, state, tasks)
     waiting = sum(task.state is TaskState.PENDING for task in back(tasks))
-    await _wait_for_people(ctx, name, state, await holds.all_held(ctx, under_way, waiting))
+    why = await holds.all_held(ctx, under_way, waiting)
+    if state is CampaignState.RESTORING:
+        await show_wait(ctx, name, FOR_PEOPLE, why or "", Code.UPG_HELD if why else None)
+    await _wait_for_people(ctx, name, state, why)
     return None
 
 
@@ -113,6 +116,8 @@ async def _go_on(ctx: Context, name: str, state: CampaignState, board: Board) ->
     if not await _scale_up(ctx, name, state, [*board.tasks.values()], board):
         return None
     why = holds.left_to_people(board)
+    if state is CampaignState.RESTORING:
+        await keep_shown(ctx, name, board.announced, FOR_PEOPLE, why or "", Code.UPG_HELD)
     if why is None:
         await _begin(ctx, name, await campaign_back(ctx, name), board)
     else:
@@ -235,7 +240,12 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
         return
     unavailable = {node: service for node, service in (await ctx.cloud.unavailable()).items() if node in board.limits.scope}
     board.owed_seen = board.owed_seen or not await tell_owed(ctx, name, unavailable)
-    if await host_failure(ctx, name, board, unavailable) or not await _pinned(ctx, campaign, board):
+    if await ctx.store.campaigns.state(name) is CampaignState.RESTORING:
+        # The last resort waits for no host that may never be back: a dead one takes no room from those that can be restored.
+        unavailable = {node: service for node, service in unavailable.items() if service.up}
+    elif await host_failure(ctx, name, board, unavailable):
+        return
+    if not await _pinned(ctx, campaign, board):
         return
     refusal = None
     for task in ready:
