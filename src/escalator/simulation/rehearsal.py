@@ -19,7 +19,7 @@ from typing import Any
 
 from escalator.model.campaign import Campaign, CampaignSpec
 from escalator.model.inventory import Inventory
-from escalator.model.progress import CampaignState, TaskState
+from escalator.model.progress import CampaignState, TaskKind, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.memory import memory_store
 from escalator.upgrade_manager.engine.context import Pace, ProbeRules
@@ -34,7 +34,15 @@ from escalator.world.rules import FaultsSpec
 from escalator.world.timings import Timings, draw
 from escalator.world.world import World
 
-RESTING = (CampaignState.COMPLETED, CampaignState.ABORTED, CampaignState.PAUSED, CampaignState.SUSPENDED)
+RESTING = (
+    CampaignState.COMPLETED,
+    CampaignState.ABORTED,
+    CampaignState.PAUSED,
+    CampaignState.SUSPENDED,
+    CampaignState.ROLLED_BACK,
+    CampaignState.ROLLBACK_PAUSED,
+    CampaignState.ROLLBACK_FAILED,
+)
 LOOK_S = 60.0
 """Between two looks at the campaign: so late the person comes at most who resumes it."""
 PATIENCE = 20.0
@@ -148,7 +156,8 @@ async def _run(
             state, there = await made.store.campaigns.state(name), await _there(made, name)
             running = TaskState.RUNNING in there
             opens = next((opens for opens, _ in openings(campaign.spec, clock.now())), None)
-            if not running and (state in RESTING or (opens is None and TaskState.PENDING in there)):
+            over = opens is None and state is CampaignState.RUNNING and TaskState.PENDING in there
+            if not running and (state in RESTING or over):
                 break
             if moments and clock.now() - began >= moments[0]:
                 moments.pop(0)
@@ -242,6 +251,7 @@ async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, b
     view = await made.campaigns.show(name)
     ended = view.row.ended_at or made.ctx.clock.now()
     count = Counter(task.state for task in view.tasks)
+    upgraded = [t.updated_at for t in view.tasks if t.state is TaskState.DONE and t.kind is TaskKind.UPGRADE]
     interruptions, groups = _impacts(made.world, ended)
     resting = view.row.state in RESTING
     proof = await prove(made.ctx, name)
@@ -249,12 +259,12 @@ async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, b
         state=view.row.state.value if resting else "does not end",
         reason=view.row.reason if resting else await _why(made, view),
         duration_s=round(ended - began, 3),
-        upgraded=count[TaskState.DONE],
-        rolled_back=count[TaskState.ROLLED_BACK],
+        upgraded=len(upgraded),
+        rolled_back=count[TaskState.ROLLED_BACK] + count[TaskState.DONE] - len(upgraded),
         failed=count[TaskState.FAILED],
         skipped=count[TaskState.SKIPPED],
         moves=proof.moves,
-        windows=_windows(campaign, began, [t.updated_at for t in view.tasks if t.state is TaskState.DONE]),
+        windows=_windows(campaign, began, upgraded),
         interruptions=interruptions,
         groups=groups,
         violations=(*await _violations(made, inventory), *[violation.message for violation in proof.violations]),

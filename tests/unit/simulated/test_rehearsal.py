@@ -122,6 +122,15 @@ def test_a_run_that_does_not_end_says_what_it_waits_for() -> None:
     assert found.duration_s < 3 * 86400
 
 
+def test_a_run_that_goes_back_ends_when_it_is_back() -> None:
+    failure = {"on_node_failure": "rollback-node", "max_failed": 0, "then": "rollback"}
+    faults = FaultsSpec(faults=(Fault(kind="upgrade", node="n2"),), jitter=0.0)
+    found = played(faults=faults, failure=failure)
+    assert (found.state, found.upgraded, found.violations) == ("rolled_back", 0, ())
+    nights = played(faults=faults, failure=failure, windows=[NIGHTS], waves={"max_unavailable": 1})
+    assert nights.state == "rolled_back"
+
+
 def test_a_plan_that_is_not_smooth_is_not_played() -> None:
     there = site()
     alone = tuple(i.model_copy(update={"vacate": "move", "groups": ()}) for i in there.instances)

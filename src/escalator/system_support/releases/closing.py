@@ -20,9 +20,10 @@ class Closing:
 
     def add(self, file: DirectFile) -> None:
         """Close it in its turn. Raises OSError when one before it did not reach the disk."""
-        if len(self._under_way) >= MAX_CLOSING:
-            self._under_way.popleft().result()
+        # It is closed whatever became of those before it.
         self._under_way.append(self._closers.submit(file.close))
+        if len(self._under_way) > MAX_CLOSING:
+            self._under_way.popleft().result()
 
     def wait(self) -> None:
         """Return when all are on disk. Raises OSError when one did not reach it."""

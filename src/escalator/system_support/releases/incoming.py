@@ -42,9 +42,11 @@ class IncomingBundle:
 
     def close(self) -> None:
         """Stop, and remove what was not kept."""
-        self._reader.close()
-        self._closing.end()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self._reader.close()
+        finally:
+            self._closing.end()
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _sink(self, file: File) -> ClosedBeside:
         return ClosedBeside(DirectFile(self._folder / file.sha256), self._closing)

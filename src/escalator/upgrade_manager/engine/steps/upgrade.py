@@ -12,6 +12,7 @@ from escalator.model.progress import Rung
 from escalator.model.release import spares_instances
 from escalator.system_support.port import Check, OperationState, Progress
 from escalator.upgrade_manager.engine import no_return
+from escalator.upgrade_manager.engine.in_service import REPORT_S
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.kinds import computes, node_now
 from escalator.upgrade_manager.engine.named import perform
@@ -278,7 +279,10 @@ async def missing_after(job: Job, known: Mapping[str, Any], *, disabled: bool = 
     gone = await services_gone(job, known, disabled=disabled) if AGENTS in known else []
     if gone:
         return failed(Code.UPG_SERVICE_GONE, "what ran before the upgrade does not after the way back: " + "; ".join(gone))
-    less = await offers_less(job, known)
+    latest = job.ctx.clock.now() + REPORT_S
+    while (less := await offers_less(job, known)) and job.ctx.clock.now() < latest:
+        # The cloud may still show what the node offered before it went back: its next report tells.
+        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
     return failed(Code.UPG_LESS_OFFERED, "the node offers less than before its upgrade: " + "; ".join(less)) if less else None
 
 

@@ -113,7 +113,7 @@ class Mending:
 
     def _clear(self) -> None:
         """Targets that are to take more than they may give up what comes last."""
-        for name in self._room.too_full():
+        for name in sorted(self._room.too_full()):
             for move in sorted(self._arrivals.get(name, ()), key=lambda one: -one.start_s):
                 row = self._rest.rows[move.origin]
                 if self._room.overfull(name) or self._room.crowded(self._known[move.instance], name):

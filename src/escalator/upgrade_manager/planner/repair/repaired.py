@@ -16,6 +16,7 @@ from escalator.upgrade_manager.planner.repair.mending import Mending
 from escalator.upgrade_manager.planner.repair.nights import Nights
 from escalator.upgrade_manager.planner.repair.report import plan_of
 from escalator.upgrade_manager.planner.repair.rows import rest_of
+from escalator.upgrade_manager.planner.rows import windows_of
 from escalator.upgrade_manager.planner.uncollected import uncollected
 
 LATER = 0.1
@@ -53,4 +54,5 @@ def repaired(
         if plan.closer and {row.group for row in plan.closer} & {name for i in mended.touched for name in known[i].groups}:
             return None  # the search may find places that keep them apart
         borne = expected(campaign.spec, there.inventory, plan.moves)
-        return plan.model_copy(update={"impact": impact, "interruptions": borne})
+        windows = windows_of(campaign.spec, plan.upgrades, now_s)
+        return plan.model_copy(update={"impact": impact, "interruptions": borne, "windows": windows})
