@@ -16,7 +16,9 @@ from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.procedure import AFTER_STAGE, PLAIN
 from escalator.upgrade_manager.engine.runner import Step, current, record, revert
 from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.steps import between
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
+from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
 from escalator.upgrade_manager.engine.steps.members import EVACUATE, REJOIN
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.stage import STAGE
@@ -60,8 +62,8 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
         if held and step in (NOTIFY, CORDON):
             # A node whose old software is not proved, or that policy holds, gets no new instances and is not announced.
             continue
-        undone = await revert(rt, ctx, ref, step)
-        if undone.status is not Status.DONE:
+        undone = await revert(rt, ctx, ref, between.unless_left(step) if step in (EVACUATE, CORDON) else step)
+        if undone.status is not Status.DONE and between.LEFT not in undone.data:
             troubles.append(f"undo of {step.name} failed: {undone.message}")
         why = and_not_back(why, undone)
     if proved:
@@ -80,8 +82,11 @@ def and_not_back(why: Outcome, undone: Outcome) -> Outcome:
 
 async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]) -> dict[str, Any]:
     now = ctx.clock.now()
-    state = _state(why, troubles)
-    message = "; ".join([why.message, *troubles])
+    left = await between.left_earlier(ctx, ref) and not troubles
+    out = any(row.kind == CORDONED for row in await ctx.store.restorations.open(ref.campaign, ref.node))
+    state = _state(why, troubles, left=left)
+    kept = [between.LEFT, *(["held: the node stays cordoned"] if out else [])] if left else []
+    message = "; ".join([why.message, *troubles, *kept])
     stored = await ctx.store.tasks.get(ref.campaign, ref.node)
     if stored is not None and stored.attempt > ref.attempt:
         # Repeated after a crash that lost the step's record, and no more than that: the node may be in another turn by now.
@@ -93,7 +98,7 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     task = replace(task, state=state, code=why.code, message=message, updated_at=now)
     undo_failed = any("undo of" in trouble for trouble in troubles)
     await end_impacts(ctx, ref, now)
-    if not troubles:
+    if not troubles and not out:
         await ctx.store.admission.leave_node(ref.campaign, ref.node)
     event = Event(
         at=now,
@@ -118,11 +123,13 @@ async def end_impacts(ctx: Context, ref: TaskRef, now: float) -> None:
             await ctx.store.admission.end_impact(row.id, now)
 
 
-def _state(why: Outcome, troubles: Sequence[str]) -> TaskState:
+def _state(why: Outcome, troubles: Sequence[str], *, left: bool) -> TaskState:
     if troubles:
         return TaskState.FAILED
     if why.status is Status.LATER:
         return TaskState.PENDING
+    if left:
+        return TaskState.FAILED
     return TaskState.ROLLED_BACK if why.status is Status.FAILED else TaskState.SKIPPED
 
 

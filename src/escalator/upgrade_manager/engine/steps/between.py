@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from escalator.model.codes import Code
 from escalator.model.progress import Restoration
-from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.job import Job, TaskRef
+from escalator.upgrade_manager.engine.outcome import Outcome, failed
+from escalator.upgrade_manager.engine.rollback.changed import OPERATION, changed_node
+from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.steps.vacate import STOPPED
 
+PUT_BACK = "put_back"
+"""Memo of a turn: the turns whose changes it has put back, and proved that."""
+LEFT = "the software that an earlier turn left is not put back"
+"""Why a node stays out of service although its last turn changed nothing; also the key of that in an outcome's data."""
 _SAID = (
     "the software of this node may be neither the old nor the new one: its change has begun and was not seen to its end. Do not"
     " simply enable the node or start what stopped on it. First see on the node that no installer runs, that its packages are"
@@ -22,6 +34,49 @@ async def mark(job: Job) -> None:
 async def proved(job: Job) -> None:
     """What runs on the node now is known to be whole."""
     await job.say_of(await _rows(job), "")
+
+
+async def put_back(job: Job, turns: Sequence[str]) -> None:
+    """The node runs what it ran before these turns. Repeated after a crash, it goes by what was written down first.
+
+    With the operation of only some of them forgotten, the node would be put back on what one of them had left.
+    """
+    for turn in await job.remember(PUT_BACK, list(turns), once=True):
+        await job.ctx.store.tasks.remember(turn, OPERATION, None)
+    await proved(job)
+
+
+async def left_earlier(ctx: Context, ref: TaskRef) -> bool:
+    """Whether an earlier turn changed the software of the node, and nobody has put that back."""
+    changed = await changed_node(ctx, ref.campaign, ref.node)
+    return changed is not None and any(turn != ref.id for turn in changed.touched)
+
+
+def refused() -> Outcome:
+    """The end of an undo that would bring the node back into service on what an earlier turn left."""
+    return replace(failed(Code.UPG_UNDO_FAILED, LEFT), data={LEFT: True})
+
+
+def unless_left(step: Step) -> Step:
+    """The step with an undo that leaves a node as an earlier turn left it: out of service, on software that nobody proved.
+
+    Where a person has given the node back since, this turn has taken it out of service itself, and it goes back to that.
+    """
+    undo = step.undo
+    if undo is None:
+        return step
+
+    async def guarded(job: Job) -> Outcome:
+        if await left_earlier(job.ctx, job.ref) and not await _taken_by_this(job):
+            return refused()
+        return await undo(job)
+
+    return replace(step, undo=guarded)
+
+
+async def _taken_by_this(job: Job) -> bool:
+    rows = await job.changes(CORDON)
+    return bool(rows) and all(row.id.startswith(f"{job.ref.id}/") for row in rows)
 
 
 async def _rows(job: Job) -> list[Restoration]:

@@ -16,7 +16,7 @@ from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.operations import GOOD
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
-from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, before, changed_node
+from escalator.upgrade_manager.engine.rollback.changed import Changed, before, changed_node
 from escalator.upgrade_manager.engine.rollback.compared import expected, note_found
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import between, out_of_band
@@ -103,6 +103,14 @@ async def _reboot(job: Job) -> Outcome:
 
 async def _verify(job: Job) -> Outcome:
     changed = await _changed(job)
+    if between.PUT_BACK not in await job.memo() and (bad := await _unproved(job, changed)) is not None:
+        return bad
+    await between.put_back(job, changed.touched)
+    return done("the node runs what it ran before")
+
+
+async def _unproved(job: Job, changed: Changed) -> Outcome | None:
+    """The failure; None when the node runs what it ran before."""
     backup = _backup(job, changed)
     if backup is not None:
         checks = await job.system.verify_rollback(job.node, job.release, backup)
@@ -110,13 +118,7 @@ async def _verify(job: Job) -> Outcome:
         if bad is not None:
             return failed(Code.SYS_ROLLBACK, bad.message)
     await until_reported(job, (await job.memo()).get(REPORTED))
-    missing = await _missing(job, changed)
-    if missing is not None:
-        return missing
-    for turn in changed.touched:
-        await job.ctx.store.tasks.remember(turn, OPERATION, None)
-    await between.proved(job)
-    return done("the node runs what it ran before")
+    return await _missing(job, changed)
 
 
 async def _missing(job: Job, changed: Changed) -> Outcome | None:

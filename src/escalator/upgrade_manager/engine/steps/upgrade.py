@@ -19,7 +19,7 @@ from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.output import Output
-from escalator.upgrade_manager.engine.rollback.changed import OPERATION, before, changed_node
+from escalator.upgrade_manager.engine.rollback.changed import Changed, before, changed_node
 from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
@@ -90,7 +90,8 @@ async def _start(job: Job, operation: str, *, first: bool) -> None:
     except PermanentError:
         if first:
             await job.remember("operation", None)
-            await between.proved(job)
+            if not await between.left_earlier(job.ctx, job.ref):
+                await between.proved(job)
         raise
 
 
@@ -229,8 +230,18 @@ async def _roll_back(job: Job) -> Outcome:
     turn left.
     """
     changed = await changed_node(job.ctx, job.ref.campaign, job.node)
-    if changed is None or (await job.memo()).get("operation") is None:
-        return done("the software was not touched")
+    memo = await job.memo()
+    if changed is None or (memo.get("operation") is None and between.PUT_BACK not in memo):
+        # Instances may run on it, started by whoever gave it back: what an earlier turn left is not put back under them.
+        return between.refused() if changed is not None and changed.touched else done("the software was not touched")
+    if between.PUT_BACK not in memo and (bad := await _undone(job, changed)) is not None:
+        return bad
+    await between.put_back(job, changed.touched)
+    return done("the node runs what it ran before")
+
+
+async def _undone(job: Job, changed: Changed) -> Outcome | None:
+    """The failure; None when the node runs again what it ran before the first of these turns."""
     backup = changed.backup
     if "backup" not in job.system.capabilities(job.release):
         backup = {}  # such a driver's own tool knows what was there before
@@ -240,13 +251,7 @@ async def _roll_back(job: Job) -> Outcome:
         return failed(Code.SYS_NO_WAY_BACK, f"the node may not be taken back: {refused}")
     if backup is None or "rollback" not in job.system.capabilities(job.release):
         return failed(Code.SYS_ROLLBACK, f"driver {job.system.name} cannot put the old software back")
-    bad = await _put_back(job, backup, known)
-    if bad is not None:
-        return bad
-    for turn in changed.touched:
-        await job.ctx.store.tasks.remember(turn, OPERATION, None)
-    await between.proved(job)
-    return done("the node runs what it ran before")
+    return await _put_back(job, backup, known)
 
 
 async def _put_back(job: Job, backup: Mapping[str, Any], known: Mapping[str, Any]) -> Outcome | None:
