@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from math import ulp
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -35,8 +36,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
-        # By default a nanosecond: added to more than 2**24 seconds it is lost, and no timer would ever be due again.
-        self._clock_resolution = 1e-6
+
+    @property
+    def _clock_resolution(self) -> float:
+        """Timers are due that much early. A nanosecond is lost beside 2**24 seconds: none would ever be due after those."""
+        return max(1e-9, 2 * ulp(self._jumping.ahead_s))
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, _: float) -> None:
+        """The loop's own is that of a clock of the system."""
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
