@@ -9,9 +9,8 @@ from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskKind, TaskState
-from escalator.upgrade_manager.engine import pins, quotas
+from escalator.upgrade_manager.engine import differing, pins, quotas
 from escalator.upgrade_manager.engine.board import Board
-from escalator.upgrade_manager.engine.brought import done_before
 from escalator.upgrade_manager.engine.budget import warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.changes import change, write
@@ -31,15 +30,11 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     be released bring a person before the end.
     """
     name = campaign.metadata.name
-    plan, inventory = await ctx.book.plan(board.plan)
-    there = done_before(inventory)
-    others = sum(item.node not in board.tasks and item.node not in there for item in plan.totals.not_upgraded)
-    differ = pins.differing([*board.tasks.values()], others)
+    differ = await differing.on_the_way_there(ctx, name, board.plan, [*board.tasks.values()])
     failed = None if differ else await pins.release(ctx, campaign)
     if failed is not None:
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_PIN, failed)
         return
-    await pins.keep(ctx, name, differ)
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
     reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
     await quotas.unlock(ctx, name)
@@ -47,6 +42,9 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     not_put_back = not_put_back_said(await take_off(ctx, name))
     await give_slots_back(ctx, name)
     out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    await pins.keep(ctx, name, differ)
+    if not differ:
+        await pins.release_ended(ctx, campaign, (await ctx.book.plan(board.plan))[1])
     reason = "; ".join([*reasons, *([not_in_service_said(out)] if out else []), *([not_put_back] if not_put_back else [])])
     await prove_and_tell(ctx, name)
     if any(task.state is TaskState.SKIPPED and task.message == ABORTED for task in board.tasks.values()):
@@ -65,19 +63,20 @@ async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
     if not board.ended:
         return
     await quotas.unlock(ctx, name)
-    tasks = [*board.tasks.values()]
-    differ = pins.differing(tasks) if any(task.state in (TaskState.DONE, TaskState.FAILED) for task in tasks) else ""
-    await pins.keep(ctx, name, differ or await pins.release(ctx, campaign) or "")
     open_rows = await take_off(ctx, name)
-    reason = not_put_back_said(open_rows)
     if any(needs_person(ctx, row) for row in open_rows):
+        reason = not_put_back_said(open_rows)
         await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
         return
     await give_slots_back(ctx, name)
+    out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    # After all that can be interrupted by a cloud that is away: what is said of pins is said once.
+    differ = await differing.on_the_way_there(ctx, name, board.plan, [*board.tasks.values()])
+    await pins.keep(ctx, name, differ or await pins.release(ctx, campaign) or "")
     await prove_and_tell(ctx, name)
     row = await ctx.store.campaigns.get(name)
     why = row.reason if row is not None and row.reason else "aborted"
-    out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    reason = not_put_back_said(await pins.with_pins(ctx, name, open_rows))
     served = not_in_service_said(out) if out else "every node is in service"
     said = "; ".join([why, served, *([reason] if reason else [])])
     await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, said)

@@ -1,7 +1,7 @@
 """Pins of versions while nodes of one cloud differ: set before the first node, checked, released after the last.
 
 What is pinned, and how, is the operator's: commands of the settings that the campaign names. Between setting and releasing a
-row of the break-glass sheet tells of them. They stay as long as nodes differ, also beyond the campaign.
+row of the break-glass sheet tells of them. They stay as long as nodes of its scope differ, also beyond the campaign.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from escalator.model.campaign import Campaign, Pins
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
-from escalator.model.progress import Event, NodeTask, Restoration, TaskState
+from escalator.model.inventory import Inventory
+from escalator.model.progress import Event, Restoration
 from escalator.system_support.port import Call
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.named import PASSED, TEMPORARY
+from escalator.upgrade_manager.engine.states import ACTIVE
 
 KIND = "version-pin"
 """Kind of their row on the sheet."""
@@ -22,6 +24,8 @@ SET = "pins_set"
 """Memo of a campaign: for which of its ways (`there`, `back`) all pins were set."""
 WAY = "pins_way"
 """Memo of a campaign: which way it goes, so that its commands can tell a repetition from the way back."""
+DUE = "pins_due"
+"""Memo of a campaign: its pins were to be released, as no nodes differ, and that failed."""
 TRIES = 4
 """Runs of a command that asks for another one, or does not end in time."""
 SAID = 500
@@ -43,6 +47,7 @@ async def hold(ctx: Context, campaign: Campaign, way: str = "there") -> str | No
         if why is not None:
             return why
         await ctx.store.tasks.remember(name, SET, way)
+        await ctx.store.tasks.remember(name, DUE, None)
     return await _run(ctx, campaign, "pin-check", pins.check)
 
 
@@ -53,6 +58,7 @@ async def release(ctx: Context, campaign: Campaign) -> str | None:
         return None
     why = await _run(ctx, campaign, "pin-release", campaign.spec.pins.release)
     if why is not None:
+        await ctx.store.tasks.remember(campaign.metadata.name, DUE, value=True)
         return why
     same = {row.object_id for row in rows}
     # What an earlier campaign left pinned, as it did not get to its last node, is released with it.
@@ -62,6 +68,29 @@ async def release(ctx: Context, campaign: Campaign) -> str | None:
     await ctx.sheet.rewrite(ctx.store.restorations)
     await ctx.store.tasks.remember(campaign.metadata.name, SET, None)
     return None
+
+
+async def release_ended(ctx: Context, campaign: Campaign, inventory: Inventory) -> None:
+    """Release what campaigns that are over left pinned, now that this one is over and no nodes of it differ.
+
+    Theirs differ no more either when they are all among its nodes and it brought them the same release, of any version; or
+    they did not differ even then, and only the commands failed. What fails again stays on the sheet for the next one.
+    """
+    for row in await ctx.store.restorations.open():
+        owner = await ctx.store.campaigns.get(row.campaign) if row.kind == KIND else None
+        if owner is None or owner.state in ACTIVE:
+            continue
+        other = await ctx.book.campaign(owner.name)
+        if not other.spec.pins.release:
+            continue  # that is left to a person, or to the campaign that names it
+        if (await ctx.store.tasks.memo(owner.name)).get(DUE) or _covers(campaign, other, inventory):
+            await release(ctx, other)
+
+
+def _covers(campaign: Campaign, other: Campaign, inventory: Inventory) -> bool:
+    mine, theirs = (one.spec.release.partition("/")[0] if one.spec.release else None for one in (campaign, other))
+    scope = [node for node in inventory.nodes if other.spec.scope.includes(node)]
+    return mine is not None and mine == theirs and all(campaign.spec.scope.includes(node) for node in scope)
 
 
 async def pinned(ctx: Context, name: str) -> Sequence[Restoration]:
@@ -75,11 +104,9 @@ async def keep(ctx: Context, name: str, why: str) -> None:
         await _tell(ctx, name, name, "held", f"version pins stay: {why}", None)
 
 
-def differing(tasks: Sequence[NodeTask], others: int = 0) -> str:
-    """Why nodes of a campaign that is over may still differ, `others` of them without a turn; empty when they do not."""
-    left = [task.node for task in tasks if task.state is not TaskState.DONE]
-    count = len(left) + others
-    return f"{count} nodes may run another version than the rest" if count else ""
+async def with_pins(ctx: Context, name: str, rows: Sequence[Restoration]) -> Sequence[Restoration]:
+    """These open rows of the campaign with what it has pinned now, whatever it had when they were read."""
+    return [*(row for row in rows if row.kind != KIND), *await pinned(ctx, name)]
 
 
 async def _on_sheet(ctx: Context, name: str, pins: Pins) -> None:

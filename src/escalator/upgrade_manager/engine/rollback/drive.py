@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import exclusive, holds, kinds, pins, quotas, stages
+from escalator.upgrade_manager.engine import differing, exclusive, holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
@@ -308,7 +308,7 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
         reason = f"{len(waiting)} nodes are not rolled back: {why}"
         await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NOT_BACK, reason)
         return
-    differ = pins.differing(left)
+    differ = await differing.on_the_way_back(ctx, name, tasks) if await pins.pinned(ctx, name) else ""
     # There is nothing to try again when all nodes are back: what could not be released stands on the sheet.
     await pins.keep(ctx, name, differ or await pins.release(ctx, await ctx.book.campaign(name)) or "")
     await give_slots_back(ctx, name)
@@ -316,6 +316,6 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     await prove_and_tell(ctx, name)
     reasons = [f"{task.node} {task.message}" for task in left[:SHOWN]]
     reasons += [not_in_service_said(out)] if out else []
-    said = not_put_back_said([*(row for row in rows if row.kind != pins.KIND), *await pins.pinned(ctx, name)])
+    said = not_put_back_said(await pins.with_pins(ctx, name, rows))
     await exclusive.give_back(ctx, name)
     await change(ctx, name, (state,), ENDS[state], None, "; ".join([*reasons, *([said] if said else [])]))
