@@ -9,12 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from typing import Any
+
+_SAYING = threading.Lock()
 
 
 def say(event_type: str, message_id: str, publisher: str, payload: Any, timestamp: str) -> None:
     line = {"event_type": event_type, "message_id": message_id, "publisher_id": publisher, "payload": payload}
-    print(json.dumps({**line, "timestamp": timestamp}), flush=True)
+    # oslo.messaging calls from several threads: `print` would write the line and its end apart.
+    with _SAYING:
+        print(json.dumps({**line, "timestamp": timestamp}), flush=True)
 
 
 def oslo(url: str, exchange: str, topic: str) -> None:

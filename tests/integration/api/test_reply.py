@@ -101,8 +101,8 @@ def test_the_one_on_duty_answers_from_the_command_line(server, tmp_path, capsys)
     assert notice is not None
     assert esc("notice", "reply", notice["id"]).code == 2
     assert esc("notice", "reply", notice["id"], "--result", "ACK", "--instance", "vm=GONE").code == 2
-    assert esc("notice", "reply", notice["id"], "--result", "DEFER", "--until", "in 5 minutes").code == 2
-    assert "a time with its zone is expected" in capsys.readouterr().err
+    vague = esc("notice", "reply", notice["id"], "--result", "DEFER", "--until", "in 5 minutes")
+    assert (vague.code, "a time with its zone" in vague.err) == (2, True)
     assert esc("notice", "reply", notice["id"], "--result", "DEFER").code == 2
     assert esc("notice", "reply", notice["id"], "--result", "ACK", "--until", "2026-01-31T01:30:00Z").code == 2
     assert "HostMaintenanceUpcoming (upcoming)" in esc("notice", "show", notice["id"]).out

@@ -125,6 +125,8 @@ def read_bundle(
 
 def pieces(file: BinaryIO) -> Iterator[memoryview]:
     """The content of a file that was opened without a buffer. A piece is valid until `AHEAD` more were asked for."""
+    # What was written past the page cache comes from the disk: the system is to read ahead.
+    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
     buffers = cycle([bytearray(PIECE_BYTES) for _ in range(AHEAD + 1)])
     buffer = next(buffers)
     while size := file.readinto(buffer):  # type: ignore[attr-defined]  # a raw file has it
