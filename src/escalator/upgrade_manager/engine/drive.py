@@ -69,7 +69,9 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     if state in ACTIVE and state not in BACK and not await _scale_up(ctx, name, campaign, board):
         return None
     await give_back(ctx, name, campaign, board)
-    if state in ACTIVE and state not in BACK and not await exclusive.kept(ctx, name, campaign, board, state):
+    # On its way back too while nodes unwind: after a restart nothing else would take their keys again.
+    at_work = state in ACTIVE and (state not in BACK or board.under_way)
+    if at_work and not await exclusive.kept(ctx, name, campaign, board, state):
         return None
     if state is not CampaignState.RUNNING:
         board.rested = True
@@ -214,11 +216,15 @@ async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board) -
 
 async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:
     """Whether the version pins of the campaign hold; a person is called when they cannot be set."""
-    why = None if board.pinned else await pins.hold(ctx, campaign)
+    if board.pinned:
+        return True
+    name, why = campaign.metadata.name, await pins.hold(ctx, campaign)
     board.pinned = why is None
-    if why is not None:
-        await change(ctx, campaign.metadata.name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_PIN, why)
-    return board.pinned
+    # Commands take their time: a person may have stopped the campaign meanwhile.
+    state = await ctx.store.campaigns.state(name)
+    if why is not None and state is CampaignState.RUNNING:
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_PIN, why)
+    return board.pinned and state is CampaignState.RUNNING
 
 
 async def _over_budgets(ctx: Context, name: str, campaign: Campaign, board: Board, ready: Sequence[NodeTask]) -> bool:

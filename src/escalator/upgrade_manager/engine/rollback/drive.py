@@ -266,14 +266,17 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
 
 async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:
     """Whether version pins hold on the way back, too: nodes differ meanwhile. A restore does not wait for that."""
-    name = campaign.metadata.name
-    why = None if board.pinned else await pins.hold(ctx, campaign, "back")
-    if why is not None and await ctx.store.campaigns.state(name) is CampaignState.ROLLING_BACK:
+    if board.pinned:
+        return True
+    name, why = campaign.metadata.name, await pins.hold(ctx, campaign, "back")
+    # Commands take their time: a person may have stopped the way back meanwhile.
+    state = await ctx.store.campaigns.state(name)
+    if why is not None and state is CampaignState.ROLLING_BACK:
         reason = f"{why}; escalator node retry tries again"
         await change(ctx, name, (CampaignState.ROLLING_BACK,), CampaignState.ROLLBACK_FAILED, Code.SYS_PIN, reason)
         return False
-    board.pinned = True
-    return True
+    board.pinned = why is None or state is CampaignState.RESTORING
+    return board.pinned and state in DRIVEN
 
 
 async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:
