@@ -29,3 +29,18 @@ async def _after_a_restart() -> list[str]:
 
 def test_no_other_site_gets_a_key_while_the_way_there_unwinds() -> None:
     assert virtual_time.run(_after_a_restart()) == ["> lock core site-b 3000", "  simulated/agent has core"]
+
+
+async def _waits_for_keys_after_room() -> list[str]:
+    async with staged() as stage:
+        await stage.play("world nodes=3 seed=1\ncampaign agent exclusive=[core]\nplan agent\nstart agent\ndisable cn-0001\nwait 100")
+        await stage.play("show agent")
+        stage.sim.ctx.leases.forget("agent")
+        await stage.play("steal core site-b 3000\nwait 400\nshow agent")
+        return [line for line in stage.lines if line.startswith("  agent running")]
+
+
+def test_who_waits_for_keys_does_not_show_the_code_of_what_was_waited_for_before() -> None:
+    room, keys = virtual_time.run(_waits_for_keys_after_room())
+    assert "ESC-UPG-023 waits for room" in room
+    assert keys.startswith("  agent running 0/3  waits for its keys: ")
