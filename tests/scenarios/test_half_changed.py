@@ -57,3 +57,20 @@ def test_a_node_that_is_held_on_its_proved_old_software_has_no_warning() -> None
     found = virtual_time.run(_held())
     assert found
     assert not any(_warned(commands) for commands in found), found
+
+
+def test_a_node_that_was_restored_by_hand_has_no_warning() -> None:
+    async def _restored() -> tuple[list[list[str]], list[list[str]]]:
+        async with staged() as stage:
+            await stage.play("world nodes=12 seed=1\ncampaign agent waves.max_unavailable=3 failure.max_failed=9")
+            await stage.play("fault kind=health node=cn-0003\nfault kind=rollback node=cn-0003 first=1")
+            await stage.play("plan agent\nstart agent\nrun agent\nresume agent\nrun agent")
+            before = [list(row.commands) for row in await stage.sim.store.restorations.open(node="cn-0003")]
+            await stage.play("faults none\ntake_back cn-0003")
+            return before, [list(row.commands) for row in await stage.sim.store.restorations.open(node="cn-0003")]
+
+    before, after = virtual_time.run(_restored())
+    assert before
+    assert all(_warned(commands) for commands in before), before
+    assert after
+    assert not any(_warned(commands) for commands in after), after

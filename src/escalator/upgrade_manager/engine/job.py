@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,10 +16,6 @@ from escalator.model.release import Release
 from escalator.system_support.port import SystemSupport
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.deadline import Deadline
-
-WARNING = "# WARNING: "
-DO_NOT = "# only then: "
-"""Before a command that may be run only when the warning above it is heeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +110,6 @@ class Job:
         """Changes of that kind by this task, or an earlier attempt at this node, that are not put back yet."""
         rows = await self.ctx.store.restorations.open(self.ref.campaign, self.node)
         return [row for row in rows if row.kind == kind]
-
-    async def say_of(self, rows: Sequence[Restoration], warning: str) -> None:
-        """Put a warning above commands that are not to be run before it is heeded, or take it off where it is empty.
-
-        Whoever runs the sheet from top to bottom runs nothing of that: the commands become comments.
-        """
-        changed = False
-        for row in rows:
-            plain = tuple(line.removeprefix(DO_NOT) for line in row.commands if not line.startswith(WARNING))
-            shown = (f"{WARNING}{warning}", *(f"{DO_NOT}{command}" for command in plain)) if warning else plain
-            if shown != row.commands:
-                await self.ctx.store.restorations.say(row.id, shown)
-                changed = True
-        if changed:
-            await self.rewrite_sheet()
 
     async def put_back(self, row: Restoration) -> None:
         """Take a change from the sheet: it is put back."""

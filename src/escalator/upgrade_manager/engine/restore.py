@@ -27,6 +27,7 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done
 from escalator.upgrade_manager.engine.runner import outcome_of
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.engine.steps import between
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.planner.scope import OURS
 
@@ -213,6 +214,7 @@ async def _proved(ctx: Context, row: NodeBackup, system: SystemSupport, release:
     if bad:
         said = "; ".join(f"{check.name}: {check.message}" for check in bad)
         raise PermanentError(Code.SYS_RESTORE, f"What runs is not what was kept: {said}. The node is held out of service.")
+    await between.proved_by_hand(ctx, row.node)
     while (service := await _service(ctx, row)) is not None and not service.up:
         await ctx.clock.sleep(ctx.pace.poll_s)
 

@@ -15,6 +15,9 @@ from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.steps.vacate import STOPPED
 
+WARNING = "# WARNING: "
+DO_NOT = "# only then: "
+"""Before a command that may be run only when the warning above it is heeded."""
 PUT_BACK = "put_back"
 """Memo of a turn: the turns whose changes it has put back, and proved that."""
 LEFT = "the software that an earlier turn left is not put back"
@@ -28,12 +31,17 @@ _SAID = (
 
 async def mark(job: Job) -> None:
     """From here on the node may be half changed."""
-    await job.say_of(await _rows(job), _SAID)
+    await _say(job.ctx, await _rows(job.ctx, job.node, job.ref.campaign), _SAID)
 
 
 async def proved(job: Job) -> None:
     """What runs on the node now is known to be whole."""
-    await job.say_of(await _rows(job), "")
+    await _say(job.ctx, await _rows(job.ctx, job.node, job.ref.campaign), "")
+
+
+async def proved_by_hand(ctx: Context, node: str) -> None:
+    """The same, outside of any campaign, for what all of them have left on the sheet."""
+    await _say(ctx, await _rows(ctx, node), "")
 
 
 async def put_back(job: Job, turns: Sequence[str]) -> None:
@@ -79,6 +87,22 @@ async def _taken_by_this(job: Job) -> bool:
     return bool(rows) and all(row.id.startswith(f"{job.ref.id}/") for row in rows)
 
 
-async def _rows(job: Job) -> list[Restoration]:
-    rows = await job.ctx.store.restorations.open(job.ref.campaign, job.node)
+async def _rows(ctx: Context, node: str, campaign: str | None = None) -> list[Restoration]:
+    rows = await ctx.store.restorations.open(campaign, node)
     return [row for row in rows if row.kind in (CORDON, STOPPED)]
+
+
+async def _say(ctx: Context, rows: Sequence[Restoration], warning: str) -> None:
+    """Put a warning above commands that are not to be run before it is heeded, or take it off where it is empty.
+
+    Whoever runs the sheet from top to bottom runs nothing of that: the commands become comments.
+    """
+    changed = False
+    for row in rows:
+        plain = tuple(line.removeprefix(DO_NOT) for line in row.commands if not line.startswith(WARNING))
+        shown = (f"{WARNING}{warning}", *(f"{DO_NOT}{command}" for command in plain)) if warning else plain
+        if shown != row.commands:
+            await ctx.store.restorations.say(row.id, shown)
+            changed = True
+    if changed:
+        await ctx.sheet.rewrite(ctx.store.restorations)

@@ -53,8 +53,9 @@ async def _do(job: Job) -> Outcome:
 
 
 async def restore(job: Job) -> Outcome:
-    """Put the service back to what was found before the cordon, and tell the neighbours."""
-    outcome = await _restore(job)
+    """Put the service back to what was found before the cordon, and tell orchestrators and neighbours."""
+    outcome = await _enable(job)
+    await _take_off(job, outcome.data.get("not_back") or await _why_down(job))
     await leave_all(job)
     return outcome
 
@@ -62,28 +63,42 @@ async def restore(job: Job) -> Outcome:
 async def _undo(job: Job) -> Outcome:
     """The same, and VNF managers that were asked about the node hear that it is back, if it is."""
     held = await job.changes(KIND)
-    outcome = await restore(job)
+    outcome = await _enable(job)
+    await leave_all(job)
+    # A node that is down has its time to report once: orchestrators are told what VNF managers are.
     why = await tell_if_back(job)
+    await _take_off(job, outcome.data.get("not_back") or why)
     # A node that was never taken out of service was left as it was found: why its turn ended says so already.
     if not why or not held or "not_back" in outcome.data:
         return outcome
     return done(f"{outcome.message}; the node is not in service: {why}", not_back=why)
 
 
-async def _restore(job: Job) -> Outcome:
+async def _enable(job: Job) -> Outcome:
+    """Put the service back; its rows stay on the sheet until everybody is told."""
     for row in await job.changes(KIND):
         found = ServiceState(**row.found)  # type: ignore[arg-type]  # written by to_json
         now = await job.ctx.cloud.service(job.node)
         if not now.enabled and not (now.reason or "").startswith(OURS):
             # Somebody disabled it for a reason of their own in the meantime: it is theirs now.
             why = f"left disabled by someone else: {now.reason or 'no reason given'}"
-            await tell_returned(job, row, why)
-            await job.put_back(row)
             return done(why, not_back=why)
         await job.ctx.cloud.restore_service(job.node, found)
-        await tell_returned(job, row, "" if now.up else await why_down(job))
-        await job.put_back(row)
     return done("the compute service is as it was" if computes(job) else "it is in service as before")
+
+
+async def _why_down(job: Job) -> str:
+    """Why the node does not serve, for orchestrators; without any of them nobody waits for it to report."""
+    if not await job.changes(KIND) or not await job.ctx.vim.orchestrators.names():
+        return ""
+    return await why_down(job)
+
+
+async def _take_off(job: Job, out: str) -> None:
+    """Tell orchestrators that the node is given back (`out`: why it does not serve yet), and take its rows from the sheet."""
+    for row in await job.changes(KIND):
+        await tell_returned(job, row, out)
+        await job.put_back(row)
 
 
 async def given_back(job: Job) -> Outcome | None:

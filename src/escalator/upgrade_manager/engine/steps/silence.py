@@ -22,7 +22,9 @@ async def look(job: Job) -> None:
     if asked is None or now - asked["at"] < longest_s or task.code == Code.UPG_LOST.value:
         return
     silent_s = now - asked["at"]
-    message = f"the node has not answered for {silent_s:.0f} s since its reboot; where it can be, the rest is planned without it"
+    message = f"the node has not answered for {silent_s:.0f} s since its reboot"
+    if not job.ref.back:  # nothing is planned anew on the way back
+        message += "; where it can be, the rest is planned without it"
     task = replace(task, code=Code.UPG_LOST.value, message=message, updated_at=now)
     await record(job.ctx, task, Event(at=now, action="node.lost", step=task.step, code=task.code, message=message))
     job.ctx.signals.wake(job.ref.campaign, job.ref.node)

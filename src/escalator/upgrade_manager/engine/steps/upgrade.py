@@ -303,6 +303,7 @@ async def _answers(job: Job, began: float, longest_s: float) -> bool:
             return False
         await _pause(job, began)
     await out_of_band.is_back(job)
+    await silence.over(job)
     return True
 
 

@@ -23,6 +23,7 @@ from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, failed, skip
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step, current
+from escalator.upgrade_manager.engine.steps import silence
 from escalator.upgrade_manager.engine.steps.consult import pause
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.told import tell_switched
@@ -175,9 +176,11 @@ async def _undo(job: Job) -> Outcome:
     """Nothing is on its way any more, and what was stopped runs."""
     await break_off(job, begun_moves(await job.memo()))
     rows = await job.changes(STOPPED)
-    if rows and is_lost(await current(job.ctx, job.ref)) and await job.system.boot_id(job.node) is None:
-        # A person is not kept waiting for what cannot be: `node retry` starts them when the node is there.
-        return failed(Code.UPG_LOST, f"{len(rows)} instances cannot be started, their node does not answer")
+    if rows and is_lost(await current(job.ctx, job.ref)):
+        if await job.system.boot_id(job.node) is None:
+            # A person is not kept waiting for what cannot be: `node retry` starts them when the node is there.
+            return failed(Code.UPG_LOST, f"{len(rows)} instances cannot be started, their node does not answer")
+        await silence.over(job)
     return await start_all(job)
 
 
