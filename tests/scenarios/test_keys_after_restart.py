@@ -33,8 +33,8 @@ def test_no_other_site_gets_a_key_while_the_way_there_unwinds() -> None:
 
 async def _waits_for_keys_after_room() -> list[str]:
     async with staged() as stage:
-        await stage.play("world nodes=3 seed=1\ncampaign agent exclusive=[core]\nplan agent\nstart agent\ndisable cn-0001\nwait 100")
-        await stage.play("show agent")
+        await stage.play("world nodes=3 seed=1\ncampaign agent exclusive=[core]\nplan agent")
+        await stage.play("start agent\ndisable cn-0001\nwait 100\nshow agent")
         stage.sim.ctx.leases.forget("agent")
         await stage.play("steal core site-b 3000\nwait 400\nshow agent")
         return [line for line in stage.lines if line.startswith("  agent running")]
