@@ -35,7 +35,7 @@ from escalator.cli.release import send_bundle
 from escalator.clocks import SystemClock
 from escalator.storage.memory import memory_store
 from escalator.system_support.releases.bundle import Opened
-from escalator.system_support.releases.bundle_file import build_bundle, read_bundle, sign_bundle
+from escalator.system_support.releases.bundle_file import build_bundle, pieces, read_bundle, sign_bundle
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import Trust
 
@@ -87,7 +87,7 @@ async def stored(file: Path, state: Path) -> None:
     store = ReleaseStore(state, memory_store().releases, SystemClock(), TRUST)
     async with store.receive() as incoming:
         with file.open("rb", buffering=0) as opened:
-            while piece := opened.read(PIECE):
+            for piece in pieces(opened):
                 await asyncio.to_thread(incoming.feed, piece)
         await store.import_bundle(incoming)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from escalator.system_support.releases import direct
+from escalator.system_support.releases import durable
 from escalator.system_support.releases.bundle import AHEAD, APART_BYTES, Content
 from escalator.system_support.releases.bundle_file import PIECE_BYTES, pieces, read_bundle
-from escalator.system_support.releases.closing import MAX_CLOSING, ClosedBeside, Closing, DirectFile
+from escalator.system_support.releases.durable import MAX_CLOSING, ClosedBeside, Closing, DurableFile
 from unit.system_support.bundles import ALICE, BOB, bundle
 
 
@@ -67,9 +67,9 @@ def test_a_file_that_does_not_reach_the_disk_is_told_when_it_is_waited_for(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "the disk is full")
 
-    monkeypatch.setattr(direct.os, "fsync", full)
+    monkeypatch.setattr(durable.os, "fsync", full)
     closing = Closing()
-    file = ClosedBeside(DirectFile(tmp_path / "f"), closing)
+    file = ClosedBeside(DurableFile(tmp_path / "f"), closing)
     file.write(b"x")
     file.close()
     with pytest.raises(OSError, match="the disk is full"):
@@ -79,12 +79,12 @@ def test_a_file_that_does_not_reach_the_disk_is_told_when_it_is_waited_for(
 
 def test_no_more_files_wait_for_the_disk_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go, added = threading.Event(), threading.Event()
-    monkeypatch.setattr(direct.os, "fsync", lambda _: go.wait(30))
+    monkeypatch.setattr(durable.os, "fsync", lambda _: go.wait(30))
     closing = Closing()
 
     def add_all() -> None:
         for number in range(MAX_CLOSING + 1):
-            closing.add(DirectFile(tmp_path / str(number)))
+            closing.add(DurableFile(tmp_path / str(number)))
         added.set()
 
     adding = threading.Thread(target=add_all)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from securesystemslib.signer import CryptoSigner
 
@@ -19,12 +19,9 @@ from escalator.model.release import File, Release
 from escalator.system_support.releases.blobs import sync_folder
 from escalator.system_support.releases.bundle import AHEAD, MAX_BUNDLE_BYTES, BundleReader, Content, Opened, check_front
 from escalator.system_support.releases.container import END, ENVELOPE, MAX_MEMBER_BYTES, header, member, padding
-from escalator.system_support.releases.direct import DirectFile
 from escalator.system_support.releases.durable import DurableFile
 from escalator.system_support.releases.envelope import Envelope
 from escalator.system_support.releases.folder import canonical, choose_files, differs, invalid, with_files
-
-F = TypeVar("F", DirectFile, DurableFile)
 
 PIECE_BYTES = 2**20
 """Read, hashed and written at a time: large against the handing over to another thread, small against caches."""
@@ -45,7 +42,7 @@ def build_bundle(folder: Path, file: Path) -> Release:
     # Hashes have a fixed length: how large the envelope will be is known before they are.
     draft = with_files(release, [File(path=name, length=size, sha256="0" * 64) for name, size in sizes.items()])
     room = len(Envelope(canonical(draft)).encode())
-    with _replacing(file, DurableFile) as out:
+    with _replacing(file) as out:
         out.write(header(ENVELOPE, room) + bytes(room + padding(room)))
         filled = with_files(release, _write_files(out, release, paths, sizes))
         out.write(END)
@@ -90,7 +87,7 @@ def sign_bundle(file: Path, signer: CryptoSigner) -> Opened:
 
     Raises InputError as `BundleReader` does, and `CFG_FILE` when the file cannot be read or replaced.
     """
-    with _replacing(file, DirectFile) as out:
+    with _replacing(file) as out:
         signed: list[Opened] = []
 
         def begin(opened: Opened) -> None:
@@ -125,8 +122,6 @@ def read_bundle(
 
 def pieces(file: BinaryIO) -> Iterator[memoryview]:
     """The content of a file that was opened without a buffer. A piece is valid until `AHEAD` more were asked for."""
-    # What was written past the page cache comes from the disk: the system is to read ahead.
-    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
     buffers = cycle([bytearray(PIECE_BYTES) for _ in range(AHEAD + 1)])
     buffer = next(buffers)
     while size := file.readinto(buffer):  # type: ignore[attr-defined]  # a raw file has it
@@ -137,7 +132,7 @@ def pieces(file: BinaryIO) -> Iterator[memoryview]:
 class _Member:
     """The content of one file of a bundle that is written."""
 
-    def __init__(self, out: DirectFile, size: int) -> None:
+    def __init__(self, out: DurableFile, size: int) -> None:
         self._out = out
         self._size = size
         self.write = out.write
@@ -185,12 +180,12 @@ def _copy(name: str, path: Path, size: int, out: DurableFile, hashing: ThreadPoo
 
 
 @contextmanager
-def _replacing(file: Path, kind: Callable[[Path, int], F]) -> Iterator[F]:
+def _replacing(file: Path) -> Iterator[DurableFile]:
     """A new file that takes the place of `file` when all went well; else nothing changes."""
     try:
         with tempfile.TemporaryDirectory(prefix=f".{file.name[:100]}.", dir=file.parent) as folder:
             part = Path(folder) / "part"
-            with kind(part, 0o644) as out:
+            with DurableFile(part, 0o644) as out:
                 yield out
             part.replace(file)
         sync_folder(file.parent)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from escalator.model.release import File
 from escalator.system_support.releases.bundle import BundleReader, Opened
-from escalator.system_support.releases.closing import ClosedBeside, Closing
-from escalator.system_support.releases.direct import DirectFile
+from escalator.system_support.releases.durable import ClosedBeside, Closing, DurableFile
 from escalator.system_support.releases.envelope import Envelope
 from escalator.system_support.releases.folder import Found, check_contents, digest
 
@@ -49,4 +48,4 @@ class IncomingBundle:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _sink(self, file: File) -> ClosedBeside:
-        return ClosedBeside(DirectFile(self._folder / file.sha256), self._closing)
+        return ClosedBeside(DurableFile(self._folder / file.sha256), self._closing)
