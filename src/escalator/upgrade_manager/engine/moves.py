@@ -20,6 +20,8 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.targets import joins, local_targets, target_lost
 from escalator.upgrade_manager.engine.told import tell_moved
 
+AGAIN_S = 15.0
+"""Before a target that the cloud refused is tried once more: with all tries, longer than two reports of a host."""
 MAX_TARGETS = 10
 """Nodes that are tried for one instance before its node is given up: more would be a search, and that is the planner's."""
 
@@ -42,9 +44,13 @@ async def _tries(job: Job, instance: Instance, kind: str, planned: Move | None, 
     number = 0 if begun is None else int(begun["number"])
     reason = f"no node has room for instance {instance.id}"
     under_way = await _under_way(job, instance, begun)
+    refused: set[str] = set()
     async for target in _targets(job, instance, planned, under_way):
         if failures > job.spec.migration.retries or tries == MAX_TARGETS:
             break
+        if target in refused:
+            # A scheduler that was told a moment ago that a host is back may not know it before that host's next report.
+            await job.ctx.clock.sleep(AGAIN_S)
         order = MoveOrder(instance.id, job.node, target, "cold" if kind == "cold" else "live")
         if under_way is not None and not tries:
             order = under_way
@@ -61,6 +67,7 @@ async def _tries(job: Job, instance: Instance, kind: str, planned: Move | None, 
             return failed(Code.UPG_STUCK_INSTANCE, _broken(instance.id, status))
         # A target that the cloud finds unfit cost the instance nothing: only a move that began counts as a failure.
         failures += status.state is not MoveState.NONE
+        refused |= {target} if status.state is MoveState.NONE else set()
         reason = f"instance {instance.id} did not move to {target}: {status.message or status.state.value}"
         await _tell(job, order, "failed", status.message)
     return failed(Code.UPG_MOVE_FAILED if tries else Code.UPG_NO_TARGET, reason)
