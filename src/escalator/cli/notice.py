@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import datetime
 from typing import Any
 
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
 from escalator.cli.failures import UsageError
-from escalator.cli.spans import clock_time, how_many
+from escalator.cli.spans import clock_time, how_many, moment
 
 KINDS = {
     "MaintenancePlanned": "planned",
@@ -133,12 +132,7 @@ def state_line(notice: dict[str, Any]) -> str:
 
 def _time(text: str) -> str:
     """A point in time with its zone; it goes to the server as it was written."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise argparse.ArgumentTypeError("a time with its zone is expected, as 2026-01-31T01:30:00+02:00")
+    moment(text)
     return text
 
 

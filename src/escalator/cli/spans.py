@@ -32,7 +32,7 @@ def moment(text: str) -> float:
     except ValueError:
         value = None
     if value is None or value.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time with its zone, such as 2026-12-01T01:00:00+02:00")
+        raise argparse.ArgumentTypeError(f"a time with its zone is expected, as 2026-12-01T01:00:00+02:00, and not {text!r}")
     return value.timestamp()
 
 

@@ -212,6 +212,10 @@ class Inventory(Model):
         """The same nodes and groups with other instances, all of which are known to fit together: nothing is checked again."""
         return Inventory.model_construct(nodes=self.nodes, instances=tuple(instances), groups=self.groups)
 
+    def with_nodes(self, nodes: Sequence[Node]) -> Inventory:
+        """The same instances and groups with the same nodes in another state: nothing is checked again."""
+        return Inventory.model_construct(nodes=tuple(nodes), instances=self.instances, groups=self.groups)
+
     @cached_property
     def node_by_id(self) -> dict[str, Node]:
         """Nodes by id."""

@@ -97,8 +97,7 @@ def with_done(inventory: Inventory, done: set[str] | frozenset[str]) -> Inventor
     """The inventory in which these nodes are upgraded."""
     if not done:
         return inventory
-    nodes = tuple(n.model_copy(update={"progress": "done"}) if n.id in done else n for n in inventory.nodes)
-    return Inventory.model_construct(nodes=nodes, instances=inventory.instances, groups=inventory.groups)
+    return inventory.with_nodes([n.model_copy(update={"progress": "done"}) if n.id in done else n for n in inventory.nodes])
 
 
 def done_before(planned_on: Inventory) -> frozenset[str]:

@@ -15,13 +15,10 @@ from escalator.model.release import Release
 from escalator.model.requires import RELEASE
 from escalator.model.version_ranges import Version
 from escalator.system_support.port import NodeFacts, SystemSupport
-from escalator.upgrade_manager.engine.brought import by_campaigns
+from escalator.upgrade_manager.engine.brought import AT_ONCE, by_campaigns
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.planner.fitting import Fit, Runs, fit, present
 from escalator.upgrade_manager.planner.scope import select
-
-AT_ONCE = 32
-"""Nodes looked at at the same time."""
 
 
 async def imported(ctx: Context) -> list[Release]:

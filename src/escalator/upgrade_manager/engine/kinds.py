@@ -59,7 +59,7 @@ async def seen(ctx: Context, found: Inventory) -> Inventory:
     if not masters and len(nodes) == len(found.nodes) and not ctx.clusters.nodes():
         return found
     marked = tuple(node.model_copy(update={"master": True}) if node.id in masters else node for node in nodes)
-    return Inventory.model_construct(nodes=marked, instances=found.instances, groups=found.groups)
+    return found.with_nodes(marked)
 
 
 def _with_roles(node: Node, told: Node) -> Node:

@@ -39,7 +39,7 @@ def _held(found: Inventory, holds: Sequence[Hold]) -> Inventory:
     if not said.keys() & found.node_by_id.keys():
         return found
     nodes = tuple(node.model_copy(update={"hold": said[node.id]}) if node.id in said else node for node in found.nodes)
-    return Inventory.model_construct(nodes=nodes, instances=found.instances, groups=found.groups)
+    return found.with_nodes(nodes)
 
 
 async def instances_on(ctx: Context, node: str, policy: Migration) -> Sequence[Instance]:

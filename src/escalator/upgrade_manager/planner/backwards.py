@@ -74,7 +74,7 @@ def as_proved(
         node.model_copy(update={"versions": {**node.versions, LAYER: brought}}) if node.id in late else node
         for node in inventory.nodes
     )
-    return Inventory.model_construct(nodes=nodes, instances=inventory.instances, groups=inventory.groups)
+    return inventory.with_nodes(nodes)
 
 
 def _newer(node: Node, what: Undoing) -> str:
