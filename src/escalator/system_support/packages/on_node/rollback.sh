@@ -26,7 +26,7 @@ back() {
     ls "$b/debs/${pin%%=*}_"*.deb >/dev/null 2>&1 || set -- "$@" "$pin"
   done
   for name in $(cat "$b/absent"); do set -- "$@" "$name-"; done
-  ours install "$@"
+  ours_install "$@"
 }
 work() {
   # An installer whose time is over may be at work still: its package would be configured over the state that is put back.

@@ -2,6 +2,6 @@
 work() {
   # What an earlier attempt left half-configured; when this fails, the install of another version may still mend it.
   dpkg --configure -a
-  ours install "$@" && return 0
+  ours_install "$@" && return 0
   return 1
 }
