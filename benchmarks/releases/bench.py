@@ -35,7 +35,8 @@ from escalator.cli.release import send_bundle
 from escalator.clocks import SystemClock
 from escalator.storage.memory import memory_store
 from escalator.system_support.releases.bundle import Opened
-from escalator.system_support.releases.bundle_file import build_bundle, pieces, read_bundle, sign_bundle
+from escalator.system_support.releases.bundle_file import build_bundle, pieces, read_bundle
+from escalator.system_support.releases.bundle_signing import sign_bundle
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import Trust
 

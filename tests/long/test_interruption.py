@@ -84,13 +84,8 @@ def server(hypervisors: LibvirtBed, tmp_path: Path) -> Iterator[ServerProcess]:
             "probes": {"echo": {"vnf": VNF, "kind": "icmp", "target": ADDRESS, **looks}},
         },
     )
-    release = tmp_path / "release"
-    release.mkdir()
-    document = {"metadata": {"name": "hypervisor"}, "spec": {"version": "2.0.0", "type": "command", "layers": {"agent": "2.0.0"}}}
-    (release / "release.yaml").write_text(yaml.safe_dump({"apiVersion": "escalator/v1", "kind": "Release", **document}))
     made.start()
     try:
-        made.ok("release", "import", str(release))
         yield made
     finally:
         made.stop()
@@ -139,9 +134,19 @@ def _moved(bed: LibvirtBed, server: ServerProcess, guest: str, name: str) -> Cos
     return None if crashed else Cost(impact["seconds"], seen["longest_away_s"] or 0.0, console.seconds, ticks.slowest_look_s)
 
 
+def _release(server: ServerProcess, version: str) -> str:
+    """A release of that version: nodes to which an earlier night brought it would not be emptied."""
+    folder = server.state.parent / f"release-{version}"
+    folder.mkdir()
+    document = {"metadata": {"name": "hypervisor"}, "spec": {"version": version, "type": "command", "layers": {"agent": version}}}
+    (folder / "release.yaml").write_text(yaml.safe_dump({"apiVersion": "escalator/v1", "kind": "Release", **document}))
+    server.ok("release", "import", str(folder))
+    return f"hypervisor/{version}"
+
+
 def _campaign(server: ServerProcess, name: str) -> None:
     spec: dict[str, Any] = {
-        "release": "hypervisor/2.0.0",
+        "release": _release(server, f"2.{name.removeprefix('night-')}.0"),
         "mode": "smooth",
         "scope": {"select": {"role": "compute"}},
         "waves": {"max_unavailable": 1},

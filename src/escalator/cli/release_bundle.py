@@ -82,7 +82,7 @@ class Sign(Shower):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Sign."""
-        from escalator.system_support.releases.bundle_file import sign_bundle  # noqa: PLC0415 - slow to import
+        from escalator.system_support.releases.bundle_signing import sign_bundle  # noqa: PLC0415 - slow to import
         from escalator.system_support.releases.keypair import load_signer  # noqa: PLC0415 - as above
 
         signer = load_signer(parsed_args.key, _passphrase(parsed_args, self.environment))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
 
-from escalator.system_support.releases.bundle_file import build_bundle, sign_bundle
+from escalator.system_support.releases.bundle_file import build_bundle
+from escalator.system_support.releases.bundle_signing import sign_bundle
 from escalator.system_support.releases.trust import Trust
 from unit.system_support.debs import deb, folder
 

@@ -17,7 +17,8 @@ from escalator.model.errors import InputError
 from escalator.system_support.releases import bundle as reading
 from escalator.system_support.releases import bundle_file, folder
 from escalator.system_support.releases.bundle import BundleReader
-from escalator.system_support.releases.bundle_file import build_bundle, read_bundle, sign_bundle
+from escalator.system_support.releases.bundle_file import build_bundle, read_bundle
+from escalator.system_support.releases.bundle_signing import sign_bundle
 from escalator.system_support.releases.container import header
 from unit.system_support.bundles import ALICE, BOB, BOTH, bundle, members, packed
 from unit.system_support.debs import deb

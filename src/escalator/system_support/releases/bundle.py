@@ -52,6 +52,8 @@ class Opened:
 
     envelope: Envelope
     release: Release
+    size: int = 0
+    """What the envelope has in the bundle, the spaces behind it included, bytes."""
 
     @property
     def contents(self) -> tuple[File, ...]:
@@ -135,7 +137,7 @@ class BundleReader:
         front = _Small(size)
         yield front
         yield from self._zeros(padding(size), "the envelope")
-        self.opened = open_front(read_envelope(bytes(front.data)))
+        self.opened = open_front(read_envelope(bytes(front.data)), size)
         self._on_front(self.opened)
         seen: list[str] = []
         names = [member(file.sha256) for file in self.opened.contents]
@@ -229,11 +231,11 @@ class Content:
             self._under_way.popleft().result()
 
 
-def open_front(envelope: Envelope) -> Opened:
-    """The document of an envelope. Raises InputError (`SYS_RELEASE`) with every problem."""
+def open_front(envelope: Envelope, size: int) -> Opened:
+    """The document of an envelope that has so many bytes. Raises InputError (`SYS_RELEASE`) with every problem."""
     release = envelope.release()
     check_front(envelope, release)
-    return Opened(envelope, release)
+    return Opened(envelope, release, size)
 
 
 def check_front(envelope: Envelope, release: Release) -> None:

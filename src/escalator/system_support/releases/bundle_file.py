@@ -1,4 +1,4 @@
-"""Bundles as files: build one from a folder, sign one, verify one. No server is needed for any of it."""
+"""Bundles as files: build one from a folder, verify one. No server is needed for it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from itertools import cycle
 from pathlib import Path
 from typing import BinaryIO
 
-from securesystemslib.signer import CryptoSigner
-
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, Problem
 from escalator.model.release import File, Release
@@ -20,7 +18,7 @@ from escalator.system_support.releases.blobs import sync_folder
 from escalator.system_support.releases.bundle import AHEAD, MAX_BUNDLE_BYTES, BundleReader, Content, Opened, check_front
 from escalator.system_support.releases.container import END, ENVELOPE, MAX_MEMBER_BYTES, header, member, padding
 from escalator.system_support.releases.durable import DurableFile
-from escalator.system_support.releases.envelope import Envelope
+from escalator.system_support.releases.envelope import ROOM_BYTES, Envelope
 from escalator.system_support.releases.folder import canonical, choose_files, differs, invalid, with_files
 
 PIECE_BYTES = 2**20
@@ -41,14 +39,14 @@ def build_bundle(folder: Path, file: Path) -> Release:
         raise invalid(folder.name, large)
     # Hashes have a fixed length: how large the envelope will be is known before they are.
     draft = with_files(release, [File(path=name, length=size, sha256="0" * 64) for name, size in sizes.items()])
-    room = len(Envelope(canonical(draft)).encode())
-    with _replacing(file) as out:
+    room = len(Envelope(canonical(draft)).encode()) + ROOM_BYTES
+    with replacing(file) as out:
         out.write(header(ENVELOPE, room) + bytes(room + padding(room)))
         filled = with_files(release, _write_files(out, release, paths, sizes))
         out.write(END)
         envelope = Envelope(canonical(filled))
         check_front(envelope, filled)
-        out.write_at(len(header(ENVELOPE, room)), envelope.encode())
+        out.write_at(len(header(ENVELOPE, room)), envelope.encode(room))
     return filled
 
 
@@ -60,7 +58,7 @@ def require_replaceable(file: Path) -> None:
     if not file.exists():
         return
     try:
-        count = len(_front(file).envelope.signatures)
+        count = len(front_of(file).envelope.signatures)
         what = f"carries {count} signature{'s' if count > 1 else ''}" if count else ""
     except InputError:
         what = "is there and is no whole bundle"
@@ -69,7 +67,7 @@ def require_replaceable(file: Path) -> None:
         raise InputError(Code.CFG_FILE, f"{file} {what}; it is not replaced.", remedy=remedy)
 
 
-def _front(file: Path) -> Opened:
+def front_of(file: Path) -> Opened:
     """The front of a bundle; its files are not read."""
     try:
         with file.open("rb", buffering=0) as opened, BundleReader() as reader:
@@ -79,36 +77,13 @@ def _front(file: Path) -> Opened:
                     return reader.opened
             return reader.finish()
     except OSError as error:
-        raise _unreadable(file, error) from error
-
-
-def sign_bundle(file: Path, signer: CryptoSigner) -> Opened:
-    """Add a signature to a bundle, in one pass that verifies all of it; a bundle that is not whole is not signed.
-
-    Raises InputError as `BundleReader` does, and `CFG_FILE` when the file cannot be read or replaced.
-    """
-    with _replacing(file) as out:
-        signed: list[Opened] = []
-
-        def begin(opened: Opened) -> None:
-            envelope = opened.envelope.signed(signer)
-            data = envelope.encode()
-            out.write(header(ENVELOPE, len(data)) + data + bytes(padding(len(data))))
-            signed.append(Opened(envelope, opened.release))
-
-        def member_of(content: File) -> _Member:
-            out.write(header(member(content.sha256), content.length))
-            return _Member(out, content.length)
-
-        read_bundle(file, begin, member_of)
-        out.write(END)
-    return signed[0]
+        raise unreadable(file, error) from error
 
 
 def read_bundle(
     file: Path,
     on_front: Callable[[Opened], None] | None = None,
-    open_sink: Callable[[File], _Member | None] | None = None,
+    open_sink: Callable[[File], Member | None] | None = None,
 ) -> Opened:
     """Read a bundle to its end, comparing everything. Raises InputError as `BundleReader` does, and `CFG_FILE`."""
     try:
@@ -117,7 +92,7 @@ def read_bundle(
                 reader.feed(piece)
             return reader.finish()
     except OSError as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
 def pieces(file: BinaryIO) -> Iterator[memoryview]:
@@ -129,7 +104,7 @@ def pieces(file: BinaryIO) -> Iterator[memoryview]:
         buffer = next(buffers)
 
 
-class _Member:
+class Member:
     """The content of one file of a bundle that is written."""
 
     def __init__(self, out: DurableFile, size: int) -> None:
@@ -180,7 +155,7 @@ def _copy(name: str, path: Path, size: int, out: DurableFile, hashing: ThreadPoo
 
 
 @contextmanager
-def _replacing(file: Path) -> Iterator[DurableFile]:
+def replacing(file: Path) -> Iterator[DurableFile]:
     """A new file that takes the place of `file` when all went well; else nothing changes."""
     try:
         with tempfile.TemporaryDirectory(prefix=f".{file.name[:100]}.", dir=file.parent) as folder:
@@ -190,8 +165,9 @@ def _replacing(file: Path) -> Iterator[DurableFile]:
             part.replace(file)
         sync_folder(file.parent)
     except OSError as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
-def _unreadable(file: Path, error: OSError) -> InputError:
+def unreadable(file: Path, error: OSError) -> InputError:
+    """The error for a file that the system does not give or take."""
     return InputError(Code.CFG_FILE, f"{file} cannot be read or written: {error.strerror or error}.")

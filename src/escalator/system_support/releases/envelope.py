@@ -24,6 +24,8 @@ MAX_SIGNATURES = 16
 """More people than sign a release anywhere."""
 MAX_ENVELOPE_BYTES = MAX_DOCUMENT_BYTES * 4 // 3 + MAX_SIGNATURES * 1024 + 1024
 """The document in Base64, and room for the signatures."""
+ROOM_BYTES = MAX_SIGNATURES * 256
+"""What a bundle keeps free behind its envelope: signatures that come later are put there, and its files stay where they are."""
 SIGNATURE_BYTES = 64
 """Of Ed25519 (RFC 8032)."""
 MAX_KEYID = 128
@@ -49,11 +51,11 @@ class Envelope:
         """What is signed: payload and its type, each with its length (DSSE protocol, PAE)."""
         return dsse.Envelope(self.payload, PAYLOAD_TYPE, {}).pae()
 
-    def encode(self) -> bytes:
-        """As JSON, in one line."""
+    def encode(self, size: int = 0) -> bytes:
+        """As JSON, in one line, with spaces up to that size."""
         signatures = [{"keyid": signed.keyid, "sig": _base64(signed.sig)} for signed in self.signatures]
         value = {"payload": _base64(self.payload), "payloadType": PAYLOAD_TYPE, "signatures": signatures}
-        return json.dumps(value, separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":")).encode().ljust(size)
 
     def release(self) -> Release:
         """The document, which is JSON here. Raises InputError (`SYS_BUNDLE`, `SYS_RELEASE`) with all problems."""
