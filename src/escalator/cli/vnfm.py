@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from escalator.cli.base import Command, Lister, Shower, Shown, fields, rows
 from escalator.cli.campaign import quoted
-from escalator.cli.failures import usual
+from escalator.cli.failures import ServerError, usual
 from escalator.cli.filling import filled
-from escalator.model.errors import TemporaryError
+from escalator.model.errors import EscalatorError
 
 if TYPE_CHECKING:
     from escalator.cli.client import Client
@@ -39,7 +39,7 @@ class Register(Shower):
         spec = parts_of(parsed_args)
         with self.server() as client:
             found = client.post("/v1/vnfms", {"name": parsed_args.name, "spec": spec})
-            spoken = spoken_for(client, found)
+            spoken = spoken_for(client, found, self.app.stderr)
         name, given = found["name"], found["spec"]
         if given["dialect"] not in NEVER_ASKED and not any(given[owned] for owned in OWNED.values()):
             more = f"escalator vnfm set {name} --project PROJECT (or --vnf, --instance)"
@@ -85,7 +85,7 @@ class ShowVnfm(_One):
             shown = {**found["spec"], "version": version}
             if shown["subscription"]["type"] != "none":
                 shown["subscribed"] = next(iter(client.get(f"{path}/subscriptions")), None)
-            spoken = spoken_for(client, found)
+            spoken = spoken_for(client, found, self.app.stderr)
             if spoken is not None:
                 shown["speaks_for"] = spoken["instances"]
                 tell_spoken(spoken, self.app.stderr, count=False)
@@ -131,15 +131,21 @@ class Remove(Command):
         self.app.stderr.write(f"{parsed_args.name} is forgotten; nobody speaks for its instances now.\n")
 
 
-def spoken_for(client: Client, vnfm: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What the registration is about now; None where it names nothing, owns nothing by its dialect, or nobody knows in time."""
+def spoken_for(client: Client, vnfm: Mapping[str, Any], stream: TextIO) -> Mapping[str, Any] | None:
+    """What the registration is about now; None where it names nothing, owns nothing by its dialect, or nobody knows.
+
+    The registration stands by then: whatever goes wrong is told in one line, and no failure of the command.
+    """
     given = vnfm["spec"]
     if given["dialect"] in NEVER_ASKED or not any(given[owned] for owned in OWNED.values()):
         return None
     try:
         found: Mapping[str, Any] = client.get(f"/v1/vnfms/{quoted(vnfm['name'])}/instances")
-    except TemporaryError:
+    except (EscalatorError, ServerError) as error:
         # A large cloud may take longer to look at than anybody waits for the registration itself.
+        code, why = (error.code.value, error.message) if isinstance(error, EscalatorError) else (error.code, str(error))
+        again = f"escalator vnfm show {vnfm['name']}"
+        stream.write(f"For how many instances it speaks cannot be told now ({code}: {why}) Ask again: {again}\n")
         return None
     return found
 

@@ -37,6 +37,6 @@ class Set(Shower):
         with self.server() as client:
             found = client.patch(f"/v1/vnfms/{quoted(parsed_args.name)}", {"spec": changes}, parsed_args.if_version)
             if any(owned in changes for owned in OWNED.values()):
-                tell_spoken(spoken_for(client, found), self.app.stderr)
+                tell_spoken(spoken_for(client, found, self.app.stderr), self.app.stderr)
         self.app.stderr.write(f"See whether it answers: escalator vnfm test {parsed_args.name}\n")
         return shown_fields(found)

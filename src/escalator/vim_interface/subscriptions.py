@@ -87,9 +87,16 @@ class Subscribing:
         return found[0]
 
     async def replying(self, header: str | None, notice: Notice) -> None:
-        """Raise NotAllowedError (`API_TOKEN`) when replies to the notice have to show a credential, and the header does not."""
+        """Raise NotAllowedError (`API_TOKEN`) when replies to the notice have to show a credential, and the header does not.
+
+        Raises NotFoundError when its VNF manager is registered no more: what it had to show is forgotten with it, and nobody
+        speaks for its instances.
+        """
         vnfm = await self._store.vnfms.get(notice.vnfm)
-        if vnfm is None or vnfm.spec.subscription.replies is None:
+        if vnfm is None:
+            _log.warning("reply.not-allowed", object_id=notice.id, vnfm=notice.vnfm, code=Code.VIM_NOT_FOUND.value)
+            raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")
+        if vnfm.spec.subscription.replies is None:
             return
         given, known = _given(header), self._credential(vnfm)
         if given is None or not known or not hmac.compare_digest(given, known.encode()):

@@ -79,6 +79,19 @@ async def test_it_may_be_user_and_password_and_counts_as_it_is_now(client: httpx
     assert (await client.put(address, json=ACK, headers=second)).status_code == 204
 
 
+async def test_who_is_removed_is_not_heard_any_more(client: httpx.AsyncClient, bed: Bed, peer: Peer) -> None:
+    await demand(bed, peer("--behaviour", "silent").callback_uri)
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    notice = await bed.notice("vnfm-1")
+    address = f"/vi-vnfm/v1/replies/{notice.reply_token}"
+    await bed.vim.registry.remove("vnfm-1")
+    for headers in ({}, AS_1):
+        check_problem(await client.put(address, json=ACK, headers=headers), 404, "ESC-VIM-001")
+        check_problem(await client.get(address, headers=headers), 404, "ESC-VIM-001")
+    assert (await bed.vim.reply(notice.id, Reply(result="NACK"))).value == "accepted"  # a person's word still counts
+
+
 async def test_a_person_may_still_answer_for_it(bed: Bed, peer: Peer) -> None:
     await demand(bed, peer("--behaviour", "silent").callback_uri)
     await bed.ask()

@@ -1,0 +1,70 @@
+"""A registration that was made is told as made, whatever fails after it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from unit.cli.terminal import run
+
+VNFM = {
+    "name": "acme",
+    "spec": {
+        "dialect": "vi-vnfm", "callback_uri": "http://127.0.0.1:9/n", "projects": ["p1"], "vnfs": [], "instances": [],
+        "subscription": {"type": "none"},
+    },
+}  # fmt: skip
+PROBLEM = {"code": "ESC-CLD-002", "detail": "The cloud refuses this.", "status": 502}
+
+
+@contextmanager
+def registering(status: int, answer: object):
+    """A server that takes a registration or its change, and answers so when it is asked what that is about."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._say(201, VNFM)
+
+        do_PATCH = do_POST  # noqa: N815 - the handler's name for it
+
+        def do_GET(self):
+            self._say(status, answer)
+
+        def _say(self, code: int, body: object) -> None:
+            data = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize("verb", ["register", "set"])
+@pytest.mark.parametrize(("status", "answer"), [(502, PROBLEM), (401, {**PROBLEM, "status": 401}), (500, "no problem document")])
+def test_what_fails_after_the_registration_is_no_failure_of_it(tmp_path, verb, status, answer):
+    with registering(status, answer) as url:
+        seen = run(
+            "vnfm", verb, "acme", "--project", "p1", "--callback-uri", "http://127.0.0.1:9/n", "-f", "json",
+            environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)},
+        )  # fmt: skip
+    assert (seen.code, json.loads(seen.out)["name"]) == (0, "acme"), seen.err
+    assert "For how many instances it speaks cannot be told now (ESC-" in seen.err
+    assert "Ask again: escalator vnfm show acme\n" in seen.err
