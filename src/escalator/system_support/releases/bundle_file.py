@@ -21,7 +21,7 @@ from escalator.system_support.releases.durable import DurableFile
 from escalator.system_support.releases.envelope import ROOM_BYTES, Envelope
 from escalator.system_support.releases.folder import canonical, choose_files, differs, invalid, with_files
 
-PIECE_BYTES = 2**20
+PIECE_BYTES = 2**21
 """Read, hashed and written at a time: large against the handing over to another thread, small against caches."""
 
 
