@@ -16,6 +16,7 @@ import pytest
 
 from durability.server import NAME
 from escalator.clocks import SystemClock
+from escalator.model.counting import counted
 from escalator.model.notice import NoticeState, NoticeType
 from escalator.storage.opening import open_postgresql, open_sqlite
 from escalator.storage.port import Store
@@ -121,16 +122,16 @@ async def notices_broken(store: Store) -> list[str]:
         said = [
             e.message for e in await store.events.read(campaign=NAME, node=task.node, limit=10_000) if e.action == "node.notify"
         ]
-        if f"{len(mine)} VNF managers are asked" not in said:
+        if counted(len(mine), "VNF manager is asked", "VNF managers are asked") not in said:
             found.append(f"{task.node} has {len(mine)} notices: {said}")
         for notice in mine:
             if notice.state is not NoticeState.ANSWERED:
                 found.append(f"{notice.vnfm} about {notice.node}: {notice.state}")
             if (notice.node, notice.vnfm) not in told:
                 found.append(f"{notice.vnfm} was not told that {notice.node} is back")
-            counted = [r for r in await store.notices.replies(notice.id) if r["verdict"] == "accepted"]
-            if len(counted) != 1:
-                found.append(f"{len(counted)} replies of {notice.vnfm} about {notice.node} count")
+            kept = [r for r in await store.notices.replies(notice.id) if r["verdict"] == "accepted"]
+            if len(kept) != 1:
+                found.append(f"{len(kept)} replies of {notice.vnfm} about {notice.node} count")
     return found if asked else ["nobody was asked"]
 
 

@@ -59,6 +59,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from escalator.model.constraint import Constraint
+from escalator.model.counting import counted
 from escalator.model.document import Source, load
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Role
@@ -77,7 +78,7 @@ from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
 from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
 from escalator.world.world import World
-from scenarios.wording import event_line, heard_line, nested
+from scenarios.wording import event_line, heard_line, nested, plan_words
 
 RESTING = (
     CampaignState.COMPLETED,
@@ -258,8 +259,7 @@ class Stage:
     async def do_plan(self, name: str) -> None:
         plan = await self.sim.campaigns.plan(name)
         words = "smooth" if plan.smooth else "not smooth"
-        stays = f"{len(plan.impacts)} stay" if plan.impacts else "none stays"
-        self.lines.append(f"  {words}: {plan.totals.nodes} nodes, {plan.totals.moves} moves, {stays}")
+        self.lines.append(f"  {words}: {plan_words(plan)}")
         self.lines += [f"  {c.code} {c.message}; {c.remedy}" for c in plan.conditions if c.remedy]
         self.lines += [f"  not upgraded: {n.node}: {n.reason}" for n in plan.totals.not_upgraded]
         campaign = await self.sim.ctx.book.campaign(name)
@@ -305,7 +305,7 @@ class Stage:
 
     async def do_preview(self, name: str) -> None:
         plan = await self.sim.campaigns.back.preview(name)
-        self.lines.append(f"  {plan.purpose}: {plan.totals.nodes} nodes, {plan.totals.moves} moves, {len(plan.impacts)} stay")
+        self.lines.append(f"  {plan.purpose}: {plan_words(plan)}")
         self.lines += [f"  {c.code} {c.message}" for c in plan.conditions if c.code in ("ESC-PLN-011", "ESC-PLN-022")]
         self.lines += [f"  not rolled back: {n.node}: {n.reason}" for n in plan.totals.not_upgraded]
 
@@ -313,8 +313,8 @@ class Stage:
         for node in nodes:
             software = self.world.software.look(node)
             versions = dict(self.world.hosts.get(node).versions)
-            kept = sum(row.node == node for row in self.world.state.backups.rows.values())
-            self.lines.append(f"  {node}: {dict(software.packages)}, daemon {software.daemon}, {versions}, {kept} backups")
+            kept = counted(sum(row.node == node for row in self.world.state.backups.rows.values()), "backup")
+            self.lines.append(f"  {node}: {dict(software.packages)}, daemon {software.daemon}, {versions}, {kept}")
 
     async def do_gate(self, name: str, verdict: str, *said: str) -> None:
         self.world.gates.put(name, verdict.replace("-", " "), " ".join(said))

@@ -40,7 +40,7 @@ def test_a_dead_host_takes_no_room_from_a_restore() -> None:
 def test_a_restore_shows_that_it_waits_for_room() -> None:
     shown = virtual_time.run(_shown(1, "disable cn-0003\nrestore agent\nwait 4000"))
     assert "restoring" in shown[1]
-    assert shown[1].endswith("ESC-UPG-023 waits for room: 1 nodes are out of service, max_unavailable is 1")
+    assert shown[1].endswith("ESC-UPG-023 waits for room: 1 node is out of service, max_unavailable is 1")
 
 
 def test_what_a_restore_waited_for_is_not_shown_any_more() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from escalator.model.counting import counted
+from escalator.model.plan import Plan
 from escalator.model.progress import Event
 from escalator.upgrade_manager.engine.runtimes.virtual_time import EPOCH_S
 from escalator.world.records import Heard
@@ -29,6 +31,12 @@ def event_line(event: Event) -> str:
     if event.action == "instance.move":
         words.append(f"{event.data['kind']} to {event.data['to']}")
     return "  " + " ".join(word for word in words if word)
+
+
+def plan_words(plan: Plan) -> str:
+    """What a plan comes to."""
+    stays = counted(len(plan.impacts), "stays", "stay") if plan.impacts else "none stays"
+    return f"{counted(plan.totals.nodes, 'node')}, {counted(plan.totals.moves, 'move')}, {stays}"
 
 
 def _clock(at: float) -> str:

@@ -13,6 +13,7 @@ from escalator.cli.base import Command, Lister, Shower, Shown, fields, rows
 from escalator.cli.campaign import quoted
 from escalator.cli.documents import read_file
 from escalator.cli.failures import UsageError
+from escalator.model.counting import counted
 
 KINDS = ("group", "instance", "vnf", "project")
 TYPES = ("no_migration", "offline_migration", "live_migration")
@@ -115,7 +116,8 @@ class SetConstraint(_One):
         if found["instances"] == 0:
             self.app.stderr.write(f"No instance is in {found['kind']} {found['id']} now; it holds as soon as one is.\n")
         elif found["kind"] in _LIMITED and _none_left(found):
-            said = f"{found['kind']} {found['id']} has {found['instances']} instances, and by this none of them may be impacted"
+            has = f"{found['kind']} {found['id']} has {counted(found['instances'], 'instance')}"
+            said = f"{has}, and by this none of them may be impacted"
             self.app.stderr.write(f"{said}: no node on which one has to stay or to move can be upgraded.\n")
         return _shown(found)
 

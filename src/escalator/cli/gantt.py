@@ -11,7 +11,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from escalator.cli.plan_times import Times
-from escalator.cli.spans import counted, offset, zoned
+from escalator.cli.spans import offset, zoned
+from escalator.model.counting import counted
 
 WIDTH = 72
 """Columns of the time axis in the terminal, where there is room for them."""

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from escalator.cli.spans import seconds_of, span
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.progress import Rung
 
 View = Mapping[str, Any]
@@ -116,7 +117,7 @@ def counts(view: View) -> str:
     """`3 of 8 nodes upgraded, 2 running, 1 failed`: zeros are not said. Nodes that have no part in the way back do not count."""
     progress = view["progress"]
     word = "back" if progress["back"] else "upgraded"
-    said = [f"{progress['done']} of {progress['total']} nodes {word}"]
+    said = [f"{progress['done']} of {counted(progress['total'], 'node')} {word}"]
     said += [f"{progress[state]} {state}" for state in ("running", "held", "failed", "skipped") if progress.get(state)]
     return ", ".join(said)
 
@@ -154,7 +155,7 @@ def waiting_lines(view: View, now: float) -> Iterable[Text]:
             line.append(" (not delivered yet)", style="red")
         yield line
     if len(waits) > MOST_WAITS:
-        yield Text(f"… and for {len(waits) - MOST_WAITS} more answers", style="magenta")
+        yield Text(f"… and for {counted(len(waits) - MOST_WAITS, 'more answer')}", style="magenta")
 
 
 def undelivered_line(view: View) -> Iterable[Text]:
@@ -162,8 +163,7 @@ def undelivered_line(view: View) -> Iterable[Text]:
     lost = view.get("undelivered", ())
     if lost:
         names = ", ".join(sorted({notice["vnfm"] for notice in lost}))
-        more = "s" if len(lost) > 1 else ""
-        yield Text(f"{len(lost)} notice{more} not delivered to {names}: {lost[0]['message']}", style="red")
+        yield Text(f"{counted(len(lost), 'notice')} not delivered to {names}: {lost[0]['message']}", style="red")
 
 
 @dataclass(frozen=True, slots=True)

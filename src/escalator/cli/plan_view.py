@@ -12,8 +12,9 @@ from rich.text import Text
 
 from escalator.cli.gantt import Chart, turns
 from escalator.cli.plan_times import Times
-from escalator.cli.spans import counted, offset, span, zoned
+from escalator.cli.spans import offset, span, zoned
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 
 SHOWN = 40
 """Rows of each table before the rest is counted; `--full` prints all."""

@@ -36,11 +36,6 @@ def moment(text: str) -> float:
     return value.timestamp()
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """`1 node`, `2 nodes`: `many` is needed where it is no `s` alone."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
 def how_many(text: str) -> int:
     """A number of rows among the arguments. Raises ArgumentTypeError for what no server gives in one answer."""
     if not text.isdecimal() or int(text) > MOST_ROWS:

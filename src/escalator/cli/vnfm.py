@@ -10,6 +10,7 @@ from escalator.cli.base import Command, Lister, Shower, Shown, fields, rows
 from escalator.cli.campaign import quoted
 from escalator.cli.failures import ServerError, usual
 from escalator.cli.filling import filled
+from escalator.model.counting import counted
 from escalator.model.errors import EscalatorError
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def tell_spoken(spoken: Mapping[str, Any] | None, stream: TextIO, *, count: bool
     if spoken is None or spoken["instances"] is None:
         return
     if count:
-        stream.write(f"It speaks for {spoken['instances']} instance{'' if spoken['instances'] == 1 else 's'} now.\n")
+        stream.write(f"It speaks for {counted(spoken['instances'], 'instance')} now.\n")
     if spoken["unknown"]:
         shown = ", ".join(spoken["unknown"][:SHOWN]) + (" and more" if len(spoken["unknown"]) > SHOWN else "")
         stream.write(f"Nothing in the cloud has: {shown}. Is it spelt right? It counts as soon as something has it.\n")

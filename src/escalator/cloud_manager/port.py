@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from escalator.cloud_manager.agents import Agents
 from escalator.cloud_manager.probe_vms import ProbeVms
 from escalator.model.campaign import Migration
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory, Node
 
 
@@ -112,8 +113,11 @@ class Quota:
 
     def __str__(self) -> str:
         """For people."""
-        words = ("unlimited" if n == UNLIMITED else str(n) for n in (self.cores, self.ram_mib, self.instances))
-        return "{} cores, {} MiB, {} instances".format(*words)
+
+        def said(number: int, one: str, many: str = "") -> str:
+            return f"unlimited {many or one + 's'}" if number == UNLIMITED else counted(number, one, many)
+
+        return f"{said(self.cores, 'core')}, {said(self.ram_mib, 'MiB', 'MiB')}, {said(self.instances, 'instance')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from escalator.model.campaign import Campaign, CampaignSpec
+from escalator.model.counting import counted
 from escalator.model.inventory import Inventory
 from escalator.model.progress import CampaignState, TaskKind, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
@@ -198,7 +199,7 @@ async def _why(made: Simulation, view: CampaignView) -> str:
         events = await made.store.events.read(0, campaign=view.row.name, limit=100_000)
         said = [event.message for event in events if event.action in ("campaign.waits", "campaign.trouble")][-1:]
     reason = "; ".join(filter(None, [view.row.reason, *said])) or "nothing says what it waits for"
-    return f"given up with {len(still)} of {view.total} nodes to go: {reason}"
+    return f"given up with {len(still)} of {counted(view.total, 'node')} to go: {reason}"
 
 
 def _timings(campaign: Campaign, faults: FaultsSpec, seed: int) -> Timings:

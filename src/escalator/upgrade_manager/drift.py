@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Plan
 
@@ -36,7 +37,7 @@ class Drift:
         if owners:
             found.append(f"{', '.join(owners)} would be impacted too")
         if len(child.moves) > len(plan.moves):
-            found.append(f"{len(child.moves)} moves instead of {len(plan.moves)}")
+            found.append(f"{counted(len(child.moves), 'move')} instead of {len(plan.moves)}")
         return found
 
 

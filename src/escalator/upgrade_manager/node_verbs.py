@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.progress import NodeTask, Rung, TaskState
 from escalator.storage.port import CampaignRow
 
@@ -14,7 +15,7 @@ def node_verbs(campaign: str, nodes: Sequence[str], most: int) -> list[str]:
     verbs = [f"escalator node {verb} {campaign} {node}" for node in nodes[:most] for verb in ("retry", "skip")]
     beyond = len(nodes) - most
     if beyond > 0:
-        verbs.append(f"escalator node list --campaign {campaign}  # {beyond} more node{'s' if beyond > 1 else ''} like these")
+        verbs.append(f"escalator node list --campaign {campaign}  # {counted(beyond, 'more node')} like these")
     return verbs
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from escalator.allocation import give_back
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
 from escalator.model.hold import HELD
 from escalator.model.inventory import Inventory
@@ -309,7 +310,7 @@ class CampaignService:
         )
         await self._ctx.store.campaigns.add_plan(row)
         word = "smooth" if plan.smooth else "not smooth"
-        event = self._event(name, "campaign.plan", "planned", f"plan {plan.id}: {plan.totals.nodes} nodes, {word}")
+        event = self._event(name, "campaign.plan", "planned", f"plan {plan.id}: {counted(plan.totals.nodes, 'node')}, {word}")
         await self._ctx.store.campaigns.change(name, expected, (event,), state=CampaignState.PLANNED, plan=plan.id)
         return plan
 
@@ -349,7 +350,7 @@ class CampaignService:
             await self._ctx.store.tasks.put(task)
         await self._accept(name)
         await self._ctx.store.tasks.remember(name, APPROVED, plan.id)
-        event = self._event(name, "campaign.start", "running", f"plan {plan.id}, {plan.totals.nodes} nodes")
+        event = self._event(name, "campaign.start", "running", f"plan {plan.id}, {counted(plan.totals.nodes, 'node')}")
         row = await self._ctx.store.campaigns.change(
             name, (CampaignState.PLANNED,), (event,), state=CampaignState.RUNNING, cloud=identity.id, plan=plan.id, started_at=now
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import ConflictError, EscalatorError
 from escalator.model.notice import NoticeState, Vnfm
 from escalator.upgrade_manager.engine import observed
@@ -58,7 +59,7 @@ async def require_unneeded(ctx: Context, name: str) -> None:
         if not waits and not nodes:
             continue
         needs = [f"waits for {waits} of its answers"] if waits else []
-        needs += [f"has still to ask it about {nodes} node{'s' if nodes > 1 else ''}"] if nodes else []
+        needs += [f"has still to ask it about {counted(nodes, 'node')}"] if nodes else []
         message = f"Campaign {row.name} {' and '.join(needs)}: without {name} nobody is asked about those instances."
         remedy = (
             f"Let it end, or escalator campaign abort {row.name}; to change how it is reached: escalator vnfm set {name};"

@@ -15,6 +15,7 @@ import structlog
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.notice import IN_ORDER, Notice, NoticeState, Reply
 from escalator.model.progress import CampaignState, Event, TaskState
@@ -282,7 +283,7 @@ class Outbox:
 
     def _not_told(self, notice: Notice) -> Event:
         """Who was not reached stands in the history, also where nobody waits for an answer."""
-        tried = f"{notice.attempts} attempt{'' if notice.attempts == 1 else 's'}"
+        tried = counted(notice.attempts, "attempt")
         return Event(
             at=self._clock.now(),
             action="notice.undeliverable",

@@ -32,7 +32,7 @@ def test_an_operator_registers_one_and_sees_what_it_was_told(tmp_path):
         assert call("vnfm", "test", "nfvo").code == 0
         assert call("release", "import", str(release)).code == 0
         assert call("campaign", "create", str(tmp_path / "campaign.yaml")).code == 0
-        assert "1 orchestrators answer" in call("campaign", "plan", "agent-2", "-f", "json").out
+        assert "1 orchestrator answers" in call("campaign", "plan", "agent-2", "-f", "json").out
         assert call("campaign", "start", "agent-2", "--wait", "--timeout", "60").code == 0
         notices = json.loads(call("notice", "list", "--campaign", "agent-2", "--limit", "5000", "-f", "json").out)
         mine = [notice for notice in reversed(notices) if notice["vnfm"] == "nfvo"]

@@ -60,7 +60,7 @@ RACKS = SpreadLimit("rack", 1, {"a": ("r1",), "b": ("r1",), "c": ("r2",)})
 def test_a_spread_rule_holds_a_node_back_and_not_every_other(slots: list[str], unavailable: list[str], admitted: bool) -> None:
     door = NodeDoor(3, unavailable, "a", (RACKS,))
     refusal = door([slot(name) for name in slots])
-    assert refusal == (None if admitted else "1 nodes of rack r1 are out of service, waves.spread allows 1")
+    assert refusal == (None if admitted else "1 node of rack r1 is out of service, waves.spread allows 1")
     assert not door.full
 
 

@@ -119,7 +119,7 @@ def test_where_policy_says_so_an_overspent_group_calls_a_person_before_the_next_
             await sim.ctx.clock.sleep(1800.0)
             row = (await sim.campaigns.show("one")).row
             assert (row.state, row.code) == (CampaignState.SUSPENDED, Code.UPG_BUDGET.value)
-            assert "1 groups were impacted beyond their limits for longer than they may be: g for " in row.reason
+            assert "1 group was impacted beyond its limit for longer than it may be: g for " in row.reason
             # Who lets it go on has accepted that.
             await sim.campaigns.resume("one")
             await sim.engine.result("campaign/one")

@@ -74,7 +74,7 @@ async def test_what_stands_in_the_way_is_said_in_words() -> None:
         clusters = Told(there)
         ctx = replace(sim.ctx, clusters=clusters)
         assert await in_the_way(ctx, "k3", "control") == ""
-        assert await in_the_way(ctx, "k1", "control") == "1 other members would serve, the quorum is 2: k3 does not serve"
+        assert await in_the_way(ctx, "k1", "control") == "1 other member would serve, the quorum is 2: k3 does not serve"
         assert await in_the_way(ctx, "a", "storage") == ""
         clusters.storing = Storage(ok_to_stop=False, clean=True)
         assert await in_the_way(ctx, "a", "storage") == "something that is stored would be out of reach"

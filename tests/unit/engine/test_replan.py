@@ -35,7 +35,7 @@ APPROVED = plan(*(move(f"v{n}") for n in range(100)))
         ),
         pytest.param([move("v1"), move("v1", "b", "c")] * 2, set(), [THREE],
                      id="one several times"),
-        pytest.param([move("w")], set(), ["1 instances would move that were not to: w"], id="one that was to stay"),
+        pytest.param([move("w")], set(), ["1 instance would move that were not to: w"], id="one that was to stay"),
     ],
 )  # fmt: skip
 def test_moves_beyond_the_approval_are_told(child: list[Move], moved: set[str], said: list[str]) -> None:
@@ -71,4 +71,4 @@ def test_turns_that_room_is_asked_for_are_approved_with_what_moves_for_them() ->
     assert "project q" in approved.owners
     assert "project r" not in approved.owners
     assert _more_moves(approved, plan(move("v"), move("w")), frozenset(), 0.0) == []
-    assert _more_moves(approved, plan(move("x")), frozenset(), 0.0) == ["1 instances would move that were not to: x"]
+    assert _more_moves(approved, plan(move("x")), frozenset(), 0.0) == ["1 instance would move that were not to: x"]

@@ -210,7 +210,7 @@ def test_what_needs_a_replacement_moves_to_it_or_is_a_condition() -> None:
     found = under(inventory, says("vnf", "n", is_impact_mitigation_requested=True))
     failed = failing(make_plan(campaign(), found, frozenset(("v", "w"))))
     assert "instance w on a" in failed["ESC-PLN-012"].message
-    assert "1 instances of n" in (failed["ESC-PLN-012"].remedy or "")
+    assert "1 instance of n" in (failed["ESC-PLN-012"].remedy or "")
     able = under(inventory, says("instance", "v", is_impact_mitigation_requested=True))
     assert make_plan(campaign(), able, frozenset(("v", "w"))).smooth
     assert "ESC-PLN-012" not in {c.code for c in make_plan(campaign(), inventory, frozenset(("w",))).conditions}

@@ -50,7 +50,7 @@ def test_a_tight_target_that_would_break_the_spread_is_left_for_one_that_keeps_i
     plan = plan_of(*PAIR, TIGHT, WIDE)
     assert moves(plan) == [("a", "x", "wide")]
     assert plan.closer == ()
-    assert [c.message for c in noted(plan)] == ["1 groups whose members move end as far apart as they began, over racks"]
+    assert [c.message for c in noted(plan)] == ["1 group whose members move ends as far apart as before, over racks"]
     # Without the rack of its sibling there is nothing to keep, and the tight one it is.
     unknown = plan_of(*PAIR, TIGHT.model_copy(update={"rack": "r3"}), WIDE)
     assert moves(unknown) == [("a", "x", "tight")]
@@ -64,7 +64,7 @@ def test_where_no_place_keeps_it_another_does_and_the_plan_says_so() -> None:
     assert plan.closer == (APART,)
     [condition] = noted(plan)
     assert condition.ok
-    assert condition.message.startswith("1 of 1 groups")
+    assert condition.message.startswith("1 of 1 group whose members move ends closer together than before: ")
     assert "g: from 2 racks with at most 1 in one to 1 with 2" in condition.message
     assert condition.remedy
 

@@ -145,7 +145,7 @@ def test_the_program_runs_ansible_runner_with_a_configuration_of_ours_and_tidies
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "done: 1 tasks")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "done: 1 task")
     found = json.loads(seen.read_text())
     assert found["argv"][0] == "run"
     assert found["argv"][-4:] == ["-p", "up.yml", "--limit", NODE]

@@ -205,7 +205,7 @@ def test_folders_of_keys_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a and b are the same key"):
         trust_of_folders([tmp_path], 1)
     (tmp_path / "b.pem").unlink()
-    with pytest.raises(InputError, match="1 keys are fewer than the 2"):
+    with pytest.raises(InputError, match="2 keys have to have signed, of 1 key"):
         trust_of_folders([tmp_path], 2)
     with pytest.raises(InputError, match="no folder"):
         trust_of_folders([tmp_path / "none"], 1)

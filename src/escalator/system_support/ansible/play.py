@@ -99,7 +99,7 @@ class Run:
             self.say(f"failed: no task of the playbook was for {self.node}; its plays are for other hosts", last=True)
             return EXIT_NO_TASK
         if code == 0:
-            self.say(f"done: {self.tasks} tasks", last=True)
+            self.say(f"done: {self.tasks} task{'' if self.tasks == 1 else 's'}", last=True)
             return 0
         ended = f"ended with {code}" + (f" in {self.task!r}" if self.task else "")
         self.say(f"failed: {self.cause or ' / '.join(self.errors) or ended}", last=True)

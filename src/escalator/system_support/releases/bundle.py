@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import InputError, Problem
 from escalator.model.release import File, Release
 from escalator.system_support.releases.container import (
@@ -117,8 +118,8 @@ class BundleReader:
         """There are no more bytes: the bundle has to be complete."""
         if not self._ended or self.opened is None:
             if self._received < BLOCK:
-                raise broken(f"it has {self._received} bytes, and no bundle is that small; it is another file")
-            raise broken(f"it is cut short after {self._received} bytes")
+                raise broken(f"it has {counted(self._received, 'byte')}, and no bundle is that small; it is another file")
+            raise broken(f"it is cut short after {counted(self._received, 'byte')}")
         return self.opened
 
     # -- inside

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import InputError, Problem
 from escalator.model.release import File, Release
 from escalator.system_support.releases.blobs import sync_folder
@@ -59,7 +60,7 @@ def require_replaceable(file: Path) -> None:
         return
     try:
         count = len(front_of(file).envelope.signatures)
-        what = f"carries {count} signature{'s' if count > 1 else ''}" if count else ""
+        what = f"carries {counted(count, 'signature')}" if count else ""
     except InputError:
         what = "is there and is no whole bundle"
     if what:

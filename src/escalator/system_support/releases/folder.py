@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.document import MAX_PROBLEMS, Source, load, parse
 from escalator.model.errors import InputError, Problem
 from escalator.model.release import File, Release
@@ -206,7 +207,7 @@ def _hashed(name: str, path: Path, listed: File | None, problems: list[Problem])
 def differs(listed: File, found: File) -> Problem | None:
     """How a file is other than the document says; None = it is the one."""
     if found.length != listed.length:
-        return Problem(listed.path, f"this file has {found.length} bytes; the release says {listed.length}")
+        return Problem(listed.path, f"this file has {counted(found.length, 'byte')}; the release says {listed.length}")
     if found.sha256 != listed.sha256:
         return Problem(listed.path, "this file's SHA-256 is not the one that the release says")
     return None

@@ -10,6 +10,7 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import SSlibKey
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import ConditionsError, InputError, Problem
 from escalator.settings import ReleaseTrust
 from escalator.system_support.releases.envelope import Envelope, Signed, as_signature
@@ -66,7 +67,8 @@ class Trust:
             raise unsigned(self.threshold, self.where)
         by = f" ({', '.join(found.names)})" if found.names else ""
         why = f": {'; '.join(found.reasons)}" if found.reasons else ""
-        message = f"The release has {len(found.names)} of {self.threshold} signatures that are needed{by}{why}."
+        needed = counted(self.threshold, "signature that is", "signatures that are")
+        message = f"The release has {len(found.names)} of {needed} needed{by}{why}."
         raise ConditionsError(Code.SYS_SIGNATURES, message)
 
     def recorded(self, names: Iterable[str]) -> Mapping[str, str]:
@@ -115,7 +117,7 @@ def trust_of_folders(folders: Sequence[Path], threshold: int) -> Trust:
             keys[file.stem] = load_public(file)
     twins = list(_twins(keys))
     if twins or len(keys) < threshold:
-        why = "; ".join(twins) or f"{len(keys)} keys are fewer than the {threshold} that have to have signed"
+        why = "; ".join(twins) or f"{threshold} keys have to have signed, of {counted(len(keys), 'key')}"
         raise InputError(Code.SYS_KEY, f"The trusted keys cannot be used: {why}.")
     return Trust(keys, threshold, ", ".join(map(str, folders)))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from escalator.model.campaign import Migration
+from escalator.model.counting import counted
 from escalator.storage.port import ImpactRow, NodeSlot
 
 
@@ -63,12 +64,13 @@ class NodeDoor:
         out.discard(self._node)
         if len(out) >= self._limit:
             self.full = True
-            return f"{len(out)} nodes are out of service, max_unavailable is {self._limit}"
+            return f"{counted(len(out), 'node is', 'nodes are')} out of service, max_unavailable is {self._limit}"
         for rule in self._spread:
             for value in rule.of.get(self._node, ()):
                 there = rule.hinder(self._node, value, out)
                 if there >= rule.most:
-                    return f"{there} nodes of {rule.by} {value} are out of service, {rule.allows} {rule.most}"
+                    are = counted(there, f"node of {rule.by} {value} is", f"nodes of {rule.by} {value} are")
+                    return f"{are} out of service, {rule.allows} {rule.most}"
         return None
 
 
@@ -117,13 +119,13 @@ class ImpactDoor:
         bounds, row = self._bounds, self._row
         if sum(r.node == row.node for r in moves) >= bounds.per_node:
             self.key = node_key(row.node)
-            return f"{row.node} has {bounds.per_node} departures under way"
+            return f"{row.node} has {counted(bounds.per_node, 'departure')} under way"
         if sum(r.target == row.target for r in moves) >= bounds.per_node:
             self.key = node_key(row.target or "")
-            return f"{row.target} has {bounds.per_node} arrivals under way"
+            return f"{row.target} has {counted(bounds.per_node, 'arrival')} under way"
         if len(moves) >= bounds.total:
             self.key = TOTAL_KEY
-            return f"{len(moves)} moves are under way, migration.total is {bounds.total}"
+            return f"{counted(len(moves), 'move is', 'moves are')} under way, migration.total is {bounds.total}"
         return None
 
 

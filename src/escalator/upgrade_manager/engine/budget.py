@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.progress import Event
 from escalator.storage.port import CampaignRow, ImpactRow
 from escalator.upgrade_manager.engine.context import Beyond, Context
@@ -91,7 +92,8 @@ async def accept(ctx: Context, campaign: str, groups: Collection[str]) -> None:
 def said_of(over: Mapping[str, Spent]) -> str:
     """Why the campaign waits for a person, in words."""
     said = ", ".join(f"{name} for {one.spent_s:.0f} s of {one.budget_s:.0f} s" for name, one in sorted(over.items())[:10])
-    return f"{len(over)} groups were impacted beyond their limits for longer than they may be: {said}"
+    one, more = "group was impacted beyond its limit", "groups were impacted beyond their limits"
+    return f"{counted(len(over), f'{one} for longer than it may be', f'{more} for longer than they may be')}: {said}"
 
 
 async def warn(ctx: Context, campaign: str) -> None:

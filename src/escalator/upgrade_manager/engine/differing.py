@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from escalator.model.counting import counted
 from escalator.model.progress import NodeTask, TaskKind, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.brought import done_before
@@ -46,4 +47,4 @@ def _release(row: CampaignRow) -> str:
 
 
 def _said(nodes: Collection[str]) -> str:
-    return f"{len(nodes)} nodes may run another version than the rest" if nodes else ""
+    return f"{counted(len(nodes), 'node')} may run another version than the rest" if nodes else ""

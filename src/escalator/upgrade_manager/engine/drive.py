@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
@@ -267,7 +268,8 @@ async def _strand(ctx: Context, name: str, board: Board, stranded: Sequence[Node
     waiting = [task for task in stranded if task.node not in given_up]
     if waiting:
         why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:10])
-        reason = f"{len(waiting)} nodes have no turn in the plan for the rest: {why}{await _held_hint(ctx, name, board)}"
+        many = counted(len(waiting), "node has", "nodes have")
+        reason = f"{many} no turn in the plan for the rest: {why}{await _held_hint(ctx, name, board)}"
         reason += await not_enough(ctx, name)
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_TURN, reason)
         return

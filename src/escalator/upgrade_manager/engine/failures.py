@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.progress import CampaignState, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import Board
@@ -38,7 +39,8 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
     if len(failures) <= policy.max_failed and count < policy.same_error and not needs_person:
         return False
     last = max(failures, key=lambda task: task.updated_at)
-    why = f"{count} nodes failed with {code}" if count >= policy.same_error else f"{len(failures)} nodes failed"
+    alike = count >= policy.same_error
+    why = f"{counted(count, 'node')} failed with {code}" if alike else f"{counted(len(failures), 'node')} failed"
     reason = f"{why}, last {last.node}: {last.message}"
     target = await then(ctx, campaign)
     await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)

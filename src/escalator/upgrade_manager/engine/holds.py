@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.hold import HELD
 from escalator.model.progress import CampaignState, NodeTask, TaskState
 from escalator.upgrade_manager.engine import stages
@@ -65,7 +66,7 @@ async def all_held(ctx: Context, under_way: Sequence[NodeTask], waiting: int) ->
 
 def _said(stopped: Sequence[NodeTask], held: dict[str, str], waiting: int) -> str:
     names = "; ".join(f"{task.node} {held[task.node]}" for task in stopped[:SHOWN])
-    behind = f"; {waiting} more nodes wait behind them" if waiting else ""
+    behind = f"; {counted(waiting, 'more node waits', 'more nodes wait')} behind them" if waiting else ""
     verbs = f"go on with escalator node unhold {' '.join(task.node for task in stopped[:SHOWN])}"
     return f"only held nodes are left: {names}{behind}; {verbs}"
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Inventory, Node, Role
 from escalator.model.progress import NodeTask
@@ -136,7 +137,7 @@ async def _quorum(ctx: Context, node: str) -> str:
         return ""
     away = [name for name, serves in sorted(cluster.members.items()) if name != node and not serves]
     said = f": {', '.join(away)} does not serve" if away else ""
-    return f"{left} other members would serve, the quorum is {cluster.quorum}{said}"
+    return f"{counted(left, 'other member')} would serve, the quorum is {cluster.quorum}{said}"
 
 
 async def admitted(ctx: Context, name: str, board: Board, ready: Sequence[NodeTask]) -> Sequence[NodeTask]:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import ConditionsError
 from escalator.model.inventory import Inventory
 from escalator.model.notice import NoticeState
@@ -43,7 +44,7 @@ async def require_owners(ctx: Context, campaign: Campaign, plan: Plan, inventory
     if not bad:
         return
     if campaign.spec.workloads.notify.on_undeliverable == "pause":
-        message = f"{len(bad)} VNF managers concerned do not answer: {said(bad)}."
+        message = f"{counted(len(bad), 'VNF manager concerned does', 'VNF managers concerned do')} not answer: {said(bad)}."
         raise ConditionsError(Code.UPG_UNDELIVERABLE, message, remedy=remedy(campaign))
     await _write_down(ctx, campaign.metadata.name, bad)
 
@@ -63,7 +64,8 @@ async def away_tonight(ctx: Context, campaign: Campaign, plan: Plan, inventory: 
     await _write_down(ctx, campaign.metadata.name, bad)
     if campaign.spec.workloads.notify.on_undeliverable != "pause":
         return ""
-    return f"a maintenance window opens, and {len(bad)} VNF managers concerned do not answer: {said(bad)}"
+    many = counted(len(bad), "VNF manager concerned does", "VNF managers concerned do")
+    return f"a maintenance window opens, and {many} not answer: {said(bad)}"
 
 
 async def _note_orchestrators(ctx: Context, name: str) -> None:

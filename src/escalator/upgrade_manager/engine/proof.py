@@ -8,6 +8,7 @@ from itertools import islice, takewhile
 
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Group, Inventory
 from escalator.model.plan import Plan, PlanGroup
@@ -45,8 +46,9 @@ class Proof:
     def said(self) -> str:
         """In one line."""
         found = "; ".join(violation.message for violation in self.violations[:5])
-        checked = f"{self.turns} turns, {self.upgraded} nodes upgraded, {self.moves} moves, {self.impacts} impacts"
-        return f"{checked}: {len(self.violations)} violations" + (f": {found}" if found else "")
+        moves, impacts = counted(self.moves, "move"), counted(self.impacts, "impact")
+        checked = f"{counted(self.turns, 'turn')}, {counted(self.upgraded, 'node')} upgraded, {moves}, {impacts}"
+        return f"{checked}: {counted(len(self.violations), 'violation')}" + (f": {found}" if found else "")
 
     def with_(self, other: Proof) -> Proof:
         """Both together. Nodes that were rolled back are no longer counted as upgraded twice."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory
 from escalator.model.plan import Condition, Plan
 from escalator.model.release import spares_instances
@@ -36,8 +37,9 @@ def condition(found: Sequence[Reachability], campaign: Campaign) -> Condition:
     """What a plan says of it. It never fails the plan: what counts is who answers when the campaign starts."""
     bad = [one for one in found if not one.ok]
     if not bad:
-        return Condition(code=Code.PLN_OWNERS.value, ok=True, message=f"{len(found)} VNF managers concerned answer")
-    message = f"{len(bad)} of {len(found)} VNF managers concerned do not answer now: {said(bad)}"
+        message = counted(len(found), "VNF manager concerned answers", "VNF managers concerned answer")
+        return Condition(code=Code.PLN_OWNERS.value, ok=True, message=message)
+    message = f"{_some(bad, found, 'VNF manager concerned', 'VNF managers concerned')} not answer now: {said(bad)}"
     return Condition(code=Code.PLN_OWNERS.value, ok=True, message=message, remedy=remedy(campaign))
 
 
@@ -45,9 +47,15 @@ def of_orchestrators(found: Sequence[Reachability]) -> Condition:
     """What a plan says of orchestrators: they are told later what they do not hear now, so that it always holds."""
     bad = [one for one in found if not one.ok]
     if not bad:
-        return Condition(code=Code.VIM_ORCHESTRATOR.value, ok=True, message=f"{len(found)} orchestrators answer")
-    message = f"{len(bad)} of {len(found)} orchestrators do not answer now, and are told later: {said(bad)}"
+        message = counted(len(found), "orchestrator answers", "orchestrators answer")
+        return Condition(code=Code.VIM_ORCHESTRATOR.value, ok=True, message=message)
+    message = f"{_some(bad, found, 'orchestrator', 'orchestrators')} not answer now; what is missed is told later: {said(bad)}"
     return Condition(code=Code.VIM_ORCHESTRATOR.value, ok=True, message=message, remedy="escalator vnfm test NAME")
+
+
+def _some(bad: Sequence[Reachability], found: Sequence[Reachability], one: str, many: str) -> str:
+    whole = counted(len(found), one, many)
+    return counted(len(bad), f"of {whole} does", f"of {whole} do")
 
 
 def said(bad: Sequence[Reachability]) -> str:

@@ -11,6 +11,7 @@ from math import floor
 from typing import Self
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import EscalatorError, NotFoundError, TemporaryError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
@@ -118,7 +119,7 @@ def _more_stops(approved: Plan, child: Plan) -> list[str]:
     """Instances that would be stopped and were not to be: an outage is accepted for those that were shown."""
     stopped, known = ({impact.instance for impact in plan.impacts if impact.kind == "stop-start"} for plan in (child, approved))
     new = sorted(stopped - known)
-    return [f"{len(new)} instances would be stopped that were not to: {', '.join(new[:SHOWN])}"] if new else []
+    return [f"{counted(len(new), 'instance')} would be stopped that were not to: {', '.join(new[:SHOWN])}"] if new else []
 
 
 async def _moved(ctx: Context, name: str, inventory: Inventory) -> frozenset[str]:
@@ -134,11 +135,11 @@ def _more_moves(approved: Approved, child: Plan, moved: frozenset[str], share: f
     leave = {move.instance for move in child.moves}
     new = leave - approved.moving
     if new:
-        found.append(f"{len(new)} instances would move that were not to: {', '.join(sorted(new)[:SHOWN])}")
+        found.append(f"{counted(len(new), 'instance')} would move that were not to: {', '.join(sorted(new)[:SHOWN])}")
     twice = len(child.moves) - len(leave - moved)
     allowed = max(floor(share * approved.moves), approved.more)
     if twice > allowed:
-        found.append(f"{twice} moves would be made beyond one per instance, {allowed} are allowed")
+        found.append(f"{counted(twice, 'move')} would be made beyond one per instance, {counted(allowed, 'is', 'are')} allowed")
     return found
 
 
@@ -238,7 +239,7 @@ async def repair(ctx: Context, name: str, why: str) -> bool:
         return False
     if made.lost and made.left:
         # Who has no turn while the node is away has one when it is back; if it fails, the rest is planned again.
-        said = f"without {', '.join(sorted(made.lost))} {len(made.left)} nodes could not go"
+        said = f"without {', '.join(sorted(made.lost))} {counted(len(made.left), 'node')} could not go"
         await _tell(ctx, name, Code.UPG_LOST, f"after {why}: the plan so far is followed on; {said}")
         return False
     await keep(ctx, name, made)

@@ -15,6 +15,7 @@ from escalator.cloud_manager.port import ServiceState
 from escalator.model.backup import BackupState, NodeBackup, RestoreState
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import ConditionsError, ConflictError, PermanentError, TemporaryError
 from escalator.model.progress import Event, Restoration
 from escalator.model.release import Release
@@ -65,7 +66,7 @@ async def refuse_under_instances(ctx: Context, node: str) -> None:
     running = sorted(i.id for i in await observed.instances_on(ctx, node, Migration()) if i.running)
     if running:
         more = f" and {len(running) - 5} more" if len(running) > 5 else ""
-        message = f"{len(running)} instances run on {node}: {', '.join(running[:5])}{more}."
+        message = f"{counted(len(running), 'instance runs', 'instances run')} on {node}: {', '.join(running[:5])}{more}."
         raise ConditionsError(Code.SYS_CARRIES, message, remedy="Move them away, or accept the impact: --accept-impact")
 
 

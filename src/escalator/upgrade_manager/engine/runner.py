@@ -10,6 +10,7 @@ from itertools import count
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import EscalatorError, TemporaryError
 from escalator.model.progress import CampaignState, Condition, Event, NodeTask, Rung, TaskKind, TaskState
 from escalator.upgrade_manager.engine.context import Context
@@ -190,7 +191,7 @@ async def _guarded(
     outcome = await outcome_of(whole)
     if outcome.code == Code.UPG_TIMEOUT.value and met.times:
         # A person has to know what was waited for: a cloud that is away, a full quota.
-        return replace(outcome, message=f"{outcome.message}; it met {met.times} errors, last: {met.last}")
+        return replace(outcome, message=f"{outcome.message}; it met {counted(met.times, 'error')}, last: {met.last}")
     task = ctx.tasks.get(ref.id)
     if outcome.code == Code.UPG_TIMEOUT.value and task is not None and task.code == Code.UPG_LOST.value:
         return replace(outcome, code=task.code, message="it did not come back from its reboot within the time-out")

@@ -13,6 +13,7 @@ from typing import Any
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory
 from escalator.model.notice import NoticeType
 from escalator.model.progress import Event, NodeTask, TaskState
@@ -149,8 +150,9 @@ async def _ask(ctx: Context, name: str, campaign: Campaign, board: Board, draft:
     if not sent:
         return await _end(ctx, name, asked, "no VNF manager is there to be asked for room")
     waiting = len(_without_turn(board))
-    so_far = f", although {first - len(there)} instances are gone" if asked.tries > 1 else ""
-    said = f"{len(sent)} VNF managers are asked to scale in: there is no room for {waiting} nodes{so_far}"
+    so_far = f", although {counted(first - len(there), 'instance is', 'instances are')} gone" if asked.tries > 1 else ""
+    who, what = counted(len(sent), "VNF manager is", "VNF managers are"), counted(waiting, "node")
+    said = f"{who} asked to scale in: there is no room for {what}{so_far}"
     await _write(ctx, name, "asked", said)
     await _keep(ctx, name, asked)
     board.look_s = min(LOOK_S, reply_by - ctx.clock.now())
@@ -175,7 +177,7 @@ async def _look(ctx: Context, name: str, campaign: Campaign, board: Board, asked
         if made is not None and (enough or settled):
             await _follow(ctx, name, made)
         if enough:
-            said = f"{asked.at_first - len(there)} instances are gone: there is room for every node"
+            said = f"{counted(asked.at_first - len(there), 'instance is', 'instances are')} gone: there is room for every node"
             await _write(ctx, name, "done", said)
             await _keep(ctx, name, replace(asked, over=True))
             return True

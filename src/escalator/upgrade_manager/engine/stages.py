@@ -7,6 +7,7 @@ from math import inf
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.node_groups import Success
 from escalator.model.plan import PlanGroup
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
@@ -127,13 +128,15 @@ async def _follows(ctx: Context, name: str, campaign: Campaign, tasks: Sequence[
 
 
 def _falls_short(success: Success, tasks: Sequence[NodeTask]) -> str | None:
-    counted = [task for task in tasks if not (task.state is TaskState.SKIPPED and task.code == Code.UPG_SKIPPED.value)]
-    done = sum(task.state is TaskState.DONE for task in counted)
-    failed = sum(task.state in FAILURES for task in counted)
+    judged = [task for task in tasks if not (task.state is TaskState.SKIPPED and task.code == Code.UPG_SKIPPED.value)]
+    done = sum(task.state is TaskState.DONE for task in judged)
+    failed = sum(task.state in FAILURES for task in judged)
     if failed > success.max_failed:
-        return f"{failed} nodes failed, success.max_failed is {success.max_failed}"
-    if done < success.min_percent / 100 * len(counted) or (not done and success.min_percent > 0):
-        return f"{done} of {len(counted)} nodes are upgraded, success.min_percent is {success.min_percent:g}"
+        return f"{counted(failed, 'node')} failed, success.max_failed is {success.max_failed}"
+    if done < success.min_percent / 100 * len(judged) or (not done and success.min_percent > 0):
+        return (
+            f"{done} of {counted(len(judged), 'node is', 'nodes are')} upgraded, success.min_percent is {success.min_percent:g}"
+        )
     return None
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import ConflictError, EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState, Event, TaskState
 from escalator.upgrade_manager.engine.context import Context
@@ -108,7 +109,8 @@ async def _stage_all(ctx: Context, name: str, plan_id: str, number: int) -> dict
     came = await asyncio.gather(*(one(upgrade.node) for upgrade in plan.upgrades))
     await ctx.store.tasks.remember(memo_of(name), ENDED, number)
     bad = came.count(False)
-    said = f"{len(came) - bad} of {len(came)} nodes are staged" + (f", {bad} could not be: see node.stage-ahead" if bad else "")
+    said = f"{len(came) - bad} of {counted(len(came), 'node is', 'nodes are')} staged"
+    said += f", {bad} could not be: see node.stage-ahead" if bad else ""
     await _tell(ctx, name, "campaign.staged", None, "failed" if bad else "done", None, said)
     return {"staged": len(came) - bad, "failed": bad}
 

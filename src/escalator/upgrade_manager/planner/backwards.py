@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Condition, Move, NoReturn, Plan, Totals, Upgrade
 from escalator.upgrade_manager.planner.progress import Progress
@@ -169,4 +170,5 @@ def _message(rows: Sequence[NoReturn]) -> str:
     for row in rows:
         ways[row.way_back] = ways.get(row.way_back, 0) + 1
     named = "; ".join(f"{count}: {way}" for way, count in sorted(ways.items())[:SHOWN])
-    return f"{len(rows)} instances do not come back by live migration: {named}"
+    many = counted(len(rows), "instance does", "instances do")
+    return f"{many} not come back by live migration: {named}"

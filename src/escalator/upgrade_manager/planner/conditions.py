@@ -7,6 +7,7 @@ from math import ceil
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner.actions import Stuck
@@ -22,7 +23,7 @@ def scope_condition(scope: ScopedNodes) -> Condition:
     """The scope selects nodes, and at least one can be upgraded or is upgraded."""
     if scope.count == 0:
         return _fails(Code.PLN_SCOPE, "the scope selects no node", "check scope.select and scope.exclude against the node list")
-    return _holds(Code.PLN_SCOPE, f"{_count(scope.count, 'node')} in scope, {len(scope.upgraded)} of them upgraded already")
+    return _holds(Code.PLN_SCOPE, f"{counted(scope.count, 'node')} in scope, {len(scope.upgraded)} of them upgraded already")
 
 
 def availability_condition(scope: ScopedNodes, limit: int) -> Condition:
@@ -33,7 +34,7 @@ def availability_condition(scope: ScopedNodes, limit: int) -> Condition:
         if scope.others:
             ours = _names([f"campaign {name}" for name in scope.others])
             remedy = f"let {ours} end, and put back what escalator restoration list shows; then plan again"
-        out = f"{_count(scope.unavailable, 'node')} in scope {'is' if scope.unavailable == 1 else 'are'} out of service"
+        out = f"{counted(scope.unavailable, 'node in scope is', 'nodes in scope are')} out of service"
         return _fails(Code.PLN_NODE_STATE, f"{out}, max_unavailable is {limit}; {names}", remedy)
     return _holds(Code.PLN_NODE_STATE, f"left out: {names}" if names else "every node in scope is in service")
 
@@ -59,11 +60,12 @@ def mitigation_conditions(declared: Sequence[Instance], staying: Sequence[Instan
     if not declared:
         return ()
     if not staying:
-        return (_holds(Code.PLN_MITIGATION, f"{len(declared)} instances need a replacement first, and move to one"),)
+        many = counted(len(declared), "instance needs", "instances need")
+        return (_holds(Code.PLN_MITIGATION, f"{many} a replacement first, and move to one"),)
     said = [f"instance {i.id} on {i.node} needs a replacement before it is impacted, and would stay" for i in staying]
     vnfs = sorted({i.vnf or f"project {i.project}" for i in staying})
     remedy = (
-        f"let it migrate ({len(staying)} instances of {_names(vnfs)}), or agree with the VNF's owner on"
+        f"let it migrate ({counted(len(staying), 'instance')} of {_names(vnfs)}), or agree with the VNF's owner on"
         " is_impact_mitigation_requested: false once a replacement is there: escalator constraint set"
     )
     return (_fails(Code.PLN_MITIGATION, _names(said), remedy),)
@@ -76,14 +78,13 @@ def interruption_conditions(
     if not noticing:
         return ()
     if not unborne:
-        said = (
-            f"{len(noticing)} instances notice their live migration ({_span(expected_s)}): it counts within their groups' limits"
-        )
+        many = counted(len(noticing), "instance notices its live migration", "instances notice their live migrations")
+        said = f"{many} ({_span(expected_s)}): that counts within their groups' limits"
         return (_holds(Code.VIM_NOTICED, f"{said}, and their VNF managers are told so"),)
     said = _names([f"instance {i.id} on {i.node} notices more than {i.max_interruption_s:g} s" for i in unborne])
     remedy = (
-        f"register VNF managers that can be asked ({len(unborne)} instances), declare how many members of their groups may be"
-        " impacted at once (escalator constraint set), or put what your live migrations take into"
+        f"register VNF managers that can be asked ({counted(len(unborne), 'instance')}), declare how many members of their"
+        " groups may be impacted at once (escalator constraint set), or put what your live migrations take into"
         " estimates.migration.interruption_s"
     )
     takes = _span({i.id: expected_s[i.id] for i in unborne})
@@ -147,7 +148,7 @@ def room(campaign: Campaign, inventory: Inventory, spare: str) -> str:
     fill = campaign.spec.waves.max_fill
     outside = sum("compute" in node.roles and serves(node) and not campaign.spec.scope.includes(node) for node in inventory.nodes)
     if spare and outside:
-        hosts = "1 host in service is" if outside == 1 else f"{outside} hosts in service are"
+        hosts = counted(outside, "host in service is", "hosts in service are")
         spare = f"widen spec.scope: {hosts} out of it, and what is out of scope takes no instances; or {spare}"
     if spare and fill < 1:
         spare = f"raise waves.max_fill: upgraded nodes are filled to {fill:.0%} only; or {spare}"
@@ -184,17 +185,17 @@ def other_conditions(cloud: Cloud, rules: Rules, found: Found) -> tuple[Conditio
 def _window_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], found: Found) -> Condition:
     if not left:
         used = len({rules.windows.index(turn.away_s) for turn in found.turns})
-        return _holds(Code.PLN_WINDOW, f"every turn fits into its window; {_count(used, 'window')} used")
+        return _holds(Code.PLN_WINDOW, f"every turn fits into its window; {counted(used, 'window')} used")
     message = _names([f"{node}: {wait.reason}" for node, wait in left])
     needs_s = max(wait.needs_s for _, wait in left)
     if needs_s > 0:
         few = sum(wait.needs_s == 0 for _, wait in left)
-        besides = f"; {_count(few, 'node')} beside these may need more windows" if few else ""
+        besides = f"; {counted(few, 'node')} beside these may need more windows" if few else ""
         minutes = ceil(needs_s / 60)
         return _fails(Code.PLN_WINDOW, message, f"give windows of at least {minutes * 60} s ({minutes} min){besides}")
     per_window = max(1, len(found.turns)) / max(1, len(rules.windows.starts) - 1)
     more = ceil(len(left) / per_window)
-    said = f"give about {_count(more, 'more window')}, longer ones, or raise waves.max_unavailable"
+    said = f"give about {counted(more, 'more window')}, longer ones, or raise waves.max_unavailable"
     return _fails(Code.PLN_WINDOW, message, said)
 
 
@@ -226,7 +227,8 @@ def spread_conditions(cloud: Cloud, found: Found) -> tuple[Condition, ...]:
         return ()
     groups = {watched.group for watched in cloud.watched}
     if not found.closer:
-        said = f"{len(groups)} groups whose members move end as far apart as they began, over {_levels(cloud)}"
+        many = counted(len(groups), "group whose members move ends", "groups whose members move end")
+        said = f"{many} as far apart as before, over {_levels(cloud)}"
         return (_holds(Code.PLN_SPREAD, said),)
     worse = {row.group for row in found.closer}
     rows = [
@@ -234,7 +236,9 @@ def spread_conditions(cloud: Cloud, found: Found) -> tuple[Condition, ...]:
         f" to {row.places_after} with {row.most_after}"
         for row in found.closer
     ]
-    message = f"{len(worse)} of {len(groups)} groups whose members move end closer together than they began: {_names(rows)}"
+    all_of_them = counted(len(groups), "group whose members move", "groups whose members move")
+    ends = counted(len(worse), f"of {all_of_them} ends", f"of {all_of_them} end")
+    message = f"{ends} closer together than before: {_names(rows)}"
     remedy = "leave room where these groups are to be: an empty host, already upgraded, in each rack or zone; or accept it"
     return (Condition(code=Code.PLN_SPREAD.value, ok=True, message=message, remedy=remedy),)
 
@@ -259,10 +263,6 @@ def shape(cloud: Cloud, guests: Sequence[Guest]) -> str:
             name = cloud.resources[resource]
             need[name] = max(need.get(name, 0.0), amount * guest.shape.span)
     return ", ".join(f"{resource} {amount:g}" for resource, amount in sorted(need.items()))
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number} {one}{'' if number == 1 else 's'}"
 
 
 def _names(items: Sequence[str]) -> str:

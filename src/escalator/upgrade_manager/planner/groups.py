@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from escalator.model.counting import counted
 from escalator.model.inventory import Group, Inventory, Node
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
 
@@ -57,7 +58,8 @@ def _reason(inventory: Inventory, node: Node, actions: Mapping[str, Action], dow
         if at_once > allowed:
             more = f", {down[name]} of them on nodes that are down" if down[name] else ""
             why = _preserved(group, members)
-            return f"group {name} allows {max(allowed, 0)} members to be impacted{why}{more}, and here {at_once} would be at once"
+            allows = f"group {name} allows {counted(max(allowed, 0), 'member')} to be impacted{why}{more}"
+            return f"{allows}, and here {at_once} would be at once"
         if group.policy == "affinity" and 0 < leaving.get(name, 0) < present[name]:
             return f"members of affinity group {name} leave together or not at all, and one of them has to stay"
     return None
@@ -68,4 +70,4 @@ def _preserved(group: Group, members: int) -> str:
     least = group.min_preserved
     if least is None or group.limit(members) != max(0, members - least):
         return ""
-    return f" (min_preserved {least} of its {members} members)"
+    return f" (min_preserved {least} of its {counted(members, 'member')})"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
+from escalator.model.counting import counted
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.conditions import shape
 from escalator.upgrade_manager.planner.search import START, Search
@@ -26,10 +27,10 @@ def spare_hosts(cloud: Cloud, rules: Rules, found: Found, midway: Midway = START
     model = _model(cloud, lacking)
     room = " + ".join(_amounts(cloud, cell) for cell in cloud.cells[model])
     what = f"like {cloud.nodes[model].id} ({room})" if room else "of the same kind"
-    need = f"for {len(lacking)} nodes; the largest instances need {shape(cloud, guests)}"
+    need = f"for {counted(len(lacking), 'node')}; the largest instances need {shape(cloud, guests)}"
     count = _fewest(cloud, rules, model, midway) if len(cloud.nodes) <= LARGEST else None
     if count is not None:
-        return f"add {count} empty host{'s' * (count > 1)} {what}, already upgraded, {need}"
+        return f"add {counted(count, 'empty host')} {what}, already upgraded, {need}"
     if len(cloud.nodes) > LARGEST:
         return f"add at least 1 empty host {what}, already upgraded, {need}"
     return f"{MOST_HOSTS} empty hosts {what} would not be enough, {need}; let instances stay in place, or relax their groups"

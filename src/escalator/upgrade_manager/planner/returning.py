@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory
 from escalator.model.plan import Condition, NoReturn, Plan
 from escalator.upgrade_manager.planner.versions import older
@@ -73,4 +74,5 @@ def _message(rows: list[NoReturn]) -> str:
     more = f", and of {len(owners) - SHOWN} more" if len(owners) > SHOWN else ""
     stuck = sum(row.way_back.startswith("none") for row in rows)
     policy = f"; for {stuck} of them policy allows no other way" if stuck else ""
-    return f"{len(rows)} instances cannot come back by live migration in a rollback: {named}{more}{policy}"
+    many = counted(len(rows), "instance")
+    return f"{many} cannot come back by live migration in a rollback: {named}{more}{policy}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from math import ceil, inf
 
+from escalator.model.counting import counted
 from escalator.upgrade_manager.planner.awaiting import Awaiting
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.flow import Flow
@@ -278,7 +279,7 @@ class Search:
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             full = domain.full(node, out)
             if full is not None:
-                return NotYet(now, f"{domain.by} {full} has {domain.most} node{'s' * (domain.most != 1)} out of service")
+                return NotYet(now, f"{domain.by} {full} has {counted(domain.most, 'node')} out of service")
         if self._extra and self._standing.arriving[node]:
             return NotYet(now, "it takes instances until then")
         group = self._flow.may_wait_for_ever(node, leaving.guests, now)
@@ -338,7 +339,7 @@ class Search:
             return None
         if self._empty - self._first_ones(placed) - self._vacant(node) >= self._rules.reserve:
             return None
-        return NotYet(now, f"the reserve of {self._rules.reserve} hosts would not hold")
+        return NotYet(now, f"the reserve of {counted(self._rules.reserve, 'host')} would not hold")
 
     def _too_slow(self, node: int, placed: list[Placed], now: float) -> NotYet | None:
         """Whether what arrives at the targets before would make the departures too long for the window."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Condition, Plan
@@ -59,6 +60,6 @@ def verified_plan(
         found = verify(campaign, inventory, plan, managed, now_s, brings.impact)
     if found:
         said = "; ".join(f"{violation.code.value} {violation.message}" for violation in found[:TOLD])
-        message = f"The plan breaks {len(found)} rules and is not stored: {said}"
+        message = f"The plan breaks {counted(len(found), 'rule')} and is not stored: {said}"
         raise PermanentError(Code.PLN_VIOLATION, message, remedy="This is a defect of the planner: report it with the inventory.")
     return plan

@@ -14,6 +14,7 @@ from dataclasses import asdict
 
 from escalator.model.brakes import GateEntry
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import EscalatorError
 from escalator.processes import TEMPORARY, filled, found_program, passed_on, running
 from escalator.vim_interface.gates.port import SEEN_BYTES, Answer, Question, Verdict
@@ -66,7 +67,7 @@ class CommandGate:
 def _baseline(output: bytes) -> Answer:
     if len(output) > SEEN_BYTES:
         return Answer(Verdict.NO, f"its baseline is larger than {SEEN_BYTES} bytes")
-    return Answer(Verdict.GO, f"its baseline is taken, {len(output)} bytes", output.decode(errors="replace"))
+    return Answer(Verdict.GO, f"its baseline is taken, {counted(len(output), 'byte')}", output.decode(errors="replace"))
 
 
 def last_line(text: str) -> str:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from escalator.model.brakes import GateEntry
+from escalator.model.counting import counted
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.gates.port import SEEN_BYTES, Answer, Question, Verdict
 from escalator.vim_interface.gates.web import UnaskedError, fetched
@@ -40,13 +41,13 @@ class PrometheusGate:
         if question.moment == "baseline":
             seen = json.dumps(values)
             if len(seen) > SEEN_BYTES:
-                return Answer(Verdict.NO, f"its baseline of {len(values)} values is larger than {SEEN_BYTES} bytes")
-            return Answer(Verdict.GO, f"its baseline is taken: {len(values)} values", seen)
+                return Answer(Verdict.NO, f"its baseline of {counted(len(values), 'value')} is larger than {SEEN_BYTES} bytes")
+            return Answer(Verdict.GO, f"its baseline is taken: {counted(len(values), 'value')}", seen)
         if question.baseline is None:
-            return Answer(Verdict.GO, f"{len(values)} values")
+            return Answer(Verdict.GO, counted(len(values), "value"))
         found = list(self._differences(json.loads(question.baseline), values))
         if not found:
-            return Answer(Verdict.GO, f"{len(values)} values, as when the campaign began")
+            return Answer(Verdict.GO, f"{counted(len(values), 'value')}, as when the campaign began")
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         return Answer(Verdict.NOT_YET, "; ".join(found[:SHOWN]) + more)
 

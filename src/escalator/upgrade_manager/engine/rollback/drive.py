@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
@@ -223,7 +224,7 @@ async def _failed(ctx: Context, name: str, state: CampaignState, tasks: Sequence
     if not failed:
         return False
     last = max(failed, key=lambda task: task.updated_at)
-    reason = f"{len(failed)} nodes were not rolled back, last {last.node}: {last.message}"
+    reason = f"{counted(len(failed), 'node was', 'nodes were')} not rolled back, last {last.node}: {last.message}"
     await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NOT_BACK, reason)
     await quotas.unlock(ctx, name)
     return True
@@ -308,7 +309,7 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     rows = await take_off(ctx, name)
     if waiting:
         why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:SHOWN])
-        reason = f"{len(waiting)} nodes are not rolled back: {why}"
+        reason = f"{counted(len(waiting), 'node is', 'nodes are')} not rolled back: {why}"
         await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NOT_BACK, reason)
         return
     differ = await differing.on_the_way_back(ctx, name, tasks) if await pins.pinned(ctx, name) else ""

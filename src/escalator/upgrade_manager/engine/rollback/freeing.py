@@ -9,6 +9,7 @@ from typing import Any
 
 from escalator.model.backup import BackupState
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.progress import Event
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.keeping import by_node, remove
@@ -51,7 +52,7 @@ async def _free(ctx: Context, name: str) -> dict[str, Any]:
         if why
     ]
     freed = sum(gone for _, gone, _ in said)
-    outcome, message = "failed" if events else "done", f"{freed} of {len(rows)} backups are removed"
+    outcome, message = "failed" if events else "done", f"{freed} of {counted(len(rows), 'backup is', 'backups are')} removed"
     events.append(Event(at=now, action="campaign.backups", campaign=name, object_id=name, outcome=outcome, message=message))
     await ctx.store.events.append(tuple(events))
     return {"removed": freed, "left": len(rows) - freed}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Condition, NotUpgraded, Plan
@@ -114,7 +115,7 @@ def _scope_back(found: Condition, campaign: Campaign, now: Inventory, changed: i
     if found.code != Code.PLN_SCOPE.value or not found.ok:
         return found
     scope = sum(campaign.spec.scope.includes(node) for node in now.nodes)
-    return found.model_copy(update={"message": f"{scope} nodes in scope, {changed} of them changed by the campaign"})
+    return found.model_copy(update={"message": f"{counted(scope, 'node')} in scope, {changed} of them changed by the campaign"})
 
 
 async def campaign_back(ctx: Context, name: str) -> Campaign:
@@ -184,9 +185,10 @@ async def follow(ctx: Context, name: str, made: WayBack, kind: TaskKind) -> None
                 await ctx.store.tasks.remember(turn.id, key, value)
             await _lay_out(ctx, turn, plan, reasons)
     now = ctx.clock.now()
-    message = f"plan {plan.id} for the way back: {plan.totals.nodes} nodes, {plan.totals.moves} moves"
+    nodes, moves = counted(plan.totals.nodes, "node"), counted(plan.totals.moves, "move")
+    message = f"plan {plan.id} for the way back: {nodes}, {moves}"
     if reasons:
-        message += f", {len(reasons)} stay as they are"
+        message += ", " + counted(len(reasons), "stays as it is", "stay as they are")
     event = Event(at=now, action="campaign.plan", campaign=name, object_id=name, outcome="planned", message=message)
     states = (CampaignState.ROLLING_BACK, CampaignState.RESTORING, CampaignState.ROLLBACK_PAUSED)
     await ctx.store.campaigns.change(name, states, (event,), plan=plan.id)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance
 from escalator.model.progress import Event, TaskKind
 from escalator.upgrade_manager.engine.job import Job
@@ -255,7 +256,7 @@ def _about(answer: Answer) -> str:
     if len(without) in (0, len(answer.instances)):
         return ""
     more = f" and {len(without) - SHOWN} more" if len(without) > SHOWN else ""
-    return f" about {', '.join(without[:SHOWN])}{more} of {len(answer.instances)} instances"
+    return f" about {', '.join(without[:SHOWN])}{more} of {counted(len(answer.instances), 'instance')}"
 
 
 CONSULT = Step(name="consult", do=_do)

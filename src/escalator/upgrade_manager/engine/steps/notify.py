@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Instance
 from escalator.model.plan import Plan
@@ -39,7 +40,7 @@ async def _do(job: Job) -> Outcome:
     await job.remember("planned", planned)
     await job.remember("owners", dict(owners))
     asked = await ask(job, instances, planned, round_number=1)
-    return done(f"{asked} VNF managers are asked", asked=asked)
+    return done(counted(asked, "VNF manager is asked", "VNF managers are asked"), asked=asked)
 
 
 def planned_actions(job: Job, instances: Sequence[Instance], owners: Collection[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance
 from escalator.model.progress import Event, Restoration, Rung
 from escalator.storage.port import ImpactRow
@@ -53,7 +54,8 @@ async def _do(job: Job) -> Outcome:
     stopped = {row.object_id for row in await job.changes(STOPPED)}
     stayed = [i for i in here.values() if decisions[i.id] in STAYS and (i.running or i.id in stopped)]
     await _stay_all(job, stayed, decisions)
-    return done(f"{sum(d in MOVES for d in decisions.values())} moved, {len(stayed)} stay", stayed=len(stayed))
+    left = sum(d in MOVES for d in decisions.values())
+    return done(f"{left} moved, {counted(len(stayed), 'stays', 'stay')}", stayed=len(stayed))
 
 
 async def _move_all(
@@ -169,7 +171,7 @@ async def start_all(job: Job) -> Outcome:
         instance = await observed.instance(job.ctx, instance_id) or job.inventory.instance_by_id.get(instance_id)
         if instance is not None:
             await leave_impact(job, _stay(job, instance))
-    return done(f"{len(rows)} instances run again")
+    return done(counted(len(rows), "instance runs", "instances run") + " again")
 
 
 async def _undo(job: Job) -> Outcome:
@@ -179,7 +181,7 @@ async def _undo(job: Job) -> Outcome:
     if rows and is_lost(await current(job.ctx, job.ref)):
         if await job.system.boot_id(job.node) is None:
             # A person is not kept waiting for what cannot be: `node retry` starts them when the node is there.
-            return failed(Code.UPG_LOST, f"{len(rows)} instances cannot be started, their node does not answer")
+            return failed(Code.UPG_LOST, f"{counted(len(rows), 'instance')} cannot be started, the node does not answer")
         await silence.over(job)
     return await start_all(job)
 

@@ -8,6 +8,7 @@ from math import inf
 from operator import attrgetter
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.plan import Condition, Hit, Impact, Move, Plan, PlanGroup, Upgrade
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.cloud import Cloud
@@ -143,9 +144,9 @@ def _rules(given: Given, cloud: Cloud) -> Rules:
 def _mended_condition(late_s: float, mended: Mended) -> Condition:
     said = []
     if mended.elsewhere:
-        said.append(f"{mended.elsewhere} moves go elsewhere")
+        said.append(counted(mended.elsewhere, "move goes", "moves go") + " elsewhere")
     if mended.put_off:
-        said.append(f"{mended.put_off} turns are put off")
+        said.append(counted(mended.put_off, "turn is", "turns are") + " put off")
     if late_s:
         said.append(f"what has not begun is {late_s:.0f} s later")
     message = f"the plan so far goes on: {', '.join(said)}" if said else "the plan so far goes on unchanged"

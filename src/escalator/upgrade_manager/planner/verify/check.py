@@ -7,6 +7,7 @@ from itertools import chain
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.release import Impact, spares_instances
@@ -92,10 +93,10 @@ def _report(replay: Replay) -> Iterator[Violation]:
     if abs(plan.totals.makespan_s - last) > NEAR_S:
         wrong.append(f"the makespan is {plan.totals.makespan_s:g} s and the last upgrade ends at {last:g} s")
     if plan.bounds.moves > len(plan.moves) or plan.bounds.makespan_s > last + NEAR_S:
-        wrong.append(f"the plan undercuts its own bounds: {plan.bounds.moves} moves, {plan.bounds.makespan_s:g} s")
+        wrong.append(f"the plan undercuts its own bounds: {counted(plan.bounds.moves, 'move')}, {plan.bounds.makespan_s:g} s")
     failing = [condition for condition in plan.conditions if not condition.ok]
     if plan.smooth == bool(failing):
-        wrong.append(f"smooth is {plan.smooth} with {len(failing)} failing conditions")
+        wrong.append(f"smooth is {plan.smooth} with {counted(len(failing), 'failing condition')}")
     wrong += [f"condition {condition.code} fails without a remedy" for condition in failing if not condition.remedy]
     fit = {n for n in replay.scope - replay.out if replay.node(n).progress not in ("done", "failed") and not replay.node(n).hold}
     if plan.smooth and fit - set(replay.upgrades):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Group, Instance
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, present
 
@@ -87,7 +88,8 @@ def _limit(replay: Replay, group: Group, rows: list[Span], down: int) -> Iterato
             yield wrong(code=Code.PLN_V_GROUP, message=message)
         heapq.heappush(active, end)
         if len(active) + down > limit:
-            message = f"{len(active)} members of {group.id} are impacted and {down} down; the limit is {limit}"
+            are = counted(len(active), f"member of {group.id} is", f"members of {group.id} are")
+            message = f"{are} impacted and {down} down; the limit is {limit}"
             yield wrong(code=Code.PLN_V_GROUP, message=message)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from math import floor
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Node, Requires
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.verify.replay import (
@@ -181,7 +182,7 @@ def check_extra(replay: Replay) -> Iterator[Violation]:
     needed = _first_needs(replay)
     allowed = max(floor(share * movable), needed) if share else 0
     if beyond > allowed:
-        message = f"{beyond} moves beyond one per instance, {allowed} are allowed"
+        message = f"{counted(beyond, 'move')} beyond one per instance, {counted(allowed, 'is', 'are')} allowed"
         yield Violation(code=Code.PLN_V_EXTRA, message=message)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance
 from escalator.model.plan import Impact, Upgrade
 from escalator.upgrade_manager.planner.lead import waits_s
@@ -74,7 +75,8 @@ def check_away(replay: Replay) -> Iterator[Violation]:
     most = waves.limit(len(replay.scope)) - len(replay.out & replay.scope)
     spans = [(start, end, node) for node, (start, end) in replay.away.items()]
     for at, count, node in _fresh(replay, too_many(spans, most)):
-        message = f"{count} nodes are away, and {len(replay.out & replay.scope)} out of service anyway; the limit is exceeded"
+        beside = f"{len(replay.out & replay.scope)} out of service anyway"
+        message = f"{counted(count, 'node is', 'nodes are')} away, and {beside}; the limit is exceeded"
         yield Violation(code=Code.PLN_V_UNAVAILABLE, node=node, time_s=at, message=message)
     for rule in waves.spread:
         down: Counter[str] = Counter(v for n in replay.out & replay.scope for v in rule.values(replay.node(n)))
@@ -84,7 +86,8 @@ def check_away(replay: Replay) -> Iterator[Violation]:
                 by_value[value].append((start, end, node))
         for value, there in by_value.items():
             for at, count, node in _fresh(replay, too_many(there, rule.max - down[value])):
-                message = f"{count} nodes of {rule.by} {value} are away, the limit is {rule.max}"
+                are = counted(count, f"node of {rule.by} {value} is", f"nodes of {rule.by} {value} are")
+                message = f"{are} away, the limit is {rule.max}"
                 yield Violation(code=Code.PLN_V_UNAVAILABLE, node=node, time_s=at, message=message)
 
 
@@ -117,7 +120,7 @@ def check_reserve(replay: Replay) -> Iterator[Violation]:
         if kind >= 2 and not begun and at >= replay.plan.at_s - NEAR_S:
             empty = sum(not number and name not in away for name, number in count.items())
             if empty < reserve:
-                message = f"{empty} hosts in service are empty, the reserve is {reserve}"
+                message = f"{counted(empty, 'host in service is', 'hosts in service are')} empty, the reserve is {reserve}"
                 yield Violation(code=Code.PLN_V_RESERVE, node=node, time_s=at, message=message)
 
 

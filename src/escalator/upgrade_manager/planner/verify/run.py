@@ -13,6 +13,7 @@ from math import floor, inf
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Inventory
 from escalator.model.plan import PlanGroup
 from escalator.upgrade_manager.planner.verify.replay import Violation, too_many
@@ -77,7 +78,7 @@ def _check_away(campaign: Campaign, inventory: Inventory, record: Record) -> Ite
     scope = {node.id: node for node in inventory.nodes if campaign.spec.scope.includes(node)}
     most = waves.limit(len(scope))
     for at, count, node in too_many(record.away, most):
-        message = f"{count} nodes were out of service, max_unavailable is {most}"
+        message = f"{counted(count, 'node was', 'nodes were')} out of service, max_unavailable is {most}"
         yield Violation(code=Code.PLN_V_UNAVAILABLE, node=node, time_s=at, message=message)
     for rule in waves.spread:
         by_value: defaultdict[str, list[Span]] = defaultdict(list)
@@ -86,7 +87,8 @@ def _check_away(campaign: Campaign, inventory: Inventory, record: Record) -> Ite
                 by_value[value].append((start, end, node))
         for value, spans in by_value.items():
             for at, count, node in too_many(spans, rule.max):
-                message = f"{count} nodes of {rule.by} {value} were out of service, the limit is {rule.max}"
+                were = counted(count, f"node of {rule.by} {value} was", f"nodes of {rule.by} {value} were")
+                message = f"{were} out of service, the limit is {rule.max}"
                 yield Violation(code=Code.PLN_V_UNAVAILABLE, node=node, time_s=at, message=message)
 
 
@@ -109,7 +111,8 @@ def _check_groups(_: Campaign, inventory: Inventory, record: Record) -> Iterator
         limit = group.limit(len(inventory.members.get(name, ())))
         wrong = partial(Violation, code=Code.PLN_V_GROUP, group=name)
         for at, count, instance in too_many(spans, limit):
-            yield wrong(time_s=at, instance=instance, message=f"{count} members of {name} were impacted, the limit is {limit}")
+            were = counted(count, f"member of {name} was", f"members of {name} were")
+            yield wrong(time_s=at, instance=instance, message=f"{were} impacted, the limit is {limit}")
         last = -inf
         for at, ends, instance in sorted([(s, 1, i) for s, _, i in spans] + [(e, 0, i) for _, e, i in spans]):
             if not ends:
@@ -162,7 +165,9 @@ def _check_extra(campaign: Campaign, inventory: Inventory, record: Record) -> It
     first = [left[node] for node in {*record.upgraded, *tried} if node not in later]
     allowed = max(floor(share * movable), min(first, default=0)) if share else 0
     if beyond > allowed:
-        message = f"{beyond} moves were made beyond one per instance, {allowed} are allowed"
+        message = (
+            f"{counted(beyond, 'move was', 'moves were')} made beyond one per instance, {counted(allowed, 'is', 'are')} allowed"
+        )
         yield Violation(code=Code.PLN_V_EXTRA, message=message)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.plan import Closer, Level
 from escalator.upgrade_manager.planner.verify.replay import Replay, Violation
 
@@ -25,7 +26,8 @@ def check_spread(replay: Replay) -> Iterator[Violation]:
         yield _wrong(None, "the plan names a group twice that ends closer together")
     noted = any(c.code == Code.PLN_SPREAD.value and c.remedy for c in replay.plan.conditions)
     if bool(found) != noted:
-        yield _wrong(None, f"{len(found)} times a group ends closer together, and the condition that says so is {noted}")
+        times = counted(len(found), "time")
+        yield _wrong(None, f"{times} a group ends closer together, and the condition that says so is {noted}")
 
 
 def _wrong(group: str | None, message: str) -> Violation:
