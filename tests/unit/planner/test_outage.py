@@ -87,6 +87,21 @@ def test_members_of_a_group_are_not_stopped_together() -> None:
     assert (stopped(plan), first.end_s <= second.start_s) == (["v", "w"], True)
 
 
+def test_nothing_is_to_be_accepted_for_nodes_that_have_no_turn() -> None:
+    things = (node("a"), node("b"), vm("v", "a", migration="none"))
+    short = [{"days": ["mon"], "start": "01:00", "length_s": 60}]
+    plan = planned(*things, windows=short, **NON_SMOOTH)
+    assert (plan.totals.nodes, stopped(plan), failing(plan)) == (0, [], ["ESC-PLN-009"])
+
+
+def test_only_those_that_the_plan_stops_are_counted() -> None:
+    group = Group(id="g", policy="none", max_impacted=1)
+    both = [vm(name, "b", migration="none", groups=("g",)) for name in ("w", "x")]
+    plan = planned(node("a"), node("b"), group, vm("v", "a", migration="none"), *both, **NON_SMOOTH)
+    said = next(c.message for c in plan.conditions if c.code == "ESC-PLN-022")
+    assert (stopped(plan), said) == (["v"], "1 instance is stopped with its node, about 1200 s each: project p: 1")
+
+
 @pytest.mark.parametrize("mode", ["smooth", "non-smooth"])
 def test_both_modes_plan_alike_where_nothing_is_in_the_way(mode: str) -> None:
     plan = planned(node("a"), node("b"), vm("v", "a"), mode=mode)

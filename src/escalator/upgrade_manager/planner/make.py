@@ -21,7 +21,7 @@ from escalator.upgrade_manager.planner.hits import hits_of
 from escalator.upgrade_manager.planner.impact import apart, seen_by
 from escalator.upgrade_manager.planner.interruption import expected
 from escalator.upgrade_manager.planner.kinds import kinds_there, order_conditions, order_of
-from escalator.upgrade_manager.planner.outage import outages
+from escalator.upgrade_manager.planner.outage import outage_conditions, outages
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of, told
 from escalator.upgrade_manager.planner.remedies import spare_hosts
@@ -84,7 +84,7 @@ def _made(
         unplaced = c.unplaced(tried.cloud, tried.found)
     cloud, rules, found, midway, stuck, blocked = tried
     checks = (
-        *outage.conditions,
+        *outage_conditions(campaign, outage, found.turns),
         *first_conditions(campaign, inventory, scope, actions, managed),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),

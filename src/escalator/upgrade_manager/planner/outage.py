@@ -11,19 +11,21 @@ from dataclasses import dataclass
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory
 from escalator.model.plan import Condition, Plan
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays, Stuck, action_for
+from escalator.upgrade_manager.planner.turns import Turn
 
 SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What happens to each instance, and what a person has to accept before it does."""
+    """What happens to each instance, and which of them are stopped because nothing else helps."""
 
     actions: Mapping[str, Action]
-    conditions: tuple[Condition, ...] = ()
+    stopped: frozenset[str] = frozenset()
 
 
 def outages(
@@ -40,9 +42,15 @@ def outages(
         for i, action in actions.items()
         if isinstance(action, Stays) and isinstance(action_for(inventory.instance_by_id[i], smooth, managed=i in managed), Stuck)
     }
-    stopped = [inventory.instance_by_id[i] for i in sorted(roomless | pinned)]
     after = {i: Stays("stop-start") if i in roomless else action for i, action in actions.items()}
-    return Outage(after, (_condition(stopped, campaign),) if stopped else ())
+    return Outage(after, frozenset(roomless | pinned))
+
+
+def outage_conditions(campaign: Campaign, outage: Outage, turns: Sequence[Turn]) -> tuple[Condition, ...]:
+    """What a person has to accept before these turns; nothing where none of them stops anything that it would not have to."""
+    here = (guest.instance for turn in turns for guest in turn.stays)
+    stopped = sorted((i for i in here if i.id in outage.stopped), key=lambda instance: instance.id)
+    return (_condition(stopped, campaign),) if stopped else ()
 
 
 def outage_of(plan: Plan) -> str | None:
@@ -55,8 +63,7 @@ def _condition(stopped: Sequence[Instance], campaign: Campaign) -> Condition:
     said = [f"{owner}: {count}" for owner, count in sorted(owners.items())]
     more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
     longest_s = campaign.spec.estimates.upgrade_s
-    message = (
-        f"{len(stopped)} instances are stopped with their nodes, about {longest_s:g} s each: {'; '.join(said[:SHOWN])}{more}"
-    )
+    many = counted(len(stopped), "instance is stopped with its node", "instances are stopped with their nodes")
+    message = f"{many}, about {longest_s:g} s each: {'; '.join(said[:SHOWN])}{more}"
     remedy = "escalator campaign start NAME --accept-outage, or make room and plan again"
     return Condition(code=Code.PLN_OUTAGE.value, ok=False, message=message, remedy=remedy)
