@@ -28,7 +28,7 @@ def _shown(condition: Condition) -> str:
 def test_a_downgrade_that_nobody_declares_stands_beside_the_verdict() -> None:
     found = _condition("3.0.0")
     assert found.ok
-    assert found.message.endswith("1 nodes run 3.0.0 (downgrade); no release declares this downgrade compatible")
+    assert found.message.endswith("1 node runs 3.0.0 (downgrade); no release declares this downgrade compatible")
     assert "rollback_to" in found.remedy
     assert "DOWNGRADE at your own risk: to nfvi-agent/2.0.0" in _shown(found)
 
@@ -39,3 +39,12 @@ def test_what_is_declared_or_goes_up_says_nothing_there(runs: str, older: dict[s
     assert found.ok
     assert not found.remedy
     assert "DOWNGRADE" not in _shown(found)
+
+
+def test_nodes_without_a_turn_are_counted_apart_so_that_the_sum_is_the_plan_s() -> None:
+    runs = {"n1": "1.0.0", "n2": "1.0.0", "n3": "1.1.0", "n4": "1.0.0"}
+    nodes = [Runs(node=node, releases={"nfvi-agent": version}) for node, version in runs.items()]
+    some, none = (fit(RELEASE, nodes, [], ("versions",), turns).conditions[0].message for turns in (("n1", "n2"), ()))
+    apart = "to nfvi-agent/2.0.0: 2 nodes run 1.0.0 (major); without a turn: 1 node runs 1.0.0 (major), 1 node runs 1.1.0 (major)"
+    assert some == apart
+    assert none.startswith("to nfvi-agent/2.0.0: no node; without a turn: 3 nodes run 1.0.0 (major)")

@@ -26,8 +26,11 @@ async def imported(ctx: Context) -> list[Release]:
     return [Release.model_validate_json(json.dumps(row.document)) for row in await ctx.store.releases.list()]
 
 
-async def fitting(ctx: Context, campaign: Campaign, inventory: Inventory) -> Fit | None:
-    """The check of the campaign's release against the nodes that it would be installed on; None without a release."""
+async def fitting(ctx: Context, campaign: Campaign, inventory: Inventory, plan: Plan | None = None) -> Fit | None:
+    """The check of the campaign's release against the nodes that it would be installed on; None without a release.
+
+    Nodes that have no turn in the plan are counted apart.
+    """
     if campaign.spec.release is None:
         return None
     release = await ctx.book.release(campaign.spec.release)
@@ -44,12 +47,13 @@ async def fitting(ctx: Context, campaign: Campaign, inventory: Inventory) -> Fit
             facts = [] if system is None else await _facts(system, node.id, looked)
         return _runs(node, facts, looked, {name: one.version for name, one in brought.get(node.id, {}).items()})
 
-    return fit(release, await asyncio.gather(*map(runs, nodes)), known, campaign.spec.backup.scope)
+    turns = None if plan is None else plan.upgrade_of.keys()
+    return fit(release, await asyncio.gather(*map(runs, nodes)), known, campaign.spec.backup.scope, turns)
 
 
 async def fitted(ctx: Context, campaign: Campaign, inventory: Inventory, plan: Plan) -> Plan:
     """The plan with what was found; not smooth when the release does not go upon what nodes run."""
-    found = await fitting(ctx, campaign, inventory)
+    found = await fitting(ctx, campaign, inventory, plan)
     if found is None:
         return plan
     more = {"conditions": (*plan.conditions, *found.conditions), "versions": found.versions, "smooth": plan.smooth and found.ok}

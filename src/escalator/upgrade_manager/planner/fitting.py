@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from escalator.model.backup import not_kept
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.plan import Condition, NodeVersion
 from escalator.model.release import Release
 from escalator.model.requires import RELEASE, arch_fits, range_fits, system_fits
@@ -105,12 +106,22 @@ class Fit:
         return all(condition.ok for condition in self.conditions)
 
 
-def fit(release: Release, nodes: Sequence[Runs], imported: Sequence[Release], backup_scope: Sequence[str]) -> Fit:
-    """Check the release against what the nodes run."""
+def fit(
+    release: Release,
+    nodes: Sequence[Runs],
+    imported: Sequence[Release],
+    backup_scope: Sequence[str],
+    turns: Collection[str] | None = None,
+) -> Fit:
+    """Check the release against what the nodes run, also of those that have no turn: they may get one.
+
+    `turns` are the nodes that have one, and are counted apart, as the plan counts them; null where there is no plan.
+    """
     known = [r for r in imported if r.id != release.id] + [release]
     there = {runs.node: present(release.metadata.name, runs, known) for runs in nodes}
     rows = tuple(_row(release, node, before, backup_scope) for node, before in sorted(there.items()))
-    conditions = [_from(release, there, known)]
+    turns = there.keys() if turns is None else turns
+    conditions = [_from(release, there, known, turns)]
     if release.spec.requires:
         conditions.append(_requires(release, nodes, known))
     if release.spec.rollback_to or not_kept(backup_scope):
@@ -142,17 +153,14 @@ def _jump(before: Present, release: Release) -> Kind:
     return jump(before.version, Version(release.spec.version))
 
 
-def _from(release: Release, there: Mapping[str, Present], known: Sequence[Release]) -> Condition:
-    groups: defaultdict[Present, list[str]] = defaultdict(list)
-    for node, before in sorted(there.items()):
-        groups[before].append(node)
+def _from(release: Release, there: Mapping[str, Present], known: Sequence[Release], turns: Collection[str]) -> Condition:
+    groups = _by_version(there)
     newer = {Version(r.spec.version): r for r in known if r.metadata.name == release.metadata.name}
     bad = {b: nodes for b, nodes in groups.items() if not _upon(release, b, newer)}
-    said = ", ".join(f"{len(nodes)} nodes run {before} ({_jump(before, release)})" for before, nodes in _sorted(groups))
     if not bad:
         downs = [b for b in groups if _jump(b, release) == "downgrade"]
         silent = bool(downs) and not release.spec.upgrades_from and not any(_speaks(newer, b) for b in downs)
-        message = f"to {release.id}: {said or 'no node'}"
+        message = f"to {release.id}: {_counted(release, there, turns)}"
         if silent:
             message += "; no release declares this downgrade compatible"
         remedy = (
@@ -164,6 +172,25 @@ def _from(release: Release, there: Mapping[str, Present], known: Sequence[Releas
     remedies = [_way(release, before, known) for before, _ in _sorted(bad)]
     message = f"{release.id} goes upon {upon}: {'; '.join(lines)}"
     return Condition(code=Code.PLN_FROM.value, ok=False, message=message, remedy="; ".join(remedies))
+
+
+def _by_version(there: Mapping[str, Present]) -> dict[Present, list[str]]:
+    groups: defaultdict[Present, list[str]] = defaultdict(list)
+    for node, before in sorted(there.items()):
+        groups[before].append(node)
+    return groups
+
+
+def _counted(release: Release, there: Mapping[str, Present], turns: Collection[str]) -> str:
+    """How many nodes run what: first those that have a turn, so that their sum is the plan's."""
+
+    def said(groups: Mapping[Present, list[str]]) -> str:
+        runs = [(counted(len(nodes), "node runs", "nodes run"), before) for before, nodes in _sorted(groups)]
+        return ", ".join(f"{how_many} {before} ({_jump(before, release)})" for how_many, before in runs)
+
+    going = said(_by_version({node: before for node, before in there.items() if node in turns}))
+    waiting = said(_by_version({node: before for node, before in there.items() if node not in turns}))
+    return (going or "no node") + (f"; without a turn: {waiting}" if waiting else "")
 
 
 def _upon(release: Release, before: Present, newer: Mapping[Version, Release]) -> bool:
