@@ -193,6 +193,15 @@ class Hooks(Model):
     post_maintenance: Names = ()
 
 
+class CampaignHooks(Model):
+    """The operator's own commands around the whole campaign: each once, in order, on the server's host."""
+
+    before: Names = ()
+    """Before the first node begins; one that fails brings a person, and no node begins."""
+    after: Names = ()
+    """When every node has had its turn; not when the campaign is aborted or rolled back."""
+
+
 class Pins(Model):
     """Versions that services agree on while nodes differ: the operator's own commands, each in order, on the server's host."""
 
@@ -279,6 +288,8 @@ class CampaignSpec(Model):
     workloads: Workloads = Workloads()
     node: NodeProcedure = NodeProcedure()
     gates: Gates = Gates()
+    hooks: CampaignHooks = CampaignHooks()
+    """Commands before the first node and after the last; those of each node's turn are `node.hooks`."""
     pins: Pins = Pins()
     windows: tuple[Window, ...] = ()
     not_before: Annotated[AwareDatetime, Field(strict=False)] | None = None

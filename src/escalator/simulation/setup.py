@@ -15,6 +15,7 @@ from escalator.model.release import Release
 from escalator.storage.memory import memory_store
 from escalator.storage.port import ReleaseRow, Store
 from escalator.system_support.clusters.simulated import SimulatedClusters
+from escalator.system_support.port import Commands
 from escalator.system_support.releases.vetting import ReleaseVetting
 from escalator.system_support.simulated import SimulatedCommands
 from escalator.upgrade_manager.engine.context import Book, Context, OutOfBand, Pace, ProbeRules, Signals
@@ -80,10 +81,11 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     site: str = "simulated",
     out_of_band: OutOfBand | None = None,
     probe_vm: ProbeRules | None = None,
+    commands: Commands | None = None,
 ) -> AsyncIterator[Simulation]:
     """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way.
 
-    `planners` makes the plans, where they are not to be made in this thread.
+    `planners` makes the plans, where they are not to be made in this thread; `commands` run instead of simulated ones.
     """
     store = store if store is not None else memory_store()
     courses: dict[str, Course] = {}
@@ -109,7 +111,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         gates=EveryGate(world.gates),
         leases=leases,
         vetting=ReleaseVetting(store.releases, clock),
-        commands=SimulatedCommands(world),
+        commands=commands or SimulatedCommands(world),
         pace=pace or Pace(),
         neighbours=neighbours,
         out_of_band=out_of_band or OutOfBand(),

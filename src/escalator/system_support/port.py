@@ -149,6 +149,8 @@ class Call:
     """All nodes that it is asked about at once, where these are several."""
     address: str = ""
     """Where the probe VM is reached that it is to reach."""
+    metadata: str = ""
+    """What whoever asked for the run has to say to the command, as JSON in ASCII; empty for nothing."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -163,6 +165,7 @@ class Call:
             **({"ESCALATOR_FOUND": self.found} if self.found else {}),
             **({"ESCALATOR_NODES": " ".join(self.nodes)} if self.nodes else {}),
             "ESCALATOR_ADDRESS": self.address,
+            **({"ESCALATOR_METADATA": self.metadata} if self.metadata else {}),
         }
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import glob
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,8 +26,10 @@ from escalator.model.errors import ConditionsError, EscalatorError, InputError, 
 from escalator.model.progress import CampaignState, Event
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.named import METADATA as HOOK_METADATA
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.service import CampaignService
+from escalator.upgrade_manager.session_actions import Action, add_hooks, read_actions
 from escalator.vim_interface.fenix.events import session_id
 from escalator.vim_interface.fenix.hints import METADATA, problem_of
 
@@ -37,10 +40,10 @@ MEMO = "fenix-session"
 MAX_BYTES = 1024 * 1024
 MAX_HOSTS = 20_000
 HostName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-DUMMY = "dummy"
-"""The one plug-in that came with Fenix; it does nothing."""
-_ROLES = {"host": None, "compute": "compute", "controller": "control"}
-"""Types of actions on hosts, with the one role that a template has to select so that each host is of that type."""
+NOTHING_IS_DOWNLOADED = (
+    "nothing is downloaded: an address without a digest says what would run here as little as who wrote it;"
+    " the template names a signed release, and the server's settings the command of each plug-in"
+)
 _STOPPABLE = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
 
 
@@ -57,6 +60,14 @@ class SessionBody(Model):
     download: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     actions: Annotated[tuple[Mapping[str, Any], ...], Field(max_length=100)] = ()
     """Of these each has `plugin`, `type` and perhaps `metadata`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The actions of a session, and what is said to the hooks that run for them, by `phase/position`."""
+
+    actions: Sequence[Action]
+    to: Mapping[str, str]
 
 
 class BusyError(Exception):
@@ -84,7 +95,7 @@ class Sessions:
         smoothly, and what planning and starting raise.
         """
         given = load(SessionBody, parse(body.strip() or b"{}"), code=Code.API_BODY)
-        document = self._document(given)
+        document, said = self._document(given)
         if any(row.state in ACTIVE for row in await self._ctx.store.campaigns.list()):
             raise BusyError
         name = str(document["metadata"]["name"])
@@ -100,9 +111,11 @@ class Sessions:
             raise ConditionsError(Code.VIM_SESSION, message)
         if given.metadata:
             await self._ctx.store.tasks.remember(row.name, METADATA, dict(given.metadata))
+        if said.to:
+            await self._ctx.store.tasks.remember(row.name, HOOK_METADATA, dict(said.to))
         await self._campaigns.start(row.name)
         await self._ctx.store.tasks.remember(row.name, MEMO, "shown")
-        await self._tell(name, "started")
+        await self._tell(name, "started", said.actions)
         return session_id(name)
 
     async def list(self) -> Sequence[str]:
@@ -130,9 +143,10 @@ class Sessions:
         await self._ctx.store.tasks.remember(row.name, MEMO, "removed")
         await self._tell(row.name, "removed")
 
-    def _document(self, given: SessionBody) -> dict[str, Any]:
-        """The template with the session's name, hosts and time."""
-        problems = [*_unsupported(given), *_unknown_actions(given, self._plugins)]
+    def _document(self, given: SessionBody) -> tuple[dict[str, Any], Said]:
+        """The template with the session's name, hosts, time and actions; and what is said to those."""
+        actions, wrong_actions = read_actions(given.actions, self._plugins)
+        problems = [*_unsupported(given), *wrong_actions]
         file = self._templates.get(given.workflow)
         if file is None:
             known = ", ".join(sorted(self._templates))
@@ -143,14 +157,14 @@ class Sessions:
             raise InputError(Code.API_BODY, "The session is not valid.", problems=problems)
         document = _template(given.workflow, Path(file))
         document["metadata"]["name"] = f"{PREFIX}{uuid4().hex[:12]}"
-        _add_hooks(document["spec"], given, self._plugins)
+        said = Said(actions, add_hooks(document["spec"], actions, self._plugins))
         if given.hosts:
             select = document["spec"]["scope"]["select"]
             _require_within(given.hosts, select.get("names", ()))
             select["names"] = [glob.escape(host) for host in given.hosts]
         if starts is not None and starts.timestamp() > self._ctx.clock.now():
             document["spec"]["not_before"] = starts.isoformat()
-        return document
+        return document, said
 
     async def _find(self, session: str) -> CampaignRow | None:
         return next((row for row in await self._ctx.store.campaigns.list() if session_id(row.name) == session), None)
@@ -166,51 +180,27 @@ class Sessions:
             return ""
         return str((await self._ctx.store.tasks.memo(row.name)).get(MEMO, ""))
 
-    async def _tell(self, name: str, outcome: str) -> None:
-        event = Event(
-            at=self._ctx.clock.now(), action="fenix.session", campaign=name, object_id=session_id(name), outcome=outcome
-        )
-        await self._ctx.store.events.append((event,))
+    async def _tell(self, name: str, outcome: str, actions: Sequence[Action] = ()) -> None:
+        """What became of the session, and which commands it has run in the place of plug-ins, with what is said to them."""
+        now, session = self._ctx.clock.now(), session_id(name)
+        events = [Event(at=now, action="fenix.session", campaign=name, object_id=session, outcome=outcome)]
+        for action in actions:
+            message = f"{action.kind}: the command {self._plugins[action.plugin]}"
+            said = {"metadata": action.metadata} if action.metadata else {}
+            event = Event(at=now, action="fenix.action", campaign=name, object_id=action.plugin, message=message, data=said)
+            events.append(event)
+        await self._ctx.store.events.append(events)
 
 
 def _unsupported(given: SessionBody) -> list[Problem]:
     """What Fenix would do and Escalator does not: to leave it out without a word would be worse."""
     found = []
     if given.download:
-        found.append(Problem("download", "nothing is downloaded; the template names a release"))
+        found.append(Problem("download", NOTHING_IS_DOWNLOADED))
     unreadable = problem_of(given.metadata)
     if unreadable is not None:
         found.append(unreadable)
     return found
-
-
-def _unknown_actions(given: SessionBody, plugins: Mapping[str, str]) -> Iterator[Problem]:
-    """Actions for which the operator has set up no command, or that a command cannot stand for."""
-    for number, action in enumerate(given.actions):
-        plugin, kind, path = str(action.get("plugin", DUMMY)), str(action.get("type", "host")), f"actions[{number}]"
-        if plugin == DUMMY:
-            continue
-        if plugin not in plugins:
-            yield Problem(path, f"there is no plug-in {plugin!r} here; the template says what else is done on a host")
-        elif kind not in _ROLES:
-            yield Problem(path, f"actions of type {kind!r} are not supported yet; there are {', '.join(_ROLES)}")
-        elif action.get("metadata"):
-            yield Problem(path, "metadata for a plug-in is not supported yet")
-
-
-def _add_hooks(spec: dict[str, Any], given: SessionBody, plugins: Mapping[str, str]) -> None:
-    """Let the session's actions run in each host's turn: in Fenix's order, those of hosts at large before those of a type."""
-    known = ((str(action.get("type", "host")), str(action.get("plugin", DUMMY))) for action in given.actions)
-    named = [(kind, plugin) for kind, plugin in known if plugin != DUMMY]
-    role = spec["scope"]["select"].get("role")
-    strangers = [kind for kind, _ in named if _ROLES[kind] not in (None, role)]
-    if strangers:
-        message = f"the template does not select hosts of type {strangers[0]!r} alone"
-        raise InputError(Code.API_BODY, "The session is not valid.", problems=[Problem("actions", message)])
-    names = [plugins[plugin] for _, plugin in sorted(named, key=lambda one: (one[0] != "host", one[1]))]
-    if names:
-        hooks = spec.setdefault("node", {}).setdefault("hooks", {})
-        hooks["maintenance"] = [*hooks.get("maintenance", ()), *names]
 
 
 def _starts(text: str | None) -> tuple[datetime | None, list[Problem]]:

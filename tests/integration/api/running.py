@@ -16,6 +16,7 @@ from escalator.api.app import operators_app
 from escalator.clocks import SystemClock
 from escalator.settings import Settings
 from escalator.simulation.setup import Simulation, simulate
+from escalator.system_support.port import Commands
 from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import Trust
 from escalator.upgrade_manager.backups import BackupService
@@ -74,7 +75,11 @@ class TestServices:
 
 @asynccontextmanager
 async def running(
-    state: Path, nodes: int = 4, neighbours: tuple[Neighbour, ...] = (), trust: Trust | None = None
+    state: Path,
+    nodes: int = 4,
+    neighbours: tuple[Neighbour, ...] = (),
+    trust: Trust | None = None,
+    commands: Commands | None = None,
 ) -> AsyncIterator[TestServices]:
     clock = SystemClock()
     world = World.in_memory(clock, FAST)
@@ -83,7 +88,8 @@ async def running(
     groups = tuple(group.model_copy(update={"recovery_s": 0.0}) for group in sown.inventory.groups)
     world.load(sown.inventory.model_copy(update={"groups": groups}), sown.vnfms)
     settings = Settings(state_dir=str(state))
-    async with simulate(world, clock, pace=Pace(poll_s=0.01, door_s=0.01), neighbours=neighbours) as simulation:
+    pace = Pace(poll_s=0.01, door_s=0.01, recheck_s=0.01) if commands else Pace(poll_s=0.01, door_s=0.01)
+    async with simulate(world, clock, pace=pace, neighbours=neighbours, commands=commands) as simulation:
         importer = ReleaseStore(state, simulation.store.releases, clock, trust)
         ctx = replace(simulation.ctx, vetting=importer.vetting)
         campaigns, releases = CampaignService(ctx), ReleaseService(ctx)

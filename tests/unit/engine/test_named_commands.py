@@ -22,9 +22,9 @@ from escalator.world.world import World
 ENTRIES = {"bmc-answers": NamedCommand(argv=("true",)), "agent-answers": NamedCommand(argv=("true",), where="node")}
 
 
-def document(pins: Any = None, **node: Any) -> str:
+def document(pins: Any = None, around: Any = None, **node: Any) -> str:
     spec = {"release": RELEASE.id, "mode": "smooth", "scope": {"select": {}}, "node": {"driver": "simulated", **node}}
-    spec["pins"] = pins or {}
+    spec |= {"pins": pins or {}, "hooks": around or {}}
     return json.dumps({"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec})
 
 
@@ -62,6 +62,14 @@ def test_version_pins_are_set_from_the_servers_host() -> None:
     assert virtual_time.run(_problems(pins=pins)) == [
         "spec.pins.check[0]: 'agent-answers' is to run on nodes, and version pins are not about one of them",
         "spec.pins.release[0]: the settings have no command 'unpin'; known are agent-answers, bmc-answers",
+    ]
+
+
+def test_hooks_around_the_campaign_run_on_the_servers_host() -> None:
+    hooks = {"before": ["bmc-answers"], "after": ["agent-answers", "tidy"]}
+    assert virtual_time.run(_problems(around=hooks)) == [
+        "spec.hooks.after[0]: 'agent-answers' is to run on nodes, and hooks of the whole campaign are not about one of them",
+        "spec.hooks.after[1]: the settings have no command 'tidy'; known are agent-answers, bmc-answers",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,10 @@ def test_names_and_places_are_known(tmp_path: Path) -> None:
 def test_lines_are_bounded_and_few() -> None:
     assert last_lines("a\n\n" + "b" * 1000 + "\n") == ("a", "b" * 300)
     assert len(last_lines("x\n" * 100)) == 5
+
+
+async def test_what_is_said_to_it_is_data_and_is_not_there_when_nothing_is(tmp_path: Path) -> None:
+    made = commands(tmp_path, 'printf "%s" "${ESCALATOR_METADATA-nothing}" >"$1"', str(tmp_path / "said"))
+    for metadata, said in (("", "nothing"), ('{"a":"$(id) `id`; \'x\' \\n"}', '{"a":"$(id) `id`; \'x\' \\n"}')):
+        await made.run(replace(CALL, metadata=metadata))
+        assert (tmp_path / "said").read_text() == said

@@ -334,7 +334,8 @@ SURROUNDINGS = {
     Code.SYS_HOOK: Explanation(
         meaning="a hook of the operator's failed",
         causes="The command ended with an exit code other than 0, 70 and 75, or again and again with 75.",
-        then="escalator event list --node NODE has what it said; run it by hand, then escalator node retry NAME NODE",
+        then="escalator event list --node NODE has what it said; run it by hand, then escalator node retry NAME NODE;"
+        " after a hook of the whole campaign, escalator campaign resume NAME",
     ),
     Code.SYS_TEST: Explanation(
         meaning="a test of the operator's failed on the upgraded node",

@@ -72,8 +72,8 @@ class Board:
         self.announced: set[str] = set()
         self.frozen: bool | None = None
         """Whether nothing may begin, as was said already; null when it was not looked at yet."""
-        self.pinned = False
-        """Whether the campaign's version pins were seen to hold, since it last rested."""
+        self.prepared = False
+        """Whether the campaign's own hooks have run and its version pins were seen to hold, since it last rested."""
         self.held: dict[str, str] | None = None
         """Nodes that people hold, with why in words; null when it was not looked at yet."""
         self.owed_seen = False

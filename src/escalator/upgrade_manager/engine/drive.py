@@ -15,7 +15,7 @@ from escalator.model.counting import counted
 from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import exclusive, gates, holds, kinds, pins, quotas, stages
+from escalator.upgrade_manager.engine import around, exclusive, gates, holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
@@ -77,7 +77,7 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     if state is not CampaignState.RUNNING:
         board.rested = True
     elif board.rested:
-        board.rested, board.disturbed, board.pinned = False, board.disturbed or "a rest of the campaign", False
+        board.rested, board.disturbed, board.prepared = False, board.disturbed or "a rest of the campaign", False
     if state is CampaignState.RUNNING:
         await _run(ctx, name, campaign, board)
     elif state is CampaignState.ABORTING:
@@ -167,7 +167,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     board.owed_seen = board.owed_seen or not await tell_owed(ctx, name, unavailable)
     if await host_failure(ctx, name, board, unavailable):
         return
-    if not await gates.opened(ctx, name, campaign, board, ready) or not await _pinned(ctx, campaign, board):
+    if not await gates.opened(ctx, name, campaign, board, ready) or not await _prepared(ctx, campaign, board):
         return
     refusal = None
     for task in ready:
@@ -215,17 +215,20 @@ async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board) -
     return True
 
 
-async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:
-    """Whether the version pins of the campaign hold; a person is called when they cannot be set."""
-    if board.pinned:
+async def _prepared(ctx: Context, campaign: Campaign, board: Board) -> bool:
+    """Whether the campaign's own hooks before its nodes have run, and its version pins hold; a person is called when not."""
+    if board.prepared:
         return True
-    name, why = campaign.metadata.name, await pins.hold(ctx, campaign)
-    board.pinned = why is None
+    name, code = campaign.metadata.name, Code.SYS_HOOK
+    why = await around.begin(ctx, campaign)
+    if why is None:
+        why, code = await pins.hold(ctx, campaign), Code.SYS_PIN
+    board.prepared = why is None
     # Commands take their time: a person may have stopped the campaign meanwhile.
     state = await ctx.store.campaigns.state(name)
     if why is not None and state is CampaignState.RUNNING:
-        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_PIN, why)
-    return board.pinned and state is CampaignState.RUNNING
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, code, why)
+    return board.prepared and state is CampaignState.RUNNING
 
 
 async def _over_budgets(ctx: Context, name: str, campaign: Campaign, board: Board, ready: Sequence[NodeTask]) -> bool:

@@ -9,7 +9,7 @@ from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event, NodeTask, Restoration, TaskKind, TaskState
-from escalator.upgrade_manager.engine import differing, pins, quotas
+from escalator.upgrade_manager.engine import around, differing, pins, quotas
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.budget import warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
@@ -27,13 +27,16 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     """Every node has had its turn: take off what is still changed, prove the run, and end the campaign.
 
     One that was aborted, and went on for the sake of a node that was not put back, ends as aborted. Version pins that cannot
-    be released bring a person before the end.
+    be released bring a person before the end, and so does a hook after the last node that fails.
     """
     name = campaign.metadata.name
+    aborted = any(task.state is TaskState.SKIPPED and task.message == ABORTED for task in board.tasks.values())
     differ = await differing.on_the_way_there(ctx, name, board.plan, [*board.tasks.values()])
     failed = None if differ else await pins.release(ctx, campaign)
     if failed is not None:
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_PIN, failed)
+        return
+    if not await _hooked(ctx, campaign, aborted=aborted):
         return
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
     reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
@@ -47,11 +50,23 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
         await pins.release_ended(ctx, campaign, (await ctx.book.plan(board.plan))[1])
     reason = "; ".join([*reasons, *([not_in_service_said(out)] if out else []), *([not_put_back] if not_put_back else [])])
     await prove_and_tell(ctx, name)
-    if any(task.state is TaskState.SKIPPED and task.message == ABORTED for task in board.tasks.values()):
+    if aborted:
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.ABORTING, None, reason)
         await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, reason)
         return
     await change(ctx, name, (CampaignState.RUNNING,), CampaignState.COMPLETED, None, reason)
+
+
+async def _hooked(ctx: Context, campaign: Campaign, *, aborted: bool) -> bool:
+    """Whether the campaign's hooks after its last node have run, so that it may end; a person is called when one failed."""
+    if aborted:
+        await around.leave_out(ctx, campaign, "the campaign was aborted")
+        return True
+    name, failed = campaign.metadata.name, await around.end(ctx, campaign)
+    if failed is not None:
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_HOOK, failed)
+    # Commands take their time: a person may have stopped the campaign meanwhile.
+    return failed is None and await ctx.store.campaigns.state(name) is CampaignState.RUNNING
 
 
 async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
@@ -73,6 +88,7 @@ async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
     # After all that can be interrupted by a cloud that is away: what is said of pins is said once.
     differ = await differing.on_the_way_there(ctx, name, board.plan, [*board.tasks.values()])
     await pins.keep(ctx, name, differ or await pins.release(ctx, campaign) or "")
+    await around.leave_out(ctx, campaign, "the campaign was aborted")
     await prove_and_tell(ctx, name)
     row = await ctx.store.campaigns.get(name)
     why = row.reason if row is not None and row.reason else "aborted"
@@ -89,6 +105,7 @@ async def unwind(ctx: Context, name: str, board: Board) -> bool:
             await _skip_pending(ctx, task, board, "the campaign is rolled back before its turn")
     if any(task.kind is TaskKind.UPGRADE and task.state not in ENDED for task in board.tasks.values()):
         return False
+    await around.leave_out(ctx, await ctx.book.campaign(name), "the campaign is rolled back")
     await quotas.unlock(ctx, name)
     return True
 

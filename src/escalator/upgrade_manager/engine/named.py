@@ -5,7 +5,7 @@ Exit code 0: it is as it should be; 70: not needed here; 75: try again; anything
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from escalator.model.campaign import Campaign
@@ -19,11 +19,17 @@ from escalator.upgrade_manager.engine.job import Job
 PASSED = (0, 70)
 TEMPORARY = 75
 PHASES = ("preflight", "pre_maintenance", "maintenance", "post_maintenance")
+AROUND = ("before", "after")
+"""Hooks of the campaign as a whole."""
 PINS = ("set", "check", "release")
 CODES = {"test": Code.SYS_TEST, "probe": Code.SYS_TEST, "out-of-band": Code.SYS_OUT_OF_BAND, "power-cycle": Code.SYS_OUT_OF_BAND}
 """With which code a command fails, by its purpose; a hook with its own."""
 SAID = 500
 """Characters of a command's output in the history."""
+TRIES = 4
+"""Runs of a command about no node that asks for another one, or does not end in time."""
+METADATA = "hook_metadata"
+"""Memo of a campaign: what is said to its hooks, as JSON by `phase/position`."""
 
 
 def require_commands(ctx: Context, campaign: Campaign) -> None:
@@ -47,13 +53,15 @@ def _require_probe_vm(ctx: Context, campaign: Campaign) -> None:
 def _problems(ctx: Context, campaign: Campaign) -> Iterator[Problem]:
     procedure = campaign.spec.node
     named = [(f"spec.node.hooks.{phase}", getattr(procedure.hooks, phase)) for phase in PHASES]
+    around = [(f"spec.hooks.{phase}", getattr(campaign.spec.hooks, phase)) for phase in AROUND]
     pins = [(f"spec.pins.{what}", getattr(campaign.spec.pins, what)) for what in PINS]
-    for path, names in [*named, ("spec.node.tests", procedure.tests), *pins]:
+    for path, names in [*around, *named, ("spec.node.tests", procedure.tests), *pins]:
         for number, name in enumerate(names):
             if not ctx.commands.knows(name):
                 yield Problem(f"{path}[{number}]", f"the settings have no command {name!r}; {nearest(ctx.commands, name)}")
-            elif ctx.commands.on_node(name) and path.startswith("spec.pins"):
-                yield Problem(f"{path}[{number}]", f"{name!r} is to run on nodes, and version pins are not about one of them")
+            elif ctx.commands.on_node(name) and not path.startswith("spec.node"):
+                what = "version pins are" if path.startswith("spec.pins") else "hooks of the whole campaign are"
+                yield Problem(f"{path}[{number}]", f"{name!r} is to run on nodes, and {what} not about one of them")
             elif ctx.commands.on_node(name) and not _reaches(ctx, procedure.driver):
                 what = f"{name!r} is to run on nodes, and the driver {procedure.driver} cannot do that"
                 yield Problem(f"{path}[{number}]", what)
@@ -71,8 +79,34 @@ def _reaches(ctx: Context, driver: str) -> bool:
     return driver in ctx.systems and ctx.systems[driver].runs
 
 
-async def perform(job: Job, purpose: str, command: str, *, address: str = "") -> None:
-    """Run a command about the job's node, and tell how it ended.
+def keyed(names: Sequence[str], number: int) -> str:
+    """Return what the run of a list's command is known by: its name, or `NAME~2` where the list names it for the second time."""
+    before = names[:number].count(names[number])
+    return f"{names[number]}~{before + 1}" if before else names[number]
+
+
+async def metadata_of(ctx: Context, campaign: str) -> Mapping[str, str]:
+    """What is said to the campaign's hooks, by `phase/position`."""
+    return (await ctx.store.tasks.memo(campaign)).get(METADATA) or {}
+
+
+async def until_settled(ctx: Context, call: Call, tell: Callable[[int, str], Awaitable[None]]) -> tuple[int, str]:
+    """Run a command about no node, and again while it asks for that; each end is told. Its exit code, and what it said."""
+    for number in range(1, TRIES + 1):
+        try:
+            ran = await ctx.commands.run(call)
+            code, said = ran.code, _output(ran)
+        except EscalatorError as error:
+            code, said = TEMPORARY, error.message
+        await tell(code, said)
+        if code != TEMPORARY or number == TRIES:
+            break
+        await ctx.clock.sleep(ctx.pace.recheck_s)
+    return code, said
+
+
+async def perform(job: Job, purpose: str, command: str, *, address: str = "", metadata: str = "", key: str = "") -> None:
+    """Run a command about the job's node, and tell how it ended. `key` tells two runs of one command for one purpose apart.
 
     Raises TemporaryError when it wants to be run again, PermanentError with the last line of what it said when it failed.
     """
@@ -80,11 +114,12 @@ async def perform(job: Job, purpose: str, command: str, *, address: str = "") ->
     call = Call(
         command=command,
         purpose=purpose,
-        operation=job.operation(f"{purpose}-{command}"),
+        operation=job.operation(f"{purpose}-{key or command}"),
         campaign=job.ref.campaign,
         node=job.node,
         release=job.release.id,
         address=address,
+        metadata=metadata,
     )
     began = job.ctx.clock.now()
     try:

@@ -7,15 +7,15 @@ row of the break-glass sheet tells of them. They stay as long as nodes of its sc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from escalator.model.campaign import Campaign, Pins
 from escalator.model.codes import Code
-from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Inventory
 from escalator.model.progress import Event, Restoration
 from escalator.system_support.port import Call
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.named import PASSED, TEMPORARY
+from escalator.upgrade_manager.engine.named import PASSED, until_settled
 from escalator.upgrade_manager.engine.states import ACTIVE
 
 KIND = "version-pin"
@@ -26,10 +26,6 @@ WAY = "pins_way"
 """Memo of a campaign: which way it goes, so that its commands can tell a repetition from the way back."""
 DUE = "pins_due"
 """Memo of a campaign: its pins were to be released, as no nodes differ, and that failed."""
-TRIES = 4
-"""Runs of a command that asks for another one, or does not end in time."""
-SAID = 500
-"""Characters of a command's output in the history."""
 
 
 async def hold(ctx: Context, campaign: Campaign, way: str = "there") -> str | None:
@@ -130,37 +126,27 @@ async def _on_sheet(ctx: Context, name: str, pins: Pins) -> None:
 
 async def _run(ctx: Context, campaign: Campaign, purpose: str, commands: Sequence[str]) -> str | None:
     """Run them in order; why the first one that fails did."""
+    name = campaign.metadata.name
+    way = (await ctx.store.tasks.memo(name)).get(WAY, "")
     for command in commands:
-        for again in range(TRIES):
-            code, said = await _once(ctx, campaign, purpose, command)
-            if code != TEMPORARY or again == TRIES - 1:
-                break
-            await ctx.clock.sleep(ctx.pace.recheck_s)
+        call = Call(
+            command=command,
+            purpose=purpose,
+            operation=f"{name}/{purpose}-{command}/{way}",
+            campaign=name,
+            release=campaign.spec.release or "",
+        )
+        code, said = await until_settled(ctx, call, partial(_ended, ctx, call))
         if code not in PASSED:
             return f"the {purpose} command {command} ended with {code}: {said}"
     return None
 
 
-async def _once(ctx: Context, campaign: Campaign, purpose: str, command: str) -> tuple[int, str]:
-    name = campaign.metadata.name
-    way = (await ctx.store.tasks.memo(name)).get(WAY, "")
-    call = Call(
-        command=command,
-        purpose=purpose,
-        operation=f"{name}/{purpose}-{command}/{way}",
-        campaign=name,
-        release=campaign.spec.release or "",
-    )
-    try:
-        ran = await ctx.commands.run(call)
-        code, said = ran.code, " / ".join(ran.lines)[-SAID:]
-    except EscalatorError as error:
-        code, said = TEMPORARY, error.message
+async def _ended(ctx: Context, call: Call, code: int, said: str) -> None:
     if code in PASSED:
-        await _tell(ctx, name, command, "done", f"{purpose}: {said}", None)
+        await _tell(ctx, call.campaign, call.command, "done", f"{call.purpose}: {said}", None)
     else:
-        await _tell(ctx, name, command, "failed", f"{purpose}: exit code {code}: {said}", Code.SYS_PIN)
-    return code, said
+        await _tell(ctx, call.campaign, call.command, "failed", f"{call.purpose}: exit code {code}: {said}", Code.SYS_PIN)
 
 
 async def _tell(ctx: Context, name: str, about: str, outcome: str, message: str, code: Code | None) -> None:

@@ -267,7 +267,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
 
 async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:
     """Whether version pins hold on the way back, too: nodes differ meanwhile. A restore does not wait for that."""
-    if board.pinned:
+    if board.prepared:
         return True
     name, why = campaign.metadata.name, await pins.hold(ctx, campaign, "back")
     # Commands take their time: a person may have stopped the way back meanwhile.
@@ -276,8 +276,8 @@ async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:
         reason = f"{why}; escalator node retry tries again"
         await change(ctx, name, (CampaignState.ROLLING_BACK,), CampaignState.ROLLBACK_FAILED, Code.SYS_PIN, reason)
         return False
-    board.pinned = why is None or state is CampaignState.RESTORING
-    return board.pinned and state in DRIVEN
+    board.prepared = why is None or state is CampaignState.RESTORING
+    return board.prepared and state in DRIVEN
 
 
 async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:

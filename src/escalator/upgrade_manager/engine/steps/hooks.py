@@ -12,7 +12,7 @@ from escalator.model.campaign import Hooks
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.model.release import spares_instances
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.engine.named import perform
+from escalator.upgrade_manager.engine.named import keyed, metadata_of, perform
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import ATTEMPTS, Step
 from escalator.upgrade_manager.engine.steps.out_of_band import look
@@ -24,11 +24,12 @@ PASSED = "hooks"
 async def run_all(job: Job, phase: str) -> Outcome:
     """Run the hooks of a phase, in order. Raises what the first that fails raises."""
     names: tuple[str, ...] = getattr(job.spec.node.hooks, phase)
-    for name in names:
-        passed = (await job.memo()).get(PASSED) or []
-        if f"{phase}/{name}" not in passed:
-            await perform(job, phase, name)
-            await job.remember(PASSED, [*passed, f"{phase}/{name}"])
+    said_to = await metadata_of(job.ctx, job.ref.campaign) if names else {}
+    for number, name in enumerate(names):
+        passed, key = (await job.memo()).get(PASSED) or [], keyed(names, number)
+        if f"{phase}/{key}" not in passed:
+            await perform(job, phase, name, metadata=said_to.get(f"{phase}/{number}", ""), key=key)
+            await job.remember(PASSED, [*passed, f"{phase}/{key}"])
     return done(f"{', '.join(names)} ended well" if names else "")
 
 
