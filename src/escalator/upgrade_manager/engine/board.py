@@ -16,6 +16,8 @@ from escalator.upgrade_manager.engine.states import ENDED, UNDER_WAY
 FAILURES = (TaskState.FAILED, TaskState.ROLLED_BACK)
 STRAYED = "strayed"
 """Memo of a campaign: when an instance went elsewhere than planned last, Unix seconds."""
+LOOKED = "looked"
+"""Memo of a campaign: when the cloud was looked at last for a plan for the rest, Unix seconds. What strayed since is news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import around, exclusive, gates, holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
-from escalator.upgrade_manager.engine.board import Board
+from escalator.upgrade_manager.engine.board import LOOKED, Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
 from escalator.upgrade_manager.engine.changes import ENDS, FOR_ROOM, change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
@@ -99,7 +99,7 @@ async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
     plan, inventory = await ctx.book.plan(plan_id)
     board = Board(plan_id, predecessors(plan, inventory), limits_of(campaign, plan, inventory))
     await _refresh(ctx, name, board, frozenset())
-    board.stray_at = ctx.clock.now()
+    board.stray_at = float((await ctx.store.tasks.memo(name)).get(LOOKED) or 0.0)
     return board
 
 

@@ -18,7 +18,7 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import PlanRow
 from escalator.upgrade_manager.drift import owning, touched
-from escalator.upgrade_manager.engine.board import STRAYED, Board
+from escalator.upgrade_manager.engine.board import LOOKED, STRAYED, Board
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.midway import midway
@@ -49,6 +49,8 @@ class Replan:
     """Nodes that were approved and have no turn in it: they wait, and a person is called when only such ones are left."""
     lost: Collection[str] = ()
     """Nodes without which it was made although they may still come back."""
+    looked_at: float = 0.0
+    """When the cloud was looked at, Unix seconds."""
 
 
 async def replanned(ctx: Context, name: str) -> Replan | None:
@@ -56,7 +58,7 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
     row = await ctx.store.campaigns.get(name)
     if row is None or row.plan is None:
         raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r} with a plan.", remedy="escalator campaign list")
-    campaign = await ctx.book.campaign(name)
+    campaign, looked_at = await ctx.book.campaign(name), ctx.clock.now()
     parent, _ = await ctx.book.plan(row.plan)
     now = await midway(ctx, row, campaign.spec, parent)
     if not any(task.state is TaskState.PENDING for task in now.tasks.values()):
@@ -74,7 +76,7 @@ async def replanned(ctx: Context, name: str) -> Replan | None:
         found += _more_stops(approved, child)
     known = set(memo.get("known_down") or ()) | set(memo.get(LEFT_OUT) or ())
     left = sorted(approved.upgrade_of.keys() - child.upgrade_of.keys() - now.over - known)
-    return Replan(child, now.inventory, differences(parent, child, now.over), found, left, now.lost)
+    return Replan(child, now.inventory, differences(parent, child, now.over), found, left, now.lost, looked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ async def keep(ctx: Context, name: str, made: Replan) -> None:
         )
     )
     await ctx.store.tasks.remember(name, NEXT, made.plan.id)
+    await ctx.store.tasks.remember(name, LOOKED, made.looked_at)
     ctx.signals.wake(name)
 
 
@@ -221,6 +224,15 @@ async def repair(ctx: Context, name: str, why: str) -> bool:
 
     Raises TemporaryError when the cloud does not answer; a rest that cannot be planned goes on by the plan so far.
     """
+    looked_at = ctx.clock.now()
+    followed = await _repaired(ctx, name, why)
+    if not followed:
+        # After a crash before this it is planned once more; noted before, what went astray would be forgotten.
+        await ctx.store.tasks.remember(name, LOOKED, looked_at)
+    return followed
+
+
+async def _repaired(ctx: Context, name: str, why: str) -> bool:
     try:
         made = await replanned(ctx, name)
     except TemporaryError:
