@@ -72,9 +72,7 @@ async def _hooked(ctx: Context, campaign: Campaign, *, aborted: bool) -> bool:
 async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
     """Nodes that have not begun are skipped; when those under way are back, the campaign is aborted."""
     name = campaign.metadata.name
-    for task in list(board.tasks.values()):
-        if task.state is TaskState.PENDING:
-            await _skip_pending(ctx, task, board, ABORTED)
+    await _skip_pending(ctx, name, board, [task for task in board.tasks.values() if task.state is TaskState.PENDING], ABORTED)
     if not board.ended:
         return
     await quotas.unlock(ctx, name)
@@ -100,9 +98,8 @@ async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
 
 async def unwind(ctx: Context, name: str, board: Board) -> bool:
     """Nodes that have not begun are skipped; whether those under way are through, so that the way back can begin."""
-    for task in list(board.tasks.values()):
-        if task.state is TaskState.PENDING and task.kind is TaskKind.UPGRADE:
-            await _skip_pending(ctx, task, board, "the campaign is rolled back before its turn")
+    waiting = [task for task in board.tasks.values() if task.state is TaskState.PENDING and task.kind is TaskKind.UPGRADE]
+    await _skip_pending(ctx, name, board, waiting, "the campaign is rolled back before its turn")
     if any(task.kind is TaskKind.UPGRADE and task.state not in ENDED for task in board.tasks.values()):
         return False
     await around.leave_out(ctx, await ctx.book.campaign(name), "the campaign is rolled back")
@@ -140,17 +137,21 @@ async def give_slots_back(ctx: Context, name: str) -> None:
             await ctx.store.admission.leave_node(name, slot.node)
 
 
-async def _skip_pending(ctx: Context, task: NodeTask, board: Board, why: str) -> None:
-    await ctx.store.admission.leave_node(task.campaign, task.node)
-    skipped = NodeTask(
-        campaign=task.campaign,
-        node=task.node,
-        attempt=task.attempt,
-        wave=task.wave,
-        state=TaskState.SKIPPED,
-        code=Code.UPG_ABORTED.value,
-        message=why,
-        updated_at=ctx.clock.now(),
-    )
-    await ctx.store.tasks.put(skipped)
-    board.put(skipped)
+async def _skip_pending(ctx: Context, name: str, board: Board, waiting: Sequence[NodeTask], why: str) -> None:
+    """Nodes that wait get no turn. One that an earlier turn left out of service keeps its slot until it is put back."""
+    taken = {slot.node for slot in await ctx.store.admission.node_slots() if slot.campaign == name} if waiting else set()
+    for task in waiting:
+        if task.node in taken and not await take_off(ctx, name, task.node):
+            await ctx.store.admission.leave_node(name, task.node)
+        skipped = NodeTask(
+            campaign=name,
+            node=task.node,
+            attempt=task.attempt,
+            wave=task.wave,
+            state=TaskState.SKIPPED,
+            code=Code.UPG_ABORTED.value,
+            message=why,
+            updated_at=ctx.clock.now(),
+        )
+        await ctx.store.tasks.put(skipped)
+        board.put(skipped)
