@@ -126,10 +126,10 @@ UPGRADING = {
         then="escalator vnfm test NAME; then escalator campaign resume NAME asks again",
     ),
     Code.UPG_FAILURES: Explanation(
-        meaning="more nodes failed than the campaign allows",
+        meaning="more nodes failed than the campaign allows, or one needs a person and all others are through",
         causes=(
             "failure.max_failed is passed, or failure.same_error nodes failed with one and the same error: likely "
-            "the release, not the nodes."
+            "the release, not the nodes. Or a node within what is allowed could not be put back in service, or policy holds it."
         ),
         then=(
             "escalator campaign show NAME; mend the cause and escalator node retry, or escalator node skip, or "

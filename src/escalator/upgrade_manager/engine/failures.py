@@ -9,7 +9,7 @@ from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.counting import counted
-from escalator.model.progress import CampaignState, TaskState
+from escalator.model.progress import CampaignState, NodeTask, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import change, keep_shown, write
@@ -25,7 +25,11 @@ async def accepted_failures(ctx: Context, name: str) -> set[str]:
 
 
 async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
-    """Suspend, or abort, when more nodes failed than allowed, or several with one and the same error."""
+    """Suspend, or abort, when more nodes failed than allowed, or several with one and the same error.
+
+    A node that is out of service for it, by policy or because an undo failed, is one of them: the campaign goes on within
+    `max_unavailable`, and calls a person when everything else is through: who retries or skips it can do so until it is over.
+    """
     if not board.failed:
         return False
     accepted = await accepted_failures(ctx, name)
@@ -34,10 +38,8 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
         return False
     policy = campaign.spec.failure
     code, count = Counter(task.code for task in failures).most_common(1)[0]
-    # A node that still needs a person (an undo failed, or policy leaves it) always brings one.
-    needs_person = [task for task in failures if task.state is TaskState.FAILED]
-    if len(failures) <= policy.max_failed and count < policy.same_error and not needs_person:
-        return False
+    if len(failures) <= policy.max_failed and count < policy.same_error:
+        return board.ended and await _held_at_the_end(ctx, name, failures)
     last = max(failures, key=lambda task: task.updated_at)
     alike = count >= policy.same_error
     why = f"{counted(count, 'node')} failed with {code}" if alike else f"{counted(len(failures), 'node')} failed"
@@ -45,6 +47,15 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
     target = await then(ctx, campaign)
     await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)
     return True
+
+
+async def _held_at_the_end(ctx: Context, name: str, failures: Sequence[NodeTask]) -> bool:
+    """Suspend when nodes are out of service although so many may fail; whether there are any."""
+    held = [f"{task.node}: {task.message}" for task in failures if task.state is TaskState.FAILED]
+    if held:
+        reason = f"every other node is through; {'; '.join(held[:SHOWN])}"
+        await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_FAILURES, reason)
+    return bool(held)
 
 
 async def then(ctx: Context, campaign: Campaign) -> CampaignState:
