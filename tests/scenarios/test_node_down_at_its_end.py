@@ -30,6 +30,16 @@ async def _waited_s(lines: str, action: str) -> float:
         return next(event.duration_s or 0.0 for event in events if event.action == f"node.{action}" and event.outcome == "done")
 
 
+async def _until_told_s() -> float:
+    """From when the node is enabled until its turn ends without VNF managers being told."""
+    async with staged() as stage:
+        await stage.play(_with(ENDS, ORCHESTRATOR) + "\nuntil agent node.announce cn-0003 done")
+        events = await stage.sim.store.events.read(0, campaign="agent", node="cn-0003", limit=100_000)
+        began = next(event.at for event in events if event.action == "node.uncordon" and event.outcome == "started")
+        ended = next(event.at for event in events if event.action == "node.announce" and event.outcome == "done")
+        return ended - began
+
+
 def _with(lines: str, more: str) -> str:
     return lines.replace("campaign", f"{more}\ncampaign", 1)
 
@@ -45,3 +55,7 @@ def test_the_end_of_a_turn_waits_for_no_orchestrator_where_there_is_none() -> No
 
 def test_an_orchestrator_is_told_of_a_node_that_had_its_time_to_report() -> None:
     assert virtual_time.run(_waited_s(_with(ENDS, ORCHESTRATOR), "uncordon")) >= REPORT_S
+
+
+def test_a_node_that_had_its_time_to_report_is_not_waited_for_again_when_its_turn_ends() -> None:
+    assert REPORT_S <= virtual_time.run(_until_told_s()) < 1.2 * REPORT_S

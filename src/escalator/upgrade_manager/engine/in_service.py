@@ -18,6 +18,8 @@ OUT_SINCE = "out_since"
 """Memo of a turn: the attempt that took the node out of service, when that was an earlier one."""
 OWED = "available-owed/"
 """Memo of a campaign, with the node's id behind it: the turn at whose end the node was not back, and since which attempt."""
+DOWN_SINCE = "down_since"
+"""Memo of a turn: when its node was first seen down although its turn was through, Unix seconds."""
 REPORT_S = 180.0
 """A node whose software was touched may just have booted: its compute service has as long as this to report."""
 
@@ -71,10 +73,16 @@ async def tell_available(ctx: Context, ref: TaskRef, since: int | None = None) -
 
 
 async def why_down(job: Job) -> str:
-    """Why the node cannot serve whoever enables it: its compute service does not report. Empty when it does."""
+    """Why the node cannot serve whoever enables it: its compute service does not report. Empty when it does.
+
+    It has its time to do so once in its turn, whoever is to be told and in however many steps.
+    """
     clock = job.ctx.clock
-    latest = clock.now() + (REPORT_S if "facts" in await job.memo() else 0.0)
+    latest: float | None = None
     while not (await job.ctx.cloud.service(job.node)).up:
+        if latest is None:
+            began = float(await job.remember(DOWN_SINCE, clock.now(), once=True))
+            latest = began + (REPORT_S if "facts" in await job.memo() else 0.0)
         if clock.now() >= latest:
             return "its compute service is down"
         await clock.sleep(job.ctx.pace.poll_s)
