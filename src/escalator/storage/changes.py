@@ -27,5 +27,5 @@ class Restorations(Protocol):
         ...
 
     async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
-        """What is not put back yet, oldest first: of everything, of a campaign, or of one of its nodes."""
+        """What is not put back yet, oldest first: of everything, of a campaign, of a node, or of a campaign's node."""
         ...

@@ -50,6 +50,8 @@ async def test_what_is_open_is_listed_by_campaign_and_node(store: Store) -> None
         await store.restorations.add(row)
     assert await store.restorations.open("c1") == rows[:2]
     assert await store.restorations.open("c1", "cn-1") == rows[:1]
+    assert await store.restorations.open(node="cn-1") == [rows[0], rows[2]]
+    assert await store.restorations.open(node="cn-3") == []
     assert await store.restorations.open("c3") == []
 
 

@@ -37,6 +37,6 @@ class MemoryRestorations:
             self._done[row_id] = replace(row, restored_at=at)
 
     async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
-        """Return what is not put back yet, oldest first: of everything, of a campaign, or of one of its nodes."""
+        """Return what is not put back yet, oldest first: of everything, of a campaign, of a node, or of a campaign's node."""
         rows = [row for row in self._open.values() if campaign in (None, row.campaign) and node in (None, row.node)]
         return sorted(rows, key=lambda row: (row.created_at, row.id))

@@ -33,8 +33,14 @@ _GET = sa.select(table).where(table.c.id == sa.bindparam("id"))
 _DONE = table.update().where(table.c.id == sa.bindparam("key"), table.c.restored_at.is_(None))
 _SAY = _DONE.values(commands_json=sa.bindparam("commands_json"))
 _OPEN = sa.select(table).where(table.c.restored_at.is_(None)).order_by(table.c.created_at, table.c.id)
-_OPEN_OF_CAMPAIGN = _OPEN.where(table.c.campaign == sa.bindparam("campaign"))
-_OPEN_OF_NODE = _OPEN_OF_CAMPAIGN.where(table.c.node == sa.bindparam("node"))
+_OF_CAMPAIGN, _OF_NODE = table.c.campaign == sa.bindparam("campaign"), table.c.node == sa.bindparam("node")
+_READ = {
+    (False, False): _OPEN,
+    (True, False): _OPEN.where(_OF_CAMPAIGN),
+    (False, True): _OPEN.where(_OF_NODE),
+    (True, True): _OPEN.where(_OF_CAMPAIGN, _OF_NODE),
+}
+"""By whether a campaign and a node are asked for."""
 
 
 class SqlRestorations:
@@ -64,8 +70,8 @@ class SqlRestorations:
         await self._database.write(lambda connection: connection.execute(_DONE, values).close())
 
     async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
-        """Return what is not put back yet, oldest first: of everything, of a campaign, or of one of its nodes."""
-        query = _OPEN if campaign is None else _OPEN_OF_CAMPAIGN if node is None else _OPEN_OF_NODE
+        """Return what is not put back yet, oldest first: of everything, of a campaign, of a node, or of a campaign's node."""
+        query = _READ[campaign is not None, node is not None]
         values = {"campaign": campaign, "node": node}
         rows = await self._database.read(lambda connection: connection.execute(query, values).all())
         return [_restoration(row) for row in rows]
