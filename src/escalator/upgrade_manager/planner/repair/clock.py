@@ -5,12 +5,13 @@ All that has not begun shifts by the same time: whatever held between two parts 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import insort
 from collections.abc import Iterable, Iterator
 from math import inf
 
 from escalator.model.inventory import Instance
 from escalator.upgrade_manager.planner.cloud import SLACK
+from escalator.upgrade_manager.planner.repair.away import Away, Span, most_at_once
 from escalator.upgrade_manager.planner.repair.given import Given
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
 
@@ -19,24 +20,32 @@ NEAR_S = 1e-6
 MOST_LOOKS = 30
 """How often an impact is put off for its groups before its turn is looked at later."""
 
-Span = tuple[float, float]
-
 
 def shift_s(given: Given, rest: Rest) -> float:
     """The least shift that lets everything begin from now on, after what runs, and after groups that recover."""
     late_s = max(0.0, rest.late_s, given.at_s - rest.first_s)
-    ended = {name: at for name, at in given.progress.ended.items() if name in given.inventory.members}
-    recovering = {name: at + given.inventory.group_by_id[name].recovery_s for name, at in ended.items()}
-    for name, opens in recovering.items():
-        if opens > given.at_s:
-            starts = [start for member in given.inventory.members[name] for start in _to_come(rest, member)]
-            late_s = max(late_s, opens - min(starts, default=inf))
+    for name, opens in recovering(given):
+        late_s = max(late_s, opens - min(_starts(given, rest, name), default=inf))
     return late_s if late_s > NEAR_S else 0.0
 
 
-def _to_come(rest: Rest, instance: Instance) -> Iterator[float]:
-    row = rest.rows.get(instance.node)
-    if row is None or row.upgrading:
+def recovering(given: Given) -> Iterator[tuple[str, float]]:
+    """Groups that have not recovered yet from what is over, and when they will have."""
+    for name, at in given.progress.ended.items():
+        if name in given.inventory.members and at + given.inventory.group_by_id[name].recovery_s > given.at_s:
+            yield name, at + given.inventory.group_by_id[name].recovery_s
+
+
+def _starts(given: Given, rest: Rest, group: str) -> Iterator[float]:
+    """When members of the group are impacted tonight; turns of other nights do not shift."""
+    for member in given.inventory.members[group]:
+        row = rest.rows.get(member.node)
+        if row is not None and (row.begun or given.windows.index(row.away_s) == given.tonight):
+            yield from _to_come(row, member)
+
+
+def _to_come(row: Row, instance: Instance) -> Iterator[float]:
+    if row.upgrading:
         return
     yield from (move.start_s for move in row.moves if move.instance == instance.id)
     yield from (row.start_s for other, kind in row.stays if other.id == instance.id and kind != "offline")
@@ -50,23 +59,11 @@ class Clock:
         self.now_s = given.at_s - late_s
         self._move_starts: list[float] = []
         self._move_ends: list[float] = []
-        self._away_starts: list[float] = []
-        self._away_ends: list[float] = []
-        self.refresh()
+        self.away = Away(rest, late_s)
         self._more: dict[str, Span] = {}
         """Moves that have got other times."""
         self.aside: Row | None = None
         """A turn whose upgrade is looked for another time for."""
-
-    def refresh(self) -> None:
-        """Turns have got other times."""
-        turns = [self.away(row) for row in self._rest.rows.values()]
-        self._away_starts, self._away_ends = sorted(s for s, _ in turns), sorted(e for _, e in turns)
-
-    def away(self, row: Row) -> Span:
-        """When the node is out of service."""
-        started = row.away_s - self.late_s if row.begun else row.away_s
-        return started, row.end_s - self.late_s if row.upgrading else row.end_s
 
     def upgrade(self, row: Row) -> Span:
         """When the node is upgraded."""
@@ -86,18 +83,7 @@ class Clock:
         """Most moves at once in that time."""
         if not self._move_starts:
             self._note_moves()
-        return _most(self._move_starts, self._move_ends, start, end)
-
-    def away_at_once(self, start: float, end: float) -> int:
-        """Most nodes out of service at once in that time."""
-        return _most(self._away_starts, self._away_ends, start, end)
-
-    def holds(self, most: int) -> bool:
-        """Whether never more nodes are out of service from now on, but for those whose turns have begun."""
-        fresh = [self.away(row)[0] for row in self._rest.rows.values() if not row.begun]
-        if not fresh:
-            return True
-        return len(self._away_starts) <= most or self.away_at_once(min(fresh), inf) <= most
+        return most_at_once(self._move_starts, self._move_ends, start, end)
 
     def moved(self, instance: Instance, start: float, end: float) -> None:
         """The instance moves then."""
@@ -106,11 +92,6 @@ class Clock:
         insort(self._move_starts, start)
         insort(self._move_ends, end)
         self._more[instance.id] = (start, end)
-
-    def goes_away(self, start: float, end: float) -> None:
-        """A node is out of service then."""
-        insort(self._away_starts, start)
-        insort(self._away_ends, end)
 
     def opens(self, instances: Iterable[Instance], start: float, lasts_s: float, taken: dict[str, list[Span]]) -> float:
         """When their groups let all of them be impacted together for so long, at `start` at the earliest; infinite: not soon.
@@ -166,22 +147,12 @@ class Clock:
             yield from (((m.start_s, m.end_s), row) for m in row.moves if m.instance == member.id)
             running = [m for m in row.running if m.instance == member.id]
             yield from (((m.start_s - self.late_s, m.end_s - self.late_s), row) for m in running)
-            if row is not self.aside and any(i.id == member.id and kind != "offline" for i, kind in row.stays):
+            if row is self.aside or member.node in self.away.out:
+                continue
+            if any(i.id == member.id and kind != "offline" for i, kind in row.stays):
                 yield self.upgrade(row), row
 
     def _spans(self, name: str) -> list[Span]:
         ended = self._given.progress.ended.get(name)
         before = [] if ended is None else [(-inf, ended - self.late_s)]
         return before + [span for span, _ in self.impacts(name)]
-
-
-def _most(starts: list[float], ends: list[float], start: float, end: float) -> int:
-    """Most spans at once from `start` to `end`; at equal times ends come first."""
-    first = bisect_right(starts, start + SLACK)
-    gone = bisect_right(ends, start + SLACK)
-    most = first - gone
-    for number in range(first, bisect_left(starts, end - SLACK)):
-        while gone < len(ends) and ends[gone] <= starts[number] + SLACK:
-            gone += 1
-        most = max(most, number + 1 - gone)
-    return most

@@ -50,6 +50,11 @@ class Given:
         """The moment from which the plan counts."""
         return self.progress.at_s
 
+    @property
+    def tonight(self) -> int:
+        """Number of the window in which that moment lies."""
+        return self.windows.index(self.progress.at_s)
+
 
 def given(
     campaign: Campaign,

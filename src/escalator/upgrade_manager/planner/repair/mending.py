@@ -12,14 +12,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
-from itertools import count
+from itertools import chain, count
 from math import inf
 
 from escalator.model.inventory import Instance
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.actions import Leaves
 from escalator.upgrade_manager.planner.cloud import SLACK
-from escalator.upgrade_manager.planner.repair.clock import Clock, Span
+from escalator.upgrade_manager.planner.repair.away import Span
+from escalator.upgrade_manager.planner.repair.clock import Clock, recovering
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
 from escalator.upgrade_manager.planner.repair.nights import Nights
 from escalator.upgrade_manager.planner.repair.room import NOWHERE, Place, Room, entries
@@ -61,14 +62,14 @@ class Mending:
 
     def run(self) -> Mended:
         """Put everything right that is not."""
-        if not self._clock.holds(self._given.width):
-            raise CannotRepairError
         self._take_places()
         self._clear()
         self._spare()
-        for row in self._nights.overrun():
+        for row in chain(self._nights.overrun(), self._early()):
             if row.node.id not in self._put_off:
                 self._postpone(row)
+        for row in self._clock.away.too_many(self._given.width):
+            self._postpone(row)
         for row in list(self._rest.rows.values()):
             if row.added and row.node.id not in self._put_off:
                 self._add(row)
@@ -81,8 +82,8 @@ class Mending:
         rows = sorted(self._put_off.values(), key=lambda row: (row.start_s, row.node.id))
         for row in [*rows, *self._rest.new]:
             self._insert(row)
-        self._clock.refresh()
-        if not self._clock.holds(self._given.width):
+        self._clock.away.refresh()
+        if self._clock.away.too_many(self._given.width):
             raise CannotRepairError
         return self._mended
 
@@ -136,6 +137,13 @@ class Mending:
                 elif row.node.id not in self._put_off:
                     self._postpone(row)
 
+    def _early(self) -> Iterator[Row]:
+        """Turns that do not shift, and would begin before their groups have recovered from what is over."""
+        for name, opens in recovering(self._given):
+            for (start, _), row in self._clock.impacts(name):
+                if not row.begun and start < opens - self._clock.late_s - SLACK:
+                    yield row
+
     def _add(self, row: Row) -> None:
         """What leaves the node and has no move yet leaves before everything else, if there is time for it."""
         while row.added:
@@ -149,7 +157,7 @@ class Mending:
             span = (start, start + lasts_s)
             opens = self._clock.opens([instance], start, lasts_s, {})
             fits = start >= self._clock.now_s and opens == start and not self._busy(span) and self._given.windows.open
-            fits = fits and self._clock.away_at_once(start, row.away_s) < self._given.width
+            fits = fits and self._clock.away.at_once(start, row.away_s) < self._given.width
             place = self._room.find(instance, row.node, span) if fits else None
             if place is None:
                 self._postpone(row)
@@ -157,7 +165,7 @@ class Mending:
             row.added.pop(0)
             self._goes(row, instance, place, span)
             self._clock.moved(instance, *span)
-            self._clock.goes_away(start, row.away_s)
+            self._clock.away.goes(start, row.away_s)
             row.away_s = start
 
     # -- what does not
@@ -209,7 +217,7 @@ class Mending:
         if row.start_s == inf:
             raise CannotRepairError
         self._mended.put_off += 1
-        self._clock.refresh()
+        self._clock.away.refresh()
         self._room.ready(row.node.id, row.end_s)
         for move in self._arrivals.get(row.node.id, ()):
             other = self._rest.rows[move.origin]
@@ -224,6 +232,7 @@ class Mending:
             raise CannotRepairError
         name = row.node.id
         self._put_off[name] = row
+        self._clock.away.drops(row)
         for move in row.moves:
             self._withdraw(move)
             row.added.append(self._known[move.instance])
@@ -277,7 +286,7 @@ class Mending:
         row.wave = 1 + max((one.wave for one in self._rest.rows.values() if one.end_s <= row.away_s + SLACK), default=row.wave)
         row.added = []
         self._rest.rows[row.node.id] = row
-        self._clock.goes_away(row.away_s, row.end_s)
+        self._clock.away.takes(row)
         self._room.ready(row.node.id, row.end_s)
         return True
 
@@ -288,7 +297,7 @@ class Mending:
         if start == inf:
             return None
         away_s, end_s = start if away_s is None else away_s, start + lasts_s
-        if self._clock.away_at_once(away_s, end_s) >= given.width:
+        if self._clock.away.at_once(away_s, end_s) >= given.width:
             return None
         return (start, end_s) if self._nights.holds(row, away_s, end_s) else None
 

@@ -11,6 +11,7 @@ from escalator.upgrade_manager.planner.cloud import SLACK
 from escalator.upgrade_manager.planner.lead import waits_s
 from escalator.upgrade_manager.planner.repair.given import Given
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
+from escalator.upgrade_manager.planner.scope import UNDER_WAY
 
 
 class Nights:
@@ -21,11 +22,12 @@ class Nights:
         self._as_was: dict[int, tuple[Move, Move]] = {}
         """Moves of later nights as they were, by what stands for them; that is kept too, so that its number stays its own."""
         self._rows: dict[str, tuple[float, float, float, float]] = {}
+        self._slowest_s = 0.0 if given.windows.open else _slowest_s(given)
 
     def put_forward(self) -> None:
         """Let turns of later nights be where they are found again when everything is later."""
         windows = self._given.windows
-        tonight = windows.index(self._given.at_s)
+        tonight = self._given.tonight
         for name, row in self._rest.rows.items() if self.late_s and not windows.open else ():
             if row.begun or windows.index(row.away_s) <= tonight:
                 continue
@@ -55,28 +57,41 @@ class Nights:
 
     def overrun(self) -> list[Row]:
         """Turns that did not begin in their night, or would pass its end when they are so much later."""
-        windows = self._given.windows
+        windows, tonight = self._given.windows, self._given.tonight
         if windows.open:
             return []
-        tonight = windows.index(self._given.at_s)
         rows = [row for name, row in self._rest.rows.items() if not row.begun and name not in self._rows]
-        return [r for r in rows if windows.index(r.away_s) < tonight or (self.late_s and not self.holds(r, r.away_s, r.end_s))]
+        return [r for r in rows if windows.index(r.away_s) < tonight or (self.late_s and not self._stays(r))]
+
+    def _stays(self, row: Row) -> bool:
+        """Whether a turn of this night is still one of this night."""
+        tonight = self._given.windows.index(row.away_s + self.late_s) == self._given.tonight
+        return tonight and self.holds(row, row.away_s, row.end_s)
 
     def holds(self, row: Row, away_s: float, end_s: float) -> bool:
         """Whether a turn of the node from then to then lies in a window, nine times out of ten and with time for a rollback."""
         given = self._given
         if given.windows.open:
             return True
-        estimates, lasts_s = given.campaign.spec.estimates, given.campaign.spec.estimates.upgrade_of(row.node)
-        rollback_s = lasts_s if estimates.rollback_s is None else estimates.rollback_s
+        estimates = given.campaign.spec.estimates
+        rollback_s = self._slowest_s if estimates.rollback_s is None else estimates.rollback_s
         lead_s = waits_s(given.campaign.spec, given.inventory.instances_by_node.get(row.node.id, ()))
         away_s, end_s = away_s + self.late_s, end_s + self.late_s
         return away_s + estimates.p90 * (end_s - away_s) + rollback_s + lead_s <= given.windows.end(away_s) + SLACK
 
     def opens(self, from_s: float) -> list[float]:
-        """When later windows open than that time."""
+        """When later windows open than that time: all that have turns, and the next one."""
         windows = self._given.windows
-        return [] if windows.open else [at - self.late_s for at in windows.starts[:-1] if at - self.late_s > from_s]
+        if windows.open:
+            return []
+        last = windows.index(self._given.parent.totals.makespan_s)
+        return [at - self.late_s for at in windows.starts[: min(last + 2, len(windows.starts) - 1)] if at - self.late_s > from_s]
+
+
+def _slowest_s(given: Given) -> float:
+    """The longest of all upgrades that have not begun: a rollback may take as long."""
+    fresh = (given.campaign.spec.estimates.upgrade_of(node) for node in given.nodes if node.progress not in UNDER_WAY)
+    return max(fresh, default=0.0)
 
 
 def later(move: Move, by_s: float) -> Move:

@@ -10,7 +10,8 @@ from math import inf
 from escalator.model.inventory import Instance, Node
 from escalator.model.plan import Level, Move
 from escalator.upgrade_manager.planner.cloud import SLACK, Kind, Shape, may_go
-from escalator.upgrade_manager.planner.repair.clock import Clock, Span
+from escalator.upgrade_manager.planner.repair.away import Span
+from escalator.upgrade_manager.planner.repair.clock import Clock
 from escalator.upgrade_manager.planner.repair.given import Given
 from escalator.upgrade_manager.planner.repair.rows import Rest
 from escalator.upgrade_manager.planner.watching import place_of

@@ -129,7 +129,9 @@ def _row(given: Given, rest: Rest, node: Node) -> Row:
     if row.upgrading:
         row.start_s = given.at_s if started.start_s is None else started.start_s
         row.end_s = max(given.at_s, row.start_s + lasts_s)
-        rest.late_s = max(rest.late_s, row.end_s - planned.end_s)
+        # What an earlier night has left over shifts nobody: what goes to the node finds another one.
+        if given.windows.index(planned.start_s) >= given.tonight:
+            rest.late_s = max(rest.late_s, row.end_s - planned.end_s)
     return row
 
 
@@ -150,7 +152,7 @@ def _settle(given: Given, row: Row, instance: Instance, kept: dict[str, Move], r
 
 def _departures_run(given: Given, rest: Rest, kept: dict[str, Move]) -> None:
     """How late they are. One that the plan so far does not know holds up everything that has not begun."""
-    tonight = given.windows.index(given.at_s)
+    tonight = given.tonight
     to_come = [row for row in rest.rows.values() if not row.upgrading and given.windows.index(row.away_s) >= tonight]
     rest.first_s = min((row.leaving_s if row.begun else row.away_s for row in to_come), default=inf)
     for row in rest.rows.values():
