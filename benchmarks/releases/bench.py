@@ -83,9 +83,15 @@ def touch_pages(megabytes: int, file: Path) -> None:
     file.unlink()
 
 
-async def stored(file: Path, state: Path) -> None:
-    """The import as the server does it."""
+def started(state: Path) -> ReleaseStore:
+    """What the server has when it has started."""
     store = ReleaseStore(state, memory_store().releases, SystemClock(), TRUST)
+    asyncio.run(store.refresh())
+    return store
+
+
+async def stored(file: Path, store: ReleaseStore) -> None:
+    """The import as the server does it."""
     async with store.receive() as incoming:
         with file.open("rb", buffering=0) as opened:
             for piece in pieces(opened):
@@ -127,6 +133,7 @@ def round_of(megabytes: int) -> Meter:
     with tempfile.TemporaryDirectory() as folder_name:
         where = Path(folder_name)
         source, file = folder(where / "release", megabytes), where / "bench.escrel"
+        store = started(where / "state")
         steps = {
             "sha256": lambda: hashing(megabytes),
             "write": lambda: writing(megabytes, where / "plain"),
@@ -134,7 +141,7 @@ def round_of(megabytes: int) -> Meter:
             "sign once": lambda: sign_bundle(file, SIGNERS[0]),
             "sign": lambda: sign_bundle(file, SIGNERS[1]),
             "verify": lambda: read_bundle(file, require),
-            "import": lambda: asyncio.run(stored(file, where / "state")),
+            "import": lambda: asyncio.run(stored(file, store)),
         }
         for name, step in steps.items():
             touch_pages(megabytes, where / "pages")
