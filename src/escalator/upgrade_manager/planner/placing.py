@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from escalator.upgrade_manager.planner.chains import Chains
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 from escalator.upgrade_manager.planner.leaving import Leaving
 from escalator.upgrade_manager.planner.space import Space
@@ -46,13 +47,15 @@ class Placing:
             return next(guest for guest in leaving.guests if guest.shape in self._full)
         return leaving.longest if leaving.need > self._new.room + SLACK else None
 
-    def all_of(self, node: int, leaving: Leaving, old: Space | None = None, extras: int = 0) -> list[Placed] | Guest:
+    def all_of(
+        self, node: int, leaving: Leaving, old: Space | None = None, extras: int = 0, chains: Chains | None = None
+    ) -> list[Placed] | Guest:
         """Place them all and occupy the room, at most `extras` of them on old nodes; else the first that found no room.
 
-        They leave `node`.
+        They leave `node`. With `chains` others make room for them.
         """
         lacking = leaving.lacking
-        if lacking is not None and old is None and self._new.best(lacking, soft=False) is None:
+        if lacking is not None and old is None and chains is None and self._new.best(lacking, soft=False) is None:
             self._remember(lacking)
             return lacking
         self._origin = node
@@ -60,6 +63,8 @@ class Placing:
         spent = 0
         for bundle in leaving.bundles:
             found = self._bundle(bundle, self._new, extra=False)
+            if found is None and chains is not None and len(bundle) == 1 and (place := chains.place(bundle[0])) is not None:
+                found = [self._put(bundle[0], self._new, *place)]
             if found is None and old is not None and spent + len(bundle) <= extras:
                 found = self._bundle(bundle, old, extra=True)
                 spent += len(bundle)

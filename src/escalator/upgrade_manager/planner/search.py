@@ -14,6 +14,7 @@ from math import ceil, inf
 
 from escalator.model.counting import counted
 from escalator.upgrade_manager.planner.awaiting import Awaiting
+from escalator.upgrade_manager.planner.chains import Chains
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.flow import Flow
 from escalator.upgrade_manager.planner.leaving import Departures, Leaving
@@ -63,6 +64,7 @@ class Search:
         self._placing = Placing(self._standing, self._new)
         self._placing.kept = midway.kept if keep else {}
         self._placing.kept_old = midway.kept_old
+        self._chains = Chains(self._standing, self._new, rules)
         self._awaiting: Awaiting | None = None
         self._draining = {begun.node: begun for begun in midway.begun}
         """Turns that were under way at the start and for which the rest of the instances has no place yet."""
@@ -132,7 +134,8 @@ class Search:
 
     def _anyhow(self, now: float) -> bool:
         """Go on where nothing does: at the cost of a group's spread, of moves beyond one per instance, or of both."""
-        return self._loosely(self._one_more, now) or self._unstick(now) or self._loosely(self._unstick, now)
+        ways = (self._jointly, self._unstick)
+        return self._loosely(self._one_more, now) or any(way(now) for way in ways) or any(self._loosely(way, now) for way in ways)
 
     def _loosely(self, go_on: Callable[[float], bool], now: float) -> bool:
         if not self._placing.refused:
@@ -251,18 +254,19 @@ class Search:
             self._tried[node] = (now, found)
         return found
 
-    def _try(self, node: int, now: float, extras: int = 0) -> NotYet | None:
+    def _try(self, node: int, now: float, extras: int = 0, chains: Chains | None = None) -> NotYet | None:
         """Begin the node's turn now; else when it may be tried again, and why."""
         leaving = self._departures.of(node)
         held = self._stages.held_back(node, self._level, now) or self._held_back(node, leaving, now)
         if held is not None:
             return held
-        if not extras and (hopeless := self._placing.hopeless(leaving)) is not None:
+        anyhow = extras or chains is not None
+        if not anyhow and (hopeless := self._placing.hopeless(leaving)) is not None:
             return NotYet(now, "", hopeless)
-        if not extras and (recovers := self._recovers(node, leaving, now)) is not None:
+        if not anyhow and (recovers := self._recovers(node, leaving, now)) is not None:
             return recovers
         old = self._old_space(node) if extras else None
-        placed = self._placing.all_of(node, leaving, old, extras)
+        placed = self._placing.all_of(node, leaving, old, extras, chains)
         if isinstance(placed, Guest):
             self._give_up(node)
             return NotYet(now, "", placed)
@@ -414,6 +418,19 @@ class Search:
         if self._old is not None and node not in self._old:
             self._old.add(node)
 
+    def _jointly(self, now: float) -> bool:
+        """Let one node begin for which instances that were placed before make room; the cheapest that can."""
+        if self._flow.next_s() < inf or self._flow.away >= self._rules.width or self._rules.reserve:
+            return False
+        self._chains.begin(self._flow.turns)
+        for node in self._lacking_room():
+            if self._departures.of(node).need <= self._new.room + SLACK:
+                if self._try(node, now, chains=self._chains) is None:
+                    self._chains.keep()
+                    return True
+                self._chains.revert()
+        return False
+
     def _unstick(self, now: float) -> bool:
         """Empty one node, in part or whole, onto nodes that have their turn later; the cheapest that can be."""
         if any(self._go_on(node, now, anywhere=True) for node in list(self._draining)):
@@ -421,6 +438,10 @@ class Search:
         left = self._rules.extra_moves - self._extra
         if left <= 0 or self._flow.away >= self._rules.width:
             return False
+        return any(self._try(node, now, extras=left) is None for node in self._lacking_room())
+
+    def _lacking_room(self) -> list[int]:
+        """Nodes that wait for room, the cheapest to empty first; as many as are looked at."""
         ready = [node for node, wait in self._waiting.items() if wait.lacking is not None]
         ready.sort(key=lambda n: (sum(guest.leaves for guest in self._guests[n]), self._queue.size(n), n))
-        return any(self._try(node, now, extras=left) is None for node in ready[:UNSTICK_TRIES])
+        return ready[:UNSTICK_TRIES]
