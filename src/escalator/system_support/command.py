@@ -158,7 +158,8 @@ class CommandSystem:
         raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver cannot run commands on nodes.")
 
     async def _start(self, template: Sequence[str], node: str, release: Release, operation: str) -> None:
-        await self._operations.start(operation, self._work(template, node, release, operation))
+        if not await self._operations.known(operation):
+            await self._operations.start(operation, self._work(template, node, release, operation))
 
     def _work(self, template: Sequence[str], node: str, release: Release, operation: str) -> Work:
         environment = {**self._variables(node, release), "ESCALATOR_OPERATION": operation}

@@ -63,12 +63,16 @@ class Detached:
 
         Raises TemporaryError (`SYS_COMMAND`) when this host cannot start a program.
         """
-        folder = self.of(operation)
-        state, _ = await asyncio.to_thread(self._standing, folder)
-        if state is not OperationState.UNKNOWN:
+        if await self.known(operation):
             return
+        folder = self.of(operation)
         await asyncio.to_thread(self._make, folder, work.node, prepare)
         await self._supervise(folder, work)
+
+    async def known(self, operation: str) -> bool:
+        """Whether it was started before, wherever it stands: a driver whose settings changed since refuses nothing of it."""
+        state, _ = await asyncio.to_thread(self._standing, self.of(operation))
+        return state is not OperationState.UNKNOWN
 
     async def poll(self, operation: str, cursor: int = 0) -> Progress:
         """Where the operation stands. The cursor counts bytes of its log."""

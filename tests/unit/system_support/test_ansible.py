@@ -18,6 +18,7 @@ from escalator.model.node_settings import AnsibleDriver, Ssh, System
 from escalator.model.release import File, Release, ReleaseSpec
 from escalator.system_support.ansible.driver import AnsibleSystem, Resources
 from escalator.system_support.ansible.private import Play, inventory, prepare, variables
+from escalator.system_support.operations import folder_name
 from escalator.system_support.releases.folder import hash_file, read_folder
 
 ALL = ("upgrade", "rollback", "verify", "facts", "stage", "backup")
@@ -78,6 +79,16 @@ async def test_without_ansible_the_error_says_how_to_get_it(tmp_path: Path) -> N
         await driver(tmp_path, bin_dir=str(tmp_path)).start("cn-1", release("upgrade"), "op")
     assert caught.value.code is Code.SYS_ANSIBLE
     assert "escalator-nfv[ansible]" in caught.value.remedy
+
+
+async def test_what_was_started_is_not_refused_when_it_is_started_again(tmp_path: Path) -> None:
+    started = tmp_path / "state" / "playbooks" / folder_name("op") / "started"
+    started.mkdir(parents=True)
+    (started / "boot").write_text("an earlier one")
+    (started.parent / "rc").write_text("0")
+    without_ansible = driver(tmp_path, bin_dir=str(tmp_path))
+    await without_ansible.start("cn-1", release("upgrade"), "op")
+    await without_ansible.rollback("cn-1", release("upgrade", "rollback"), {}, "op")
 
 
 async def test_a_release_of_another_type_is_refused(tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ async def ended(made: CommandSystem, operation: str = "op") -> Progress:
     return found
 
 
+async def test_what_was_started_is_not_refused_when_it_is_started_again(tmp_path: Path) -> None:
+    made = driver(tmp_path, *SHELL, "exit 0")
+    await made.start("cn-1", RELEASE, "op")
+    await ended(made)
+    await driver(tmp_path).start("cn-1", RELEASE, "op")  # the settings have lost their command since
+
+
 @pytest.mark.parametrize(
     ("exit_code", "state"),
     [(0, OperationState.DONE), (70, OperationState.NOT_NEEDED), (75, OperationState.RETRY), (1, OperationState.FAILED)],

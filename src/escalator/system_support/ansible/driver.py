@@ -198,6 +198,8 @@ class AnsibleSystem:
         )
 
     async def _start(self, role: str, node: str, release: Release, operation: str, before: Mapping[str, str]) -> None:
+        if await self._operations.known(operation):
+            return
         play = await asyncio.to_thread(self._play, role, node, release, operation, before)
         await self._operations.start(operation, self._work(node, operation), partial(prepare, play, self._resources.path_of))
 

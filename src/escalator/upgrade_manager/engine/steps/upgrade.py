@@ -59,7 +59,7 @@ async def _upgrade(job: Job) -> Outcome:
             return changed
     for number in range(1, TRIES + 1):
         operation = job.operation(f"upgrade-{number}")
-        await _start(job, operation, first=number == 1)
+        await _start(job, operation)
         progress = await follow_operation(job, operation)
         if progress.state in GOOD:
             return done("not needed" if progress.state is OperationState.NOT_NEEDED else f"{job.release.id} is installed")
@@ -80,19 +80,26 @@ async def carries(job: Job) -> Outcome | None:
     return None
 
 
-async def _start(job: Job, operation: str, *, first: bool) -> None:
+async def _start(job: Job, operation: str) -> None:
     """Start the operation. It is written down before: a start whose answer is lost may have begun."""
+    known = (await job.memo()).get("operation")
     await job.remember("operation", operation)
-    if first:
-        await between.mark(job)
+    await between.mark(job)
     try:
         await job.system.start(job.node, job.release, operation)
     except PermanentError:
-        if first:
+        if known is None:  # the very first one: nothing was begun
             await job.remember("operation", None)
             if not await between.left_earlier(job.ctx, job.ref):
                 await between.proved(job)
+        elif await _has_begun(job, operation):
+            return
         raise
+
+
+async def _has_begun(job: Job, operation: str) -> bool:
+    """Whether an earlier try of it has reached the node, which refuses another one now: it is followed all the same."""
+    return (await job.system.poll(job.node, operation)).state is not OperationState.UNKNOWN
 
 
 async def follow_operation(job: Job, operation: str) -> Progress:
