@@ -205,7 +205,18 @@ class Stand:
         found += [f"storage is kept from recovering for {node}" for node in self.world.state.flags.rows]
         found += [f"slot of {slot.node} is taken" for slot in await self.store.admission.node_slots()]
         found += [f"{row.kind} of {row.object_id} is on the sheet" for row in await self.store.restorations.open()]
-        return [*found, *(await self._notices()), *self._operations(upgrades), *self._told()]
+        return [*found, *(await self._notices()), *self._operations(upgrades), *self._told(), *(await self._hooks())]
+
+    async def _hooks(self) -> list[str]:
+        """Nodes that hooks have prepared for their maintenance and that are in service without those that follow on it."""
+        open_ends: set[str] = set()
+        for event in await self.store.events.read(limit=100_000):
+            purpose = event.data.get("purpose") if event.action == "node.command" else None
+            if purpose == "pre_maintenance":
+                open_ends.add(event.node or "")
+            elif purpose == "post_maintenance" and event.outcome == "done":
+                open_ends.discard(event.node or "")
+        return [f"{node} is prepared by hooks and not given back" for node in sorted(open_ends)]
 
     async def _notices(self) -> list[str]:
         found = []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from durability.crashes import Stand, Tripwire, small_cloud
-from durability.test_node_course import document, nothing, unhealthy
+from durability.test_node_course import HOOKED, document, nothing, unhealthy
 from escalator.model.progress import CampaignState, TaskState
 from escalator.simulation.setup import Simulation
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
@@ -28,6 +28,11 @@ def failing_once(world: World) -> None:
 
 def failing(world: World) -> None:
     world.faults.add(Fault(kind="rollback", node="b"))
+
+
+def waking_late(world: World) -> None:
+    """A hook fails when the old software of the second node is back and proved; later it does not."""
+    world.faults.add(Fault(kind="command", command="wake", node="b", first=1))
 
 
 async def back(sim: Simulation) -> Any:
@@ -88,6 +93,8 @@ COURSES: dict[str, tuple[dict[str, Any], Callable[[World], None], Callable[[Worl
     "paused": ({}, nothing, nothing, pause),
     "suspended": (LEAVE, unhealthy, nothing, None),
     "exclusive": ({"exclusive": ["core-pair"]}, nothing, nothing, None),
+    "hooked": (HOOKED, nothing, nothing, None),
+    "hooked, tried again": (HOOKED, nothing, waking_late, retry),
     "pinned": ({"pins": {"set": ["pin"], "release": ["unpin"]}}, nothing, nothing, None),
 }
 

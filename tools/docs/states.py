@@ -124,7 +124,8 @@ WHAT: Mapping[str, str] = {
         "vacate": "moves what has to leave, each to a named target that is looked at again just before, then stops what stays. "
         "The undo starts what was stopped; a moved instance stays where it is",
         "back-up": "notes what the node offers and keeps versions, configuration and state as far as the driver can",
-        "pre-maintenance": "runs the hooks of that name, after the node was emptied and before its software changes",
+        "pre-maintenance": "runs the hooks of that name, after the node was emptied and before its software changes. The undo "
+        "runs the hooks after maintenance, on the software that the node has then, before it is in service again",
         "upgrade": "looks a last time whether the node is still out of service and nothing runs on it that may not, then starts "
         "the installer detached on the node under an id of its own and follows it. The undo puts the old "
         "software back and proves it",

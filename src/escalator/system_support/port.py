@@ -151,6 +151,8 @@ class Call:
     """Where the probe VM is reached that it is to reach."""
     metadata: str = ""
     """What whoever asked for the run has to say to the command, as JSON in ASCII; empty for nothing."""
+    back: bool = False
+    """Whether what is upgraded goes back to what it was."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -166,6 +168,7 @@ class Call:
             **({"ESCALATOR_NODES": " ".join(self.nodes)} if self.nodes else {}),
             "ESCALATOR_ADDRESS": self.address,
             **({"ESCALATOR_METADATA": self.metadata} if self.metadata else {}),
+            "ESCALATOR_WAY": "back" if self.back else "there",
         }
 
 

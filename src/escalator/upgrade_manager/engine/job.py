@@ -28,6 +28,8 @@ class TaskRef:
     wave: int
     plan: str
     kind: TaskKind = TaskKind.UPGRADE
+    hooked: bool = False
+    """Whether hooks take part in a turn back, too: one that began before they did goes on without."""
 
     @property
     def back(self) -> bool:

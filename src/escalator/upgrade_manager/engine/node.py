@@ -19,6 +19,7 @@ from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.steps import between
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
+from escalator.upgrade_manager.engine.steps.hooks import NOT_RUN, PRE_MAINTENANCE, prepared
 from escalator.upgrade_manager.engine.steps.members import EVACUATE, REJOIN
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.stage import STAGE
@@ -53,16 +54,17 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
         policy = "leave"
     why_left = "the new software is proved and stays" if proved else "left on what it runs now, by policy"
     troubles = [why_left] if policy == "leave" else []
+    hooked = await prepared(ctx, ref)
     for step in reversed(begun):
         held = bool(troubles) or policy == "rollback-hold"
-        if step.undo is None or (step is UPGRADE and policy == "leave"):
+        if step.undo is None or (step is UPGRADE and policy == "leave") or (step is PRE_MAINTENANCE and not hooked):
             continue
         if held and not proved and step is EVACUATE:
             continue  # what was active on it stays where it is
-        if held and step in (NOTIFY, CORDON):
+        if held and step in (NOTIFY, CORDON, PRE_MAINTENANCE):
             # A node whose old software is not proved, or that policy holds, gets no new instances and is not announced.
             continue
-        undone = await revert(rt, ctx, ref, between.unless_left(step) if step in (EVACUATE, CORDON) else step)
+        undone = await revert(rt, ctx, ref, between.unless_left(step) if step in (EVACUATE, CORDON, PRE_MAINTENANCE) else step)
         if undone.status is not Status.DONE and between.LEFT not in undone.data:
             troubles.append(f"undo of {step.name} failed: {undone.message}")
         why = and_not_back(why, undone)
@@ -70,6 +72,7 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
         troubles.append("what is not put back stands in escalator restoration list")
     elif troubles or policy == "rollback-hold":
         troubles.append("held: the node stays cordoned" if CORDON in begun else "held: the node counts as out of service")
+        troubles += [NOT_RUN] if hooked else []
     end = await rt.step("put-back", partial(_end, ctx, ref, why, troubles))
     return dict(end)
 

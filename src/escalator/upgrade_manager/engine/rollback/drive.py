@@ -296,7 +296,7 @@ async def _no_room(ctx: Context, name: str, board: Board, refusal: str) -> None:
 
 
 async def _start(ctx: Context, task: NodeTask, plan: str) -> None:
-    ref = TaskRef(task.campaign, task.node, task.attempt, task.wave, plan, task.kind)
+    ref = TaskRef(task.campaign, task.node, task.attempt, task.wave, plan, task.kind, hooked=True)
     await ctx.launcher.start("node-back", ref.id, ref.to_json())
 
 

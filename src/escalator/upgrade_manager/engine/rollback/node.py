@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from escalator.model.campaign import Hooks
-from escalator.model.progress import Event, TaskState
+from escalator.model.progress import Event, TaskKind, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.course import walk
 from escalator.upgrade_manager.engine.job import TaskRef
@@ -19,15 +19,25 @@ from escalator.upgrade_manager.engine.rollback.changed import changed_node
 from escalator.upgrade_manager.engine.runner import Step, current, record, revert
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.steps.announce import ANNOUNCE
+from escalator.upgrade_manager.engine.steps.between import PUT_BACK
 from escalator.upgrade_manager.engine.steps.consult import CONSULT
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
+from escalator.upgrade_manager.engine.steps.hooks import (
+    MAINTENANCE,
+    NOT_RUN,
+    POST_MAINTENANCE,
+    PRE_MAINTENANCE,
+    PREFLIGHT,
+    prepared,
+)
 from escalator.upgrade_manager.engine.steps.members import ASK, EVACUATE, FLAG_STORAGE, HAND_OVER, REJOIN
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.roll_back import BEGUN, REBOOT_BACK, ROLL_BACK, VERIFY_BACK
 from escalator.upgrade_manager.engine.steps.vacate import RESUME, VACATE
 
 COURSE = (
+    PREFLIGHT,
     ASK,
     CORDON,
     NOTIFY,
@@ -36,9 +46,12 @@ COURSE = (
     HAND_OVER,
     EVACUATE,
     FLAG_STORAGE,
+    PRE_MAINTENANCE,
     ROLL_BACK,
     REBOOT_BACK,
+    MAINTENANCE,
     VERIFY_BACK,
+    POST_MAINTENANCE,
     RESUME,
     REJOIN,
     UNCORDON,
@@ -49,13 +62,17 @@ COURSE = (
 async def roll_node_back(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Cordon, ask, vacate, put the old software back, reboot, verify, give back; what fails before leaves the node as it was.
 
-    What the release did not touch on its way there is not touched on the way back.
+    What the release did not touch on its way there is not touched on the way back. The campaign's hooks run as on the way there;
+    what is to be restored by force asks none of them beforehand.
     """
     ref = TaskRef.from_json(arguments)
     campaign = await ctx.book.campaign(ref.campaign)
     _, inventory = await ctx.book.plan(ref.plan)
     impact = (await ctx.book.release(campaign.spec.release or "")).spec.impact
-    without = leaves_out(impact, Hooks(), inventory.node_by_id[ref.node].roles)
+    hooks = campaign.spec.node.hooks if ref.hooked else Hooks()
+    if ref.kind is TaskKind.RESTORE:
+        hooks = hooks.model_copy(update={"preflight": ()})
+    without = leaves_out(impact, hooks, inventory.node_by_id[ref.node].roles)
     begun, stopped = await walk(rt, ctx, ref, COURSE, without)
     if stopped is not None:
         return await _stopped(rt, ctx, ref, begun, stopped)
@@ -68,10 +85,12 @@ async def _stopped(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step
     held = dict(await rt.step("look-back", partial(_held, ctx, ref)))
     proved = UNCORDON in begun or REJOIN in begun or RESUME in begun
     troubles = [str(held["why"])] if held["why"] and not proved else []
+    hooked = await prepared(ctx, ref)
     for step in reversed(begun):
         if (
             step.undo is None
-            or (step in (NOTIFY, CORDON) and (troubles or proved))
+            or (step is PRE_MAINTENANCE and not hooked)
+            or (step in (NOTIFY, CORDON, PRE_MAINTENANCE) and (troubles or proved))
             or (step is EVACUATE and troubles and not proved)
         ):
             continue
@@ -83,12 +102,15 @@ async def _stopped(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step
         troubles += ["the old software is back and proved", "what is not put back stands in escalator restoration list"]
     elif troubles:
         troubles.append("held: the node stays cordoned" if CORDON in begun else "held: the node counts as out of service")
+        troubles += [NOT_RUN] if hooked else []
     return dict(await rt.step("put-back", partial(_end, ctx, ref, why, troubles)))
 
 
 async def _held(ctx: Context, ref: TaskRef) -> dict[str, Any]:
     """Why the node stays out of service; empty when it can go back to it with what it runs."""
     memo = await ctx.store.tasks.memo(ref.id)
+    if memo.get(PUT_BACK) is not None:
+        return {"why": "the old software is back and proved, what follows on it is not done"}
     if memo.get(BEGUN) is not None:
         return {"why": "its software may be neither the old nor the new one"}
     rows = await ctx.store.restorations.open(ref.campaign, ref.node)

@@ -1,17 +1,21 @@
-"""Hooks: the operator's own commands in a node's turn, each phase a step of its own. Their undo is nothing.
+"""Hooks: the operator's own commands in a node's turn, there and back, each phase a step of its own.
 
-What a hook did is its own affair to take back: it finds the same operation id when it is run again, and the node's turn in the
-history. One that has ended well is not run again in the same turn, whatever happens to the manager.
+What a hook did is its own affair to take back. A node that hooks have prepared for its maintenance gets those that follow on it
+before it is in service again, also when its software was put back or never touched: that is the undo of `pre-maintenance`. A
+hook finds the same operation id when it is run again; one that has ended well is not run again, whatever happens to the manager.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 from escalator.model.campaign import Hooks
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.progress import TaskKind
 from escalator.model.release import spares_instances
-from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.job import Job, TaskRef
 from escalator.upgrade_manager.engine.named import keyed, metadata_of, perform
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.runner import ATTEMPTS, Step
@@ -19,14 +23,20 @@ from escalator.upgrade_manager.engine.steps.out_of_band import look
 
 PASSED = "hooks"
 """Memo of a task: hooks that have ended well, as `phase/name`."""
+PREPARED = "prepared"
+"""Memo of a task: whether hooks before maintenance have begun."""
+UNDO = "back/"
+"""Before the names of hooks that run because the node goes back, in the memo and in the ids of operations."""
+NOT_RUN = "its post_maintenance hooks are still to run"
+"""What is said of a node that hooks have prepared and that stays out of service."""
 
 
-async def run_all(job: Job, phase: str) -> Outcome:
+async def run_all(job: Job, phase: str, again: str = "") -> Outcome:
     """Run the hooks of a phase, in order. Raises what the first that fails raises."""
     names: tuple[str, ...] = getattr(job.spec.node.hooks, phase)
     said_to = await metadata_of(job.ctx, job.ref.campaign) if names else {}
     for number, name in enumerate(names):
-        passed, key = (await job.memo()).get(PASSED) or [], keyed(names, number)
+        passed, key = (await job.memo()).get(PASSED) or [], again + keyed(names, number)
         if f"{phase}/{key}" not in passed:
             await perform(job, phase, name, metadata=said_to.get(f"{phase}/{number}", ""), key=key)
             await job.remember(PASSED, [*passed, f"{phase}/{key}"])
@@ -37,7 +47,8 @@ async def _preflight(job: Job) -> Outcome:
     """A node that its own check speaks against is left out: nothing of it is changed yet."""
     for number in count(1):
         try:
-            if not spares_instances(job.release.spec.impact):
+            # On the way back a node that nobody reaches out of band is not kept on software that has to go.
+            if not (job.ref.back or spares_instances(job.release.spec.impact)):
                 await look(job)
             return await run_all(job, "preflight")
         except PermanentError as error:
@@ -50,6 +61,7 @@ async def _preflight(job: Job) -> Outcome:
 
 
 async def _pre_maintenance(job: Job) -> Outcome:
+    await job.remember(PREPARED, value=True)
     return await run_all(job, "pre_maintenance")
 
 
@@ -61,13 +73,27 @@ async def _post_maintenance(job: Job) -> Outcome:
     return await run_all(job, "post_maintenance")
 
 
+async def _give_back(job: Job) -> Outcome:
+    """The node goes back into service as it was: the hooks after maintenance, in another run than those on the new software."""
+    back = replace(job, ref=replace(job.ref, kind=TaskKind.ROLLBACK))
+    return await run_all(back, "post_maintenance", UNDO)
+
+
+async def prepared(ctx: Context, ref: TaskRef) -> bool:
+    """Whether hooks have begun to prepare the node for its maintenance in this turn, and others are to follow on it."""
+    follow = (await ctx.book.campaign(ref.campaign)).spec.node.hooks.post_maintenance
+    return bool(follow and (await ctx.store.tasks.memo(ref.id)).get(PREPARED))
+
+
 def hooked(hooks: Hooks) -> frozenset[str]:
     """Names of the steps whose phase has a hook."""
     return frozenset(name for name, phase in STEPS.items() if getattr(hooks, phase))
 
 
 PREFLIGHT = Step(name="preflight", do=_preflight, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)
-PRE_MAINTENANCE = Step(name="pre-maintenance", do=_pre_maintenance, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)
+PRE_MAINTENANCE = Step(
+    name="pre-maintenance", do=_pre_maintenance, undo=_give_back, timeout_s=lambda spec: spec.node.timeouts.upgrade_s
+)
 MAINTENANCE = Step(name="maintenance", do=_maintenance, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False)
 POST_MAINTENANCE = Step(
     name="post-maintenance", do=_post_maintenance, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False
