@@ -27,6 +27,7 @@ class ListBackups(Lister):
     """List backups of nodes, newest first."""
 
     nothing = "There are no backups yet: a campaign takes one of each node before it changes it."
+    spare = ("scope", "verified_at", "size", "release", "campaign")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""

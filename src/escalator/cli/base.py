@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,14 +19,13 @@ from cliff.formatters.value import ValueFormatter
 from cliff.formatters.yaml_format import YAMLFormatter
 
 from escalator.cli.failures import UsageError
+from escalator.cli.widths import READ, fit, least, screen_width
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from escalator.cli.client import Client
 
-NARROWEST = 20
-"""Columns are not folded to less than a date and time."""
 LONG_S = 900.0
 """Longest wait for a plan or a start: both read the whole cloud."""
 PIPE_WIDTH = 160
@@ -48,7 +45,13 @@ class Shown(FormattableColumn[Any]):
 
 
 class Table(TableFormatter):
-    """cliff's table with titles for people, nothing at all for an empty list, and ids that stay in one piece."""
+    """cliff's table with titles for people, nothing at all for an empty list, and ids that stay in one piece.
+
+    `read` is the column that is read: on a narrow screen the others give way to it.
+    """
+
+    def __init__(self, read: str = "") -> None:
+        self._read = title(read)
 
     def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print the table."""
@@ -58,41 +61,14 @@ class Table(TableFormatter):
             titles = [_heading(name, column) for name, column in zip(column_names, cells, strict=True)]
             super().emit_list(titles, rows, stdout, parsed_args)
 
-    @staticmethod
-    def _assign_max_widths(table: Any, max_width: int, min_width: int = 0, fit_width: bool = False) -> None:  # noqa: ANN401, ARG004, FBT001, FBT002 - cliff's
-        width = max_width if max_width > 0 else _screen_width(fit=fit_width)
+    def _assign_max_widths(self, table: Any, max_width: int, min_width: int = 0, fit_width: bool = False) -> None:  # type: ignore[override]  # noqa: ANN401, ARG002, FBT001, FBT002 - cliff's
+        width = max_width if max_width > 0 else screen_width(fit=fit_width)
         if width:
-            _fit(table, width)
+            fit(table, width, self._read)
 
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print one object."""
         super().emit_one([title(name) for name in column_names], [human(value) for value in data], stdout, parsed_args)
-
-
-def _screen_width(*, fit: bool) -> int:
-    """Columns of the screen; 0 where output goes elsewhere and nobody asked for fitting."""
-    return shutil.get_terminal_size().columns if fit or sys.stdout.isatty() else 0
-
-
-def _least(name: str, cells: Sequence[object]) -> int:
-    """Columns of the screen that a column of a table takes at least, with its border and its padding."""
-    longest = max((len(line) for cell in cells for line in str(cell).splitlines()), default=0)
-    return 3 + max(len(name), min(longest, longest if name == "id" else NARROWEST))
-
-
-def _fit(table: Any, width: int) -> None:  # noqa: ANN401 - prettytable's
-    """Make a table as narrow as the screen by folding its widest columns, never the first: people copy ids from it."""
-    lines = table.get_string().splitlines()
-    if not lines or len(lines[0]) <= width:
-        return
-    widths = dict(zip(table.field_names, (len(cell) - 2 for cell in lines[0].split("+")[1:-1]), strict=True))
-    foldable = [name for name in table.field_names[1:] if widths[name] > NARROWEST]
-    room = width - (len(lines[0]) - sum(widths[name] for name in foldable))
-    level = max((widths[name] for name in foldable), default=0)
-    while level > NARROWEST and sum(min(widths[name], level) for name in foldable) > room:
-        level -= 1
-    for name in foldable:
-        table.max_width[name] = level
 
 
 class Value(ValueFormatter):
@@ -173,6 +149,10 @@ class _Formats:
         return map(_Format, self._formats.values())
 
 
+def _formats(table: Table) -> _Formats:
+    return _Formats({"csv": Csv(), "json": JSONFormatter(), "table": table, "value": Value(), "yaml": YAMLFormatter()})
+
+
 class _Plain:
     """Overrides that keep cliff from reading the metadata of every installed package at each start."""
 
@@ -210,6 +190,10 @@ class Lister(_Plain, lister.Lister):
     nothing = "Nothing to show."
     spare: tuple[str, ...] = ()
     """Columns that give way on a screen that is too narrow for all of them, the first of them first."""
+    read: str = ""
+    """The column that people read: it keeps more room than the others, where it has much to say."""
+    room: int = READ
+    """How much: the others give way until it has so many columns of the screen."""
     exit_code = 0
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -218,7 +202,7 @@ class Lister(_Plain, lister.Lister):
         return self.exit_code
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
-        return _Formats({"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": Value(), "yaml": YAMLFormatter()})
+        return _formats(Table(self.read))
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
         """Print the list in the format asked for."""
@@ -238,8 +222,10 @@ class Lister(_Plain, lister.Lister):
         self, parsed_args: argparse.Namespace, names: list[str], rows: list[list[Any]]
     ) -> tuple[list[str], list[list[Any]]]:
         """Without the columns that give way, as far as they have to; which those are is said."""
-        width = parsed_args.max_width if parsed_args.max_width > 0 else _screen_width(fit=parsed_args.fit_width)
-        taken = {name: _least(name, [row[n] for row in rows]) for n, name in enumerate(names)}
+        width = parsed_args.max_width if parsed_args.max_width > 0 else screen_width(fit=parsed_args.fit_width)
+        taken = {
+            name: least(name, [row[n] for row in rows], self.room if name == self.read else 0) for n, name in enumerate(names)
+        }
         away: list[str] = []
         for name in (name for name in self.spare if name in taken):
             if not width or sum(taken.values()) + 1 <= width:
@@ -259,7 +245,7 @@ class Shower(_Plain, show.ShowOne):
     exit_code = 0
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
-        return _Formats({"csv": Csv(), "json": JSONFormatter(), "table": Table(), "value": Value(), "yaml": YAMLFormatter()})
+        return _formats(Table())
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run and return the exit code."""

@@ -47,6 +47,8 @@ class ListCampaigns(Lister):
     """List campaigns, oldest first."""
 
     nothing = "There are no campaigns yet: escalator campaign create FILE"
+    spare = ("release", "ended_at", "started_at")
+    read = "reason"
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
         """Get the list."""

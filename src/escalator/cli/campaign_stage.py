@@ -20,6 +20,7 @@ class Stage(Lister):
     Exit code 1 when a node could not be staged; its reason is shown.
     """
 
+    read = "message"
     nothing = "Staging has begun; no node is staged yet. Look again with: escalator campaign stage NAME --show"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -41,6 +41,7 @@ class ListConstraints(Lister):
     """List what is declared, with the number of instances that each constraint is about now."""
 
     nothing = "Nothing is declared: escalator constraint set KIND ID, or escalator constraint import FILE"
+    read = "spec"
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
         """Get the list."""

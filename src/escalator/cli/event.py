@@ -26,6 +26,8 @@ class ListEvents(Lister):
     """
 
     nothing = "The history has no such lines."
+    spare = ("seq", "campaign")
+    read = "message"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -54,6 +56,12 @@ class ListEvents(Lister):
                 # A name that was mistyped is no empty history; what is forgotten but had one is not asked for.
                 _require(client, parsed_args)
         columns = {key: _cell(key) for key in COLUMNS}
+        if not parsed_args.columns:
+            # People read what a line is about, and its code, in front of its message: that takes the fewest columns.
+            columns["object_id"], columns["code"], columns["message"] = _hidden("object_id"), _hidden("code"), _told
+            columns["outcome"] = _outcome
+        if parsed_args.campaign is not None:
+            columns["campaign"] = _hidden("campaign")
         return rows(found, columns)
 
     def _follow(self, client: Client, parsed_args: argparse.Namespace) -> None:
@@ -88,6 +96,21 @@ def _cell(key: str) -> Any:  # noqa: ANN401 - a column
     if key == "object_id":
         return lambda event: Shown(event["object_id"], _object(event))
     return optional(key)
+
+
+def _hidden(key: str) -> Any:  # noqa: ANN401 - a column
+    return lambda event: Shown(event[key], "")
+
+
+def _told(event: Mapping[str, Any]) -> Shown:
+    words = (_object(event), event["code"], event["message"])
+    return Shown(event["message"], " ".join(word for word in words if word))
+
+
+def _outcome(event: Mapping[str, Any]) -> Shown:
+    """Nothing where the action says it."""
+    said = event["outcome"] or ""
+    return Shown(event["outcome"], "" if event["action"].endswith(f".{said}") else said)
 
 
 def _object(event: Mapping[str, Any]) -> str:

@@ -176,14 +176,20 @@ class NodeTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it: rich asks for this."""
-        apart = self.room is None and options.max_width < ROOMY
-        yield node_table(self.tasks, self.now, self.room, apart=apart)
-        said = [(task, _message(task)) for task in self.tasks]
-        if apart and any(message.plain for _, message in said):
+        apart = options.max_width < ROOMY
+        said = [task for task in self.tasks if _message(task).plain] if apart else []
+        room = self.room
+        if room is not None and said:
+            # Where lines are few, those that need a look first have a third of them.
+            said = sorted(said, key=_urgency)[: max(1, room // 3)]
+            room = max(3, room - len(said) - 1)
+        yield node_table(self.tasks, self.now, room, apart=apart)
+        if said:
             grid = Table.grid(padding=(0, 1))
-            for task, message in said:
-                if message.plain:
-                    grid.add_row(str(task["node"]), message)
+            grid.add_column(no_wrap=True)
+            grid.add_column(no_wrap=self.room is not None, overflow="fold" if self.room is None else "ellipsis")
+            for task in said:
+                grid.add_row(str(task["node"]), _message(task))
             yield from (Text(), grid)
 
 

@@ -15,6 +15,7 @@ class ListNodes(Lister):
 
     nothing = "There are no nodes."
     spare = ("campaign", "rack", "az", "versions", "roles", "instances")
+    read = "message"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -63,6 +64,7 @@ class _Turn(Lister):
     """Something that people do to nodes of a campaign."""
 
     verb = ""
+    read = "message"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -117,6 +119,11 @@ def _staged(staged: dict[str, Any] | None) -> str:
     return f"{staged['release']}  {staged['at']}" if staged["staged"] else f"no: {staged['code']} {staged['message']}"
 
 
+def _own_turn(node: dict[str, Any]) -> bool:
+    """Whether the campaign in its row has it out of service: its step says more."""
+    return bool(node["task"]) and node["maintenance_reason"].startswith(f"Escalator campaign {node['campaign']}:")
+
+
 def _maintenance(node: dict[str, Any]) -> Shown:
-    reason = f": {node['maintenance_reason']}" if node["maintenance_reason"] else ""
+    reason = f": {node['maintenance_reason']}" if node["maintenance_reason"] and not _own_turn(node) else ""
     return Shown(node["maintenance"], f"yes{reason}" if node["maintenance"] else "")

@@ -14,6 +14,7 @@ class _Held(Lister):
     """Something that people do to several nodes at once."""
 
     nothing = ""
+    read = "reason"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""

@@ -10,24 +10,8 @@ from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
 from escalator.cli.failures import UsageError
 from escalator.cli.spans import clock_time, how_many, moment
+from escalator.model.notice import word_of
 
-KINDS = {
-    "MaintenancePlanned": "planned",
-    "HostMaintenanceUpcoming": "upcoming",
-    "ResourceActionDone": "instance done",
-    "HostAvailable": "available",
-    "NoticeCancelled": "cancelled",
-    "ScaleInRequested": "scale-in asked",
-    "ScaleOutPossible": "scale-out possible",
-    "CampaignCompleted": "completed",
-    "CampaignAborted": "aborted",
-    "MaintenanceWindowsNotification": "windows",
-    "CapacityTakenNotification": "taken",
-    "CapacityReturnedNotification": "returned",
-    "VirtualisedResourceChangeNotification": "resource change",
-    "CampaignStateNotification": "campaign state",
-}
-"""Types of notices in a word, for people; programs get them as they go over the wire."""
 OPEN = ("pending", "delivered")
 RESULTS = ("ACK", "NACK", "DEFER")
 DISPOSITIONS = ("MOVED", "KEEP", "MIGRATE", "LIVE_MIGRATE", "OWN_ACTION")
@@ -37,7 +21,8 @@ class ListNotices(Lister):
     """List notices to VNF managers, newest first."""
 
     nothing = "No notices were sent."
-    spare = ("campaign", "created_at", "message", "instances", "vnfm")
+    spare = ("campaign", "created_at", "instances", "message", "node", "vnfm")
+    read = "message"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -50,7 +35,7 @@ class ListNotices(Lister):
         """Get the list."""
         with self.server() as client:
             found = client.get("/v1/notices", campaign=parsed_args.campaign, limit=parsed_args.limit)
-        columns: dict[str, Any] = {"id": "id", "type": lambda n: Shown(n["type"], KINDS.get(n["type"], n["type"]))}
+        columns: dict[str, Any] = {"id": "id", "type": lambda n: Shown(n["type"], word_of(n["type"]))}
         columns |= {"vnfm": "vnfm", "campaign": lambda n: Shown(n["campaign"], "" if parsed_args.campaign else n["campaign"])}
         columns |= {"node": optional("node"), "state": lambda n: Shown(n["state"], state_line(n))}
         # People find the result beside the state, and a deadline only while it matters.
@@ -76,8 +61,8 @@ class ShowNotice(Shower):
             found = client.get(f"/v1/notices/{quoted(parsed_args.id)}")
         about = [f"{r['resource_id']}  {r['resource_name'] or ''}  {r['planned_action']}" for r in found["resources"]]
         replies = [f"{r['at']}  {r['verdict']}  {json.dumps(r['reply'])}" for r in found["replies"]]
-        word = KINDS.get(found["type"])
-        found["type"] = Shown(found["type"], f"{found['type']} ({word})" if word else found["type"])
+        word = word_of(found["type"])
+        found["type"] = Shown(found["type"], f"{found['type']} ({word})" if word != found["type"] else word)
         found["resources"] = Shown(found["resources"], "\n".join(about))
         report = found["report"]
         found["report"] = Shown(report, "" if report is None else json.dumps(report, indent=2))
@@ -124,10 +109,10 @@ class Reply(Shower):
 
 def state_line(notice: dict[str, Any]) -> str:
     """The state with the answer; a notice that was withdrawn after its answer says both."""
-    result = notice["result"]
+    result, state = notice["result"], "not delivered" if notice["state"] == "undeliverable" else notice["state"]
     if result and notice["state"] == "cancelled":
         return f"cancelled after {result}"
-    return f"{notice['state']} {result or ''}".rstrip()
+    return f"{state} {result or ''}".rstrip()
 
 
 def _time(text: str) -> str:

@@ -26,12 +26,24 @@ class Times:
 
     def interval(self, start_s: float, end_s: float) -> str:
         """`Tue 12-01 01:02:16 - 01:22:16`; in working time `2:02:16 - 2:22:16`."""
-        number = bisect_right(self._starts, start_s + TINY_S) - 1
+        number = self._window(start_s)
         if number < 0:
             return f"{offset(start_s)} - {offset(end_s)}"
         begins, ends = (self._moment(number, at) for at in (start_s, end_s))
         day = "" if begins.date() == ends.date() else "%a %m-%d "
         return f"{begins:%a %m-%d %H:%M:%S} - {ends:{day}%H:%M:%S}"
+
+    def day(self, start_s: float) -> str:
+        """`Tue 12-01`; nothing where a plan has no clock."""
+        number = self._window(start_s)
+        return "" if number < 0 else f"{self._moment(number, start_s):%a %m-%d}"
+
+    def clock(self, start_s: float, end_s: float) -> str:
+        """As `interval`, where the day it begins on is told elsewhere: `01:02:16 - 01:22:16`."""
+        return self.interval(start_s, end_s).removeprefix(self.day(start_s)).lstrip()
+
+    def _window(self, start_s: float) -> int:
+        return bisect_right(self._starts, start_s + TINY_S) - 1
 
     def _moment(self, number: int, at_s: float) -> datetime:
         return self._opens[number] + timedelta(seconds=round(at_s - self._starts[number]))

@@ -7,21 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from escalator.cli.gantt import Chart, turns
-from escalator.cli.plan_times import Times
-from escalator.cli.spans import offset, span, zoned
+from escalator.cli.gantt import Chart
+from escalator.cli.plan_tables import SHOWN, hits, impacts, moves, nodes, table, windows, with_rest
+from escalator.cli.spans import offset, span
 from escalator.model.codes import Code
 from escalator.model.counting import counted
 
-SHOWN = 40
-"""Rows of each table before the rest is counted; `--full` prints all."""
-
-
-WHO = 4
-"""Nodes of a window that are named before the rest is counted."""
 BINDING = {
     "node": "the longest turn",
     "parallel": "max_unavailable",
@@ -32,8 +25,6 @@ BINDING = {
     "window": "the windows",
 }
 """What each lower bound comes from."""
-WORK = {"upgrade": "Upgrade", "rollback": "Rollback", "restore": "Restore"}
-"""What is done in the turns of a plan, by its purpose."""
 LEVELS = {"node": "nodes", "rack": "racks", "az": "zones"}
 """Over what the members of a group are apart."""
 
@@ -50,14 +41,14 @@ def plan_view(
     if changes is not None:
         parts.append(diff_view(changes, rows))
     if plan["upgrades"]:
-        parts += [_windows(plan, rows)] if plan.get("windows") else []
-        parts += [_nodes(plan, rows), Chart(plan, rows)]
+        parts += [windows(plan, rows)] if plan.get("windows") else []
+        parts += [nodes(plan, rows), Chart(plan, rows)]
     if plan["hits"]:
-        parts.append(_hits(plan, rows))
+        parts.append(hits(plan, rows))
     if plan["moves"]:
-        parts.append(_moves(plan, rows))
+        parts.append(moves(plan, rows))
     if plan["impacts"]:
-        parts.append(_impacts(plan, rows))
+        parts.append(impacts(plan, rows))
     if plan.get("closer"):
         parts.append(_closer(plan, rows))
     if plan.get("interruptions"):
@@ -109,98 +100,27 @@ def _at_own_risk(plan: Mapping[str, Any]) -> list[Text]:
 
 def conditions(items: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Every condition with ok or FAILS; under a failing one what would make it hold, under a note what to do about it."""
-    table = _table("Conditions", "", "Code", "What was found")
+    drawn = table("Conditions", "", "Code", "What was found")
     for item in items:
         noted = item["ok"] and item.get("remedy")
         word = Text("note", "yellow") if noted else Text("ok", "green") if item["ok"] else Text("FAILS", "bold red")
         found = Text(item["message"])
         if item.get("remedy"):
             found.append(f"\n→ {item['remedy']}", style="bold")
-        table.add_row(word, item["code"], found)
-    return table
-
-
-def _windows(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    """Which night is which, and who has a turn in it: the other tables only number them."""
-    names: dict[int, list[str]] = {}
-    for node, _, _, _, number in turns(plan):
-        names.setdefault(number, []).append(node)
-    table = _table("Windows", "Window", "Opens", "Closes", "Nodes", "Who", right=("Window", "Nodes"))
-    for row in plan["windows"][:rows]:
-        who = names.get(row["window"], [])
-        said = ", ".join(who[:WHO]) + (f" and {len(who) - WHO} more" if len(who) > WHO else "")
-        closes = zoned(row["closes"]) if row["closes"] else ""
-        table.add_row(str(row["window"] + 1), zoned(row["opens"]), closes, str(row["nodes"]), said)
-    return _with_rest(table, len(plan["windows"]), rows)
-
-
-def _nodes(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    leaving = Counter(move["from"] for move in plan["moves"])
-    arriving = Counter(move["to"] for move in plan["moves"])
-    staying = Counter(impact["node"] for impact in plan["impacts"])
-    times = Times(plan)
-    table = _table(
-        f"Nodes by wave{times.said}",
-        "Wave",
-        "Node",
-        WORK.get(plan.get("purpose", "upgrade"), "Upgrade"),
-        "Takes",
-        "Leave",
-        "Stay",
-        "Arrive",
-        "Waits for",
-        right=("Wave", "Leave", "Stay", "Arrive"),
-    )
-    upgrades = sorted(plan["upgrades"], key=lambda u: (u["wave"], u["start_s"], u["node"]))
-    last = 0
-    for upgrade in upgrades[:rows]:
-        node = upgrade["node"]
-        if last and upgrade["wave"] != last:
-            table.add_section()
-        table.add_row(
-            str(upgrade["wave"]) if upgrade["wave"] != last else "",
-            node,
-            times.interval(upgrade["start_s"], upgrade["end_s"]),
-            span(upgrade["end_s"] - upgrade["start_s"]),
-            *(str(count[node] or "") for count in (leaving, staying, arriving)),
-            Text(upgrade.get("waits", ""), "dim"),
-        )
-        last = upgrade["wave"]
-    return _with_rest(table, len(upgrades), rows)
+        drawn.add_row(word, item["code"], found)
+    return drawn
 
 
 def _interruptions(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    table = _table(
+    drawn = table(
         "What moves take of those that say what they notice", "Instance", "Move", "Takes", "Known from", "Not noticed", ""
     )
     for row in plan["interruptions"][:rows]:
         known = f"seen in {row['campaign']}" if row["source"] == "seen" else "estimate"
         word = Text("noticed", "yellow") if row["noticed"] else Text("")
         takes, most = (f"{row[name]:.3g} s" for name in ("expected_s", "tolerates_s"))
-        table.add_row(row["instance"], row["kind"], takes, known, f"up to {most}", word)
-    return _with_rest(table, len(plan["interruptions"]), rows)
-
-
-def _hits(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    """By VNF, and for each its nights: who answers for one reads its rows only. What is cut, is cut between two VNFs."""
-    times = Times(plan)
-    title = f"VNFs that are hit{times.said}"
-    table = _table(
-        title, "VNF", "Window", "From - to", "Moved", "Stayed", "Hit for", "At once", right=("Moved", "Stayed", "At once")
-    )
-    hits = sorted(plan["hits"], key=lambda hit: (hit["vnf"], hit["window"]))
-    # A few more than fit are no reason to leave some out.
-    rows = None if rows is not None and len(hits) <= rows * 3 // 2 else rows
-    shown, last = 0, ""
-    for hit in hits:
-        if hit["vnf"] != last and rows is not None and shown >= rows:
-            break
-        counts = [str(hit[key] or "") for key in ("moved", "stayed")]
-        when = "" if hit.get("begins_s") is None else times.interval(hit["begins_s"], hit["ends_s"])
-        name = hit["vnf"] if hit["vnf"] != last else ""
-        table.add_row(name, str(hit["window"] + 1), when, *counts, span(hit["impacted_s"]), str(hit["at_once"]))
-        shown, last = shown + 1, hit["vnf"]
-    return _with_rest(table, len(hits), shown)
+        drawn.add_row(row["instance"], row["kind"], takes, known, f"up to {most}", word)
+    return with_rest(drawn, len(plan["interruptions"]), rows)
 
 
 def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> RenderableType:
@@ -208,11 +128,11 @@ def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str
     said = f"{counted(totals['nodes'], 'node')}, {counted(totals['moves'], 'move')}"
     if not violations:
         return Text.assemble(("No violation", "bold green"), f"  {said}")
-    table = _table("Violations", "When", "Code", "What")
+    drawn = table("Violations", "When", "Code", "What")
     for item in violations[:SHOWN]:
-        table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
+        drawn.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
     return Group(
-        Text.assemble((counted(len(violations), "violation"), "bold red"), f"  {said}"), _with_rest(table, len(violations), SHOWN)
+        Text.assemble((counted(len(violations), "violation"), "bold red"), f"  {said}"), with_rest(drawn, len(violations), SHOWN)
     )
 
 
@@ -246,65 +166,33 @@ def run_view(found: Mapping[str, Any]) -> RenderableType:
     )
     if not found["violations"]:
         return Text.assemble(("No rule was broken", "bold green"), f"  {checked}")
-    table = _table("Violations", "When", "Code", "What")
+    drawn = table("Violations", "When", "Code", "What")
     for item in found["violations"][:SHOWN]:
-        table.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
+        drawn.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
     count = len(found["violations"])
-    return Group(Text.assemble((f"{counted(count, 'rule')} broken", "bold red"), f"  {checked}"), _with_rest(table, count, SHOWN))
+    return Group(Text.assemble((f"{counted(count, 'rule')} broken", "bold red"), f"  {checked}"), with_rest(drawn, count, SHOWN))
 
 
 def _no_return(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
     """By VNF and window: who decides about them thinks of VNFs."""
-    table = _table("What cannot come back by live migration", "VNF", "Window", "Instances", "Way back", right=("Instances",))
+    drawn = table("What cannot come back by live migration", "VNF", "Window", "Instances", "Way back", right=("Instances",))
     count = Counter((row["vnf"], row["window"], row["way_back"]) for row in plan["no_return"])
     for (vnf, window, way), number in sorted(count.items())[:rows]:
-        table.add_row(vnf, str(window + 1), str(number), way)
-    return _with_rest(table, len(count), rows)
+        drawn.add_row(vnf, str(window + 1), str(number), way)
+    return with_rest(drawn, len(count), rows)
 
 
 def _closer(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    table = _table("Groups that end closer together", "Group", "Over", "In", "Most in one", right=("In", "Most in one"))
+    drawn = table("Groups that end closer together", "Group", "Over", "In", "Most in one", right=("In", "Most in one"))
     for row in plan["closer"][:rows]:
         changes = (f"{row[f'{what}_before']} → {row[f'{what}_after']}" for what in ("places", "most"))
-        table.add_row(row["group"], LEVELS.get(row["level"], row["level"]), *changes)
-    return _with_rest(table, len(plan["closer"]), rows)
-
-
-def _moves(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    times = Times(plan)
-    table = _table(f"Moves{times.said}", "When", "Instance", "From → to", "How")
-    moves = sorted(plan["moves"], key=lambda m: (m["start_s"], m["instance"]))
-    for move in moves[:rows]:
-        how = move["kind"] + (" (extra)" if move.get("extra") else "")
-        table.add_row(times.interval(move["start_s"], move["end_s"]), move["instance"], f"{move['from']} → {move['to']}", how)
-    return _with_rest(table, len(moves), rows)
-
-
-def _impacts(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
-    times = Times(plan)
-    table = _table(f"Instances that stay on their node{times.said}", "When", "Instance", "Node", "How")
-    impacts = sorted(plan["impacts"], key=lambda i: (i["start_s"], i["instance"]))
-    for impact in impacts[:rows]:
-        table.add_row(times.interval(impact["start_s"], impact["end_s"]), impact["instance"], impact["node"], impact["kind"])
-    return _with_rest(table, len(impacts), rows)
+        drawn.add_row(row["group"], LEVELS.get(row["level"], row["level"]), *changes)
+    return with_rest(drawn, len(plan["closer"]), rows)
 
 
 def _left_out(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
     nodes = plan["totals"]["not_upgraded"]
-    table = _table("Left out", "Node", "Why")
+    drawn = table("Left out", "Node", "Why")
     for item in nodes[:rows]:
-        table.add_row(Text(item["node"], "yellow"), Text(item["reason"]))
-    return _with_rest(table, len(nodes), rows)
-
-
-def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return table
-
-
-def _with_rest(table: Table, count: int, rows: int | None) -> RenderableType:
-    if rows is None or count <= rows:
-        return table
-    return Group(table, Text(f"… and {count - rows} more: --full shows all", style="dim"))
+        drawn.add_row(Text(item["node"], "yellow"), Text(item["reason"]))
+    return with_rest(drawn, len(nodes), rows)

@@ -59,6 +59,8 @@ class ListReleases(Lister):
     """List imported releases."""
 
     nothing = "There are no releases yet: escalator release import FILE"
+    spare = ("imported_at", "files", "impact")
+    read = "packages"
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
         """Get the list."""

@@ -49,6 +49,8 @@ class ListRestorations(Lister):
     """List what Escalator changed and has not put back yet, with the commands to do it by hand."""
 
     nothing = "Nothing: all is as it was found."
+    spare = ("found", "since", "campaign", "kind")
+    read, room = "commands", 60
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
         """Get the list."""

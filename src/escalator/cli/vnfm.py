@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from escalator.cli.base import Command, Lister, Shower, Shown, fields, rows
@@ -20,6 +20,8 @@ VERBS = ("prepare", "restore", "health")
 NEVER_ASKED = ("or-vi", "fenix-bus")
 """Dialects of those that are told of everything and own nothing."""
 SHOWN = 10
+LISTED = 3
+"""What it speaks for, named in the list before the rest is counted."""
 OWNED = {"project": "projects", "vnf": "vnfs", "instance": "instances"}
 
 
@@ -56,6 +58,8 @@ class ListVnfms(Lister):
     """List VNF managers."""
 
     nothing = "No VNF manager is registered: escalator vnfm register NAME"
+    spare = ("instances", "vnfs")
+    read = "callback_uri"
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
         """Get the list."""
@@ -247,4 +251,10 @@ def _said(value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def _joined(owned: str) -> Any:  # noqa: ANN401 - a column
-    return lambda vnfm: Shown(vnfm["spec"][owned], ", ".join(vnfm["spec"][owned]))
+    return lambda vnfm: Shown(vnfm["spec"][owned], _first(vnfm["spec"][owned]))
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first of them: `vnfm show` has all."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

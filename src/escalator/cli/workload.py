@@ -90,6 +90,7 @@ class ListOutages(Lister):
     """
 
     nothing = "No probe found a service away."
+    read = "reason"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""

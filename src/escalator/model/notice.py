@@ -39,6 +39,35 @@ class NoticeType(StrEnum):
     CAMPAIGN_STATE = "CampaignStateNotification"
     PROJECT_EVENT = "ProjectEvent"
 
+    @property
+    def word(self) -> str:
+        """The type in a word or two, for people; programs get it as it goes over the wire."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    NoticeType.MAINTENANCE_PLANNED: "planned",
+    NoticeType.HOST_MAINTENANCE_UPCOMING: "upcoming",
+    NoticeType.RESOURCE_ACTION_DONE: "instance done",
+    NoticeType.HOST_AVAILABLE: "available",
+    NoticeType.NOTICE_CANCELLED: "cancelled",
+    NoticeType.SCALE_IN_REQUESTED: "scale-in asked",
+    NoticeType.SCALE_OUT_POSSIBLE: "scale-out possible",
+    NoticeType.CAMPAIGN_COMPLETED: "completed",
+    NoticeType.CAMPAIGN_ABORTED: "aborted",
+    NoticeType.WINDOWS: "windows",
+    NoticeType.CAPACITY_TAKEN: "taken",
+    NoticeType.CAPACITY_RETURNED: "returned",
+    NoticeType.RESOURCE_CHANGE: "resource change",
+    NoticeType.CAMPAIGN_STATE: "campaign state",
+    NoticeType.PROJECT_EVENT: "project event",
+}
+
+
+def word_of(name: str) -> str:
+    """The word of a type as it goes over the wire; one that a newer server has stays as it is."""
+    return _WORDS[NoticeType(name)] if name in set(NoticeType) else name
+
 
 FOR_ORCHESTRATORS = frozenset(
     {

@@ -81,7 +81,7 @@ class InOrder:
             return await self._failed(notice, error)
         now = self._clock.now()
         facts: dict[str, Any] = {"delivered_at": now, "attempts": notice.attempts + 1, "error": None, "error_code": None}
-        said = f"{notice.vnfm} hears again: {notice.type} {now - notice.created_at:.0f} s after it was made"
+        said = f"{notice.vnfm} hears again: '{notice.type.word}' {now - notice.created_at:.0f} s after it was made"
         events = (self._event(notice, "delivered", None, said),) if notice.attempts else ()
         await self._notices.update(notice.id, (NoticeState.PENDING,), events, state=NoticeState.DELIVERED, **facts)
         _log.info("notice.delivered", object_id=notice.id, vnfm=notice.vnfm, campaign=notice.campaign, node=notice.node)
@@ -95,12 +95,12 @@ class InOrder:
         passing = isinstance(error, TemporaryError) or error.code is Code.VIM_NOT_FOUND
         if passing and now - notice.created_at < self._limits.or_vi.give_up_after_s:
             pause_s = min(self._limits.retry_s * 2 ** min(attempts - 1, _MOST_DOUBLINGS), self._limits.retry_max_s)
-            said = f"{notice.vnfm} cannot be told {notice.type} now, and nothing after it: {error.message}"
+            said = f"{notice.vnfm} cannot be told '{notice.type.word}' now, and nothing after it: {error.message}"
             events = (self._event(notice, "delayed", Code.VIM_ORCHESTRATOR, said),) if attempts == 1 else ()
             await self._notices.update(notice.id, (NoticeState.PENDING,), events, next_attempt_at=now + pause_s, **facts)
             self.schedule(notice.vnfm, now + pause_s)
             return False
-        said = f"{notice.vnfm} is not told {notice.type}: {error.message}"
+        said = f"{notice.vnfm} is not told '{notice.type.word}': {error.message}"
         given_up = self._event(notice, "undeliverable", Code.VIM_NOT_TOLD, said)
         await self._notices.update(notice.id, (NoticeState.PENDING,), (given_up,), state=NoticeState.UNDELIVERABLE, **facts)
         return True

@@ -292,7 +292,7 @@ class Outbox:
             object_id=notice.id,
             outcome="undeliverable",
             code=notice.error_code,
-            message=f"{notice.vnfm} is not told {notice.type}, after {tried}: {notice.error}",
+            message=f"{notice.vnfm} is not told '{notice.type.word}', after {tried}: {notice.error}",
         )
 
     # -- replies that have to be fetched ---------------------------------------------------------------------------

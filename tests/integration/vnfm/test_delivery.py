@@ -194,9 +194,7 @@ async def test_who_could_not_be_told_stands_in_the_history_once(bed: Bed):
     notice = await bed.notice("vnfm-1")
     assert (event.action, event.outcome, event.code) == ("notice.undeliverable", "undeliverable", "ESC-VIM-005")
     assert (event.campaign, event.node, event.object_id) == ("c1", "cn-1", notice.id)
-    assert event.message.startswith(
-        "vnfm-1 is not told HostMaintenanceUpcoming, after 1 attempt: VNF manager vnfm-1 answered 400"
-    )
+    assert event.message.startswith("vnfm-1 is not told 'upcoming', after 1 attempt: VNF manager vnfm-1 answered 400")
 
 
 async def test_a_notice_that_waits_goes_to_the_address_that_is_registered_meanwhile(bed: Bed):

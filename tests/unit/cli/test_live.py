@@ -125,12 +125,22 @@ def test_a_group_that_did_not_succeed_is_the_wave_that_the_campaign_has_come_to(
     assert live.wave({**stuck, "code": ""}) == ", wave 2 of 2"
 
 
-@pytest.mark.parametrize("width", [110, 80])
-def test_on_a_narrow_screen_messages_are_cut_and_never_the_nodes(width):
+def test_on_a_screen_of_few_lines_messages_are_cut_and_never_the_nodes():
     long = task("compute-0001", "failed", code="ESC-SYS-006", message="the installer ended " * 20)
-    lines = drawn(live.screen(view(long), NOW, height=20), width).splitlines()
+    lines = drawn(live.screen(view(long), NOW, height=20), 110).splitlines()
     assert any(line.startswith("compute-0001     1  failed") and "ESC-" in line for line in lines), lines
     assert sum("installer" in line for line in lines) <= 1
+
+
+def test_on_a_narrow_screen_of_few_lines_those_that_need_a_look_have_a_line_of_their_own():
+    told = [task(f"n{n:02}", "pending", message="waits for room: 2 nodes are out of service") for n in range(30)]
+    said = "the installer ended with 100, and said a lot of things about it"
+    told[20] = task("n20", "failed", code="ESC-SYS-006", message=said)
+    lines = drawn(live.screen(view(*told), NOW, height=20), 80).splitlines()
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= 80
+    assert f"n20 ESC-SYS-006 {said}" in [line.rstrip() for line in lines]
+    assert any(line.startswith("n20      1  failed") for line in lines), lines
 
 
 def test_markup_in_messages_is_text():

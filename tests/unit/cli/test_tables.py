@@ -11,9 +11,9 @@ from escalator.cli.base import Csv, Shown, Table, Value, human, title
 ID = "f526a89f-7163-5e87-b05f-d8f5923fbbcb"
 
 
-def table(names, rows, width=0):
+def table(names, rows, width=0, read=""):
     out = io.StringIO()
-    Table().emit_list(names, rows, out, SimpleNamespace(max_width=width, fit_width=False, print_empty=False))
+    Table(read).emit_list(names, rows, out, SimpleNamespace(max_width=width, fit_width=False, print_empty=False))
     return out.getvalue()
 
 
@@ -29,6 +29,27 @@ def test_a_table_that_fits_is_left_alone_and_one_that_cannot_fit_stays_readable(
     narrow = table(["id", "message"], [[ID, "word " * 30]], 30)
     assert ID in narrow
     assert "| word word word word " in narrow
+
+
+WHEN = "2026-11-29 22:07:40Z"
+
+
+def test_on_a_narrow_screen_the_others_give_way_to_what_is_read():
+    row = [WHEN, "notice.undeliverable", "site7-agents-2-0-night", "cn-0008", "word " * 12]
+    seen = table(["at", "action", "campaign", "node", "message"], [row], 90, "message")
+    assert max(map(len, seen.splitlines())) <= 90
+    assert "| word word word word word " in seen, "dates and names are folded first"
+    assert "| 2026-11-29 | notice.undeliverable |" in seen
+    alike = table(["at", "action", "campaign", "node", "message"], [row], 90)
+    assert "word word word word word" not in alike
+
+
+def test_words_are_not_broken_and_what_cannot_fit_is_rather_too_wide():
+    rows = [["n1", "notice.undeliverable", "word " * 10]]
+    seen = table(["id", "action", "message"], rows, 60, "message")
+    assert max(map(len, seen.splitlines())) <= 60
+    assert "notice.undeliverable" in seen
+    assert "notice.undeliverable" in table(["id", "action", "message"], rows, 20, "message")
 
 
 def test_without_a_screen_nothing_is_folded():
