@@ -77,6 +77,22 @@ async def test_a_door_is_shut_before_its_node_is_enabled(tmp_path: Path) -> None
     assert commands(await written(tmp_path, row(), door))[0] == "openstack resource provider trait set n1"
 
 
+def change(kind: str, node: str, at: float, command: str) -> Restoration:
+    return row(id=f"{node}/{kind}/{at}", kind=kind, object_id=node, node=node, commands=(command,), created_at=at)
+
+
+async def test_nodes_come_one_after_another_and_of_each_the_last_change_first(tmp_path: Path) -> None:
+    quota, pin = change("quota", "", 1.0, "quota"), change("version-pin", "", 0.5, "pin")
+    one = [change("cordon", "n2", 2.0, "enable n2"), change("instance-stopped", "n2", 4.0, "start n2")]
+    other = [change("cordon", "n1", 3.0, "enable n1"), change("maintenance", "n1", 5.0, "leave n1")]
+    door = change("probe-door", "n1", 6.0, "shut n1")
+    later = change("storage-flag", "n1", 7.0, "unflag n1")
+    lines = await written(tmp_path, quota, pin, *one, *other, door, later)
+    in_turn = ["start n2", "enable n2", "shut n1", "unflag n1", "leave n1", "enable n1", "quota", "pin"]
+    assert commands(lines) == in_turn
+    assert [line for line in lines if line.startswith("# ----")] == ["# ---- n2", "# ---- n1", "# ---- No single node"]
+
+
 @pytest.mark.parametrize("reason", EVIL)
 async def test_no_reason_that_people_wrote_becomes_a_command(tmp_path: Path, reason: str) -> None:
     found = {"enabled": False, "reason": reason}

@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class FileSheet:
         with self._replacing:
             if shows <= self._replaced:
                 return
-            _write(self.path, "".join(_entry(row) for row in from_top_to_bottom(rows)))
+            _write(self.path, "".join(_lines(from_top_to_bottom(rows))))
             self._replaced = shows
 
 
@@ -67,12 +67,24 @@ def _write(path: Path, entries: str) -> None:
 
 
 def from_top_to_bottom(rows: Iterable[Restoration]) -> list[Restoration]:
-    """What was changed, in the order in which it is put back by hand.
+    """What was changed, in the order in which it is put back by hand: node by node, of each the last change first.
 
-    A door that is open for a probe VM is shut before its node is enabled: Nova looks at a node that is both enabled and
-    marked as disabled only minutes later, and lets nothing onto it until then.
+    That is how the engine undoes a turn: a node is enabled when the rest of it is as it was. What is no node's comes last, as
+    a quota is for the time after the nodes, and a pin for when all run one version.
+
+    A door that is open for a probe VM is shut before anything else: Nova looks at a node that is both enabled and marked as
+    disabled only minutes later, and lets nothing onto it until then.
     """
-    return sorted(rows, key=lambda row: row.kind != DOOR_KIND)
+    by_node: dict[str, list[Restoration]] = {}
+    for row in sorted(rows, key=lambda row: row.created_at):
+        by_node.setdefault(row.node, []).append(row)
+    of_none = by_node.pop("", [])
+    return [row for there in (*by_node.values(), of_none) for row in _last_first(there)]
+
+
+def _last_first(rows: Sequence[Restoration]) -> list[Restoration]:
+    doors = [row for row in rows if row.kind == DOOR_KIND]
+    return [*doors, *(row for row in reversed(rows) if row.kind != DOOR_KIND)]
 
 
 class NoSheet:
@@ -82,13 +94,28 @@ class NoSheet:
         """Keep nothing."""
 
 
+def _lines(rows: Iterable[Restoration]) -> Iterator[str]:
+    """An entry for each, and a heading where another node begins."""
+    last = None
+    for row in rows:
+        if row.node != last:
+            yield f"\n# ---- {_plain(row.node) or 'No single node'}\n"
+            last = row.node
+        yield _entry(row)
+
+
+def _plain(text: str) -> str:
+    """One line of it, whatever people wrote: a line break would turn the rest into a command for whoever copies line by line.
+
+    It is read with whatever shows a file. Nearly all is plain already, and this runs for each row at each change.
+    """
+    plain = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(plain.split())
+
+
 def _entry(row: Restoration) -> str:
     since = datetime.fromtimestamp(row.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     found = ", ".join(f"{key}={value}" for key, value in sorted(row.found.items()))
     where = f" on {row.node}" if row.node else ""
     head = f"{row.kind} of {row.object_id}{where} by campaign {row.campaign} since {since}; found: {found}"
-    # One line each, whatever people wrote as a reason: a line break would turn the rest of it into a command for whoever
-    # copies line by line.
-    # It is read with whatever shows a file. Nearly all heads are plain already, and this runs for each row at each change.
-    plain = head if head.isprintable() else "".join(c if c.isprintable() else " " for c in head)
-    return "\n# " + " ".join(plain.split()) + "\n" + "".join(f"{' '.join(command.split())}\n" for command in row.commands)
+    return f"\n# {_plain(head)}\n" + "".join(f"{' '.join(command.split())}\n" for command in row.commands)
