@@ -10,6 +10,7 @@ Each writes its table into docs/explanation/planner.md, between its own marks.
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import sys
 import time
@@ -24,7 +25,8 @@ from clouds import Wish, cloud
 from escalator.model.campaign import Campaign
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
-from escalator.simulation.rehearsal import Outcome, Planners, rehearse
+from escalator.simulation.rehearsal import Outcome
+from escalator.simulation.rehearsals import Rehearsal, rehearse_all
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.repair.repaired import repaired
 from escalator.upgrade_manager.planner.uncollected import uncollected
@@ -63,8 +65,7 @@ def disturbed(runs: int, nodes: int) -> None:
 
 
 def _runs(what: Wish, faults: FaultsSpec, runs: int) -> list[Outcome]:
-    there, planners = cloud(what), Planners()
-    return [rehearse(there, rolling(), faults, seed, planners) for seed in range(runs)]
+    return rehearse_all(Rehearsal(cloud(what), rolling(), faults), range(runs))
 
 
 def _disturbed_row(what: str, calm: Outcome, found: Sequence[Outcome]) -> str:
@@ -82,17 +83,19 @@ def _disturbed_row(what: str, calm: Outcome, found: Sequence[Outcome]) -> str:
 def timed(runs: int, nodes: int) -> None:
     rows = []
     for label, faults in (("nothing goes wrong", CALM), ("times ±20 %", FaultsSpec(jitter=0.2)), ("as above, all", ROUGH)):
-        there, planners = cloud(Wish(nodes, 0.70)), Planners()
-        took = []
-        for seed in range(runs):
-            began = time.perf_counter()
-            rehearse(there, rolling(), faults, seed, planners)
-            took.append(time.perf_counter() - began)
-        later = statistics.median(took[1:])
-        rows.append(f"| {nodes} | {label} | {runs} | **{sum(took):.0f}** | {took[0]:.1f} | {later:.1f} |")
+        rehearsal, began, used = Rehearsal(cloud(Wish(nodes, 0.70)), rolling(), faults), time.perf_counter(), _used_s()
+        wrong = sum(len(one.violations) for one in rehearse_all(rehearsal, range(runs)))
+        took, each = time.perf_counter() - began, (_used_s() - used) / runs
+        rows.append(f"| {nodes} | {label} | {runs} | **{took:.0f}** | {each:.1f} | {wrong} |")
         print(rows[-1], flush=True)
-    head = "| nodes | faults | runs | seconds in all | the first, with its plan | each other one |\n|" + "---|" * 6
+    head = "| nodes | faults | runs | seconds in all | the processor's for each | violations |\n|" + "---|" * 6
     write_table("rehearse", "\n".join([head, *rows]))
+
+
+def _used_s() -> float:
+    """The processor's seconds of this process and of those that it began and that are over."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def replan(sizes: Sequence[int]) -> None:

@@ -41,7 +41,8 @@ class Rehearse(Shower):
         from escalator.model.document import parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.settings import Log  # noqa: PLC0415 - as above
-        from escalator.simulation.rehearsal import Planners, beginning, rehearse, summary  # noqa: PLC0415 - as above
+        from escalator.simulation.rehearsal import beginning, summary  # noqa: PLC0415 - as above
+        from escalator.simulation.rehearsals import Rehearsal, rehearse_all  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.nights import local  # noqa: PLC0415 - as above
         from escalator.world.rules import Faults, FaultsSpec  # noqa: PLC0415 - as above
 
@@ -50,9 +51,8 @@ class Rehearse(Shower):
         inventory = loaded(Inventory, parsed_args.inventory)
         faults = loaded(Faults, parsed_args.faults).spec if parsed_args.faults else FaultsSpec()
         configure_logs(Log(level="error"))
-        planners = Planners()
         seeds = range(parsed_args.seed, parsed_args.seed + parsed_args.runs)
-        outcomes = [rehearse(inventory, campaign, faults, seed, planners, parsed_args.start) for seed in seeds]
+        outcomes = rehearse_all(Rehearsal(inventory, campaign, faults, parsed_args.start), seeds)
         dated = parsed_args.start is not None or campaign.spec.not_before is not None
         begins = local(campaign.spec, beginning(campaign.spec, parsed_args.start)).isoformat() if dated else None
         found = {**summary(outcomes), "begins": begins}

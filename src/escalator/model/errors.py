@@ -15,10 +15,10 @@ The message adds what this layer knows and does not repeat the cause.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from escalator.model.codes import Code
 
@@ -56,6 +56,14 @@ class EscalatorError(Exception):
     def __str__(self) -> str:
         tail = f" {self.remedy}" if self.remedy else ""
         return f"{self.code.value}: {self.message}{tail}"
+
+    def __reduce__(self) -> tuple[Callable[..., EscalatorError], tuple[type[EscalatorError], str], dict[str, Any]]:
+        """How it gets from one process to another: by default only the message would be given to the other one."""
+        return _again, (type(self), self.message), self.__dict__
+
+
+def _again(kind: type[EscalatorError], message: str) -> EscalatorError:
+    return kind.__new__(kind, message)
 
 
 class InputError(EscalatorError):

@@ -309,6 +309,7 @@ class CampaignService:
             created_at=self._ctx.clock.now(),
         )
         await self._ctx.store.campaigns.add_plan(row)
+        self._ctx.book.add(plan, inventory)
         word = "smooth" if plan.smooth else "not smooth"
         event = self._event(name, "campaign.plan", "planned", f"plan {plan.id}: {counted(plan.totals.nodes, 'node')}, {word}")
         await self._ctx.store.campaigns.change(name, expected, (event,), state=CampaignState.PLANNED, plan=plan.id)

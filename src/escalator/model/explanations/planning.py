@@ -99,7 +99,7 @@ PLANNING = {
         then="Change `scope.groups`, let held nodes go, or bring nodes back; then escalator campaign plan NAME",
     ),
     Code.PLN_WORKER: Explanation(
-        meaning="the process that makes plans ended before the plan was made",
+        meaning="a process that makes plans, or plays runs of a rehearsal, ended before it was through",
         causes="The system ended it, as it does where memory is short, or a person did. The next plan gets a new process.",
         then="Try again; a campaign that runs does so by itself. See whether the server's host has memory left",
     ),

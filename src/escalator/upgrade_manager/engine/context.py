@@ -7,7 +7,7 @@ import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, Self, TypeVar
 
 from escalator.allocation import give_back
 from escalator.cloud_manager.port import CloudManager
@@ -34,6 +34,8 @@ from escalator.vim_interface.port import VimInterface
 
 KEPT_DOCUMENTS = 8
 """One campaign runs per cloud; a few more documents may be looked at meanwhile."""
+KEPT_HEADS = 10_000
+"""Of how many plans it is remembered which one they follow: more than any campaign makes."""
 KEPT_CHANGES = 1000
 """Of how many things it is remembered that they changed while nobody waited for that."""
 
@@ -114,6 +116,25 @@ class Availability:
         return (1.0 - self.share) * self.period_s
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is asked of each plan on the way back to the first one of its campaign."""
+
+    parent: str | None
+    at_s: float
+    purpose: str
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is one for all of a campaign, and not for the rest of it or its way back."""
+        return self.purpose == "upgrade" and self.at_s <= 0
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """That of the plan."""
+        return cls(plan.parent, plan.at_s, plan.purpose)
+
+
 class Book:
     """Parsed documents of campaigns under way. A running campaign's document and plans do not change."""
 
@@ -121,6 +142,7 @@ class Book:
         self._store = store
         self._campaigns: OrderedDict[str, Campaign] = OrderedDict()
         self._plans: OrderedDict[str, tuple[Plan, Inventory]] = OrderedDict()
+        self._heads: OrderedDict[str, Head] = OrderedDict()
         self._releases: OrderedDict[str, Release] = OrderedDict()
 
     async def campaign(self, name: str) -> Campaign:
@@ -142,11 +164,23 @@ class Book:
             row = await self._store.campaigns.get_plan(plan_id)
             if row is None:
                 raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no plan {plan_id!r}.")
-            pair = Plan.model_validate_json(row.document), Inventory.model_validate_json(row.inventory)
-            _keep(self._plans, plan_id, pair)
+            self.add(Plan.model_validate_json(row.document), Inventory.model_validate_json(row.inventory))
             del row
             give_back()  # the texts are as large as what was made of them
+        # The plan that a person approved, and the one that is followed, are asked for again and again; those in between are not.
+        self._plans.move_to_end(plan_id)
         return self._plans[plan_id]
+
+    def add(self, plan: Plan, inventory: Inventory) -> None:
+        """Take in a plan that is stored, with the inventory it was made from: it does not have to be read again."""
+        _keep(self._plans, plan.id, (plan, inventory))
+        _keep(self._heads, plan.id, Head.of(plan), KEPT_HEADS)
+
+    async def head(self, plan_id: str) -> Head:
+        """What one plan of a long line is, without what it holds."""
+        if plan_id not in self._heads:
+            _keep(self._heads, plan_id, Head.of((await self.plan(plan_id))[0]), KEPT_HEADS)
+        return self._heads[plan_id]
 
     async def release(self, release_id: str) -> Release:
         """An imported release's document."""
@@ -173,9 +207,9 @@ class Book:
 V = TypeVar("V")
 
 
-def _keep(shelf: OrderedDict[str, V], key: str, value: V) -> None:
+def _keep(shelf: OrderedDict[str, V], key: str, value: V, most: int = KEPT_DOCUMENTS) -> None:
     shelf[key] = value
-    while len(shelf) > KEPT_DOCUMENTS:
+    while len(shelf) > most:
         shelf.popitem(last=False)
 
 

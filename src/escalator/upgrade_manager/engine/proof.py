@@ -169,29 +169,30 @@ async def _events(ctx: Context, name: str) -> AsyncIterator[Event]:
 async def started_on(ctx: Context, row: CampaignRow) -> Inventory:
     """The cloud as the plan saw it that the campaign started by."""
     plan_id = row.plan or ""
-    plan, inventory = await ctx.book.plan(plan_id)
-    while (plan.at_s > 0 or plan.purpose != "upgrade") and plan.parent is not None:
-        plan, inventory = await ctx.book.plan(plan.parent)
-    return inventory
+    head = await ctx.book.head(plan_id)
+    while not head.begins and head.parent is not None:
+        plan_id = head.parent
+        head = await ctx.book.head(plan_id)
+    return (await ctx.book.plan(plan_id))[1]
 
 
 async def _last_there(ctx: Context, row: CampaignRow) -> Plan:
     """The plan that the way there followed last."""
-    plan, _ = await ctx.book.plan(row.plan or "")
-    while plan.purpose != "upgrade" and plan.parent is not None:
-        plan, _ = await ctx.book.plan(plan.parent)
-    return plan
+    plan_id = row.plan or ""
+    head = await ctx.book.head(plan_id)
+    while head.purpose != "upgrade" and head.parent is not None:
+        plan_id = head.parent
+        head = await ctx.book.head(plan_id)
+    return (await ctx.book.plan(plan_id))[0]
 
 
 async def turned_on(ctx: Context, row: CampaignRow) -> Inventory:
     """The cloud as the first plan of the way back saw it."""
-    plan, inventory = await ctx.book.plan(row.plan or "")
-    while plan.parent is not None:
-        parent, older = await ctx.book.plan(plan.parent)
-        if parent.purpose == "upgrade":
-            break
-        plan, inventory = parent, older
-    return inventory
+    plan_id = row.plan or ""
+    parent = (await ctx.book.head(plan_id)).parent
+    while parent is not None and (await ctx.book.head(parent)).purpose != "upgrade":
+        plan_id, parent = parent, (await ctx.book.head(parent)).parent
+    return (await ctx.book.plan(plan_id))[1]
 
 
 @dataclass(slots=True)

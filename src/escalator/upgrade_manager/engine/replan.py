@@ -158,6 +158,7 @@ async def keep(ctx: Context, name: str, made: Replan) -> None:
             created_at=ctx.clock.now(),
         )
     )
+    ctx.book.add(made.plan, made.inventory)
     await ctx.store.tasks.remember(name, NEXT, made.plan.id)
     await ctx.store.tasks.remember(name, LOOKED, made.looked_at)
     ctx.signals.wake(name)

@@ -176,6 +176,7 @@ async def follow(ctx: Context, name: str, made: WayBack, kind: TaskKind) -> None
     """Store the plan, give each node its turn by it, and follow it from now on. Done again after a crash, it is the same."""
     plan = made.plan
     await ctx.store.campaigns.add_plan(_row(ctx, name, made))
+    ctx.book.add(plan, made.inventory)
     reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
     for node in made.changed:
         task = await ctx.store.tasks.get(name, node)
