@@ -186,7 +186,8 @@ class Judge:
         times = sorted({m["start_s"] for m in self.moves})
         for group_id, group in self.groups.items():
             members = self.members[group_id]
-            if group["policy"] == "anti-affinity":
+            most = 1 if group["policy"] == "anti-affinity" else group.get("max_per_node")
+            if most is not None:
                 for time in times:
                     ends = Counter(
                         node
@@ -195,7 +196,7 @@ class Judge:
                             n for since, until, n, _ in self._stay(member) if since <= time + NEAR and time < until - NEAR
                         }
                     )
-                    for node in (node for node, count in ends.items() if count > 1):
+                    for node in (node for node, count in ends.items() if count > most):
                         yield f"{ends[node]} members of {group_id} on {node} at {time}"
             if group["policy"] == "affinity":
                 for node, upgrade in self.upgrade.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ def groups(draw: st.DrawFn) -> list[dict[str, Any]]:
         {
             "id": f"g{number}",
             "policy": draw(st.sampled_from(POLICIES)),
+            "max_per_node": draw(st.sampled_from([None, None, None, 1, 2, 3])),
             "max_impacted": draw(st.sampled_from([None, None, 0, 1, 2])),
             "min_preserved": draw(st.sampled_from([None, None, 1, 2])),
             "recovery_s": draw(st.sampled_from([0.0, 30.0, 900.0])),
@@ -48,10 +50,10 @@ def nodes(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @st.composite
 def clouds(draw: st.DrawFn) -> dict[str, Any]:
-    """Instances fit where they are, and keep hard anti-affinity; the rest is as bad as clouds are."""
+    """Instances fit where they are, and no node has more of a group than it may; the rest is as bad as clouds are."""
     hosts, kinds = draw(nodes()), draw(groups())
     used = {(h["id"], c): dict.fromkeys(CELL, 0.0) for h in hosts for c in range(len(h["numa"]))}
-    there: set[tuple[str, str]] = set()
+    there: Counter[tuple[str, str]] = Counter()
     found: list[dict[str, Any]] = []
     # Where no node is empty, what leaves the first one goes to a node that has its turn later.
     crowd = hosts if draw(st.booleans()) else []
@@ -62,10 +64,10 @@ def clouds(draw: st.DrawFn) -> dict[str, Any]:
         demand = {"pcpu": size, "mem_mib": size * 1024}
         cells = [c for c in range(len(host["numa"])) if used[host["id"], c]["pcpu"] + size <= CELL["pcpu"]][:span]
         mine = draw(st.lists(st.sampled_from([k["id"] for k in kinds]), max_size=2, unique=True)) if kinds else []
-        hard = {k["id"] for k in kinds if k["policy"] == "anti-affinity"} & set(mine)
-        if len(cells) < span or any((host["id"], group) in there for group in hard):
+        most = {k["id"]: 1 if k["policy"] == "anti-affinity" else k["max_per_node"] or 99 for k in kinds}
+        if len(cells) < span or any(there[host["id"], group] >= most[group] for group in mine):
             continue
-        there |= {(host["id"], group) for group in mine}
+        there.update((host["id"], group) for group in mine)
         for cell in cells:
             for resource, amount in demand.items():
                 used[host["id"], cell][resource] += amount

@@ -26,6 +26,7 @@ def rolling_clouds(draw: st.DrawFn) -> dict[str, Any]:
         {
             "id": f"g{number}",
             "policy": draw(st.sampled_from(["anti-affinity", "soft-anti-affinity", "none"])),
+            "max_per_node": draw(st.sampled_from([None, None, 1, 2])),
             "max_impacted": draw(st.sampled_from([None, 1, 2])),
             "recovery_s": draw(st.sampled_from([0.0, 60.0, 600.0])),
         }

@@ -27,6 +27,7 @@ SHORT = {
     "min_number_of_preserved_instances": "preserved",
     "runs_management": "management",
     "anti_affinity": "apart",
+    "max_per_node": "per node",
     "member_of": "member of",
     "declared_by": "declared by",
 }
@@ -87,6 +88,8 @@ class SetConstraint(_One):
         parser.add_argument("--management", dest="runs_management", action=argparse.BooleanOptionalAction, help=text)
         text = "its members are kept on different nodes, also where the cloud does not do that by itself; for a group"
         parser.add_argument("--anti-affinity", dest="anti_affinity", action=argparse.BooleanOptionalAction, help=text)
+        text = "most of its members on one node; for a group"
+        parser.add_argument("--max-per-node", dest="max_per_node", type=int, metavar="N", help=text)
         text = "how it may migrate; may be repeated, the preferred one first"
         parser.add_argument("--migration", dest="supported_migration_type", action="append", choices=TYPES, help=text)
         text = "longest interruption that it does not notice"

@@ -85,6 +85,8 @@ class MaintenanceInfo(Model):
     """Whether the members of a group are kept on different nodes, also where the cloud has no server group that says so.
 
     Escalator's own key."""
+    max_per_node: Count | None = None
+    """Most members of a group on one node, as OpenStack Fenix's `max_instances_per_host`. Escalator's own key."""
     member_of: Annotated[tuple[Identifier, ...], Field(max_length=100)] = ()
     """Groups that the cloud does not know of, as VNF managers make them for what they constrain. Escalator's own key."""
     declared_by: Identifier | None = None
@@ -100,6 +102,11 @@ class MaintenanceInfo(Model):
         if len(kinds) != len(set(kinds)):
             raise ValueError("a migration type stands there twice")
         return self
+
+    @property
+    def keeps_apart(self) -> bool:
+        """Whether it bounds how many members of a group share a node."""
+        return bool(self.anti_affinity) or self.max_per_node is not None
 
     @property
     def limits(self) -> bool:
@@ -149,4 +156,6 @@ class Constraint(Model):
             raise ValueError("limits and recovery are those of a group, a VNF or a project, not of one instance")
         if self.kind != "group" and self.spec.anti_affinity is not None:
             raise ValueError("anti_affinity is said of a group")
+        if self.kind != "group" and self.spec.max_per_node is not None:
+            raise ValueError("max_per_node is said of a group")
         return self

@@ -147,6 +147,8 @@ class Group(Model):
 
     id: str
     policy: Literal["anti-affinity", "soft-anti-affinity", "affinity", "soft-affinity", "none"] = "none"
+    max_per_node: Annotated[int, Field(ge=1)] | None = None
+    """Most members on one node, at every instant; those that are there already are left. Null: as many as the policy says."""
     max_impacted: Annotated[int, Field(ge=0)] | None = None
     min_preserved: Annotated[int, Field(ge=0)] | None = None
     recovery_s: Annotated[float, Field(ge=0)] = 0.0
@@ -157,6 +159,11 @@ class Group(Model):
         """Whether it says how many of its members may be impacted at once."""
         apart = self.policy in ("anti-affinity", "soft-anti-affinity")
         return apart or self.max_impacted is not None or self.min_preserved is not None
+
+    @property
+    def per_node(self) -> int | None:
+        """How many of its members one node may have when another one arrives; null = any number."""
+        return 1 if self.policy == "anti-affinity" else self.max_per_node
 
     def limit(self, members: int) -> int:
         """How many of `members` may be impacted at once; a group that says nothing allows one."""

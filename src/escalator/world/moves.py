@@ -150,11 +150,11 @@ class Moves:
     def _clash(self, instance: Instance, target: str) -> str | None:
         for group in instance.groups:
             row = self._state.groups.rows.get(group)
-            if row is None or row.policy != "anti-affinity":
+            if row is None or row.per_node is None:
                 continue
-            for other in self._state.members[group]:
-                if other != instance.id and target in self._ends(other):
-                    return f"{other} of anti-affinity group {group} is there"
+            others = [one for one in self._state.members[group] if one != instance.id and target in self._ends(one)]
+            if len(others) >= row.per_node:
+                return f"{others[0]} of anti-affinity group {group} is there"
         return None
 
     def _ends(self, instance_id: str) -> tuple[str, ...]:

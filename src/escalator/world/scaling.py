@@ -52,8 +52,10 @@ class Scaling:
 
     def _clash(self, node: Node, instance: Instance) -> bool:
         rows = [self._state.groups.rows[group] for group in instance.groups if group in self._state.groups.rows]
-        others = [other for row in rows if row.policy == "anti-affinity" for other in self._state.members[row.id]]
-        return any(self._state.instances.rows[other].node == node.id for other in others)
+        return any(row.per_node is not None and self._there(row.id, node) >= row.per_node for row in rows)
+
+    def _there(self, group: str, node: Node) -> int:
+        return sum(self._state.instances.rows[one].node == node.id for one in self._state.members[group])
 
 
 def _anew(instance_id: str) -> str:

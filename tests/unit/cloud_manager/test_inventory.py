@@ -79,7 +79,7 @@ def test_servers_on_no_node_are_left_out_together_with_their_groups() -> None:
     assert (found.instances, found.groups) == ((), ())
 
 
-def test_anti_affinity_that_allows_several_on_a_node_is_a_preference() -> None:
+def test_anti_affinity_that_allows_several_on_a_node_is_a_preference_up_to_that_number() -> None:
     members = ("v1", "v2")
     seen = _seen(
         services=[_service("a")],
@@ -91,10 +91,10 @@ def test_anti_affinity_that_allows_several_on_a_node_is_a_preference() -> None:
         ],
     )
     found = inventory(seen, Migration())
-    assert {g.id: g.policy for g in found.groups} == {
-        "loose": "soft-anti-affinity",
-        "strict": "anti-affinity",
-        "plain": "soft-affinity",
+    assert {g.id: (g.policy, g.per_node) for g in found.groups} == {
+        "loose": ("soft-anti-affinity", 2),
+        "strict": ("anti-affinity", 1),
+        "plain": ("soft-affinity", None),
     }
     assert found.instance_by_id["v1"].groups == ("loose", "plain", "strict")
 

@@ -100,6 +100,17 @@ def test_hard_anti_affinity_counts_both_ends_of_a_moving_member(world: World) ->
             world.moves.start("vm-1", "a", target, "live")
 
 
+def test_a_group_that_allows_two_on_a_node_refuses_the_third(clock: TurnedClock) -> None:
+    guests = tuple(an_instance(n, where, groups=("g",), demand={"pcpu": 1.0}) for n, where in enumerate("aabc", start=1))
+    world = of(clock, instances=guests, groups=(Group(id="g", max_per_node=2),))
+    for late, origin in (("vm-3", "b"), ("vm-4", "c")):
+        with pytest.raises(PermanentError, match="anti-affinity group g"):
+            world.moves.start(late, origin, "a", "live")
+    world.moves.start("vm-4", "c", "b", "live")
+    with pytest.raises(PermanentError, match="anti-affinity group g"):
+        world.moves.start("vm-1", "a", "b", "live")
+
+
 def test_soft_anti_affinity_refuses_nothing(clock: TurnedClock) -> None:
     world = of(clock, groups=(Group(id="g", policy="soft-anti-affinity"),))
     world.moves.start("vm-1", "a", "b", "live")

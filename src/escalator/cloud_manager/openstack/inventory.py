@@ -146,11 +146,12 @@ def _instance(server: Json, groups: Sequence[Json], vnic_types: frozenset[str], 
 def groups(rows: Sequence[Json], found: Sequence[Instance]) -> tuple[Group, ...]:
     """Groups that have an instance on a node."""
     used = Counter(group for instance in found for group in instance.groups)
-    return tuple(Group(id=row["id"], policy=_policy(row)) for row in sorted(rows, key=lambda r: r["id"]) if used[row["id"]])
+    return tuple(_group(row) for row in sorted(rows, key=lambda r: r["id"]) if used[row["id"]])
 
 
-def _policy(group: Json) -> _Policy:
-    # Anti-affinity that allows several members on one node is a preference in the model; Nova still holds to the number.
-    if group["policy"] == "anti-affinity" and int((group.get("rules") or {}).get(_LIMITED, 1)) > 1:
-        return "soft-anti-affinity"
-    return cast("_Policy", group["policy"])
+def _group(row: Json) -> Group:
+    most = int((row.get("rules") or {}).get(_LIMITED, 1))
+    if row["policy"] == "anti-affinity" and most > 1:
+        # Nova puts so many members on one node and no more; the fewer they are the better.
+        return Group(id=row["id"], policy="soft-anti-affinity", max_per_node=most)
+    return Group(id=row["id"], policy=cast("_Policy", row["policy"]))

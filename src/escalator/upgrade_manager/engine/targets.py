@@ -7,7 +7,7 @@ from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.progress import NodeTask, TaskKind, TaskState
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.planner.constraints import is_declared
+from escalator.upgrade_manager.planner.constraints import is_declared, words_about
 from escalator.upgrade_manager.planner.placement import choose_target
 from escalator.upgrade_manager.planner.room import Room
 from escalator.upgrade_manager.planner.scope import unavailable_reason
@@ -34,18 +34,28 @@ async def target_lost(job: Job, target: str, instance: Instance) -> str | None:
 
 
 async def joins(job: Job, target: str, instance: Instance) -> str | None:
-    """Which group would have two members there that it keeps apart, and of which the cloud knows nothing: it would not refuse."""
-    made = [group for group in instance.groups if is_declared(group)]
-    if not made:
+    """Which group would have more members there than one node may have by what is declared: the cloud would not refuse that."""
+    ours = await _kept_by_us(job, instance)
+    if not ours:
         return None
     policy = job.spec.migration
     there = {i.id for i in await job.ctx.cloud.instances_on(target, policy)}
     moves = await job.ctx.store.admission.impacts(job.ref.campaign)
     there |= {row.instance for row in moves if row.target == target and row.ended_at is None}
-    for group, members in await observed.groups(job.ctx, job.inventory, made, policy):
-        if group.policy == "anti-affinity" and (there - {instance.id}) & {member.id for member in members}:
-            return f"another member of group {group.id} is there"
+    for group, members in await observed.groups(job.ctx, job.inventory, ours, policy):
+        beside = len((there - {instance.id}) & {member.id for member in members})
+        if group.per_node is not None and beside >= group.per_node:
+            several = f"{beside} members of group {group.id} are there, and it allows no more"
+            return several if beside > 1 else f"another member of group {group.id} is there"
     return None
+
+
+async def _kept_by_us(job: Job, instance: Instance) -> list[str]:
+    """Its groups that are kept apart by what is declared: those that constraints make up, and the cloud's with such a word."""
+    words = {word: group for group in instance.groups if not is_declared(group) for word in words_about(group, instance.project)}
+    said = await job.ctx.store.constraints.find(words) if words else ()
+    kept = {words[constraint.kind, constraint.id] for constraint in said if constraint.spec.keeps_apart}
+    return [group for group in instance.groups if is_declared(group) or group in kept]
 
 
 async def local_targets(job: Job, instance: Instance, tried: set[str]) -> str | None:

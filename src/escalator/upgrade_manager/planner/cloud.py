@@ -68,7 +68,7 @@ class Guest:
     groups: tuple[int, ...]
     """Groups whose limits or recovery can bind."""
     apart: tuple[int, ...]
-    """Groups of hard anti-affinity."""
+    """Groups that allow no more than so many members on one node, such as those of hard anti-affinity."""
     soft: tuple[int, ...]
     """Groups of soft anti-affinity: not to be placed worse than before."""
     tied: tuple[str, ...]
@@ -91,6 +91,8 @@ class Limit:
     recovery_s: float
     lead_s: float
     members: int
+    per_node: int | None = None
+    """Most members on one node; null = any number."""
 
 
 @dataclass(slots=True)
@@ -269,14 +271,14 @@ class _Limits:
             groups.append(self._waiting(lead_s))
         for name in names:
             number = self._number(name)
-            policy = self._inventory.group_by_id[name].policy
+            group = self._inventory.group_by_id[name]
             if self._binds(number):
                 groups.append(number)
-            if policy == "anti-affinity":
+            if group.per_node is not None:
                 apart.append(number)
-            elif policy == "soft-anti-affinity":
+            if group.policy == "soft-anti-affinity":
                 soft.append(number)
-            elif policy == "affinity":
+            elif group.policy == "affinity":
                 tied.append(name)
         return tuple(groups), tuple(apart), tuple(soft), tuple(tied)
 
@@ -300,7 +302,7 @@ class _Limits:
             members = len(self._inventory.members[name])
             most = group.limit(members) - self._down[name]
             number = self._numbers[name] = len(self.limits)
-            self.limits.append(Limit(name, most, group.recovery_s, max(group.lead_s, self._lead_s), members))
+            self.limits.append(Limit(name, most, group.recovery_s, max(group.lead_s, self._lead_s), members, group.per_node))
         return number
 
 

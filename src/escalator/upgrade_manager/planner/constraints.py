@@ -46,6 +46,11 @@ def keys_of_group(group: Group, members: Iterable[Instance]) -> set[Key]:
     return {key_of_group(group.id)} | theirs | {("project", project) for project in projects}
 
 
+def words_about(group: str, project: str) -> set[Key]:
+    """Whose word may be about the group itself, for an instance of that project: the operator's, and the project's."""
+    return {key_of_group(group), ("group", owned(group, project))}
+
+
 def made_group(name: str) -> Group:
     """A group that constraints make up."""
     return Group(id=name, max_impacted=1 if name == MANAGEMENT else None)
@@ -206,6 +211,9 @@ def on_group(group: Group, members: Sequence[Instance], by_key: Declared) -> Gro
     # What the cloud keeps together it would not move apart; what it keeps apart stays so whatever is declared.
     if _first(specs, "anti_affinity") and group.policy in ("none", "soft-anti-affinity"):
         update["policy"] = "anti-affinity"
+    most = _first(specs, "max_per_node")
+    if most is not None and group.policy != "affinity":
+        update["max_per_node"] = min(most, group.max_per_node or most)
     return group.model_copy(update=update) if update else group
 
 

@@ -87,5 +87,5 @@ class Room:
         return offered and not any(self._conflicts(group, target.id) for group in instance.groups)
 
     def _conflicts(self, group: str, node: str) -> bool:
-        policy = self._inventory.group_by_id[group].policy
-        return policy == "anti-affinity" and self._there(node)[1][group] > 0
+        most = self._inventory.group_by_id[group].per_node
+        return most is not None and self._there(node)[1][group] >= most

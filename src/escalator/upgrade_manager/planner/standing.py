@@ -35,8 +35,11 @@ class Standing:
             [amount * max_fill - taken for amount, taken in zip(capacity, used, strict=True)]
             for capacity, used in zip(cloud.capacity, cloud.used, strict=True)
         ]
-        self.apart: list[dict[int, int]] = [{} for _ in cloud.limits]
-        """Per group of anti-affinity, hard or soft: members on each node, moving ones at both ends."""
+        self._spare = [(limit.per_node or 1) - 1 for limit in cloud.limits]
+        self._apart: list[dict[int, int]] = [{} for _ in cloud.limits]
+        """Per group that bounds it: members on each node beyond those beside whom one more may be, moving ones at both ends."""
+        self._soft: list[dict[int, int]] = [{} for _ in cloud.limits]
+        """Per group of soft anti-affinity: members on each node, counted likewise."""
         self.count = [len(guests) for guests in cloud.guests]
         """Instances on each node, arriving ones included."""
         self.arriving = Arrivals(len(cloud.nodes))
@@ -56,8 +59,11 @@ class Standing:
             self._count(guest, node, sign)
 
     def _count(self, guest: Guest, node: int, sign: int) -> None:
-        for group in guest.apart + guest.soft:
-            there = self.apart[group]
+        for group in guest.apart:
+            there = self._apart[group]
+            there[node] = there.get(node, -self._spare[group]) + sign
+        for group in guest.soft:
+            there = self._soft[group]
             there[node] = there.get(node, 0) + sign
 
     def fits(self, shape: Shape, cell: int) -> bool:
@@ -74,21 +80,20 @@ class Standing:
         return next(combinations(fitting, shape.span), ())
 
     def may_join(self, guest: Guest, node: int, *, soft: bool) -> bool:
-        """Whether no member of its anti-affinity groups is on the node; `soft`: of the soft ones neither."""
+        """Whether its groups allow one more on the node; `soft`: and none of those of soft anti-affinity has a member there."""
         return not is_barred(self.barred(guest, soft=soft), node)
 
     def barred(self, guest: Guest, *, soft: bool) -> list[dict[int, int]]:
-        """Members on each node of its anti-affinity groups; `soft`: of the soft ones too."""
-        apart = self.apart
-        found = [apart[group] for group in guest.apart]
+        """Members on each node by which it is kept from there, where they are more than 0; `soft`: of the soft groups too."""
+        found = [self._apart[group] for group in guest.apart]
         if soft:
-            found += [apart[group] for group in guest.soft]
+            found += [self._soft[group] for group in guest.soft]
         return found
 
 
 def is_barred(barred: Sequence[Mapping[int, int]], node: int) -> bool:
-    """Whether a member of one of the groups is on the node."""
+    """Whether one of the groups allows no more on the node."""
     for there in barred:  # noqa: SIM110 - a generator costs three times as much, and this is the hot spot
-        if there.get(node):
+        if there.get(node, 0) > 0:
             return True
     return False

@@ -11,9 +11,11 @@
 | `recovery_time` | `min_recovery_time_between_impacts` |
 | `max_impacted_members` | `max_number_of_impacted_instances`, of any size |
 | `anti_affinity_group`, `max_instances_per_host` 1 | `anti_affinity`, which is ours |
+| `max_instances_per_host` above 1 | `max_per_node`, which is ours |
 
 `MIGRATE` allows a cold migration; one that can be live is the smaller impact of what is allowed. A group without a limit for
-each host (0) is the cloud's to place: a server group of the same id keeps apart what it keeps apart.
+each host (0) is the cloud's to place: a server group of the same id keeps apart what it keeps apart. One of anti-affinity with
+more than 1 for each host is what Nova's is with `max_server_per_host`: so many members share a host, and no more.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from escalator.model.codes import Code
 from escalator.model.constraint import Constraint, Identifier, owned
@@ -52,12 +54,6 @@ class InstanceBody(_Body):
     resource_mitigation: bool | None = None
 
 
-def _supported(value: int) -> int:
-    if value > 1:
-        raise ValueError("more than 1 is not supported yet; 1 keeps members apart, 0 sets no limit")
-    return value
-
-
 class GroupBody(_Body):
     """Body of `PUT /instance_group/{group_id}`."""
 
@@ -66,13 +62,13 @@ class GroupBody(_Body):
     recovery_time: Seconds | None = None
     resource_mitigation: bool | None = None
     anti_affinity_group: bool = False
-    max_instances_per_host: Annotated[int, Field(ge=0), AfterValidator(_supported)] = 0
+    max_instances_per_host: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """0 = no limit."""
 
     @property
     def apart(self) -> bool:
         """Whether its members are kept on different hosts."""
-        return self.anti_affinity_group or self.max_instances_per_host == 1
+        return self.max_instances_per_host == 1 or (self.anti_affinity_group and not self.max_instances_per_host)
 
 
 def instance_constraint(instance: str, body: bytes) -> Constraint:
@@ -98,6 +94,7 @@ def group_constraint(group: str, body: bytes) -> Constraint:
         "min_recovery_time_between_impacts": given.recovery_time,
         "max_number_of_impacted_instances": [{"max_number_of_impacted_instances": most}] if most else [],
         "anti_affinity": True if given.apart else None,
+        "max_per_node": given.max_instances_per_host if given.max_instances_per_host > 1 else None,
         "declared_by": given.project_id,
     }
     return _constraint("group", owned(group, given.project_id), spec)

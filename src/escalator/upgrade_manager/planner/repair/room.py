@@ -58,7 +58,8 @@ class Room:
         self._arrivals: dict[str, list[Span]] = {}
         """Of the targets that were asked for; what runs counts from the start."""
         self._apart = {g.id for g in inventory.groups if g.policy in ("anti-affinity", "soft-anti-affinity")}
-        self._hard = {g.id for g in inventory.groups if g.policy == "anti-affinity"}
+        self._hard = {g.id: g.per_node for g in inventory.groups if g.per_node is not None}
+        """How many members of each group one node may have, where that is bounded."""
         self._where: dict[str, str] = {}
         """Where those end that were looked at since."""
         self._members: dict[str, Counter[str]] = {}
@@ -85,12 +86,12 @@ class Room:
         self._spans(move.target).append(span)
 
     def too_full(self) -> set[str]:
-        """Targets that are to take more than they have, or two members of a group of hard anti-affinity."""
+        """Targets that are to take more than they have, or more members of a group than it allows on one node."""
         found = {name for name in self._planned.keys() | self._arrivals.keys() if self.overfull(name)}
-        for group in self._hard:
+        for group, most in self._hard.items():
             ends = [name for name in self._ends(group) if name != NOWHERE]
             if len(set(ends)) < len(ends):
-                found.update(name for name, count in Counter(ends).items() if count > 1)
+                found.update(name for name, count in Counter(ends).items() if count > most)
         return found
 
     def overfull(self, name: str) -> bool:
@@ -98,8 +99,8 @@ class Room:
         return any(min(cell.values(), default=0.0) < -SLACK for cell in self._free[name])
 
     def crowded(self, instance: Instance, name: str) -> bool:
-        """Whether another member of a group of hard anti-affinity ends there, too."""
-        return any(group in self._hard and self._in(group)[name] > 1 for group in instance.groups)
+        """Whether more members of one of its groups end there than the group allows on one node."""
+        return any(group in self._hard and self._in(group)[name] > self._hard[group] for group in instance.groups)
 
     def occupy(self, instance: Instance, place: Place, span: Span) -> None:
         """The instance goes there then."""
@@ -163,7 +164,7 @@ class Room:
     def _takes(self, instance: Instance, origin: Node, name: str, span: Span) -> bool:
         if sum(start < span[1] - SLACK and span[0] < end - SLACK for start, end in self._spans(name)) >= self._per_node:
             return False
-        if any(group in self._hard and self._in(group)[name] for group in instance.groups):
+        if any(group in self._hard and self._in(group)[name] >= self._hard[group] for group in instance.groups):
             return False
         shape = Shape((), instance.numa_span, origin.nova_cell, origin.versions.get("hypervisor"), instance.requires)
         kind = self._kinds.get(name)
@@ -250,7 +251,7 @@ class Room:
 
     def _ends_on(self, instance: Instance, name: str) -> None:
         for group in instance.groups:
-            if group in self._apart:
+            if group in self._apart or group in self._hard:
                 there = self._in(group)
                 there[self._end(instance)] -= 1
                 there[name] += 1

@@ -94,24 +94,26 @@ def _limit(replay: Replay, group: Group, rows: list[Span], down: int) -> Iterato
 
 
 def check_apart(replay: Replay) -> Iterator[Violation]:
-    """No instance goes where a member of its hard anti-affinity group is, counted at both ends while it moves."""
-    hard = {g.id for g in replay.inventory.groups if g.policy == "anti-affinity" and not _strangers(replay, g.id)}
+    """No instance goes where its group has as many members as one node may have, counted at both ends while they move."""
+    hard = {g.id: g.per_node for g in replay.inventory.groups if g.per_node is not None and not _strangers(replay, g.id)}
     if not hard:
         return
     there: defaultdict[tuple[str, str], int] = defaultdict(int)
     for group in hard:
         for node in {member.id: member.node for member in replay.inventory.members[group]}.values():
             there[group, node] += 1
-    moves = [move for move, instance in replay.steps if not hard.isdisjoint(instance.groups)]
+    moves = [move for move, instance in replay.steps if not hard.keys().isdisjoint(instance.groups)]
     events = [event for move in moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
     for at, begins, move in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1], e[2].instance)):
-        for group in hard & set(replay.inventory.instance_by_id[move.instance].groups):
+        for group in hard.keys() & set(replay.inventory.instance_by_id[move.instance].groups):
             if not begins:
                 there[group, move.origin] -= 1
                 continue
             there[group, move.target] += 1
-            if there[group, move.target] > 1:
+            if there[group, move.target] > hard[group]:
                 message = f"{move.instance} joins another member of anti-affinity group {group} on {move.target}"
+                if hard[group] > 1:
+                    message = f"{move.instance} is one more than the {hard[group]} members that {group} allows on {move.target}"
                 yield Violation(
                     code=Code.PLN_V_AFFINITY, group=group, instance=move.instance, node=move.target, time_s=at, message=message
                 )
