@@ -82,10 +82,11 @@ async def _masters(ctx: Context, nodes: Sequence[Node]) -> Collection[str]:
     return {master for master in asked.values() if master is not None}
 
 
-async def in_the_way(ctx: Context, node: str, role: Role, peers: Collection[str] = ()) -> str:
+async def in_the_way(ctx: Context, node: str, role: Role, peers: Collection[str] = (), ahead: Collection[str] = ()) -> str:
     """Why the node may not go now for its cluster's sake; empty when it may.
 
-    `peers`: the others of its failure domain, with whom it may be away together.
+    `peers`: the others of its failure domain, with whom it may be away together; `ahead`: those of them that go before it
+    where the domain may not stop as a whole.
     """
     try:
         match role:
@@ -95,15 +96,45 @@ async def in_the_way(ctx: Context, node: str, role: Role, peers: Collection[str]
                 network = await ctx.clusters.network(node)
                 return "" if network.whole else network.why or "its peers do not do their parts"
             case "storage":
-                storage = await ctx.clusters.storage(node, sorted(peers))
-                if not storage.ok_to_stop:
-                    return storage.why or "something that is stored would be out of reach"
-                whole = storage.clean or await peers_away(ctx, peers)
-                return "" if whole else storage.why or "not everything is stored whole"
+                return await _stored(ctx, node, peers, ahead)
             case _:
                 return ""
     except EscalatorError as error:
         return error.message
+
+
+async def _stored(ctx: Context, node: str, peers: Collection[str], ahead: Collection[str]) -> str:
+    storage = await ctx.clusters.storage(node, sorted(peers))
+    if storage.ok_to_stop:
+        whole = storage.clean or await peers_away(ctx, peers)
+        return "" if whole else storage.why or "not everything is stored whole"
+    why = storage.why or "something that is stored would be out of reach"
+    return await _alone(ctx, node, peers, ahead, why) if peers else why
+
+
+async def _alone(ctx: Context, node: str, peers: Collection[str], ahead: Collection[str], why: str) -> str:
+    """Why the node may not go by itself, as its failure domain may not stop as a whole (`why` not)."""
+    others = sorted({*ahead, *await _flagged(ctx, peers)})
+    if others:
+        return f"{', '.join(others)} first, their failure domain may not stop as a whole: {why}"
+    alone = await ctx.clusters.storage(node)
+    if not alone.ok_to_stop:
+        return alone.why or "something that is stored would be out of reach"
+    return "" if alone.clean else alone.why or "not everything is stored whole"
+
+
+async def apart(ctx: Context, node: str, peers: Collection[str]) -> bool:
+    """Whether the storage node and its peers may not be away together now, so that they go one by one."""
+    return bool(peers) and not (await ctx.clusters.storage(node, sorted(peers))).ok_to_stop
+
+
+async def ahead_of(job: Job, peers: Collection[str]) -> Collection[str]:
+    """Those of the peers that have their turns and go before the job's node where only one of them may be away.
+
+    By their names, and not by who was quicker: two that look at the same time would let each other go first, or both go.
+    """
+    tasks = await job.ctx.store.tasks.list(job.ref.campaign, ladders=False) if peers else ()
+    return [task.node for task in tasks if task.node in peers and task.state in UNDER_WAY and task.node < job.node]
 
 
 async def not_aside(ctx: Context, node: str, role: Role) -> str:
@@ -127,7 +158,11 @@ async def not_aside(ctx: Context, node: str, role: Role) -> str:
 
 async def peers_away(ctx: Context, peers: Collection[str]) -> bool:
     """Whether one of these storage nodes has its turn: until it is back nothing is stored whole."""
-    return bool(peers) and any(row.kind == FLAG and row.node in peers for row in await ctx.store.restorations.open())
+    return bool(peers) and bool(await _flagged(ctx, peers))
+
+
+async def _flagged(ctx: Context, peers: Collection[str]) -> set[str]:
+    return {str(row.node) for row in await ctx.store.restorations.open() if row.kind == FLAG and row.node in peers}
 
 
 async def _quorum(ctx: Context, node: str) -> str:
@@ -153,7 +188,7 @@ async def admitted(ctx: Context, name: str, board: Board, ready: Sequence[NodeTa
     for task in ready:
         if _hindered(task.node, busy, board.limits):
             continue
-        why = await _why_not(ctx, task.node, [one.node for one in ready if one.node != task.node], board.limits)
+        why = await _why_not(ctx, task.node, [one.node for one in ready if one.node != task.node], busy, board.limits)
         if why is None:
             found.append(task)
             busy.append(task.node)
@@ -179,11 +214,12 @@ async def _why_not(
     ctx: Context,
     node: str,
     others: Sequence[str],
+    busy: Sequence[str],
     limits: Limits,
 ) -> tuple[Code, str] | None:
-    clusters = limits.clusters
+    clusters, peers = limits.clusters, limits.together.get(node, frozenset())
     for cluster in clusters.get(node, ()):
-        why = await in_the_way(ctx, node, cluster[0], limits.together.get(node, ()))
+        why = await in_the_way(ctx, node, cluster[0], peers, peers.intersection(busy))
         if why:
             return Code.UPG_CLUSTER, why
         if cluster[0] == CONTROL and any(cluster in clusters.get(other, ()) for other in others):

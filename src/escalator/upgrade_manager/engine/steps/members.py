@@ -17,7 +17,7 @@ from escalator.model.roles import CLUSTERED, STORAGE, clusters_of
 from escalator.system_support.clusters.port import FLAG, ROUTING
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.engine.kinds import CONTROL, in_the_way, peers_away, peers_of, roles_of
+from escalator.upgrade_manager.engine.kinds import CONTROL, ahead_of, apart, in_the_way, peers_away, peers_of, roles_of
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip, wait
 from escalator.upgrade_manager.engine.runner import DEFAULT_TIMEOUT_S, Step
 
@@ -29,8 +29,10 @@ Look = Callable[[Job], Awaitable[str]]
 
 
 async def _ask(job: Job) -> Outcome:
+    peers = peers_of(job)
+    ahead = await ahead_of(job, peers)
     for role in roles_of(job):
-        why = await in_the_way(job.ctx, job.node, role, peers_of(job))
+        why = await in_the_way(job.ctx, job.node, role, peers, ahead)
         if why:
             return wait(job.ctx.pace.recheck_s, f"{job.node} waits: {why}")
     return done("its clusters can do without it")
@@ -108,7 +110,11 @@ async def is_back(ctx: Context, row: Restoration) -> bool:
 
 
 async def _flag(job: Job) -> Outcome:
-    clusters = job.ctx.clusters
+    clusters, peers = job.ctx.clusters, peers_of(job)
+    ahead = await ahead_of(job, peers)
+    if ahead and await apart(job.ctx, job.node, peers):
+        # Since it was let out of service its failure domain may not stop as a whole any more: its turn waits for theirs.
+        return wait(job.ctx.pace.recheck_s, f"{job.node} waits: {', '.join(ahead)} first")
     refused = await _until(job, _may_stop, DEFAULT_TIMEOUT_S)
     if refused is not None:
         return refused
@@ -122,7 +128,8 @@ async def _flag(job: Job) -> Outcome:
 
 
 async def _may_stop(job: Job) -> str:
-    return await in_the_way(job.ctx, job.node, "storage", peers_of(job))
+    peers = peers_of(job)
+    return await in_the_way(job.ctx, job.node, "storage", peers, await ahead_of(job, peers))
 
 
 async def _unflag(job: Job) -> Outcome:
