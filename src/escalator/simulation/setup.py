@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from escalator.upgrade_manager.engine.runtimes.memory import Journal, MemoryEngi
 from escalator.upgrade_manager.engine.sheet import NoSheet
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.credentials import Credentials
+from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.dialects.simulated import Simulated, SimulatedOrchestrators
 from escalator.vim_interface.gates.simulated import EveryGate
 from escalator.vim_interface.locks.port import LockService
@@ -82,10 +83,12 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     out_of_band: OutOfBand | None = None,
     probe_vm: ProbeRules | None = None,
     commands: Commands | None = None,
+    dialects: Mapping[str, Dialect] | None = None,
 ) -> AsyncIterator[Simulation]:
     """Put a simulated Escalator together; with a journal and storage kept, it takes up what was under way.
 
-    `planners` makes the plans, where they are not to be made in this thread; `commands` run instead of simulated ones.
+    `planners` makes the plans, where they are not to be made in this thread; `commands` run and
+    `dialects` speak instead of simulated ones.
     """
     store = store if store is not None else memory_store()
     courses: dict[str, Course] = {}
@@ -94,7 +97,7 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
     clusters = SimulatedClusters(world)
     stored = [len(await store.campaigns.list_plans(row.name)) for row in await store.campaigns.list()]
     plans = _numbers("plan", sum(stored))
-    vim = _vim(world, store, clock, engine)
+    vim = _vim(world, store, clock, engine, dialects or {})
     leases = Leases(locks or SimulatedLocks(world.locks), site, LEASE_S, clock)
     ctx = Context(
         store=store,
@@ -131,12 +134,12 @@ async def simulate(  # noqa: PLR0913 - each is a part that somebody brings or le
         await asyncio.gather(outbox, renewal, return_exceptions=True)
 
 
-def _vim(world: World, store: Store, clock: Clock, engine: MemoryEngine) -> Vim:
+def _vim(world: World, store: Store, clock: Clock, engine: MemoryEngine, dialects: Mapping[str, Dialect]) -> Vim:
     tokens = _numbers("simulated-reply")
     return Vim(
         Parts(
             store=store,
-            dialects={"simulated": Simulated(world.vnfms), "or-vi": SimulatedOrchestrators(world.vnfms)},
+            dialects={"simulated": Simulated(world.vnfms), "or-vi": SimulatedOrchestrators(world.vnfms), **dialects},
             clock=clock,
             credentials=Credentials(Path("/nonexistent")),
             wake=waker(engine),
