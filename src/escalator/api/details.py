@@ -34,7 +34,7 @@ async def campaign_details(services: Services, name: str) -> CampaignDetails:
         waiting=_waiting(row, notices),
         undelivered=_undelivered(notices),
         plan_summary=await _plan(services, row),
-        tasks=[shapes.task_view(task) for task in view.tasks],
+        tasks=[shapes.task_view(task, view.tries[task.node]) for task in view.tasks],
         document=row.document,
     )
 

@@ -29,8 +29,11 @@ def progress(counts: Counts) -> v.ProgressView:
 
 
 @lru_cache(maxsize=KEPT_TASKS)
-def task_view(task: NodeTask) -> v.TaskView:
-    """One node task. Kept, as most nodes of a campaign are as they were when somebody looked a second ago."""
+def task_view(task: NodeTask, tries: int) -> v.TaskView:
+    """One node task, which is that try of its kind.
+
+    Kept, as most nodes of a campaign are as they were when somebody looked a second ago.
+    """
     ladder = [
         v.RungView(rung=c.rung.value, status=c.status, since=stamp(c.since), reason=c.reason, message=c.message)
         for c in task.ladder
@@ -40,6 +43,7 @@ def task_view(task: NodeTask) -> v.TaskView:
         node=task.node,
         wave=task.wave,
         attempt=task.attempt,
+        tries=tries,
         kind=task.kind.value,
         state=task.state.value,
         step=task.step,

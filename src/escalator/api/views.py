@@ -45,6 +45,9 @@ class TaskView(View):
     node: str
     wave: int
     attempt: int
+    """Which turn of the node in this campaign it is, upgrades and ways back counted together."""
+    tries: int
+    """Which turn of its kind it is: 2 is the second try."""
     kind: str
     """`upgrade`, `rollback` or `restore`: what the turn is for."""
     state: str

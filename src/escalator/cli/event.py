@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Lister, Shown, optional, rows
 from escalator.cli.campaign import quoted
+from escalator.cli.failures import UsageError
 from escalator.cli.following import beyond_restarts
-from escalator.cli.spans import date_time, how_many
+from escalator.cli.spans import date_time, how_many, stated
+from escalator.model.codes import Code
 
 if TYPE_CHECKING:
     from escalator.cli.client import Client
@@ -34,6 +36,11 @@ class ListEvents(Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--campaign", metavar="NAME", help="only lines of this campaign")
         parser.add_argument("--node", metavar="NODE", help="only lines of this node")
+        parser.add_argument("--code", type=_code, metavar="CODE", help="only lines with this code, such as ESC-VIM-003")
+        text = "only lines from this time on, as 2026-12-01T01:00:00+02:00"
+        parser.add_argument("--since", type=stated, metavar="TIME", help=text)
+        text = "only lines before this time, not with --follow"
+        parser.add_argument("--until", type=stated, metavar="TIME", help=text)
         parser.add_argument("--limit", type=how_many, default=50, metavar="N", help="how many lines, 50 when left out")
         parser.add_argument("--after", type=int, metavar="SEQ", help="the lines after this one, instead of the last ones")
         parser.add_argument("--follow", action="store_true", help="go on with the lines to come, until interrupted")
@@ -43,7 +50,8 @@ class ListEvents(Lister):
         """Follow, or list."""
         if not parsed_args.follow:
             return int(super().run(parsed_args) or 0)
-
+        if parsed_args.until is not None:
+            raise UsageError("--until: what is followed has no end.")
         with self.server() as client:
             self._follow(client, parsed_args)
         return 0
@@ -84,10 +92,17 @@ def _require(client: Client, parsed_args: argparse.Namespace) -> None:
 
 
 def _query(parsed_args: argparse.Namespace) -> dict[str, Any]:
-    which = {"campaign": parsed_args.campaign, "node": parsed_args.node}
+    which = {key: getattr(parsed_args, key) for key in ("campaign", "node", "code", "since", "until")}
     if parsed_args.after is not None:
         return {**which, "after": parsed_args.after, "limit": parsed_args.limit}
     return {**which, "tail": parsed_args.limit}
+
+
+def _code(text: str) -> str:
+    """A code of the catalogue, also in small letters. Raises ArgumentTypeError for anything else."""
+    if text.upper() not in {code.value for code in Code}:
+        raise argparse.ArgumentTypeError(f"a code such as ESC-VIM-003 is expected, and not {text!r}: escalator explain CODE")
+    return text.upper()
 
 
 def _cell(key: str) -> Any:  # noqa: ANN401 - a column

@@ -250,7 +250,7 @@ def change_lines(before: View | None, after: View) -> list[str]:
             code = f" {task['code']}" if task.get("code") else ""
             message = f": {task['message']}" if task.get("message") else ""
             back = f"{task['kind']} " if _back(task) else ""
-            lines.append(f"{task['node']} {back}{task['state']} {task['step']}{code}{message}".rstrip())
+            lines.append(f"{task['node']} {back}{task['state']}{_try(task)} {task['step']}{code}{message}".rstrip())
     moved = before is None or before["state"] != after["state"]
     # A campaign that goes on may begin to wait: for a host that failed, for its window.
     waits = not moved and before is not None and bool(after.get("reason")) and before.get("reason") != after["reason"]
@@ -266,16 +266,21 @@ def _cells(task: View, now: float, *, with_ladder: bool) -> tuple[RenderableType
     state = str(task["state"])
     since = seconds_of(task.get("updated_at"))
     age = span(now - since) if since is not None and state in ("running", "held") else ""
-    attempt = f" #{task['attempt']}" if task.get("attempt", 1) > 1 else ""
     colour = COLOURS.get(state, "")
     return (
         Text(str(task["node"]), style=colour),
         str(task.get("wave", "")),
-        Text((f"{task['kind']} " if _back(task) else "") + state + attempt, style=colour),
+        Text((f"{task['kind']} " if _back(task) else "") + state + _try(task), style=colour),
         ladder(task) if with_ladder else Text(),
         str(task.get("step", "")) if state not in ("done", "pending") else "",
         age,
     )
+
+
+def _try(task: View) -> str:
+    """Which try of its kind it is, from the second on."""
+    tries = task.get("tries", 1)
+    return f" #{tries}" if tries > 1 else ""
 
 
 def _heading(tasks: Sequence[View]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
 from escalator.cli.failures import UsageError
-from escalator.cli.spans import clock_time, how_many, moment
+from escalator.cli.spans import clock_time, how_many, stated
 from escalator.model.notice import word_of
 
 OPEN = ("pending", "delivered")
@@ -82,7 +82,7 @@ class Reply(Shower):
         parser.add_argument("id", metavar="ID", help="the notice")
         parser.add_argument("--result", required=True, choices=RESULTS, help="ACK: go on; NACK: leave the node; DEFER: wait")
         parser.add_argument(
-            "--until", type=_time, metavar="TIME", help="with DEFER: until when to wait, as 2026-01-31T01:30:00+02:00"
+            "--until", type=stated, metavar="TIME", help="with DEFER: until when to wait, as 2026-01-31T01:30:00+02:00"
         )
         parser.add_argument("--all", choices=DISPOSITIONS, dest="every", help="what holds for every instance of the notice")
         parser.add_argument(
@@ -113,12 +113,6 @@ def state_line(notice: dict[str, Any]) -> str:
     if result and notice["state"] == "cancelled":
         return f"cancelled after {result}"
     return f"{state} {result or ''}".rstrip()
-
-
-def _time(text: str) -> str:
-    """A point in time with its zone; it goes to the server as it was written."""
-    moment(text)
-    return text
 
 
 def _disposition(text: str) -> tuple[str, str]:

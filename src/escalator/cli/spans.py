@@ -36,6 +36,12 @@ def moment(text: str) -> float:
     return value.timestamp()
 
 
+def stated(text: str) -> str:
+    """A point in time with its zone among the arguments, as it goes to the server. Raises ArgumentTypeError as `moment` does."""
+    moment(text)
+    return text
+
+
 def how_many(text: str) -> int:
     """A number of rows among the arguments. Raises ArgumentTypeError for what no server gives in one answer."""
     if not text.isdecimal() or int(text) > MOST_ROWS:

@@ -116,7 +116,7 @@ def _task(task: NodeTask) -> dict[str, Any]:
     return {
         "node": task.node,
         "wave": task.wave,
-        "attempt": task.attempt,
+        "tries": task.attempt,
         "state": task.state.value,
         "step": task.step if task.state not in ENDED else "",
         "ladder": rungs,

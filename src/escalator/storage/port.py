@@ -14,10 +14,11 @@ from escalator.model.alarm import Alarm
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.hold import Hold
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
-from escalator.model.progress import CampaignState, Event, NodeTask
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind
 from escalator.model.subscription import Subscription
 from escalator.storage.backup_rows import Backups
 from escalator.storage.changes import Restorations
+from escalator.storage.history import Events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +229,10 @@ class Tasks(Protocol):
         """The latest attempt of each node, in order of wave and node; without their ladders there is much less to read."""
         ...
 
+    async def firsts(self, campaign: str, kind: TaskKind) -> Mapping[str, int]:
+        """The attempt with which each node's turns of that kind began, by node; nodes without any are left out."""
+        ...
+
     async def memo(self, task_id: str) -> Mapping[str, Any]:
         """What the steps of the task have written down so far."""
         ...
@@ -322,20 +327,6 @@ class Notices(Protocol):
 
     async def replies(self, notice_id: str) -> Sequence[Mapping[str, Any]]:
         """Every reply to the notice in order of arrival, as `{at, verdict, reply}` with the reply as plain data."""
-        ...
-
-
-class Events(Protocol):
-    """The append-only history."""
-
-    async def append(self, events: Sequence[Event]) -> None:
-        """Append and number, in one transaction."""
-        ...
-
-    async def read(
-        self, after: int = 0, *, campaign: str | None = None, node: str | None = None, limit: int = 1000
-    ) -> Sequence[Event]:
-        """Events with a higher `seq`, oldest first."""
         ...
 
 

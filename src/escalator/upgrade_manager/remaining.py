@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from escalator.model.campaign import CampaignSpec
+from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, NodeTask
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.changes import WAITS
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.freeze import FROZEN
+from escalator.upgrade_manager.engine.rollback.planning import back, campaign_back
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.tonight import FOR_WINDOW
 from escalator.upgrade_manager.planner.nights import until_worked_s, worked_s
+
+BACKWARDS = (CampaignState.ROLLING_BACK, CampaignState.RESTORING)
 
 
 async def eta_s(ctx: Context, row: CampaignRow, tasks: Sequence[NodeTask]) -> float | None:
@@ -22,16 +27,35 @@ async def eta_s(ctx: Context, row: CampaignRow, tasks: Sequence[NodeTask]) -> fl
     Before the first node is through, the plan tells how long the rest takes, and then the pace so far. Both count working
     time: nothing is done while no window is open.
     """
+    if row.plan is None or _stands_still(row):
+        return None
+    if row.state in BACKWARDS:
+        return await _back_s(ctx, row, back(tasks))
+    if row.state is not CampaignState.RUNNING or row.started_at is None:
+        return None
+    plan, _ = await ctx.book.plan(row.plan)
+    return _left_s(ctx, (await ctx.book.campaign(row.name)).spec, row.started_at, plan, tasks)
+
+
+async def _back_s(ctx: Context, row: CampaignRow, tasks: Sequence[NodeTask]) -> float | None:
+    """The same on the way back; nothing before it is planned. Its plan counts from when it was made, and only its turns count."""
+    plan, _ = await ctx.book.plan(row.plan or "")
+    made_at = next((one.created_at for one in await ctx.store.campaigns.list_plans(row.name) if one.id == row.plan), None)
+    if plan.purpose == "upgrade" or made_at is None:
+        return None
+    mine = [task for task in tasks if task.node in plan.upgrade_of]
+    return _left_s(ctx, (await campaign_back(ctx, row.name)).spec, made_at, plan, mine)
+
+
+def _left_s(ctx: Context, spec: CampaignSpec, since: float, plan: Plan, tasks: Sequence[NodeTask]) -> float | None:
     left = sum(task.state not in ENDED for task in tasks)
     over = len(tasks) - left
-    if row.state is not CampaignState.RUNNING or row.started_at is None or not left or _stands_still(row):
+    if not left:
         return None
-    spec = (await ctx.book.campaign(row.name)).spec
     now = ctx.clock.now()
-    worked = worked_s(spec, row.started_at, now)
+    worked = worked_s(spec, since, now)
     if over and worked > 0:
         return until_worked_s(spec, now, worked / over * left)
-    plan, _ = await ctx.book.plan(row.plan or "")
     return until_worked_s(spec, now, max(0.0, plan.totals.makespan_s - worked))
 
 

@@ -42,6 +42,7 @@ from escalator.upgrade_manager.node_verbs import any_changed, left_by, node_verb
 from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back
+from escalator.upgrade_manager.tries import tries_of
 from escalator.vim_interface.port import Reachability
 
 
@@ -57,6 +58,8 @@ class CampaignView:
     """Seconds until the last node is through, as far as can be told; null when nothing runs or nothing is known."""
     next: Sequence[str]
     """What a person can do next."""
+    tries: Mapping[str, int]
+    """By node, which try of its kind its turn is."""
 
 
 class CampaignService:
@@ -218,7 +221,8 @@ class CampaignService:
         stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
         unreached = await unreached_verbs(self._ctx, row, tasks)
         verbs = [*unreached, *unhold_verbs(row.state, stopped), *(await self._refused(row) or next_verbs(row, tasks))]
-        return CampaignView(row, tasks, done, len(tasks), await eta_s(self._ctx, row, tasks), verbs)
+        tries = await tries_of(self._ctx.store.tasks, name, tasks)
+        return CampaignView(row, tasks, done, len(tasks), await eta_s(self._ctx, row, tasks), verbs, tries)
 
     async def list(self) -> Sequence[CampaignRow]:
         """All campaigns."""

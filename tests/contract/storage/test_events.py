@@ -79,3 +79,25 @@ async def test_a_reader_that_follows_misses_nothing_while_many_write(stores: tup
             follow(), *(write(store, number) for store, number in zip(cycle(stores), range(60), strict=False))
         )
     assert all(one < next_one for one, next_one in pairwise(numbers))
+
+
+async def test_a_reader_may_ask_for_a_code_and_for_a_time(store: Store) -> None:
+    rows = [(10.0, None), (20.0, "ESC-SYS-006"), (30.0, "ESC-VIM-003"), (40.0, "ESC-SYS-006"), (50.0, None)]
+    await store.events.append([event(str(number), at=at, code=code, campaign="c1") for number, (at, code) in enumerate(rows)])
+
+    async def actions(**only: object) -> str:
+        return "".join(found.action for found in await store.events.read(**only))
+
+    assert await actions(code="ESC-SYS-006") == "13"
+    assert await actions(since=20.0) == "1234", "what is from that time on is there"
+    assert await actions(until=40.0) == "012", "what is at that time is not"
+    assert await actions(since=20.0, until=40.0, code="ESC-SYS-006", campaign="c1") == "1"
+    assert await actions(since=20.0, limit=2) == "12"
+    assert await actions(code=None, since=None, until=None) == "01234"
+    assert await actions(since=20.0, campaign="c2") == ""
+
+
+async def test_the_last_number_is_that_of_the_newest_event(store: Store) -> None:
+    assert await store.events.last() == 0
+    await store.events.append([event("a"), event("b", code="ESC-SYS-006")])
+    assert await store.events.last() == (await store.events.read())[-1].seq

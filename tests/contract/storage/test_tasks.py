@@ -9,7 +9,7 @@ from itertools import cycle
 import pytest
 
 from contract.storage.samples import FULL_EVENT, FULL_TASK, JSON, event, task
-from escalator.model.progress import TaskState
+from escalator.model.progress import TaskKind, TaskState
 from escalator.storage.port import Store
 
 
@@ -100,3 +100,14 @@ async def test_of_many_values_at_once_all_see_the_first(stores: tuple[Store, Sto
     )
     assert len(set(values)) == 1
     assert await stores[0].tasks.memo("c1/n1/1") == {"key": values[0]}
+
+
+async def test_the_first_turn_of_each_kind_is_told_by_node(store: Store) -> None:
+    assert await store.tasks.firsts("c1", TaskKind.ROLLBACK) == {}
+    await store.tasks.put(task("n1"))
+    await store.tasks.put(task("n2"))
+    for attempt, kind in ((2, TaskKind.UPGRADE), (3, TaskKind.ROLLBACK), (4, TaskKind.ROLLBACK)):
+        await store.tasks.put(task("n1", attempt=attempt, kind=kind))
+    await store.tasks.put(task("n2", campaign="c2", attempt=2, kind=TaskKind.ROLLBACK))
+    assert await store.tasks.firsts("c1", TaskKind.ROLLBACK) == {"n1": 3}
+    assert await store.tasks.firsts("c1", TaskKind.UPGRADE) == {"n1": 1, "n2": 1}

@@ -221,7 +221,24 @@ async def test_the_history_is_read_in_pages_from_its_end_and_by_what_it_is_about
     assert (first["seq"], first["at"]) == (1, "1970-01-01T00:00:01.000Z")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=5001", "after=-1", "after=x", "tail=-1", "follow=perhaps"])
+async def test_the_history_is_read_by_time_and_by_code(api, services):
+    await events(services, 1, 2, 4, 5)
+    await events(services, 3, code="ESC-VIM-003", campaign="a")
+
+    async def actions(**query):
+        return [e["action"] for e in (await api.get("/v1/events", params=query)).json()]
+
+    assert await actions(code="ESC-VIM-003") == ["test.3"]
+    assert await actions(since="1970-01-01T00:00:04Z") == ["test.4", "test.5"]
+    assert await actions(until="1970-01-01T01:00:03+01:00") == ["test.1", "test.2"]
+    assert await actions(since="1970-01-01T00:00:02Z", until="1970-01-01T00:00:05Z", tail=2) == ["test.4", "test.3"]
+    assert await actions(since="1970-01-01T00:00:02Z", code="ESC-VIM-003", campaign="b") == []
+
+
+TIMES = ["since=yesterday", "until=2026-01-01T00:00:00", "code=VIM-3", "follow=true&until=2026-01-01T00:00:00Z"]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=5001", "after=-1", "after=x", "tail=-1", "follow=perhaps", *TIMES])
 async def test_a_query_that_cannot_be_is_a_problem(api, query):
     reply = await api.get(f"/v1/events?{query}")
     assert (reply.status_code, reply.json()["code"]) == (422, "ESC-API-001")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
 
 from escalator.api import shapes
 from escalator.api.problems import documented
@@ -17,22 +18,16 @@ from escalator.api.views import EventView
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, Problem
 from escalator.model.progress import Event
+from escalator.storage.history import Only
 
 router = APIRouter(tags=["events"])
 PAGE = 1000
+CODE = r"^ESC-[A-Z]{3}-[0-9]{3}$"
 LOOK_S = 0.5
 """How often a stream looks for new lines: another replica may have written them, so no signal inside this process tells."""
 HEARTBEAT_S = 15.0
 """A comment keeps proxies from closing a stream on which nothing happens."""
 _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which lines of the history."""
-
-    campaign: str | None
-    node: str | None
 
 
 @router.get("/events", response_model=list[EventView], responses={**documented(422), **_STREAM})
@@ -43,12 +38,17 @@ async def read_events(  # noqa: PLR0913 - the query's parameters
     after: Annotated[int, Query(ge=0, description="Only lines with a higher `seq`")] = 0,
     campaign: str | None = None,
     node: str | None = None,
+    code: Annotated[str | None, Query(pattern=CODE, description="Only lines with this code, such as `ESC-VIM-003`")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Only lines from this time on; RFC 3339 with its zone")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Only lines before this time; not with `follow`")] = None,
     limit: Annotated[int, Query(ge=1, le=5000)] = PAGE,
     tail: Annotated[int | None, Query(ge=0, le=5000, description="Only the last lines of the whole history")] = None,
     follow: Annotated[bool, Query(description="Stream server-sent events; `Last-Event-ID` continues a stream")] = False,
 ) -> Sequence[EventView] | Response:
     """The history, oldest first; `follow` streams it as it grows."""
-    wanted = Wanted(campaign, node)
+    if follow and until is not None:
+        raise InputError(Code.API_BODY, "The request is not valid.", problems=[Problem("until", "what is followed has no end")])
+    wanted: Only = {"campaign": campaign, "node": node, "code": code, "since": _seconds(since), "until": _seconds(until)}
     after = _last_event_id(request, after)
     first: Sequence[Event] = ()
     if tail is not None:
@@ -57,8 +57,12 @@ async def read_events(  # noqa: PLR0913 - the query's parameters
         lines = _follow(running_of(request), wanted, first, after)
         return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     if tail is None:
-        first = await services.ctx.store.events.read(after, campaign=campaign, node=node, limit=limit)
+        first = await services.ctx.store.events.read(after, limit=limit, **wanted)
     return [shapes.event_view(event) for event in first]
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _last_event_id(request: Request, after: int) -> int:
@@ -71,7 +75,7 @@ def _last_event_id(request: Request, after: int) -> int:
     return int(text)
 
 
-async def _tail(running: Running, wanted: Wanted, after: int, count: int) -> tuple[Sequence[Event], int]:
+async def _tail(running: Running, wanted: Only, after: int, count: int) -> tuple[Sequence[Event], int]:
     """The last lines, and the number of the very last one."""
     kept: deque[Event] = deque(maxlen=count)
     while True:
@@ -82,7 +86,7 @@ async def _tail(running: Running, wanted: Wanted, after: int, count: int) -> tup
             return tuple(kept), after
 
 
-async def _follow(running: Running, wanted: Wanted, first: Sequence[Event], after: int) -> AsyncIterator[str]:
+async def _follow(running: Running, wanted: Only, first: Sequence[Event], after: int) -> AsyncIterator[str]:
     """Lines as server-sent events until the caller goes or the server ends."""
     clock = running.services.ctx.clock
     yield "retry: 2000\n\n"
@@ -90,10 +94,14 @@ async def _follow(running: Running, wanted: Wanted, first: Sequence[Event], afte
         yield _line(event)
     spoken = clock.now()
     while not running.closing.is_set():
+        last = await running.services.ctx.store.events.last()
         page = await _read(running, wanted, after)
         for event in page:
             after, spoken = event.seq, clock.now()
             yield _line(event)
+        if len(page) < PAGE:
+            # What was there when it was read is not wanted, and is not looked through once more.
+            after = max(after, last)
         if clock.now() - spoken >= HEARTBEAT_S:
             spoken = clock.now()
             yield ": alive\n\n"
@@ -101,8 +109,8 @@ async def _follow(running: Running, wanted: Wanted, first: Sequence[Event], afte
             await clock.sleep(LOOK_S)
 
 
-async def _read(running: Running, wanted: Wanted, after: int) -> Sequence[Event]:
-    return await running.services.ctx.store.events.read(after, campaign=wanted.campaign, node=wanted.node, limit=PAGE)
+async def _read(running: Running, wanted: Only, after: int) -> Sequence[Event]:
+    return await running.services.ctx.store.events.read(after, limit=PAGE, **wanted)
 
 
 def _line(event: Event) -> str:

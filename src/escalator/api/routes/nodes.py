@@ -21,6 +21,7 @@ from escalator.model.progress import NodeTask
 from escalator.upgrade_manager import holding
 from escalator.upgrade_manager.engine import observed, staging
 from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.tries import tries_of
 
 router = APIRouter(tags=["nodes"])
 AnyRole = Annotated[Sequence[Role], Query(max_length=4)]
@@ -52,7 +53,7 @@ async def get_node(services: Here, node: str, campaign: str | None = None) -> No
     task = (await _tasks(services, campaign)).get(node)
     return NodeDetails(
         **shapes.node_view(found, len(hosted), task).model_dump(),
-        node_task=shapes.task_view(task) if task else None,
+        node_task=await _task_view(services, task) if task else None,
         staged=await _staged(services, node, campaign),
         hosted=hosted,
     )
@@ -67,7 +68,7 @@ async def get_node(services: Here, node: str, campaign: str | None = None) -> No
 async def retry_node(services: Here, node: str, request: Request) -> TaskView:
     """Give a node that failed or was skipped another turn; a suspended campaign goes on."""
     action = await read(request, NodeAction)
-    return shapes.task_view(await services.campaigns.retry(action.campaign, node))
+    return await _task_view(services, await services.campaigns.retry(action.campaign, node))
 
 
 @router.post(
@@ -79,7 +80,7 @@ async def retry_node(services: Here, node: str, request: Request) -> TaskView:
 async def skip_node(services: Here, node: str, request: Request) -> TaskView:
     """Leave out a node that waits for its turn or has failed; a suspended campaign goes on."""
     action = await read(request, SkipAction)
-    return shapes.task_view(await services.campaigns.skip(action.campaign, node, action.reason))
+    return await _task_view(services, await services.campaigns.skip(action.campaign, node, action.reason))
 
 
 @router.post(
@@ -109,6 +110,11 @@ async def _staged(services: Services, node: str, campaign: str | None) -> Staged
         if found is not None:
             return shapes.staged_view(found)
     return None
+
+
+async def _task_view(services: Services, task: NodeTask) -> TaskView:
+    tries = await tries_of(services.ctx.store.tasks, task.campaign, (task,))
+    return shapes.task_view(task, tries[task.node])
 
 
 async def _tasks(services: Services, campaign: str | None) -> Mapping[str, NodeTask]:

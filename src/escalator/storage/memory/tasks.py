@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from escalator.model.progress import Event, NodeTask
+from escalator.model.progress import Event, NodeTask, TaskKind
 from escalator.storage import rules
 from escalator.storage.memory.events import MemoryEvents
 
@@ -43,6 +43,15 @@ class MemoryTasks:
             bare |= {n: replace(attempts[max(attempts)], ladder=()) for n, attempts in nodes.items() if n not in bare}
             latest = list(bare.values())
         return sorted(latest, key=lambda task: (task.wave, task.node))
+
+    async def firsts(self, campaign: str, kind: TaskKind) -> Mapping[str, int]:
+        """Return the attempt with which each node's turns of that kind began."""
+        turns = ((node, task) for node, there in self._attempts.get(campaign, {}).items() for task in there.values())
+        found: dict[str, int] = {}
+        for node, task in turns:
+            if task.kind is kind:
+                found[node] = min(task.attempt, found.get(node, task.attempt))
+        return found
 
     async def memo(self, task_id: str) -> Mapping[str, Any]:
         """Return what the steps of the task have written down so far."""

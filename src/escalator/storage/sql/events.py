@@ -10,26 +10,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, Unpack
 
 import sqlalchemy as sa
 
 from escalator.model.progress import Event
 from escalator.storage import rules
 from escalator.storage.engine import Database, Lock, take
+from escalator.storage.history import Only
 from escalator.storage.tables import events as table
 
 _INSERT = table.insert()
+_LAST = sa.select(sa.func.max(table.c.seq))
 _FIRST = sa.select(table).where(table.c.seq > sa.bindparam("after")).order_by(table.c.seq).limit(sa.bindparam("limit"))
-_OF_CAMPAIGN = _FIRST.where(table.c.campaign == sa.bindparam("campaign"))
-_OF_NODE = _FIRST.where(table.c.node == sa.bindparam("node"))
-_READ = {
-    (False, False): _FIRST,
-    (True, False): _OF_CAMPAIGN,
-    (False, True): _OF_NODE,
-    (True, True): _OF_CAMPAIGN.where(table.c.node == sa.bindparam("node")),
+_ONLY: Mapping[str, sa.ColumnElement[bool]] = {
+    "campaign": table.c.campaign == sa.bindparam("campaign"),
+    "node": table.c.node == sa.bindparam("node"),
+    "code": table.c.code == sa.bindparam("code"),
+    "since": table.c.at >= sa.bindparam("since"),
+    "until": table.c.at < sa.bindparam("until"),
 }
-"""By whether a campaign and a node are asked for."""
+
+
+@cache
+def _read(asked: tuple[str, ...]) -> sa.Select[Any]:
+    """The question for what is asked; there are few, and making one takes longer than asking it."""
+    return _FIRST.where(*(_ONLY[name] for name in asked))
+
+
 _NO_DATA = "{}"
 
 
@@ -51,15 +60,17 @@ class SqlEvents:
         """Append and number, in one transaction."""
         await self._database.write(lambda connection: insert_events(connection, events))
 
-    async def read(
-        self, after: int = 0, *, campaign: str | None = None, node: str | None = None, limit: int = 1000
-    ) -> Sequence[Event]:
+    async def read(self, after: int = 0, *, limit: int = 1000, **only: Unpack[Only]) -> Sequence[Event]:
         """Return up to `limit` events with a higher `seq`, oldest first."""
-        statement = _READ[campaign is not None, node is not None]
-        values = {"after": after, "limit": limit, "campaign": campaign, "node": node}
+        asked = {name: value for name, value in only.items() if value is not None}
+        statement, values = _read(tuple(sorted(asked))), {"after": after, "limit": limit, **asked}
         return await self._database.read(
             lambda connection: [_event(row) for row in connection.execute(statement, values)], long=True
         )
+
+    async def last(self) -> int:
+        """Return the highest `seq` so far."""
+        return int(await self._database.read(lambda connection: connection.execute(_LAST).scalar_one()) or 0)
 
 
 def _values(event: Event) -> Mapping[str, Any]:

@@ -35,6 +35,11 @@ _LIST = (
     .order_by(tasks.c.wave, tasks.c.node)
 )
 _LIST_BRIEF = _LIST.with_only_columns(*(column for column in tasks.c if column.name != "ladder_json"))
+_FIRSTS = (
+    sa.select(tasks.c.node, sa.func.min(tasks.c.attempt))
+    .where(tasks.c.campaign == sa.bindparam("campaign"), tasks.c.kind == sa.bindparam("kind"))
+    .group_by(tasks.c.node)
+)
 _MEMO = sa.select(memos.c.key, memos.c.value_json).where(memos.c.task == sa.bindparam("task"))
 _REMEMBER = insert_or_replace(memos)
 _REMEMBER_ONCE = insert_or_keep(memos)
@@ -69,6 +74,12 @@ class SqlTasks:
         values = {"campaign": campaign}
         # Row by row: of thousands of nodes the texts of all ladders would be more than the tasks themselves.
         return await self._database.read(lambda connection: [_task(row) for row in connection.execute(query, values)], long=True)
+
+    async def firsts(self, campaign: str, kind: TaskKind) -> Mapping[str, int]:
+        """Return the attempt with which each node's turns of that kind began."""
+        values = {"campaign": campaign, "kind": kind.value}
+        rows = await self._database.read(lambda connection: connection.execute(_FIRSTS, values).all())
+        return {node: int(attempt) for node, attempt in rows}
 
     async def memo(self, task_id: str) -> Mapping[str, Any]:
         """Return what the steps of the task have written down so far."""
