@@ -1,4 +1,4 @@
-"""Two hundred VNF managers that take their time, all asked at once: nodes wait for their own, and no other node waits with them."""
+"""Two hundred VNF managers that take their time, all asked at once: nodes wait for their own, and for nobody else's."""
 
 from __future__ import annotations
 
