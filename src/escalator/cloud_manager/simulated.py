@@ -46,8 +46,8 @@ class SimulatedQuotas:
         return QuotaState(Quota(*limits), Quota(*in_use))
 
     async def change(self, project: str, limits: Quota) -> None:
-        """Set the project's limits."""
-        self._world.quotas.put(project, (limits.cores, limits.ram_mib, limits.instances))
+        """Set the project's limits. Raises PermanentError (`CLD_REFUSED`) where the world refuses it."""
+        self._world.quotas.change(project, (limits.cores, limits.ram_mib, limits.instances))
 
 
 class SimulatedAgents:

@@ -78,7 +78,7 @@ class FaultBook:
         """Let a call that is answered at once go wrong as the rules say."""
         fault = self.check(kind, subject)
         effect = fault.effect if fault is not None else None
-        what = f"{kind} of {subject.instance or subject.node or subject.vnfm}"
+        what = f"{kind} of {subject.instance or subject.node or subject.vnfm or subject.project}"
         if effect == "fail":
             raise PermanentError(code, f"Simulated: {what} was refused.")
         if effect in ("hang", "retry"):

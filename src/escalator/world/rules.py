@@ -39,6 +39,7 @@ FaultKind = Literal[
     "units_back",
     "agents_back",
     "asks_reboot",
+    "quota",
     "delivery",
     "command",
 ]
@@ -57,6 +58,7 @@ class Subject:
     release: str = ""
     vnfm: str = ""
     command: str = ""
+    project: str = ""
 
 
 class Fault(Model):
@@ -76,6 +78,8 @@ class Fault(Model):
     vnfm: str = "*"
     command: str = "*"
     """Name of a command of the operator's, for faults of that kind: `fail` exits 1, `retry` exits 75."""
+    project: str = "*"
+    """Project whose quota is to be changed, for faults of that kind."""
     first: Annotated[int, Field(ge=1)] | None = None
     """Strike the first so many times."""
     occurrences: tuple[Annotated[int, Field(ge=1)], ...] = ()
@@ -92,6 +96,7 @@ class Fault(Model):
             and fnmatchcase(subject.release, self.release)
             and fnmatchcase(subject.vnfm, self.vnfm)
             and fnmatchcase(subject.command, self.command)
+            and fnmatchcase(subject.project, self.project)
         )
 
 

@@ -60,7 +60,7 @@ class World:
         self.hosts = Hosts(self.state, timings, self.faults, self.audit, self.moves, self.operations)
         self.tenants = Tenants(self.state, self.audit, self.moves)
         self.vnfms = Vnfms(self.state, timings, self.faults, self.audit, Scaling(self.state, self.audit, self.tenants))
-        self.quotas = Quotas(self.state)
+        self.quotas = Quotas(self.state, self.faults)
         self.clusters = Clusters(self.state, self.audit, self.faults)
         self.operations.judge = partial(judge, self.clusters, self.audit)
         self.probes = Probes(self.state, timings, self.faults, self.audit, self.tenants)

@@ -164,6 +164,27 @@ async def test_what_the_broker_cannot_take_now_is_kept_and_comes_in_order(
     ]
 
 
+async def test_an_event_of_a_manager_that_was_removed_holds_up_nothing(
+    bed: Bed, rabbitmq_server: Broker, settings: FenixNotifications
+) -> None:
+    point(bed.folder, "amqp://nobody:nothing@127.0.0.1:1/")
+    await peer(bed, "doctor")
+    await ask(bed, PAIR[0])
+    await bed.until_woken()
+    await failed_once(bed)
+    await bed.stop()
+    await bed.store.vnfms.remove("core")
+    point(bed.folder, rabbitmq_server.url())
+    with listening(rabbitmq_server, settings) as listener:
+        bed.build()
+        bed.start()
+        await bed.vim.orchestrators.tell(TAKEN)
+        await bed.clock.advance(120)
+        rows = await settled(bed)
+        await bed.until(lambda: len(listener.heard()) == 1)
+    assert [row.error_code for row in rows] == [Code.VIM_LATE.value, None]
+
+
 async def test_a_broker_that_dies_costs_nothing_but_time(bed: Bed, rabbitmq_server: Broker, settings: FenixNotifications) -> None:
     with listening(rabbitmq_server, settings) as listener:
         await bed.vim.orchestrators.tell(TAKEN)

@@ -14,17 +14,15 @@ from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
-from escalator.storage.port import NodeSlot
 from escalator.upgrade_manager.engine import around, exclusive, gates, holds, kinds, pins, quotas, stages
-from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import LOOKED, Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
 from escalator.upgrade_manager.engine.changes import ENDS, FOR_ROOM, change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.doorway import Doorway
 from escalator.upgrade_manager.engine.endings import abort, complete, unwind
-from escalator.upgrade_manager.engine.failures import host_failure, over_budget
+from escalator.upgrade_manager.engine.failures import over_budget
 from escalator.upgrade_manager.engine.freeze import frozen
-from escalator.upgrade_manager.engine.in_service import tell_owed
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, note_strays, repair, take_up
@@ -67,7 +65,7 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
     """Do what can be done now; the end state once it is reached."""
     state = await ctx.store.campaigns.state(name)
     board.told = await tell_state(ctx, name, state, board.told)
-    if state in ACTIVE and state not in BACK and not await _scale_up(ctx, name, campaign, board):
+    if state in ACTIVE and state not in BACK and not await _scale_up(ctx, name, campaign, board, state):
         return None
     await give_back(ctx, name, campaign, board)
     # On its way back too while nodes unwind: after a restart nothing else would take their keys again.
@@ -163,42 +161,33 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
         return
     if await _over_budgets(ctx, name, campaign, board, ready):
         return
-    unavailable = {n: service for n, service in (await ctx.cloud.unavailable()).items() if n in board.limits.scope}
-    board.owed_seen = board.owed_seen or not await tell_owed(ctx, name, unavailable)
-    if await host_failure(ctx, name, board, unavailable):
+    doorway = Doorway(ctx, name, campaign, board)
+    if not await doorway.look():
         return
     if not await gates.opened(ctx, name, campaign, board, ready) or not await _prepared(ctx, campaign, board):
         return
-    refusal = None
     for task in ready:
-        slot = NodeSlot(campaign=name, node=task.node, task=task.id, since=ctx.clock.now())
-        door = NodeDoor(board.limits.most, unavailable, task.node, board.limits.spread)
-        refused = await ctx.store.admission.enter_node(slot, door)
-        if refused is None and not await gates.opened_for(ctx, campaign, board, task):
-            await ctx.store.admission.leave_node(name, task.node)
-            continue
-        if refused is None:
-            await _start(ctx, task, board)
-        refusal = refusal or refused
-        if door.full:
+        if doorway.closed:
             break
-    stuck = refusal or "" if not board.under_way else ""
+        if await doorway.admits(task):
+            await _start(ctx, task, board)
+    stuck = doorway.refusal or "" if not board.under_way else ""
     await keep_shown(ctx, name, board.announced, FOR_ROOM, stuck, Code.UPG_NO_ROOM)
     if stuck:
         await _no_room(ctx, name, board, stuck)
 
 
-async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
+async def _scale_up(ctx: Context, name: str, campaign: Campaign, board: Board, state: CampaignState) -> bool:
     """Keep VNFs from scaling up in a maintenance window and as long as nodes are under way; not in between.
 
-    Also while the campaign rests: whether it goes on tonight or in a week, by day VNFs have to be able to. False when the cloud
-    takes no limits: a person is called then.
+    A campaign that rests or ends binds nobody anew, and lets go like any other: whether it goes on tonight or in a week, by day
+    VNFs have to be able to. False when the cloud takes no limits: a person is called then.
     """
     if campaign.spec.workloads.scale_up == "leave":
         return True
     window = opening(campaign.spec, ctx.clock.now())
     bound = board.under_way or (window is not None and window[0] <= ctx.clock.now())
-    if bound == board.quotas_bound:
+    if bound == board.quotas_bound or (bound and state is not CampaignState.RUNNING):
         return True
     if bound:
         _, inventory = await ctx.book.plan(board.plan)

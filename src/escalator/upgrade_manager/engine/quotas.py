@@ -10,12 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from escalator.cloud_manager.port import Quota
+from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.model.inventory import Instance
 from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine.context import Context
 
 KIND = "quota"
+_REFUSED = "quota_refused/"
+"""Before the row of a quota that the cloud refuses to put back, in the campaign's memory."""
 _OURS = "locked_"
 """Before what we set, among what was found: only that is ours to put back."""
 
@@ -69,17 +72,23 @@ async def lock(ctx: Context, campaign: str, instances: Iterable[Instance]) -> No
 
 
 async def unlock(ctx: Context, campaign: str) -> None:
-    """Put back what is not put back yet. A quota that somebody else has changed since is theirs. Raises what the cloud raises."""
+    """Put back what is not put back yet. A quota that somebody else has changed since is theirs.
+
+    One that the cloud refuses to change stays on the sheet, which is told once. Raises TemporaryError when it does not answer.
+    """
     for row in await locked(ctx, campaign):
+        now, said = None, ""
         try:
             now = (await ctx.cloud.quotas.state(row.object_id)).limits
+            said = _said(row, now)
         except PermanentError as error:
-            now = None
             said = f"left: {error.message}"
-        else:
-            said = f"{now} becomes {_found(row)}" if now == _ours(row) else f"left as it is by somebody else's hand: {now}"
         if now == _ours(row):
-            await ctx.cloud.quotas.change(row.object_id, _found(row))
+            try:
+                await ctx.cloud.quotas.change(row.object_id, _found(row))
+            except PermanentError as error:
+                await _refused(ctx, row, error)
+                continue
         await ctx.store.restorations.done(row.id, ctx.clock.now())
         await _rewrite(ctx)
         await _tell(ctx, campaign, "quota.unlocked", row.object_id, said)
@@ -100,6 +109,12 @@ def _size(instance: Instance) -> Quota:
     return Quota(round(instance.demand.get("pcpu", 0.0) * span), round(instance.demand.get("mem_mib", 0.0) * span), 1)
 
 
+def _said(row: Restoration, now: Quota) -> str:
+    if now == _ours(row):
+        return f"{now} becomes {_found(row)}"
+    return f"it is as it was: {now}" if now == _found(row) else f"left as it is by somebody else's hand: {now}"
+
+
 def _found(row: Restoration) -> Quota:
     return Quota.from_json(row.found)
 
@@ -108,10 +123,26 @@ def _ours(row: Restoration) -> Quota:
     return Quota.from_json({key.removeprefix(_OURS): value for key, value in row.found.items() if key.startswith(_OURS)})
 
 
+async def _refused(ctx: Context, row: Restoration, error: PermanentError) -> None:
+    """Tell once that a person has to put it back."""
+    key = f"{_REFUSED}{row.id}"
+    if key not in await ctx.store.tasks.memo(row.campaign):
+        await _tell(ctx, row.campaign, "quota.unlocked", row.object_id, f"not put back: {error.message}", error.code)
+        await ctx.store.tasks.remember(row.campaign, key, ctx.clock.now())
+
+
 async def _rewrite(ctx: Context) -> None:
     await ctx.sheet.rewrite(ctx.store.restorations)
 
 
-async def _tell(ctx: Context, campaign: str, action: str, project: str, message: str) -> None:
-    event = Event(at=ctx.clock.now(), action=action, campaign=campaign, object_id=project, outcome="done", message=message)
+async def _tell(ctx: Context, campaign: str, action: str, project: str, message: str, code: Code | None = None) -> None:
+    event = Event(
+        at=ctx.clock.now(),
+        action=action,
+        campaign=campaign,
+        object_id=project,
+        outcome="done" if code is None else "failed",
+        code=None if code is None else code.value,
+        message=message,
+    )
     await ctx.store.events.append((event,))

@@ -58,6 +58,13 @@ async def owners_away(ctx: Context, name: str, campaign: Campaign, board: Board)
     return bool(why)
 
 
+def fits_now(ctx: Context, campaign: Campaign, board: Board, task: NodeTask) -> bool:
+    """Whether a window is open and long enough still for the node's turn."""
+    now = ctx.clock.now()
+    window = opening(campaign.spec, now)
+    return window is not None and window[0] <= now and now + board.limits.needs_s.get(task.node, 0.0) <= window[1]
+
+
 async def in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -> Sequence[NodeTask]:
     """The nodes whose turn may begin now and still fits into the maintenance window; none while no window is open."""
     if await frozen(ctx, name, board):

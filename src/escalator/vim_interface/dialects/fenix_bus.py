@@ -65,7 +65,8 @@ class FenixBus:
         source = await self._store.notices.get(notice.details.get(OF, ""))
         vnfm = None if source is None else await self._store.vnfms.get(source.vnfm)
         if source is None or vnfm is None:
-            raise PermanentError(Code.VIM_NOT_FOUND, "The VNF manager is not registered any more.")
+            # Not VIM_NOT_FOUND: that is said of who is told, may pass, and holds up all that comes after.
+            raise PermanentError(Code.VIM_LATE, "The VNF manager that it repeats is not registered any more.")
         if source.reply_by is not None and (source.reply_by <= self._clock.now() or source.state is NoticeState.CANCELLED):
             raise PermanentError(Code.VIM_LATE, "It is withdrawn, or its time to reply has passed.")
         return for_projects(source, vnfm, self._base_url, await self._hints.of(source.campaign))

@@ -169,7 +169,8 @@ async def _planned(ctx: Context, name: str, state: CampaignState, tasks: Sequenc
 async def _scale_up(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask], board: Board | None) -> bool:
     """Keep VNFs from scaling up while a maintenance window is open or nodes are under way; by day they have to be able to.
 
-    A way back that rests binds nobody anew. False when the cloud takes no limits: a person is called then.
+    A way back that rests binds nobody anew. False when the cloud takes no limits: a person is called then. A restore is the last
+    resort and goes on without.
     """
     campaign = await campaign_back(ctx, name)
     if campaign.spec.workloads.scale_up == "leave":
@@ -183,8 +184,10 @@ async def _scale_up(ctx: Context, name: str, state: CampaignState, tasks: Sequen
             await _bind(ctx, campaign, board)
         except PermanentError as error:
             why = f"{error.message} {error.remedy}".strip()
-            await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, error.code, why)
-            return False
+            if state is not CampaignState.RESTORING:
+                await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, error.code, why)
+                return False
+            await write(ctx, name, "quota.locked", f"not set: {why}", code=error.code, node=None)
     if board is not None:
         board.quotas_bound = bound
     return True

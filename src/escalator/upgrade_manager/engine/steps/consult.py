@@ -8,10 +8,12 @@ managers are asked again. As long as one of them is at work on a VNF of the node
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.counting import counted
+from escalator.model.errors import ConflictError
 from escalator.model.inventory import Instance
 from escalator.model.progress import Event, TaskKind
 from escalator.upgrade_manager.engine.job import Job
@@ -186,9 +188,11 @@ async def pause(job: Job, code: Code, message: str) -> None:
         code=code.value,
         message=reason,
     )
-    await job.ctx.store.campaigns.change(
-        job.ref.campaign, (state,), (event,), state=PAUSES[state], code=code.value, reason=reason
-    )
+    # Another node may have paused it in this moment, or a person: either is as good.
+    with suppress(ConflictError):
+        await job.ctx.store.campaigns.change(
+            job.ref.campaign, (state,), (event,), state=PAUSES[state], code=code.value, reason=reason
+        )
     job.ctx.signals.wake(job.ref.campaign)
 
 
