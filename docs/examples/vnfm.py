@@ -4,16 +4,20 @@
     python3 docs/examples/vnfm.py 9000 http://127.0.0.1:8472 FILE-OF-THE-TOKEN
 
 With the address of Escalator's listener and a token it subscribes by itself.
-What a real one does in `switch_over` takes time; the notice's `replyBy` says how much there is.
+What a real one does in `switch_over` takes time; the notice's `replyBy` says how much there is, and heartbeats ask for more.
 """  # noqa: INP001 - no package: one file to copy
 
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+HEARTBEAT_S = 60.0
+"""How often to say that the work still goes on; each time asks for twice that, in case the next one is lost."""
 
 SEEN: set[str] = set()
 """Ids of the notices that came."""
@@ -32,6 +36,28 @@ def reply_to(notice: dict) -> dict:
     """The reply to a notice that asks."""
     chosen = {r["resourceId"]: switch_over(r) for r in notice["affectedResources"]}
     return {"result": "ACK", "instances": {i: d for i, d in chosen.items() if d in notice["allowedActions"]}}
+
+
+def answer(notice: dict) -> None:
+    """Work, and reply when it is done; meanwhile heartbeats go out."""
+    done = Event()
+    heart = Thread(target=beat, args=(notice["replyUri"], done))
+    heart.start()
+    reply = reply_to(notice)
+    done.set()
+    heart.join()
+    put(notice["replyUri"], reply)
+
+
+def beat(uri: str, done: Event) -> None:
+    """As long as the work goes on, ask for more time; how much there is in all is Escalator's to say."""
+    while not done.wait(HEARTBEAT_S):
+        until = datetime.now(UTC) + timedelta(seconds=2 * HEARTBEAT_S)
+        try:
+            put(uri, {"result": "DEFER", "until": until.isoformat()})
+        except HTTPError as error:
+            say(f"  no more time: {error.code}")
+            return
 
 
 def put(uri: str, reply: dict) -> None:
@@ -76,7 +102,7 @@ class Notices(BaseHTTPRequestHandler):
         SEEN.add(notice["id"])
         say(f"{notice['notificationType']} {notice['campaignId']} {notice.get('hostId', '')}")
         if "replyUri" in notice:
-            Thread(target=lambda: put(notice["replyUri"], reply_to(notice))).start()
+            Thread(target=answer, args=(notice,)).start()
 
     def confirm(self) -> None:
         """204: taken."""

@@ -11,10 +11,11 @@ import runpy
 import shlex
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -255,29 +256,52 @@ def test_the_example_campaign_is_smooth_on_the_example_inventory():
 
 
 def test_the_example_vnf_manager_confirms_once_and_replies_to_the_address_it_was_given():
-    example = runpy.run_path(str(DOCS / "examples/vnfm.py"))
+    with example_vnfm() as (_, url, tell, came):
+        for _ in range(2):
+            assert tell() == 204
+        assert httpx.get(url).status_code == 204
+        path, reply = came.get(timeout=10)
+        assert path == "/vi-vnfm/v1/replies/unguessable"
+        assert (reply.result, dict(reply.instances)) == ("ACK", {"vm-000048": "LIVE_MIGRATE"})
+    assert came.empty()
+
+
+def test_the_example_vnf_manager_sends_heartbeats_as_long_as_it_works():
+    ready = threading.Event()
+    with example_vnfm() as (program, _, tell, came):
+        # What `runpy` gives is a copy of the program's names; its functions look in the program itself.
+        names = program["answer"].__globals__
+        names["HEARTBEAT_S"] = 0.01
+        names["switch_over"] = lambda _: "MOVED" if ready.wait(10) else "never"
+        assert tell() == 204
+        beats = [came.get(timeout=10)[1] for _ in range(2)]
+        ready.set()
+        while (reply := came.get(timeout=10)[1]).result == "DEFER":
+            beats.append(reply)
+    assert (reply.result, dict(reply.instances)) == ("ACK", {"vm-000048": "MOVED"})
+    assert came.empty()
+    assert [beat.until for beat in beats] == sorted({beat.until for beat in beats})
+
+
+@contextmanager
+def example_vnfm() -> Iterator[tuple[dict[str, Any], str, Callable[[], int], queue.Queue[tuple[str, Reply]]]]:
+    """The program with its address, what gives it a notice and returns the status, and the replies that come."""
+    program = runpy.run_path(str(DOCS / "examples/vnfm.py"))
     notice = next(value for value in map(json.loads, blocks(DOCS / "tutorial/answer-notices.md", "json")) if "replyUri" in value)
-    came: queue.Queue[tuple[str, bytes]] = queue.Queue()
+    came: queue.Queue[tuple[str, Reply]] = queue.Queue()
 
     class Replies(BaseHTTPRequestHandler):
         def do_PUT(self):
-            came.put((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            came.put((self.path, Reply.model_validate_json(self.rfile.read(int(self.headers["Content-Length"])))))
             self.send_response(204)
             self.end_headers()
 
         def log_message(self, *_: object):
             pass
 
-    with serving(Replies) as replies, serving(example["Notices"]) as vnfm:
+    with serving(Replies) as replies, serving(program["Notices"]) as vnfm:
         body = json.dumps(notice | {"replyUri": f"{replies}/vi-vnfm/v1/replies/unguessable"}).encode()
-        for _ in range(2):
-            assert httpx.post(f"{vnfm}/notices", content=body).status_code == 204
-        assert httpx.get(f"{vnfm}/notices").status_code == 204
-        path, sent = came.get(timeout=10)
-        assert path == "/vi-vnfm/v1/replies/unguessable"
-        reply = Reply.model_validate_json(sent)
-        assert (reply.result, dict(reply.instances)) == ("ACK", {"vm-000048": "LIVE_MIGRATE"})
-    assert came.empty()
+        yield program, f"{vnfm}/notices", lambda: httpx.post(f"{vnfm}/notices", content=body).status_code, came
 
 
 @contextmanager
