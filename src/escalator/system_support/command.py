@@ -56,7 +56,7 @@ class CommandSystem:
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What `facts_argv` tells; the node's name and boot id alone where there is none."""
         if not self._settings.facts_argv:
-            return NodeFacts(node=node, boot_id=await self.boot_id(node) or "")
+            return NodeFacts(node=node, boot_id=await self.boot_id(node) or "", packages_told=False)
         answer = await self._ask(self._settings.facts_argv, node, release, QUICK_S)
         if answer.exit_code != 0:
             raise TemporaryError(Code.SYS_UNREACHABLE, f"The facts of {node} are not told: {answer.shown}")

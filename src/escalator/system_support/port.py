@@ -31,8 +31,8 @@ def everything(_: Release) -> frozenset[str]:
 class NodeFacts:
     """What a node is and offers now.
 
-    `packages` holds the installed version of each package of the release (missing = not installed), `daemon` the
-    running daemon's own version, `offers` countable things that must not become fewer: PCI devices per vendor:device,
+    `packages` holds the installed version of each package of the release (missing = not installed, but where
+    `packages_told` says that the node tells of none), `daemon` the running daemon's own version, `offers` countable things that must not become fewer: PCI devices per vendor:device,
     huge pages per size, CPUs, memory in MiB. `units` are the service units that are enabled and run, or are started
     when they are needed, where systemd has them; `passing` those of them that run for a moment only.
     """
@@ -47,6 +47,7 @@ class NodeFacts:
     offers: Mapping[str, float] = field(default_factory=dict)
     units: tuple[str, ...] = ()
     passing: tuple[str, ...] = ()
+    packages_told: bool = True
 
     def to_json(self) -> dict[str, object]:
         """Plain values for the journal."""

@@ -23,6 +23,7 @@ def facts_of(node: str, said: str, remedy: str) -> NodeFacts:
         return NodeFacts(
             node=node,
             **{key: str(found.get(key, "")) for key in ("boot_id", "kernel", "os", "arch")},
+            packages_told="packages" in found,
             packages={str(name): str(version) for name, version in found.get("packages", {}).items()},
             daemon=None if found.get("daemon") is None else str(found["daemon"]),
             offers={str(name): float(count) for name, count in found.get("offers", {}).items()},
@@ -38,7 +39,7 @@ def versions(release: Release, facts: NodeFacts) -> tuple[Check, ...]:
     """Whether what was told is the release, one check for packages and one for the daemon; nothing of what was not told."""
     found = []
     pins = {pin.name: pin.version for pin in release.spec.packages}
-    if facts.packages and pins:
+    if facts.packages_told and pins:
         wrong = [
             f"{name} is {facts.packages.get(name, 'not installed')}, wanted is {version}"
             for name, version in pins.items()

@@ -66,7 +66,7 @@ class AnsibleSystem:
         if self._over_ssh:
             return await self._resources.look.inspect(node, release)
         if "facts" not in release.spec.playbooks:
-            return NodeFacts(node=node, boot_id="")
+            return NodeFacts(node=node, boot_id="", packages_told=False)
         operation = f"facts/{node}/{release.id}"
         await self._run("facts", node, release, operation, Code.SYS_UNREACHABLE)
         told = self._operations.of(operation) / "told.json"

@@ -45,22 +45,31 @@ class Doorway:
 
     async def admits(self, task: NodeTask) -> bool:
         """Whether the node's turn may begin: it has its slot then."""
+        if await self._has_slot(task):
+            # It is out of service since an earlier turn, and stays so whatever the gate says.
+            opened = await gates.opened_for(self._ctx, self._campaign, self._board, task)
+            return opened and await self._may_still(task)
         if not await self._current() or not await self._enters(task):
             return False
         opened = await gates.opened_for(self._ctx, self._campaign, self._board, task)
         if opened and not self._is_old:
             return True
         await self._ctx.store.admission.leave_node(self._name, task.node)
-        return (
-            opened
-            and await self._current()
-            and fits_now(self._ctx, self._campaign, self._board, task)
-            and await self._enters(task)
-        )
+        return opened and await self._may_still(task)
 
     @property
     def _is_old(self) -> bool:
         return self._ctx.clock.now() > self._seen_at + OLD_S
+
+    async def _has_slot(self, task: NodeTask) -> bool:
+        if task.attempt == 1:
+            return False
+        slots = await self._ctx.store.admission.node_slots()
+        return any((slot.campaign, slot.node) == (self._name, task.node) for slot in slots)
+
+    async def _may_still(self, task: NodeTask) -> bool:
+        """Whether it may begin by what is seen now."""
+        return await self._current() and fits_now(self._ctx, self._campaign, self._board, task) and await self._enters(task)
 
     async def _current(self) -> bool:
         return not self.closed and (not self._is_old or await self.look())

@@ -43,6 +43,8 @@ async def drive(ctx: Context, name: str) -> str:
         nonlocal board
         campaign = await ctx.book.campaign(name)
         if board is None:
+            # A crash may have come between a plan that was kept and the following of it.
+            await take_up(ctx, name)
             board = await _board(ctx, name, campaign)
             await _take_up(ctx, board)
         end = await _advance(ctx, name, campaign, board)

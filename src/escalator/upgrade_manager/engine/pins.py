@@ -52,6 +52,9 @@ async def release(ctx: Context, campaign: Campaign) -> str | None:
     rows = await pinned(ctx, campaign.metadata.name)
     if not rows:
         return None
+    if not campaign.spec.pins.release:
+        await keep(ctx, campaign.metadata.name, "the campaign names no command that releases them; a person has to")
+        return None
     why = await _run(ctx, campaign, "pin-release", campaign.spec.pins.release)
     if why is not None:
         await ctx.store.tasks.remember(campaign.metadata.name, DUE, value=True)
@@ -109,7 +112,8 @@ async def _on_sheet(ctx: Context, name: str, pins: Pins) -> None:
     if await pinned(ctx, name):
         return
     what = "+".join(pins.release or pins.set or pins.check)
-    by_hand = tuple(f"# once all nodes run one version: what the settings have as commands.{one}" for one in pins.release)
+    by_hand = [f"# once all nodes run one version: what the settings have as commands.{one}" for one in pins.release]
+    by_hand = by_hand or [f"# once all nodes run one version: take back what commands.{one} of the settings did" for one in pins.set]
     row = Restoration(
         id=f"{name}/{KIND}/{ctx.clock.now():.0f}",
         campaign=name,
@@ -117,7 +121,7 @@ async def _on_sheet(ctx: Context, name: str, pins: Pins) -> None:
         object_id=what,
         node="",
         found={"set by": ", ".join(pins.set)},
-        commands=by_hand,
+        commands=tuple(by_hand),
         created_at=ctx.clock.now(),
     )
     await ctx.store.restorations.add(row)

@@ -32,6 +32,9 @@ RECENT = 5000
 NEWEST = 500
 """Those that tell the state of a session: clients may ask for that every few seconds."""
 
+NOTED = 10_000
+"""Replies that are remembered as written down."""
+
 
 class Face:
     """The use cases behind `/fenix/v1`."""
@@ -44,6 +47,8 @@ class Face:
         self._collected = Collected(store.notices)
         self._hints = Hints(store)
         self.access = access
+        self._noted: set[tuple[str, str, str]] = set()
+        """Replies about sessions that are written down: clients say the same again, and the history need not."""
         self.gone: Callable[[str], Awaitable[bool]] = _never
         """Whether a session was removed and is over."""
 
@@ -98,10 +103,13 @@ class Face:
             await self._hear_all(campaign, project, reply)
         elif reply.about == SCALE_IN:
             await self._hear_of_room(campaign, project, reply)
-        elif reply.about != "INSTANCE_ACTION_DONE":
+        elif reply.about != "INSTANCE_ACTION_DONE" and (campaign.name, project, reply.state) not in self._noted:
             now = self._clock.now()
             event = Event(at=now, action="fenix.reply", campaign=campaign.name, object_id=project, outcome=reply.state)
             await self._store.events.append((event,))
+            if len(self._noted) >= NOTED:
+                self._noted.clear()
+            self._noted.add((campaign.name, project, reply.state))
         return reply
 
     async def declare(self, kind: ConstraintKind, object_id: str, body: bytes, token: str | None) -> None:
