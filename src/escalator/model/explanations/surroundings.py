@@ -257,8 +257,8 @@ SURROUNDINGS = {
         then="The check's own output stands in the message",
     ),
     Code.SYS_REBOOT: Explanation(
-        meaning="the node did not come back from its reboot",
-        causes="The node hangs in its firmware, boots another kernel, or lost its network.",
+        meaning="the node did not come back from its reboot, or not with what was installed",
+        causes="The node hangs in its firmware, boots another kernel than the installed one, or lost its network.",
         then="Its console; bring it up, then escalator node retry NAME NODE",
     ),
     Code.SYS_OPERATION: Explanation(

@@ -19,7 +19,7 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
 from escalator.upgrade_manager.engine.rollback.changed import Changed, before, changed_node
 from escalator.upgrade_manager.engine.rollback.compared import expected, note_found
 from escalator.upgrade_manager.engine.runner import Step
-from escalator.upgrade_manager.engine.steps import between, out_of_band
+from escalator.upgrade_manager.engine.steps import between, reboots
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.services import AGENTS
 from escalator.upgrade_manager.engine.steps.upgrade import (
@@ -29,7 +29,6 @@ from escalator.upgrade_manager.engine.steps.upgrade import (
     may_reboot,
     missing_after,
     until_reachable,
-    until_rebooted,
     until_reported,
 )
 from escalator.upgrade_manager.engine.way_back import why_not
@@ -70,7 +69,7 @@ async def _roll_back(job: Job) -> Outcome:
     if (await job.memo()).get(BEGUN) is None:
         await note_found(job, changed.first)
     operation = job.operation(job.ref.kind.value)
-    await job.remember(BOOT, await job.system.boot_id(job.node), once=True)
+    await job.remember(BOOT, await reboots.boot_now(job), once=True)
     await job.remember(BEGUN, operation)
     await between.mark(job)
     forced = job.ref.kind is TaskKind.RESTORE
@@ -87,18 +86,18 @@ async def _reboot(job: Job) -> Outcome:
     memo = await job.memo()
     if "reboot" not in job.system.capabilities(job.release) or memo.get(BEGUN) is None:
         return done("no reboot needed")
-    needed, why = await job.system.reboot_needed(job.node, job.release)
-    if not needed and await job.system.boot_id(job.node) == memo[BOOT]:
+    needed, why = await reboots.wanted(job)
+    if not needed and await reboots.boot_now(job) == memo[BOOT]:
         return done(f"no reboot needed: {why}")
-    if not await may_reboot(job):
+    if needed and not await may_reboot(job):
         # Whether the old software runs all the same is proved next; what does not run holds the node for a person.
         return done(f"not rebooted, instances run here and {job.release.id} announces no reboot: {why}")
-    await out_of_band.asked(job, str(memo[BOOT]))
-    await job.system.reboot(job.node, str(memo[BOOT]))
-    await until_rebooted(job, str(memo[BOOT]))
+    due_before = (await before(job.ctx, await _changed(job))).get(reboots.PENDING)
+    if needed and (bad := await reboots.reboot(job, why, due_before)) is not None:
+        return bad
     if computes(job):
         await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
-    return done(f"rebooted: {why}")
+    return done(f"rebooted: {why}" if needed else f"it has rebooted since its software was put back: {why}")
 
 
 async def _verify(job: Job) -> Outcome:

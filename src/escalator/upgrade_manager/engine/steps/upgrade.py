@@ -23,7 +23,7 @@ from escalator.upgrade_manager.engine.rollback.changed import Changed, before, c
 from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
-from escalator.upgrade_manager.engine.steps import between, out_of_band, silence
+from escalator.upgrade_manager.engine.steps import between, out_of_band, reboots, silence
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.keep import keep
 from escalator.upgrade_manager.engine.steps.services import AGENTS, note_agents, services_gone
@@ -32,8 +32,8 @@ from escalator.upgrade_manager.engine.way_back import why_not
 
 TRIES = 3
 """An installer that asks for another try, or died with its node, is started this often."""
-PENDING = "reboot_pending"
-"""Memo of a task: why the node was to reboot before anything of ours was installed; empty when it was not."""
+REBOOT_BACK_FROM = "rollback_reboot_from"
+"""Memo of a task: as `reboots.FROM`, for the reboot after its software was put back."""
 REPORTED = "reported"
 """Memo of a task: the compute service's last report when the node was seen to be back from its reboot."""
 
@@ -44,9 +44,10 @@ async def _back_up(job: Job) -> Outcome:
     node = await node_now(job)
     await job.remember("offered", node.model_dump(mode="json"), once=True)
     await note_agents(job)
-    if "reboot" in job.system.capabilities(job.release) and not await may_reboot(job):
+    asks = job.release.spec.reboot == "auto" or not await may_reboot(job)
+    if "reboot" in job.system.capabilities(job.release) and asks:
         needed, why = await job.system.reboot_needed(job.node, job.release)
-        await job.remember(PENDING, why if needed else "", once=True)
+        await job.remember(reboots.PENDING, why if needed else "", once=True)
     if "backup" not in job.system.capabilities(job.release):
         return done(f"driver {job.system.name} keeps no backup")
     return done(await keep(job, node, facts))
@@ -114,19 +115,17 @@ async def _pause(job: Job, began: float) -> None:
 async def _reboot(job: Job) -> Outcome:
     if "reboot" not in job.system.capabilities(job.release):
         return done(f"driver {job.system.name} reboots by itself or not at all")
-    needed, why = await job.system.reboot_needed(job.node, job.release)
+    needed, why = await reboots.wanted(job)
     memo = await job.memo()
-    before = str(memo["facts"]["boot_id"])
-    if not needed and await job.system.boot_id(job.node) == before:
+    if not needed and await reboots.boot_now(job) == memo["facts"]["boot_id"]:
         return done(f"no reboot needed: {why}")
-    if not await may_reboot(job):
+    if needed and not await may_reboot(job):
         return await _unasked(job, why)
-    await out_of_band.asked(job, before)
-    await job.system.reboot(job.node, before)
-    await until_rebooted(job, before)
+    if needed and (bad := await reboots.reboot(job, why, memo.get(reboots.PENDING))) is not None:
+        return bad
     if computes(job):
         await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
-    return done(f"rebooted: {why}")
+    return done(f"rebooted: {why}" if needed else f"it has rebooted since it was backed up: {why}")
 
 
 async def may_reboot(job: Job) -> bool:
@@ -143,24 +142,12 @@ async def _staying(job: Job) -> set[str]:
 
 async def _unasked(job: Job, why: str) -> Outcome:
     """No reboot under instances that run, when the release announces none; one that was due before is not its fault."""
-    before = (await job.memo()).get(PENDING)
+    before = (await job.memo()).get(reboots.PENDING)
     if before:
         return done(f"not rebooted, instances run here; due since before the upgrade: {before}")
     impact = job.release.spec.impact
     message = f"the node asks for a reboot, which a release of impact {impact} does not announce, and instances run on it: {why}"
     return failed(Code.SYS_REBOOT_REFUSED, message)
-
-
-async def until_rebooted(job: Job, before: str) -> None:
-    """Wait, bounded by the step's time-out, until the node answers from another boot."""
-    began = job.ctx.clock.now()
-    while (now := await job.system.boot_id(job.node)) in (None, before):
-        if now is None:
-            await out_of_band.cycle_once(job)
-            await silence.look(job)
-        await _pause(job, began)
-    await out_of_band.is_back(job)
-    await silence.over(job)
 
 
 async def _verify(job: Job) -> Outcome:
@@ -276,7 +263,9 @@ async def _put_back(job: Job, backup: Mapping[str, Any], known: Mapping[str, Any
     if progress.state not in GOOD:
         last = " / ".join(progress.lines)
         return failed(Code.SYS_ROLLBACK, f"the rollback ended {progress.state.value}: {last}")
-    await _reboot_after_rollback(job)
+    still = await _reboot_after_rollback(job, known.get(reboots.PENDING))
+    if still is not None:
+        return failed(Code.SYS_ROLLBACK, still.message)
     bad = first_bad(await job.system.verify_rollback(job.node, job.release, backup))
     if bad is not None:
         return failed(Code.SYS_ROLLBACK, bad.message)
@@ -314,16 +303,12 @@ async def _answers(job: Job, began: float, longest_s: float) -> bool:
     return True
 
 
-async def _reboot_after_rollback(job: Job) -> None:
-    """What was put back may come into force only at the next boot, as what was installed did."""
+async def _reboot_after_rollback(job: Job, due_before: str | None) -> Outcome | None:
+    """What was put back may come into force only at the next boot, as what was installed did; the failure when it does not."""
     if "reboot" not in job.system.capabilities(job.release):
-        return
-    before = await job.remember("rollback_boot", await job.system.boot_id(job.node), once=True)
-    needed, _ = await job.system.reboot_needed(job.node, job.release)
-    if needed and await may_reboot(job):
-        await out_of_band.asked(job, before)
-        await job.system.reboot(job.node, before)
-        await until_rebooted(job, before)
+        return None
+    needed, why = await reboots.wanted(job, REBOOT_BACK_FROM)
+    return await reboots.reboot(job, why, due_before, REBOOT_BACK_FROM) if needed and await may_reboot(job) else None
 
 
 BACK_UP = Step(name="back-up", do=_back_up, rung=Rung.BACKED_UP)
