@@ -40,6 +40,9 @@ class Step:
     """Whether an abort of the campaign stops the node before this step. Once its software changes, a node goes on."""
     gate: Callable[[Job], Awaitable[Outcome]] | None = None
     """What may hold the node before this step beside the campaign's own gate; open when it is done."""
+    begun: str = ""
+    """Memo of a task that is set once the step has begun something on the node: that is followed to its end, whatever a gate
+    would say to a repetition of the step. Holds and aborts take effect before the next one."""
     ends: TaskState | None = None
     """The task's state once this step is done, for the last one."""
 
@@ -59,9 +62,10 @@ async def revert(rt: Runtime, ctx: Context, ref: TaskRef, step: Step) -> Outcome
 
 
 async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
-    gate = await _gate(ctx, ref, step) or await _own_gate(ctx, ref, step)
-    if gate is not None:
-        return gate.to_json()
+    if not await _under_way(ctx, ref, step):
+        gate = await _gate(ctx, ref, step) or await _own_gate(ctx, ref, step)
+        if gate is not None:
+            return gate.to_json()
     await _begin(ctx, ref, step)
     began = ctx.clock.now()
     outcome = await _guarded(ctx, ref, step.do, step.timeout_s, patient=not step.abortable)
@@ -70,6 +74,11 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
         outcome = replace(outcome, wait_s=min(outcome.wait_s, await left_s(ctx, ref) + ctx.pace.poll_s))
     await _conclude(ctx, ref, step, outcome, ctx.clock.now() - began)
     return outcome.to_json()
+
+
+async def _under_way(ctx: Context, ref: TaskRef, step: Step) -> bool:
+    """Whether this is a repetition of a step that the manager did not live to see the end of."""
+    return bool(step.begun) and (await ctx.store.tasks.memo(ref.id)).get(step.begun) is not None
 
 
 async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:

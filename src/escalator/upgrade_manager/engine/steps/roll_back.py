@@ -131,7 +131,13 @@ async def _missing(job: Job, changed: Changed) -> Outcome | None:
     return await missing_after(job, wanted)
 
 
-ROLL_BACK = Step(name="roll-back", do=_roll_back, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False)
+ROLL_BACK = Step(
+    name="roll-back",
+    do=_roll_back,
+    timeout_s=lambda spec: spec.node.timeouts.upgrade_s,
+    abortable=False,
+    begun=BEGUN,
+)
 REBOOT_BACK = Step(name="reboot-back", do=_reboot, timeout_s=lambda spec: spec.node.timeouts.reboot_s, abortable=False)
 VERIFY_BACK = Step(
     name="verify-back",

@@ -19,7 +19,7 @@ from escalator.upgrade_manager.engine.named import perform
 from escalator.upgrade_manager.engine.operations import GOOD, follow
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.output import Output
-from escalator.upgrade_manager.engine.rollback.changed import Changed, before, changed_node
+from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, before, changed_node
 from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
@@ -54,7 +54,7 @@ async def _back_up(job: Job) -> Outcome:
 
 
 async def _upgrade(job: Job) -> Outcome:
-    if (await job.memo()).get("operation") is None:
+    if (await job.memo()).get(OPERATION) is None:
         changed = await given_back(job) or await carries(job)
         if changed is not None:
             return changed
@@ -83,14 +83,14 @@ async def carries(job: Job) -> Outcome | None:
 
 async def _start(job: Job, operation: str) -> None:
     """Start the operation. It is written down before: a start whose answer is lost may have begun."""
-    known = (await job.memo()).get("operation")
-    await job.remember("operation", operation)
+    known = (await job.memo()).get(OPERATION)
+    await job.remember(OPERATION, operation)
     await between.mark(job)
     try:
         await job.system.start(job.node, job.release, operation)
     except PermanentError:
         if known is None:  # the very first one: nothing was begun
-            await job.remember("operation", None)
+            await job.remember(OPERATION, None)
             if not await between.left_earlier(job.ctx, job.ref):
                 await between.proved(job)
         elif await _has_begun(job, operation):
@@ -152,7 +152,7 @@ async def _unasked(job: Job, why: str) -> Outcome:
 
 async def _verify(job: Job) -> Outcome:
     memo = await job.memo()
-    checks = await job.system.verify(job.node, job.release, memo.get("operation"))
+    checks = await job.system.verify(job.node, job.release, memo.get(OPERATION))
     bad = first_bad(checks)
     if bad is not None:
         return bad
@@ -225,7 +225,7 @@ async def _roll_back(job: Job) -> Outcome:
     """
     changed = await changed_node(job.ctx, job.ref.campaign, job.node)
     memo = await job.memo()
-    if changed is None or (memo.get("operation") is None and between.PUT_BACK not in memo):
+    if changed is None or (memo.get(OPERATION) is None and between.PUT_BACK not in memo):
         # Instances may run on it, started by whoever gave it back: what an earlier turn left is not put back under them.
         return between.refused() if changed is not None and changed.touched else done("the software was not touched")
     if between.PUT_BACK not in memo and (bad := await _undone(job, changed)) is not None:
@@ -319,6 +319,7 @@ UPGRADE = Step(
     rung=Rung.UPGRADED,
     timeout_s=lambda spec: spec.node.timeouts.upgrade_s,
     gate=no_return.before("upgrade"),
+    begun=OPERATION,
 )
 REBOOT = Step(
     name="reboot",
