@@ -94,3 +94,21 @@ async def test_after_its_reboot_the_node_runs_the_release_and_needs_no_other(man
     assert not (await driver.reboot_needed(node, second))[0]
     always = second.model_copy(update={"spec": second.spec.model_copy(update={"reboot": "always"})})
     assert (await driver.reboot_needed(node, always))[0]
+
+
+async def test_a_removed_kernel_that_runs_wants_a_reboot_and_is_not_the_way_back(manager: Manager) -> None:
+    node = "kernel"
+    manager.bed.add_many([node])
+    driver, first = manager.driver(), await manager.release("1.0.0")
+    await manager.upgrade(driver, node, "1.0.0", "kernel/1")
+    backup = await driver.backup(node, first, "kernel/backup")
+    kernel = manager.bed.exec(node, "uname", "-r").strip()
+    assert backup["kernel"] == kernel
+    later = {**backup, "kernel": "the one before"}
+    manager.bed.exec(node, "mkdir", "-p", f"/boot/vmlinuz-{kernel}.0", f"/lib/modules/{kernel}")
+    assert await driver.reboot_needed(node, first) == (True, f"kernel {kernel}.0 is installed, {kernel} runs")
+    assert set(wrong(await driver.verify_rollback(node, first, later))) == {"packages"}
+    assert wrong(await driver.verify_rollback(node, first, backup)) == {}
+    manager.bed.exec(node, "mkdir", f"/lib/modules/{kernel}/kernel")
+    assert not (await driver.reboot_needed(node, first))[0]
+    assert wrong(await driver.verify_rollback(node, first, later)) == {}

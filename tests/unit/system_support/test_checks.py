@@ -72,6 +72,18 @@ def test_a_rollback_to_nothing_wants_no_package() -> None:
     assert checks(RELEASE, target, probe(packages={}))[0].ok
 
 
+@pytest.mark.parametrize(
+    ("runs", "gone", "before", "ok"),
+    [("7", True, "6", False), ("7", True, "", False), ("7", False, "6", True), ("6", True, "6", True)],
+    ids=["the removed one", "the removed one, with an old backup", "another", "the same as before"],
+)
+def test_a_node_is_not_back_while_a_kernel_runs_that_was_removed(runs: str, gone: bool, before: str, ok: bool) -> None:
+    target = Wanted({"agent": "2.0.0"}, None, kernel=before)
+    (packages, *_) = checks(RELEASE, target, probe(kernel=runs, kernel_gone=gone))
+    assert packages.ok is ok
+    assert packages.message == ("" if ok else "kernel 7 runs, which is not installed any more")
+
+
 def test_facts_are_the_nodes_own() -> None:
     found = facts("cn-1", RELEASE, probe(urls=urls(version="1.9.9")))
     assert (found.node, found.boot_id, found.daemon, dict(found.offers)) == ("cn-1", "b", "1.9.9", {"cpus": 4.0})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from escalator.system_support.packages.on_node.probe import flavour, needs_restarting, newer_kernel
+from escalator.system_support.packages.on_node.probe import flavour, has_modules, needs_restarting, newer_kernel
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,16 @@ def test_a_newer_kernel_of_the_same_flavour_wants_a_reboot(
     running: str, installed: list[str], modules: bool, wanted: str
 ) -> None:
     assert newer_kernel(running, installed, has_modules=modules) == wanted
+
+
+def test_what_a_removed_kernel_leaves_behind_are_no_modules(tmp_path: Path) -> None:
+    of_kernel = tmp_path / "6.1.0-18-amd64"
+    assert not has_modules(of_kernel.name, str(tmp_path))
+    of_kernel.mkdir()
+    (of_kernel / "modules.dep").touch()  # Debian takes these away only when the package is purged
+    assert not has_modules(of_kernel.name, str(tmp_path))
+    (of_kernel / "kernel").mkdir()
+    assert has_modules(of_kernel.name, str(tmp_path))
 
 
 def test_flavours_have_no_numbers() -> None:

@@ -18,6 +18,8 @@ class Wanted:
 
     packages: Mapping[str, str | None]
     daemon: str | None
+    kernel: str | None = None
+    """The one that may run although it is not installed any more, as it did before (None = any)."""
 
 
 def wanted(release: Release) -> Wanted:
@@ -61,6 +63,8 @@ def _packages(target: Wanted, probe: Mapping[str, Any]) -> Check:
             wrong.append(f"{name} is {found or 'not installed'}, wanted is {version or 'not installed'}")
         elif version is not None and state[1:2] != "i":
             wrong.append(f"{name} {version} is not fully installed (dpkg: {state})")
+    if target.kernel is not None and probe.get("kernel_gone") and probe["kernel"] != target.kernel:
+        wrong.append(f"kernel {probe['kernel']} runs, which is not installed any more")
     if probe["audit"]:
         wrong.append(f"dpkg --audit: {' '.join(probe['audit'].split())[:300]}")
     return Check("packages", ok=not wrong, code=Code.SYS_PACKAGES if wrong else None, message="; ".join(wrong))

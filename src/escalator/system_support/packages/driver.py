@@ -83,13 +83,13 @@ class PackagesSystem:
         self, node: str, release: Release, operation: str, scope: Sequence[str] = FULL_SCOPE
     ) -> Mapping[str, object]:
         """Keep versions with the old packages themselves, configuration and state on the node; once per operation."""
-        name = folder_name(operation)
+        name, now = folder_name(operation), await self.inspect(node, release)
         asked = {
             "operation": name,
             "scope": list(scope),
             "paths": release.spec.state_paths,
             "packages": [pin.name for pin in release.spec.packages],
-            "daemon": (await self.inspect(node, release)).daemon,
+            "daemon": now.daemon,
         }
         output = await self._python(node, "backup.py", asked, LONG_S)
         said = output.stderr.strip()[-300:]
@@ -98,7 +98,7 @@ class PackagesSystem:
             raise PermanentError(Code.SYS_BACKUP_SPACE, f"The backup of {node} does not fit on its disk: {said}.", remedy=remedy)
         if output.exit_code != 0:
             raise TemporaryError(Code.SYS_BACKUP, f"The backup of {node} failed: {said}")
-        return {"id": name, "node": node, **json.loads(output.stdout)}
+        return {"id": name, "node": node, "kernel": now.kernel, **json.loads(output.stdout)}
 
     async def start(self, node: str, release: Release, operation: str) -> None:
         """Start the upgrade, detached. When this operation was started before, nothing happens."""
@@ -169,9 +169,10 @@ class PackagesSystem:
         versions = kept if isinstance(kept, Mapping) else {}
         daemon = backup.get("daemon")
         names = [pin.name for pin in release.spec.packages]
+        kernel: str | None = str(backup.get("kernel") or "")
         if not keeps_versions(backup):  # its way back leaves the software as it is
-            names, daemon = [], daemon and ""
-        target = Wanted({name: versions.get(name) for name in names}, str(daemon) if daemon else None)
+            names, daemon, kernel = [], daemon and "", None
+        target = Wanted({name: versions.get(name) for name in names}, str(daemon) if daemon else None, kernel)
         if daemon is None:  # nothing ran before, so nothing has to answer now
             release = release.model_copy(update={"spec": release.spec.model_copy(update={"daemon": None, "health": ()})})
         return await self._settled(node, release, target)

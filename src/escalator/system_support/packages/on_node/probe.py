@@ -141,6 +141,11 @@ def newer_kernel(running: str, installed: list[str], *, has_modules: bool) -> st
     return newest[0]
 
 
+def has_modules(kernel: str, home: str = "/lib/modules") -> bool:
+    """Whether the kernel's modules are there: of a kernel that was removed, but not purged, the folder stays without them."""
+    return os.path.isdir(os.path.join(home, kernel, "kernel"))  # noqa: PTH112, PTH118 - this file runs on the node
+
+
 def needs_restarting() -> str:
     """What `needs-restarting` asks a reboot for, where the node has that tool; empty when it does not ask."""
     try:
@@ -160,10 +165,14 @@ def needs_restarting() -> str:
 
 def main(wanted: dict[str, Any]) -> dict[str, Any]:
     """All facts."""
+    kernel = os.uname().release
+    installed = [path[len("/boot/vmlinuz-") :] for path in glob.glob("/boot/vmlinuz-*")]  # noqa: PTH207
+    newer = newer_kernel(kernel, installed, has_modules=has_modules(kernel))
     system = dict(re.findall(r'^(ID|VERSION_ID)="?([^"\n]*)', read("/etc/os-release"), re.MULTILINE))
     return {
         "boot_id": read("/proc/sys/kernel/random/boot_id").strip(),
-        "kernel": os.uname().release,
+        "kernel": kernel,
+        "kernel_gone": bool(newer) and kernel not in installed and not has_modules(kernel),
         "os": (system.get("ID", "") + " " + system.get("VERSION_ID", "")).strip(),
         "arch": output("dpkg", "--print-architecture").strip(),
         "packages": packages(wanted["packages"]),
@@ -173,11 +182,7 @@ def main(wanted: dict[str, Any]) -> dict[str, Any]:
         **units(),
         "reboot_required": os.path.exists("/run/reboot-required"),  # noqa: PTH110
         "reboot_packages": sorted(set(read("/run/reboot-required.pkgs").split())),
-        "newer_kernel": newer_kernel(
-            os.uname().release,
-            [path[len("/boot/vmlinuz-") :] for path in glob.glob("/boot/vmlinuz-*")],  # noqa: PTH207
-            has_modules=os.path.isdir("/lib/modules/" + os.uname().release),  # noqa: PTH112
-        ),
+        "newer_kernel": newer,
         "needs_restarting": needs_restarting(),
     }
 
