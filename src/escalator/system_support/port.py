@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from escalator.model.backup import FULL_SCOPE
 from escalator.model.codes import Code
@@ -152,8 +152,8 @@ class Call:
     """Where the probe VM is reached that it is to reach."""
     metadata: str = ""
     """What whoever asked for the run has to say to the command, as JSON in ASCII; empty for nothing."""
-    back: bool = False
-    """Whether what is upgraded goes back to what it was."""
+    way: Literal["there", "back", ""] = ""
+    """Which way the node goes in whose turn it runs: to the new software, or back to what it ran before; empty in no turn."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -169,7 +169,7 @@ class Call:
             **({"ESCALATOR_NODES": " ".join(self.nodes)} if self.nodes else {}),
             "ESCALATOR_ADDRESS": self.address,
             **({"ESCALATOR_METADATA": self.metadata} if self.metadata else {}),
-            "ESCALATOR_WAY": "back" if self.back else "there",
+            **({"ESCALATOR_WAY": self.way} if self.way else {}),
         }
 
 

@@ -32,7 +32,9 @@ async def test_it_is_told_what_it_is_about_and_none_of_our_secrets(tmp_path: Pat
     seen = (tmp_path / "env").read_text().splitlines()
     assert more.lines == ("r/1.0.0",)
     assert {"ESCALATOR_NODE=cn-1", "ESCALATOR_PURPOSE=test", "ESCALATOR_OPERATION=c/cn-1/1/test-it/p"} <= set(seen)
-    assert not any("SECRET" in line for line in seen)
+    assert not any("SECRET" in line or "ESCALATOR_WAY" in line for line in seen)
+    await commands(tmp_path, 'env >"$1"', str(tmp_path / "env")).run(replace(CALL, way="back"))
+    assert "ESCALATOR_WAY=back" in (tmp_path / "env").read_text().splitlines()
 
 
 async def test_the_exit_code_and_the_last_lines_are_told(tmp_path: Path) -> None:

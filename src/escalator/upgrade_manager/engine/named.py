@@ -120,7 +120,7 @@ async def perform(job: Job, purpose: str, command: str, *, address: str = "", me
         release=job.release.id,
         address=address,
         metadata=metadata,
-        back=job.ref.back,
+        way="back" if job.ref.back else "there",
     )
     began = job.ctx.clock.now()
     try:
