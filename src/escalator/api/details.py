@@ -24,6 +24,7 @@ async def campaign_details(services: Services, name: str) -> CampaignDetails:
     view = await services.campaigns.show(name)
     row = view.row
     notices = await services.ctx.store.notices.list(name, RECENT_NOTICES)
+    undelivered = await services.ctx.store.notices.undelivered(name)
     summary = shapes.campaign_summary(row, view.tasks)
     return CampaignDetails(
         **summary.model_dump(),
@@ -32,7 +33,8 @@ async def campaign_details(services: Services, name: str) -> CampaignDetails:
         eta_s=view.eta_s,
         next=view.next,
         waiting=_waiting(row, notices),
-        undelivered=_undelivered(notices),
+        undelivered=_undelivered(undelivered[:MOST_UNDELIVERED]),
+        undelivered_total=len(undelivered),
         plan_summary=await _plan(services, row),
         tasks=[shapes.task_view(task, view.tries[task.node]) for task in view.tasks],
         document=row.document,
@@ -74,5 +76,4 @@ def _undelivered(notices: Sequence[Notice]) -> list[UndeliveredView]:
             message=notice.error,
         )
         for notice in notices
-        if notice.state is NoticeState.UNDELIVERABLE
-    ][:MOST_UNDELIVERED]
+    ]

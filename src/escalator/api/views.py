@@ -266,6 +266,8 @@ class CampaignDetails(CampaignSummary):
     waiting: Sequence[WaitingView]
     undelivered: Sequence[UndeliveredView]
     """Newest first; at most twenty."""
+    undelivered_total: int
+    """How many there are in all; no more than 1,000 are counted."""
     plan_summary: PlanSummary | None
     tasks: Sequence[TaskView]
     document: Mapping[str, Any]

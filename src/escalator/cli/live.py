@@ -163,7 +163,10 @@ def undelivered_line(view: View) -> Iterable[Text]:
     lost = view.get("undelivered", ())
     if lost:
         names = ", ".join(sorted({notice["vnfm"] for notice in lost}))
-        yield Text(f"{counted(len(lost), 'notice')} not delivered to {names}: {lost[0]['message']}", style="red")
+        yield Text(
+            f"{counted(view.get('undelivered_total', len(lost)), 'notice')} not delivered to {names}: {lost[0]['message']}",
+            style="red",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
+from escalator.cli.one_by_one import one_by_one
 from escalator.model.inventory import Role
 
 
@@ -78,10 +79,12 @@ class _Turn(Lister):
         return {"campaign": parsed_args.campaign}
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
-        """Ask the server for it, node by node: the first that is refused ends it."""
+        """Ask the server for it, node by node: the first that is refused ends it, and what was done is said."""
         asked = self.body(parsed_args)
         with self.server() as client:
-            found = [client.post(f"/v1/nodes/{quoted(node)}/actions/{self.verb}", asked) for node in parsed_args.nodes]
+            found = one_by_one(
+                self, parsed_args.nodes, lambda n: client.post(f"/v1/nodes/{quoted(n)}/actions/{self.verb}", asked)
+            )
         return rows(found, {key: key for key in ("campaign", "node", "attempt", "state", "code", "message")})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from escalator.cli.base import Lister, Shown, rows
 from escalator.cli.campaign import quoted
+from escalator.cli.one_by_one import one_by_one
 from escalator.cli.spans import date_time
 
 
@@ -35,10 +36,8 @@ class HoldNodes(_Held):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for it, node by node."""
         with self.server() as client:
-            found = [
-                client.post(f"/v1/nodes/{quoted(node)}/actions/hold", {"reason": parsed_args.reason})
-                for node in parsed_args.nodes
-            ]
+            reason = {"reason": parsed_args.reason}
+            found = one_by_one(self, parsed_args.nodes, lambda n: client.post(f"/v1/nodes/{quoted(n)}/actions/hold", reason))
         self.app.stderr.write(f"Let them go with: escalator node unhold {' '.join(parsed_args.nodes)}\n")
         return rows(found, {"node": "node", "since": lambda h: Shown(h["since"], date_time(h["since"])), "reason": "reason"})
 
@@ -49,6 +48,5 @@ class UnholdNodes(_Held):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for it, node by node."""
         with self.server() as client:
-            for node in parsed_args.nodes:
-                client.post(f"/v1/nodes/{quoted(node)}/actions/unhold", None)
+            one_by_one(self, parsed_args.nodes, lambda n: client.post(f"/v1/nodes/{quoted(n)}/actions/unhold", None))
         return rows([{"node": node, "hold": None} for node in parsed_args.nodes], {"node": "node"})

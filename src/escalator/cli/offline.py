@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,6 +20,9 @@ from escalator.model.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from escalator.model.plan import Plan
+    from escalator.upgrade_manager.planner.verify.replay import Violation
 
 VIOLATED = 1
 NOT_SMOOTH = 3
@@ -147,13 +151,14 @@ class Verify(Shower):
         parser.add_argument("--inventory", type=Path, required=True, metavar="FILE", help="inventory document, YAML or JSON")
         parser.add_argument("--campaign", type=Path, required=True, metavar="FILE", help="campaign document, YAML or JSON")
         parser.add_argument("--plan", type=Path, required=True, metavar="FILE", help="plan document, JSON or YAML")
+        parser.add_argument("--full", action="store_true", help="print every violation")
         add_start(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Verify."""
         from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
-        from escalator.model.document import parse  # noqa: PLC0415 - as above
+        from escalator.model.document import load, parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.verify.check import verify  # noqa: PLC0415 - as above
@@ -161,19 +166,35 @@ class Verify(Shower):
         with of_file(parsed_args.campaign) as text:
             campaign = load_campaign(parse(text))
         inventory = loaded(Inventory, parsed_args.inventory)
-        plan = loaded(Plan, parsed_args.plan)
-        found = verify(campaign, inventory, plan, now_s=parsed_args.start)
+        with of_file(parsed_args.plan) as text:
+            came = parse(text)
+            plan = load(Plan, came)
+        found = [*_changed(plan, came.data), *verify(campaign, inventory, plan, now_s=parsed_args.start)]
         self.exit_code = VIOLATED if found else 0
         totals = json.loads(plan.totals.model_dump_json())
         return fields(
             {"violations": [asdict(violation) | {"code": violation.code.value} for violation in found], "totals": totals}
         )
 
-    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType:  # noqa: ARG002 - cliff's
+    def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType:
         """The violations for people."""
         from escalator.cli.plan_view import violations_view  # noqa: PLC0415 - rich is for people's eyes only
 
-        return violations_view(document["violations"], document["totals"])
+        return violations_view(document["violations"], document["totals"], full=parsed_args.full)
+
+
+def _changed(plan: Plan, as_it_came: Mapping[str, Any]) -> Sequence[Violation]:
+    """That the document is not the one that was made, when its digest says so; an earlier version wrote fewer keys."""
+    from escalator.upgrade_manager.planner.verify.replay import Violation  # noqa: PLC0415 - as above
+
+    is_now = plan.sealed(plan.id, plan.parent).digest
+    body = json.dumps({**as_it_came, "digest": ""}, separators=(",", ":"), ensure_ascii=False)
+    if plan.digest in ("", is_now, f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"):
+        return ()
+    message = (
+        f"the plan was changed since it was made: its digest says {plan.digest[:19]}..., what stands there has {is_now[:19]}..."
+    )
+    return (Violation(code=Code.PLN_V_REPORT, message=message),)
 
 
 def _problems(error: InputError) -> list[dict[str, Any]]:

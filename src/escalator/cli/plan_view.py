@@ -123,16 +123,17 @@ def _interruptions(plan: Mapping[str, Any], rows: int | None) -> RenderableType:
     return with_rest(drawn, len(plan["interruptions"]), rows)
 
 
-def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str, Any]) -> RenderableType:
-    """What the verifier found."""
+def violations_view(violations: Sequence[Mapping[str, Any]], totals: Mapping[str, Any], *, full: bool = False) -> RenderableType:
+    """What the verifier found; the first of many, or `full`."""
+    rows = len(violations) if full else SHOWN
     said = f"{counted(totals['nodes'], 'node')}, {counted(totals['moves'], 'move')}"
     if not violations:
         return Text.assemble(("No violation", "bold green"), f"  {said}")
     drawn = table("Violations", "When", "Code", "What")
-    for item in violations[:SHOWN]:
+    for item in violations[:rows]:
         drawn.add_row("" if item["time_s"] is None else offset(item["time_s"]), item["code"], item["message"])
     return Group(
-        Text.assemble((counted(len(violations), "violation"), "bold red"), f"  {said}"), with_rest(drawn, len(violations), SHOWN)
+        Text.assemble((counted(len(violations), "violation"), "bold red"), f"  {said}"), with_rest(drawn, len(violations), rows)
     )
 
 

@@ -325,12 +325,21 @@ def load_campaign(source: Source) -> Campaign:
     asked = [problem for path, neutral in _NOT_YET.items() for problem in _unsupported(source, path, neutral)]
     try:
         campaign = load(Campaign, source)
+        _require_time(campaign.spec, source)
     except InputError as error:
         problems = sorted({*error.problems, *asked}, key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
         raise InputError(error.code, error.message, problems=problems) from error
     if asked:
         raise InputError(Code.CFG_UNSUPPORTED, "The campaign asks for what is not supported yet.", problems=asked)
     return campaign
+
+
+def _require_time(spec: CampaignSpec, source: Source) -> None:
+    """Only of a document that comes: one that was taken in before is to be read whatever it says."""
+    if spec.not_before is not None and spec.not_after is not None and spec.not_after <= spec.not_before:
+        what = f"it is not later than not_before, {spec.not_before.isoformat()}"
+        problem = Problem("spec.not_after", what, source.lines.get(("spec", "not_after")))
+        raise InputError(Code.CFG_DOCUMENT, "The campaign ends before it begins.", problems=[problem])
 
 
 def _unsupported(source: Source, path: str, neutral: object) -> list[Problem]:

@@ -297,6 +297,10 @@ class Notices(Protocol):
         """Newest first."""
         ...
 
+    async def undelivered(self, campaign: str, limit: int = 1000) -> Sequence[Notice]:
+        """Those that were given up, newest first."""
+        ...
+
     async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
         """Pending notices whose next attempt is due, the longest due first; those to one receiver by their age."""
         ...

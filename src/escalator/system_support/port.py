@@ -32,9 +32,10 @@ class NodeFacts:
     """What a node is and offers now.
 
     `packages` holds the installed version of each package of the release (missing = not installed, but where
-    `packages_told` says that the node tells of none), `daemon` the running daemon's own version, `offers` countable things that must not become fewer: PCI devices per vendor:device,
-    huge pages per size, CPUs, memory in MiB. `units` are the service units that are enabled and run, or are started
-    when they are needed, where systemd has them; `passing` those of them that run for a moment only.
+    `packages_told` says that the node tells of none), `daemon` the running daemon's own version, `offers` countable
+    things that must not become fewer: PCI devices per vendor:device, huge pages per size, CPUs, memory in MiB. `units` are
+    the service units that are enabled and run, or are started when they are needed, where systemd has them; `passing` those
+    of them that run for a moment only.
     """
 
     node: str

@@ -87,6 +87,10 @@ def test_a_campaign_is_paused_resumed_and_aborted(esc, campaign):
     assert len(pending) > 1
     skipped = data(esc("node", "skip", "agent-2", *pending, "-f", "json"))
     assert [(turn["node"], turn["state"]) for turn in skipped] == [(node, "skipped") for node in pending]
+    refused = esc("node", "hold", pending[0], "no-such-node", pending[1])
+    assert refused.code == 2
+    assert f"Done: {pending[0]}. Not done: no-such-node, {pending[1]}." in refused.err
+    assert esc("node", "unhold", pending[0]).code == 0
     assert {turn["attempt"] for turn in data(esc("node", "retry", "agent-2", *pending, "-f", "json"))} == {2}
     assert esc("node", "show", pending[0]).code == 0
     assert data(esc("campaign", "resume", "agent-2", "-f", "json"))["state"] == "running"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from xml.etree import ElementTree as ET
 
@@ -316,3 +317,18 @@ def test_a_release_tells_what_a_rollback_cannot_bring_back(files, tmp_path):
     plan = json.loads(run("plan", *words, "-f", "json").out)
     assert {row["instance"] for row in plan["no_return"]} == {"vm1", "vm2"}
     assert "What cannot come back by live migration" in run("plan", *words).out
+
+
+def test_a_plan_that_was_changed_by_hand_is_told_by_its_digest(files, tmp_path):
+    words, file = files(inventory()), tmp_path / "plan.json"
+    plan = json.loads(run("plan", *words, "-f", "json").out)
+    file.write_text(json.dumps(plan, indent=3))
+    assert run("verify", *words, "--plan", str(file)).code == 0
+    file.write_text(json.dumps(plan | {"conditions": []}))
+    seen = run("verify", *words, "--plan", str(file), "--full")
+    assert seen.code == 1
+    assert "its digest says" in " ".join(seen.out.split())
+    fewer = {key: value for key, value in plan.items() if key != "interruptions"} | {"digest": ""}
+    body = json.dumps(fewer, separators=(",", ":"), ensure_ascii=False).encode()
+    file.write_text(json.dumps(fewer | {"digest": "sha256:" + hashlib.sha256(body).hexdigest()}))
+    assert run("verify", *words, "--plan", str(file)).code == 0, "made by a version that wrote fewer keys"

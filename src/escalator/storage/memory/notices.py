@@ -66,6 +66,12 @@ class MemoryNotices:
         found = (row for row in self._rows.values() if campaign is None or row.campaign == campaign)
         return sorted(found, key=_age, reverse=True)[:limit]
 
+    async def undelivered(self, campaign: str, limit: int = 1000) -> Sequence[Notice]:
+        """Return those that were given up, newest first."""
+        given_up = NoticeState.UNDELIVERABLE
+        found = (row for row in self._rows.values() if row.campaign == campaign and row.state is given_up)
+        return sorted(found, key=_age, reverse=True)[:limit]
+
     async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
         """Return pending notices whose next attempt is due, the longest due first; those to one receiver by their age."""
         found = [row for row in self._pending.values() if row.next_attempt_at <= now]

@@ -113,7 +113,9 @@ async def _on_sheet(ctx: Context, name: str, pins: Pins) -> None:
         return
     what = "+".join(pins.release or pins.set or pins.check)
     by_hand = [f"# once all nodes run one version: what the settings have as commands.{one}" for one in pins.release]
-    by_hand = by_hand or [f"# once all nodes run one version: take back what commands.{one} of the settings did" for one in pins.set]
+    by_hand = by_hand or [
+        f"# once all nodes run one version: take back what commands.{one} of the settings did" for one in pins.set
+    ]
     row = Restoration(
         id=f"{name}/{KIND}/{ctx.clock.now():.0f}",
         campaign=name,
