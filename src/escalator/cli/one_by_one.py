@@ -7,6 +7,7 @@ from typing import Any
 
 from cliff.command import Command
 
+from escalator.cli.failures import ServerError
 from escalator.model.errors import EscalatorError
 
 
@@ -16,7 +17,7 @@ def one_by_one(command: Command, names: Sequence[str], ask: Callable[[str], Any]
     for name in names:
         try:
             found.append(ask(name))
-        except EscalatorError:
+        except (EscalatorError, ServerError):
             if len(names) > 1:
                 done, left = ", ".join(names[: len(found)]) or "none", ", ".join(names[len(found) :])
                 command.app.stderr.write(f"Done: {done}. Not done: {left}.\n")
