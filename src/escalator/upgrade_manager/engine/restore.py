@@ -7,7 +7,7 @@ and the break-glass sheet says how it comes back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,8 @@ from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.engine.steps import between
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
+from escalator.upgrade_manager.engine.steps.reboots import FROM, PENDING
+from escalator.upgrade_manager.engine.way_back import turn_of
 from escalator.upgrade_manager.planner.scope import OURS
 
 COURSE = "restore"
@@ -37,6 +39,8 @@ LONGEST_S = 2 * 3600.0
 """Longest time of a restore: a rollback, a reboot, and a compute service that comes back."""
 BY_HAND = "restore"
 """What stands in the sheet's rows for the campaign: there is none."""
+REASON = "Escalator restore"
+"""How the reason begins that the cloud is given for a node out of service."""
 
 
 def workflow_of(row: NodeBackup) -> str:
@@ -94,23 +98,29 @@ async def _restored(ctx: Context, backup_id: str) -> dict[str, str]:
     row = await ctx.store.backups.get(backup_id)
     if row is None:
         return {"code": Code.SYS_BACKUP_NOT_FOUND.value, "message": "the record of the backup is gone"}
-    outcome = await outcome_of(partial(_bounded, ctx, row))
-    return {"code": outcome.code, "message": outcome.message}
+    outcome = await outcome_of(partial(_patiently, ctx, partial(_course, ctx, row)))
+    message = outcome.message
+    if outcome.code and not (await ctx.store.tasks.memo(workflow_of(row))).get("begun"):
+        undone = await outcome_of(partial(_patiently, ctx, partial(_untouched, ctx, row)))
+        message += f" Nothing was touched, and {row.node} is still disabled: {undone.message}" if undone.code else ""
+    return {"code": outcome.code, "message": message}
 
 
-async def _bounded(ctx: Context, row: NodeBackup) -> Outcome:
-    async with asyncio.timeout(LONGEST_S):
-        return await _patiently(ctx, row)
-
-
-async def _patiently(ctx: Context, row: NodeBackup) -> Outcome:
+async def _patiently(ctx: Context, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
     """Again and again while the node or the cloud does not answer: once begun, giving up is worse than waiting."""
     began = ctx.clock.now()
-    while True:
-        try:
-            return await _course(ctx, row)
-        except TemporaryError:
-            await ctx.clock.sleep(ctx.pace.next_poll_s(ctx.clock.now() - began))
+    async with asyncio.timeout(LONGEST_S):
+        while True:
+            try:
+                return await work()
+            except TemporaryError:
+                await ctx.clock.sleep(ctx.pace.next_poll_s(ctx.clock.now() - began))
+
+
+async def _untouched(ctx: Context, row: NodeBackup) -> Outcome:
+    """Give the node back as this restore found it. What an earlier one holds, it holds on."""
+    await _uncordon(ctx, row, [held for held in await _held(ctx, row) if held.id == _cordon_id(row)])
+    return done()
 
 
 async def _course(ctx: Context, row: NodeBackup) -> Outcome:
@@ -121,18 +131,14 @@ async def _course(ctx: Context, row: NodeBackup) -> Outcome:
         await refuse_while_active(ctx)
         await _sound(ctx, row, system)
         await _cordon(ctx, row)
-        try:
-            if not memo.get("accept_cluster"):
-                await refuse_for_clusters(ctx, row.node)
-            if not memo.get("accept_impact"):
-                await refuse_under_instances(ctx, row.node)
-        except (ConditionsError, PermanentError):
-            await _uncordon(ctx, row)  # nothing was touched
-            raise
+        if not memo.get("accept_cluster"):
+            await refuse_for_clusters(ctx, row.node)
+        if not memo.get("accept_impact"):
+            await refuse_under_instances(ctx, row.node)
         await ctx.store.tasks.remember(workflow_of(row), "begun", value=True)
     await _put_back(ctx, row, system, release)
     await _proved(ctx, row, system, release)
-    await _uncordon(ctx, row)
+    await _uncordon(ctx, row, await _held(ctx, row))
     return done(f"{row.node} runs what it ran before {row.release}")
 
 
@@ -147,14 +153,17 @@ def _cordon_id(row: NodeBackup) -> str:
     return f"{workflow_of(row)}/{CORDON}"
 
 
-async def _open(ctx: Context, row: NodeBackup) -> Restoration | None:
-    return next((r for r in await ctx.store.restorations.open(BY_HAND, row.node) if r.id == _cordon_id(row)), None)
+async def _held(ctx: Context, row: NodeBackup) -> list[Restoration]:
+    """Out of service by this restore, or by an earlier one of the node that went wrong."""
+    return [held for held in await ctx.store.restorations.open(BY_HAND, row.node) if held.kind == CORDON]
 
 
 async def _cordon(ctx: Context, row: NodeBackup) -> None:
     """No new instance lands on the node; one that is out of service already stays so, and is not ours to give back."""
-    if await _open(ctx, row) is None:
-        found = await _service(ctx, row)
+    held, found = await _held(ctx, row), await _service(ctx, row)
+    if held and found is not None and not found.enabled and (found.reason or "").startswith(REASON):
+        return
+    if not held:
         if found is None or not found.enabled:
             return
         state = found.to_json()
@@ -170,17 +179,17 @@ async def _cordon(ctx: Context, row: NodeBackup) -> None:
         )
         await ctx.store.restorations.add(restoration)
         await ctx.sheet.rewrite(ctx.store.restorations)
-    await ctx.cloud.cordon(row.node, f"Escalator restore of {row.id}")
+    await ctx.cloud.cordon(row.node, f"{REASON} of {row.id}")
 
 
-async def _uncordon(ctx: Context, row: NodeBackup) -> None:
-    restoration = await _open(ctx, row)
-    if restoration is None:
+async def _uncordon(ctx: Context, row: NodeBackup, held: Sequence[Restoration]) -> None:
+    if not held:
         return
     now = await ctx.cloud.service(row.node)
-    if not now.enabled and (now.reason or "").startswith(("Escalator restore", OURS)):
-        await ctx.cloud.restore_service(row.node, ServiceState(**restoration.found))  # type: ignore[arg-type]  # by to_json
-    await ctx.store.restorations.done(restoration.id, ctx.clock.now())
+    if not now.enabled and (now.reason or "").startswith((REASON, OURS)):
+        await ctx.cloud.restore_service(row.node, ServiceState(**held[0].found))  # type: ignore[arg-type]  # by to_json
+    for restoration in held:
+        await ctx.store.restorations.done(restoration.id, ctx.clock.now())
     await ctx.sheet.rewrite(ctx.store.restorations)
 
 
@@ -196,7 +205,6 @@ async def _sound(ctx: Context, row: NodeBackup, system: SystemSupport) -> None:
 
 async def _put_back(ctx: Context, row: NodeBackup, system: SystemSupport, release: Release) -> None:
     operation = workflow_of(row)
-    await ctx.store.tasks.remember(operation, "boot", await system.boot_id(row.node), once=True)
     await system.rollback(row.node, release, row.content, operation)
     progress = await follow(system, row.node, operation, ctx.clock, ctx.pace)
     if progress.state not in GOOD:
@@ -205,12 +213,8 @@ async def _put_back(ctx: Context, row: NodeBackup, system: SystemSupport, releas
 
 
 async def _proved(ctx: Context, row: NodeBackup, system: SystemSupport, release: Release) -> None:
-    before = (await ctx.store.tasks.memo(workflow_of(row))).get("boot")
-    if "reboot" in system.capabilities(release) and (await system.reboot_needed(row.node, release))[0]:
-        await system.reboot(row.node, str(before or ""))
-        began = ctx.clock.now()
-        while await system.boot_id(row.node) in (None, before):
-            await ctx.clock.sleep(ctx.pace.next_poll_s(ctx.clock.now() - began))
+    if "reboot" in system.capabilities(release):
+        await _rebooted(ctx, row, system, release)
     bad = [check for check in await system.verify_rollback(row.node, release, row.content) if not check.ok]
     if bad:
         said = "; ".join(f"{check.name}: {check.message}" for check in bad)
@@ -218,6 +222,28 @@ async def _proved(ctx: Context, row: NodeBackup, system: SystemSupport, release:
     await between.proved_by_hand(ctx, row.node)
     while (service := await _service(ctx, row)) is not None and not service.up:
         await ctx.clock.sleep(ctx.pace.poll_s)
+
+
+async def _rebooted(ctx: Context, row: NodeBackup, system: SystemSupport, release: Release) -> None:
+    """Reboot the node where it has to be, once. The boot that is to end is written down first."""
+    memo = await ctx.store.tasks.memo(workflow_of(row))
+    before = memo.get(FROM)
+    if before is None:
+        if not (await system.reboot_needed(row.node, release))[0]:
+            return
+        before = await system.boot_id(row.node)
+        if before is None:
+            raise TemporaryError(Code.SYS_UNREACHABLE, f"{row.node} does not answer.")
+        await ctx.store.tasks.remember(workflow_of(row), FROM, before)
+    await system.reboot(row.node, before)
+    began = ctx.clock.now()
+    while await system.boot_id(row.node) in (None, before):
+        await ctx.clock.sleep(ctx.pace.next_poll_s(ctx.clock.now() - began))
+    needed, still = await system.reboot_needed(row.node, release)
+    due_before = (await ctx.store.tasks.memo(turn_of(row))).get(PENDING)
+    if release.spec.reboot == "auto" and needed and still != due_before:
+        said = f"It has rebooted and is to reboot all the same: {still}"
+        raise PermanentError(Code.SYS_RESTORE, f"{said}. The node is held out of service.")
 
 
 async def _service(ctx: Context, row: NodeBackup) -> ServiceState | None:

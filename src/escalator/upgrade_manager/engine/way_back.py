@@ -39,7 +39,7 @@ def why_not(release: Release, memo: Mapping[str, Any], scope: Sequence[str] | No
 async def no_way_back(ctx: Context, row: NodeBackup) -> ConditionsError | None:
     """Why a backup may not be restored: by the release that came after it, or by one that came later still."""
     for later in await ctx.store.backups.list(node=row.node):
-        memo = await ctx.store.tasks.memo(later.operation.partition("/backup/")[0])
+        memo = await ctx.store.tasks.memo(turn_of(later))
         if later.taken_at < row.taken_at or (memo.get("operation") is None and later.id != row.id):
             continue  # older than what is to be restored, or its release was never installed or is taken back
         release = await ctx.book.release(later.release)
@@ -48,6 +48,11 @@ async def no_way_back(ctx: Context, row: NodeBackup) -> ConditionsError | None:
             remedy = "Go forward with a release that goes upon what the node runs."
             return ConditionsError(Code.SYS_NO_WAY_BACK, f"{row.node} may not be taken back: {why}.", remedy=remedy)
     return None
+
+
+def turn_of(row: NodeBackup) -> str:
+    """The turn that took the backup; the key of its memo."""
+    return row.operation.partition("/backup/")[0]
 
 
 def _present(text: object) -> Present:
