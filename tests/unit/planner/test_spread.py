@@ -76,6 +76,13 @@ def test_a_node_waits_for_one_that_keeps_the_spread_of_its_groups() -> None:
     assert moves(plan)[0][0] == "c"
     assert ("a", "x", "z") in moves(plan)
     assert plan.closer == ()
+    assert plan.upgrade_of["x"].waits == "a place for instance a that keeps the members of group g apart"
+
+
+def test_what_waits_for_room_says_so_although_its_group_is_watched() -> None:
+    full = done("y", "r1", 2.0)
+    things = (old("x", "r2"), full, member("a", "x"), member("b", "y"), G, old("z", "r2"))
+    assert plan_of(*things, waves={"max_unavailable": 2}).upgrade_of["x"].waits == "room for instance a (pcpu 2)"
 
 
 def test_a_member_that_still_has_to_move_mends_what_another_breaks() -> None:

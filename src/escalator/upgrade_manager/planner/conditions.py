@@ -122,11 +122,15 @@ def reason(cloud: Cloud, wait: NotYet) -> str:
         name = cloud.limits[wait.group].id if wait.group is not None else ""
         group = f" ({'' if name.startswith(LEAD_TIME) else 'group '}{name})" if name else ""
         return f"{wait.reason}{group}" if wait.reason else "nothing made room for it"
+    if wait.apart:
+        return f"no node has room for {said(wait.lacking)} that keeps the members of group {wait.apart} apart"
     return f"no node has room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
 
 
 def kept_by(cloud: Cloud, wait: NotYet) -> str:
     """What a node waited for that had its turn later."""
+    if wait.lacking is not None and wait.apart:
+        return f"a place for {said(wait.lacking)} that keeps the members of group {wait.apart} apart"
     if wait.lacking is not None:
         return f"room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
     if "window" in wait.reason:

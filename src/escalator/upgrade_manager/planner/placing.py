@@ -27,6 +27,8 @@ class Placing:
         """Whether an instance waits for another place where it would leave a group closer together for good."""
         self.refused = False
         """Whether one did."""
+        self.apart = ""
+        """The group for which the instance waits that was refused last, where it is no room that lacks."""
         self._origin = -1
         """Node that is being emptied."""
         self._new = new
@@ -54,7 +56,7 @@ class Placing:
 
         They leave `node`. With `chains` others make room for them.
         """
-        lacking = leaving.lacking
+        self.apart, lacking = "", leaving.lacking
         if lacking is not None and old is None and chains is None and self._new.best(lacking, soft=False) is None:
             self._remember(lacking)
             return lacking
@@ -128,6 +130,7 @@ class Placing:
         yield for_good
         if for_good and self.wary:
             self.refused = True
+            self.apart = self.spread.group(for_good[0])
         elif for_good:
             yield self.spread.in_zones(for_good)
             yield ()

@@ -269,7 +269,7 @@ class Search:
         placed = self._placing.all_of(node, leaving, old, extras, chains)
         if isinstance(placed, Guest):
             self._give_up(node)
-            return NotYet(now, "", placed)
+            return NotYet(now, "", placed, apart=self._placing.apart)
         wait = self._reserved(node, placed, now) or self._too_slow(node, placed, now)
         if wait is not None:
             self._placing.undo(node, placed, old)

@@ -90,6 +90,10 @@ class Spread:
         too_many = self._there[number][place] - mine + 1 - self._watched[number].most
         return self._movers[number].get(place, 0) - mine < max(1, too_many)
 
+    def group(self, shut: Shut) -> str:
+        """Id of the group for whose sake places are shut."""
+        return self._watched[shut.number].group
+
     def in_zones(self, shut: Sequence[Shut]) -> list[Shut]:
         """What of it is for the sake of zones."""
         return [one for one in shut if self._watched[one.number].level == "az"]

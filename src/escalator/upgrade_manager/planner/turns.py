@@ -50,6 +50,8 @@ class NotYet:
     reason: str
     lacking: Guest | None = None
     """The first instance that found no room."""
+    apart: str = ""
+    """The group for whose spread it waits, where there is room for it that would leave the group's members closer together."""
     group: int | None = None
     """The group whose limit, recovery or lead time binds."""
     needs_s: float = 0.0
