@@ -14,6 +14,7 @@ class Only(TypedDict, total=False):
     campaign: str | None
     node: str | None
     code: str | None
+    action: str | None
     since: float | None
     """From this time on, Unix seconds."""
     until: float | None

@@ -93,6 +93,7 @@ async def test_a_reader_may_ask_for_a_code_and_for_a_time(store: Store) -> None:
     assert await actions(until=40.0) == "012", "what is at that time is not"
     assert await actions(since=20.0, until=40.0, code="ESC-SYS-006", campaign="c1") == "1"
     assert await actions(since=20.0, limit=2) == "12"
+    assert await actions(action="3", since=20.0) == "3"
     assert await actions(code=None, since=None, until=None) == "01234"
     assert await actions(since=20.0, campaign="c2") == ""
 

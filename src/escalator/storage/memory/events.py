@@ -43,4 +43,4 @@ class MemoryEvents:
 def _is_asked(event: Event, asked: Only) -> bool:
     since, until = asked.get("since"), asked.get("until")
     at = (since is None or event.at >= since) and (until is None or event.at < until)
-    return at and all(getattr(event, name) == asked[name] for name in ("campaign", "node", "code") if name in asked)
+    return at and all(getattr(event, name) == asked[name] for name in ("campaign", "node", "action", "code") if name in asked)

@@ -27,6 +27,7 @@ _FIRST = sa.select(table).where(table.c.seq > sa.bindparam("after")).order_by(ta
 _ONLY: Mapping[str, sa.ColumnElement[bool]] = {
     "campaign": table.c.campaign == sa.bindparam("campaign"),
     "node": table.c.node == sa.bindparam("node"),
+    "action": table.c.action == sa.bindparam("action"),
     "code": table.c.code == sa.bindparam("code"),
     "since": table.c.at >= sa.bindparam("since"),
     "until": table.c.at < sa.bindparam("until"),

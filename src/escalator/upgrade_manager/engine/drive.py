@@ -19,6 +19,7 @@ from escalator.upgrade_manager.engine.board import LOOKED, Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
 from escalator.upgrade_manager.engine.changes import ENDS, FOR_ROOM, change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.declared import declared_since
 from escalator.upgrade_manager.engine.doorway import Doorway
 from escalator.upgrade_manager.engine.endings import abort, complete, unwind
 from escalator.upgrade_manager.engine.failures import over_budget
@@ -264,7 +265,7 @@ async def _strand(ctx: Context, name: str, board: Board, stranded: Sequence[Node
         why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:10])
         many = counted(len(waiting), "node has", "nodes have")
         reason = f"{many} no turn in the plan for the rest: {why}{await _held_hint(ctx, name, board)}"
-        reason += await not_enough(ctx, name)
+        reason += await declared_since(ctx, name, waiting) + await not_enough(ctx, name)
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_NO_TURN, reason)
         return
     for task in stranded:
