@@ -220,7 +220,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             vim=vim,
             clock=clock,
             launcher=launcher,
-            sheet=FileSheet(settings.state / "break-glass.txt"),
+            sheet=FileSheet(settings.state),
             book=Book(store),
             signals=Signals(),
             planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release, clusters)),

@@ -16,6 +16,7 @@ from escalator.cli.failures import ServerError
 from escalator.cli.printable import printable
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, NotAllowedError, TemporaryError
+from escalator.model.progress import NOTHING_OPEN, SHEET_FILE
 from escalator.settings import read_settings
 
 QUICK_S = 60.0
@@ -120,9 +121,8 @@ class Client:
                 remedy = "Set ESCALATOR_URL to http:// for a server on this machine; the server's own listener has no TLS."
                 raise TemporaryError(Code.API_UNREACHABLE, message, remedy=remedy) from error
             message = f"No server answers at {self._http.base_url}."
-            raise TemporaryError(
-                Code.API_UNREACHABLE, message, remedy="Start it with `escalator serve`, or set ESCALATOR_URL to where it is."
-            ) from error
+            remedy = f"Start it with `escalator serve`, or set ESCALATOR_URL to where it is.{_by_hand(self._token_file)}"
+            raise TemporaryError(Code.API_UNREACHABLE, message, remedy=remedy) from error
         except httpx.TransportError as error:
             message = f"The connection to {self._http.base_url} broke."
             raise TemporaryError(Code.API_UNREACHABLE, message, remedy="See whether the server still runs.") from error
@@ -169,6 +169,22 @@ def connect(environment: Mapping[str, str]) -> Iterator[Client]:
     headers = {"Accept": "application/json", **_authorization(token_file)}
     with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
         yield Client(http, token_file)
+
+
+def _by_hand(token_file: Path | None) -> str:
+    """Where it stands what is to be put back without a server; nothing where that is not on this machine, or all is put back.
+
+    The sheet lies beside the token. It is only pointed at: whoever runs it while a server works does the same work twice.
+    """
+    if token_file is None:
+        return ""
+    sheet = token_file.parent / SHEET_FILE
+    try:
+        if NOTHING_OPEN in sheet.read_text().splitlines():
+            return ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return f" If it cannot be started again: {sheet} has what Escalator changed, and the commands that put it back."
 
 
 def _where(environment: Mapping[str, str]) -> tuple[str, Path]:

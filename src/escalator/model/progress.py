@@ -194,6 +194,12 @@ class Event:
     seq: int = 0
 
 
+SHEET_FILE = "break-glass.txt"
+"""File in the state directory with everything that is not put back yet, for who has no server."""
+NOTHING_OPEN = "# Nothing: all is as it was found."
+"""Its line where there is nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restoration:
     """Something Escalator changed and has to put back: an entry of the break-glass sheet."""

@@ -49,6 +49,23 @@ def test_a_server_that_is_not_there_is_said_to_be_not_there_even_without_a_token
 
 
 @pytest.mark.parametrize(
+    ("sheet", "told"),
+    [
+        ("# Break-glass sheet\n\n# ---- n1\n\n# cordon of n1\nopenstack compute service set --enable n1 nova-compute\n", True),
+        ("# Break-glass sheet\n# Nothing: all is as it was found.\n", False),
+        (None, False),
+    ],
+)
+def test_where_no_server_answers_the_sheet_is_pointed_at_while_something_stands_on_it(tmp_path, sheet, told):
+    if sheet is not None:
+        (tmp_path / "break-glass.txt").write_text(sheet)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    seen = run("campaign", "list", environment={"ESCALATOR_SERVER__PORT": str(port), "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert (str(tmp_path / "break-glass.txt") in seen.err) is told
+
+
+@pytest.mark.parametrize(
     ("status", "body"), [(200, b"<html>"), (200, b""), (204, b""), (404, b"{}"), (500, b"<h1>"), (404, b"[]"), (401, b"")]
 )
 def test_another_program_at_that_address_is_recognised(tmp_path, status, body):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from escalator.cloud_manager.simulated import SimulatedCloud
-from escalator.model.progress import Restoration
+from escalator.model.progress import SHEET_FILE, Restoration
 from escalator.storage.changes import Restorations
 from escalator.storage.memory import memory_store
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
@@ -52,8 +52,8 @@ async def written(path: Path, *rows: Restoration) -> list[str]:
     restorations = memory_store().restorations
     for one in rows:
         await restorations.add(one)
-    await FileSheet(path / "sheet.txt").rewrite(restorations)
-    return (path / "sheet.txt").read_text().splitlines()
+    await FileSheet(path).rewrite(restorations)
+    return (path / SHEET_FILE).read_text().splitlines()
 
 
 def commands(lines: list[str]) -> list[str]:
@@ -107,12 +107,12 @@ async def test_no_reason_that_people_wrote_becomes_a_command(tmp_path: Path, rea
 async def test_the_sheet_is_replaced_as_a_whole(tmp_path: Path) -> None:
     await written(tmp_path, row(), row(id="t/cordon/n2", object_id="n2"))
     assert len(commands(await written(tmp_path, row()))) == 1
-    assert names_in(tmp_path) == ["sheet.txt"]
+    assert names_in(tmp_path) == [SHEET_FILE]
 
 
 async def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     await written(tmp_path, row())
-    assert (tmp_path / "sheet.txt").stat().st_mode & 0o077 == 0
+    assert (tmp_path / SHEET_FILE).stat().st_mode & 0o077 == 0
 
 
 async def test_what_others_wrote_does_not_steer_the_terminal_that_shows_the_sheet(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ class Watched:
 
 async def test_changes_at_the_same_moment_share_a_writing_and_each_is_on_the_sheet_when_told(tmp_path: Path) -> None:
     restorations = Watched(memory_store().restorations)
-    sheet = FileSheet(tmp_path / "sheet.txt")
+    sheet = FileSheet(tmp_path)
 
     async def change(name: str) -> bool:
         await restorations.add(row(id=name, object_id=name, node=name))
@@ -159,12 +159,12 @@ async def test_changes_at_the_same_moment_share_a_writing_and_each_is_on_the_she
     names = [f"n{n}" for n in range(40)]
     assert all(await asyncio.gather(*map(change, names)))
     assert restorations.reads <= 3
-    assert names_in(tmp_path) == ["sheet.txt"]
+    assert names_in(tmp_path) == [SHEET_FILE]
 
 
 async def test_a_writing_whose_asker_is_gone_never_replaces_a_newer_one(tmp_path: Path) -> None:
     restorations = memory_store().restorations
-    sheet = FileSheet(tmp_path / "sheet.txt")
+    sheet = FileSheet(tmp_path)
     many = ("true " + "x" * 1_000_000,) * 50
     await restorations.add(row(id="first", object_id="first", commands=many))
     gone = asyncio.create_task(sheet.rewrite(restorations))
@@ -173,5 +173,5 @@ async def test_a_writing_whose_asker_is_gone_never_replaces_a_newer_one(tmp_path
     await asyncio.gather(gone, return_exceptions=True)
     await restorations.done("first", 1.0)
     await sheet.rewrite(restorations)
-    await until(lambda: names_in(tmp_path) == ["sheet.txt"])
+    await until(lambda: names_in(tmp_path) == [SHEET_FILE])
     assert "first" not in sheet.path.read_text()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from escalator.cloud_manager.probe_vms import DOOR_KIND
-from escalator.model.progress import Restoration
+from escalator.model.progress import NOTHING_OPEN, SHEET_FILE, Restoration
 from escalator.storage.changes import Restorations
 
 HEAD = """\
@@ -23,13 +23,13 @@ HEAD = """\
 
 
 class FileSheet:
-    """Keeps the sheet in one file, replaced atomically at each change.
+    """Keeps the sheet in one file of the state directory, replaced atomically at each change.
 
     Changes of several nodes at the same moment share one writing: each waits for one that has begun after its own change.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, state: Path) -> None:
+        self.path = state / SHEET_FILE
         self._asked = 0
         self._written = 0
         self._turn = asyncio.Lock()
@@ -60,7 +60,7 @@ class FileSheet:
 def _write(path: Path, entries: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".break-glass")
     with os.fdopen(handle, "w") as file:
-        file.write(HEAD + (entries or "# Nothing: all is as it was found.\n"))
+        file.write(HEAD + (entries or f"{NOTHING_OPEN}\n"))
         file.flush()
         os.fsync(file.fileno())
     Path(temporary).replace(path)
