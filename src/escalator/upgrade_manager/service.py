@@ -209,7 +209,7 @@ class CampaignService:
             raise _drifted(made.lines, made.beyond)
         if accept_drift:
             await self._ctx.store.tasks.remember(name, APPROVED, made.plan.id)
-        await keep(self._ctx, name, made)
+        await keep(self._ctx, name, made, "as a person asked")
         return made
 
     async def show(self, name: str) -> CampaignView:

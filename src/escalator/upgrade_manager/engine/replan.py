@@ -28,9 +28,9 @@ from escalator.upgrade_manager.planner.difference import differences
 
 STATES = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
 """States in which a campaign can get another plan for its rest."""
-APPROVED, NEXT, LEFT_OUT = "approved", "next_plan", "left_out"
-"""Memos of a campaign: the plan that a person approved last, the one that is to be followed from now on, and the nodes without
-a turn that a person has given up."""
+APPROVED, NEXT, LEFT_OUT, WHY = "approved", "next_plan", "left_out", "next_plan_why"
+"""Memos of a campaign: the plan that a person approved last, the one that is to be followed from now on, the nodes without a
+turn that a person has given up, and why the next plan was made."""
 SHOWN = 20
 STRAYS_S, STRAYS_S_PER_NODE = 600.0, 0.6
 """How often the rest is planned anew at most because instances went elsewhere than planned, seconds: that follows upon most
@@ -145,8 +145,8 @@ def _more_moves(approved: Approved, child: Plan, moved: frozenset[str], share: f
     return found
 
 
-async def keep(ctx: Context, name: str, made: Replan) -> None:
-    """Store the plan and make it the one to be followed next; the drive takes it up."""
+async def keep(ctx: Context, name: str, made: Replan, why: str) -> None:
+    """Store the plan and make it the one to be followed next; the drive takes it up, and tells why."""
     await ctx.store.campaigns.add_plan(
         PlanRow(
             id=made.plan.id,
@@ -159,6 +159,8 @@ async def keep(ctx: Context, name: str, made: Replan) -> None:
         )
     )
     ctx.book.add(made.plan, made.inventory)
+    # First the reason: from the next line on the drive may tell it.
+    await ctx.store.tasks.remember(name, WHY, {"plan": made.plan.id, "why": why})
     await ctx.store.tasks.remember(name, NEXT, made.plan.id)
     await ctx.store.tasks.remember(name, LOOKED, made.looked_at)
     ctx.signals.wake(name)
@@ -184,7 +186,10 @@ async def take_up(ctx: Context, name: str) -> bool:
     for node in sorted(plan.upgrade_of.keys() - tasks.keys()):
         wave = plan.upgrade_of[node].wave
         await ctx.store.tasks.put(NodeTask(campaign=name, node=node, wave=wave, updated_at=now))
-    await ctx.store.campaigns.change(name, STATES, (_event(ctx, name, plan, differences(parent, plan, over)),), plan=plan.id)
+    told = memo.get(WHY) or {}
+    why = str(told["why"]) if told.get("plan") == plan.id else ""
+    event = _event(ctx, name, plan, why, differences(parent, plan, over))
+    await ctx.store.campaigns.change(name, STATES, (event,), plan=plan.id)
     return True
 
 
@@ -201,9 +206,9 @@ async def _settle(ctx: Context, task: NodeTask, plan: Plan, reasons: dict[str, s
         await ctx.store.tasks.put(replace(after, updated_at=ctx.clock.now()))
 
 
-def _event(ctx: Context, name: str, plan: Plan, lines: Sequence[str]) -> Event:
+def _event(ctx: Context, name: str, plan: Plan, why: str, lines: Sequence[str]) -> Event:
     said = "; ".join(lines[:SHOWN]) + (f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
-    message = f"plan {plan.id} follows {plan.parent}: {said}"
+    message = f"{why}: " * bool(why) + f"plan {plan.id} follows {plan.parent}: {said}"
     return Event(at=ctx.clock.now(), action="campaign.replan", campaign=name, object_id=name, outcome="adopted", message=message)
 
 
@@ -255,7 +260,7 @@ async def _repaired(ctx: Context, name: str, why: str) -> bool:
         said = f"without {', '.join(sorted(made.lost))} {counted(len(made.left), 'node')} could not go"
         await _tell(ctx, name, Code.UPG_LOST, f"after {why}: the plan so far is followed on; {said}")
         return False
-    await keep(ctx, name, made)
+    await keep(ctx, name, made, f"after {why}")
     return True
 
 

@@ -205,7 +205,7 @@ async def _heard(ctx: Context, name: str, asked: Asked) -> Sequence[Answer]:
 async def _follow(ctx: Context, name: str, made: Replan) -> None:
     """Go on by the plan, unless it is beyond what was approved: a person is told of that when nothing else is left to do."""
     if made.lines and not made.beyond:
-        await keep(ctx, name, made)
+        await keep(ctx, name, made, "after VNF managers were asked for room")
 
 
 async def _end(ctx: Context, name: str, asked: Asked, said: str) -> bool:
