@@ -9,8 +9,9 @@ from escalator.api.services import Services
 from escalator.api.times import stamp, stamp_or_none
 from escalator.api.views import CampaignDetails, PlanSummary, UndeliveredView, WaitingView
 from escalator.model.notice import Notice, NoticeState
+from escalator.model.progress import NodeTask
 from escalator.storage.port import CampaignRow
-from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.engine.states import ACTIVE, ENDED
 
 RECENT_NOTICES = 200
 """Only the newest notices can be open: nodes under way at once, times their VNF managers, are fewer."""
@@ -32,7 +33,7 @@ async def campaign_details(services: Services, name: str) -> CampaignDetails:
         revision=row.revision,
         eta_s=view.eta_s,
         next=view.next,
-        waiting=_waiting(row, notices),
+        waiting=_waiting(row, notices, view.tasks),
         undelivered=_undelivered(undelivered[:MOST_UNDELIVERED]),
         undelivered_total=len(undelivered),
         plan_summary=await _plan(services, row),
@@ -48,9 +49,11 @@ async def _plan(services: Services, row: CampaignRow) -> PlanSummary | None:
     return shapes.plan_summary(plan)
 
 
-def _waiting(row: CampaignRow, notices: Sequence[Notice]) -> list[WaitingView]:
+def _waiting(row: CampaignRow, notices: Sequence[Notice], tasks: Sequence[NodeTask]) -> list[WaitingView]:
     if row.state not in ACTIVE:
         return []
+    # Notices are read a moment after the turns: nobody is waited for about a node whose turn had ended by then.
+    over = {task.id for task in tasks if task.state in ENDED}
     return [
         WaitingView(
             vnfm=notice.vnfm,
@@ -61,7 +64,7 @@ def _waiting(row: CampaignRow, notices: Sequence[Notice]) -> list[WaitingView]:
             delivered=notice.state is NoticeState.DELIVERED,
         )
         for notice in notices
-        if notice.task is not None and notice.state in OPEN
+        if notice.task is not None and notice.state in OPEN and notice.task not in over
     ]
 
 

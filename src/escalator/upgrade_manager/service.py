@@ -38,6 +38,7 @@ from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.engine.windows import require_window
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
+from escalator.upgrade_manager.moment import at_one_moment
 from escalator.upgrade_manager.node_verbs import any_changed, left_by, node_verbs
 from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.remaining import eta_s
@@ -214,9 +215,9 @@ class CampaignService:
 
     async def show(self, name: str) -> CampaignView:
         """The campaign with its nodes, progress, and what can be done next."""
-        row = await self._row(name)
+        row, turns = await at_one_moment(self._ctx.store, await self._row(name))
         held = {hold.node: hold for hold in await self._ctx.store.holds.list()}
-        tasks = [as_shown(task, held) for task in await self._ctx.store.tasks.list(name)]
+        tasks = [as_shown(task, held) for task in turns]
         done = sum(task.state in ENDED for task in tasks)
         stopped = [task.node for task in tasks if task.node in held and task.state not in ENDED]
         unreached = await unreached_verbs(self._ctx, row, tasks)

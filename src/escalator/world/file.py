@@ -58,9 +58,12 @@ class WorldFile:
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=OFF")
                 self._db.execute(_TABLE)
+            else:
+                # What an onlooker loads is of one moment, until it says that it has all.
+                self._db.execute("BEGIN")
         except sqlite3.Error as error:
             raise PermanentError(Code.STO_UNAVAILABLE, f"The file of the simulated world cannot be opened: {path}.") from error
-        self._open = False
+        self._open = read_only
 
     @property
     def lasting(self) -> bool:
@@ -89,7 +92,7 @@ class WorldFile:
             self._db.execute("DELETE FROM row WHERE kind = ? AND key = ?", (kind, key))
 
     def commit(self) -> None:
-        """Make everything since the last commit last."""
+        """Make everything since the last commit last; what an onlooker reads is of another moment from now on."""
         if self._open:
             self._db.execute("COMMIT")
             self._open = False

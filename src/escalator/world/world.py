@@ -66,6 +66,8 @@ class World:
         self.probes = Probes(self.state, timings, self.faults, self.audit, self.tenants)
         self.gates = Gates(self.state)
         self.locks = Locks(self.state)
+        if file is not None and not file.lasting:
+            file.commit()
 
     @classmethod
     def in_memory(cls, clock: Clock, timings: Timings | None = None) -> Self:

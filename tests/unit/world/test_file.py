@@ -10,6 +10,8 @@ import pytest
 
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, PermanentError
+from escalator.world.file import WorldFile
+from escalator.world.history import KIND
 from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
 from escalator.world.world import World
@@ -95,6 +97,21 @@ def test_an_onlooker_sees_what_is_true_and_changes_nothing(tmp_path: Path, clock
     again = opened(tmp_path / "w.sqlite", clock)
     assert again.hosts.unavailable() == {}
     again.close()
+
+
+def test_what_an_onlooker_loads_is_of_one_moment(tmp_path: Path, clock: TurnedClock) -> None:
+    world = opened(tmp_path / "w.sqlite", clock)
+    world.hosts.cordon("a", "campaign c")
+    looking = WorldFile(tmp_path / "w.sqlite", read_only=True)
+    before = len(list(looking.rows(without=KIND)))
+    lines = len(world.audit.history())
+    world.hosts.cordon("b", "campaign c")
+    assert before
+    assert len(list(looking.rows_of(KIND))) == lines, "the history is that of the tables"
+    looking.commit()
+    assert len(list(looking.rows_of(KIND))) > lines
+    looking.close()
+    world.close()
 
 
 def test_a_file_that_is_no_world_is_refused(tmp_path: Path, clock: TurnedClock) -> None:
