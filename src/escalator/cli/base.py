@@ -47,11 +47,11 @@ class Shown(FormattableColumn[Any]):
 class Table(TableFormatter):
     """cliff's table with titles for people, nothing at all for an empty list, and ids that stay in one piece.
 
-    `read` is the column that is read: on a narrow screen the others give way to it.
+    `read` is the column that is read: on a narrow screen the others give way to it, until it has `room` columns of that.
     """
 
-    def __init__(self, read: str = "") -> None:
-        self._read = title(read)
+    def __init__(self, read: str = "", room: int = READ) -> None:
+        self._read, self._room = title(read), room
 
     def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print the table."""
@@ -64,7 +64,7 @@ class Table(TableFormatter):
     def _assign_max_widths(self, table: Any, max_width: int, min_width: int = 0, fit_width: bool = False) -> None:  # type: ignore[override]  # noqa: ANN401, ARG002, FBT001, FBT002 - cliff's
         width = max_width if max_width > 0 else screen_width(fit=fit_width)
         if width:
-            fit(table, width, self._read)
+            fit(table, width, self._read, self._room)
 
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print one object."""
@@ -202,7 +202,7 @@ class Lister(_Plain, lister.Lister):
         return self.exit_code
 
     def _load_formatter_plugins(self) -> Any:  # noqa: ANN401 - cliff's
-        return _formats(Table(self.read))
+        return _formats(Table(self.read, self.room))
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
         """Print the list in the format asked for."""

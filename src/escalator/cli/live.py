@@ -189,7 +189,7 @@ class NodeTable:
         yield node_table(self.tasks, self.now, room, apart=apart)
         if said:
             grid = Table.grid(padding=(0, 1))
-            grid.add_column(no_wrap=True)
+            grid.add_column(no_wrap=True, min_width=max(len(str(task["node"])) for task in said))
             grid.add_column(no_wrap=self.room is not None, overflow="fold" if self.room is None else "ellipsis")
             for task in said:
                 grid.add_row(str(task["node"]), _message(task))

@@ -57,6 +57,8 @@ class ListRestorations(Lister):
         with self.server() as client:
             found = client.get("/v1/restorations")
         columns: dict[str, Any] = {key: key for key in ("kind", "object_id", "node", "campaign")}
+        # What is changed is most often the node itself.
+        columns["object_id"] = lambda r: Shown(r["object_id"], "" if r["object_id"] == r["node"] else r["object_id"])
         columns["since"] = lambda r: Shown(r["created_at"], date_time(r["created_at"]))
         columns["found"] = lambda r: Shown(r["found"], ", ".join(f"{k}={v}" for k, v in sorted(r["found"].items())))
         columns["commands"] = lambda r: Shown(r["commands"], "\n".join(r["commands"]))

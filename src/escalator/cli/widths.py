@@ -34,10 +34,10 @@ def least(name: str, cells: Sequence[object], room: int = 0) -> int:
     return 3 + max(len(name), min(longest, room) if room else _floor(cells))
 
 
-def fit(table: Any, width: int, read: str = "") -> None:  # noqa: ANN401 - prettytable's
+def fit(table: Any, width: int, read: str = "", wide: int = READ_WIDE) -> None:  # noqa: ANN401 - prettytable's
     """Make a table as narrow as the screen by folding its columns, never one of ids in the first place: people copy them.
 
-    `read` is the title of the column that is read: the others give way to it.
+    `read` is the title of the column that is read: the others give way to it, until it has `wide` columns.
     """
     lines = table.get_string().splitlines()
     if not lines or len(lines[0]) <= width:
@@ -49,19 +49,19 @@ def fit(table: Any, width: int, read: str = "") -> None:  # noqa: ANN401 - prett
     if first != read and not all(" " in str(cell) for cell in cells[first]):
         floors[first] = widths[first]
     room = width - (len(lines[0]) - sum(widths.values()))
-    tried = list(_narrower(widths, floors, read))
+    tried = list(_narrower(widths, floors, read, max(wide, READ_WIDE)))
     # What cannot fit in any way is rather too wide than hard to read.
     readable = {name: min(width, max(NARROWEST, floors.get(name, 0))) for name, width in widths.items()}
     table.max_width.update(next((found for found in tried if sum(found.values()) <= room), readable))
 
 
-def _narrower(widths: Mapping[str, int], floors: Mapping[str, int], read: str) -> Iterator[dict[str, int]]:
+def _narrower(widths: Mapping[str, int], floors: Mapping[str, int], read: str, wide: int) -> Iterator[dict[str, int]]:
     """Ever narrower: the others to a date and time, what is read, the others to what cannot be folded, and what is read again."""
     most, whole = max(widths.values()), widths.get(read, 0)
     steps = [(level, whole) for level in range(most, NARROWEST, -1)]
-    steps += [(NARROWEST, own) for own in range(whole, READ_WIDE, -1)]
-    steps += [(level, min(whole, READ_WIDE)) for level in range(NARROWEST, FOLDED, -1)]
-    steps += [(FOLDED, own) for own in range(min(whole, READ_WIDE), NARROWEST - 1, -1)]
+    steps += [(NARROWEST, own) for own in range(whole, wide, -1)]
+    steps += [(level, min(whole, wide)) for level in range(NARROWEST, FOLDED, -1)]
+    steps += [(FOLDED, own) for own in range(min(whole, wide), NARROWEST - 1, -1)]
     for level, own in steps:
         yield {name: own if name == read else min(width, max(level, floors[name])) for name, width in widths.items()}
 

@@ -141,6 +141,9 @@ def test_on_a_narrow_screen_of_few_lines_those_that_need_a_look_have_a_line_of_t
     assert max(map(len, lines)) <= 80
     assert f"n20 ESC-SYS-006 {said}" in [line.rstrip() for line in lines]
     assert any(line.startswith("n20      1  failed") for line in lines), lines
+    told[20]["message"] = said * 3
+    cut = drawn(live.screen(view(*told), NOW, height=20), 80).splitlines()
+    assert any(line.startswith("n20 ESC-SYS-006 the installer") for line in cut), "a message gives way to the node's name"
 
 
 def test_markup_in_messages_is_text():
