@@ -217,6 +217,8 @@ class Vim(Model):
     """Pause before the second attempt; it doubles up to `retry_max_s`."""
     retry_max_s: Seconds = 60.0
     max_defer_s: Seconds = 3600.0
+    restart_grace_s: Seconds = 60.0
+    """For how long after a start of the server no deadline of a notice passes."""
     manual: Manual = Manual()
     commands: Mapping[str, VnfCommand] = Field(default_factory=dict)
     """Commands that registrations with the dialect `command` name."""

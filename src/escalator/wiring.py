@@ -210,7 +210,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             )
         )
         commands.on_reply, heals.on_reply = partial(vim.look, COMMAND), partial(vim.look, TACKER)
-        await register_world(world, store)
+        await asyncio.gather(register_world(world, store), vim.grace.give())  # the engine may take up a DEFER at once
         workers = stack.enter_context(RenewedWorker())
         ctx = Context(
             store=store,

@@ -18,6 +18,7 @@ from escalator.vim_interface.agenda import Agenda
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.finished import Finished, Resources
+from escalator.vim_interface.grace import Grace
 from escalator.vim_interface.inbox import Inbox, reopen
 from escalator.vim_interface.negotiation import DEFERRED_UNTIL, FIRST_REPLY_BY, Verdict, is_deferred, reply_until
 from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
@@ -73,9 +74,11 @@ class Vim:
         self.orchestrators = Orchestrators(self.registry, parts.store, self._outbox, parts.clock, parts.base_url)
         self.finished = Finished(self.registry, parts.store, parts.clock, self._add)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
+        self.grace = Grace(parts.store, parts.clock, parts.limits.restart_grace_s)
 
     async def run(self, sweep_s: float | None = None) -> None:
         """Work until cancelled. `sweep_s`: how often to look for notices that another replica left in storage."""
+        await self.grace.give()
         await self._outbox.run(self.inbox.receive, sweep_s)
 
     def look(self, dialect: str) -> None:

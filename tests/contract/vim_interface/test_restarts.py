@@ -6,10 +6,14 @@ import asyncio
 
 from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed
 from escalator.model.notice import Notice, NoticeType, Vnfm
-from escalator.model.progress import NodeTask, TaskState
+from escalator.model.progress import CampaignState, NodeTask, TaskState
+from escalator.settings import Vim as Limits
 from escalator.storage.port import CampaignRow
 from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.negotiation import Verdict
 from escalator.vim_interface.times import to_rfc3339
+
+GRACE_S = Limits().restart_grace_s
 
 
 class CutOff:
@@ -62,7 +66,7 @@ async def test_a_notice_whose_delivery_was_not_written_down_goes_out_again_with_
     assert bed.heard("vnfm-1") == [("HostMaintenanceUpcoming", ids[0])] * 2
 
 
-async def test_a_deadline_that_passes_while_the_manager_is_down_is_seen_after_it(bed: Bed):
+async def test_a_deadline_that_passes_while_the_manager_is_down_is_seen_after_it_and_after_a_grace(bed: Bed):
     await bed.vnfm("vnfm-1", "silent", "p1")
     await bed.ask()
     await bed.until_state("vnfm-1", "delivered")
@@ -70,19 +74,57 @@ async def test_a_deadline_that_passes_while_the_manager_is_down_is_seen_after_it
     await bed.clock.advance(2 * REPLY_TIMEOUT_S)
     assert bed.woken == []
     await bed.restart()
-    await bed.until_woken()
+    back_at = bed.clock.now()
+    await bed.clock.advance(GRACE_S - 1)
+    assert (await bed.answer("vnfm-1")).state == "open"
+    await bed.until_woken(passing=True)
     assert (await bed.answer("vnfm-1")).state == "silent"
+    assert bed.clock.now() >= back_at + GRACE_S
 
 
-async def test_a_notice_that_could_not_go_out_while_the_manager_was_down_is_not_silent(bed: Bed):
+async def test_a_reply_that_nobody_could_take_while_the_manager_was_down_counts_when_it_comes_again(bed: Bed):
+    await bed.vnfm("vnfm-1", "silent", "p1")
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    await bed.stop()
+    await bed.clock.advance(2 * REPLY_TIMEOUT_S)
+    await bed.restart()
+    await bed.clock.advance(GRACE_S - 1)
+    notice = await bed.notice("vnfm-1")
+    assert notice.action_at is not None
+    assert notice.action_at >= bed.clock.now()  # nothing begins before who is waited for may answer
+    assert await bed.vim.inbox.receive(notice.reply_token or "", b'{"result": "ACK"}', bed.clock.now()) is Verdict.ACCEPTED
+    events = await bed.store.events.read(0, limit=100)
+    assert [event.object_id for event in events if event.action == "notice.extended"] == [notice.id]
+
+
+async def test_a_deferral_whose_time_ends_while_the_manager_is_down_may_be_followed_by_its_answer(bed: Bed):
+    await bed.vnfm("vnfm-1", "silent", "p1")
+    await bed.store.campaigns.add(CampaignRow(name="c1", document={}, state=CampaignState.RUNNING))
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    token = (await bed.notice("vnfm-1")).reply_token or ""
+    until = bed.clock.now() + 20
+    await bed.vim.inbox.receive(token, b'{"result": "DEFER", "until": "%s"}' % _in(bed, 20), bed.clock.now())
+    await bed.stop()  # before the engine has taken it up
+    await bed.clock.advance(2 * REPLY_TIMEOUT_S)
+    await bed.restart()
+    await bed.vim.defer(TASK, "vnfm-1", until)
+    await bed.clock.advance(GRACE_S - 1)
+    assert await bed.vim.inbox.receive(token, b'{"result": "ACK"}', bed.clock.now()) is Verdict.ACCEPTED
+
+
+async def test_what_could_not_go_out_while_the_manager_was_down_goes_out_with_the_whole_time_to_answer(bed: Bed):
     await bed.stop()
     await bed.vnfm("vnfm-1", "moves", "p1")
     await bed.ask()
     await bed.clock.advance(2 * REPLY_TIMEOUT_S)
     await bed.restart()
+    back_at = bed.clock.now()
     await bed.until_woken()
-    assert (await bed.answer("vnfm-1")).state == "undeliverable"
-    assert bed.heard("vnfm-1") == []
+    notice = await bed.notice("vnfm-1")
+    assert (await bed.answer("vnfm-1")).result == "ACK"
+    assert notice.reply_by == back_at + REPLY_TIMEOUT_S
 
 
 async def test_a_task_whose_wake_up_was_lost_is_woken_at_the_start_with_the_same_key(bed: Bed):

@@ -1,0 +1,68 @@
+"""Time in which no server could take a reply is nobody's silence: after a start, deadlines leave room for another try."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from escalator.model.clock import Clock
+from escalator.model.notice import Notice, NoticeState
+from escalator.model.progress import Event
+from escalator.storage.port import Store
+from escalator.storage.rules import OCCUPYING
+from escalator.vim_interface.negotiation import FIRST_REPLY_BY, is_deferred
+
+_FAR = 1e12
+"""Later than any deadline, Unix seconds."""
+_ALL = 1_000_000
+"""More notices than can be open."""
+_RECENT = 5000
+"""Newest notices of a campaign that are looked at for deferrals: more than are ever open at once."""
+
+
+class Grace:
+    """What one server gives, once: no deadline of an open notice passes before `grace_s` after its start, seconds."""
+
+    def __init__(self, store: Store, clock: Clock, grace_s: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._grace_s = grace_s
+        self._given = False
+
+    async def give(self) -> None:
+        """Move deadlines, before the first reply is judged; a second call does nothing.
+
+        Replies that were turned away meanwhile come again, as VNF managers repeat them; what nobody was told of yet gets the
+        whole time that was meant for it. The bound on all DEFERs together stays where it was.
+        """
+        if self._given:
+            return
+        self._given = True
+        now = self._clock.now()
+        for notice in (*await self._store.notices.expired(_FAR, _ALL), *await _deferred(self._store)):
+            await _extend(self._store, notice, now, self._grace_s)
+
+
+async def _deferred(store: Store) -> list[Notice]:
+    """Notices whose DEFER the engine has not taken up yet: by then the time that it names may be over."""
+    names = [row.name for row in await store.campaigns.list() if row.state in OCCUPYING]
+    found = [notice for name in names for notice in await store.notices.list(name, _RECENT)]
+    return [notice for notice in found if notice.state is NoticeState.ANSWERED and is_deferred(notice)]
+
+
+async def _extend(store: Store, notice: Notice, now: float, grace_s: float) -> None:
+    deadline = notice.reply_by
+    if deadline is None:
+        return
+    first = float(notice.details.get(FIRST_REPLY_BY, deadline))
+    untold = notice.state is NoticeState.PENDING and not notice.attempts and not is_deferred(notice)
+    least = now + (max(grace_s, first - notice.created_at) if untold else grace_s)
+    if deadline >= least:
+        return
+    changes = {
+        "reply_by": least,
+        "action_at": None if notice.action_at is None else max(notice.action_at, least),
+        "details": {**notice.details, FIRST_REPLY_BY: str(first)},
+    }
+    message = f"{notice.vnfm} has time to reply for another {least - now:g} s: the server was started anew"
+    event = Event(at=now, action="notice.extended", campaign=notice.campaign, node=notice.node, object_id=notice.id)
+    await store.notices.update(notice.id, (notice.state,), (replace(event, message=message),), **changes)
