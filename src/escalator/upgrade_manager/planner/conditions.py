@@ -174,15 +174,18 @@ def capacity_condition(lacking: Sequence[tuple[str, Guest]], spare: str) -> Cond
     return _fails(Code.PLN_CAPACITY, message, spare)
 
 
-def other_conditions(cloud: Cloud, rules: Rules, found: Found) -> tuple[Condition, ...]:
-    """Windows, the reserve, the spread rules and clusters, where the campaign has any."""
+def other_conditions(cloud: Cloud, rules: Rules, found: Found, relief: str) -> tuple[Condition, ...]:
+    """Windows, the reserve, the spread rules and clusters, where the campaign has any.
+
+    `relief` says what would let the reserve hold.
+    """
     left = [(cloud.nodes[n].id, wait) for n, wait in sorted(found.left.items()) if wait.lacking is None]
     checks = []
     if not rules.windows.open:
         checks.append(_window_condition(rules, [(node, wait) for node, wait in left if "window" in wait.reason], found))
     if rules.reserve or rules.domains:
         rest = [(node, wait) for node, wait in left if "window" not in wait.reason]
-        checks.append(_reserve_condition(rules, rest))
+        checks.append(_reserve_condition(rules, rest, relief))
     return tuple(checks)
 
 
@@ -207,7 +210,7 @@ def _in_domains(rules: Rules) -> str:
     return ", those of storage clusters by failure domain" if any(any(domain.parts) for domain in rules.domains) else ""
 
 
-def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]]) -> Condition:
+def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], relief: str) -> Condition:
     if not left:
         wished = rules.reserve or any(domain.by != "cluster" for domain in rules.domains)
         said = (
@@ -220,9 +223,7 @@ def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]]) -> Cond
     remedy = "relax waves.spread, or bring nodes back"
     if any(wait.reason.startswith("cluster ") for _, wait in left):
         remedy = "bring back the members of these clusters that are away"
-    if any("reserve" in wait.reason for _, wait in left):
-        remedy = f"add 1 empty host, or lower waves.reserve_hosts below {rules.reserve}"
-    return _fails(Code.PLN_RESERVE, message, remedy)
+    return _fails(Code.PLN_RESERVE, message, relief or remedy)
 
 
 def spread_conditions(cloud: Cloud, found: Found) -> tuple[Condition, ...]:

@@ -24,7 +24,7 @@ from escalator.upgrade_manager.planner.kinds import kinds_there, order_condition
 from escalator.upgrade_manager.planner.outage import outage_conditions, outages
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of, told
-from escalator.upgrade_manager.planner.remedies import spare_hosts
+from escalator.upgrade_manager.planner.remedies import reserve_relief, spare_hosts
 from escalator.upgrade_manager.planner.rows import bounds_of, impacts_of, moves_of, totals_of, upgrades_of, windows_of
 from escalator.upgrade_manager.planner.rules import rules_of, staged
 from escalator.upgrade_manager.planner.scope import ScopedNodes, select
@@ -89,7 +89,7 @@ def _made(
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         c.capacity_condition(unplaced, c.room(campaign, inventory, spare_hosts(cloud, rules, found, midway))),
-        *c.other_conditions(cloud, rules, found),
+        *c.other_conditions(cloud, rules, found, reserve_relief(cloud, rules, found, midway)),
         *c.spread_conditions(cloud, found),
         *(order_conditions(campaign, inventory, rules.staging.groups) if scope.apart else ()),
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from math import ceil
 
 from escalator.model.counting import counted
-from escalator.upgrade_manager.planner.cloud import Cloud
+from escalator.upgrade_manager.planner.cloud import Cloud, Guest
 from escalator.upgrade_manager.planner.conditions import shape
-from escalator.upgrade_manager.planner.search import START, Search
+from escalator.upgrade_manager.planner.search import RESERVE, START, Search
 from escalator.upgrade_manager.planner.turns import Found, Midway, Policy, Rules
 
 LARGEST = 1500
@@ -23,6 +24,50 @@ def spare_hosts(cloud: Cloud, rules: Rules, found: Found, midway: Midway = START
     lacking = {number: wait.lacking for number, wait in found.left.items() if wait.lacking is not None}
     if not lacking:
         return ""
+    return f"{_in_the_campaign(cloud, rules, midway)}{_hosts(cloud, rules, lacking, midway)}"
+
+
+def reserve_relief(cloud: Cloud, rules: Rules, found: Found, midway: Midway = START) -> str:
+    """The remedy for a reserve that would not hold; empty when it does."""
+    short = [number for number, wait in found.left.items() if RESERVE in wait.reason]
+    if not short:
+        return ""
+    if len(cloud.nodes) > LARGEST:
+        return f"add empty hosts, or lower waves.reserve_hosts below {rules.reserve}"
+    lower = f"lower waves.reserve_hosts to {_largest_reserve(cloud, rules, midway)}"
+    model = _model(cloud, short)
+    count = _fewest(cloud, rules, model, midway)
+    more = f", or add {counted(count, 'empty host')} like {cloud.nodes[model].id}, already upgraded" if count is not None else ""
+    return lower + more
+
+
+def _largest_reserve(cloud: Cloud, rules: Rules, midway: Midway) -> int:
+    """The largest reserve that holds while every node gets its turn; 0 where none does."""
+    fits, too_large = 0, rules.reserve
+    while too_large - fits > 1:
+        middle = (fits + too_large) // 2
+        if _runs(cloud, replace(rules, reserve=middle), midway):
+            fits = middle
+        else:
+            too_large = middle
+    return fits
+
+
+def _in_the_campaign(cloud: Cloud, rules: Rules, midway: Midway) -> str:
+    """Numbers of the campaign with which there would be room, found by planning with them; empty for none."""
+    if len(cloud.nodes) > LARGEST:
+        return ""
+    if rules.reserve and _runs(cloud, replace(rules, reserve=0), midway):
+        return f"lower waves.reserve_hosts to {_largest_reserve(cloud, rules, midway)}; or "
+    leaving = sum(guest.leaves for number, guests in enumerate(cloud.guests) if cloud.ready[number] for guest in guests)
+    tried = Search(cloud, replace(rules, extra_moves=leaving), PROBE, midway=midway).run()
+    if not leaving or tried.extra <= rules.extra_moves or not _is_complete(tried):
+        return ""
+    share = ceil(100 * tried.extra / leaving) / 100
+    return f"raise waves.max_extra_moves to {share:g}: {counted(tried.extra, 'instance moves', 'instances move')} twice then; or "
+
+
+def _hosts(cloud: Cloud, rules: Rules, lacking: Mapping[int, Guest | None], midway: Midway) -> str:
     guests = [guest for guest in lacking.values() if guest is not None]
     model = _model(cloud, lacking)
     room = " + ".join(_amounts(cloud, cell) for cell in cloud.cells[model])
@@ -66,8 +111,16 @@ def _fewest(cloud: Cloud, rules: Rules, model: int, midway: Midway) -> int | Non
 
 
 def _complete(cloud: Cloud, rules: Rules, model: int, count: int, midway: Midway) -> bool:
-    left = Search(_with_spares(cloud, model, count), rules, PROBE, midway=midway).run().left
-    return not any(wait.lacking is not None for wait in left.values())
+    return _runs(_with_spares(cloud, model, count), rules, midway)
+
+
+def _runs(cloud: Cloud, rules: Rules, midway: Midway) -> bool:
+    return _is_complete(Search(cloud, rules, PROBE, midway=midway).run())
+
+
+def _is_complete(found: Found) -> bool:
+    """Whether no node is left for want of room or of a reserve."""
+    return not any(wait.lacking is not None or RESERVE in wait.reason for wait in found.left.values())
 
 
 def _with_spares(cloud: Cloud, model: int, count: int) -> Cloud:

@@ -29,6 +29,8 @@ from escalator.upgrade_manager.planner.turns import Found, Midway, NotYet, Place
 UNSTICK_TRIES = 50
 """Nodes that are looked at for moves beyond one per instance before the search gives up."""
 START = Midway()
+RESERVE = "the reserve of"
+"""How the reason of a node begins that the reserve keeps from its turn."""
 RECOVERS = "its groups recover until then"
 FULL = NotYet(inf, "max_unavailable")
 IDLE_SHARE = 0.05
@@ -343,7 +345,7 @@ class Search:
             return None
         if self._empty - self._first_ones(placed) - self._vacant(node) >= self._rules.reserve:
             return None
-        return NotYet(now, f"the reserve of {counted(self._rules.reserve, 'host')} would not hold")
+        return NotYet(now, f"{RESERVE} {counted(self._rules.reserve, 'host')} would not hold")
 
     def _too_slow(self, node: int, placed: list[Placed], now: float) -> NotYet | None:
         """Whether what arrives at the targets before would make the departures too long for the window."""
