@@ -117,7 +117,7 @@ def _checks(
     yield c.group_condition(given.blocked)
     yield from groups_condition(groups if campaign.spec.scope.groups else ())
     yield c.capacity_condition((), "")
-    yield from c.other_conditions(cloud, _rules(given, cloud), found)
+    yield from c.other_conditions(cloud, _rules(given, cloud), found, "")
     yield from c.spread_conditions(cloud, found)
     if several:
         yield from order_conditions(campaign, inventory, groups)
