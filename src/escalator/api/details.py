@@ -25,7 +25,7 @@ async def campaign_details(services: Services, name: str) -> CampaignDetails:
     view = await services.campaigns.show(name)
     row = view.row
     notices = await services.ctx.store.notices.list(name, RECENT_NOTICES)
-    undelivered = await services.ctx.store.notices.undelivered(name)
+    undelivered = await services.ctx.store.notices.list(name, given_up=True)
     summary = shapes.campaign_summary(row, view.tasks)
     return CampaignDetails(
         **summary.model_dump(),

@@ -293,12 +293,8 @@ class Notices(Protocol):
         """Whether an answer to any of them is still awaited: one question for what would be many rows."""
         ...
 
-    async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
-        """Newest first."""
-        ...
-
-    async def undelivered(self, campaign: str, limit: int = 1000) -> Sequence[Notice]:
-        """Those that were given up, newest first."""
+    async def list(self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False) -> Sequence[Notice]:
+        """Newest first; `given_up`: only those of the campaign that could not be delivered."""
         ...
 
     async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:

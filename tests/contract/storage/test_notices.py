@@ -197,6 +197,6 @@ async def test_what_a_change_says_is_in_the_history_with_it_and_never_without(st
 async def test_those_that_were_given_up_are_found_among_all_others(store: Store) -> None:
     given_up = [notice(f"m{n}", created_at=float(n), state=NoticeState.UNDELIVERABLE) for n in range(3)]
     await store.notices.add([*given_up, notice("m8"), replace(given_up[0], id="m9", campaign="other")])
-    assert await store.notices.undelivered(given_up[0].campaign) == given_up[::-1]
-    assert await store.notices.undelivered(given_up[0].campaign, limit=1) == given_up[2:]
-    assert await store.notices.undelivered("none") == []
+    assert await store.notices.list(given_up[0].campaign, given_up=True) == given_up[::-1]
+    assert await store.notices.list(given_up[0].campaign, limit=1, given_up=True) == given_up[2:]
+    assert await store.notices.list("none", given_up=True) == []

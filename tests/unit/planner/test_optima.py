@@ -96,7 +96,7 @@ def test_a_reserve_of_hosts_stays_empty() -> None:
     plan = plan_of(*things, waves={"max_unavailable": 1, "reserve_hosts": 1})
     assert plan.smooth
     alone = plan_of(node("e1"), *full("n1", "v1"), waves={"max_unavailable": 1, "reserve_hosts": 1})
-    assert failing(alone)["ESC-PLN-010"].remedy == "add 1 empty host, or lower waves.reserve_hosts below 1"
+    assert failing(alone)["ESC-PLN-010"].remedy == "lower waves.reserve_hosts to 0, or add 1 empty host like e1, already upgraded"
 
 
 def test_slow_hardware_takes_its_own_time() -> None:

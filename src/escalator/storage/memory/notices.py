@@ -61,15 +61,11 @@ class MemoryNotices:
         """Tell whether an answer to any of them is still awaited."""
         return any(self._rows[notice_id].state in rules.AWAITING for notice_id in self._tasks.get(task, ()))
 
-    async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
-        """Return up to `limit` notices, newest first."""
-        found = (row for row in self._rows.values() if campaign is None or row.campaign == campaign)
-        return sorted(found, key=_age, reverse=True)[:limit]
-
-    async def undelivered(self, campaign: str, limit: int = 1000) -> Sequence[Notice]:
-        """Return those that were given up, newest first."""
-        given_up = NoticeState.UNDELIVERABLE
-        found = (row for row in self._rows.values() if row.campaign == campaign and row.state is given_up)
+    async def list(self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False) -> Sequence[Notice]:
+        """Return up to `limit` notices, newest first; `given_up`: only those of the campaign that could not be delivered."""
+        found = (row for row in self._rows.values() if row.campaign == campaign or (campaign is None and not given_up))
+        if given_up:
+            found = (row for row in found if row.state is NoticeState.UNDELIVERABLE)
         return sorted(found, key=_age, reverse=True)[:limit]
 
     async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:

@@ -33,7 +33,7 @@ _AWAITING = (
 )
 _LIST = _ALL.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(sa.bindparam("limit"))
 _LIST_CAMPAIGN = _LIST.where(table.c.campaign == sa.bindparam("campaign"))
-_UNDELIVERED = _LIST_CAMPAIGN.where(table.c.state == NoticeState.UNDELIVERABLE.value)
+_GIVEN_UP = _LIST_CAMPAIGN.where(table.c.state == NoticeState.UNDELIVERABLE.value)
 _PENDING = _ALL.where(table.c.state == NoticeState.PENDING.value, table.c.next_attempt_at <= sa.bindparam("now"))
 _DUE = _PENDING.order_by(table.c.next_attempt_at, table.c.id).limit(sa.bindparam("limit"))
 _DUE_TO = (
@@ -100,13 +100,10 @@ class SqlNotices:
         values = {"task": task}
         return await self._database.read(lambda connection: connection.execute(_AWAITING, values).first() is not None)
 
-    async def list(self, campaign: str | None = None, limit: int = 1000) -> Sequence[Notice]:
-        """Return up to `limit` notices, newest first."""
-        return await self._many(_LIST if campaign is None else _LIST_CAMPAIGN, {"campaign": campaign, "limit": limit})
-
-    async def undelivered(self, campaign: str, limit: int = 1000) -> Sequence[Notice]:
-        """Return those that were given up, newest first."""
-        return await self._many(_UNDELIVERED, {"campaign": campaign, "limit": limit})
+    async def list(self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False) -> Sequence[Notice]:
+        """Return up to `limit` notices, newest first; `given_up`: only those of the campaign that could not be delivered."""
+        query = _GIVEN_UP if given_up else _LIST if campaign is None else _LIST_CAMPAIGN
+        return await self._many(query, {"campaign": campaign, "limit": limit})
 
     async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
         """Return pending notices whose next attempt is due, the longest due first; those to one receiver by their age."""
