@@ -95,7 +95,8 @@ def svg(plan: Mapping[str, Any], campaign: str) -> str:
         f"{campaign}: {counts}{begins.get(rows[0][4], '') if rows else ''}; orange: instances leave, blue: the node is upgraded"
     )
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + CHART + 30}" height="{height}"',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + CHART + 30}" height="{height}"'
+        f' viewBox="0 0 {LABEL + CHART + 30} {height}" style="max-width: 100%; height: auto"',
         ' font-family="sans-serif" font-size="11">',
         f'<rect width="100%" height="100%" fill="{PAPER}"/>',
         f'<text x="8" y="14" font-size="13" fill="{INK}">{escape(title)}</text>',

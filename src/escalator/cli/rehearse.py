@@ -44,12 +44,15 @@ class Rehearse(Shower):
         from escalator.simulation.rehearsal import beginning, summary  # noqa: PLC0415 - as above
         from escalator.simulation.rehearsals import Rehearsal, rehearse_all  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.nights import local  # noqa: PLC0415 - as above
+        from escalator.world.about_nothing import about_nothing  # noqa: PLC0415 - as above
         from escalator.world.rules import Faults, FaultsSpec  # noqa: PLC0415 - as above
 
         with of_file(parsed_args.campaign) as text:
             campaign = load_campaign(parse(text))
         inventory = loaded(Inventory, parsed_args.inventory)
         faults = loaded(Faults, parsed_args.faults).spec if parsed_args.faults else FaultsSpec()
+        for strange in about_nothing(faults, inventory):
+            self.app.stderr.write(f"Warning: {strange}\n")
         configure_logs(Log(level="error"))
         seeds = range(parsed_args.seed, parsed_args.seed + parsed_args.runs)
         outcomes = rehearse_all(Rehearsal(inventory, campaign, faults, parsed_args.start), seeds)

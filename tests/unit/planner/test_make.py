@@ -270,3 +270,13 @@ def test_a_node_that_waited_for_a_group_or_a_rack_names_it() -> None:
     assert sorted(u.waits for u in plan.upgrades) == ["", "group pair: its limit or recovery"]
     racks = plan_of(node("a", rack="r"), node("b", rack="r"), waves={"max_unavailable": 2, "spread": [{"by": "rack", "max": 1}]})
     assert sorted(u.waits for u in racks.upgrades) == ["", "rack r has 1 node out of service"]
+
+
+def test_estimates_for_hardware_that_no_node_has_are_told() -> None:
+    def said(model: str) -> list[str]:
+        hardware = ({"labels": {"model": model}, "upgrade_s": 3600.0},)
+        plan = plan_of(node("a", labels={"model": "r740"}), node("b"), estimates={"hardware": hardware})
+        return [c.message for c in plan.conditions if c.code == "ESC-PLN-015"]
+
+    assert said("r740") == []
+    assert said("r999") == ["no node has the labels of these estimates: model: r999"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from escalator.model.campaign import Campaign
+from escalator.model.codes import Code
 from escalator.model.inventory import Instance, Inventory
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner import conditions as c
@@ -49,12 +50,28 @@ def first_conditions(
     wary = [declared[i] for i in actions if i in declared] if declared else []
     return (
         c.scope_condition(scope),
+        *_estimates(campaign, scope),
         c.availability_condition(scope, campaign.spec.waves.limit(scope.count)),
         c.pinned_condition(stuck),
         c.state_condition(stuck),
         *c.mitigation_conditions(wary, [i for i in wary if _stays(actions[i.id])]),
         *_noticed(campaign, inventory, actions, managed),
     )
+
+
+def _estimates(campaign: Campaign, scope: ScopedNodes) -> tuple[Condition, ...]:
+    """That the campaign has estimates for hardware that none of its nodes is; it never fails, and nobody else would notice."""
+    nodes = [*scope.eligible, *scope.upgraded]
+    strange = [
+        ", ".join(f"{key}: {value}" for key, value in hardware.labels.items())
+        for hardware in campaign.spec.estimates.hardware
+        if not any(all(node.labels.get(key) == value for key, value in hardware.labels.items()) for node in nodes)
+    ]
+    if not strange or not nodes:
+        return ()
+    message = f"no node has the labels of these estimates: {'; '.join(strange)}"
+    remedy = "compare the labels in estimates.hardware with those of the nodes"
+    return (Condition(code=Code.PLN_ESTIMATES.value, ok=True, message=message, remedy=remedy),)
 
 
 def _noticed(
