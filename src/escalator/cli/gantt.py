@@ -16,6 +16,8 @@ from escalator.model.counting import counted
 
 WIDTH = 72
 """Columns of the time axis in the terminal, where there is room for them."""
+LEGEND, LEGEND_FROM = ": ░ instances leave, █ the node is upgraded", 100
+"""What the characters are, and the columns from which on there is room to say so."""
 NARROWEST = 20
 """Columns of the time axis in the narrowest terminal."""
 ROW, LABEL, CHART = 18, 150, 900
@@ -64,10 +66,12 @@ def gantt(plan: Mapping[str, Any], most: int | None, screen: int) -> RenderableT
     shown = rows if most is None else rows[:most]
     width = max(len(row[0]) for row in shown)
     axis = max(NARROWEST, min(WIDTH, screen - width - 2))
-    begins = openings(plan)
+    begins, times = openings(plan), Times(plan)
+    first = times.at(0.0)
+    legend = LEGEND if screen >= LEGEND_FROM else ""
     lines = [
-        Text(f"Chart{begins.get(shown[0][4], '')}{', in working time' if any(row[4] for row in rows) else ''}", style="bold"),
-        Text(f"{'':{width}}  0:00:00{offset(end):>{axis - 7}}", style="dim"),
+        Text(f"Chart{begins.get(shown[0][4], '')}{times.said}{legend}", style="bold"),
+        Text(f"{'':{width}}  {first}{times.at(end, ends=True):>{axis - len(first)}}", style="dim"),
     ]
     window = shown[0][4]
     for node, away, start, stop, number in shown:
@@ -95,17 +99,17 @@ def svg(plan: Mapping[str, Any], campaign: str) -> str:
         f"{campaign}: {counts}{begins.get(rows[0][4], '') if rows else ''}; orange: instances leave, blue: the node is upgraded"
     )
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + CHART + 30}" height="{height}"'
-        f' viewBox="0 0 {LABEL + CHART + 30} {height}" style="max-width: 100%; height: auto"',
-        ' font-family="sans-serif" font-size="11">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + CHART + 30}" height="{height}"',
+        f'viewBox="0 0 {LABEL + CHART + 30} {height}" style="max-width: 100%; height: auto"',
+        'font-family="sans-serif" font-size="11">',
         f'<rect width="100%" height="100%" fill="{PAPER}"/>',
         f'<text x="8" y="14" font-size="13" fill="{INK}">{escape(title)}</text>',
     ]
     step = next((seconds for seconds in STEPS_S if end / seconds <= MOST_TICKS), end)
-    for tick in range(int(end / step) + 1):
-        x = LABEL + tick * step * scale
+    for at, said in times.ticks(step, end):
+        x = LABEL + at * scale
         parts.append(f'<line x1="{x:.1f}" y1="{ROW * 2}" x2="{x:.1f}" y2="{height - ROW}" stroke="#dddddd"/>')
-        parts.append(f'<text x="{x:.1f}" y="{ROW * 2 - 4}" text-anchor="middle" fill="{INK}">{offset(tick * step)}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{ROW * 2 - 4}" text-anchor="middle" fill="{INK}">{said}</text>')
     for number, (node, away, start, stop, _) in enumerate(rows):
         y = ROW * (number + 2)
         parts.append(f'<text x="8" y="{y + 13}" fill="{INK}">{escape(node)}</text>')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,23 @@ class Times:
     def clock(self, start_s: float, end_s: float) -> str:
         """As `interval`, where the day it begins on is told elsewhere: `01:02:16 - 01:22:16`."""
         return self.interval(start_s, end_s).removeprefix(self.day(start_s)).lstrip()
+
+    def at(self, at_s: float, *, ends: bool = False) -> str:
+        """`01:02`, or in working time `2:02:16`; `ends`: what ends then counts to the window before."""
+        number = self._window(at_s - 2 * TINY_S if ends else at_s)
+        return offset(at_s) if number < 0 else f"{self._moment(number, at_s):%H:%M}"
+
+    def ticks(self, step_s: float, end_s: float) -> Iterator[tuple[float, str]]:
+        """Times and their words at whole multiples of a step: of the clock, window by window, or of working time."""
+        if not self._starts:
+            yield from ((number * step_s, offset(number * step_s)) for number in range(int(end_s / step_s) + 1))
+            return
+        for opens, start, until in zip(self._opens, self._starts, [*self._starts[1:], end_s + TINY_S], strict=True):
+            midnight = opens.replace(hour=0, minute=0, second=0, microsecond=0)
+            at = start + -(opens - midnight).total_seconds() % step_s
+            while at < min(until, end_s + TINY_S):
+                yield at, self.at(at)
+                at += step_s
 
     def _window(self, start_s: float) -> int:
         return bisect_right(self._starts, start_s + TINY_S) - 1

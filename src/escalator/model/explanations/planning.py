@@ -88,10 +88,10 @@ PLANNING = {
     Code.PLN_ESTIMATES: Explanation(
         meaning="estimates for hardware that no node of the campaign has",
         causes=(
-            "The labels under `estimates.hardware` fit no node: most often a name or a value is written otherwise than the cloud "
+            "The labels under `estimates.hardware` fit no node: mostly a name or a value is written otherwise than the cloud "
             "has it. Nodes they were meant for count with the general estimate, so that a night may be too short."
         ),
-        then="Compare the labels with those of `escalator node show NODE`, or of the inventory; take out what is meant for others",
+        then="Compare the labels with those of `escalator node show NODE` or of the inventory; take out what is meant for others",
     ),
     Code.PLN_REPAIRED: Explanation(
         meaning="the plan for the rest is the plan so far, put right where something happened",
