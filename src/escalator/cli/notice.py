@@ -63,6 +63,7 @@ class ShowNotice(Shower):
         replies = [f"{r['at']}  {r['verdict']}  {json.dumps(r['reply'])}" for r in found["replies"]]
         word = word_of(found["type"])
         found["type"] = Shown(found["type"], f"{found['type']} ({word})" if word != found["type"] else word)
+        found["state"] = Shown(found["state"], state_word(found["state"]))
         found["resources"] = Shown(found["resources"], "\n".join(about))
         report = found["report"]
         found["report"] = Shown(report, "" if report is None else json.dumps(report, indent=2))
@@ -107,9 +108,14 @@ class Reply(Shower):
             )
 
 
+def state_word(state: str) -> str:
+    """The state for people: programs get its name."""
+    return "not delivered" if state == "undeliverable" else state
+
+
 def state_line(notice: dict[str, Any]) -> str:
     """The state with the answer; a notice that was withdrawn after its answer says both."""
-    result, state = notice["result"], "not delivered" if notice["state"] == "undeliverable" else notice["state"]
+    result, state = notice["result"], state_word(notice["state"])
     if result and notice["state"] == "cancelled":
         return f"cancelled after {result}"
     return f"{state} {result or ''}".rstrip()

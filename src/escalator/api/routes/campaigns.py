@@ -34,6 +34,7 @@ from escalator.upgrade_manager.engine.budget import spent
 from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions, outages
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.moment import at_one_moment
 
 router = APIRouter(tags=["campaigns"])
 _PLAN: dict[int | str, dict[str, Any]] = {
@@ -67,8 +68,10 @@ async def list_campaigns(services: Here) -> Sequence[CampaignSummary]:
     """All campaigns, oldest first; with their progress while they hold the cloud."""
     found = []
     for row in await services.campaigns.list():
-        tasks = await services.ctx.store.tasks.list(row.name) if row.state in ACTIVE else None
-        found.append(shapes.campaign_summary(row, tasks))
+        if row.state in ACTIVE:
+            found.append(shapes.campaign_summary(*await at_one_moment(services.ctx.store, row)))
+        else:
+            found.append(shapes.campaign_summary(row))
     return found
 
 
