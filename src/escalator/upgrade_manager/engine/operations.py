@@ -15,6 +15,29 @@ LOG_LINES = 5
 """Last lines of the operation's log that a failure's message carries."""
 Told = Callable[[Sequence[str]], Awaitable[None]]
 GOOD = (OperationState.DONE, OperationState.NOT_NEEDED)
+TRIES = 3
+"""What asks for another try, or died with its node, is begun this often."""
+RETRY_PAUSE_S = 60.0
+"""Before the next try of what asks for one: as a rule another package manager has let go of its lock by then."""
+
+
+def again(first: str) -> Sequence[str]:
+    """Names for the tries of an operation: each is an operation of its own on the node."""
+    return (first, *(f"{first}-{number}" for number in range(2, TRIES + 1)))
+
+
+async def tried(clock: Clock, operations: Sequence[str], perform: Callable[[str], Awaitable[Progress]]) -> Progress:
+    """Perform these operations, one after the other, until one neither asks for another try nor died with its node.
+
+    The caller's time-out bounds all of them together.
+    """
+    for operation in operations[:-1]:
+        progress = await perform(operation)
+        if progress.state in (*GOOD, OperationState.FAILED):
+            return progress
+        if progress.state is OperationState.RETRY:
+            await clock.sleep(RETRY_PAUSE_S)
+    return await perform(operations[-1])
 
 
 async def follow(

@@ -19,11 +19,11 @@ from escalator.model.counting import counted
 from escalator.model.errors import ConditionsError, ConflictError, PermanentError, TemporaryError
 from escalator.model.progress import Event, Restoration
 from escalator.model.release import Release
-from escalator.system_support.port import SystemSupport
+from escalator.system_support.port import Progress, SystemSupport
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.kinds import in_the_way, not_aside
-from escalator.upgrade_manager.engine.operations import GOOD, follow
+from escalator.upgrade_manager.engine.operations import GOOD, again, follow, tried
 from escalator.upgrade_manager.engine.outcome import Outcome, done
 from escalator.upgrade_manager.engine.runner import outcome_of
 from escalator.upgrade_manager.engine.runtime import Runtime
@@ -204,9 +204,11 @@ async def _sound(ctx: Context, row: NodeBackup, system: SystemSupport) -> None:
 
 
 async def _put_back(ctx: Context, row: NodeBackup, system: SystemSupport, release: Release) -> None:
-    operation = workflow_of(row)
-    await system.rollback(row.node, release, row.content, operation)
-    progress = await follow(system, row.node, operation, ctx.clock, ctx.pace)
+    async def perform(operation: str) -> Progress:
+        await system.rollback(row.node, release, row.content, operation)
+        return await follow(system, row.node, operation, ctx.clock, ctx.pace)
+
+    progress = await tried(ctx.clock, again(workflow_of(row)), perform)
     if progress.state not in GOOD:
         last = " / ".join(progress.lines)
         raise PermanentError(Code.SYS_RESTORE, f"It ended {progress.state.value}: {last}. The node is held out of service.")

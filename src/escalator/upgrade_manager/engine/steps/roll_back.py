@@ -23,9 +23,9 @@ from escalator.upgrade_manager.engine.steps import between, reboots
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.services import AGENTS
 from escalator.upgrade_manager.engine.steps.upgrade import (
+    bring_back,
     carries,
     first_bad,
-    follow_operation,
     may_reboot,
     missing_after,
     until_reachable,
@@ -68,13 +68,10 @@ async def _roll_back(job: Job) -> Outcome:
     await until_reachable(job)
     if (await job.memo()).get(BEGUN) is None:
         await note_found(job, changed.first)
-    operation = job.operation(job.ref.kind.value)
     await job.remember(BOOT, await reboots.boot_now(job), once=True)
-    await job.remember(BEGUN, operation)
+    await job.remember(BEGUN, job.operation(job.ref.kind.value))
     await between.mark(job)
-    forced = job.ref.kind is TaskKind.RESTORE
-    await job.system.rollback(job.node, job.release, backup, operation, forced=forced)
-    progress = await follow_operation(job, operation)
+    progress = await bring_back(job, backup, job.ref.kind.value, forced=job.ref.kind is TaskKind.RESTORE)
     if progress.state not in GOOD:
         last = " / ".join(progress.lines)
         return failed(Code.SYS_ROLLBACK, f"the {job.ref.kind.value} ended {progress.state.value}: {last}")

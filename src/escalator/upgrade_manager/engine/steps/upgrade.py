@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -16,7 +17,7 @@ from escalator.upgrade_manager.engine.in_service import REPORT_S
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.kinds import computes, node_now
 from escalator.upgrade_manager.engine.named import perform
-from escalator.upgrade_manager.engine.operations import GOOD, follow
+from escalator.upgrade_manager.engine.operations import GOOD, TRIES, again, follow, tried
 from escalator.upgrade_manager.engine.outcome import Outcome, done, failed, skip
 from escalator.upgrade_manager.engine.output import Output
 from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed, before, changed_node
@@ -30,8 +31,7 @@ from escalator.upgrade_manager.engine.steps.services import AGENTS, note_agents,
 from escalator.upgrade_manager.engine.steps.vacate import STAYING, STOPPED
 from escalator.upgrade_manager.engine.way_back import why_not
 
-TRIES = 3
-"""An installer that asks for another try, or died with its node, is started this often."""
+TRIES_THERE = tuple(f"upgrade-{number}" for number in range(1, TRIES + 1))
 REBOOT_BACK_FROM = "rollback_reboot_from"
 """Memo of a task: as `reboots.FROM`, for the reboot after its software was put back."""
 REPORTED = "reported"
@@ -58,14 +58,9 @@ async def _upgrade(job: Job) -> Outcome:
         changed = await given_back(job) or await carries(job)
         if changed is not None:
             return changed
-    for number in range(1, TRIES + 1):
-        operation = job.operation(f"upgrade-{number}")
-        await _start(job, operation)
-        progress = await follow_operation(job, operation)
-        if progress.state in GOOD:
-            return done("not needed" if progress.state is OperationState.NOT_NEEDED else f"{job.release.id} is installed")
-        if progress.state is OperationState.FAILED:
-            break
+    progress = await tried(job.ctx.clock, [job.operation(one) for one in TRIES_THERE], partial(_install, job))
+    if progress.state in GOOD:
+        return done("not needed" if progress.state is OperationState.NOT_NEEDED else f"{job.release.id} is installed")
     last = " / ".join(progress.lines)
     return failed(Code.SYS_INSTALL, f"the installer ended {progress.state.value} (exit code {progress.exit_code}): {last}")
 
@@ -79,6 +74,11 @@ async def carries(job: Job) -> Outcome | None:
         if instance.running and instance.id not in may_run:
             return skip(Code.UPG_INSTANCE_LEFT, f"instance {instance.id} runs on the node since it was vacated")
     return None
+
+
+async def _install(job: Job, operation: str) -> Progress:
+    await _start(job, operation)
+    return await follow_operation(job, operation)
 
 
 async def _start(job: Job, operation: str) -> None:
@@ -250,7 +250,6 @@ async def _undone(job: Job, changed: Changed) -> Outcome | None:
 
 async def _put_back(job: Job, backup: Mapping[str, Any], known: Mapping[str, Any]) -> Outcome | None:
     """The failure; None when the node runs what it ran before."""
-    operation = job.operation("rollback")
     longest_s = job.spec.node.timeouts.reboot_s
     # Of what it was given to come back from its reboot, nothing is given again.
     began = await silence.since(job) or job.ctx.clock.now()
@@ -258,8 +257,7 @@ async def _put_back(job: Job, backup: Mapping[str, Any], known: Mapping[str, Any
         # It may be dead: the sooner a person knows, the better. `node retry` begins here again.
         silent_s = job.ctx.clock.now() - began
         return failed(Code.SYS_UNREACHABLE, f"the node has not answered for {silent_s:.0f} s, in which a reboot should be over")
-    await job.system.rollback(job.node, job.release, backup, operation)
-    progress = await follow_operation(job, operation)
+    progress = await bring_back(job, backup, "rollback")
     if progress.state not in GOOD:
         last = " / ".join(progress.lines)
         return failed(Code.SYS_ROLLBACK, f"the rollback ended {progress.state.value}: {last}")
@@ -271,6 +269,16 @@ async def _put_back(job: Job, backup: Mapping[str, Any], known: Mapping[str, Any
         return failed(Code.SYS_ROLLBACK, bad.message)
     # What others disabled meanwhile is not for the way back to enable: they have left their reason.
     return await missing_after(job, known, disabled=False)
+
+
+async def bring_back(job: Job, backup: Mapping[str, Any], purpose: str, *, forced: bool = False) -> Progress:
+    """Put the node's software back on what the backup holds, and see that to its end."""
+
+    async def perform(operation: str) -> Progress:
+        await job.system.rollback(job.node, job.release, backup, operation, forced=forced)
+        return await follow_operation(job, operation)
+
+    return await tried(job.ctx.clock, [job.operation(one) for one in again(purpose)], perform)
 
 
 async def missing_after(job: Job, known: Mapping[str, Any], *, disabled: bool = True) -> Outcome | None:
