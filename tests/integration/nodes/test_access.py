@@ -111,8 +111,8 @@ async def test_many_nodes_at_once(manager: Manager) -> None:
     assert {manager.bed.installed(name, "escalator-test-agent") for name in names} == {"2.0.0"}
 
 
-async def test_another_user_than_root_works_by_sudo(manager: Manager) -> None:
-    node = "by-sudo"
+def _by_sudo(manager: Manager, node: str) -> None:
+    """A node that lets nobody in but the user `ops`."""
     manager.bed.add_many([node], "systemd")
     keys = "/root/.ssh/authorized_keys"
     commands = (
@@ -123,6 +123,11 @@ async def test_another_user_than_root_works_by_sudo(manager: Manager) -> None:
     )
     for command in commands:
         manager.bed.exec(node, "sh", "-c", command)
+
+
+async def test_another_user_than_root_works_by_sudo(manager: Manager) -> None:
+    node = "by-sudo"
+    _by_sudo(manager, node)
     driver, new = manager.driver(user="ops"), await manager.release("2.0.0")
     assert (await manager.upgrade(driver, node, "2.0.0", "sudo")).state is OperationState.DONE
     before = await driver.boot_id(node)
@@ -131,3 +136,16 @@ async def test_another_user_than_root_works_by_sudo(manager: Manager) -> None:
     while await driver.boot_id(node) in (None, before):
         await manager.clock.sleep(0.05)
     assert [check for check in await driver.verify(node, new, "sudo") if not check.ok] == []
+
+
+async def test_an_operation_is_not_given_up_while_its_node_boots_and_turns_its_user_away(manager: Manager) -> None:
+    node = "boots"
+    _by_sudo(manager, node)
+    assert (await manager.upgrade(manager.driver(user="ops"), node, "2.0.0", "boots")).state is OperationState.DONE
+    manager.bed.exec(node, "mv", "/srv/ops", "/srv/not-mounted")
+    driver = manager.driver(user="ops")  # of the links that there were, none is left after a reboot
+    with pytest.raises(TemporaryError) as caught:
+        await driver.poll(node, "boots")
+    assert caught.value.code is Code.SYS_CREDENTIALS
+    manager.bed.exec(node, "mv", "/srv/not-mounted", "/srv/ops")
+    assert (await driver.poll(node, "boots")).state is OperationState.DONE

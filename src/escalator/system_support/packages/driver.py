@@ -105,9 +105,17 @@ class PackagesSystem:
         await self._start(node, operation, ("upgrade.sh",), _pins(release))
 
     async def poll(self, node: str, operation: str, cursor: int = 0) -> Progress:
-        """Where the operation stands. The cursor counts bytes of its log."""
+        """Where the operation stands. The cursor counts bytes of its log.
+
+        Raises TemporaryError while the node does not answer, or turns our user away as nodes do that boot.
+        """
         arguments = (folder_name(operation), str(cursor), str(MAX_CHUNK_BYTES))
-        output = await self._script(node, ("state.sh", "poll.sh"), arguments, QUICK_S)
+        try:
+            output = await self._script(node, ("state.sh", "poll.sh"), arguments, QUICK_S)
+        except PermanentError as error:
+            if not self._may_boot(error):
+                raise
+            raise TemporaryError(error.code, error.message, remedy=error.remedy, facts=error.facts) from error
         word, _, log = output.stdout.partition(b"\n")
         if word.isdigit():
             return progress(outcome(int(word)), int(word), log, cursor)
@@ -148,11 +156,17 @@ class PackagesSystem:
         except TemporaryError:
             return None
         except PermanentError as error:
-            # While a node boots, pam_nologin turns everybody but root away as if the key were wrong.
-            if error.code is Code.SYS_CREDENTIALS and not self._ssh.is_root:
-                return None
-            raise
+            if not self._may_boot(error):
+                raise
+            return None
         return output.stdout.decode().strip() if output.exit_code == 0 else None
+
+    def _may_boot(self, error: PermanentError) -> bool:
+        """Whether the node may only be booting: it turns others than root away then, as if their key were wrong.
+
+        PAM does so, and so does sshd as long as their home is not mounted.
+        """
+        return error.code is Code.SYS_CREDENTIALS and not self._ssh.is_root
 
     async def rollback(
         self, node: str, release: Release, backup: Mapping[str, object], operation: str, *, forced: bool = False
