@@ -46,3 +46,13 @@ def test_while_all_is_frozen_its_end_is_what_can_be_done_and_no_time_is_promised
     verbs, eta_s = virtual_time.run(shown())
     assert verbs[0] == "escalator freeze end"
     assert eta_s is None
+
+
+def test_a_campaign_shows_the_last_reason_that_was_given() -> None:
+    async def shown() -> str:
+        async with staged() as stage:
+            await stage.play("world nodes=3 seed=1\ncampaign a\nplan a\nfreeze storm\nstart a\nwait 60\nfreeze flood\nwait 60")
+            row = await stage.sim.store.campaigns.get("a")
+            return "" if row is None else row.reason
+
+    assert virtual_time.run(shown()) == "everything is frozen: flood; it ends with escalator freeze end"

@@ -72,8 +72,8 @@ class Board:
         self.tasks: dict[str, NodeTask] = {}
         self.failed: dict[str, NodeTask] = {}
         self.announced: set[str] = set()
-        self.frozen: bool | None = None
-        """Whether nothing may begin, as was said already; null when it was not looked at yet."""
+        self.frozen: str | None = None
+        """Why nothing may begin, as was said already; empty when all may, null when it was not looked at yet."""
         self.prepared = False
         """Whether the campaign's own hooks have run and its version pins were seen to hold, since it last rested."""
         self.held: dict[str, str] | None = None

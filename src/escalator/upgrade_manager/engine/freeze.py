@@ -42,7 +42,8 @@ async def keep_freeze(ctx: Context, freeze: Freeze | None) -> None:
 async def frozen(ctx: Context, name: str, board: Board) -> bool:
     """Whether the campaign may begin nothing now; whoever looks at it sees why, and the rest is planned anew afterwards."""
     found = await current_freeze(ctx)
-    row = await ctx.store.campaigns.get(name) if board.frozen != (found is not None) else None
+    said = "" if found is None else found.said
+    row = await ctx.store.campaigns.get(name) if board.frozen != said else None
     if row is None:
         return found is not None
     shown = row.state is CampaignState.RUNNING
@@ -55,5 +56,5 @@ async def frozen(ctx: Context, name: str, board: Board) -> bool:
         board.disturbed = board.disturbed or "the end of a freeze"
         if shown:
             await ctx.store.campaigns.change(name, (row.state,), code="", reason="")
-    board.frozen = found is not None
-    return board.frozen
+    board.frozen = said
+    return found is not None
