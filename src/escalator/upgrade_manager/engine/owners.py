@@ -65,7 +65,7 @@ async def away_tonight(ctx: Context, campaign: Campaign, plan: Plan, inventory: 
     if campaign.spec.workloads.notify.on_undeliverable != "pause":
         return ""
     many = counted(len(bad), "VNF manager concerned does", "VNF managers concerned do")
-    return f"a maintenance window opens, and {many} not answer: {said(bad)}"
+    return f"nodes may begin now, and {many} not answer: {said(bad)}"
 
 
 async def _note_orchestrators(ctx: Context, name: str) -> None:
