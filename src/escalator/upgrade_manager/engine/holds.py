@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.hold import HELD
-from escalator.model.progress import CampaignState, NodeTask, TaskState
+from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.upgrade_manager.engine import stages
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import change
@@ -66,9 +66,12 @@ async def all_held(ctx: Context, under_way: Sequence[NodeTask], waiting: int) ->
 
 def _said(stopped: Sequence[NodeTask], held: dict[str, str], waiting: int) -> str:
     names = "; ".join(f"{task.node} {held[task.node]}" for task in stopped[:SHOWN])
-    behind = f"; {counted(waiting, 'more node waits', 'more nodes wait')} behind them" if waiting else ""
-    verbs = f"go on with escalator node unhold {' '.join(task.node for task in stopped[:SHOWN])}"
-    return f"only held nodes are left: {names}{behind}; {verbs}"
+    what = f"{counted(waiting, 'node waits', 'nodes wait')} behind held ones" if waiting else "only held nodes are left"
+    these = " ".join(task.node for task in stopped[:SHOWN])
+    verbs = f"go on with escalator node unhold {these}"
+    if all((task.state, task.kind) == (TaskState.PENDING, TaskKind.UPGRADE) for task in stopped):
+        verbs += f", or without them: escalator node skip {stopped[0].campaign} {these}"
+    return f"{what}: {names}; {verbs}"
 
 
 def _moves(task: NodeTask, held: dict[str, str]) -> bool:
