@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from escalator.upgrade_manager.planner import growth
+from escalator.upgrade_manager.planner.sorts import counted
 from properties.orders import best, ready
 
 NEAR_S = 1e-5
@@ -64,9 +65,9 @@ def quick(draw: st.DrawFn) -> dict[str, Any]:
 def test_no_order_of_a_dense_cloud_undercuts_the_growth_of_room(cloud: dict[str, Any], wish: dict[str, Any]) -> None:
     made, rules, todo = ready(cloud, wish, MOST_NODES)
     for key, (end_s, _) in best(made, rules, todo, seeds=(0, 1)).items():
-        there = growth.nodes_by(made, sorted(key), made.key)
+        there = growth.nodes_by(made, sorted(key), made.key, counted(made))
         grown_s = growth.grown(there, rules, min(made.upgrade_s[node] for node in key))
-        bound_s = growth.growth(made, sorted(key), rules)
+        bound_s = growth.growth(made, sorted(key), rules, counted(made))
         event(f"steps bind: {bound_s == grown_s > 0}, within a twentieth: {bound_s > 0.95 * end_s}")
         assert max(bound_s, grown_s) <= end_s + NEAR_S
 
@@ -86,6 +87,8 @@ def test_a_node_that_is_filled_as_fast_as_it_may_be_meets_the_bound(per_node: in
     instances = [{"id": f"vm{number}", **guest} for number in range(4)]
     made, rules, todo = ready({**cloud, "instances": instances}, {**wish, "spec": spec}, MOST_NODES)
     ((end_s, _),) = best(made, rules, todo, seeds=(0,)).values()
-    grown_s = growth.grown(growth.nodes_by(made, todo, made.key), rules, min(made.upgrade_s[node] for node in todo))
+    grown_s = growth.grown(
+        growth.nodes_by(made, todo, made.key, counted(made)), rules, min(made.upgrade_s[node] for node in todo)
+    )
     step_s = 300.0 / growth.STEPS
     assert end_s - 2 * step_s <= grown_s <= end_s + NEAR_S

@@ -6,7 +6,7 @@ A problem carries its path, its line and, for a key that is not known, the neare
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -52,6 +52,21 @@ class Model(BaseModel):
         object.__setattr__(made, "__pydantic_private__", None)
         return made
 
+    @classmethod
+    def all_of_values(cls, rows: Iterable[dict[str, Any]]) -> list[Self]:
+        """As `of_values` for each of the rows, all of which name the same fields."""
+        found, given = [], _EVERY.get(cls)
+        for values in rows:
+            if given is None:
+                given = _EVERY[cls] = set(values)
+            made = cls.__new__(cls)
+            _put_values(made, values)
+            _put_given(made, given)
+            _put_extra(made, None)
+            _put_private(made, None)
+            found.append(made)
+        return found
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with those values; see pydantic."""
         made = super().model_copy(update=update, deep=deep)
@@ -59,6 +74,11 @@ class Model(BaseModel):
         return made
 
 
+# The places of a model's own, written without asking whether it is frozen; by name each would be looked for every time.
+_put_values = vars(BaseModel)["__dict__"].__set__
+_put_given = vars(BaseModel)["__pydantic_fields_set__"].__set__
+_put_extra = vars(BaseModel)["__pydantic_extra__"].__set__
+_put_private = vars(BaseModel)["__pydantic_private__"].__set__
 _GIVEN: dict[frozenset[str], set[str]] = {}
 """One set for each combination of keys. A frozen model's is never changed, and a copy begins with a copy of it."""
 _EVERY: dict[type[Model], set[str]] = {}

@@ -139,7 +139,12 @@ class Instance(Model):
     @property
     def memory_gib(self) -> float:
         """Memory over all its NUMA entries, GiB."""
-        return self.demand.get("mem_mib", 0.0) * self.numa_span / 1024.0
+        return memory_gib(self.demand, self.numa_span)
+
+
+def memory_gib(demand: Mapping[str, float], span: int) -> float:
+    """Memory of an instance over all its NUMA entries, GiB."""
+    return demand.get("mem_mib", 0.0) * span / 1024.0
 
 
 class Group(Model):

@@ -11,6 +11,9 @@ the same is free, on nodes of one kind, have one *form*; those whose nodes expec
 alike. Instances come in few
 sizes, so that twenty thousand cells are in some hundreds of states. Each shape has a heap of the states whose cells may take
 one, the best on top. A state that is found empty there is dropped, and one that is no longer empty is put back.
+
+Where more are on their way than before, a cell only gets worse: that is seen to when it is about to be chosen, and mostly
+fewer are on their way again by then. So a cell is filed under at most as many as its node expects.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ MOST_KEPT = 20_000
 """Forms of which the worth for one shape is kept."""
 NOTHING = -1
 """Form and state of cells that take no instance at all, or whose node does not."""
+UNKNOWN = -2
+"""A form or state that was not met yet."""
 
 
 class _ByShape:
@@ -60,7 +65,7 @@ class Angles:
         self._standing, self._cloud, self._nodes, self._may_go = standing, standing.cloud, nodes, may_go
         self._arriving, self._weight = standing.arriving, queue_weight
         self._heard = 0
-        """Changes of what nodes expect that are seen to."""
+        """Nodes that expect fewer that are seen to."""
         self._shapes: dict[Shape, _ByShape] = {}
         asked = [resource for resource, scale in enumerate(standing.cloud.scale) if scale]
         self._free_of: Callable[[list[float]], Hashable] = itemgetter(*asked) if asked else len
@@ -88,31 +93,32 @@ class Angles:
         if not cells:
             return
         node = self._cloud.host[cells[0]]
-        takes, arriving = node in self._nodes, self._arriving[node] if self._weight else 0
+        takes, arriving = node in self._nodes, self._arriving.each[node] if self._weight else 0
         for cell in cells:
-            form = self._form[cell] = self._form_of(node, cell) if takes else NOTHING
+            form = NOTHING
+            if takes:
+                free = self._standing.free[cell]
+                key = (self._kinds[node], self._free_of(free))
+                form = self._forms.get(key, UNKNOWN)
+                if form == UNKNOWN:
+                    form = self._forms[key] = self._new_form(free)
+            self._form[cell] = form
             self._file(cell, form, arriving)
 
-    def _form_of(self, node: int, cell: int) -> int:
-        free = self._standing.free[cell]
-        key = (self._kinds[node], self._free_of(free))
-        form = self._forms.get(key)
-        if form is None:
-            if any(free[resource] + SLACK < amount for resource, amount in self._least):
-                form = NOTHING
-            else:
-                form = len(self._by_waits)
-                self._by_waits.append({})
-            self._forms[key] = form
-        return form
+    def _new_form(self, free: Sequence[float]) -> int:
+        if any(free[resource] + SLACK < amount for resource, amount in self._least):
+            return NOTHING
+        self._by_waits.append({})
+        return len(self._by_waits) - 1
 
     def _file(self, cell: int, form: int, arriving: int) -> None:
         """Put the cell into the state that it is in now."""
         before = self._state[cell]
         state = NOTHING
         if form >= 0:
-            states = self._by_waits[form]
-            state = states[arriving] if arriving in states else self._new_state(form, arriving)
+            state = self._by_waits[form].get(arriving, UNKNOWN)
+            if state == UNKNOWN:
+                state = self._new_state(form, arriving)
         if state == before:
             return
         self._state[cell] = state
@@ -134,36 +140,55 @@ class Angles:
     def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
         """At most so many nodes that can take the instance, with the cells it would use, the best first; none `shut`."""
         found: list[tuple[int, tuple[int, ...]]] = []
-        heap, seen = self._right(guest.shape).entries, []
+        right = self._right(guest.shape)
+        heap, seen = right.entries, []
         barred = self._standing.barred(guest, soft=soft)
         self.passed = False
         while heap and len(found) < most:
-            seen.append(heapq.heappop(heap))
-            fitting = self._fitting(self._cells[seen[-1][1]], guest.shape, barred, shut)
-            found += islice(fitting, most - len(found))
+            entry = heapq.heappop(heap)
+            fitting = self._fitting(self._cells[entry[1]], guest.shape, barred, shut)
+            more = list(islice(fitting, most - len(found)))
+            late = [node for node, _ in more if self._is_late(node)]
+            if late:
+                heapq.heappush(heap, entry)
+                self._put_back(guest.shape, right)
+                continue
+            seen.append(entry)
+            found += more
         for entry in seen:
             heapq.heappush(heap, entry)
         return found
 
     def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut]) -> tuple[int, tuple[int, ...]] | None:
         """The best node and cells."""
-        fitting = self._right(guest.shape)
+        shape = guest.shape
+        if self._weight and self._heard < len(self._arriving.fewer):
+            self._hear()
+        fitting = self._shapes.get(shape)
+        if fitting is None or fitting.read < len(self._back):
+            fitting = self._right(shape)
         heap, states = fitting.entries, self._cells
-        barred = self._standing.barred(guest, soft=soft)
+        barred = self._standing.barred(guest, soft=soft) if guest.apart or guest.soft else ()
+        plain, each = not barred and not shut and shape.span == 1, self._arriving.each
         seen: list[tuple[float, int]] = []
         self.passed = False
         found = None
         while heap:
             state = heap[0][1]
             there = states[state]
-            if there:
-                found = self._first(there, guest.shape, barred, shut)
-                if found is not None:
-                    break
-                seen.append(heapq.heappop(heap))
-            else:
+            if not there:
                 heapq.heappop(heap)
                 fitting.there.discard(state)
+                continue
+            cell = there[0]
+            found = (self._cloud.host[cell], (cell,)) if plain else self._first(there, shape, barred, shut)
+            if found is None:
+                seen.append(heapq.heappop(heap))
+            elif self._meant[state][1] < each[found[0]] and self._is_late(found[0]):
+                found = None
+                self._put_back(shape, fitting)
+            else:
+                break
         for entry in seen:
             heapq.heappush(heap, entry)
         return found
@@ -175,6 +200,15 @@ class Angles:
         if shape.span > 1:
             return next(self._fitting(cells, shape, barred, shut), None)
         host = self._cloud.host
+        if len(shut) == len(barred) == 1:  # the most frequent by far
+            (_, of, places), members = shut[0], barred[0]
+            for cell in cells:
+                node = host[cell]
+                if of[node] in places:
+                    self.passed = True
+                elif members.get(node, 0) <= 0:
+                    return node, (cell,)
+            return None
         for cell in cells:
             node = host[cell]
             if shut and is_shut(shut, node):
@@ -201,36 +235,54 @@ class Angles:
 
     def _right(self, shape: Shape) -> _ByShape:
         """The states for a shape as they are now."""
-        news = self._arriving.changes
-        if self._weight and self._heard < len(news):
-            forms = self._form
-            for node in dict.fromkeys(news[self._heard :]):
-                for cell in self._cloud.cells[node]:
-                    if forms[cell] >= 0:
-                        self._file(cell, forms[cell], self._arriving[node])
-            self._heard = len(news)
+        if self._weight and self._heard < len(self._arriving.fewer):
+            self._hear()
         fitting = self._shapes.get(shape)
         if fitting is None:
             fitting = self._shapes[shape] = _ByShape(self._cloud, shape)
         if fitting.read < len(self._back):
-            for state in self._back[fitting.read :]:
-                if state not in fitting.there and self._cells[state]:
-                    self._put_back(shape, fitting, state)
-            fitting.read = len(self._back)
+            self._put_back(shape, fitting)
         return fitting
 
-    def _put_back(self, shape: Shape, fitting: _ByShape, state: int) -> None:
-        form, arriving = self._meant[state]
-        worth = fitting.kept.get(form)
-        if worth is None:
-            if len(fitting.kept) >= MOST_KEPT:
-                fitting.kept.clear()
-            cell = self._cells[state][0]
-            allowed = self._may_go(shape, self._cloud.host[cell])
-            worth = fitting.kept[form] = self._worth(shape, fitting, cell) if allowed else inf
-        if worth < inf:
-            fitting.there.add(state)
-            heapq.heappush(fitting.entries, (self._weight * arriving + worth, state))
+    def _hear(self) -> None:
+        """See to the nodes that expect fewer than their cells are filed under."""
+        news, state, each = self._arriving.fewer, self._state, self._arriving.each
+        for node in dict.fromkeys(news[self._heard :]):
+            arriving = each[node]
+            for cell in self._cloud.cells[node]:
+                if state[cell] >= 0 and self._meant[state[cell]][1] > arriving:
+                    self._file(cell, self._form[cell], arriving)
+        self._heard = len(news)
+
+    def _is_late(self, node: int) -> bool:
+        """Whether more are on their way to the node than its cells are filed under, which is mended then."""
+        if not self._weight:
+            return False
+        late, state, arriving = False, self._state, self._arriving.each[node]
+        for cell in self._cloud.cells[node]:
+            if state[cell] >= 0 and self._meant[state[cell]][1] < arriving:
+                self._file(cell, self._form[cell], arriving)
+                late = True
+        return late
+
+    def _put_back(self, shape: Shape, fitting: _ByShape) -> None:
+        """See to the states that are no longer empty."""
+        cells, meant, kept, there = self._cells, self._meant, fitting.kept, fitting.there
+        for state in self._back[fitting.read :]:
+            if state in there or not cells[state]:
+                continue
+            form, arriving = meant[state]
+            worth = kept.get(form)
+            if worth is None:
+                if len(kept) >= MOST_KEPT:
+                    kept.clear()
+                cell = cells[state][0]
+                allowed = self._may_go(shape, self._cloud.host[cell])
+                worth = kept[form] = self._worth(shape, fitting, cell) if allowed else inf
+            if worth < inf:
+                there.add(state)
+                heapq.heappush(fitting.entries, (self._weight * arriving + worth, state))
+        fitting.read = len(self._back)
 
     def _worth(self, shape: Shape, fitting: _ByShape, cell: int) -> float:
         """The negative cosine between what is free and what is needed, and its size; infinite where the shape does not fit."""

@@ -7,12 +7,13 @@ Every bound holds for all plans of the nodes given, whatever their order, within
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import ceil, floor, inf
 
-from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Shape
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
 from escalator.upgrade_manager.planner.growth import growth
+from escalator.upgrade_manager.planner.sorts import Counts, counted, takes_of
 from escalator.upgrade_manager.planner.turns import Midway, Rules
 from escalator.upgrade_manager.planner.windows import Windows
 
@@ -30,17 +31,18 @@ def makespan(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> dict[str, floa
     """Each bound on the makespan by name, seconds; the largest is the bound."""
     if not nodes:
         return {}
-    aways = [_drain_s(cloud, node, rules) + cloud.upgrade_s[node] for node in nodes]
+    there = counted(cloud)
+    aways = {node: _drain_s(there[node], rules) + cloud.upgrade_s[node] for node in nodes}
     found = {
-        "node": max(aways),
+        "node": max(aways.values()),
         # Nodes are away for their departures and their upgrade, and at most `width` of them at once.
-        "parallel": sum(aways) / max(1, rules.width),
-        "bandwidth": _bandwidth(cloud, nodes, rules),
+        "parallel": sum(aways.values()) / max(1, rules.width),
+        "bandwidth": _bandwidth(cloud, nodes, there, rules),
         "group": _group(cloud, nodes),
-        "area": _area(cloud, nodes),
-        "growth": growth(cloud, nodes, rules),
-        "window": _window(cloud, nodes, rules),
-        "groups": _stages(cloud, nodes, rules),
+        "area": _area(cloud, nodes, there),
+        "growth": growth(cloud, nodes, rules, there),
+        "window": _window(aways, rules),
+        "groups": _stages(cloud, aways, rules),
     }
     return {name: round(seconds, 6) for name, seconds in found.items() if seconds > 0}
 
@@ -75,19 +77,23 @@ def _without_leaving(cloud: Cloud, nodes: set[int]) -> list[list[float]]:
     return used
 
 
-def _drain_s(cloud: Cloud, node: int, rules: Rules) -> float:
+def _drain_s(there: Counts, rules: Rules) -> float:
     """A node's departures one after the other, so many at once as the campaign lets leave."""
-    lasts = [guest.lasts_s for guest in cloud.guests[node] if guest.leaves]
-    return max([sum(lasts) / rules.per_node, *lasts], default=0.0)
+    whole = longest = 0.0
+    for (_, lasts_s, leaves), count in there.items():
+        if leaves:
+            whole += lasts_s * count
+            longest = max(longest, lasts_s)
+    return max(whole / rules.per_node, longest)
 
 
-def _bandwidth(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+def _bandwidth(cloud: Cloud, nodes: Sequence[int], there: Sequence[Counts], rules: Rules) -> float:
     """At most `total` moves at once, and behind the last one its node's upgrade."""
-    lasts = [guest.lasts_s for node in nodes for guest in cloud.guests[node] if guest.leaves]
-    if not lasts:
+    leaving = [node for node in nodes if any(sort.leaves for sort in there[node])]
+    if not leaving:
         return 0.0
-    shortest = min(cloud.upgrade_s[node] for node in nodes if any(guest.leaves for guest in cloud.guests[node]))
-    return sum(lasts) / rules.total + shortest
+    whole = sum(sort.lasts_s * count for node in leaving for sort, count in there[node].items() if sort.leaves)
+    return whole / rules.total + min(cloud.upgrade_s[node] for node in leaving)
 
 
 def _group(cloud: Cloud, nodes: Sequence[int]) -> float:
@@ -119,44 +125,41 @@ def _chain(cloud: Cloud, group: int, impacts: Sequence[tuple[float, float]]) -> 
     return limit.lead_s + rounds * shortest + (rounds - 1) * limit.recovery_s + after
 
 
-def _area(cloud: Cloud, nodes: Sequence[int]) -> float:
+def _area(cloud: Cloud, nodes: Sequence[int], there: Sequence[Counts]) -> float:
     """A node being upgraded takes its free room away, a moving instance counts twice; both have to fit in what is free."""
     best = 0.0
     todo = set(nodes)
     for resource in range(len(cloud.resources)):
         free = needed = 0.0
-        each: dict[Shape, float] = {}
-        for node in range(len(cloud.nodes)):
-            there = sum(cloud.capacity[cell][resource] for cell in cloud.cells[node])
-            free += max(0.0, there - sum(cloud.used[cell][resource] for cell in cloud.cells[node]))
+        takes = takes_of(there, resource)
+        for node, cells in enumerate(cloud.cells):
+            room = sum([cloud.capacity[cell][resource] for cell in cells])
+            free += max(0.0, room - sum([cloud.used[cell][resource] for cell in cells]))
             if node not in todo:
                 continue
             staying = 0.0
-            for guest in cloud.guests[node]:
-                amount = each.get(guest.shape, -1.0)
-                if amount < 0.0:
-                    amount = each[guest.shape] = guest.shape.takes(resource)
-                if guest.leaves:
-                    needed += amount * guest.lasts_s
+            for (shape, lasts_s, leaves), count in there[node].items():
+                if leaves:
+                    needed += takes[shape] * lasts_s * count
                 else:
-                    staying += amount
-            needed += max(0.0, there - staying) * cloud.upgrade_s[node]
+                    staying += takes[shape] * count
+            needed += max(0.0, room - staying) * cloud.upgrade_s[node]
         if free > SLACK:
             best = max(best, needed / free)
-    return best if any(guest.leaves for node in nodes for guest in cloud.guests[node]) else 0.0
+    return best if any(sort.leaves for node in nodes for sort in there[node]) else 0.0
 
 
-def _stages(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+def _stages(cloud: Cloud, aways: Mapping[int, float], rules: Rules) -> float:
     """Groups of nodes that go one after the other: the longest chain of their longest turns, with what they soak between.
 
     In windows soaking may fall between two of them, so it is left out of the bound.
     """
     turns: dict[str, float] = {}
     group_of = {node: group.name for group in rules.staging.groups for node in group.nodes}
-    for node in nodes:
+    for node, away_s in aways.items():
         name = group_of.get(cloud.nodes[node].id)
         if name is not None:
-            turns[name] = max(turns.get(name, 0.0), _drain_s(cloud, node, rules) + cloud.upgrade_s[node])
+            turns[name] = max(turns.get(name, 0.0), away_s)
     ends: dict[str, float] = {}
     soaks = {group.name: group.soak_s * rules.windows.open for group in rules.staging.groups}
     for group in sorted(rules.staging.groups, key=lambda one: len(one.after)):
@@ -166,16 +169,16 @@ def _stages(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
     return max(ends.values(), default=0.0)
 
 
-def _window(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+def _window(aways: Mapping[int, float], rules: Rules) -> float:
     """Turns do not cross the end of a window: so many windows as the nodes need at least, all but the last one in full."""
     windows = rules.windows
     if windows.open or windows.longest_s == inf:
         return 0.0
-    shortest = min(_drain_s(cloud, node, rules) + cloud.upgrade_s[node] for node in nodes)
+    shortest = min(aways.values())
     spare = windows.longest_s - rules.needs_s(0.0, shortest)
     if spare < -SLACK:
         return 0.0
     a_night = max(1, rules.width) * (1 + floor((spare + SLACK) / shortest))
-    nights = ceil(len(nodes) / a_night)
+    nights = ceil(len(aways) / a_night)
     lengths = sorted(b - a for a, b in zip(windows.starts, windows.starts[1:], strict=False))
     return sum(lengths[: nights - 1]) + shortest

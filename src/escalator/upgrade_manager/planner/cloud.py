@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from math import inf
+from operator import itemgetter
 from typing import NamedTuple
 
 from escalator.model.campaign import Campaign
-from escalator.model.inventory import Instance, Inventory, Node, Requires
+from escalator.model.inventory import Instance, Inventory, Node, Requires, memory_gib
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
-from escalator.upgrade_manager.planner.lead import waits_s
+from escalator.upgrade_manager.planner.lead import longest_s
+from escalator.upgrade_manager.planner.owners import owner_named
 from escalator.upgrade_manager.planner.versions import older
 from escalator.upgrade_manager.planner.watching import Watched, Watching
 
@@ -77,6 +78,9 @@ class Guest:
     """Groups and levels whose spread its move may change."""
     cells: tuple[int, ...] = ()
     """Cells that it uses at the start."""
+    id: str = ""
+    owner: str = ""
+    """Its VNF or project, as it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class Cloud:
     resources: tuple[str, ...] = ()
     key: int = 0
     """The scarcest resource of what has to move: placement looks for room by it."""
+    takes: Mapping[Shape, float] = field(default_factory=dict)
+    """What each shape takes of it, over all its cells."""
     scale: tuple[float, ...] = ()
     """What an amount of each resource, squared, counts beside others; zero for what nobody asks for."""
     cells: list[tuple[int, ...]] = field(default_factory=list)
@@ -119,6 +125,8 @@ class Cloud:
     upgrade_s: list[float] = field(default_factory=list)
     lead_s: list[float] = field(default_factory=list)
     """What each node's turn may wait for, because of what is announced."""
+    managing: list[bool] = field(default_factory=list)
+    """Nodes with something that manages VNFs."""
     done: list[bool] = field(default_factory=list)
     """Nodes that are upgraded already."""
     ready: list[bool] = field(default_factory=list)
@@ -140,16 +148,14 @@ def build(
         for numa in node.numa:
             for name in numa:
                 names.setdefault(name, len(names))
-    here = inventory.instances_by_node
-    for name in dict.fromkeys(chain.from_iterable(i.demand for node in cloud.nodes for i in here.get(node.id, ()))):
-        names.setdefault(name, len(names))
-    cloud.resources = tuple(names)
     for node in cloud.nodes:
         _add_node(cloud, node, names, campaign, done=node.id in known)
-        cloud.lead_s.append(waits_s(campaign.spec, here.get(node.id, ())))
     shapes = _add_guests(cloud, campaign, inventory, actions, names)
+    cloud.resources = tuple(names)
+    cloud.capacity = [row + (0.0,) * (len(names) - len(row)) for row in cloud.capacity]
     asked = {resource for shape in shapes for resource, _ in shape.demand}
     cloud.key = _scarcest(cloud, asked)
+    cloud.takes = {shape: shape.takes(cloud.key) for shape in shapes}
     cloud.scale = _scale(cloud, asked)
     return cloud
 
@@ -167,67 +173,107 @@ def _add_node(cloud: Cloud, node: Node, names: Mapping[str, int], campaign: Camp
     cloud.cells.append(tuple(range(first, len(cloud.host))))
     offers = (node.az, node.aggregates, node.traits, node.physnets)
     cloud.kinds.append(Kind(node.nova_cell, "compute" in node.roles, *offers, node.versions.get("hypervisor"), done))
-    cloud.guests.append([])
     cloud.upgrade_s.append(campaign.spec.estimates.upgrade_of(node))
     cloud.done.append(done)
     cloud.ready.append(not done)
 
 
 def _add_guests(
-    cloud: Cloud, campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], names: Mapping[str, int]
+    cloud: Cloud, campaign: Campaign, inventory: Inventory, actions: Mapping[str, Action], names: dict[str, int]
 ) -> Collection[Shape]:
-    """What is on each node; returned are the shapes of all of it."""
-    limits, watching, shapes = _Limits(inventory, campaign), Watching(inventory), _Shapes(names)
-    moves_s: dict[tuple[float, str], float] = {}
-    estimates = campaign.spec.estimates
+    """What is on each node; returned are the shapes of all of it. Resources that only instances know get their names here.
+
+    Each instance is looked at once, and all that is needed of it is read at once: it is far away in memory, and there may be
+    a hundred thousand.
+    """
+    limits, sorts = _Limits(inventory, campaign), _Sorts(names, cloud.used, campaign)
+    owners: dict[tuple[str | None, str], str] = {}
     for index, node in enumerate(cloud.nodes):
-        shapes.home = (node.nova_cell, node.versions.get("hypervisor"))
-        here, guests = cloud.cells[index], cloud.guests[index]
+        sorts.go_to(node)
+        here = [(cell,) for cell in cloud.cells[index]]
+        guests: list[Guest] = []
+        leads: list[float] = []
+        managing = False
         for instance in inventory.instances_by_node.get(node.id, ()):
-            shape = shapes.of(instance)
-            cells = tuple([here[cell] for cell in instance.cells])
+            name, demand, span, entry, needs, groups, lead_s, vnf, project, manages = _READ(vars(instance))
+            shape, kind, leaves, lasts_s = sorts.of(demand, span, needs, actions.get(name))
+            cells = here[entry] if isinstance(entry, int) else tuple([here[cell][0] for cell in instance.cells])
             for cell in cells:
                 used = cloud.used[cell]
                 for resource, amount in shape.demand:
                     used[resource] += amount
-            kind, leaves = _kind(actions.get(instance.id))
-            lasts_s = 0.0
-            if leaves:
-                memory_gib = instance.memory_gib
-                lasts_s = moves_s.get((memory_gib, kind), -1.0)
-                if lasts_s < 0:
-                    lasts_s = moves_s[memory_gib, kind] = estimates.move_s(memory_gib, kind)
-            watched = watching.of(instance) if leaves and instance.groups else ()
-            guests.append(Guest(instance, shape, kind, leaves, lasts_s, *limits.of(instance), watched, cells))
-    cloud.limits, cloud.watched = limits.limits, watching.watched
-    return shapes.made
+            bound = limits.of(lead_s, groups, leaves=leaves) if groups or lead_s else _UNBOUND
+            binding, apart, soft, tied, watched = bound
+            owner = owners.get((vnf, project))
+            if owner is None:
+                owner = owners[vnf, project] = owner_named(vnf, project)
+            guests.append(Guest(instance, shape, kind, leaves, lasts_s, binding, apart, soft, tied, watched, cells, name, owner))
+            leads.append(lead_s)
+            managing |= manages
+        cloud.guests.append(guests)
+        cloud.lead_s.append(longest_s(campaign.spec, leads))
+        cloud.managing.append(managing)
+    cloud.limits, cloud.watched = limits.limits, limits.watching.watched
+    return sorts.shapes
 
 
-class _Shapes:
-    """Shapes of instances on nodes of `home`, their Nova cell and hypervisor: one object for all alike."""
+_READ = itemgetter(
+    "id", "demand", "numa_span", "numa_cell", "requires", "groups", "lead_s", "vnf", "project", "management"
+)  # fmt: skip
 
-    def __init__(self, names: Mapping[str, int]) -> None:
-        self._names = names
-        self._known: dict[tuple[object, ...], Shape] = {}
-        self._by_demand: dict[tuple[object, ...], Shape] = {}
-        self.home: tuple[str | None, str | None] = (None, None)
+
+class _Sort(NamedTuple):
+    """What instances have in common that need the same and that the same happens to: one object for all of them."""
+
+    shape: Shape
+    kind: str
+    leaves: bool
+    lasts_s: float
+
+
+class _Sorts:
+    """Sorts and shapes of instances: one object for all alike. `used` grows by the resources that are found here."""
+
+    def __init__(self, names: dict[str, int], used: Sequence[list[float]], campaign: Campaign) -> None:
+        self._names, self._used, self._campaign = names, used, campaign
+        self._shapes: dict[tuple[object, ...], Shape] = {}
+        self._home: tuple[str | None, str | None] = (None, None)
+        """Nova cell and hypervisor of the node whose instances are looked at."""
+        self._by_home: dict[tuple[str | None, str | None], dict[tuple[object, ...], _Sort]] = {}
+        self._here: dict[tuple[object, ...], _Sort] = {}
 
     @property
-    def made(self) -> Collection[Shape]:
-        return self._by_demand.values()
+    def shapes(self) -> Collection[Shape]:
+        return self._shapes.values()
 
-    def of(self, instance: Instance) -> Shape:
-        needs = instance.requires
-        key = (*instance.demand.items(), instance.numa_span, self.home, needs.az, needs.aggregates, needs.traits, needs.physnets)
-        shape = self._known.get(key)
+    def go_to(self, node: Node) -> None:
+        """The instances that follow are on this node."""
+        self._home = (node.nova_cell, node.versions.get("hypervisor"))
+        self._here = self._by_home.setdefault(self._home, {})
+
+    def of(self, demand: Mapping[str, float], span: int, needs: Requires, action: Action | None) -> _Sort:
+        # An action lives as long as this does, so it can be told by where it is.
+        offers = (needs.az, needs.aggregates, needs.traits, needs.physnets)
+        key = (*demand, *demand.values(), span, offers, id(action))
+        sort = self._here.get(key)
+        if sort is None:
+            sort = self._here[key] = self._new(demand, span, needs, action)
+        return sort
+
+    def _new(self, demand: Mapping[str, float], span: int, needs: Requires, action: Action | None) -> _Sort:
+        for name in demand:
+            if name not in self._names:
+                self._names[name] = len(self._names)
+                for row in self._used:
+                    row.append(0.0)
+        needed = tuple([(self._names[name], amount) for name, amount in demand.items() if amount > 0])
+        alike = (needed, span, *self._home, needs.az, needs.aggregates, needs.traits, needs.physnets)
+        shape = self._shapes.get(alike)
         if shape is None:
-            demand = tuple([(self._names[name], amount) for name, amount in instance.demand.items() if amount > 0])
-            alike = (demand, *key[len(instance.demand) :])
-            shape = self._by_demand.get(alike)
-            if shape is None:
-                shape = self._by_demand[alike] = Shape(demand, instance.numa_span, *self.home, needs)
-            self._known[key] = shape
-        return shape
+            shape = self._shapes[alike] = Shape(needed, span, *self._home, needs)
+        kind, leaves = _kind(action)
+        lasts_s = self._campaign.spec.estimates.move_s(memory_gib(demand, span), kind) if leaves else 0.0
+        return _Sort(shape, kind, leaves, lasts_s)
 
 
 def _kind(action: Action | None) -> tuple[str, bool]:
@@ -237,7 +283,9 @@ def _kind(action: Action | None) -> tuple[str, bool]:
     return (action.kind if isinstance(action, Stays) else "offline"), False
 
 
-_Groups = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[str, ...]]
+_Groups = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[str, ...], tuple[int, ...]]
+_UNBOUND: _Groups = ((), (), (), (), ())
+"""Of an instance that is in no group and wants no lead time."""
 
 
 class _Limits:
@@ -245,10 +293,11 @@ class _Limits:
 
     def __init__(self, inventory: Inventory, campaign: Campaign) -> None:
         self._inventory = inventory
+        self.watching = Watching(inventory)
         self._lead_s = campaign.spec.workloads.notify.lead_time_s
         self._numbers: dict[str, int | None] = {}
         self._leads: dict[float, int] = {}
-        self._found: dict[tuple[float, tuple[str, ...]], _Groups] = {}
+        self._found: dict[tuple[float, tuple[str, ...], bool], _Groups] = {}
         self._down: defaultdict[str, int] = defaultdict(int)
         self.limits: list[Limit] = []
         for node in inventory.nodes:
@@ -257,15 +306,15 @@ class _Limits:
                     for group in instance.groups:
                         self._down[group] += 1
 
-    def of(self, instance: Instance) -> _Groups:
-        """Numbers of its groups that can bind, of hard and of soft anti-affinity, and the names of those of hard affinity."""
-        key = (instance.lead_s, instance.groups)
+    def of(self, lead_s: float, names: tuple[str, ...], *, leaves: bool) -> _Groups:
+        """Numbers of its groups that can bind, of hard and soft anti-affinity, names of those of hard affinity; watched."""
+        key = (lead_s, names, leaves)
         found = self._found.get(key)
         if found is None:
             found = self._found[key] = self._groups(*key)
         return found
 
-    def _groups(self, lead_s: float, names: tuple[str, ...]) -> _Groups:
+    def _groups(self, lead_s: float, names: tuple[str, ...], leaves: bool) -> _Groups:  # noqa: FBT001 - a part of the key
         groups, apart, soft, tied = [], [], [], []
         if lead_s > self._lead_s:
             groups.append(self._waiting(lead_s))
@@ -280,7 +329,8 @@ class _Limits:
                 soft.append(number)
             elif group.policy == "affinity":
                 tied.append(name)
-        return tuple(groups), tuple(apart), tuple(soft), tuple(tied)
+        watched = self.watching.of(names) if leaves else ()
+        return tuple(groups), tuple(apart), tuple(soft), tuple(tied), watched
 
     def _binds(self, number: int) -> bool:
         limit = self.limits[number]

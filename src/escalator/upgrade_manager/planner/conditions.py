@@ -144,7 +144,7 @@ def kept_by(cloud: Cloud, wait: NotYet) -> str:
 def said(guest: Guest) -> str:
     """The instance by name, with what ties it to others."""
     tied = f", with those of affinity group {guest.tied[0]} together" if guest.tied else ""
-    return f"instance {guest.instance.id}{tied}"
+    return f"instance {guest.id}{tied}"
 
 
 def room(campaign: Campaign, inventory: Inventory, spare: str) -> str:

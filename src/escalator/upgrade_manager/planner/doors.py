@@ -15,8 +15,11 @@ class Door:
     """One group: impacts under way by their end, the last end, and places kept for nodes that are being emptied."""
 
     limit: Limit
-    ends: list[float] = field(default_factory=list)
     last_s: float = -inf
+    most: int = field(init=False)
+    recovery_s: float = field(init=False)
+    lead_s: float = field(init=False)
+    ends: list[float] = field(default_factory=list)
     kept: dict[int, int] = field(default_factory=dict)
     """Members that stay on a node which is being emptied, by node: nobody else may take their place meanwhile."""
     owed: int = 0
@@ -24,32 +27,39 @@ class Door:
     waiting: dict[int, None] = field(default_factory=dict)
     """Nodes that ask again when an impact has ended."""
 
+    def __post_init__(self) -> None:
+        # Asked for at every instant: one step nearer than in `limit`.
+        self.most, self.recovery_s, self.lead_s = self.limit.most, self.limit.recovery_s, self.limit.lead_s
+
     @property
     def keeps(self) -> bool:
         """Whether places are kept, or there is none at all: only then it may open at no time that is known."""
-        return bool(self.kept) or self.limit.most < 1
+        return bool(self.kept) or self.most < 1
 
     def opens(self, now: float, node: int, count: int = 1) -> float:
         """When `count` members of that node may be impacted: `now`, a later time, or infinity while places are kept for others.
 
         Any two impacts of a group overlap or are at least its recovery apart, so nothing begins within it.
         """
-        while self.ends and self.ends[0] <= now + SLACK:
-            self.last_s = heapq.heappop(self.ends)
-        at = max(now, self.limit.lead_s, self.last_s + self.limit.recovery_s)
-        kept = sum(self.kept.values()) - self.kept.get(node, 0) if self.kept else 0
-        if len(self.ends) + kept + count <= self.limit.most:
-            return at if at > now + SLACK else now
-        over = len(self.ends) + kept + count - self.limit.most
-        if over > len(self.ends):
+        ends, soon = self.ends, now + SLACK
+        while ends and ends[0] <= soon:
+            self.last_s = heapq.heappop(ends)
+        at = self.last_s + self.recovery_s
+        at = max(at, self.lead_s)
+        over = len(ends) + count - self.most
+        if self.kept:
+            over += sum(self.kept.values()) - self.kept.get(node, 0)
+        if over <= 0:
+            return at if at > soon else now
+        if over > len(ends):
             return inf
-        freed = self.ends[0] if over == 1 else heapq.nsmallest(over, self.ends)[-1]
-        return max(at, freed + self.limit.recovery_s)
+        freed = ends[0] if over == 1 else heapq.nsmallest(over, ends)[-1]
+        return max(now, at, freed + self.recovery_s)
 
     def reaches(self, now: float, node: int, lasts_s: float) -> float:
         """About when one more member of that node may be impacted, after all that are owed; each impact so long as its own."""
-        rounds = self.owed // max(1, self.limit.most)
-        return self.opens(now, node) + rounds * (lasts_s + self.limit.recovery_s)
+        rounds = self.owed // max(1, self.most) if self.owed else 0
+        return self.opens(now, node) + rounds * (lasts_s + self.recovery_s)
 
     def enter(self, end: float, count: int = 1) -> None:
         """So many members are impacted until then."""

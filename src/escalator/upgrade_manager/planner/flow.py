@@ -99,11 +99,18 @@ class Flow:
         self._leave(drain, placed, now)
 
     def _leave(self, drain: Drain, placed: Sequence[Placed], now: float) -> None:
-        for one in placed:
-            self._arriving.expect(one.target, 1)
-            for group in one.guest.groups:
+        for guest, target, _, _ in placed:
+            self._arriving.expect(target, 1)
+            for group in guest.groups:
                 self.doors[group].owed += 1
-        drain.pending = sorted(placed, key=lambda p: (-self._presses_s(p.guest), -p.guest.lasts_s, p.guest.instance.id))
+        pressed = self._pressed_first
+        order = []
+        for one in placed:
+            guest = one[0]
+            presses_s = self._presses_s(guest.groups) if pressed and guest.groups else 0.0
+            order.append((-presses_s, -guest.lasts_s, guest.id, one))
+        order.sort()  # no two instances have the same id
+        drain.pending = [row[3] for row in order]
         self._go(drain, now)
 
     def next_s(self) -> float:
@@ -174,15 +181,13 @@ class Flow:
         self.doors[group].kept[node] = number
         self._keeps = True
 
-    def _presses_s(self, guest: Guest) -> float:
-        """How long the instance's groups recover between all that is owed of them; 0 where what takes longest goes first."""
-        if not self._pressed_first:
-            return 0.0
+    def _presses_s(self, groups: Sequence[int]) -> float:
+        """How long these groups recover between all that is owed of them."""
         presses_s = 0.0
-        for group in guest.groups:
+        for group in groups:
             door = self.doors[group]
-            if door.limit.recovery_s:
-                presses_s = max(presses_s, door.owed * door.limit.recovery_s / max(1, door.limit.most))
+            if door.recovery_s:
+                presses_s = max(presses_s, door.owed * door.recovery_s / max(1, door.most))
         return presses_s
 
     def _go(self, drain: Drain, now: float) -> None:
@@ -193,31 +198,30 @@ class Flow:
             self._upgrade_begins(drain, now)
 
     def _moves_begin(self, drain: Drain, now: float) -> None:
-        node, per_node, total = drain.node, self._rules.per_node, self._rules.total
-        if drain.active >= per_node:
-            return  # it asks again when one of its moves has ended
-        left = []
-        for number, one in enumerate(drain.pending):
-            if drain.active >= per_node or self._moves >= total:
-                if drain.active < per_node:
-                    self._for_total[node] = None
-                if not number:
-                    return
-                left += drain.pending[number:]
-                break
-            if self._incoming[one.target] >= per_node:
-                self._queued[one.target][node] = None
-                left.append(one)
-            elif not self._move_begins(drain, one, now):
-                left.append(one)
-        drain.pending = left
+        node, per_node, pending = drain.node, self._rules.per_node, drain.pending
+        incoming, queued = self._incoming, self._queued
+        began = True
+        while began and pending and drain.active < per_node:  # else it asks again when one of its moves has ended
+            if self._moves >= self._rules.total:
+                self._for_total[node] = None
+                return
+            began = False
+            for number, one in enumerate(pending):
+                target = one[1]
+                if incoming[target] >= per_node:
+                    queued[target][node] = None
+                elif self._move_begins(drain, one, now):
+                    del pending[number]
+                    began = True
+                    break
 
     def _move_begins(self, drain: Drain, one: Placed, now: float) -> bool:
-        groups = one.guest.groups
+        guest = one[0]
+        groups, doors = guest.groups, self.doors
         if groups:
-            opens = self.doors[groups[0]].opens(now, drain.node)
+            opens = doors[groups[0]].opens(now, drain.node)
             for group in groups[1:]:
-                opens = max(opens, self.doors[group].opens(now, drain.node))
+                opens = max(opens, doors[group].opens(now, drain.node))
             if opens > now + SLACK:
                 self._ask_again(drain.node, groups, opens)
                 return False
@@ -225,19 +229,19 @@ class Flow:
             self._ask_again(drain.node, (), self._rules.lead_s)
             return False
         for group in groups:
-            self.doors[group].owed -= 1
-        self._move_runs(drain, Timed(one, now, now + one.guest.lasts_s))
+            doors[group].owed -= 1
+        self._move_runs(drain, Timed(one, now, now + guest.lasts_s))
         return True
 
     def _move_runs(self, drain: Drain, move: Timed) -> None:
-        one = move.placed
-        for group in one.guest.groups:
-            self.doors[group].enter(move.end_s)
+        one, _, end_s = move
+        for group in one[0].groups:
+            heapq.heappush(self.doors[group].ends, end_s)
         drain.active += 1
         drain.moves.append(move)
         self._moves += 1
-        self._incoming[one.target] += 1
-        self._event(move.end_s, MOVE_ENDS, drain.node, one)
+        self._incoming[one[1]] += 1
+        heapq.heappush(self._events, (end_s, MOVE_ENDS, next(self._numbers), drain.node, one))
 
     def _upgrade_begins(self, drain: Drain, now: float) -> None:
         node = drain.node
@@ -246,7 +250,7 @@ class Flow:
         if opens > now + SLACK:
             self._ask_again(node, tuple(drain.counts), opens)
             return
-        away = min((move.start_s for move in drain.moves), default=now)
+        away = drain.moves[0].start_s if drain.moves else now  # they are in the order in which they began
         self._upgrade_runs(drain, min(away, drain.since_s), now, now + self._cloud.upgrade_s[node])
 
     def _upgrade_runs(self, drain: Drain, away: float, start: float, end: float) -> None:
@@ -258,24 +262,28 @@ class Flow:
         self._event(end, UPGRADE_ENDS, drain.node, None)
 
     def _move_ends(self, node: int, one: Placed, at: float, asking: dict[int, None]) -> None:
+        guest, target, _, _ = one
         self._drains[node].active -= 1
         self._moves -= 1
-        self._incoming[one.target] -= 1
-        self._arriving.expect(one.target, -1)
+        self._incoming[target] -= 1
+        self._arriving.expect(target, -1)
         asking[node] = None
-        if self._queued.get(one.target):
-            asking[~one.target] = None
-        self._group_freed(one.guest.groups, at)
+        if self._queued.get(target):
+            asking[~target] = None
+        for group in guest.groups:
+            if self.doors[group].waiting:
+                self._group_freed((group,), at)
 
     def _take_in(self, target: int, now: float) -> None:
         """Let those that wait for the target go on until it takes as many as it can; whoever did wait longest is first."""
-        waiting = self._queued.pop(target)
+        waiting, per_node = self._queued.pop(target), self._rules.per_node
         for node in list(waiting):
-            if self._incoming[target] >= self._rules.per_node:
+            if self._incoming[target] >= per_node:
                 break
             del waiting[node]
-            if node in self._drains:
-                self._go(self._drains[node], now)
+            drain = self._drains.get(node)
+            if drain is not None and drain.active < per_node:
+                self._go(drain, now)
         waiting.update(self._queued.get(target, ()))
         if waiting:
             self._queued[target] = waiting
@@ -290,7 +298,7 @@ class Flow:
             door = self.doors[group]
             if door.waiting:
                 for node in door.waiting:
-                    self._wake(node, at + door.limit.recovery_s)
+                    self._wake(node, at + door.recovery_s)
                 door.waiting.clear()
 
     def _ask_again(self, node: int, groups: Sequence[int], opens: float) -> None:

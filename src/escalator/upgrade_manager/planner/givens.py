@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.inventory import Instance, Inventory
+from escalator.model.inventory import Inventory
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, action_for
@@ -20,16 +21,21 @@ def actions_of(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, man
     alike: dict[tuple[object, ...], Action] = {}
     for node in scope.eligible:
         for one in inventory.instances_by_node.get(node.id, ()):
-            if one.blocked is not None or one.migration == "none":
-                found[one.id] = action_for(one, campaign.spec, managed=one.id in managed)
+            name, blocked, migration, *others = _READ(vars(one))
+            if blocked is not None or migration == "none":
+                found[name] = action_for(one, campaign.spec, managed=name in managed)
                 continue
             # What can migrate is decided by these alone.
-            key = (one.state, one.vacate, one.migration, one.allowed, one.id in managed)
+            key = (migration, *others, name in managed)
             action = alike.get(key)
             if action is None:
-                action = alike[key] = action_for(one, campaign.spec, managed=one.id in managed)
-            found[one.id] = action
+                action = alike[key] = action_for(one, campaign.spec, managed=name in managed)
+            found[name] = action
     return found
+
+
+_READ = itemgetter("id", "blocked", "migration", "state", "vacate", "allowed")
+"""All that is asked of an instance, in one look: there may be a hundred thousand."""
 
 
 def stuck_on(inventory: Inventory, actions: Mapping[str, Action]) -> dict[str, str]:
@@ -84,8 +90,3 @@ def _noticed(
 def _stays(action: Action) -> bool:
     """Whether the instance is impacted where it is."""
     return isinstance(action, Stays) and action.kind != "offline"
-
-
-def owner_of(instance: Instance) -> str:
-    """Its VNF, or the project of an instance that belongs to none."""
-    return instance.vnf or f"project {instance.project}"

@@ -15,11 +15,11 @@ def blocked_by_groups(inventory: Inventory, nodes: Sequence[Node], actions: Mapp
     down = _down(inventory)
     found: dict[str, str] = {}
     roomy = {group.id for group in inventory.groups if _lets_one_go(inventory, group, down)}
+    # Where all members leave one after the other, and their groups let one go, there is nothing to look at.
+    wary = {i.node for group in inventory.groups if group.id not in roomy for i in inventory.members.get(group.id, ())}
+    wary |= {inventory.instance_by_id[i].node for i, action in actions.items() if not isinstance(action, Leaves)}
     for node in nodes:
-        here = inventory.instances_by_node.get(node.id, ())
-        if all(roomy.issuperset(i.groups) and isinstance(actions[i.id], Leaves) for i in here if i.groups):
-            continue
-        reason = _reason(inventory, node, actions, down)
+        reason = _reason(inventory, node, actions, down) if node.id in wary else None
         if reason is not None:
             found[node.id] = reason
     return found

@@ -7,12 +7,15 @@ emptied by then can give is bounded by what can have arrived on upgraded ones. W
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from math import inf
 
-from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Shape
+from escalator.upgrade_manager.planner.sorts import Counts, takes_of
 from escalator.upgrade_manager.planner.turns import Rules
 
 MAX_CYCLES = 10_000
@@ -31,14 +34,14 @@ class Row:
     gives: float
     work_s: float
     largest: float
-    moves: list[tuple[float, float]]
-    """Amount a second and seconds; the quickest first."""
+    moves: list[tuple[float, float, int]]
+    """Amount a second, seconds, and how many are alike; the quickest first."""
 
     def within(self, seconds: float, at_once: int) -> float:
         """The most that can leave in so much time, the quickest first."""
         rest, gone = seconds * at_once, 0.0
-        for pace, lasts in self.moves:
-            taken = min(lasts, seconds, rest)
+        for pace, lasts, count in self.moves:
+            taken = min(min(lasts, seconds) * count, rest)
             gone += pace * taken
             rest -= taken
             if rest <= 0:
@@ -68,7 +71,7 @@ class Knapsack:
         return self._gains[at] + part * (self._gains[at + 1] - self._gains[at])
 
 
-@dataclass(slots=True)
+@dataclass
 class Nodes:
     """The nodes of a plan by one resource, and what takes arrivals from the beginning."""
 
@@ -78,17 +81,22 @@ class Nodes:
     pace: float = 0.0
     """The most of the resource that one move brings in a second."""
 
+    @cached_property
+    def knapsack(self) -> Knapsack:
+        """The room of nodes by what leaves them."""
+        return Knapsack([(row.leaving, row.gives) for row in self.rows])
 
-def growth(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+
+def growth(cloud: Cloud, nodes: Sequence[int], rules: Rules, counts: Sequence[Counts]) -> float:
     """Seconds that every plan of the nodes takes at least for the room that it needs on upgraded nodes.
 
-    Generations are counted by each resource, time by the scarcest one.
+    Generations are counted by each resource, time by the scarcest one. `counts` is what is on each node.
     """
     upgrade_s = min(cloud.upgrade_s[node] for node in nodes)
-    lasts = [guest.lasts_s for node in nodes for guest in cloud.guests[node] if guest.leaves]
+    lasts = {sort.lasts_s for node in nodes for sort in counts[node] if sort.leaves}
     count, grown_s = 0, 0.0
     for resource in range(len(cloud.resources)):
-        there = nodes_by(cloud, nodes, resource)
+        there = nodes_by(cloud, nodes, resource, counts)
         count = max(count, generations(there, rules.extra_moves))
         if resource == cloud.key:
             grown_s = grown(there, rules, upgrade_s)
@@ -97,7 +105,7 @@ def growth(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
 
 def generations(there: Nodes, extra_moves: int) -> int:
     """Generations that are needed at least; each takes the nodes that give most for what they need."""
-    given = Knapsack([(row.leaving, row.gives) for row in there.rows])
+    given = there.knapsack
     known = sum(there.known) + extra_moves * there.largest
     room, count = known, 0
     while count < MAX_CYCLES:
@@ -120,39 +128,38 @@ def grown(there: Nodes, rules: Rules, upgrade_s: float) -> float:
     return _Growth(there, rules, step, looks).steps() * step + upgrade_s
 
 
-def nodes_by(cloud: Cloud, nodes: Sequence[int], resource: int) -> Nodes:
+def nodes_by(cloud: Cloud, nodes: Sequence[int], resource: int, counts: Sequence[Counts]) -> Nodes:
     """The nodes to upgrade, and what is free on those that are done, by one resource (its number in the cloud)."""
     found = Nodes()
     todo = set(nodes)
-    amounts: dict[Shape, float] = {}
-    for node in range(len(cloud.nodes)):
+    amounts = takes_of(counts, resource)
+    for node, cells in enumerate(cloud.cells):
         if node not in todo and not cloud.done[node]:
             continue
-        capacity = sum(cloud.capacity[cell][resource] for cell in cloud.cells[node])
+        capacity = sum([cloud.capacity[cell][resource] for cell in cells])
         if node in todo:
-            amounts.update((g.shape, g.shape.takes(resource)) for g in cloud.guests[node] if g.shape not in amounts)
-            found.rows.append(_row(cloud.guests[node], capacity, amounts, paced=resource == cloud.key))
+            found.rows.append(_row(counts[node], capacity, amounts, paced=resource == cloud.key))
             continue
-        free = capacity - sum(cloud.used[cell][resource] for cell in cloud.cells[node])
+        free = capacity - sum([cloud.used[cell][resource] for cell in cells])
         found.known.append(max(0.0, free))
     found.largest = max((row.largest for row in found.rows), default=0.0)
     found.pace = max((row.moves[0][0] for row in found.rows if row.moves), default=0.0)
     return found
 
 
-def _row(guests: Sequence[Guest], capacity: float, amounts: Mapping[Shape, float], *, paced: bool) -> Row:
+def _row(there: Counts, capacity: float, amounts: Mapping[Shape, float], *, paced: bool) -> Row:
     leaving = staying = work = largest = 0.0
     moves = []
-    for guest in guests:
-        amount = amounts[guest.shape]
-        if not guest.leaves:
-            staying += amount
+    for (shape, lasts_s, leaves), count in there.items():
+        amount = amounts[shape]
+        if not leaves:
+            staying += amount * count
             continue
-        leaving += amount
-        work += guest.lasts_s
+        leaving += amount * count
+        work += lasts_s * count
         largest = max(largest, amount)
         if paced and amount > 0:
-            moves.append((amount / guest.lasts_s if guest.lasts_s > 0 else inf, guest.lasts_s))
+            moves.append((amount / lasts_s if lasts_s > 0 else inf, lasts_s, count))
     moves.sort(reverse=True)
     return Row(leaving, max(0.0, capacity - staying), work, largest, moves)
 
@@ -169,10 +176,14 @@ class _Growth:
         smallest = min((row.gives for row in rows if row.gives > 0), default=0.0)
         self._fills = smallest / self._arrives / step
         """Steps that the smallest node takes at least to be filled."""
-        self._all = Knapsack([(row.leaving, row.gives) for row in rows])
+        self._all = there.knapsack
         self._work = Knapsack([(row.work_s, row.gives) for row in rows])
         self._first = 0 if there.known or rules.extra_moves else STEPS
-        moves = sorted((move for row in rows for move in row.moves), reverse=True)
+        alike: Counter[tuple[float, float]] = Counter()
+        for row in rows:
+            for pace, lasts, count in row.moves:
+                alike[pace, lasts] += count
+        moves = [(pace, lasts * count) for (pace, lasts), count in sorted(alike.items(), reverse=True)]
         self._looks = []
         for back in looks:
             seconds = back * step
@@ -230,7 +241,7 @@ class _Growth:
 
 
 def _most(moves: Sequence[tuple[float, float]], seconds: float) -> float:
-    """The most of the resource that moves of so many seconds in all bring."""
+    """The most of the resource that moves of so many seconds in all bring. Given are the pace and the seconds of all alike."""
     brought = 0.0
     for pace, lasts in moves:
         taken = min(lasts, seconds)

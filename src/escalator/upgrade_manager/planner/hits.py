@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 
 from escalator.model.plan import Hit
-from escalator.upgrade_manager.planner.givens import owner_of
 from escalator.upgrade_manager.planner.turns import Found, Rules
 
 Spans = defaultdict[tuple[int, str], list[tuple[float, float]]]
@@ -18,11 +17,11 @@ def hits_of(found: Found, rules: Rules) -> tuple[Hit, ...]:
     stayed: Spans = defaultdict(list)
     for turn in found.turns:
         window = rules.windows.index(turn.away_s)
-        for move in turn.moves:
-            moved[window, owner_of(move.placed.guest.instance)].append((move.start_s, move.end_s))
+        for placed, start_s, end_s in turn.moves:
+            moved[window, placed.guest.owner].append((start_s, end_s))
         for guest in turn.stays:
             if guest.kind != "offline":
-                stayed[window, owner_of(guest.instance)].append((turn.start_s, turn.end_s))
+                stayed[window, guest.owner].append((turn.start_s, turn.end_s))
     return hits_from(moved, stayed)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.inventory import Instance
@@ -14,5 +14,9 @@ def waits_s(spec: CampaignSpec, instances: Iterable[Instance]) -> float:
     Where every VNF manager answers, work goes on before. Planner, verifier and engine count it into what a node needs of its
     maintenance window, whoever will answer.
     """
-    wanted = [instance.lead_s for instance in instances]
+    return longest_s(spec, [instance.lead_s for instance in instances])
+
+
+def longest_s(spec: CampaignSpec, wanted: Sequence[float]) -> float:
+    """The same from the lead times that the node's instances want."""
     return max(spec.workloads.notify.lead_time_s, *wanted) if wanted else 0.0

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from escalator.upgrade_manager.planner.cloud import Cloud, Guest, Shape
+from escalator.upgrade_manager.planner.cloud import Cloud, Guest
 
 
 class Leaving:
     """The instances that leave one node, and what of them does not change until its turn."""
 
-    __slots__ = ("bundles", "drain_s", "guests", "lacking", "longest", "need", "recovering", "shapes")
+    __slots__ = ("bundles", "drain_s", "guests", "lacking", "longest", "need", "ordered", "recovering", "shapes")
 
-    def __init__(self, guests: Sequence[Guest], bundles: Sequence[Sequence[Guest]], need: float, recovering: Paced) -> None:
+    def __init__(self, guests: Sequence[Guest], ordered: Sequence[Guest], need: float, recovering: Paced) -> None:
         self.guests = guests
-        self.bundles = bundles
-        """Those that have to stay together as one, in the order in which they are placed."""
+        self.ordered = ordered
+        """In the order in which they are placed."""
+        self.bundles = _bundles(ordered) if any(guest.tied for guest in ordered) else None
+        """Those that have to stay together as one, in that order; null where none do."""
         self.drain_s = sum([guest.lasts_s for guest in guests])
         """Seconds of all moves."""
         self.need = need
@@ -37,8 +39,7 @@ class Departures:
     def __init__(self, cloud: Cloud, guests: Sequence[Sequence[Guest]]) -> None:
         self._cloud, self._guests = cloud, guests
         self._known: dict[int, Leaving] = {}
-        self._takes: dict[Shape, float] = {}
-        """What each shape takes of the scarcest resource."""
+        self._recovers = [limit.recovery_s > 0 for limit in cloud.limits]
 
     def of(self, node: int) -> Leaving:
         """What leaves the node as far as it is decided by now."""
@@ -53,25 +54,21 @@ class Departures:
 
     def these(self, guests: Sequence[Guest]) -> Leaving:
         """The same for any instances that leave one node together."""
-        ordered = sorted(guests, key=self._rank)
-        need = sum([self._takes[guest.shape] for guest in guests])
-        limits = self._cloud.limits
-        paced = [(group, guest.lasts_s) for guest in guests for group in guest.groups if limits[group].recovery_s > 0]
-        return Leaving(guests, _bundles(ordered), need, paced)
-
-    def _rank(self, guest: Guest) -> tuple[int, int, float, str]:
-        """The largest first."""
-        shape = guest.shape
-        size = self._takes.get(shape)
-        if size is None:
-            size = self._takes[shape] = shape.takes(self._cloud.key)
-        return -len(guest.tied), -shape.span, -(size + guest.lasts_s * 1e-6), guest.instance.id
+        takes = self._cloud.takes
+        need = 0.0
+        ranked: list[tuple[int, int, float, str, Guest]] = []
+        """The largest first; no two have the same id."""
+        for guest in guests:
+            size = takes[guest.shape]
+            need += size
+            ranked.append((-len(guest.tied), -guest.shape.span, -(size + guest.lasts_s * 1e-6), guest.id, guest))
+        ranked.sort()
+        paced = [(group, guest.lasts_s) for guest in guests for group in guest.groups if self._recovers[group]]
+        return Leaving(guests, [row[4] for row in ranked], need, paced)
 
 
 def _bundles(ordered: Sequence[Guest]) -> list[list[Guest]]:
     """Instances that have to stay together, directly or by others, as one."""
-    if not any(guest.tied for guest in ordered):
-        return [[guest] for guest in ordered]
     bundles: list[list[Guest]] = []
     taken: set[int] = set()
     for guest in ordered:

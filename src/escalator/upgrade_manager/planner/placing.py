@@ -63,7 +63,9 @@ class Placing:
         self._origin = node
         placed: list[Placed] = []
         spent = 0
-        for bundle in leaving.bundles:
+        if leaving.bundles is None and old is None and chains is None and not (self.kept or self.kept_old):
+            return self._each(node, leaving)
+        for bundle in leaving.bundles or [[guest] for guest in leaving.ordered]:
             found = self._bundle(bundle, self._new, extra=False)
             if found is None and chains is not None and len(bundle) == 1 and (place := chains.place(bundle[0])) is not None:
                 found = [self._put(bundle[0], self._new, *place)]
@@ -76,6 +78,29 @@ class Placing:
                 self._remember(bundle[0])
                 return bundle[0]
             placed += found
+        return placed
+
+    def _each(self, node: int, leaving: Leaving) -> list[Placed] | Guest:
+        """The same where each may go where it likes, on upgraded nodes: next to all of a large plan."""
+        space, spread, best = self._new, self.spread, self._new.order.best
+        placed: list[Placed] = []
+        for guest in leaving.ordered:
+            watched = guest.watched
+            place = best(guest, soft=bool(guest.soft), shut=spread.harm(guest, node) if watched else ())
+            if place is None:
+                other = self._bundle((guest,), space, extra=False) if watched or guest.soft else None
+                if other is None:
+                    self.undo(node, placed, None)
+                    leaving.lacking = guest
+                    self._remember(guest)
+                    return guest
+                placed += other
+                continue
+            target, cells = place
+            space.take(guest, target, cells)
+            if watched:
+                spread.moves(guest, node, target)
+            placed.append(Placed(guest, target, cells, False))
         return placed
 
     def undo(self, node: int, placed: Sequence[Placed], old: Space | None) -> None:
@@ -114,7 +139,7 @@ class Placing:
         return None
 
     def _kept(self, guest: Guest, space: Space, *, extra: bool) -> list[Placed] | None:
-        kept = (self.kept_old if extra else self.kept).get(guest.instance.id)
+        kept = (self.kept_old if extra else self.kept).get(guest.id)
         return [self._put(guest, space, *kept)] if kept is not None and space.takes(guest, *kept) else None
 
     def _single(self, guest: Guest, space: Space, *, soft: bool) -> list[Placed] | None:

@@ -123,12 +123,12 @@ def _keep(guests: list[Guest], parent: Plan | None) -> None:
     for guest in guests:
         if guest.leaves:
             guest.leaves, guest.lasts_s = False, 0.0
-            guest.kind = kinds.get(guest.instance.id, "in-place")
+            guest.kind = kinds.get(guest.id, "in-place")
 
 
 def _running(cloud: Cloud, numbers: Mapping[str, int], node: int, progress: Progress) -> tuple[Timed, ...]:
     """Moves under way from the node; one to a node that is out of the picture has to be looked at again."""
-    guests = {guest.instance.id: guest for guest in cloud.guests[node]}
+    guests = {guest.id: guest for guest in cloud.guests[node]}
     found = []
     for move in progress.moves:
         guest, target = guests.get(move.instance), numbers.get(move.target)
@@ -147,7 +147,7 @@ def _cells(cloud: Cloud, target: int, move: Move, guest: Guest) -> tuple[int, ..
 
 def _kept(cloud: Cloud, numbers: Mapping[str, int], parent: Plan) -> tuple[Targets, Targets]:
     """Where the parent wants each instance that still has to leave; and moves beyond one, of turns that have begun only."""
-    guests = {guest.instance.id: (node, guest) for node, there in enumerate(cloud.guests) for guest in there if guest.leaves}
+    guests = {guest.id: (node, guest) for node, there in enumerate(cloud.guests) for guest in there if guest.leaves}
     found: tuple[Targets, Targets] = ({}, {})
     for move in parent.moves:
         here, target = guests.get(move.instance), numbers.get(move.target)

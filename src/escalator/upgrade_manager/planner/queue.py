@@ -34,13 +34,14 @@ class Queue:
         self._lively = policy.order != "size" and len(cloud.nodes) <= LIVELY
         self._by_chain = policy.order == "chain"
         nodes = range(len(cloud.nodes))
+        self._paces = [(limit.recovery_s, max(1, limit.most)) for limit in cloud.limits]
         self._impacts = [self._impacts_of(node) if cloud.ready[node] else {} for node in nodes]
         self._pressure = [0.0] * len(cloud.limits)
         for impacts in self._impacts:
             for group, lasts_s in impacts.items():
                 self._pressure[group] += lasts_s
         self._sizes = [self._size_of(node) for node in nodes]
-        self._managing = [any(guest.instance.management for guest in guests[node]) for node in nodes]
+        self._managing = cloud.managing
         self._work = sum(cloud.upgrade_s[node] for node in nodes if cloud.ready[node])
         self._fixed: list[int] | None = None
         self._given = policy.fixed
@@ -81,15 +82,18 @@ class Queue:
 
     def begun(self, node: int) -> None:
         """The node's turn has begun: its groups need that much less."""
+        if self._timed is not None:
+            self._timed.begun(node)
+            return
         for group, lasts_s in self._impacts[node].items():
             self._pressure[group] -= lasts_s
         self._work -= self._cloud.upgrade_s[node]
-        if self._timed is not None:
-            self._timed.begun(node)
 
     def changed(self, node: int) -> None:
         """The node takes something until its turn."""
         self._sizes[node] = self._size_of(node)
+        if self._timed is not None:
+            self._timed.changed()
 
     def _by_size(self, node: int) -> tuple[bool, float, float, int]:
         return (self._managing[node], self._sizes[node] * self._swing[node], -self._chain(node) * self._swing[node], node)
@@ -102,19 +106,20 @@ class Queue:
         """Seconds that the node's turn takes of each of its groups."""
         found: dict[int, float] = {}
         for guest in self._guests[node]:
-            lasts_s = guest.lasts_s if guest.leaves else self._cloud.upgrade_s[node] * (guest.kind != "offline")
-            for group in guest.groups:
-                limit = self._cloud.limits[group]
-                found[group] = found.get(group, 0.0) + (lasts_s + limit.recovery_s) / max(1, limit.most)
+            if guest.groups:
+                lasts_s = guest.lasts_s if guest.leaves else self._cloud.upgrade_s[node] * (guest.kind != "offline")
+                for group in guest.groups:
+                    recovery_s, most = self._paces[group]
+                    found[group] = found.get(group, 0.0) + (lasts_s + recovery_s) / most
         return found
 
     def _size_of(self, node: int) -> float:
-        key = self._cloud.key
+        key, takes = self._cloud.key, self._cloud.takes
         leaving = staying = 0.0
         for guest in self._guests[node]:
-            for resource, amount in guest.shape.demand:
-                if resource == key:
-                    leaving += amount * guest.shape.span * guest.leaves
-                    staying += amount * guest.shape.span * (not guest.leaves)
+            if guest.leaves:
+                leaving += takes[guest.shape]
+            else:
+                staying += takes[guest.shape]
         room = sum(self._cloud.capacity[cell][key] for cell in self._cloud.cells[node]) - staying
         return leaving / room if room > 0 else float(leaving > 0)

@@ -13,7 +13,7 @@ from escalator.model.plan import Bounds, Impact, Move, NotUpgraded, PlanWindow, 
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.conditions import kept_by
 from escalator.upgrade_manager.planner.nights import local, openings
-from escalator.upgrade_manager.planner.turns import Found, Rules, Timed
+from escalator.upgrade_manager.planner.turns import Found, Rules
 
 
 def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]:
@@ -59,34 +59,34 @@ def windows_of(spec: CampaignSpec, upgrades: Sequence[Upgrade], now_s: float | N
 
 def moves_of(cloud: Cloud, found: Found) -> tuple[Move, ...]:
     """Moves by start. Built without checks: there may be a hundred thousand, and each field is ours."""
-    rows = [(move.start_s, move.placed.guest.instance.id, turn.node, move) for turn in found.turns for move in turn.moves]
-    rows.sort(key=itemgetter(0, 1))
     ids = [node.id for node in cloud.nodes]
-    return tuple([_move(cloud, ids, instance, ids[node], move) for _, instance, node, move in rows])
-
-
-def _move(cloud: Cloud, ids: Sequence[str], instance: str, origin: str, move: Timed) -> Move:
-    (guest, target, cells, extra), start_s, end_s = move
-    first = cloud.cells[target][0]
-    return Move.of_values(
-        {
-            "start_s": start_s,
-            "end_s": end_s,
-            "instance": instance,
-            "origin": origin,
-            "target": ids[target],
-            "numa_cell": cells[0] - first if len(cells) == 1 else tuple([cell - first for cell in cells]),
-            "kind": guest.kind,
-            "extra": extra,
-        }
-    )
+    first = [cells[0] if cells else 0 for cells in cloud.cells]
+    rows: list[dict[str, object]] = []
+    for turn in found.turns:
+        origin = ids[turn.node]
+        for (guest, target, cells, extra), start_s, end_s in turn.moves:
+            base = first[target]
+            rows.append(
+                {
+                    "start_s": start_s,
+                    "end_s": end_s,
+                    "instance": guest.id,
+                    "origin": origin,
+                    "target": ids[target],
+                    "numa_cell": cells[0] - base if len(cells) == 1 else tuple([cell - base for cell in cells]),
+                    "kind": guest.kind,
+                    "extra": extra,
+                }
+            )
+    rows.sort(key=itemgetter("start_s", "instance"))
+    return tuple(Move.all_of_values(rows))
 
 
 def impacts_of(cloud: Cloud, found: Found) -> tuple[Impact, ...]:
     """What stays on its node during the upgrade, by start."""
     rows = [
         Impact.model_construct(
-            instance=guest.instance.id,
+            instance=guest.id,
             kind=guest.kind,  # type: ignore[arg-type]  # the kind of a stay for what stays
             node=cloud.nodes[turn.node].id,
             start_s=turn.start_s,

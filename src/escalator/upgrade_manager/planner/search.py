@@ -191,11 +191,11 @@ class Search:
         Such moves were decided with the turn: they are none of those that may still be made. `anywhere`: nothing else helps.
         """
         begun = self._draining[node]
-        under_way = {move.placed.guest.instance.id for move in begun.running}
-        leaving = self._departures.these([g for g in self._guests[node] if g.leaves and g.instance.id not in under_way])
+        under_way = {move.placed.guest.id for move in begun.running}
+        leaving = self._departures.these([g for g in self._guests[node] if g.leaves and g.id not in under_way])
         self._placing.wary = False  # the node is out of service: it waits for room, and for nothing else
         placed = self._placing.all_of(node, leaving)
-        if isinstance(placed, Guest) and (anywhere or any(g.instance.id in self._placing.kept_old for g in leaving.guests)):
+        if isinstance(placed, Guest) and (anywhere or any(g.id in self._placing.kept_old for g in leaving.guests)):
             placed = self._placing.all_of(node, leaving, self._old_space(node), len(leaving.guests))
         self._placing.wary = True
         if isinstance(placed, Guest):
@@ -323,7 +323,7 @@ class Search:
         kept = self._placing.kept
         found: dict[int, set[int]] = {}
         for node in self._waiting:
-            targets = {kept[g.instance.id][0] for g in self._guests[node] if g.leaves and g.instance.id in kept}
+            targets = {kept[g.id][0] for g in self._guests[node] if g.leaves and g.id in kept}
             found[node] = {target for target in targets if target not in self._new}
         return found
 
@@ -388,8 +388,9 @@ class Search:
 
     def _leave(self, node: int, placed: list[Placed]) -> None:
         """The room of these on their node is free, once it is upgraded."""
+        take = self._standing.take
         for one in placed:
-            self._standing.take(one.guest, node, self._cells_of(one.guest), -1)
+            take(one.guest, node, self._cells_of(one.guest), -1)
             if one.extra:
                 self._takes_in(one)
 
@@ -397,11 +398,11 @@ class Search:
         """What goes to a node that has its turn later leaves it again then."""
         self._guests[one.target].append(one.guest)
         self._departures.changed(one.target)
-        self._cells[one.guest.instance.id] = one.cells
+        self._cells[one.guest.id] = one.cells
         self._queue.changed(one.target)
 
     def _cells_of(self, guest: Guest) -> tuple[int, ...]:
-        return self._cells.get(guest.instance.id, guest.cells) if self._cells else guest.cells
+        return self._cells.get(guest.id, guest.cells) if self._cells else guest.cells
 
     # -- moves beyond one per instance
 

@@ -12,7 +12,7 @@ from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.tightest import Tightest
 
 
-class _Order(Protocol):
+class Order(Protocol):
     """In which order cells are looked at for an instance of a shape."""
 
     def changed(self, cells: tuple[int, ...], *, freed: bool) -> None:
@@ -40,7 +40,7 @@ class Space:
         self._cloud: Cloud = standing.cloud
         self._renewed = renewed
         self._nodes: dict[int, None] = {}
-        self._order: _Order = (Angles if angle else Tightest)(standing, self._nodes, self.may_go, queue_weight)
+        self.order: Order = (Angles if angle else Tightest)(standing, self._nodes, self.may_go, queue_weight)
         self.room = 0.0
         """What is free of the scarcest resource, over all nodes."""
 
@@ -51,29 +51,27 @@ class Space:
         """The node takes instances from now on."""
         self._nodes[node] = None
         self.room += self._free(node)
-        self._order.changed(self._cloud.cells[node], freed=True)
+        self.order.changed(self._cloud.cells[node], freed=True)
 
     def remove(self, node: int) -> None:
         """The node takes no more."""
         del self._nodes[node]
         self.room -= self._free(node)
-        self._order.changed(self._cloud.cells[node], freed=False)
+        self.order.changed(self._cloud.cells[node], freed=False)
 
     def take(self, guest: Guest, node: int, cells: tuple[int, ...], sign: int = 1) -> None:
         """As `Standing.take`; with `sign` -1 the room is given back."""
         key, free = self._cloud.key, self._standing.free
-        room = self.room
-        for cell in cells:
-            there = free[cell][key]
-            if there > 0.0:
-                room -= there
-        self._standing.take(guest, node, cells, sign)
-        for cell in cells:
-            there = free[cell][key]
-            if there > 0.0:
-                room += there
-        self.room = room
-        self._order.changed(cells, freed=sign < 0)
+        if len(cells) == 1:
+            row = free[cells[0]]
+            before = row[key]
+            self._standing.take(guest, node, cells, sign)
+            self.room += max(0.0, row[key]) - max(0.0, before)
+        else:
+            room = self.room - sum([max(0.0, free[cell][key]) for cell in cells])
+            self._standing.take(guest, node, cells, sign)
+            self.room = room + sum([max(0.0, free[cell][key]) for cell in cells])
+        self.order.changed(cells, freed=sign < 0)
 
     def takes(self, guest: Guest, node: int, cells: tuple[int, ...]) -> bool:
         """Whether the instance may go to these cells of the node."""
@@ -89,16 +87,16 @@ class Space:
 
         None of them is in a place that is `shut`.
         """
-        return self._order.places(guest, most, soft=soft, shut=shut)
+        return self.order.places(guest, most, soft=soft, shut=shut)
 
     @property
     def passed(self) -> bool:
         """Whether the last call of `places` or `best` passed over a place only because it is shut."""
-        return self._order.passed
+        return self.order.passed
 
     def best(self, guest: Guest, *, soft: bool, shut: Sequence[Shut] = ()) -> tuple[int, tuple[int, ...]] | None:
         """The node that takes the instance best, with the cells it would use; it is in no place that is `shut`."""
-        return self._order.best(guest, soft=soft, shut=shut)
+        return self.order.best(guest, soft=soft, shut=shut)
 
     def may_go(self, shape: Shape, node: int) -> bool:
         """Whether the node is one that instances of that shape may be on at all."""

@@ -52,8 +52,9 @@ class Spread:
             if again:
                 movers[place] = movers.get(place, 0) + sign
             if here != place:
-                _add(self._there[number], here, -sign)
-                _add(self._there[number], place, sign)
+                there = self._there[number]
+                _add(there, here, -sign)
+                _add(there, place, sign)
 
     def harm(self, guest: Guest, origin: int) -> list[Shut]:
         """Where an instance from that node would leave a group closer together than it may end, as far as is decided by now."""

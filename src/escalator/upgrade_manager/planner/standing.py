@@ -9,20 +9,22 @@ from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 
 
 class Arrivals:
-    """Instances on their way to each node: what one more has to wait for. It only ever tells what changed, in order."""
+    """Instances on their way to each node: what one more has to wait for. It only ever tells what fell, in order."""
 
     def __init__(self, nodes: int) -> None:
-        self._count = [0] * nodes
-        self.changes: list[int] = []
-        """Nodes whose number changed, in the order of time."""
+        self.each = [0] * nodes
+        """How many, by node."""
+        self.fewer: list[int] = []
+        """Nodes whose number fell, in the order of time."""
 
     def __getitem__(self, node: int) -> int:
-        return self._count[node]
+        return self.each[node]
 
     def expect(self, node: int, more: int) -> None:
         """So many more are on their way to the node; less than zero when they have arrived."""
-        self._count[node] += more
-        self.changes.append(node)
+        self.each[node] += more
+        if more < 0:
+            self.fewer.append(node)
 
 
 class Standing:
@@ -45,7 +47,12 @@ class Standing:
         self.arriving = Arrivals(len(cloud.nodes))
         for node, guests in enumerate(cloud.guests):
             for guest in guests:
-                self._count(guest, node, 1)
+                for group in guest.apart:
+                    there = self._apart[group]
+                    there[node] = there.get(node, -self._spare[group]) + 1
+                for group in guest.soft:
+                    there = self._soft[group]
+                    there[node] = there.get(node, 0) + 1
 
     def take(self, guest: Guest, node: int, cells: tuple[int, ...], sign: int = 1) -> None:
         """The instance occupies the cells from now on; with `sign` -1 it has left them."""
@@ -55,10 +62,6 @@ class Standing:
             for resource, amount in demand:
                 free[resource] -= sign * amount
         self.count[node] += sign
-        if guest.apart or guest.soft:
-            self._count(guest, node, sign)
-
-    def _count(self, guest: Guest, node: int, sign: int) -> None:
         for group in guest.apart:
             there = self._apart[group]
             there[node] = there.get(node, -self._spare[group]) + sign
@@ -83,8 +86,10 @@ class Standing:
         """Whether its groups allow one more on the node; `soft`: and none of those of soft anti-affinity has a member there."""
         return not is_barred(self.barred(guest, soft=soft), node)
 
-    def barred(self, guest: Guest, *, soft: bool) -> list[dict[int, int]]:
+    def barred(self, guest: Guest, *, soft: bool) -> Sequence[dict[int, int]]:
         """Members on each node by which it is kept from there, where they are more than 0; `soft`: of the soft groups too."""
+        if not (guest.apart or (soft and guest.soft)):
+            return ()
         found = [self._apart[group] for group in guest.apart]
         if soft:
             found += [self._soft[group] for group in guest.soft]

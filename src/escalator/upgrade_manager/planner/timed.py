@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
+from operator import itemgetter
 
-from escalator.upgrade_manager.planner.cloud import Cloud, Guest
+from escalator.upgrade_manager.planner.cloud import Cloud, Guest, Shape
 from escalator.upgrade_manager.planner.doors import Door
 from escalator.upgrade_manager.planner.turns import Rules
 
@@ -30,7 +31,7 @@ def last_s(cloud: Cloud, guests: Sequence[Sequence[Guest]], order: Sequence[int]
     now = taken = moving = away = 0.0
     back = 0
     for node in order:
-        leaving, staying, drain_s = _amounts(guests[node], key)
+        leaving, staying, drain_s = _amounts(guests[node], cloud.takes)
         taken += leaving
         while leaving and taken > free and back < len(ends):
             now = max(now, ends[back][0])
@@ -45,14 +46,15 @@ def last_s(cloud: Cloud, guests: Sequence[Sequence[Guest]], order: Sequence[int]
     return now
 
 
-def _amounts(guests: Sequence[Guest], key: int) -> tuple[float, float, float]:
+def _amounts(guests: Sequence[Guest], takes: Mapping[Shape, float]) -> tuple[float, float, float]:
     """Of the scarcest resource, what leaves a node and what stays; and the seconds of its moves."""
     leaving = staying = drain_s = 0.0
     for guest in guests:
-        amount = guest.shape.span * sum(each for resource, each in guest.shape.demand if resource == key)
-        leaving += amount * guest.leaves
-        staying += amount * (not guest.leaves)
-        drain_s += guest.lasts_s * guest.leaves
+        if guest.leaves:
+            leaving += takes[guest.shape]
+            drain_s += guest.lasts_s
+        else:
+            staying += takes[guest.shape]
     return leaving, staying, drain_s
 
 
@@ -70,48 +72,64 @@ class Timed:
         self._left = [0] * len(cloud.limits)
         """Members of each group that wait with their nodes."""
         self._groups: dict[int, list[int]] = {node: [] for node in waiting}
+        recovers = [limit.recovery_s > 0 for limit in cloud.limits]
         for node in waiting:
             for guest in guests[node]:
                 for group in guest.groups if guest.leaves else ():
-                    self._add(cloud, node, guest, group)
+                    if recovers[group]:
+                        self._add(cloud, node, guest, group)
         self._nodes: dict[int, list[int]] = {}
-        """The nodes of each group that recovers."""
+        """The nodes of each group that recovers, as long as they wait."""
         for node, groups in self._groups.items():
             for group in groups:
                 self._nodes.setdefault(group, []).append(node)
         self._looked_s = -inf
         self._order: list[int] = []
+        self._by_size: list[int] | None = None
 
     def _add(self, cloud: Cloud, node: int, guest: Guest, group: int) -> None:
         limit = cloud.limits[group]
-        if limit.recovery_s > 0:
-            pitch_s = (limit.recovery_s + guest.lasts_s) / (1 + TOGETHER * (max(1, limit.most) - 1))
-            self._pitch_s[group] = max(self._pitch_s[group], pitch_s)
-            self._left[group] += 1
-            self._groups[node].append(group)
+        pitch_s = (limit.recovery_s + guest.lasts_s) / (1 + TOGETHER * (max(1, limit.most) - 1))
+        self._pitch_s[group] = max(self._pitch_s[group], pitch_s)
+        self._left[group] += 1
+        self._groups[node].append(group)
 
     def begun(self, node: int) -> None:
         """The node's turn has begun: its groups wait for one member less."""
         for group in self._groups.get(node, ()):
             self._left[group] -= 1
+            self._nodes[group].remove(node)
 
     def order(self, waiting: Mapping[int, object], size: Callable[[int], float], now: float, doors: Sequence[Door]) -> list[int]:
         """The nodes that wait, first to last; some that do not any more may be among them."""
         if now < self._looked_s + self._holds_s:
             return self._order
         self._looked_s = now
+        if self._by_size is None:
+            self._by_size = sorted(waiting, key=lambda n: (self._managing[n], size(n), n))
+        else:
+            self._by_size = [n for n in self._by_size if n in waiting]
         presses = self._presses(self._end_s - now, doors)
         pressed = [(self._managing[n], -over_s, size(n), n) for n, over_s in presses.items() if n in waiting]
-        others = [(self._managing[n], 0.0, size(n), n) for n in waiting if n not in presses]
-        self._order = [row[3] for row in sorted(pressed + others)]
+        order = [(row[0], row[3]) for row in sorted(pressed)]
+        order += [(self._managing[n], n) for n in self._by_size if n not in presses]
+        order.sort(key=itemgetter(0))  # what is managing comes last, and else all stays as it is
+        self._order = [node for _, node in order]
         return self._order
+
+    def changed(self) -> None:
+        """A node's size is another one."""
+        self._by_size = None
 
     def _presses(self, left_s: float, doors: Sequence[Door]) -> dict[int, float]:
         """For nodes whose groups would not get through in the time left: by how many seconds, of the latest of them."""
         found: dict[int, float] = {}
-        for group, nodes in self._nodes.items():
-            over_s = (self._left[group] + doors[group].owed) * self._pitch_s[group] - left_s
-            if over_s > 0.0:
-                for node in nodes:
-                    found[node] = max(found.get(node, 0.0), over_s)
+        over = [
+            ((self._left[group] + doors[group].owed) * self._pitch_s[group], group)
+            for group, nodes in self._nodes.items()
+            if nodes
+        ]
+        # The least pressing first: of a node's groups the latest one stays.
+        for needs_s, group in sorted([row for row in over if row[0] > left_s]):
+            found.update(dict.fromkeys(self._nodes[group], needs_s - left_s))
         return found

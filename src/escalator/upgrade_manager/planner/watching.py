@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from escalator.model.inventory import Instance, Inventory, Node
+from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Level
 
 
@@ -39,15 +39,15 @@ class Watching:
         self._numbers: dict[str, tuple[int, ...]] = {}
         self.watched: list[Watched] = []
 
-    def of(self, instance: Instance) -> tuple[int, ...]:
-        """Numbers of what is watched for the instance's groups."""
+    def of(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Numbers of what is watched for an instance in these groups."""
         found: tuple[int, ...] = ()
-        for name in instance.groups:
+        for name in names:
             numbers = self._numbers.get(name)
             if numbers is None:
                 numbers = self._numbers[name] = self._watch(name)
             found += numbers
-        return tuple(dict.fromkeys(found)) if len(instance.groups) > 1 else found
+        return tuple(dict.fromkeys(found)) if len(names) > 1 else found
 
     def _watch(self, name: str) -> tuple[int, ...]:
         policy = self._inventory.group_by_id[name].policy

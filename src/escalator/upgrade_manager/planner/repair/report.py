@@ -12,9 +12,10 @@ from escalator.model.counting import counted
 from escalator.model.plan import Condition, Hit, Impact, Move, Plan, PlanGroup, Upgrade
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.cloud import Cloud
-from escalator.upgrade_manager.planner.givens import first_conditions, owner_of
+from escalator.upgrade_manager.planner.givens import first_conditions
 from escalator.upgrade_manager.planner.hits import Spans, hits_from
 from escalator.upgrade_manager.planner.kinds import cluster_domains, kind_groups, kinds_there, order_conditions, order_of
+from escalator.upgrade_manager.planner.owners import owner_of
 from escalator.upgrade_manager.planner.progress import told
 from escalator.upgrade_manager.planner.repair.apart import closer_at_end
 from escalator.upgrade_manager.planner.repair.given import Given
