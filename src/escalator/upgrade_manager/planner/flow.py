@@ -99,11 +99,11 @@ class Flow:
         self._leave(drain, placed, now)
 
     def _leave(self, drain: Drain, placed: Sequence[Placed], now: float) -> None:
-        for guest, target, _, _ in placed:
-            self._arriving.expect(target, 1)
-            for group in guest.groups:
-                self.doors[group].owed += 1
-        pressed = self._pressed_first
+        doors, pressed = self.doors, self._pressed_first
+        self._arriving.expect_all([one[1] for one in placed])
+        for one in placed:
+            for group in one[0].groups:
+                doors[group].owed += 1
         order = []
         for one in placed:
             guest = one[0]

@@ -31,6 +31,7 @@ def hits_from(moved: Spans, stayed: Spans) -> tuple[Hit, ...]:
     for key in sorted(moved.keys() | stayed.keys()):
         moves, stays = moved.get(key, []), stayed.get(key, [])
         rows = sorted(moves + stays)
+        ends = sorted([end for _, end in rows])
         found.append(
             Hit(
                 vnf=key[1],
@@ -38,9 +39,9 @@ def hits_from(moved: Spans, stayed: Spans) -> tuple[Hit, ...]:
                 moved=len(moves),
                 stayed=len(stays),
                 impacted_s=_union(rows),
-                at_once=_at_once(rows),
-                begins_s=min(start for start, _ in rows),
-                ends_s=max(end for _, end in rows),
+                at_once=_at_once(rows, ends),
+                begins_s=rows[0][0],
+                ends_s=ends[-1],
             )
         )
     return tuple(found)
@@ -56,9 +57,8 @@ def _union(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def _at_once(spans: list[tuple[float, float]]) -> int:
-    """Most of the spans, which are in order, that overlap; where one ends as another begins they do not."""
-    ends = sorted([end for _, end in spans])
+def _at_once(spans: list[tuple[float, float]], ends: list[float]) -> int:
+    """Most of the spans that overlap; both they and their ends are in order. Where one ends as another begins they do not."""
     most = over = 0
     for count, (start, _) in enumerate(spans, start=1):
         while over < count and ends[over] <= start:

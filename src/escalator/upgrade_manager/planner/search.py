@@ -388,9 +388,10 @@ class Search:
 
     def _leave(self, node: int, placed: list[Placed]) -> None:
         """The room of these on their node is free, once it is upgraded."""
-        take = self._standing.take
+        cells = self._cells
+        gone = [one[0] for one in placed]
+        self._standing.leave(node, [(guest, cells.get(guest.id, guest.cells) if cells else guest.cells) for guest in gone])
         for one in placed:
-            take(one.guest, node, self._cells_of(one.guest), -1)
             if one.extra:
                 self._takes_in(one)
 

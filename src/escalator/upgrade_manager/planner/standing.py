@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
@@ -19,6 +19,12 @@ class Arrivals:
 
     def __getitem__(self, node: int) -> int:
         return self.each[node]
+
+    def expect_all(self, nodes: Iterable[int]) -> None:
+        """One more is on its way to each of these."""
+        each = self.each
+        for node in nodes:
+            each[node] += 1
 
     def expect(self, node: int, more: int) -> None:
         """So many more are on their way to the node; less than zero when they have arrived."""
@@ -68,6 +74,21 @@ class Standing:
         for group in guest.soft:
             there = self._soft[group]
             there[node] = there.get(node, 0) + sign
+
+    def leave(self, node: int, placed: Iterable[tuple[Guest, tuple[int, ...]]]) -> None:
+        """These have left the node and their cells there: `take` for all of them at once."""
+        rows, apart, softly = self.free, self._apart, self._soft
+        for guest, cells in placed:
+            demand = guest.shape.demand
+            for cell in cells:
+                free = rows[cell]
+                for resource, amount in demand:
+                    free[resource] += amount
+            for group in guest.apart:
+                apart[group][node] -= 1
+            for group in guest.soft:
+                softly[group][node] -= 1
+            self.count[node] -= 1
 
     def fits(self, shape: Shape, cell: int) -> bool:
         """Whether the cell has what one cell of the shape needs."""

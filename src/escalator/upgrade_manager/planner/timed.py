@@ -83,6 +83,8 @@ class Timed:
         for node, groups in self._groups.items():
             for group in groups:
                 self._nodes.setdefault(group, []).append(node)
+        self._most_s = sorted([(cloud.limits[g].members * self._pitch_s[g], g) for g in self._nodes], reverse=True)
+        """What each of them needs if all its members wait."""
         self._looked_s = -inf
         self._order: list[int] = []
         self._by_size: list[int] | None = None
@@ -124,11 +126,12 @@ class Timed:
     def _presses(self, left_s: float, doors: Sequence[Door]) -> dict[int, float]:
         """For nodes whose groups would not get through in the time left: by how many seconds, of the latest of them."""
         found: dict[int, float] = {}
-        over = [
-            ((self._left[group] + doors[group].owed) * self._pitch_s[group], group)
-            for group, nodes in self._nodes.items()
-            if nodes
-        ]
+        over: list[tuple[float, int]] = []
+        for most_s, group in self._most_s:
+            if most_s <= left_s:
+                break  # none of those that follow can press yet
+            if self._nodes[group]:
+                over.append(((self._left[group] + doors[group].owed) * self._pitch_s[group], group))
         # The least pressing first: of a node's groups the latest one stays.
         for needs_s, group in sorted([row for row in over if row[0] > left_s]):
             found.update(dict.fromkeys(self._nodes[group], needs_s - left_s))
