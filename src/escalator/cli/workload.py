@@ -104,7 +104,7 @@ class ListOutages(Lister):
             path = f"/v1/campaigns/{quoted(parsed_args.campaign)}"
             found, over = client.get(f"{path}/outages"), client.get(path)["ended_at"] is not None
         if not found["watches"]:
-            self.app.stderr.write("No probe looked: name some under probes in the server's settings.\n")
+            self.nothing = "No probe looked: name some under probes in the server's settings."
         for watch in found["watches"]:
             since, until = date_time(watch["since"]), date_time(watch["until"])
             looks = f"{watch['sent']} looks, {watch['failed']} in vain, every {watch['interval_s']:g} s"
