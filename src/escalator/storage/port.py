@@ -265,6 +265,10 @@ class Admission(Protocol):
         """End an impact; nothing happens when it is not open."""
         ...
 
+    async def withdraw_impact(self, row_id: str) -> None:
+        """Forget an open impact by which nothing happened: as if it had never asked."""
+        ...
+
     async def impacts(self, campaign: str) -> Sequence[ImpactRow]:
         """All impacts of the campaign, open and ended, oldest first."""
         ...

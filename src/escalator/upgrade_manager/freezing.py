@@ -40,6 +40,7 @@ async def _wake(ctx: Context, name: str, made: Freeze) -> None:
             for topic in ("control", ANSWERS):
                 await ctx.launcher.send(task.id, topic, {"frozen": True}, key=f"{task.id}/freeze/{made.since}/{topic}")
     ctx.signals.wake(name)
+    ctx.signals.wake_doors(name)
 
 
 async def _tell(ctx: Context, action: str, message: str) -> None:

@@ -118,6 +118,17 @@ async def test_an_impact_ends_once(store: Store) -> None:
     assert await store.admission.impacts("c1") == [impact(ended_at=5.0)]
 
 
+async def test_what_is_withdrawn_was_never_there_and_may_come_again(store: Store) -> None:
+    await store.admission.enter_impact(impact(), 0.0, at_most(1))
+    await store.admission.withdraw_impact("i1")
+    await store.admission.withdraw_impact("unknown")
+    assert await store.admission.impacts("c1") == []
+    assert await store.admission.enter_impact(impact(), 0.0, at_most(1)) is None
+    await store.admission.end_impact("i1", 5.0)
+    await store.admission.withdraw_impact("i1")
+    assert await store.admission.impacts("c1") == [impact(ended_at=5.0)]
+
+
 async def test_decide_sees_what_is_open_or_ended_after_the_given_time(store: Store) -> None:
     for number, ended_at in enumerate([4.0, 5.0, 5.5, None, 3.0, 7.0]):
         await store.admission.enter_impact(impact(f"i{number}", campaign=f"c{number % 2}"), 0.0, Seen())

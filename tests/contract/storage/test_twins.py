@@ -92,6 +92,7 @@ CHANGES = {
     "impacts": [
         call("admission", "enter_impact", st.builds(impact, IDS, campaign=NAMES, started_at=TIMES), TIMES, st.just(two_at_most)),
         call("admission", "end_impact", IDS, TIMES),
+        call("admission", "withdraw_impact", IDS),
     ],
     "restorations": [
         call("restorations", "add", st.builds(restoration, NAMES, object_id=NAMES, created_at=TIMES)),

@@ -55,6 +55,11 @@ class MemoryAdmission:
             self._impacts[row_id] = replace(row, ended_at=at)
             insort(self._ended, (at, row_id))
 
+    async def withdraw_impact(self, row_id: str) -> None:
+        """Forget an open impact by which nothing happened; nothing happens when it is not open."""
+        if self._open.pop(row_id, None) is not None:
+            del self._impacts[row_id]
+
     async def impacts(self, campaign: str) -> Sequence[ImpactRow]:
         """Return all impacts of the campaign, oldest first."""
         found = (row for row in self._impacts.values() if row.campaign == campaign)

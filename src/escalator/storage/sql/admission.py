@@ -22,6 +22,7 @@ _START = impacts.insert()
 _STARTED = sa.select(impacts.c.id).where(impacts.c.id == sa.bindparam("id"))
 _RECENT = sa.select(impacts).where(sa.or_(impacts.c.ended_at.is_(None), impacts.c.ended_at > sa.bindparam("since")))
 _END = impacts.update().where(impacts.c.id == sa.bindparam("key"), impacts.c.ended_at.is_(None))
+_WITHDRAW = impacts.delete().where(impacts.c.id == sa.bindparam("key"), impacts.c.ended_at.is_(None))
 _OF_CAMPAIGN = (
     sa.select(impacts).where(impacts.c.campaign == sa.bindparam("campaign")).order_by(impacts.c.started_at, impacts.c.id)
 )
@@ -75,6 +76,11 @@ class SqlAdmission:
         """End an impact; nothing happens when it is not open."""
         values = {"key": row_id, "ended_at": at}
         await self._database.write(lambda connection: connection.execute(_END, values).close())
+
+    async def withdraw_impact(self, row_id: str) -> None:
+        """Forget an open impact by which nothing happened; nothing happens when it is not open."""
+        values = {"key": row_id}
+        await self._database.write(lambda connection: connection.execute(_WITHDRAW, values).close())
 
     async def impacts(self, campaign: str) -> Sequence[ImpactRow]:
         """Return all impacts of the campaign, oldest first."""

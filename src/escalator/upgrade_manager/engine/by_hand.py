@@ -9,6 +9,7 @@ from escalator.model.errors import PermanentError
 from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine import pins, quotas
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.engine.steps.members import KINDS as MEMBER_KINDS
@@ -19,7 +20,7 @@ from escalator.upgrade_manager.engine.steps.out_of_band import KIND as POWER
 from escalator.upgrade_manager.engine.steps.out_of_band import seen_back as power_is_back
 from escalator.upgrade_manager.engine.steps.probe_vm import KINDS as PROBE_KINDS
 from escalator.upgrade_manager.engine.steps.probe_vm import is_back as probe_is_back
-from escalator.upgrade_manager.engine.steps.vacate import STOPPED, stay_of
+from escalator.upgrade_manager.engine.steps.vacate import stay_of
 from escalator.upgrade_manager.engine.told import tell_back_by_hand
 
 

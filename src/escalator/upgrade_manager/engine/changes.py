@@ -37,6 +37,7 @@ async def change(
     ended = now if target in ENDS else None
     await ctx.store.campaigns.change(name, expected, (event,), state=target, code=word, reason=reason, ended_at=ended)
     ctx.signals.wake(name)
+    ctx.signals.wake_doors(name)
 
 
 async def show_wait(ctx: Context, name: str, what: str, why: str = "", code: Code | None = None) -> None:

@@ -231,6 +231,13 @@ class Signals:
         for event in self._waiting.get(campaign, ()):
             event.set()
 
+    def wake_doors(self, campaign: str) -> None:
+        """Whoever waits at a door of the campaign looks again: it may be that nothing is to begin any more."""
+        for key, waiting in self._waiting.items():
+            if key.startswith(f"{campaign}/"):
+                for event in waiting:
+                    event.set()
+
     async def wait(self, campaign: str, clock: Clock, timeout_s: float) -> frozenset[str]:
         """Return at the next change, at the latest after the time-out: the nodes that changed, empty when unknown."""
         if campaign not in self._changed:

@@ -12,10 +12,12 @@ from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.admission import GroupLimit, ImpactDoor, keys_of
 from escalator.upgrade_manager.engine.failures import host_down
+from escalator.upgrade_manager.engine.freeze import current_freeze
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.outcome import Held
 from escalator.upgrade_manager.engine.overdue import overdue
 from escalator.upgrade_manager.engine.runner import current, record
-from escalator.upgrade_manager.engine.states import LEAVING
+from escalator.upgrade_manager.engine.states import HOLDING, LEAVING
 
 
 async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: bool = False) -> None:
@@ -23,9 +25,37 @@ async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: b
 
     The step's time-out stands still meanwhile. Raises PermanentError when nothing moves at the door for as long as the
     whole step may take: a node is not kept out of service for what may never come. What has `begun` before a restart is not
-    asked of the VNF manager again: it has to be seen to its end. So it is when the campaign is aborted
-    (`UPG_ABORTED`): what only waits does not begin.
+    asked of the VNF manager again: it has to be seen to its end. What only waits does not begin once `may_begin` says so.
     """
+    await _through_door(job, row, instance, begun=begun)
+    if begun:
+        return
+    try:
+        await may_begin(job, row.instance)
+    except (Held, PermanentError):
+        await withdraw_impact(job, row)
+        raise
+
+
+async def may_begin(job: Job, instance_id: str) -> None:
+    """Look at what people want now, as the last thing before something happens to the instance.
+
+    Raises PermanentError when the campaign is aborted (`UPG_ABORTED`) or everything is frozen (`UPG_FROZEN`): the turn is given
+    back; Held while it is paused, and on the way back while everything is frozen.
+    """
+    state = await job.ctx.store.campaigns.state(job.ref.campaign)
+    if state in LEAVING[job.ref.kind]:
+        raise PermanentError(Code.UPG_ABORTED, f"instance {instance_id} was not touched: the campaign was aborted")
+    if state is HOLDING[job.ref.kind]:
+        raise Held(f"instance {instance_id} was not touched: the campaign is paused")
+    freeze = await current_freeze(job.ctx)
+    if freeze is not None and job.ref.back:
+        raise Held(f"instance {instance_id} was not touched: {freeze.said}")
+    if freeze is not None:
+        raise PermanentError(Code.UPG_FROZEN, f"instance {instance_id} was not touched: {freeze.said}")
+
+
+async def _through_door(job: Job, row: ImpactRow, instance: Instance, *, begun: bool) -> None:
     row, refusal, door = await _asked(job, row, None if begun else instance)
     if refusal is None:
         return
@@ -40,9 +70,7 @@ async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: b
             if door.blockers != blockers or door.retry_s is not None:
                 # A group that recovers is through by itself; others in the way than before will be, too.
                 since, blockers = now, door.blockers
-            if await job.ctx.store.campaigns.state(row.campaign) in LEAVING[job.ref.kind]:
-                message = f"instance {row.instance} was not touched: the campaign was aborted"
-                raise PermanentError(Code.UPG_ABORTED, message)
+            await may_begin(job, row.instance)
             late = await overdue(job.ctx, job.ref, "vacate")
             if late is not None:
                 raise PermanentError(Code(late.code), f"instance {row.instance} was not touched: {late.message}")
@@ -82,6 +110,13 @@ async def _asked(job: Job, row: ImpactRow, instance: Instance | None) -> tuple[I
 async def leave_impact(job: Job, row: ImpactRow) -> None:
     """Give the impact's slots back, and let those try again who wait for them; its groups recover from now on."""
     await job.ctx.store.admission.end_impact(row.id, job.ctx.clock.now())
+    for key in keys_of(row):
+        job.ctx.signals.wake(f"{row.campaign}/{key}")
+
+
+async def withdraw_impact(job: Job, row: ImpactRow) -> None:
+    """Give the slots of an impact back by which nothing happened to its instance: no group recovers from that."""
+    await job.ctx.store.admission.withdraw_impact(row.id)
     for key in keys_of(row):
         job.ctx.signals.wake(f"{row.campaign}/{key}")
 

@@ -14,14 +14,16 @@ from escalator.model.progress import Event
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.board import STRAYED
-from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
+from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact, may_begin, withdraw_impact
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
-from escalator.upgrade_manager.engine.targets import joins, local_targets, target_lost
+from escalator.upgrade_manager.engine.outcome import Held, Outcome, done, failed
+from escalator.upgrade_manager.engine.targets import is_full, joins, local_targets, target_lost
 from escalator.upgrade_manager.engine.told import tell_moved
 
 AGAIN_S = 15.0
 """Before a target that the cloud refused is tried once more: with all tries, longer than two reports of a host."""
+LOOKS = 3
+"""How often a full target is looked at where no other is left: three quarters of a minute in all."""
 MAX_TARGETS = 10
 """Nodes that are tried for one instance before its node is given up: more would be a search, and that is the planner's."""
 
@@ -132,11 +134,14 @@ async def _under_way(job: Job, instance: Instance, begun: Mapping[str, Any] | No
 async def _targets(job: Job, instance: Instance, planned: Move | None, under_way: MoveOrder | None) -> AsyncIterator[str]:
     """Where the instance is on its way to, the planned target, then others by the planner's own rules, from the cloud then."""
     tried: set[str] = set()
+    asked_anyway = False
     if under_way is not None:
         tried.add(under_way.target)
         yield under_way.target
     if planned is not None:
         lost = await target_lost(job, planned.target, instance)
+        full = lost is None and await is_full(job, planned.target, instance)
+        lost = "it has no room now" if full else lost
         tried.add(planned.target)
         if lost is None:
             yield planned.target
@@ -149,8 +154,21 @@ async def _targets(job: Job, instance: Instance, planned: Move | None, under_way
             if planned is None or await target_lost(job, planned.target, instance) is not None:
                 return
             target = planned.target
+            full = not await _has_room_soon(job, target, instance)
+            if full and asked_anyway:
+                return
+            asked_anyway = full
         tried.add(target)
         yield target
+
+
+async def _has_room_soon(job: Job, target: str, instance: Instance) -> bool:
+    """Give what leaves the target some time to do so. The cloud has the last word: it is asked once in any case."""
+    for _ in range(LOOKS):
+        if not await is_full(job, target, instance):
+            return True
+        await job.ctx.clock.sleep(AGAIN_S)
+    return False
 
 
 async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, *, begun: bool) -> MoveStatus:
@@ -160,8 +178,10 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
     # While it waited at the door, another member of its group may have gone where it is to go.
     joined = None if begun else await joins(job, order.target, instance)
     if joined is not None:
-        await leave_impact(job, row)
+        await withdraw_impact(job, row)
         return MoveStatus(MoveState.NONE, order.origin, message=joined)
+    if not begun:
+        await _last_look(job, row)
     try:
         await job.ctx.cloud.start_move(order)
         await _tell(job, order, "started", "")
@@ -173,10 +193,20 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
     # step's repetition, or its undo, has seen the end of it.
     await tell_moved(job, order, number, status)
     await _tell_owner(job, order, status)
-    await leave_impact(job, row)
+    # What the cloud refused before it began cost the instance nothing, and its groups have nothing to recover from.
+    await (withdraw_impact if status.state is MoveState.NONE else leave_impact)(job, row)
     if status.state is MoveState.DONE and status.healthy:
         await _tell(job, order, "done", "")
     return status
+
+
+async def _last_look(job: Job, row: ImpactRow) -> None:
+    """A pause, an abort or a freeze may have come since the door let it through."""
+    try:
+        await may_begin(job, row.instance)
+    except (Held, PermanentError):
+        await withdraw_impact(job, row)
+        raise
 
 
 def _row(job: Job, instance: Instance, order: MoveOrder, number: int) -> ImpactRow:

@@ -16,6 +16,7 @@ from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.procedure import AFTER_STAGE, PLAIN
 from escalator.upgrade_manager.engine.runner import Step, current, record, revert
 from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps import between
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
@@ -24,7 +25,7 @@ from escalator.upgrade_manager.engine.steps.members import EVACUATE, REJOIN
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.stage import STAGE
 from escalator.upgrade_manager.engine.steps.upgrade import UPGRADE
-from escalator.upgrade_manager.engine.steps.vacate import RESUME, STOPPED, stay_of
+from escalator.upgrade_manager.engine.steps.vacate import RESUME, stay_of
 
 COURSE = (STAGE, *AFTER_STAGE)
 

@@ -43,6 +43,10 @@ class Outcome:
         return Outcome(**{**value, "status": Status(value["status"])})
 
 
+class Held(Exception):  # noqa: N818 - no error: the step goes on where it is
+    """Raised inside of a step: nothing more may begin in it now; what is done stays, and it is repeated when it may."""
+
+
 def done(message: str = "", **data: object) -> Outcome:
     """The step has done what it is for."""
     return Outcome(status=Status.DONE, message=message, data=data)

@@ -24,11 +24,13 @@ CODES = frozenset({Code.UPG_OVERDUE, Code.UPG_FROZEN})
 
 async def overdue(ctx: Context, ref: TaskRef, step: str, task: NodeTask | None = None) -> Outcome | None:
     """That the turn is to be given back before this step, with why; None when it may go on. `task` is as it stands."""
-    if ref.back or not (step in WAITING or _waited(step, task)):
+    if ref.back or step not in WAITING | UNTOUCHED:
         return None
     found = await current_freeze(ctx)
     if found is not None:
         return _later(Code.UPG_FROZEN, found.said)
+    if not (step in WAITING or _waited(step, task)):
+        return None
     if await left_s(ctx, ref) > 0.0:
         return None
     return _later(Code.UPG_OVERDUE, "its maintenance window is over, and nothing was touched yet")

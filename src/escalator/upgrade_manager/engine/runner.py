@@ -16,9 +16,10 @@ from escalator.model.progress import CampaignState, Condition, Event, NodeTask, 
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
 from escalator.upgrade_manager.engine.kinds import expects_silence
-from escalator.upgrade_manager.engine.outcome import Outcome, Status, failed
+from escalator.upgrade_manager.engine.outcome import Held, Outcome, Status, failed
 from escalator.upgrade_manager.engine.overdue import CODES, WAITING, frozen_back, left_s, overdue
 from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.standing import standing
 from escalator.upgrade_manager.engine.states import BACK, GOING, HOLDING
 
 ATTEMPTS = 4
@@ -100,7 +101,8 @@ async def _gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
 
 
 async def _hold(ctx: Context, ref: TaskRef, step: Step, why: str) -> Outcome:
-    task, said = await current(ctx, ref), f"held before {step.name}{f': {why}' if why else ''}"
+    task = await current(ctx, ref)
+    said = f"held before {step.name}{f': {why}' if why else ''}{await standing(ctx, task)}"
     if task.state is not TaskState.HELD or task.message != said:
         now = ctx.clock.now()
         held = replace(task, state=TaskState.HELD, message=said, updated_at=now)
@@ -211,16 +213,23 @@ async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
     """What came of the work, whatever fails in it."""
     try:
         return await work()
+    except Held as held:
+        return Outcome(status=Status.HELD, message=str(held))
     except TimeoutError:
         return failed(Code.UPG_TIMEOUT, "the step did not end within its time-out")
     except EscalatorError as error:
-        if error.code is Code.UPG_ABORTED:
-            return Outcome(status=Status.ABORT, code=error.code.value, message=error.message)
-        if error.code in CODES:
-            return Outcome(status=Status.LATER, code=error.code.value, message=error.message)
-        return failed(error.code, _chain(error))
+        return _ended_by(error)
     except Exception as error:  # noqa: BLE001 - the step boundary: whatever fails, the node is put back
         return failed(Code.UPG_STEP_FAILED, _chain(error))
+
+
+def _ended_by(error: EscalatorError) -> Outcome:
+    """Some errors are no failures: the turn is given back, for good or until later."""
+    if error.code is Code.UPG_ABORTED:
+        return Outcome(status=Status.ABORT, code=error.code.value, message=error.message)
+    if error.code in CODES:
+        return Outcome(status=Status.LATER, code=error.code.value, message=error.message)
+    return failed(error.code, _chain(error))
 
 
 async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome]], met: _Met, *, patient: bool) -> Outcome:

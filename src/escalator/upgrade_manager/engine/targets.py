@@ -33,6 +33,17 @@ async def target_lost(job: Job, target: str, instance: Instance) -> str | None:
     return await joins(job, target, instance)
 
 
+async def is_full(job: Job, target: str, instance: Instance) -> bool:
+    """Whether the target has no room for the instance beside what is there now.
+
+    What is on its way there is not counted: to read all impacts for each move would cost more than a refusal does.
+    """
+    node = await job.ctx.cloud.node(target)
+    there = [i for i in await job.ctx.cloud.instances_on(target, job.spec.migration) if i.id != instance.id]
+    seen = Inventory.model_construct(nodes=(node,), instances=tuple(there), groups=())
+    return not Room(seen).holds(instance.model_copy(update={"node": target}))
+
+
 async def joins(job: Job, target: str, instance: Instance) -> str | None:
     """Which group would have more members there than one node may have by what is declared: the cloud would not refuse that."""
     ours = await _kept_by_us(job, instance)

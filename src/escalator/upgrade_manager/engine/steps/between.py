@@ -12,8 +12,8 @@ from escalator.upgrade_manager.engine.job import Job, TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, failed
 from escalator.upgrade_manager.engine.rollback.changed import OPERATION, changed_node
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
-from escalator.upgrade_manager.engine.steps.vacate import STOPPED
 
 WARNING = "# WARNING: "
 DO_NOT = "# only then: "

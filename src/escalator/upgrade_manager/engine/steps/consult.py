@@ -194,6 +194,7 @@ async def pause(job: Job, code: Code, message: str) -> None:
             job.ref.campaign, (state,), (event,), state=PAUSES[state], code=code.value, reason=reason
         )
     job.ctx.signals.wake(job.ref.campaign)
+    job.ctx.signals.wake_doors(job.ref.campaign)
 
 
 def _said(answer: Answer) -> str:

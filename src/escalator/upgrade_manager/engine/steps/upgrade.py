@@ -24,11 +24,12 @@ from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed
 from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps import between, out_of_band, reboots, silence
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.keep import keep
 from escalator.upgrade_manager.engine.steps.services import AGENTS, note_agents, services_gone
-from escalator.upgrade_manager.engine.steps.vacate import STAYING, STOPPED
+from escalator.upgrade_manager.engine.steps.vacate import STAYING
 from escalator.upgrade_manager.engine.way_back import why_not
 
 TRIES_THERE = tuple(f"upgrade-{number}" for number in range(1, TRIES + 1))

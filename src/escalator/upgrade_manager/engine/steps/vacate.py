@@ -12,24 +12,25 @@ from typing import Any
 
 from escalator.model.codes import Code
 from escalator.model.counting import counted
+from escalator.model.errors import PermanentError
 from escalator.model.inventory import Instance
 from escalator.model.progress import Event, Restoration, Rung
 from escalator.storage.port import ImpactRow
 from escalator.upgrade_manager.engine import observed
-from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact
+from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact, may_begin
 from escalator.upgrade_manager.engine.failures import host_down
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_away, settle_left
-from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, failed, skip
+from escalator.upgrade_manager.engine.outcome import Held, Outcome, Status, done, failed, skip
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step, current
+from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps import silence
 from escalator.upgrade_manager.engine.steps.consult import pause
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.told import tell_switched
 
-STOPPED = "instance-stopped"
 STAYING = "staying"
 """Memo of a task: the instances whose stay holds their groups' slots."""
 MOVES = ("live", "cold")
@@ -117,10 +118,22 @@ async def _stay_all(job: Job, instances: Sequence[Instance], decisions: Mapping[
         if not _stops(job, decisions[instance.id]):
             continue
         row = await job.will_change(STOPPED, instance.id, {"state": instance.state})
+        await _last_look(job, instance, row)
         await job.ctx.cloud.stop(instance.id)
         await _until(job, instance.id, running=False)
         await tell(job, "instance.stop", instance.id)
         await tell_switched(job, row, running=False)
+
+
+async def _last_look(job: Job, instance: Instance, row: Restoration) -> None:
+    """A pause, an abort or a freeze may have come since the door let it through: then nothing is to be started again."""
+    if not instance.running:
+        return
+    try:
+        await may_begin(job, instance.id)
+    except (Held, PermanentError):
+        await job.put_back(row)
+        raise
 
 
 def _stops(job: Job, decision: str) -> bool:
