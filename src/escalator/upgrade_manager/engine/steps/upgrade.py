@@ -320,7 +320,12 @@ async def _reboot_after_rollback(job: Job, due_before: str | None) -> Outcome | 
     return await reboots.reboot(job, why, due_before, REBOOT_BACK_FROM) if needed and await may_reboot(job) else None
 
 
-BACK_UP = Step(name="back-up", do=_back_up, rung=Rung.BACKED_UP)
+BACK_UP = Step(
+    name="back-up",
+    do=_back_up,
+    rung=Rung.BACKED_UP,
+    timeout_s=lambda spec: spec.node.timeouts.upgrade_s,  # gigabytes of state take their time
+)
 UPGRADE = Step(
     name="upgrade",
     do=_upgrade,
