@@ -15,9 +15,7 @@ NODE = "cn-0003"
 
 async def _turn(takes_s: float) -> TaskState:
     async with staged() as stage:
-        await stage.play(
-            "world nodes=4 seed=1\ncampaign agent node.driver=simulated node.timeouts.upgrade_s=2400 failure.max_failed=9\nplan agent"
-        )
+        await stage.play("world nodes=4 seed=1\ncampaign agent node.driver=simulated node.timeouts.upgrade_s=2400\nplan agent")
         system = stage.sim.ctx.systems["simulated"]
         backup = system.backup
 

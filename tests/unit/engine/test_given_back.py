@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from escalator.model.progress import NodeTask, TaskState
+from escalator.model.progress import NodeTask, TaskKind, TaskState
 from escalator.upgrade_manager.engine import node
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
+from escalator.upgrade_manager.engine.rollback import node as rollback_node
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from scenarios.stage import staged
 
@@ -47,5 +48,35 @@ def test_an_end_that_is_repeated_after_a_crash_leaves_the_next_turn_alone() -> N
     before, after, slots = virtual_time.run(play())
     assert before is not None
     assert (before.attempt, before.state) == (2, TaskState.RUNNING)
+    assert after == before
+    assert before.id in slots
+
+
+def test_an_end_of_the_way_back_that_is_repeated_after_a_crash_leaves_the_next_turn_alone() -> None:
+    script = """
+world nodes=3 seed=1
+campaign n
+plan n
+start n
+run n
+fault kind=rollback node=cn-0001 first=1
+rollback n
+run n
+retry n cn-0001
+until n node.cordon cn-0001 done
+"""
+
+    async def play() -> tuple[NodeTask | None, NodeTask | None, list[str]]:
+        async with staged() as stage:
+            await stage.play(script)
+            store, ref = stage.sim.store, TaskRef("n", "cn-0001", 2, 1, "", TaskKind.ROLLBACK)
+            before = await store.tasks.get("n", "cn-0001")
+            await rollback_node._end(stage.sim.ctx, ref, Outcome(status=Status.SKIP, message="left alone"), ())
+            slots = [slot.task for slot in await store.admission.node_slots()]
+            return before, await store.tasks.get("n", "cn-0001"), slots
+
+    before, after, slots = virtual_time.run(play())
+    assert before is not None
+    assert (before.attempt, before.state) == (3, TaskState.RUNNING)
     assert after == before
     assert before.id in slots

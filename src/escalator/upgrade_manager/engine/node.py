@@ -91,10 +91,7 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     state = _state(why, troubles, left=left)
     kept = [between.LEFT, *(["held: the node stays cordoned"] if out else [])] if left else []
     message = "; ".join([why.message, *troubles, *kept])
-    stored = await ctx.store.tasks.get(ref.campaign, ref.node)
-    if stored is not None and stored.attempt > ref.attempt:
-        # Repeated after a crash that lost the step's record, and no more than that: the node may be in another turn by now.
-        forget(ctx, ref)
+    if await overtaken(ctx, ref):
         return {"state": state.value, "code": why.code, "message": message, "undo_failed": False}
     task = await current(ctx, ref)
     if state is TaskState.PENDING:
@@ -116,6 +113,15 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     ctx.tasks.pop(task.id, None)
     forget(ctx, ref)
     return {"state": state.value, "code": why.code, "message": message, "undo_failed": undo_failed}
+
+
+async def overtaken(ctx: Context, ref: TaskRef) -> bool:
+    """Whether a turn has ended before, and a crash lost the record of that step: the node may be in another turn by now."""
+    stored = await ctx.store.tasks.get(ref.campaign, ref.node)
+    if stored is None or stored.attempt <= ref.attempt:
+        return False
+    forget(ctx, ref)
+    return True
 
 
 async def end_impacts(ctx: Context, ref: TaskRef, now: float) -> None:

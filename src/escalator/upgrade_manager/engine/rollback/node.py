@@ -12,7 +12,7 @@ from escalator.model.progress import Event, TaskKind, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.course import walk
 from escalator.upgrade_manager.engine.job import TaskRef
-from escalator.upgrade_manager.engine.node import and_not_back, end_impacts, forget
+from escalator.upgrade_manager.engine.node import and_not_back, end_impacts, forget, overtaken
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.rollback.changed import changed_node
@@ -126,6 +126,8 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     changed = await changed_node(ctx, ref.campaign, ref.node)
     kept = ["not rolled back"] if changed is not None and changed.touched else []
     message = "; ".join([*kept, why.message, *troubles])
+    if await overtaken(ctx, ref):
+        return {"state": state.value, "code": why.code, "message": message}
     task = replace(await current(ctx, ref), state=state, code=why.code, message=message, updated_at=now)
     await end_impacts(ctx, ref, now)
     if not troubles:
