@@ -126,7 +126,7 @@ def _one_lost(now: Inventory, plan: Plan) -> Inventory:
     old = [node.id for node in now.nodes if node.progress == "old"]
     lost = next((node for node in old if node in targets), old[-1])
     nodes = tuple(node.model_copy(update={"state": "down"}) if node.id == lost else node for node in now.nodes)
-    return now.model_copy(update={"nodes": nodes})
+    return now.with_nodes(nodes)
 
 
 def _timed(makes: Callable[[], Made]) -> tuple[Made, float]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import ceil
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory, Node
-from escalator.model.plan import Condition
+from escalator.model.plan import Closer, Condition, Level
 from escalator.upgrade_manager.planner.actions import Stuck
 from escalator.upgrade_manager.planner.cloud import LEAD_TIME, Cloud, Guest
 from escalator.upgrade_manager.planner.scope import ScopedNodes
@@ -226,22 +226,24 @@ def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], relief:
     return _fails(Code.PLN_RESERVE, message, relief or remedy)
 
 
-def spread_conditions(cloud: Cloud, found: Found) -> tuple[Condition, ...]:
-    """Groups end as far apart as they began; nothing is said where none is watched. It never fails: it is there to be weighed."""
-    if not cloud.watched:
+def spread_conditions(groups: int, levels: Collection[Level], closer: Sequence[Closer]) -> tuple[Condition, ...]:
+    """Groups end as far apart as they began; nothing is said where none is watched. It never fails: it is there to be weighed.
+
+    `groups`: how many are watched.
+    """
+    if not groups:
         return ()
-    groups = {watched.group for watched in cloud.watched}
-    if not found.closer:
-        many = counted(len(groups), "group whose members move ends", "groups whose members move end")
-        said = f"{many} as far apart as before, over {_levels(cloud)}"
-        return (_holds(Code.PLN_SPREAD, said),)
-    worse = {row.group for row in found.closer}
+    if not closer:
+        over = " and ".join(name for level, name in LEVELS.items() if level in levels)
+        many = counted(groups, "group whose members move ends", "groups whose members move end")
+        return (_holds(Code.PLN_SPREAD, f"{many} as far apart as before, over {over}"),)
+    worse = {row.group for row in closer}
     rows = [
         f"{row.group}: from {_times(row.places_before, row.level)} with at most {row.most_before} in one"
         f" to {row.places_after} with {row.most_after}"
-        for row in found.closer
+        for row in closer
     ]
-    all_of_them = counted(len(groups), "group whose members move", "groups whose members move")
+    all_of_them = counted(groups, "group whose members move", "groups whose members move")
     ends = counted(len(worse), f"of {all_of_them} ends", f"of {all_of_them} end")
     message = f"{ends} closer together than before: {_names(rows)}"
     remedy = "leave room where these groups are to be: an empty host, already upgraded, in each rack or zone; or accept it"
@@ -249,11 +251,6 @@ def spread_conditions(cloud: Cloud, found: Found) -> tuple[Condition, ...]:
 
 
 LEVELS = {"node": "nodes", "rack": "racks", "az": "zones"}
-
-
-def _levels(cloud: Cloud) -> str:
-    there = {watched.level for watched in cloud.watched}
-    return " and ".join(name for level, name in LEVELS.items() if level in there)
 
 
 def _times(count: int, level: str) -> str:

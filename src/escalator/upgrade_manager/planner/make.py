@@ -64,6 +64,11 @@ def make_plan(
         return plan.model_copy(update={"impact": impact, "order": order, "interruptions": borne, "windows": windows})
 
 
+def _apart(cloud: Cloud, found: Found) -> Sequence[Condition]:
+    groups, levels = {one.group for one in cloud.watched}, {one.level for one in cloud.watched}
+    return c.spread_conditions(len(groups), levels, found.closer)
+
+
 def _made(
     campaign: Campaign,
     inventory: Inventory,
@@ -90,7 +95,7 @@ def _made(
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         c.capacity_condition(unplaced, c.room(campaign, inventory, spare_hosts(cloud, rules, found, midway))),
         *c.other_conditions(cloud, rules, found, reserve_relief(cloud, rules, found, midway)),
-        *c.spread_conditions(cloud, found),
+        *_apart(cloud, found),
         *(order_conditions(campaign, inventory, rules.staging.groups) if scope.apart else ()),
     )
     left = {

@@ -1,40 +1,90 @@
-"""How far apart the members of groups end, counted once for the whole rest of the plan."""
+"""How far apart the members of groups end: counted once for the whole rest of the plan, and again for what was mended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
-from escalator.model.inventory import Inventory
+from escalator.model.inventory import Group, Inventory
 from escalator.model.plan import Closer, Level
-from escalator.upgrade_manager.planner.watching import Watched
 
 APART = ("anti-affinity", "soft-anti-affinity")
 
 
-def closer_at_end(inventory: Inventory, goes: Mapping[str, str]) -> tuple[list[Watched], tuple[Closer, ...]]:
-    """What is watched when instances go to these nodes, and which groups end closer together than they are."""
-    places = _places(inventory)
-    watched: list[Watched] = []
-    closer: list[Closer] = []
-    for group in inventory.groups:
-        members = inventory.members.get(group.id, ()) if group.policy in APART else ()
-        here = {member.id: member.node for member in members}
-        if goes.keys().isdisjoint(here):
-            continue
-        ends = [goes.get(name, node) for name, node in here.items()]
-        for level, of in places.items():
+class Ends:
+    """Where members of groups end that want them apart, or bound how many share a node. `goes`: who goes where."""
+
+    def __init__(self, inventory: Inventory, goes: dict[str, str]) -> None:
+        self._inventory, self._goes = inventory, goes
+        self._places = _places(inventory)
+        self._watched: dict[str, tuple[Level, ...]] = {}
+        self._closer: dict[str, tuple[Closer, ...]] = {}
+        self.crowded: set[str] = set()
+        """Nodes on which more members of a group would end than it allows on one."""
+        for group in inventory.groups:
+            if _matters(group):
+                self._look(group)
+
+    def again(self, goes: Mapping[str, str]) -> None:
+        """These instances go elsewhere than was thought."""
+        self._goes.update(goes)
+        known, groups = self._inventory.instance_by_id, self._inventory.group_by_id
+        for name in {name for instance in goes for name in known[instance].groups}:
+            if _matters(groups[name]):
+                self._look(groups[name])
+
+    @property
+    def groups(self) -> int:
+        """How many groups are watched."""
+        return len(self._watched)
+
+    @property
+    def levels(self) -> frozenset[Level]:
+        """Levels at which any group is watched."""
+        return frozenset(level for levels in {*self._watched.values()} for level in levels)
+
+    @property
+    def closer(self) -> tuple[Closer, ...]:
+        """Groups that end closer together than they are."""
+        rows = (row for rows in self._closer.values() for row in rows)
+        return tuple(sorted(rows, key=lambda row: (row.group, row.level)))
+
+    def _look(self, group: Group) -> None:
+        self._watched.pop(group.id, None)
+        self._closer.pop(group.id, None)
+        goes, members = self._goes, self._inventory.members.get(group.id, ())
+        here = [member.node for member in members]
+        ends = [goes.get(member.id, member.node) for member in members]
+        if here == ends:  # nobody moves
+            return
+        hard, most = group.policy == "anti-affinity", group.per_node
+        if len(set(ends)) < len(ends):
+            # A member may be told twice; then it is one all the same.
+            last = {member.id: (member.node, end) for member, end in zip(members, ends, strict=True)}
+            here, ends = [node for node, _ in last.values()], [end for _, end in last.values()]
+            if most is not None:
+                self.crowded.update(node for node, count in Counter(ends).items() if count > most)
+        levels: list[Level] = []
+        closer: list[Closer] = []
+        for level, of in self._places.items() if group.policy in APART else ():
             # No two members of a hard group share a node at any time.
-            if level == "node" and group.policy == "anti-affinity":
+            if level == "node" and hard:
                 continue
-            before = _count(of, here.values())
+            before = {of.get(node) for node in here} - {None}
             if len(before) < 2:  # in one place nothing can come closer
                 continue
-            most = max(before.values())
-            watched.append(Watched(group.id, level, before, most))
-            after = _count(of, ends)
-            if len(after) < len(before) or max(after.values(), default=0) > most:
-                closer.append(_row(group.id, level, before, after))
-    return watched, tuple(sorted(closer, key=lambda row: (row.group, row.level)))
+            levels.append(level)
+            after = {of.get(node) for node in ends} - {None}
+            if len(after) < len(ends):  # else each is in a place of its own
+                closer += _row(group.id, level, [of.get(node) for node in here], [of.get(node) for node in ends])
+        if levels:
+            self._watched[group.id] = tuple(levels)
+        if closer:
+            self._closer[group.id] = tuple(closer)
+
+
+def _matters(group: Group) -> bool:
+    return group.policy in APART or group.per_node is not None
 
 
 def _places(inventory: Inventory) -> dict[Level, Mapping[str, str]]:
@@ -45,21 +95,26 @@ def _places(inventory: Inventory) -> dict[Level, Mapping[str, str]]:
     return {level: of for level, of in levels.items() if of}
 
 
-def _count(of: Mapping[str, str], nodes: Iterable[str]) -> dict[str, int]:
+def _count(places: Iterable[str | None]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for node in nodes:
-        place = of.get(node)
+    for place in places:
         if place is not None:
             found[place] = found.get(place, 0) + 1
     return found
 
 
-def _row(group: str, level: Level, before: Mapping[str, int], after: Mapping[str, int]) -> Closer:
-    return Closer(
-        group=group,
-        level=level,
-        places_before=len(before),
-        places_after=len(after),
-        most_before=max(before.values()),
-        most_after=max(after.values(), default=0),
-    )
+def _row(group: str, level: Level, here: Sequence[str | None], ends: Sequence[str | None]) -> list[Closer]:
+    before, after = _count(here), _count(ends)
+    most_before, most_after = max(before.values()), max(after.values(), default=0)
+    if len(after) >= len(before) and most_after <= most_before:
+        return []
+    return [
+        Closer(
+            group=group,
+            level=level,
+            places_before=len(before),
+            places_after=len(after),
+            most_before=most_before,
+            most_after=most_after,
+        )
+    ]

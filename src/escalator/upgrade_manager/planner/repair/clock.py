@@ -72,8 +72,8 @@ class Clock:
 
     def _note_moves(self) -> None:
         rows, late_s = self._rest.rows.values(), self.late_s
-        self._move_starts = [move.start_s for row in rows for move in row.moves]
-        self._move_ends = [move.end_s for row in rows for move in row.moves]
+        moves = [move.__dict__ for row in rows for move in row.moves]
+        self._move_starts, self._move_ends = [move["start_s"] for move in moves], [move["end_s"] for move in moves]
         self._move_starts += [move.start_s - late_s for row in rows for move in row.running]
         self._move_ends += [move.end_s - late_s for row in rows for move in row.running]
         self._move_starts.sort()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from escalator.model.campaign import Campaign
-from escalator.model.inventory import Inventory, Node
+from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Plan
 from escalator.model.release import Impact
-from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
-from escalator.upgrade_manager.planner.givens import actions_of, stuck_on
+from escalator.upgrade_manager.planner.actions import LIVE, Action, Leaves, Stays, action_for
+from escalator.upgrade_manager.planner.givens import stuck_on
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.impact import apart, seen_by
 from escalator.upgrade_manager.planner.progress import Progress
+from escalator.upgrade_manager.planner.repair.sums import Sums
 from escalator.upgrade_manager.planner.rules import windows_of
 from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes, select
 from escalator.upgrade_manager.planner.windows import Windows
@@ -35,6 +37,9 @@ class Given:
     parent: Plan
     scope: ScopedNodes
     actions: Mapping[str, Action]
+    """What has to happen to each instance on the nodes that can be upgraded."""
+    noted: Mapping[str, Action]
+    """Those of them that something is to be said of: they stay, or are not moved without more ado. Node by node."""
     stuck: Mapping[str, str]
     blocked: Mapping[str, str]
     nodes: tuple[Node, ...]
@@ -44,6 +49,8 @@ class Given:
     windows: Windows
     width: int
     """Nodes out of service at once, those counted off that are so anyway."""
+    sums: Sums
+    """How amounts are added."""
 
     @property
     def at_s(self) -> float:
@@ -76,10 +83,9 @@ def given(
         raise CannotRepairError
     inventory = seen_by(inventory, impact)
     scope = replace(select(campaign, inventory), apart=apart(impact))
-    actions = actions_of(campaign, inventory, scope, managed)
-    others = {name: action for name, action in actions.items() if not isinstance(action, Leaves)}
-    stuck = stuck_on(inventory, others)
-    suspects = _suspects(inventory, others)
+    actions, noted = _actions(campaign, inventory, scope, managed)
+    stuck = stuck_on(inventory, noted)
+    suspects = _suspects(inventory, noted)
     blocked = blocked_by_groups(inventory, [n for n in scope.eligible if n.id in suspects and n.id not in stuck], actions)
     nodes = tuple(node for node in scope.eligible if node.id not in stuck and node.id not in blocked)
     unseen = sum(node.progress in UNDER_WAY for node in scope.eligible) - sum(node.progress in UNDER_WAY for node in nodes)
@@ -91,17 +97,57 @@ def given(
         parent=parent,
         scope=scope,
         actions=actions,
+        noted=noted,
         stuck=stuck,
         blocked=blocked,
         nodes=nodes,
         done=frozenset(node.id for node in scope.upgraded),
         windows=windows_of(spec, now_s),
         width=spec.waves.limit(scope.count) - scope.unavailable - unseen,
+        sums=Sums(inventory.nodes),
     )
 
 
-def _suspects(inventory: Inventory, others: Mapping[str, Action]) -> set[str]:
-    """Nodes that groups can block at all: each look at a node costs, and few are so tight. `others`: who does not leave."""
+class _Actions(dict[str, Action]):
+    """Of next to all instances it is the same that has to happen: only the others are kept one by one."""
+
+    def __init__(self, usual: Action) -> None:
+        super().__init__()
+        self._usual = usual
+
+    def __missing__(self, instance: str) -> Action:
+        return self._usual
+
+
+def _actions(
+    campaign: Campaign, inventory: Inventory, scope: ScopedNodes, managed: Collection[str]
+) -> tuple[Mapping[str, Action], Mapping[str, Action]]:
+    """What has to happen to each instance, as `actions_of` tells it; and of those of which something is to be said."""
+    places = {node.id: number for number, node in enumerate(scope.eligible)}
+    alike: dict[tuple[object, ...], Action] = {}
+    actions, noted = _Actions(LIVE), list[tuple[int, Instance]]()
+    for one in inventory.instances:
+        # A look at what a model keeps is quicker than at its attributes, and there are a hundred thousand.
+        values = one.__dict__
+        name = values["id"]
+        if values["node"] not in places:
+            continue
+        if values["blocked"] is not None or values["migration"] == "none" or name in managed:
+            action = action_for(one, campaign.spec, managed=name in managed)
+        else:
+            key = (values["state"], values["vacate"], values["migration"], values["allowed"])
+            found = alike.get(key)
+            action = alike[key] = action_for(one, campaign.spec, managed=False) if found is None else found
+        if action is not LIVE:
+            actions[name] = action
+        if action.__class__ is not Leaves or values["mitigation"] or values["max_interruption_s"] is not None:
+            noted.append((places[values["node"]], one))
+    noted.sort(key=itemgetter(0))
+    return actions, {one.id: actions[one.id] for _, one in noted}
+
+
+def _suspects(inventory: Inventory, noted: Mapping[str, Action]) -> set[str]:
+    """Nodes that groups can block at all: each look at a node costs, and few are so tight."""
     down = {node.id for node in inventory.nodes if node.state == "down"}
     found: set[str] = set()
     wide: dict[str, int] = {}
@@ -113,7 +159,7 @@ def _suspects(inventory: Inventory, others: Mapping[str, Action]) -> set[str]:
         elif allowed < len(members):
             wide[name] = allowed
     staying: Counter[tuple[str, str]] = Counter()
-    for name, action in others.items():
+    for name, action in noted.items():
         if isinstance(action, Stays) and action.kind != "offline":
             instance = inventory.instance_by_id[name]
             staying.update((group, instance.node) for group in instance.groups if group in wide)

@@ -19,12 +19,13 @@ from escalator.model.inventory import Instance
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.actions import Leaves
 from escalator.upgrade_manager.planner.cloud import SLACK
+from escalator.upgrade_manager.planner.repair.apart import Ends
 from escalator.upgrade_manager.planner.repair.away import Span
 from escalator.upgrade_manager.planner.repair.clock import Clock, recovering
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
 from escalator.upgrade_manager.planner.repair.nights import Nights
-from escalator.upgrade_manager.planner.repair.room import NOWHERE, Place, Room, entries
-from escalator.upgrade_manager.planner.repair.rows import Rest, Row
+from escalator.upgrade_manager.planner.repair.room import Place, Room
+from escalator.upgrade_manager.planner.repair.rows import Rest, Row, entries
 
 MOST_PUT_OFF = 0.05
 """Share of the turns that are put off at most; where more would be, the search does better."""
@@ -42,8 +43,8 @@ class Mended:
     """Moves that go to another node than before."""
     put_off: int = 0
     """Turns that come later than the shift alone would have them, or that the plan so far did not have."""
-    touched: set[str] = field(default_factory=set)
-    """Instances that go elsewhere."""
+    goes: dict[str, str] = field(default_factory=dict)
+    """Where those go that go elsewhere."""
 
 
 class Mending:
@@ -54,14 +55,15 @@ class Mending:
         self._known = given.inventory.instance_by_id
         self._clock = Clock(given, rest, nights.late_s)
         self._room = Room(given, rest, self._clock)
-        self._arrivals: defaultdict[str, list[Move]] = defaultdict(list)
+        self._arrivals = rest.arrivals
+        self._ends = Ends(given.inventory, rest.goes)
         self._lost: list[tuple[float, int, Row, Move]] = []
         self._numbers = count()
         self._put_off: dict[str, Row] = {}
         self._mended = Mended()
 
-    def run(self) -> Mended:
-        """Put everything right that is not."""
+    def run(self) -> tuple[Mended, Ends]:
+        """Put everything right that is not. Also where members of groups end then."""
         self._take_places()
         self._clear()
         self._spare()
@@ -85,36 +87,35 @@ class Mending:
         self._clock.away.refresh()
         if self._clock.away.too_many(self._given.width):
             raise CannotRepairError
-        return self._mended
+        self._ends.again(self._mended.goes)
+        return self._mended, self._ends
 
     # -- what still holds
 
     def _take_places(self) -> None:
-        """Every move takes its place where its target is still one by then."""
-        ready_s, arrivals, late_s = self._room.ready_s, self._arrivals, self._clock.late_s
-        goes: dict[str, str] = {}
-        for row in self._rest.rows.values():
-            lost = []
-            for move in row.moves:
-                target = move.target
-                if ready_s.get(target, inf) > move.start_s + SLACK:
-                    lost.append(move)
-                    goes[move.instance] = NOWHERE
-                    continue
-                goes[move.instance] = target
-                arrivals[target].append(move)
-            for move in lost:
-                self._lose(row, move)
-            for move in row.running:
-                goes[move.instance] = move.target
-        self._room.fill(arrivals, goes)
+        """What was to go to a node that takes nothing by then loses its place. All others keep theirs."""
+        parent, late_s = self._given.parent.upgrade_of, self._clock.late_s
+        # Whatever goes to a node begins when it is ready, by the plan so far; all that has not begun is late by the same time,
+        # unless there are nights.
+        same = self._given.windows.open or not late_s
+        for target, moves in [*self._arrivals.items()]:
+            ready_s, planned = self._room.ready_s.get(target, inf), parent.get(target)
+            if same and ready_s <= (-inf if planned is None else planned.end_s):
+                continue
+            for move in [move for move in moves if ready_s > move.start_s + SLACK]:
+                if target in self._room.ready_s:
+                    self._withdraw(move)
+                else:
+                    self._room.nowhere(self._known[move.instance])
+                moves[:] = [other for other in moves if other is not move]
+                self._lose(self._rest.rows[move.origin], move)
         for row in self._rest.rows.values():
             for move in row.running:
                 self._room.runs(self._known[move.instance], move, (move.start_s - late_s, move.end_s - late_s))
 
     def _clear(self) -> None:
         """Targets that are to take more than they may give up what comes last."""
-        for name in sorted(self._room.too_full()):
+        for name in sorted(self._room.too_full() | self._ends.crowded):
             for move in sorted(self._arrivals.get(name, ()), key=lambda one: -one.start_s):
                 row = self._rest.rows[move.origin]
                 if self._room.overfull(name) or self._room.crowded(self._known[move.instance], name):
@@ -175,7 +176,7 @@ class Mending:
             self._given.inventory.group_by_id[name].policy == "affinity" for name in self._known[move.instance].groups
         ):
             raise CannotRepairError  # those that have to stay together go on together
-        row.moves.remove(move)
+        row.changed, row.moves = True, [other for other in row.moves if other is not move]
         heapq.heappush(self._lost, (move.start_s, next(self._numbers), row, move))
 
     def _withdraw(self, move: Move) -> None:
@@ -221,7 +222,7 @@ class Mending:
         self._room.ready(row.node.id, row.end_s)
         for move in self._arrivals.get(row.node.id, ()):
             other = self._rest.rows[move.origin]
-            if move in other.moves and move.start_s < row.end_s - SLACK:
+            if _stands(move, other) and move.start_s < row.end_s - SLACK:
                 self._withdraw(move)
                 self._lose(other, move)
 
@@ -236,11 +237,11 @@ class Mending:
         for move in row.moves:
             self._withdraw(move)
             row.added.append(self._known[move.instance])
-        row.moves = []
+        row.changed, row.moves = True, []
         self._room.ready(name, inf)
         for move in self._arrivals.pop(name, ()):
             other = self._rest.rows[move.origin]
-            if move in other.moves:
+            if _stands(move, other):
                 self._withdraw(move)
                 self._lose(other, move)
 
@@ -323,10 +324,11 @@ class Mending:
             extra=False,
         )
         self._room.occupy(instance, place, span)
+        row.changed = True
         row.moves.append(move)
-        self._arrivals[place[0]].append(move)
+        self._arrivals.setdefault(place[0], []).append(move)
         self._mended.elsewhere += 1
-        self._mended.touched.add(instance.id)
+        self._mended.goes[instance.id] = place[0]
 
     def _span(self, row: Row, instance: Instance, from_s: float, lasts_s: float, taken: dict[str, list[Span]]) -> Span | None:
         """When it may leave, at `from_s` at the earliest; None: not soon."""
@@ -351,6 +353,11 @@ class Mending:
         action = self._given.actions[instance.id]
         kind = action.kind if isinstance(action, Leaves) else "live"
         return self._given.campaign.spec.estimates.move_s(instance.memory_gib, kind)
+
+
+def _stands(move: Move, row: Row) -> bool:
+    """Whether the move is one of the turn still."""
+    return any(other is move for other in row.moves)
 
 
 def _tried(first_s: float, later: Iterable[float]) -> Iterator[float]:

@@ -28,12 +28,17 @@ class Nights:
         """Let turns of later nights be where they are found again when everything is later."""
         windows = self._given.windows
         tonight = self._given.tonight
-        for name, row in self._rest.rows.items() if self.late_s and not windows.open else ():
+        for name, row in self._rest.rows.items() if self.late_s else ():
             if row.begun or windows.index(row.away_s) <= tonight:
                 continue
             self._rows[name] = row.start_s, row.end_s, row.away_s, row.start_s - self.late_s
             row.start_s, row.end_s, row.away_s = (at - self.late_s for at in self._rows[name][:3])
             row.moves = [self._earlier(move) for move in row.moves]
+        if self._rows:
+            self._rest.arrivals.clear()
+            for row in self._rest.rows.values():
+                for move in row.moves:
+                    self._rest.arrivals.setdefault(move.target, []).append(move)
 
     def _earlier(self, move: Move) -> Move:
         made = later(move, -self.late_s)
@@ -41,19 +46,25 @@ class Nights:
         return made
 
     def put_back(self) -> None:
-        """Let everything that has not begun be so much later, and turns of later nights as they were."""
+        """Let everything that has not begun be so much later, and turns of later nights as they were.
+
+        Moves are put back of turns alone that were changed.
+        """
         for name, row in self._rest.rows.items() if self.late_s else ():
-            row.moves = [
-                self._as_was[id(move)][0] if id(move) in self._as_was else later(move, self.late_s) for move in row.moves
-            ]
+            if row.changed:
+                row.moves = [
+                    self._as_was[id(move)][0] if id(move) in self._as_was else later(move, self.late_s) for move in row.moves
+                ]
             was = self._rows.get(name)
             if was is not None and row.start_s == was[3]:
                 row.start_s, row.end_s = was[:2]
             elif not row.upgrading:
                 row.start_s += self.late_s
                 row.end_s += self.late_s
-            if not row.begun:
+            if row.changed and not row.begun:
                 row.away_s = min([row.start_s, *(move.start_s for move in row.moves)])
+            elif not row.begun:
+                row.away_s = was[2] if was is not None else row.away_s + self.late_s
 
     def overrun(self) -> list[Row]:
         """Turns that did not begin in their night, or would pass its end when they are so much later."""

@@ -42,17 +42,18 @@ def repaired(
             late_s = shift_s(there, rest)
             nights = Nights(there, rest, late_s)
             nights.put_forward()
-            mended = Mending(there, rest, nights).run()
+            mended, ends = Mending(there, rest, nights).run()
         except CannotRepairError:
             return None
         nights.put_back()
-        plan = plan_of(there, rest, late_s, mended)
+        plan = plan_of(there, rest, late_s, mended, ends)
         so_far = there.parent.totals.makespan_s
         if plan.totals.makespan_s > progress.at_s + (1.0 + LATER) * max(0.0, so_far - progress.at_s):
             return None
         known = there.inventory.instance_by_id
-        if plan.closer and {row.group for row in plan.closer} & {name for i in mended.touched for name in known[i].groups}:
+        if plan.closer and {row.group for row in plan.closer} & {name for i in mended.goes for name in known[i].groups}:
             return None  # the search may find places that keep them apart
-        borne = expected(campaign.spec, there.inventory, plan.moves)
+        minding = any(known[name].max_interruption_s is not None for name in there.noted)
+        borne = expected(campaign.spec, there.inventory, plan.moves) if minding else ()
         windows = windows_of(campaign.spec, plan.upgrades, now_s)
         return plan.model_copy(update={"impact": impact, "interruptions": borne, "windows": windows})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from math import inf
 from operator import attrgetter
 
@@ -11,35 +13,39 @@ from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.plan import Condition, Hit, Impact, Move, Plan, PlanGroup, Upgrade
 from escalator.upgrade_manager.planner import conditions as c
-from escalator.upgrade_manager.planner.cloud import Cloud
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
 from escalator.upgrade_manager.planner.givens import first_conditions
 from escalator.upgrade_manager.planner.hits import Spans, hits_from
 from escalator.upgrade_manager.planner.kinds import cluster_domains, kind_groups, kinds_there, order_conditions, order_of
 from escalator.upgrade_manager.planner.owners import owner_of
 from escalator.upgrade_manager.planner.progress import told
-from escalator.upgrade_manager.planner.repair.apart import closer_at_end
+from escalator.upgrade_manager.planner.repair.apart import Ends
 from escalator.upgrade_manager.planner.repair.given import Given
 from escalator.upgrade_manager.planner.repair.mending import Mended
+from escalator.upgrade_manager.planner.repair.nights import later
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
 from escalator.upgrade_manager.planner.rows import bounds_of, totals_of
 from escalator.upgrade_manager.planner.stages import groups_condition, groups_of
 from escalator.upgrade_manager.planner.turns import Domain, Found, Rules, Turn
-from escalator.upgrade_manager.planner.watching import Watched
+
+_IN_ORDER = attrgetter("start_s", "instance")
 
 
-def plan_of(given: Given, rest: Rest, late_s: float, mended: Mended) -> Plan:
+def plan_of(given: Given, rest: Rest, late_s: float, mended: Mended, ends: Ends) -> Plan:
     """The rows as a plan, as `make_plan` tells of one; its bounds are only those that can be had from the rows."""
     rows = sorted(rest.rows.values(), key=lambda row: (row.start_s, row.node.id))
-    moves = _moves(given, rows)
-    watched, closer = closer_at_end(given.inventory, {move.instance: move.target for move in moves})
+    kept = _kept(given, rest, rows, late_s)
+    moves = _moves(kept, rows)
+    closer = ends.closer
     several = _several(given)
     groups = groups_of(given.campaign, given.inventory, given.parent)
     groups = groups or (kind_groups(given.campaign, given.inventory) if several else ())
     found = Found([Turn(0, (), (), row.away_s, row.start_s, row.end_s) for row in rows], {}, closer=closer)
-    checks = (*_checks(given, groups, watched, found, several=several), _mended_condition(late_s, mended))
+    checks = (*_checks(given, groups, ends, found, several=several), _mended_condition(late_s, mended))
     parts = _bounds(given, rows)
     upgrades = _upgrades(given, rows)
-    return Plan(
+    # Every part is ours: nobody has to look at a hundred thousand of them again.
+    return Plan.model_construct(
         smooth=all(check.ok for check in checks),
         at_s=given.at_s,
         order=order_of(given.campaign) if several else (),
@@ -49,7 +55,7 @@ def plan_of(given: Given, rest: Rest, late_s: float, mended: Mended) -> Plan:
         bounds=bounds_of(len(moves), parts),
         totals=totals_of(upgrades, moves, found.end_s, _left(given)),
         groups=groups,
-        hits=_hits(given, rows, moves),
+        hits=_hits(given, rest, rows, kept),
         closer=closer,
         conditions=checks,
     )
@@ -71,13 +77,31 @@ def _upgrades(given: Given, rows: Sequence[Row]) -> tuple[Upgrade, ...]:
     )
 
 
-def _moves(given: Given, rows: Sequence[Row]) -> tuple[Move, ...]:
-    """All moves by start. Next to all are in the order of the plan so far, and there is little to sort."""
-    left = {move.instance: move for row in rows for move in (*row.moves, *row.running)}
-    found = [left.pop(move.instance) for move in given.parent.moves if move.instance in left]
-    found += left.values()
-    found.sort(key=attrgetter("start_s", "instance"))
-    return tuple(found)
+def _kept(given: Given, rest: Rest, rows: Sequence[Row], late_s: float) -> list[Move]:
+    """Moves of turns whose moves are the same as so far, in that order; `rest.owners` is then of these alone."""
+    for row in rows:
+        for number in row.kept if row.changed else ():
+            rest.owners[number] = None
+    kept = compress(given.parent.moves, rest.owners)
+    if not late_s:
+        return [*kept]
+    ends_s = given.windows.end(given.at_s)  # what is of later nights is not late
+    return [later(move, late_s) if move.start_s < ends_s - SLACK else move for move in kept]
+
+
+def _moves(kept: Sequence[Move], rows: Sequence[Row]) -> tuple[Move, ...]:
+    """All moves by start: those of the plan so far are in order, and there is little else to put among them."""
+    others = [move for row in rows for move in row.running]
+    others += [move for row in rows if row.changed for move in row.moves]
+    others.sort(key=_IN_ORDER)
+    found: list[Move] = []
+    last = 0
+    for move in others:
+        at = bisect_left(kept, _IN_ORDER(move), lo=last, key=_IN_ORDER)
+        found += kept[last:at]
+        found.append(move)
+        last = at
+    return (*found, *kept[last:])
 
 
 def _impacts(rows: Sequence[Row]) -> tuple[Impact, ...]:
@@ -109,17 +133,15 @@ def _several(given: Given) -> bool:
     return given.scope.apart and not alike and len(kinds_there(given.campaign, given.inventory)) > 1
 
 
-def _checks(
-    given: Given, groups: Sequence[PlanGroup], watched: list[Watched], found: Found, *, several: bool
-) -> Iterator[Condition]:
+def _checks(given: Given, groups: Sequence[PlanGroup], ends: Ends, found: Found, *, several: bool) -> Iterator[Condition]:
     campaign, inventory, scope = given.campaign, given.inventory, given.scope
-    cloud = Cloud(nodes=list(given.nodes), watched=watched)
-    yield from first_conditions(campaign, inventory, scope, given.actions, given.managed)
+    cloud = Cloud(nodes=list(given.nodes))
+    yield from first_conditions(campaign, inventory, scope, given.noted, given.managed)
     yield c.group_condition(given.blocked)
     yield from groups_condition(groups if campaign.spec.scope.groups else ())
     yield c.capacity_condition((), "")
     yield from c.other_conditions(cloud, _rules(given, cloud), found, "")
-    yield from c.spread_conditions(cloud, found)
+    yield from c.spread_conditions(ends.groups, ends.levels, ends.closer)
     if several:
         yield from order_conditions(campaign, inventory, groups)
 
@@ -162,11 +184,13 @@ def _bounds(given: Given, rows: Sequence[Row]) -> dict[str, float]:
     for row in rows:
         if row.begun:
             continue
-        lasts = [move.end_s - move.start_s for move in row.moves]
-        upgrade_s, lasts_s = estimates.upgrade_of(row.node), sum(lasts)
-        turn_s = max([lasts_s / migration.per_node, *lasts], default=0.0) + upgrade_s
+        upgrade_s, lasts_s, longest_s = estimates.upgrade_of(row.node), row.moving_s, row.longest_s
+        if row.changed:
+            lasts = [move.end_s - move.start_s for move in row.moves]
+            lasts_s, longest_s = sum(lasts), max(lasts, default=0.0)
+        turn_s = max(lasts_s / migration.per_node, longest_s) + upgrade_s
         longest, turns = max(longest, turn_s), turns + turn_s
-        if lasts:
+        if lasts_s:
             moving, shortest = moving + lasts_s, min(shortest, upgrade_s)
     found = {"node": longest, "parallel": turns / max(1, given.width)}
     if moving:
@@ -174,20 +198,22 @@ def _bounds(given: Given, rows: Sequence[Row]) -> dict[str, float]:
     return {name: round(given.at_s + seconds, 6) for name, seconds in found.items() if seconds}
 
 
-def _hits(given: Given, rows: Sequence[Row], moves: Sequence[Move]) -> tuple[Hit, ...]:
-    known = given.inventory.instance_by_id
+def _hits(given: Given, rest: Rest, rows: Sequence[Row], kept: Sequence[Move]) -> tuple[Hit, ...]:
+    known, single = given.inventory.instance_by_id, given.windows.open
     windows = {row.node.id: given.windows.index(row.away_s) for row in rows}
     moved: Spans = defaultdict(list)
     stayed: Spans = defaultdict(list)
-    by: dict[tuple[int, str | None, str], list[tuple[float, float]]] = {}
-    for move in moves:  # in order, so that there is little left to sort
-        instance, window = known[move.instance], windows[move.origin]
-        spans = by.get((window, instance.vnf, instance.project))
-        if spans is None:
-            spans = by[window, instance.vnf, instance.project] = moved[window, owner_of(instance)]
-        spans.append((move.start_s, move.end_s))
+    for move, owner in zip(kept, filter(None, rest.owners), strict=True):
+        values = move.__dict__
+        spans = owner.spans if single else moved[windows[values["origin"]], owner.name]
+        spans.append((values["start_s"], values["end_s"]))
+    for owner in rest.known.values() if single else ():
+        moved[0, owner.name] += owner.spans
     for row in rows:
+        window = windows[row.node.id]
+        for move in (*row.running, *(row.moves if row.changed else ())):
+            moved[window, owner_of(known[move.instance])].append((move.start_s, move.end_s))
         for instance, kind in row.stays:
             if kind != "offline":
-                stayed[windows[row.node.id], owner_of(instance)].append((row.start_s, row.end_s))
+                stayed[window, owner_of(instance)].append((row.start_s, row.end_s))
     return hits_from(moved, stayed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 
 from escalator.model.inventory import Instance, Node
@@ -13,7 +13,7 @@ from escalator.upgrade_manager.planner.cloud import SLACK, Kind, Shape, may_go
 from escalator.upgrade_manager.planner.repair.away import Span
 from escalator.upgrade_manager.planner.repair.clock import Clock
 from escalator.upgrade_manager.planner.repair.given import Given
-from escalator.upgrade_manager.planner.repair.rows import Rest
+from escalator.upgrade_manager.planner.repair.rows import Rest, entries
 from escalator.upgrade_manager.planner.watching import place_of
 
 LOOKED_AT = 50
@@ -22,7 +22,7 @@ LOOKED_AT = 50
 NOWHERE = ""
 """Where an instance ends that has lost its place."""
 
-Need = tuple[int, tuple[tuple[str, float], ...]]
+Need = tuple[int, int]
 """NUMA entries, and what is needed of each."""
 Place = tuple[str, tuple[int, ...]]
 """A node and NUMA entries of it."""
@@ -34,29 +34,17 @@ class Room:
     def __init__(self, given: Given, rest: Rest, clock: Clock) -> None:
         self._given = given
         self._per_node = given.campaign.spec.migration.per_node
-        inventory = given.inventory
+        self._rest, self._sums = rest, given.sums
         self.ready_s: dict[str, float] = dict.fromkeys(given.done - given.stuck.keys() - given.blocked.keys(), -inf)
         self.ready_s |= {name: clock.upgrade(row)[1] for name, row in rest.rows.items()}
         self.ready_s |= {row.node.id: inf for row in rest.new}
-        fill = given.campaign.spec.waves.max_fill
-        self._free: dict[str, list[dict[str, float]]] = {}
-        for name in self.ready_s:
-            node = inventory.node_by_id[name]
-            # A copy is quicker, and most fill their nodes.
-            self._free[name] = [
-                dict(c) if fill == 1.0 else {what: amount * fill for what, amount in c.items()} for c in node.numa
-            ]
-        for name in given.done:
-            if name in self._free:
-                for instance in inventory.instances_by_node.get(name, ()):
-                    self._take(instance, name, instance.cells, 1)
-        for row in (*rest.rows.values(), *rest.new):
-            for instance, _ in row.stays:
-                self._take(instance, row.node.id, instance.cells, 1)
-        self._planned: Mapping[str, Sequence[Move]] = {}
-        self._goes: Mapping[str, str] = {}
+        self._rows = {**rest.rows, **{row.node.id: row for row in rest.new}}
+        self._free: dict[str, list[int]] = {}
+        """Of the nodes that were asked for, by NUMA entry."""
+        self._planned, self._goes = dict(rest.arrivals), rest.goes
         self._arrivals: dict[str, list[Span]] = {}
         """Of the targets that were asked for; what runs counts from the start."""
+        inventory = given.inventory
         self._apart = {g.id for g in inventory.groups if g.policy in ("anti-affinity", "soft-anti-affinity")}
         self._hard = {g.id: g.per_node for g in inventory.groups if g.per_node is not None}
         """How many members of each group one node may have, where that is bounded."""
@@ -67,40 +55,26 @@ class Room:
         self._roomy: dict[Need, list[tuple[float, str]]] = {}
         self._kinds: dict[str, Kind] = {}
 
-    def fill(self, arrivals: Mapping[str, Sequence[Move]], goes: Mapping[str, str]) -> None:
-        """All these moves take their places. `goes`: where each instance ends that moves."""
-        self._planned, self._goes = dict(arrivals), goes
-        known = self._given.inventory.instance_by_id
-        for name, moves in arrivals.items():
-            free = self._free[name]
-            for move in moves:
-                instance, where = known[move.instance], move.numa_cell
-                for entry in (where,) if isinstance(where, int) else entries(move, instance):
-                    cell = free[entry]
-                    for resource, amount in instance.demand.items():
-                        cell[resource] = cell.get(resource, 0.0) - amount
-
     def runs(self, instance: Instance, move: Move, span: Span) -> None:
         """The move is under way."""
         self._take(instance, move.target, entries(move, instance), 1)
         self._spans(move.target).append(span)
 
     def too_full(self) -> set[str]:
-        """Targets that are to take more than they have, or more members of a group than it allows on one node."""
-        found = {name for name in self._planned.keys() | self._arrivals.keys() if self.overfull(name)}
-        for group, most in self._hard.items():
-            ends = [name for name in self._ends(group) if name != NOWHERE]
-            if len(set(ends)) < len(ends):
-                found.update(name for name, count in Counter(ends).items() if count > most)
-        return found
+        """Targets that are to take more than they have."""
+        return {name for name in self._planned.keys() | self._arrivals.keys() if name in self.ready_s and self.overfull(name)}
 
     def overfull(self, name: str) -> bool:
         """Whether the node is to take more than it has."""
-        return any(min(cell.values(), default=0.0) < -SLACK for cell in self._free[name])
+        return not all(map(self._sums.fits, self._there(name)))
 
     def crowded(self, instance: Instance, name: str) -> bool:
         """Whether more members of one of its groups end there than the group allows on one node."""
         return any(group in self._hard and self._in(group)[name] > self._hard[group] for group in instance.groups)
+
+    def nowhere(self, instance: Instance) -> None:
+        """The instance does not go where it was to go, which takes none."""
+        self._ends_on(instance, NOWHERE)
 
     def occupy(self, instance: Instance, place: Place, span: Span) -> None:
         """The instance goes there then."""
@@ -154,12 +128,12 @@ class Room:
         for ready_s, name in self._with_room(instance):
             if ready_s > span[0] + SLACK:
                 return
-            cells = self._fitting(need_of(instance), name)
+            cells = self._fitting(self._need(instance), name)
             if len(cells) >= instance.numa_span and name != origin.id and self._takes(instance, origin, name, span):
                 yield name, tuple(sorted(cells, key=lambda cell: self._left(name, cell))[: instance.numa_span])
 
     def _left(self, name: str, cell: int) -> float:
-        return sum(self._free[name][cell].values())
+        return self._sums.total(self._there(name)[cell])
 
     def _takes(self, instance: Instance, origin: Node, name: str, span: Span) -> bool:
         if sum(start < span[1] - SLACK and span[0] < end - SLACK for start, end in self._spans(name)) >= self._per_node:
@@ -205,24 +179,42 @@ class Room:
         return len(after) < len(now) or max(after.values()) > max(now.values())
 
     def _with_room(self, instance: Instance) -> Sequence[tuple[float, str]]:
-        need = need_of(instance)
+        need = self._need(instance)
         found = self._roomy.get(need)
         if found is None:
             # What has no room for less has none for this.
-            lists = [there for other, there in self._roomy.items() if _asks_less(other, need)]
+            less = [other for other in self._roomy if other[0] <= need[0] and self._sums.within(other[1], need[1])]
+            lists = [self._roomy[other] for other in less]
             there = min(lists, key=len) if lists else sorted((at, name) for name, at in self.ready_s.items())
             found = self._roomy[need] = [one for one in there if len(self._fitting(need, one[1])) >= need[0]]
         return tuple(found)
 
+    def _need(self, instance: Instance) -> Need:
+        return instance.numa_span, self._sums.of(instance.demand)
+
     def _fitting(self, need: Need, name: str) -> list[int]:
-        found = []
-        for number, cell in enumerate(self._free[name]):
-            for resource, amount in need[1]:
-                if cell.get(resource, 0.0) + SLACK < amount:
-                    break
-            else:
-                found.append(number)
-        return found
+        wanted, guard = need[1], self._sums.guard
+        return [number for number, free in enumerate(self._there(name)) if (free - wanted) & guard == guard]
+
+    def _there(self, name: str) -> list[int]:
+        """What is free on the node in the end, by NUMA entry."""
+        found = self._free.get(name)
+        if found is not None:
+            return found
+        given, sums, load = self._given, self._sums, self._rest.loads.get(name)
+        free = [sums.free(cell, given.campaign.spec.waves.max_fill) for cell in given.inventory.node_by_id[name].numa]
+        if load is not None:
+            free = [there - taken for there, taken in zip(free, load, strict=True)]
+        row = self._rows.get(name)
+        if row is None:
+            stays: Sequence[Instance] = given.inventory.instances_by_node.get(name, ())
+        else:
+            stays = [instance for instance, _ in row.stays]
+        for instance in stays:
+            for entry in instance.cells:
+                free[entry] -= sums.of(instance.demand)
+        self._free[name] = free
+        return free
 
     def _spans(self, name: str) -> list[Span]:
         """When something arrives there."""
@@ -243,11 +235,9 @@ class Room:
         return found
 
     def _take(self, instance: Instance, name: str, cells: Sequence[int], sign: int) -> None:
-        free = self._free[name]
+        free, amounts = self._there(name), sign * self._sums.of(instance.demand)
         for entry in cells:
-            cell = free[entry]
-            for resource, amount in instance.demand.items():
-                cell[resource] = cell.get(resource, 0.0) - sign * amount
+            free[entry] -= amounts
 
     def _ends_on(self, instance: Instance, name: str) -> None:
         for group in instance.groups:
@@ -263,24 +253,6 @@ class Room:
         return self._goes.get(instance.id, instance.node) if name is None else name
 
 
-def need_of(instance: Instance) -> Need:
-    """What the instance needs of a node."""
-    return instance.numa_span, tuple((resource, amount) for resource, amount in instance.demand.items() if amount > 0)
-
-
-def _asks_less(one: Need, other: Need) -> bool:
-    """Whether nothing that the one needs is more than what the other does."""
-    amounts = dict(other[1])
-    return one[0] <= other[0] and all(amount <= amounts.get(resource, 0.0) for resource, amount in one[1])
-
-
 def _holds(there: Sequence[tuple[float, str]], entry: tuple[float, str]) -> bool:
     number = bisect_left(there, entry)
     return number < len(there) and there[number] == entry
-
-
-def entries(move: Move, instance: Instance) -> tuple[int, ...]:
-    """NUMA entries that the move goes to."""
-    if move.numa_cell is None:
-        return tuple(range(instance.numa_span))
-    return (move.numa_cell,) if isinstance(move.numa_cell, int) else move.numa_cell

@@ -1,8 +1,11 @@
-"""The plan so far as far as it still holds: whose turn is yet to come, what leaves each node, and what stays."""
+"""The plan so far as far as it still holds: whose turn is yet to come, what leaves each node, and what stays.
+
+A cloud may have a hundred thousand moves to come, of which next to all stay as they are: each is looked at once, as it and its
+instance are at hand, and what is asked of all of them later is noted then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
@@ -10,6 +13,7 @@ from operator import attrgetter
 from escalator.model.inventory import Instance, Node
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.actions import Leaves, Stays
+from escalator.upgrade_manager.planner.owners import owner_of
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
 from escalator.upgrade_manager.planner.scope import UNDER_WAY
 
@@ -34,6 +38,14 @@ class Row:
     begun: bool = False
     away_s: float = inf
     """From its first departure on; of a turn that has begun, really."""
+    moving_s: float = 0.0
+    """How long its moves of the plan so far last that have not begun, one after the other."""
+    longest_s: float = 0.0
+    """The longest of them."""
+    kept: list[int] = field(default_factory=list)
+    """Places of its moves in the plan so far."""
+    changed: bool = False
+    """Whether its moves are others than in the plan so far."""
 
     @property
     def upgrading(self) -> bool:
@@ -47,6 +59,14 @@ class Row:
 
 
 @dataclass(slots=True)
+class Owner:
+    """A VNF, or the project of instances that belong to none, with when its instances move."""
+
+    name: str
+    spans: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Rest:
     """The rest of the plan so far."""
 
@@ -57,44 +77,88 @@ class Rest:
     """Nodes without a turn in the plan so far."""
     first_s: float = inf
     """When the first thing begins that has not begun, by the plan so far; not what was missed in an earlier night."""
+    goes: dict[str, str] = field(default_factory=dict)
+    """Where each instance goes that moves."""
+    arrivals: dict[str, list[Move]] = field(default_factory=dict)
+    """What goes to each node and has not begun to."""
+    owners: list[Owner | None] = field(default_factory=list)
+    """For each move of the plan so far that still holds, whose it is; else null."""
+    known: dict[tuple[str | None, str], Owner] = field(default_factory=dict)
+    """Owners by VNF and project."""
+    loads: dict[str, list[int]] = field(default_factory=dict)
+    """What goes to each NUMA entry of each node in all."""
 
 
 def rest_of(given: Given) -> Rest:
     """Raises CannotRepairError where the plan so far does not tell what is under way."""
     rest = Rest()
-    kept = _kept(given)
     running = _running(given)
     for node in given.nodes:
-        row = _row(given, rest, node)
-        there: Iterable[Instance] = given.inventory.instances_by_node.get(node.id, ())
-        if not row.begun:
-            there = _as_planned(given, row, there, kept)
-        for instance in there:
-            _settle(given, row, instance, kept, running)
-        row.away_s = min(row.leaving_s, given.progress.started[node.id].away_s if row.begun else inf)
-    _departures_run(given, rest, kept)
+        _row(given, rest, node)
+    due = _keep(given, rest, running)
+    for row in (*rest.rows.values(), *rest.new):
+        there = given.inventory.instances_by_node.get(row.node.id, ())
+        if len(row.moves) + len(row.running) < len(there):
+            _settle(given, row, there, running)
+        if row.begun:
+            row.away_s = min(row.leaving_s, given.progress.started[row.node.id].away_s)
+        for move in row.running:
+            rest.goes[move.instance] = move.target
+    _departures_run(given, rest, due)
     return rest
 
 
-def _kept(given: Given) -> dict[str, Move]:
-    """The move of each instance that has one to come from where the plan so far saw it last."""
-    known, waiting = given.inventory.instance_by_id, {node.id for node in given.nodes if node.progress != "upgrading"}
-    for move in given.parent.moves:
-        if move.extra and move.origin in waiting and move.instance in known and known[move.instance].node == move.origin:
+def _keep(given: Given, rest: Rest, running: dict[str, Move]) -> dict[str, Move]:
+    """Let every move stand whose instance is where it was to be by then; those under way, as they were planned."""
+    waiting = {name: row for name, row in rest.rows.items() if not row.upgrading}
+    known, due = given.inventory.instance_by_id, dict[str, Move]()
+    rest.owners = [None] * len(given.parent.moves)
+    for number, move in enumerate(given.parent.moves):
+        # A look at what a model keeps is quicker than at its attributes.
+        values = move.__dict__
+        row, instance = waiting.get(values["origin"]), known.get(values["instance"])
+        if row is None or instance is None or instance.node != values["origin"]:
+            continue
+        if values["extra"]:
             raise CannotRepairError  # it leaves its next node in time again: for the search
-    return {move.instance: move for move in given.parent.moves if move.origin in waiting}
+        name = values["instance"]
+        action = given.actions[name]
+        if name in running:
+            due[name] = move
+            if row.begun and not isinstance(action, Stays):
+                row.running.append(running[name])
+                continue
+        if isinstance(action, Leaves) and values["kind"] == action.kind:
+            _note(given, rest, row, instance, number)
+    return due
 
 
-def _as_planned(given: Given, row: Row, there: Iterable[Instance], kept: dict[str, Move]) -> list[Instance]:
-    """Everything on the node but what leaves it as the plan so far says."""
-    actions, name, others = given.actions, row.node.id, list[Instance]()
-    for instance in there:
-        move, action = kept.get(instance.id), actions[instance.id]
-        if move is None or move.origin != name or not isinstance(action, Leaves) or move.kind != action.kind:
-            others.append(instance)
-        else:
-            row.moves.append(move)
-    return others
+def _note(given: Given, rest: Rest, row: Row, instance: Instance, number: int) -> None:
+    """The move stands. What is asked of all moves together is noted: where they go, how much that is, whose they are."""
+    move = given.parent.moves[number]
+    values, its = move.__dict__, instance.__dict__
+    row.moves.append(move)
+    row.kept.append(number)
+    start_s, target, where = values["start_s"], values["target"], values["numa_cell"]
+    lasts_s = values["end_s"] - start_s
+    row.moving_s += lasts_s
+    row.longest_s = max(row.longest_s, lasts_s)
+    row.away_s = min(row.away_s, start_s)
+    rest.goes[values["instance"]] = target
+    owner = rest.known.get((its["vnf"], its["project"]))
+    if owner is None:
+        owner = rest.known[its["vnf"], its["project"]] = Owner(owner_of(instance))
+    rest.owners[number] = owner
+    arrivals = rest.arrivals.get(target)
+    if arrivals is None:
+        arrivals = rest.arrivals[target] = []
+        node = given.inventory.node_by_id.get(target)
+        rest.loads[target] = [0] * len(node.numa) if node is not None else []
+    arrivals.append(move)
+    load, amounts = rest.loads[target], given.sums.of(its["demand"])
+    for entry in (where,) if where.__class__ is int else entries(move, instance):
+        if entry < len(load):
+            load[entry] += amounts
 
 
 def _running(given: Given) -> dict[str, Move]:
@@ -112,54 +176,61 @@ def _running(given: Given) -> dict[str, Move]:
     return found
 
 
-def _row(given: Given, rest: Rest, node: Node) -> Row:
+def _row(given: Given, rest: Rest, node: Node) -> None:
     planned = given.parent.upgrade_of.get(node.id)
-    lasts_s = given.campaign.spec.estimates.upgrade_of(node)
     if node.progress not in UNDER_WAY:
         if planned is None:
-            row = Row(node, inf, inf, 1)
-            rest.new.append(row)
-            return row
-        row = rest.rows[node.id] = Row(node, planned.start_s, planned.end_s, planned.wave, planned.waits)
-        return row
+            rest.new.append(Row(node, inf, inf, 1))
+            return
+        start_s, end_s = planned.start_s, planned.end_s
+        rest.rows[node.id] = Row(node, start_s, end_s, planned.wave, planned.waits, away_s=start_s)
+        return
     started = given.progress.started.get(node.id)
     if planned is None or started is None:
         raise CannotRepairError
     row = rest.rows[node.id] = Row(node, planned.start_s, planned.end_s, planned.wave, planned.waits, begun=True)
     if row.upgrading:
         row.start_s = given.at_s if started.start_s is None else started.start_s
-        row.end_s = max(given.at_s, row.start_s + lasts_s)
+        row.end_s = max(given.at_s, row.start_s + given.campaign.spec.estimates.upgrade_of(node))
         # What an earlier night has left over shifts nobody: what goes to the node finds another one.
         if given.windows.index(planned.start_s) >= given.tonight:
             rest.late_s = max(rest.late_s, row.end_s - planned.end_s)
-    return row
 
 
-def _settle(given: Given, row: Row, instance: Instance, kept: dict[str, Move], running: dict[str, Move]) -> None:
-    """What becomes of one instance on the node."""
-    action = given.actions[instance.id]
-    if isinstance(action, Stays):
-        row.stays.append((instance, action.kind))
-    elif row.upgrading:
-        rows = given.parent.impacts_on.get(row.node.id, ())
-        row.stays.append((instance, next((one.kind for one in rows if one.instance == instance.id), "in-place")))
-    elif instance.id in running and row.begun:
-        row.running.append(running[instance.id])
-    else:
-        others = _as_planned(given, row, (instance,), kept)
-        row.added += others
+def _settle(given: Given, row: Row, there: tuple[Instance, ...], running: dict[str, Move]) -> None:
+    """What becomes of instances on the node that do not leave it as the plan so far says."""
+    leaving = {move.instance for move in (*row.moves, *row.running)}
+    rows = given.parent.impacts_on.get(row.node.id, ()) if row.upgrading else ()
+    for instance in there:
+        if instance.id in leaving:
+            continue
+        action = given.actions[instance.id]
+        if isinstance(action, Stays):
+            row.stays.append((instance, action.kind))
+        elif row.upgrading:
+            row.stays.append((instance, next((one.kind for one in rows if one.instance == instance.id), "in-place")))
+        elif instance.id in running and row.begun:
+            row.running.append(running[instance.id])
+        else:
+            row.added.append(instance)
 
 
-def _departures_run(given: Given, rest: Rest, kept: dict[str, Move]) -> None:
+def entries(move: Move, instance: Instance) -> tuple[int, ...]:
+    """NUMA entries that the move goes to."""
+    if move.numa_cell is None:
+        return tuple(range(instance.numa_span))
+    return (move.numa_cell,) if isinstance(move.numa_cell, int) else move.numa_cell
+
+
+def _departures_run(given: Given, rest: Rest, due: dict[str, Move]) -> None:
     """How late they are. One that the plan so far does not know holds up everything that has not begun."""
     tonight = given.tonight
     to_come = [row for row in rest.rows.values() if not row.upgrading and given.windows.index(row.away_s) >= tonight]
     rest.first_s = min((row.leaving_s if row.begun else row.away_s for row in to_come), default=inf)
     for row in rest.rows.values():
         for move in row.running:
-            planned = kept.get(move.instance)
-            known = planned is not None and (planned.origin, planned.target) == (move.origin, move.target)
-            due_s = planned.end_s if planned is not None and known else rest.first_s
+            planned = due.get(move.instance)
+            due_s = planned.end_s if planned is not None and planned.target == move.target else rest.first_s
             rest.late_s = max(rest.late_s, move.end_s - due_s)
         if row.running:
             rest.late_s = max(rest.late_s, max(move.end_s for move in row.running) - row.start_s)
