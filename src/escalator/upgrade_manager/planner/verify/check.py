@@ -14,6 +14,7 @@ from escalator.model.release import Impact, spares_instances
 from escalator.upgrade_manager.planner.nights import lengths, spans
 from escalator.upgrade_manager.planner.verify import groups, kinds, moves, nodes, spread, stages
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation
+from escalator.upgrade_manager.planner.verify.sound import look
 
 MOST = 1000
 """Violations that are told; a plan with more is not read to its end by anybody."""
@@ -63,19 +64,20 @@ def _touched(plan: Plan, impact: Impact | None) -> Iterator[Violation]:
 
 
 def _all(replay: Replay, now_s: float | None) -> Iterator[Violation]:
+    seen = look(replay)
     yield from nodes.check_nodes(replay)
     yield from nodes.check_away(replay)
-    yield from nodes.check_stays(replay)
+    yield from nodes.check_stays(replay, seen)
     yield from nodes.check_windows(replay, tuple(lengths(replay.campaign.spec, now_s)))
     calendar = spans(replay.campaign.spec, now_s)
     yield from stages.check_groups(replay, calendar)
     yield from stages.check_waves(replay, calendar)
     yield from nodes.check_reserve(replay)
-    yield from moves.check_moves(replay)
+    yield from moves.check_moves(replay, seen)
     yield from moves.check_extra(replay)
-    yield from moves.check_bounds(replay)
-    yield from moves.check_room(replay)
-    yield from groups.check_limits(replay)
+    yield from moves.check_bounds(replay, seen)
+    yield from moves.check_room(replay, seen)
+    yield from groups.check_limits(replay, seen)
     yield from groups.check_noticed(replay)
     yield from groups.check_apart(replay)
     yield from groups.check_together(replay)

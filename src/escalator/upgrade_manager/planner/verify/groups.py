@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.inventory import Group, Instance
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, present
-
-Span = tuple[float, float, str]
-
-
-def _impacts(replay: Replay) -> Iterator[tuple[float, float, Instance]]:
-    """Everything that impacts an instance that runs: its moves, and the upgrade under it."""
-    known = replay.inventory.instance_by_id
-    for move, instance in replay.steps:
-        yield move.start_s, move.end_s, instance
-    for impact in replay.impacts:
-        if impact.kind != "offline":
-            yield impact.start_s, impact.end_s, known[impact.instance]
+from escalator.upgrade_manager.planner.verify.sound import Look, Span
 
 
-def check_limits(replay: Replay) -> Iterator[Violation]:
+def check_limits(replay: Replay, seen: Look) -> Iterator[Violation]:
     """At most so many members of a group are impacted at once; any two impacts overlap or are its recovery apart."""
-    lead = replay.campaign.spec.workloads.notify.lead_time_s
-    spans: defaultdict[str, list[Span]] = defaultdict(list)
-    begins_s = replay.plan.at_s - NEAR_S
-    for start, end, instance in _impacts(replay):
+    known = replay.inventory.instance_by_id
+    stays = [(row.start_s, row.end_s, known[row.instance]) for row in replay.impacts if row.kind != "offline"]
+    yield from _leads(replay, stays)
+    if seen.early:
+        yield from _leads(replay, ((start, end, instance) for start, end, *_, instance in replay.steps))
+    spans = seen.spans
+    for start, end, instance in stays:
+        for name in instance.groups:
+            spans[name].append((start, end, instance.id))
+    down = {node.id for node in replay.inventory.nodes if node.state == "down"}
+    for group_id, rows in spans.items():
+        members, group = replay.inventory.members[group_id], replay.inventory.group_by_id[group_id]
+        lost = sum(member.node in down for member in members) if down else 0
+        rows.sort()
+        if not _one_by_one(replay, group, rows, lost):
+            yield from _limit(replay, group, rows, lost)
+
+
+def _leads(replay: Replay, impacts: Iterable[tuple[float, float, Instance]]) -> Iterator[Violation]:
+    lead, begins_s = replay.campaign.spec.workloads.notify.lead_time_s, replay.plan.at_s - NEAR_S
+    for start, _, instance in impacts:
         name = instance.id
         if begins_s <= start < lead - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before the campaign's lead time"
@@ -38,13 +44,19 @@ def check_limits(replay: Replay) -> Iterator[Violation]:
         if begins_s <= start < instance.lead_s - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before its own lead time of {instance.lead_s:g} s"
             yield Violation(code=Code.PLN_V_LEAD, instance=name, time_s=start, message=message)
-        for group in instance.groups:
-            spans[group].append((start, end, name))
-    down = {node.id for node in replay.inventory.nodes if node.state == "down"}
-    for group_id, rows in spans.items():
-        members = replay.inventory.members[group_id]
-        lost = sum(member.node in down for member in members) if down else 0
-        yield from _limit(replay, replay.inventory.group_by_id[group_id], sorted(rows), lost)
+
+
+def _one_by_one(replay: Replay, group: Group, rows: list[Span], down: int) -> bool:
+    """Whether surely each impact begins when the one ahead is over and recovered from, and the group bears one."""
+    first = rows[0][0]
+    if first < replay.plan.at_s or first < group.lead_s or group.limit(len(replay.inventory.members[group.id])) <= down:
+        return False
+    recovery_s, free = group.recovery_s, float("-inf")
+    for start, end, _ in rows:
+        if start < free:
+            return False
+        free = end + recovery_s
+    return True
 
 
 def check_noticed(replay: Replay) -> Iterator[Violation]:
@@ -52,7 +64,7 @@ def check_noticed(replay: Replay) -> Iterator[Violation]:
     if not replay.plan.smooth:
         return
     estimate_s = replay.campaign.spec.estimates.migration.interruption_s
-    for move, instance in replay.steps:
+    for *_, move, instance in replay.steps:
         most_s = instance.max_interruption_s
         if most_s is None or move.kind != "live" or instance.id in replay.managed:
             continue
@@ -102,7 +114,7 @@ def check_apart(replay: Replay) -> Iterator[Violation]:
     for group in hard:
         for node in {member.id: member.node for member in replay.inventory.members[group]}.values():
             there[group, node] += 1
-    moves = [move for move, instance in replay.steps if not hard.keys().isdisjoint(instance.groups)]
+    moves = [move for *_, move, instance in replay.steps if not hard.keys().isdisjoint(instance.groups)]
     events = [event for move in moves for event in ((move.end_s, 0, move), (move.start_s, 1, move))]
     for at, begins, move in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1], e[2].instance)):
         for group in hard.keys() & set(replay.inventory.instance_by_id[move.instance].groups):
@@ -121,10 +133,10 @@ def check_apart(replay: Replay) -> Iterator[Violation]:
 
 def _strangers(replay: Replay, group: str) -> bool:
     """Whether no node ever sees two members of the group, or one of them twice: then time does not matter."""
-    last, again = replay.journeys
-    members = {member.id: member.node for member in replay.inventory.members.get(group, ())}
-    seen = [*members.values(), *(last[name].target for name in members if name in last)]
-    seen += [move.target for name in members if name in again for move in again[name][:-1]]
+    here, ends = replay.journeys.apart[group]
+    seen = [*here.values(), *filter(None, ends)]
+    again = replay.journeys.again
+    seen += [move.target for name in here if name in again for move in again[name][:-1]] if again else []
     return len(set(seen)) == len(seen)
 
 

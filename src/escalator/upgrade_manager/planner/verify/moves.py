@@ -6,36 +6,31 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from math import floor
+from operator import le
 
 from escalator.model.codes import Code
 from escalator.model.counting import counted
-from escalator.model.inventory import Node, Requires
+from escalator.model.inventory import Instance, Node, Requires
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.verify.replay import (
     NEAR_S,
     Replay,
     Violation,
     cells,
-    one_by_one,
     too_many,
     upgraded_by,
 )
+from escalator.upgrade_manager.planner.verify.sound import RESOURCES, Look, all_left
 
-ANYTHING = Requires()
 
-
-def check_moves(replay: Replay) -> Iterator[Violation]:
+def check_moves(replay: Replay, seen: Look) -> Iterator[Violation]:
     """Each move begins where the instance is, lasts as estimated, and is one that the instance can make."""
     if len(replay.moves) < len(replay.plan.moves):
         yield Violation(code=Code.PLN_V_ORIGIN, message="a move names an instance or a node that is not in the inventory")
-    yield from _origins(replay)
-    yield from _times(replay)
-    yield from _kinds(replay)
-    yield from _turns(replay)
-    yield from _targets(replay)
-    for move in replay.moves:
-        if move.extra or not upgraded_by(replay, move.target, move.start_s):
-            yield from _extra(replay, move)
+    yield from _journeys(replay)
+    for check in ALONE:
+        for move, instance in seen.doubtful:
+            yield from check(replay, move, instance)
     yield from _older(replay)
 
 
@@ -43,12 +38,8 @@ def _wrong(move: Move, code: Code, message: str) -> Violation:
     return Violation(code=code, instance=move.instance, node=move.origin, time_s=move.start_s, message=message)
 
 
-def _origins(replay: Replay) -> Iterator[Violation]:
-    again = replay.journeys.again
-    for move, instance in replay.steps:
-        if move.origin != instance.node and instance.id not in again:
-            yield _wrong(move, Code.PLN_V_ORIGIN, f"{instance.id} is on {instance.node}, not on {move.origin}")
-    for name, moves in again.items():
+def _journeys(replay: Replay) -> Iterator[Violation]:
+    for name, moves in replay.journeys.again.items():
         here, free_s = replay.inventory.instance_by_id[name].node, 0.0
         for move in moves:
             if move.origin != here:
@@ -58,63 +49,52 @@ def _origins(replay: Replay) -> Iterator[Violation]:
             here, free_s = move.target, move.end_s
 
 
-def _times(replay: Replay) -> Iterator[Violation]:
-    estimates, begins_s = replay.campaign.spec.estimates, replay.plan.at_s - NEAR_S
-    for move, instance in replay.steps:
-        if move.start_s < begins_s:
-            if move.origin not in replay.under_way:
-                yield _wrong(move, Code.PLN_V_LEAD, f"{instance.id} moves before the plan's own start")
-            if move.end_s >= begins_s:
-                continue
-        lasts_s = estimates.move_s(instance.memory_gib, move.kind)
-        if move.start_s < begins_s or abs(move.end_s - move.start_s - lasts_s) > NEAR_S:
-            message = f"the move of {instance.id} lasts {move.end_s - move.start_s:g} s, the estimate is {lasts_s:g} s"
-            yield _wrong(move, Code.PLN_V_DURATION, message)
+def _origin(replay: Replay, move: Move, instance: Instance) -> Iterator[Violation]:
+    if move.origin != instance.node and instance.id not in replay.journeys.again:
+        yield _wrong(move, Code.PLN_V_ORIGIN, f"{instance.id} is on {instance.node}, not on {move.origin}")
 
 
-def _kinds(replay: Replay) -> Iterator[Violation]:
-    for move, instance in replay.steps:
-        can = instance.migration
-        if can != "live" and (can == "none" or move.kind == "live"):
-            yield _wrong(move, Code.PLN_V_KIND, f"{instance.id} cannot be moved {move.kind}")
-        if instance.blocked is not None or not instance.running:
-            message = f"{instance.id} is moved although it is {instance.blocked or instance.state}"
-            yield _wrong(move, Code.PLN_V_KIND, message)
+def _time(replay: Replay, move: Move, instance: Instance) -> Iterator[Violation]:
+    begins_s = replay.plan.at_s - NEAR_S
+    if move.start_s < begins_s:
+        if move.origin not in replay.under_way:
+            yield _wrong(move, Code.PLN_V_LEAD, f"{instance.id} moves before the plan's own start")
+        if move.end_s >= begins_s:
+            return
+    lasts_s = replay.campaign.spec.estimates.move_s(instance.memory_gib, move.kind)
+    if move.start_s < begins_s or abs(move.end_s - move.start_s - lasts_s) > NEAR_S:
+        message = f"the move of {instance.id} lasts {move.end_s - move.start_s:g} s, the estimate is {lasts_s:g} s"
+        yield _wrong(move, Code.PLN_V_DURATION, message)
 
 
-def _turns(replay: Replay) -> Iterator[Violation]:
+def _kind(_: Replay, move: Move, instance: Instance) -> Iterator[Violation]:
+    can = instance.migration
+    if can != "live" and (can == "none" or move.kind == "live"):
+        yield _wrong(move, Code.PLN_V_KIND, f"{instance.id} cannot be moved {move.kind}")
+    if instance.blocked is not None or not instance.running:
+        message = f"{instance.id} is moved although it is {instance.blocked or instance.state}"
+        yield _wrong(move, Code.PLN_V_KIND, message)
+
+
+def _turn(replay: Replay, move: Move, _: Instance) -> Iterator[Violation]:
     """Instances leave nodes that are upgraded, and neither end of a move is upgraded meanwhile."""
-    turns = {node: (upgrade.start_s, upgrade.end_s) for node, upgrade in replay.upgrades.items()}
-    for move in replay.moves:
-        origin, target = turns.get(move.origin), turns.get(move.target)
-        if origin is None:
-            message = f"{move.instance} leaves {move.origin}, which is not upgraded"
-            yield _wrong(move, Code.PLN_V_ORIGIN, message)
-        for node, turn in ((move.origin, origin), (move.target, target)):
-            if turn is not None and move.start_s < turn[1] - NEAR_S and turn[0] < move.end_s - NEAR_S:
-                yield _wrong(move, Code.PLN_V_TARGET, f"{move.instance} moves while {node} is upgraded")
+    if move.origin not in replay.upgrades:
+        message = f"{move.instance} leaves {move.origin}, which is not upgraded"
+        yield _wrong(move, Code.PLN_V_ORIGIN, message)
+    for node in (move.origin, move.target):
+        turn = replay.upgrades.get(node)
+        if turn is not None and move.start_s < turn.end_s - NEAR_S and turn.start_s < move.end_s - NEAR_S:
+            yield _wrong(move, Code.PLN_V_TARGET, f"{move.instance} moves while {node} is upgraded")
 
 
-def _targets(replay: Replay) -> Iterator[Violation]:
-    takes = {name for name in replay.scope - replay.out if "compute" in replay.node(name).roles}
-    nodes = replay.inventory.node_by_id
-    asks_nothing: dict[int, bool] = {}
-    for move, instance in replay.steps:
-        needs = instance.requires
-        nothing = asks_nothing.get(id(needs))
-        if nothing is None:  # most share one
-            nothing = asks_nothing[id(needs)] = needs == ANYTHING
-        target, origin = nodes[move.target], nodes[move.origin]
-        if target.id not in takes or target is origin or target.nova_cell != origin.nova_cell or not nothing:
-            for problem in _unfit(replay, target, origin, needs):
-                yield _wrong(move, Code.PLN_V_TARGET, f"{instance.id} to {target.id}: {problem}")
-        span, where = instance.numa_span, move.numa_cell
-        if span == 1 and isinstance(where, int) and 0 <= where < len(target.numa):
-            continue
-        used = cells(where, span)
-        if len(set(used)) != span or any(not 0 <= cell < len(target.numa) for cell in used):
-            problem = f"{span} NUMA entries are needed, and {len(set(used))} are named"
-            yield _wrong(move, Code.PLN_V_TARGET, f"{instance.id} to {target.id}: {problem}")
+def _target(replay: Replay, move: Move, instance: Instance) -> Iterator[Violation]:
+    target, origin = replay.node(move.target), replay.node(move.origin)
+    for problem in _unfit(replay, target, origin, instance.requires):
+        yield _wrong(move, Code.PLN_V_TARGET, f"{instance.id} to {target.id}: {problem}")
+    used, span = cells(move.numa_cell, instance.numa_span), instance.numa_span
+    if len(set(used)) != span or any(not 0 <= cell < len(target.numa) for cell in used):
+        problem = f"{span} NUMA entries are needed, and {len(set(used))} are named"
+        yield _wrong(move, Code.PLN_V_TARGET, f"{instance.id} to {target.id}: {problem}")
 
 
 def _unfit(replay: Replay, target: Node, origin: Node, needs: Requires) -> Iterator[str]:
@@ -134,7 +114,7 @@ def _unfit(replay: Replay, target: Node, origin: Node, needs: Requires) -> Itera
             yield f"it lacks {what} {', '.join(lacking)}"
 
 
-def _extra(replay: Replay, move: Move) -> Iterator[Violation]:
+def _extra(replay: Replay, move: Move, _: Instance) -> Iterator[Violation]:
     wrong = partial(Violation, instance=move.instance, node=move.target, time_s=move.start_s)
     upgraded = upgraded_by(replay, move.target, move.start_s)
     if upgraded == move.extra:
@@ -145,6 +125,10 @@ def _extra(replay: Replay, move: Move) -> Iterator[Violation]:
     if not upgraded and away and move.start_s < away[1] - NEAR_S and away[0] < move.end_s - NEAR_S:
         message = f"{move.instance} goes to {move.target}, which is having its turn"
         yield wrong(code=Code.PLN_V_TARGET, message=message)
+
+
+ALONE = (_origin, _time, _kind, _turn, _target, _extra)
+"""Checks of one move, as far as nothing has to be known of the others."""
 
 
 def _older(replay: Replay) -> Iterator[Violation]:
@@ -174,6 +158,8 @@ def check_extra(replay: Replay) -> Iterator[Violation]:
     share = replay.campaign.spec.waves.max_extra_moves
     decided = {id(move) for move in replay.moves if move.extra and move.origin in replay.under_way}
     beyond = sum(max(0, sum(id(move) not in decided for move in moves) - 1) for moves in replay.journeys.again.values())
+    if not beyond:
+        return
     movable = sum(
         instance.running and instance.migration != "none"
         for node in replay.scope
@@ -198,31 +184,69 @@ def _first_needs(replay: Replay) -> int:
     return min(hosts or [count for count in leaving.values() if count], default=0)
 
 
-def check_bounds(replay: Replay) -> Iterator[Violation]:
+def check_bounds(replay: Replay, seen: Look) -> Iterator[Violation]:
     """Never more moves at once than allowed: from a node, to a node, in all."""
     migration = replay.campaign.spec.migration
-    yield from _at_once(replay.moves, migration.total, "in all", None)
-    for node, moves in replay.departures.items():
-        yield from _at_once(moves, migration.per_node, f"from {node}", node)
-    for node, moves in replay.arrivals.items():
-        yield from _at_once(moves, migration.per_node, f"to {node}", node)
+    if not _never_more(replay, migration.total):
+        yield from _at_once(replay.moves, migration.total, "in all", None)
+    for node, moves in replay.departures.items() if seen.overlap_from else ():
+        if node in seen.overlap_from:
+            yield from _at_once(moves, migration.per_node, f"from {node}", node)
+    for node, moves in replay.arrivals.items() if seen.overlap_to else ():
+        if node in seen.overlap_to:
+            yield from _at_once(moves, migration.per_node, f"to {node}", node)
+
+
+def _never_more(replay: Replay, most: int) -> bool:
+    """Whether there are never more moves at once, told as `too_many` does; for next to all plans that is all there is to tell."""
+    ends = sorted([step[1] for step in replay.steps])
+    over = 0
+    for count, step in enumerate(replay.steps, start=1):
+        start_s = step[0]
+        while over < count and ends[over] <= start_s:
+            over += 1
+        if count - over > most:
+            tick = round(start_s / NEAR_S)
+            while over < count and round(ends[over] / NEAR_S) <= tick:
+                over += 1
+            if count - over > most:
+                return False
+    return True
 
 
 def _at_once(moves: Sequence[Move], most: int, where: str, node: str | None) -> Iterator[Violation]:
-    if one_by_one(moves):
-        return
     spans = [(move.start_s, move.end_s, move.instance) for move in moves]
     for at, count, name in too_many(spans, most):
         message = f"{count} moves at once {where}, the limit is {most}"
         yield Violation(code=Code.PLN_V_CONCURRENCY, instance=name, node=node, time_s=at, message=message)
 
 
-def check_room(replay: Replay) -> Iterator[Violation]:
+def check_room(replay: Replay, seen: Look) -> Iterator[Violation]:
     """No NUMA entry takes more than it has, a moving instance counted at both ends."""
     fill = replay.campaign.spec.waves.max_fill
-    tight = {node for node in replay.arrivals if not _holds_all(replay, node, fill)}
+    names = seen.loads.keys() | {move.target for move, _ in seen.doubtful}
+    most: dict[int, tuple[Sequence[float], object]] = {}
+    tight = {name for name in names if not (_holds(replay, seen, name, most) or _holds_all(replay, name, fill))}
     if tight:
         yield from _over_time(replay, tight, fill)
+
+
+def _holds(replay: Replay, seen: Look, name: str, most: dict[int, tuple[Sequence[float], object]]) -> bool:
+    """Whether the node has surely left everything before it has room for all that ever arrives.
+
+    `most`: what an entry may take, by the number of what it offers, as far as that was asked for.
+    """
+    if not all_left(replay, seen, name):
+        return False
+    load, fill = seen.loads[name], replay.campaign.spec.waves.max_fill
+    for number, cell in enumerate(replay.node(name).numa):
+        found = most.get(id(cell))
+        if found is None:
+            found = most[id(cell)] = [cell.get(what, 0.0) * fill for what in seen.places], cell
+        at = number * RESOURCES
+        if not all(map(le, load[at : at + len(found[0])], found[0])):
+            return False
+    return True
 
 
 def _holds_all(replay: Replay, name: str, fill: float) -> bool:

@@ -13,6 +13,7 @@ from escalator.model.inventory import Instance
 from escalator.model.plan import Impact, Upgrade
 from escalator.upgrade_manager.planner.lead import waits_s
 from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Violation, present, too_many
+from escalator.upgrade_manager.planner.verify.sound import Look, all_left
 
 ALLOWED_ALONE = ("stop-start", "in-place", "leave")
 """Default actions that let an instance be stopped that cannot migrate and that nobody speaks for."""
@@ -124,7 +125,7 @@ def check_reserve(replay: Replay) -> Iterator[Violation]:
                 yield Violation(code=Code.PLN_V_RESERVE, node=node, time_s=at, message=message)
 
 
-def check_stays(replay: Replay) -> Iterator[Violation]:
+def check_stays(replay: Replay, seen: Look) -> Iterator[Violation]:
     """What is left on a node that is upgraded has an impact that covers it, and something allows it."""
     rows: defaultdict[str, dict[str, Impact]] = defaultdict(dict)
     for impact in replay.impacts:
@@ -135,6 +136,8 @@ def check_stays(replay: Replay) -> Iterator[Violation]:
     if len(replay.impacts) < len(replay.plan.impacts):
         yield Violation(code=Code.PLN_V_STAY, message="an impact names an instance or a node that is not in the inventory")
     for node, upgrade in replay.upgrades.items():
+        if node not in rows and all_left(replay, seen, node):
+            continue
         there, said = present(replay, node, upgrade.start_s), rows.get(node, {})
         for instance in there:
             yield from _stay(replay, instance, upgrade, said.get(instance.id))

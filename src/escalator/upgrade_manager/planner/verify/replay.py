@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from operator import attrgetter
 from typing import NamedTuple
 
 from escalator.model.campaign import Campaign
@@ -31,13 +29,33 @@ class Violation:
     group: str | None = None
 
 
+Step = tuple[float, float, str, int, Move, Instance]
+"""A move: its start and end, its instance's id, its place in the plan; and move and instance themselves."""
+
+
+class Members(NamedTuple):
+    """Members of a group that bounds how many of them share a place."""
+
+    here: Mapping[str, str]
+    """The node of each, at the start."""
+    ends: Sequence[str | None]
+    """In the same order: where each goes in the end; null for who does not move."""
+
+    @property
+    def there(self) -> list[str]:
+        """The node of each, in the end."""
+        return [node if end is None else end for node, end in zip(self.here.values(), self.ends, strict=True)]
+
+
 class Journeys(NamedTuple):
     """Moves by instance. Next to all move once, so only the others have a list."""
 
-    last: Mapping[str, Move]
-    """The last move of each instance that moves."""
+    last: Mapping[str, str]
+    """Where each instance ends that moves."""
     again: Mapping[str, Sequence[Move]]
     """Moves, by start, of each instance that moves more than once."""
+    apart: Mapping[str, Members]
+    """Groups that want their members apart, or bound how many of them share a node."""
 
 
 @dataclass(frozen=True)
@@ -74,26 +92,39 @@ class Replay:
         return {u.node: u for u in self.plan.upgrades if u.node in self.inventory.node_by_id}
 
     @cached_property
-    def moves(self) -> list[Move]:
-        """Moves of known instances between known nodes, by start."""
+    def steps(self) -> list[Step]:
+        """Moves of known instances between known nodes, by start.
+
+        There may be a hundred thousand: what every check asks for is at hand.
+        """
         known, nodes = self.inventory.instance_by_id, self.inventory.node_by_id
-        found = [m for m in self.plan.moves if m.instance in known and m.origin in nodes and m.target in nodes]
-        return sorted(found, key=attrgetter("start_s", "end_s", "instance"))
+        found: list[Step] = []
+        for number, move in enumerate(self.plan.moves):
+            values = move.__dict__
+            instance = known.get(values["instance"])
+            if instance is not None and values["origin"] in nodes and values["target"] in nodes:
+                found.append((values["start_s"], values["end_s"], values["instance"], number, move, instance))
+        found.sort()  # no two have the same number, so that what stands behind it is never compared
+        return found
 
     @cached_property
-    def steps(self) -> list[tuple[Move, Instance]]:
-        """The same moves, each with its instance: there may be a hundred thousand, and every check asks for it."""
-        known = self.inventory.instance_by_id
-        return [(move, known[move.instance]) for move in self.moves]
+    def moves(self) -> list[Move]:
+        """The same moves alone."""
+        return [step[4] for step in self.steps]
 
     @cached_property
     def journeys(self) -> Journeys:
         """Which way each instance goes."""
-        last = {move.instance: move for move in self.moves}
+        last = {step[2]: step[4].target for step in self.steps}
         found: defaultdict[str, list[Move]] = defaultdict(list)
         for move in self.moves if len(last) < len(self.moves) else ():
             found[move.instance].append(move)
-        return Journeys(last, {name: moves for name, moves in found.items() if len(moves) > 1})
+        apart = {}
+        for group in self.inventory.groups:
+            if group.per_node is not None or group.policy == "soft-anti-affinity":
+                here = {member.id: member.node for member in self.inventory.members.get(group.id, ())}
+                apart[group.id] = Members(here, [last.get(name) for name in here])
+        return Journeys(last, {name: moves for name, moves in found.items() if len(moves) > 1}, apart)
 
     @cached_property
     def departures(self) -> dict[str, list[Move]]:
@@ -183,8 +214,3 @@ def too_many(spans: Iterable[tuple[float, float, str]], most: int) -> Iterator[t
         if count - ended > most:
             start, _, what = there[number]
             yield start, count - ended, what
-
-
-def one_by_one(moves: Sequence[Move]) -> bool:
-    """Whether none of the moves, given in order, begins before the one ahead of it has ended."""
-    return all(first.end_s <= then.start_s for first, then in pairwise(moves))

@@ -40,20 +40,23 @@ def _told(row: Closer) -> str:
 
 
 def _closer(replay: Replay) -> Iterator[Closer]:
-    last, places = replay.journeys.last, _places(replay)
+    places = _places(replay)
     for group in replay.inventory.groups:
         if group.policy not in ("anti-affinity", "soft-anti-affinity"):
             continue
-        members = {member.id: member.node for member in replay.inventory.members.get(group.id, ())}
-        if last.keys().isdisjoint(members):
+        members = replay.journeys.apart[group.id]
+        if not any(members.ends):
             continue  # nobody moves
-        ends = [last[name].target if name in last else node for name, node in members.items()]
+        here, ends = [*members.here.values()], members.there
         # Of hard anti-affinity no two members share a node at any time: that is checked elsewhere.
         for level in LEVELS if group.policy == "soft-anti-affinity" else LEVELS[1:]:
-            before = _counts(places[level], members.values())
+            of = places[level]
+            if len({of[node] for node in ends if node in of}) == len(ends):
+                continue  # each is in a place of its own
+            before = _counts(of, here)
             if len(before) < 2:  # in one place nothing can come closer
                 continue
-            after = _counts(places[level], ends)
+            after = _counts(of, ends)
             count, most = len(before), max(before.values())
             count_after, most_after = len(after), max(after.values(), default=0)
             if count_after < count or most_after > most:
