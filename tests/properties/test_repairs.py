@@ -153,3 +153,22 @@ def test_what_runs_late_in_its_night_leaves_the_other_nights_as_they_were() -> N
     assert count["refused"] <= 0.05 * count["repaired"]
     assert count["repaired"] > count["searched"]
     assert count["later nights"] > 0
+
+
+def test_most_campaigns_with_a_reserve_are_repaired_too() -> None:
+    count = {"repaired": 0, "searched": 0, "refused": 0}
+
+    @given(rolling_clouds(), rolling_campaigns(), SHARES, st.integers(0, 10**6), st.sampled_from([0.0, 5.0]))
+    @settings(PROPERTIES, derandomize=True, database=None)
+    def many(cloud: dict[str, Any], wish: dict[str, Any], share: float, seed: int, late_s: float) -> None:
+        wish["spec"]["waves"]["reserve_hosts"] = 1
+        campaign, _, now, progress = _cut(cloud, wish, share, moving=seed % 2 == 0)
+        now, _ = happens(now, random.Random(seed))
+        child = repaired(campaign, now, (), None, late(progress, late_s))
+        wrong = child is not None and verify(campaign, now, child)
+        count["searched" if child is None else "refused" if wrong else "repaired"] += 1
+        if child is not None and not wrong:
+            assert any(condition.code == Code.PLN_RESERVE.value and condition.ok for condition in child.conditions)
+
+    many()
+    assert count["repaired"] > count["searched"] + count["refused"]

@@ -79,7 +79,7 @@ def given(
     spec, parent = campaign.spec, progress.parent
     if parent is None or progress.at_s <= 0 or not parent.upgrades or parent.purpose != "upgrade" or spec.mode != "smooth":
         raise CannotRepairError
-    if spec.waves.reserve_hosts or spec.waves.soak_s or spec.gates.between or any(group.soak_s for group in spec.scope.groups):
+    if spec.waves.soak_s or spec.gates.between or any(group.soak_s for group in spec.scope.groups):
         raise CannotRepairError
     inventory = seen_by(inventory, impact)
     scope = replace(select(campaign, inventory), apart=apart(impact))

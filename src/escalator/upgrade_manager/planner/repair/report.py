@@ -158,6 +158,7 @@ def _rules(given: Given, cloud: Cloud) -> Rules:
         lead_s=spec.workloads.notify.lead_time_s,
         max_fill=spec.waves.max_fill,
         extra_moves=0,
+        reserve=spec.waves.reserve_hosts,
         domains=(*domains, *clusters),
         windows=given.windows,
         at_s=given.at_s,
