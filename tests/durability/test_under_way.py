@@ -91,4 +91,6 @@ async def _paused_on_the_way_back() -> str:
 
 
 def test_a_node_whose_software_is_put_back_in_a_pause_is_held_after_that() -> None:
-    assert virtual_time.run(_paused_on_the_way_back()) == "held before reboot-back"
+    held, *standing = virtual_time.run(_paused_on_the_way_back()).split("; ")
+    assert held == "held before reboot-back"
+    assert standing[0] == "out of service"

@@ -23,6 +23,9 @@ from escalator.vim_interface.port import Reachability
 RECENT = 500
 """Newest notices that are looked at for who was not reached: a campaign pauses at the first of them."""
 
+_AWAY = "owners away"
+"""Memo of a campaign: the VNF managers for which it paused before any node of a window had begun."""
+
 
 async def unreached_verbs(ctx: Context, row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
     """What tells whether those whom a paused campaign could not reach are back."""
@@ -34,6 +37,9 @@ async def unreached_verbs(ctx: Context, row: CampaignRow, tasks: Sequence[NodeTa
         if notice.node in waiting and notice.reply_token is not None:
             latest.setdefault((notice.vnfm, notice.node), notice.state)
     unreached = sorted({vnfm for (vnfm, _), state in latest.items() if state is NoticeState.UNDELIVERABLE})
+    if not waiting:
+        # No node had begun: it was seen before the first notice.
+        unreached = list((await ctx.store.tasks.memo(row.name)).get(_AWAY) or ())
     return [f"escalator vnfm test {vnfm}" for vnfm in unreached[:SHOWN]]
 
 
@@ -64,6 +70,7 @@ async def away_tonight(ctx: Context, campaign: Campaign, plan: Plan, inventory: 
     await _write_down(ctx, campaign.metadata.name, bad)
     if campaign.spec.workloads.notify.on_undeliverable != "pause":
         return ""
+    await ctx.store.tasks.remember(campaign.metadata.name, _AWAY, [one.vnfm for one in bad])
     many = counted(len(bad), "VNF manager concerned does", "VNF managers concerned do")
     return f"nodes may begin now, and {many} not answer: {said(bad)}"
 
