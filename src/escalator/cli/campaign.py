@@ -98,7 +98,7 @@ class Verb(Shower):
 class Pause(Verb):
     """Let no further step begin; those under way end."""
 
-    verb, said = "pause", "Steps under way end, no other begins. Go on with: escalator campaign resume NAME"
+    verb, said = "pause", "What is under way ends; no other step, move or stop begins. Go on with: escalator campaign resume NAME"
 
 
 class Resume(Verb):
