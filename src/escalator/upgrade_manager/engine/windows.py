@@ -27,9 +27,7 @@ def require_window(spec: CampaignSpec, now_s: float) -> None:
     if opening(spec, now_s) is not None:
         return
     remedy = "Give later dates: escalator campaign edit, then plan again."
-    if spec.not_after is not None and spec.not_before is not None and spec.not_after <= spec.not_before:
-        message = f"not_after ({spec.not_after.isoformat()}) is not later than not_before ({spec.not_before.isoformat()})."
-    elif spec.not_after is not None and spec.not_after.timestamp() <= now_s:
+    if spec.not_after is not None and spec.not_after.timestamp() <= now_s:
         message = f"not_after ({spec.not_after.isoformat()}) has passed."
     else:
         message = "No maintenance window opens before not_after."
