@@ -38,7 +38,8 @@ async def is_full(job: Job, target: str, instance: Instance) -> bool:
 
     What is on its way there is not counted: to read all impacts for each move would cost more than a refusal does.
     """
-    node = await job.ctx.cloud.node(target)
+    # What it offers is as it was when the plan was made: to ask the cloud for that costs several calls.
+    node = job.inventory.node_by_id.get(target) or await job.ctx.cloud.node(target)
     there = [i for i in await job.ctx.cloud.instances_on(target, job.spec.migration) if i.id != instance.id]
     seen = Inventory.model_construct(nodes=(node,), instances=tuple(there), groups=())
     return not Room(seen).holds(instance.model_copy(update={"node": target}))
