@@ -53,7 +53,7 @@ def rolling() -> Campaign:
 
 def disturbed(runs: int, nodes: int) -> None:
     rows = []
-    for use in (0.50, 0.70, 0.85, 0.90):
+    for use in (0.50, 0.70, 0.85, 0.90, 0.95):
         for label, faults in (("times only", FaultsSpec(jitter=0.2)), ("all", ROUGH)):
             found = _runs(Wish(nodes, use), faults, runs)
             calm = _runs(Wish(nodes, use), CALM, 1)[0]

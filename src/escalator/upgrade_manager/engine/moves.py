@@ -47,7 +47,7 @@ async def _tries(job: Job, instance: Instance, kind: str, planned: Move | None, 
     reason = f"no node has room for instance {instance.id}"
     under_way = await _under_way(job, instance, begun)
     refused: set[str] = set()
-    async for target in _targets(job, instance, planned, under_way):
+    async for target in _targets(job, instance, planned, under_way, refused):
         if failures > job.spec.migration.retries or tries == MAX_TARGETS:
             break
         if target in refused:
@@ -131,10 +131,15 @@ async def _under_way(job: Job, instance: Instance, begun: Mapping[str, Any] | No
     return None
 
 
-async def _targets(job: Job, instance: Instance, planned: Move | None, under_way: MoveOrder | None) -> AsyncIterator[str]:
-    """Where the instance is on its way to, the planned target, then others by the planner's own rules, from the cloud then."""
+async def _targets(
+    job: Job, instance: Instance, planned: Move | None, under_way: MoveOrder | None, refused: Collection[str]
+) -> AsyncIterator[str]:
+    """Where the instance is on its way to, the planned target, then others by the planner's own rules, from the cloud then.
+
+    Where the planned one did not refuse the instance, it is tried once more before room is taken that is meant for others.
+    """
     tried: set[str] = set()
-    asked_anyway = False
+    asked_anyway = once_more = False
     if under_way is not None:
         tried.add(under_way.target)
         yield under_way.target
@@ -144,11 +149,17 @@ async def _targets(job: Job, instance: Instance, planned: Move | None, under_way
         lost = "it has no room now" if full else lost
         tried.add(planned.target)
         if lost is None:
+            once_more = True
             yield planned.target
         else:
             await _replanned(job, instance, planned.target, lost)
     while True:
-        target = await local_targets(job, instance, tried)
+        others = await local_targets(job, instance, tried)
+        target = others.spare
+        if target is None and planned is not None and once_more and planned.target not in refused:
+            once_more = False
+            target = planned.target if await target_lost(job, planned.target, instance) is None else None
+        target = target or others.any
         if target is None:
             # Everything that fits was tried once: the planned target may have been short of luck only.
             if planned is None or await target_lost(job, planned.target, instance) is not None:

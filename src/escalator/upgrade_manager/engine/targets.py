@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.progress import NodeTask, TaskKind, TaskState
@@ -70,20 +73,35 @@ async def _kept_by_us(job: Job, instance: Instance) -> list[str]:
     return [group for group in instance.groups if is_declared(group) or group in kept]
 
 
-async def local_targets(job: Job, instance: Instance, tried: set[str]) -> str | None:
-    """Another node for the instance, from the cloud as it is now: upgraded ones first, never one whose turn is near."""
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Other nodes for an instance than the planned one; None where there is none."""
+
+    spare: str | None
+    """One that is upgraded and has room beyond what the plan has meant for others."""
+    any: str | None
+    """One whose room may be meant for others, or that is upgraded later."""
+
+
+async def local_targets(job: Job, instance: Instance, tried: Collection[str]) -> Others:
+    """Other nodes, from the cloud as it is now: upgraded ones first, never one whose turn is near.
+
+    Who takes room that is meant for another sends that one elsewhere too, and so on.
+    """
     inventory = await observed.inventory(job.ctx, job.spec.migration)
     current = inventory.instance_by_id.get(instance.id)
     if current is None:
-        return None
+        return Others(None, None)
     tasks = {task.node: task for task in await job.ctx.store.tasks.list(job.ref.campaign, ladders=False)}
     busy = {slot.node for slot in await job.ctx.store.admission.node_slots()}
-    usable = [n for n in inventory.nodes if _usable(n, job) and n.id not in busy | tried]
+    usable = [n for n in inventory.nodes if _usable(n, job) and n.id not in busy.union(tried)]
     upgraded = [n for n in usable if _there(n, tasks, job)]
     waiting = [n for n in _waiting(usable, tasks) if n not in upgraded]
-    room = Room(await _with_arrivals(job, inventory), job.spec.waves.max_fill)
-    target = choose_target(current, room, upgraded, waiting)
-    return None if target is None else target.node.id
+    arriving = await _with_arrivals(job, inventory)
+    full = await _with_planned(job, arriving, instance)
+    spare = choose_target(current, Room(full, job.spec.waves.max_fill), upgraded, ())
+    found = spare or choose_target(current, Room(arriving, job.spec.waves.max_fill), upgraded, waiting)
+    return Others(*(None if target is None else target.node.id for target in (spare, found)))
 
 
 async def upgraded_targets(job: Job, instance: Instance) -> list[str]:
@@ -135,8 +153,30 @@ async def _with_arrivals(job: Job, inventory: Inventory) -> Inventory:
     """The inventory with instances that are on their way counted at their targets too."""
     impacts = [r for r in await job.ctx.store.admission.impacts(job.ref.campaign) if r.ended_at is None and r.target]
     arriving = [
-        instance.model_copy(update={"id": f"{instance.id}@{row.target}", "node": row.target})
+        instance.model_copy(update={"id": _arrival(instance.id, row.target or ""), "node": row.target})
         for row in impacts
         if (instance := inventory.instance_by_id.get(row.instance)) is not None and instance.node != row.target
     ]
     return inventory.with_instances([*inventory.instances, *arriving]) if arriving else inventory
+
+
+async def _with_planned(job: Job, inventory: Inventory, instance: Instance) -> Inventory:
+    """The inventory with what is still to come counted at its targets, as the plan that is followed now wants it."""
+    row = await job.ctx.store.campaigns.get(job.ref.campaign)
+    plan, _ = await job.ctx.book.plan(job.ref.plan if row is None or row.plan is None else row.plan)
+    here = inventory.instance_by_id
+    meant = [
+        there.model_copy(update={"id": arrival, "node": move.target, "numa_cell": move.numa_cell})
+        for move in plan.moves
+        if (there := here.get(move.instance)) is not None
+        and there.node == move.origin
+        and move.instance != instance.id
+        and move.target in inventory.node_by_id
+        and (arrival := _arrival(move.instance, move.target)) not in here
+    ]
+    return inventory.with_instances([*inventory.instances, *meant])
+
+
+def _arrival(instance: str, target: str) -> str:
+    """Id of an instance at the node where it is to arrive."""
+    return f"{instance}@{target}"
