@@ -61,7 +61,8 @@ class Chains:
         for number, turn in enumerate(turns):
             for place, move in enumerate(turn.moves):
                 one = move.placed
-                if one.target in self._new:
+                # What went to a node before its turn has left it again with that.
+                if one.target in self._new and not one.extra:
                     found = Arrival(number, place, one.guest, one.target, one.cells, move.start_s, move.end_s)
                     self._at[one.target].append(found)
 

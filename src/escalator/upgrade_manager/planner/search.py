@@ -424,7 +424,8 @@ class Search:
 
     def _jointly(self, now: float) -> bool:
         """Let one node begin for which instances that were placed before make room; the cheapest that can."""
-        if self._flow.next_s() < inf or self._flow.away >= self._rules.width or self._rules.reserve:
+        under_way = self._flow.next_s() < inf or self._draining
+        if under_way or self._flow.away >= self._rules.width or self._rules.reserve:
             return False
         self._chains.begin(self._flow.turns)
         for node in self._lacking_room():
