@@ -77,7 +77,7 @@ async def unlock(ctx: Context, campaign: str) -> None:
     One that the cloud refuses to change stays on the sheet, which is told once. Raises TemporaryError when it does not answer.
     """
     for row in await locked(ctx, campaign):
-        now, said = None, ""
+        now = None
         try:
             now = (await ctx.cloud.quotas.state(row.object_id)).limits
             said = _said(row, now)

@@ -27,7 +27,7 @@ Place = tuple[int, tuple[int, ...]]
 """A node and the cells there."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Arrival:
     """A move of a turn that is over, with the place that it goes to as things stand."""
 
