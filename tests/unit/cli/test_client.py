@@ -2,41 +2,23 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from unit.cli.listening import Quiet, listening
 from unit.cli.terminal import run
 
 
-@contextmanager
 def answering(status: int, body: bytes, kind: str = "application/json", seen: list | None = None):
     """Some server that answers everything in one way."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
+    class Handler(Quiet):
+        def do_GET(self):  # noqa: N802 - the handler's name for it
             if seen is not None:
                 seen.append(dict(self.headers))
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.say(status, body, kind)
 
-        def log_message(self, *_args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return listening(Handler)
 
 
 def test_a_server_that_is_not_there_is_said_to_be_not_there_even_without_a_token(tmp_path):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from unit.cli.listening import Quiet, listening
 from unit.cli.terminal import run
 
 VNFM = {
@@ -21,40 +19,20 @@ VNFM = {
 PROBLEM = {"code": "ESC-CLD-002", "detail": "The cloud refuses this.", "status": 502}
 
 
-@contextmanager
 def registering(status: int, answer: object):
     """A server that takes a registration or its change, and answers so when it is asked what that is about."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
+    class Handler(Quiet):
+        def do_POST(self):  # noqa: N802 - the handler's name for it
             self.rfile.read(int(self.headers["Content-Length"]))
-            self._say(201, VNFM)
+            self.say(201, json.dumps(VNFM).encode())
 
         do_PATCH = do_POST  # noqa: N815 - the handler's name for it
 
-        def do_GET(self):
-            self._say(status, answer)
+        def do_GET(self):  # noqa: N802 - as above
+            self.say(status, json.dumps(answer).encode())
 
-        def _say(self, code: int, body: object) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return listening(Handler)
 
 
 @pytest.mark.parametrize("verb", ["register", "set"])
