@@ -3,8 +3,9 @@
     python benchmarks/releases/bench.py                  # 500 MB, medians of five rounds
     python benchmarks/releases/bench.py --megabytes 50
 
-Every round measures SHA-256 over bytes in memory and the plain writing of as many to disk, then building, signing, verifying,
-the import as the server does it (with the pieces as they come from a socket), and the import over HTTP to a server process,
+Every round measures SHA-256 over bytes in memory and the plain writing of as many to disk, apart and at once, then building,
+signing, verifying, the import as the server does it (with the pieces as they come from a socket), and the import over HTTP to a
+server process,
 each as a share of the same round's hashing: other work on the machine disturbs both. Files that are read were written just
 before, so they are in memory; all that is written is on disk when its time ends. A file of the same size is written and removed
 before each step, so that the step finds pages that are in use already: those that a virtual machine uses for the first time
@@ -24,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +77,14 @@ def writing(megabytes: int, file: Path) -> None:
         for _ in range(megabytes * 10**6 // PIECE):
             out.write(piece)
         os.fsync(out.fileno())
+
+
+def both(megabytes: int, file: Path) -> None:
+    """The third one: both at once and of nothing that has to be read, which no import can be quicker than."""
+    beside = threading.Thread(target=hashing, args=(megabytes,))
+    beside.start()
+    writing(megabytes, file)
+    beside.join()
 
 
 def touch_pages(megabytes: int, file: Path) -> None:
@@ -137,6 +147,7 @@ def round_of(megabytes: int) -> Meter:
         steps = {
             "sha256": lambda: hashing(megabytes),
             "write": lambda: writing(megabytes, where / "plain"),
+            "sha256 and write": lambda: both(megabytes, where / "both"),
             "build": lambda: build_bundle(source, file),
             "sign once": lambda: sign_bundle(file, SIGNERS[0]),
             "sign": lambda: sign_bundle(file, SIGNERS[1]),
