@@ -175,7 +175,7 @@ class Stage:
         await import_release(self.sim.store, release, self.clock.now())
 
     async def do_unregister(self, name: str) -> None:
-        await self.sim.store.vnfms.remove(name)
+        await self.sim.vim.unregistered.remove(name)
 
     async def do_vnfm(self, name: str, behaviour: str, delay_s: str = "") -> None:
         row: VnfmRow = self.world.vnfms.get(name)

@@ -38,8 +38,13 @@ class Grace:
             return
         self._given = True
         now = self._clock.now()
-        for notice in (*await self._store.notices.expired(_FAR, _ALL), *await _deferred(self._store)):
+        for notice in await awaited(self._store):
             await _extend(self._store, notice, now, self._grace_s)
+
+
+async def awaited(store: Store) -> list[Notice]:
+    """All notices to which an answer may still come, with those whose DEFER the engine has not taken up."""
+    return [*await store.notices.expired(_FAR, _ALL), *await _deferred(store)]
 
 
 async def _deferred(store: Store) -> list[Notice]:

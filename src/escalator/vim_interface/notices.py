@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Literal
 from uuid import UUID, uuid5
 
+from escalator.model.codes import Code
 from escalator.model.inventory import Instance
 from escalator.model.notice import AffectedResource, Disposition, Notice, NoticeState, NoticeType
 from escalator.vim_interface.parts import Part
@@ -143,10 +144,12 @@ def answer_of(notice: Notice, until: float | None, parts: Mapping[str, Part] = M
     reply = notice.reply if notice.state is NoticeState.ANSWERED else None
     said = {about: part.action for about, part in parts.items() if part.action is not None}
     instances = tuple(resource.resource_id for resource in notice.resources)
+    # One that was withdrawn with its VNF manager's registration is one that reaches nobody.
+    gone = notice.error_code == Code.VIM_NOT_FOUND.value and notice.state in (NoticeState.UNDELIVERABLE, NoticeState.CANCELLED)
     return Answer(
         vnfm=notice.vnfm,
         notice=notice.id,
-        state=_STATES[notice.state],
+        state="undeliverable" if gone else _STATES[notice.state],
         result=reply.result if reply else None,
         until=until if reply else None,
         reason=(reply.reason or "") if reply else "",
@@ -156,4 +159,5 @@ def answer_of(notice: Notice, until: float | None, parts: Mapping[str, Part] = M
         dispositions=dict(reply.instances) if reply else said,
         heard=tuple(i for i in instances if i in parts),
         error=f"{notice.error_code}: {notice.error}" if notice.error_code else "",
+        gone=gone,
     )

@@ -60,6 +60,8 @@ class Answer:
     error: str = ""
     heard: tuple[str, ...] = ()
     """Ids of those about which there was a yes, of a notice that ended without an answer about all."""
+    gone: bool = False
+    """Whether the VNF manager is not registered any more: who asks again asks who speaks for its instances now."""
 
     def to_json(self) -> dict[str, object]:
         """Plain values for the journal."""

@@ -33,6 +33,7 @@ from escalator.storage.port import Store
 from escalator.storage.rules import no_subscription, subscribed_already
 from escalator.vim_interface.accounts import Account, Accounts, Basic, Certificate, OAuth2, Subscribed, Way, owner, secrets_of
 from escalator.vim_interface.hosts import host_of, is_allowed, uri_problems
+from escalator.vim_interface.unregistered import READABLE
 
 MAX_SUBSCRIPTION_BYTES = 256 * 1024
 """A thousand values of each attribute of the filter are less."""
@@ -90,9 +91,11 @@ class Subscribing:
         """Raise NotAllowedError (`API_TOKEN`) when replies to the notice have to show a credential, and the header does not.
 
         Raises NotFoundError when its VNF manager is registered no more: what it had to show is forgotten with it, and nobody
-        speaks for its instances.
+        speaks for its instances. Where it had nothing to show, its withdrawn notice can still be read.
         """
         vnfm = await self._store.vnfms.get(notice.vnfm)
+        if vnfm is None and READABLE in notice.details:
+            return
         if vnfm is None:
             _log.warning("reply.not-allowed", object_id=notice.id, vnfm=notice.vnfm, code=Code.VIM_NOT_FOUND.value)
             raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")

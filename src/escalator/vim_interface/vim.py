@@ -29,6 +29,7 @@ from escalator.vim_interface.outbox import TOPIC, Outbox, Wake, wake_key
 from escalator.vim_interface.parts import heard
 from escalator.vim_interface.port import Answer, Ask, Reachability
 from escalator.vim_interface.registry import Registry
+from escalator.vim_interface.unregistered import Unregistered
 
 DEFER_GRACE_S = 5.0
 """A VNF manager that waits until a time answers just after it: clocks differ, and the way takes time."""
@@ -73,11 +74,13 @@ class Vim:
         self.registry = Registry(parts.store.vnfms, parts.credentials, parts.store.subscriptions, parts.commands)
         self.orchestrators = Orchestrators(self.registry, parts.store, self._outbox, parts.clock, parts.base_url)
         self.finished = Finished(self.registry, parts.store, parts.clock, self._add)
+        self.unregistered = Unregistered(self.registry, parts.store, self._outbox, parts.clock)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
         self.grace = Grace(parts.store, parts.clock, parts.limits.restart_grace_s)
 
     async def run(self, sweep_s: float | None = None) -> None:
         """Work until cancelled. `sweep_s`: how often to look for notices that another replica left in storage."""
+        await self.unregistered.withdraw_left()
         await self.grace.give()
         await self._outbox.run(self.inbox.receive, sweep_s)
 
@@ -210,6 +213,8 @@ class Vim:
 
 
 def _may_have_arrived(notice: Notice) -> bool:
+    if notice.error_code == Code.VIM_NOT_FOUND.value:
+        return False  # whoever it was is not registered any more
     return notice.delivered_at is not None or notice.answered_at is not None or notice.attempts > 0
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from beds.vnfm.bed import TASK, Bed
 from beds.vnfm.subscribing import AS_1, AS_2, TOKEN, Peer, check_problem
-from escalator.model.errors import InputError
+from escalator.model.errors import ConflictError, InputError
 from escalator.model.notice import Reply, SubscriptionRight, Vnfm, VnfmSpec
 
 ACK = {"result": "ACK"}
@@ -85,11 +85,25 @@ async def test_who_is_removed_is_not_heard_any_more(client: httpx.AsyncClient, b
     await bed.until_state("vnfm-1", "delivered")
     notice = await bed.notice("vnfm-1")
     address = f"/vi-vnfm/v1/replies/{notice.reply_token}"
-    await bed.vim.registry.remove("vnfm-1")
+    await bed.vim.unregistered.remove("vnfm-1")
     for headers in ({}, AS_1):
         check_problem(await client.put(address, json=ACK, headers=headers), 404, "ESC-VIM-001")
         check_problem(await client.get(address, headers=headers), 404, "ESC-VIM-001")
-    assert (await bed.vim.reply(notice.id, Reply(result="NACK"))).value == "accepted"  # a person's word still counts
+    with pytest.raises(ConflictError):  # nor is a person in its place: nobody waits for it
+        await bed.vim.reply(notice.id, Reply(result="NACK"))
+
+
+async def test_what_one_without_a_credential_was_asked_can_be_read_after_its_removal(
+    client: httpx.AsyncClient, bed: Bed, peer: Peer
+) -> None:
+    spec = VnfmSpec(callback_uri=peer("--behaviour", "silent").callback_uri, projects=("p1",))
+    await bed.vim.registry.replace(Vnfm(name="vnfm-1", spec=spec))
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    address = f"/vi-vnfm/v1/replies/{(await bed.notice('vnfm-1')).reply_token}"
+    await bed.vim.unregistered.remove("vnfm-1")
+    assert (await client.get(address)).json()["state"] == "cancelled"
+    check_problem(await client.put(address, json=ACK), 409, "ESC-VIM-006")
 
 
 async def test_a_person_may_still_answer_for_it(bed: Bed, peer: Peer) -> None:

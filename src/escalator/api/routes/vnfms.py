@@ -16,6 +16,7 @@ from escalator.api.times import stamp
 from escalator.api.versions import IfMatch, tagged, versions_named
 from escalator.api.views import ReachabilityView, SpokenForView, SubscribedView
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import NotFoundError
 from escalator.model.notice import Vnfm
 from escalator.upgrade_manager.speakers import require_unneeded, spoken_for
@@ -85,12 +86,13 @@ async def remove_vnfm(
 ) -> Response:
     """Forget a VNF manager; its instances have nobody who speaks for them from now on.
 
-    Refused while a campaign waits for its answers or has still to ask it, unless that is forced.
+    Refused while a campaign waits for its answers or has still to ask it, unless that is forced: what it was asked is withdrawn
+    then, and counts as what could not be delivered.
     """
     if not force and await services.ctx.store.vnfms.get(name) is not None:
         await require_unneeded(services.ctx, name)
-    await services.vim.registry.remove(name, versions_named(if_match))
-    await write_down(services, "vnfm.remove", name)
+    withdrawn = await services.vim.unregistered.remove(name, versions_named(if_match))
+    await write_down(services, "vnfm.remove", name, f"{counted(withdrawn, 'open notice')} withdrawn" if withdrawn else "")
     return Response(status_code=204)
 
 

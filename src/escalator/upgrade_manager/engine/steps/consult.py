@@ -25,6 +25,7 @@ from escalator.upgrade_manager.engine.steps.at_work import at_work
 from escalator.upgrade_manager.engine.steps.noticed import said as noticed_by
 from escalator.upgrade_manager.engine.steps.noticed import wary
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS, ask, round_id
+from escalator.upgrade_manager.planner.actions import Stuck, action_for
 from escalator.vim_interface.port import Answer
 
 _UNREACHED = "unreached "
@@ -65,6 +66,8 @@ async def _latest(job: Job, rounds: int) -> list[Answer]:
     latest: dict[str, list[Answer]] = {}
     for number in range(1, rounds + 1):
         for answer in await job.ctx.vim.answers(round_id(job, number)):
+            if answer.gone and number < rounds:
+                continue  # whoever speaks for those instances now was asked since
             earlier = [_beside(before, answer) for before in latest.get(answer.vnfm, ())]
             latest[answer.vnfm] = [*(one for one in earlier if one.instances), answer]
     return [answer for answers in latest.values() for answer in answers]
@@ -87,12 +90,25 @@ async def _ask_again(job: Job, memo: Mapping[str, object], round_number: int) ->
     """After a pause: ask those again who could not be asked, did not answer, or refused; not about what they agreed to."""
     latest = await _latest(job, round_number - 1)
     bad = {a.vnfm for a in latest if _trouble(a) is not None}
+    gone = {a.vnfm for a in latest if a.gone}
     agreed = {instance for a in latest for instance in a.heard}
-    owners = dict(memo.get("owners") or {})  # type: ignore[call-overload]  # JSON
-    instances = await instances_here(job)
-    concerned = [i for i in instances if owners.get(i.id) in bad and i.id not in agreed]
-    await ask(job, concerned, dict(memo["planned"]), round_number)  # type: ignore[call-overload]  # JSON
+    owners: dict[str, str] = dict(memo.get("owners") or {})  # type: ignore[call-overload]  # JSON
+    planned: dict[str, str] = dict(memo["planned"])  # type: ignore[call-overload]  # JSON
+    here = [i for i in await instances_here(job) if i.id not in agreed]
+    speaking = await job.ctx.vim.owners(here)
+    concerned = [i for i in here if bad & {owners.get(i.id), speaking.get(i.id)}]
+    for instance in concerned:
+        if owners.get(instance.id) in gone and instance.id not in speaking:
+            # A plan that counted on consent is none any more where nobody is left to give it.
+            action = action_for(instance, job.spec, managed=False)
+            if isinstance(action, Stuck):
+                return skip(Code.PLN_PINNED, f"nobody speaks for it any more: {action.reason}")
+            planned[instance.id] = action.kind
+    await ask(job, concerned, planned, round_number)
+    await job.remember("planned", planned)
     await job.remember("round", round_number)
+    if gone:
+        await job.remember("owners", {i: o for i, o in {**owners, **speaking}.items() if o not in gone})
     policy = job.spec.workloads.notify
     return wait(policy.reply_timeout_s + job.ctx.pace.recheck_s, "asked again", topic=ANSWERS)
 
