@@ -61,6 +61,7 @@ class Code(Enum):
     UPG_NOT_ASKED = "ESC-UPG-045"
     UPG_LOCK = "ESC-UPG-046"
     UPG_LOST = "ESC-UPG-049"
+    UPG_NOT_DRIVEN = "ESC-UPG-050"
 
     # Planner
     PLN_SCOPE = "ESC-PLN-001"

@@ -15,6 +15,7 @@ from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.exclusive import require
 from escalator.upgrade_manager.engine.failures import held_by_host
+from escalator.upgrade_manager.engine.launching import drive_if_not, launch_back
 from escalator.upgrade_manager.engine.people import accept, by_a_person, put, row_of, wake_held
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
@@ -53,9 +54,11 @@ class RollbackService:
         await self._ctx.store.tasks.remember(name, GIVEN_UP, [])
         await self._ctx.store.tasks.remember(name, NO_OUTAGE, not accept_outage)
         await accept(self._ctx, name)
+        if row.state not in OVER:
+            await drive_if_not(self._ctx, row)  # which hands over to the way back
         await change(self._ctx, name, (row.state,), CampaignState.ROLLING_BACK, None, reason or "rolled back by a person")
         if row.state in OVER:
-            await begin_back(self._ctx, name)
+            await launch_back(self._ctx, name)
         await wake_held(self._ctx, name)
         return await row_of(self._ctx, name)
 
@@ -112,6 +115,8 @@ class RollbackService:
         if row.code == Code.PLN_OUTAGE.value:
             await self._ctx.store.tasks.remember(row.name, NO_OUTAGE, value=False)  # as the reason says that was shown
         await take_off_ended(self._ctx)
+        if row.code == Code.UPG_NOT_DRIVEN.value:
+            await begin_back(self._ctx, row.name)
         await self._go_on(row.name, CampaignState.ROLLING_BACK, "")
         return await row_of(self._ctx, row.name)
 

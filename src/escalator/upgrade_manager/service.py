@@ -29,6 +29,7 @@ from escalator.upgrade_manager.engine.drivers import require_driver
 from escalator.upgrade_manager.engine.failures import held_by_host
 from escalator.upgrade_manager.engine.freeze import FROZEN
 from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates, take_back
+from escalator.upgrade_manager.engine.launching import drive_if_not, drive_on, launch
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners, unreached_verbs
@@ -171,6 +172,7 @@ class CampaignService:
         if row.code == Code.PLN_NO_RETURN.value and not past_no_return:
             raise no_return.not_accepted(name, row.reason)
         await exclusive.require(self._ctx, name)
+        await drive_on(self._ctx, name)
         if past_no_return:
             await no_return.accept(self._ctx, name, past_no_return)
         await take_off_ended(self._ctx)
@@ -185,6 +187,7 @@ class CampaignService:
         """Start nothing more, put back the nodes that are not changed yet, let the others end."""
         row = await self._row(name)
         check(name, row.state, CampaignState.ABORTING)
+        await drive_if_not(self._ctx, row)
         expected = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
         await change(self._ctx, name, expected, CampaignState.ABORTING, None, by_a_person("aborted", reason))
         await self._wake_held(name)
@@ -360,7 +363,7 @@ class CampaignService:
         row = await self._ctx.store.campaigns.change(
             name, (CampaignState.PLANNED,), (event,), state=CampaignState.RUNNING, cloud=identity.id, plan=plan.id, started_at=now
         )
-        await self._ctx.launcher.start("campaign", f"campaign/{name}", {"campaign": name})
+        await launch(self._ctx, name)
         if plan.upgrades:
             await staging.begin_ahead(self._ctx, name, await self._ctx.book.campaign(name))
         return row
@@ -398,6 +401,7 @@ class CampaignService:
     async def _go_on(self, campaign: str) -> None:
         row = await self._row(campaign)
         if row.state is CampaignState.SUSPENDED:
+            await drive_if_not(self._ctx, row)
             await self._accept(campaign)
             await change(self._ctx, campaign, (CampaignState.SUSPENDED,), CampaignState.RUNNING, None, "")
         self._ctx.signals.wake(campaign)

@@ -64,6 +64,14 @@ UPGRADING = {
             "that it is held: escalator node retry NAME NODE, or escalator node skip NAME NODE"
         ),
     ),
+    Code.UPG_NOT_DRIVEN: Explanation(
+        meaning="a campaign's workflow could not be started, so nobody drives it",
+        causes=(
+            "The database in which workflows are kept did not answer when the campaign, or its way back, had just begun. No node "
+            "was touched; what else is kept of the campaign is whole."
+        ),
+        then="see that the database answers and its disk has room, then escalator campaign resume NAME, which starts it",
+    ),
     Code.UPG_LESS_OFFERED: Explanation(
         meaning="after the upgrade the node offers less than before",
         causes=(

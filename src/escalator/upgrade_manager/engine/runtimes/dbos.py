@@ -18,7 +18,9 @@ from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as dbos_error
+from sqlalchemy.exc import SQLAlchemyError
 
+from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 from escalator.storage.sqlite import CACHE_KIB
 from escalator.upgrade_manager.engine.runtime import Course, Json
@@ -82,13 +84,20 @@ class DbosEngine:
         self._workflows = workflows
 
     async def start(self, course: str, workflow_id: str, arguments: Mapping[str, Json]) -> None:
-        """Start the named course under a fixed id; nothing happens when the id is known."""
+        """Start the named course under a fixed id; nothing happens when the id is known.
+
+        Raises TemporaryError (`UPG_NOT_DRIVEN`) when the database of workflows does not take it.
+        """
 
         async def begin() -> None:
             with SetWorkflowID(workflow_id):
                 await DBOS.start_workflow_async(self._workflows[course], dict(arguments))
 
-        await _outside(begin())
+        try:
+            await _outside(begin())
+        except (SQLAlchemyError, dbos_error.DBOSException) as error:
+            message = f"The database of workflows did not take {workflow_id}: {error}"[:500]
+            raise TemporaryError(Code.UPG_NOT_DRIVEN, message) from error
 
     async def send(self, workflow_id: str, topic: str, message: Json, *, key: str) -> None:
         """Send a message; the same key twice arrives once. Nothing happens when there is no such workflow."""
