@@ -167,6 +167,8 @@ class Negotiation(RuleBasedStateMachine):
     def the_engine_accepts_a_deferral(self) -> None:
         (answer,) = self.do(self.vim.answers(TASK))
         if answer.result == "DEFER" and answer.until is not None:
+            if answer.until <= self.clock.now():  # the campaign rested meanwhile
+                self.last_s = max(self.last_s, self.clock.now() + LIMITS.restart_grace_s)
             self.do(self.vim.defer(TASK, "m", answer.until))
 
     @rule(so=st.sampled_from(SELDOM))
@@ -203,7 +205,7 @@ class Negotiation(RuleBasedStateMachine):
             assert reply == before.reply
             return
         assert before.state not in SETTLED
-        assert now < self.last_s
+        assert now < self.last_s or (before.state is NoticeState.ANSWERED and is_deferred(before))  # nobody has taken that up
         assert self.final is None
         if reply.result != "DEFER":
             self.final = reply.model_dump()

@@ -68,6 +68,12 @@ async def _extend(store: Store, notice: Notice, now: float, grace_s: float) -> N
         "action_at": None if notice.action_at is None else max(notice.action_at, least),
         "details": {**notice.details, FIRST_REPLY_BY: str(first)},
     }
-    message = f"{notice.vnfm} has time to reply for another {least - now:g} s: the server was started anew"
+    event = extended(replace(notice, reply_by=least), now, "the server was started anew")
+    await store.notices.update(notice.id, (notice.state,), (event,), **changes)
+
+
+def extended(notice: Notice, now: float, why: str) -> Event:
+    """The line of the history: until when the notice may be replied to is later than its VNF manager was told."""
+    message = f"{notice.vnfm} has time to reply for another {(notice.reply_by or now) - now:g} s: {why}"
     event = Event(at=now, action="notice.extended", campaign=notice.campaign, node=notice.node, object_id=notice.id)
-    await store.notices.update(notice.id, (notice.state,), (replace(event, message=message),), **changes)
+    return replace(event, message=message)

@@ -7,7 +7,8 @@
     late        the deadline has passed, or the notice was settled or withdrawn without an answer
     invalid     does not fit the notice; every reason is named
 
-A DEFER is not the last word: any other valid reply may follow it until the time that it names.
+A DEFER is not the last word: any other valid reply may follow it until the time that it names. As long as nobody has taken it
+up, as its campaign rests, nothing begins and nobody waits: then any other valid reply may follow it, however late.
 """
 
 from __future__ import annotations
@@ -76,9 +77,11 @@ def _settled(notice: Notice, reply: Reply, now: float) -> Judgement | None:
         if not is_deferred(notice):
             said = f" ({notice.reply.result})" if notice.reply is not None else ""
             return Judgement(Verdict.SUPERSEDED, f"A different reply to this notice was accepted before{said}.")
-    elif notice.state not in OPEN:
+        return None
+    if notice.state not in OPEN:
         return Judgement(Verdict.LATE, _closed(notice))
-    return Judgement(Verdict.LATE, "The time to reply has passed.") if now >= _deadline(notice) else None
+    late = notice.reply_by is not None and now >= notice.reply_by
+    return Judgement(Verdict.LATE, "The time to reply has passed.") if late else None
 
 
 def _closed(notice: Notice) -> str:
@@ -95,13 +98,6 @@ _CLOSED: Mapping[NoticeState, str] = MappingProxyType(
         NoticeState.CANCELLED: "The notice was withdrawn: nothing happens by it any more.",
     }
 )
-
-
-def _deadline(notice: Notice) -> float:
-    """When answers end. A DEFER that waits for its acceptance holds the notice open until the time that it names."""
-    deadline = notice.reply_by if notice.reply_by is not None else float("inf")
-    until = reply_until(notice.reply) if notice.state is NoticeState.ANSWERED else None
-    return deadline if until is None else max(deadline, until)
 
 
 def reply_until(reply: Reply | None) -> float | None:

@@ -18,7 +18,7 @@ from escalator.vim_interface.agenda import Agenda
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.finished import Finished, Resources
-from escalator.vim_interface.grace import Grace
+from escalator.vim_interface.grace import Grace, extended
 from escalator.vim_interface.inbox import Inbox, reopen
 from escalator.vim_interface.negotiation import DEFERRED_UNTIL, FIRST_REPLY_BY, Verdict, is_deferred, reply_until
 from escalator.vim_interface.notices import Telling, answer_of, asking, cancelling, telling
@@ -76,6 +76,7 @@ class Vim:
         self.finished = Finished(self.registry, parts.store, parts.clock, self._add)
         self.unregistered = Unregistered(self.registry, parts.store, self._outbox, parts.clock)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
+        self._grace_s = parts.limits.restart_grace_s
         self.grace = Grace(parts.store, parts.clock, parts.limits.restart_grace_s)
 
     async def run(self, sweep_s: float | None = None) -> None:
@@ -122,8 +123,9 @@ class Vim:
     async def defer(self, task: str, vnfm: str, until: float) -> None:
         """Accept a DEFER: the notice is open again until then, and a few seconds more.
 
-        Nothing happens when the DEFER is not the answer any more, or was accepted before. Raises NotFoundError when the
-        task has no notice to that VNF manager.
+        Where that time is over, as the campaign rested meanwhile, the VNF manager is heard once more, as after a start of the
+        server: `vim.restart_grace_s` from now on. Nothing happens when the DEFER is not the answer any more, or was accepted
+        before. Raises NotFoundError when the task has no notice to that VNF manager.
         """
         notice = next((n for n in await self._store.notices.for_task(task) if n.vnfm == vnfm), None)
         if notice is None:
@@ -131,9 +133,14 @@ class Vim:
         accepted_before = float(notice.details.get(DEFERRED_UNTIL, 0.0))
         if notice.state is not NoticeState.ANSWERED or not is_deferred(notice) or until <= accepted_before:
             return
-        row = await reopen(self._store, notice, **_deferred(notice, until))
+        now, grace_s = self._clock.now(), self._grace_s
+        rested = until <= now
+        row = await reopen(self._store, notice, **_deferred(notice, until, now + grace_s if rested else until + DEFER_GRACE_S))
         if row is not None:
             self._outbox.schedule([row])
+        if row is not None and rested:
+            why = "its campaign rested when the time that it had asked for was over"
+            await self._store.events.append([extended(row, now, why)])
 
     async def tell(
         self, kind: NoticeType, campaign: str, *, node: str | None = None, vnfms: Sequence[str] = (), key: str, task: str = ""
@@ -218,13 +225,13 @@ def _may_have_arrived(notice: Notice) -> bool:
     return notice.delivered_at is not None or notice.answered_at is not None or notice.attempts > 0
 
 
-def _deferred(notice: Notice, until: float) -> dict[str, object]:
+def _deferred(notice: Notice, until: float, deadline: float) -> dict[str, object]:
     """What changes when a DEFER is accepted: it never takes away time that was given.
 
     The first deadline is kept: all DEFERs together are bounded from there.
     """
     first = notice.details.get(FIRST_REPLY_BY, str(notice.reply_by))
-    reply_by = max(until + DEFER_GRACE_S, notice.reply_by or 0.0)
+    reply_by = max(deadline, notice.reply_by or 0.0)
     return {
         "reply_by": reply_by,
         "action_at": max(notice.action_at or reply_by, reply_by),

@@ -115,7 +115,12 @@ def test_only_a_deferral_has_a_time():
 def test_a_deferral_may_be_followed_by_an_answer_before_it_is_accepted_and_after_the_first_deadline():
     deferred = notice(state=NoticeState.ANSWERED, reply=deferral(900))
     assert verdict(deferred, ACK, REPLY_BY + 10) is Verdict.ACCEPTED
-    assert verdict(deferred, ACK, NOW + 900) is Verdict.LATE
+
+
+def test_a_deferral_that_nobody_takes_up_waits_for_its_answer_however_long_its_campaign_rests():
+    deferred = notice(state=NoticeState.ANSWERED, reply=deferral(900))
+    assert verdict(deferred, ACK, NOW + 9000) is Verdict.ACCEPTED
+    assert verdict(replace(deferred, state=NoticeState.DELIVERED, reply_by=NOW + 905), ACK, NOW + 9000) is Verdict.LATE
 
 
 def test_a_deferral_repeated_after_its_acceptance_is_no_new_one():
