@@ -297,8 +297,13 @@ class Notices(Protocol):
         """Whether an answer to any of them is still awaited: one question for what would be many rows."""
         ...
 
-    async def list(self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False) -> Sequence[Notice]:
-        """Newest first; `given_up`: only those of the campaign that could not be delivered."""
+    async def list(
+        self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False, about: Sequence[str] = ()
+    ) -> Sequence[Notice]:
+        """Newest first; `given_up`: only those of the campaign that could not be delivered.
+
+        `about`: only those of the campaign that ask about an instance with one of these ids, or of one of these projects.
+        """
         ...
 
     async def due(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, NotFoundError
-from escalator.model.notice import NoticeState, Reply
+from escalator.model.notice import Notice, NoticeState, Reply
 from escalator.model.progress import CampaignState
 
 OCCUPYING = (
@@ -31,6 +31,12 @@ AWAITING = (NoticeState.PENDING, NoticeState.DELIVERED)
 def to_text(value: object) -> str:
     """JSON text of a value; raises TypeError or ValueError when it is none."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def asks_about(notice: Notice, about: Sequence[str]) -> bool:
+    """Whether the notice asks about an instance with one of these ids, or of one of these projects."""
+    asked = notice.resources if notice.reply_token is not None else ()
+    return any(resource.resource_id in about or resource.project_id in about for resource in asked)
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - any JSON value

@@ -11,7 +11,7 @@ import pytest
 from contract.storage.samples import AWKWARD, FULL_NOTICE, REPLY, event, notice
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
-from escalator.model.notice import NoticeState, Reply
+from escalator.model.notice import AffectedResource, NoticeState, Reply
 from escalator.storage.port import Store
 
 
@@ -192,6 +192,27 @@ async def test_what_a_change_says_is_in_the_history_with_it_and_never_without(st
     assert await store.events.read() == []
     assert await store.notices.update("m1", [NoticeState.PENDING], [said], state=NoticeState.UNDELIVERABLE)
     assert [found.action for found in await store.events.read()] == ["notice.undeliverable"]
+
+
+async def test_those_that_ask_about_an_instance_or_a_project_are_found_among_all_others(store: Store) -> None:
+    def about(instance: str, project: str) -> tuple[AffectedResource, ...]:
+        return (AffectedResource(resource_id=instance, project_id=project, group_ids=("g-1",), planned_action="live"),)
+
+    odd = 'vm-"%_\\é'
+    rows = [
+        notice("a1", created_at=1.0, resources=about("vm-1", "p-1"), reply_token="t" * 40),
+        notice("a2", created_at=2.0, resources=about("vm-12", "p-1"), reply_token="u" * 40),
+        notice("a3", created_at=3.0, resources=about(odd, "p-2"), reply_token="v" * 40),
+        notice("a4", created_at=4.0, resources=about("vm-1", "p-1"), reply_token=None),
+    ]
+    other = replace(rows[0], id="a5", campaign="other", reply_token="w" * 40)
+    await store.notices.add([*rows, other])
+    campaign = rows[0].campaign
+    assert await store.notices.list(campaign, about=("vm-1",)) == [rows[0]]
+    assert await store.notices.list(campaign, about=("p-1",)) == [rows[1], rows[0]]
+    assert await store.notices.list(campaign, about=(odd, "vm-12")) == [rows[2], rows[1]]
+    assert await store.notices.list(campaign, about=("g-1", "vm", "")) == []
+    assert await store.notices.list(campaign, limit=1, about=("p-1",)) == [rows[1]]
 
 
 async def test_those_that_were_given_up_are_found_among_all_others(store: Store) -> None:

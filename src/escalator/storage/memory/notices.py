@@ -61,9 +61,17 @@ class MemoryNotices:
         """Tell whether an answer to any of them is still awaited."""
         return any(self._rows[notice_id].state in rules.AWAITING for notice_id in self._tasks.get(task, ()))
 
-    async def list(self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False) -> Sequence[Notice]:
-        """Return up to `limit` notices, newest first; `given_up`: only those of the campaign that could not be delivered."""
-        found = (row for row in self._rows.values() if row.campaign == campaign or (campaign is None and not given_up))
+    async def list(
+        self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False, about: Sequence[str] = ()
+    ) -> Sequence[Notice]:
+        """Return up to `limit` notices, newest first; `given_up`: only those of the campaign that could not be delivered.
+
+        `about`: only those of the campaign that ask about an instance with one of these ids, or of one of these projects.
+        """
+        every = campaign is None and not (given_up or about)
+        found = (row for row in self._rows.values() if every or row.campaign == campaign)
+        if about:
+            found = (row for row in found if rules.asks_about(row, about))
         if given_up:
             found = (row for row in found if row.state is NoticeState.UNDELIVERABLE)
         return sorted(found, key=_age, reverse=True)[:limit]

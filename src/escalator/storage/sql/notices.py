@@ -53,6 +53,14 @@ _REPLIES = (
 )
 
 
+@lru_cache(maxsize=64)
+def _about(count: int) -> sa.Select[Any]:
+    """Those of a campaign that ask, and in whose resources one of so many texts stands: found without reading the others."""
+    text = table.c.resources_json
+    named = [sa.func.replace(text, sa.bindparam(f"about_{number}"), "") != text for number in range(count)]
+    return _LIST_CAMPAIGN.where(table.c.reply_token.is_not(None), sa.or_(*named))
+
+
 @lru_cache(maxsize=256)
 def _change(columns: tuple[str, ...], states: int) -> ReturningUpdate[Any]:
     """Change these columns of a notice that is in one of so many states. To make the statement costs more than to run it."""
@@ -100,8 +108,17 @@ class SqlNotices:
         values = {"task": task}
         return await self._database.read(lambda connection: connection.execute(_AWAITING, values).first() is not None)
 
-    async def list(self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False) -> Sequence[Notice]:
-        """Return up to `limit` notices, newest first; `given_up`: only those of the campaign that could not be delivered."""
+    async def list(
+        self, campaign: str | None = None, limit: int = 1000, *, given_up: bool = False, about: Sequence[str] = ()
+    ) -> Sequence[Notice]:
+        """Return up to `limit` notices, newest first; `given_up`: only those of the campaign that could not be delivered.
+
+        `about`: only those of the campaign that ask about an instance with one of these ids, or of one of these projects.
+        """
+        if about:
+            texts = {f"about_{number}": rules.to_text(one) for number, one in enumerate(about)}
+            found = await self._many(_about(len(about)), {"campaign": campaign, "limit": limit, **texts})
+            return [notice for notice in found if rules.asks_about(notice, about)]
         query = _GIVEN_UP if given_up else _LIST if campaign is None else _LIST_CAMPAIGN
         return await self._many(query, {"campaign": campaign, "limit": limit})
 

@@ -29,6 +29,8 @@ MAX_GROUPS = 1000
 """Groups that one project may declare: ids of groups are the client's, and nothing else bounds them."""
 RECENT = 5000
 """Newest notices of a campaign that are looked at; more than these are never open at once."""
+FEW = 20
+"""Instances that a reply names and that are looked for one by one; beyond, all that its project was asked is read."""
 NEWEST = 500
 """Those that tell the state of a session: clients may ask for that every few seconds."""
 
@@ -72,7 +74,7 @@ class Face:
         campaign = await self._campaign(session)
         asked = [
             resource.resource_id
-            for notice in await self._asked(campaign)
+            for notice in await self._asked(campaign, about=(project,))
             if notice.state in OPEN
             for resource in notice.resources
             if resource.project_id == project
@@ -184,15 +186,16 @@ class Face:
         """Names of the VNF managers that a project's token speaks for; those of other dialects have addresses of their own."""
         return {vnfm.name for vnfm in await self._store.vnfms.list() if vnfm.spec.dialect == "fenix"}
 
-    async def _asked(self, campaign: CampaignRow, limit: int = RECENT) -> Sequence[Notice]:
-        """Notices that ask VNF managers made for Fenix, the newest first."""
+    async def _asked(self, campaign: CampaignRow, limit: int = RECENT, about: Sequence[str] = ()) -> Sequence[Notice]:
+        """Notices that ask VNF managers made for Fenix, the newest first; with `about` those about such instances or projects."""
         ours = await self._made_for_fenix()
-        recent = await self._store.notices.list(campaign.name, limit)
+        recent = await self._store.notices.list(campaign.name, limit, about=about)
         return [notice for notice in recent if notice.reply_token is not None and notice.vnfm in ours]
 
     async def _hear_all(self, campaign: CampaignRow, project: str, reply: FenixReply) -> None:
         """Without names a reply is about all of the project's instances that are asked about."""
-        for notice in await self._asked(campaign):
+        names = tuple(reply.instance_actions)
+        for notice in await self._asked(campaign, about=names if 0 < len(names) <= FEW else (project,)):
             if notice.state not in (*OPEN, NoticeState.ANSWERED) or notice.type is NoticeType.SCALE_IN_REQUESTED:
                 continue
             ids = [r.resource_id for r in notice.resources if r.project_id == project]
