@@ -85,7 +85,8 @@ async def _may_be_told(ctx: Context, row: Restoration) -> bool:
 async def _is_back(ctx: Context, row: Restoration) -> bool:
     if row.kind == STOPPED:
         instance = await ctx.cloud.instance(row.object_id)
-        return instance is None or instance.running
+        # One that is still being stopped by the turn that is over runs, and will not.
+        return instance is None or (instance.running and instance.task_state is None)
     if row.kind == quotas.KIND:
         return await quotas.is_back(ctx, row)
     if row.kind != CORDON:

@@ -56,7 +56,9 @@ async def _do(job: Job) -> Outcome:
     stayed = [i for i in here.values() if decisions[i.id] in STAYS and (i.running or i.id in stopped)]
     await _stay_all(job, stayed, decisions)
     left = sum(d in MOVES for d in decisions.values())
-    return done(f"{left} moved, {counted(len(stayed), 'stays', 'stay')}", stayed=len(stayed))
+    # What an earlier turn stopped, and nobody has started since, is to run again at the end of this one.
+    again = stopped - {i.id for i in stayed}
+    return done(f"{left} moved, {counted(len(stayed), 'stays', 'stay')}", stayed=len(stayed) + len(again))
 
 
 async def _move_all(
@@ -171,9 +173,7 @@ async def start_all(job: Job) -> Outcome:
     for row in rows:
         instance = await observed.instance(job.ctx, row.object_id)
         if instance is not None:
-            if not instance.running:
-                await job.ctx.cloud.start(row.object_id)
-            if not await _until(job, row.object_id, running=True):
+            if not await _runs_again(job, row.object_id):
                 return failed(Code.UPG_STUCK_INSTANCE, f"instance {row.object_id} was started and is not active")
             await tell(job, "instance.start", row.object_id)
             await tell_switched(job, row, running=True)
@@ -197,6 +197,18 @@ async def _undo(job: Job) -> Outcome:
             return failed(Code.UPG_LOST, f"{counted(len(rows), 'instance')} cannot be started, the node does not answer")
         await silence.over(job)
     return await start_all(job)
+
+
+async def _runs_again(job: Job, instance_id: str) -> bool:
+    """Start the instance unless it runs; False when it is in error.
+
+    Where the turn was cut off while it was being stopped, that is waited for: nothing else would start it.
+    """
+    while (instance := await job.ctx.cloud.instance(instance_id)) is not None and instance.task_state is not None:
+        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+    if instance is not None and not instance.running:
+        await job.ctx.cloud.start(instance_id)
+    return await _until(job, instance_id, running=True)
 
 
 async def _until(job: Job, instance_id: str, *, running: bool) -> bool:
