@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps import between
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
+from escalator.upgrade_manager.engine.steps.earlier import made_good_first
 from escalator.upgrade_manager.engine.steps.hooks import NOT_RUN, PRE_MAINTENANCE, prepared
 from escalator.upgrade_manager.engine.steps.members import EVACUATE, REJOIN
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
@@ -65,7 +66,7 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
         if held and step in (NOTIFY, CORDON, PRE_MAINTENANCE):
             # A node whose old software is not proved, or that policy holds, gets no new instances and is not announced.
             continue
-        undone = await revert(rt, ctx, ref, between.unless_left(step) if step in (EVACUATE, CORDON, PRE_MAINTENANCE) else step)
+        undone = await revert(rt, ctx, ref, _looked_back(step))
         if undone.status is not Status.DONE and between.LEFT not in undone.data:
             troubles.append(f"undo of {step.name} failed: {undone.message}")
         why = and_not_back(why, undone)
@@ -78,6 +79,13 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
     return dict(end)
 
 
+def _looked_back(step: Step) -> Step:
+    """The step with an undo that minds what an earlier turn left: software that nobody proved, hooks that did not run."""
+    if step is CORDON:
+        return between.unless_left(made_good_first(step))
+    return between.unless_left(step) if step in (EVACUATE, PRE_MAINTENANCE) else step
+
+
 def and_not_back(why: Outcome, undone: Outcome) -> Outcome:
     """Why a turn ended, and what keeps the node out of service although all was put back."""
     not_back = undone.data.get("not_back")
@@ -86,10 +94,12 @@ def and_not_back(why: Outcome, undone: Outcome) -> Outcome:
 
 async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]) -> dict[str, Any]:
     now = ctx.clock.now()
-    left = await between.left_earlier(ctx, ref) and not troubles
+    changed = await between.left_earlier(ctx, ref)
     out = any(row.kind == CORDONED for row in await ctx.store.restorations.open(ref.campaign, ref.node))
+    left = (changed or out) and not troubles
     state = _state(why, troubles, left=left)
-    kept = [between.LEFT, *(["held: the node stays cordoned"] if out else [])] if left else []
+    kept = [*([between.LEFT] if changed else []), *(["held: the node stays cordoned"] if out else [])] if left else []
+    kept += [NOT_RUN] if left and out and not changed and await prepared(ctx, ref) else []
     message = "; ".join([why.message, *troubles, *kept])
     if await overtaken(ctx, ref):
         return {"state": state.value, "code": why.code, "message": message, "undo_failed": False}

@@ -7,6 +7,7 @@ hook finds the same operation id when it is run again; one that has ended well i
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -73,16 +74,31 @@ async def _post_maintenance(job: Job) -> Outcome:
     return await run_all(job, "post_maintenance")
 
 
-async def _give_back(job: Job) -> Outcome:
+async def give_back(job: Job) -> Outcome:
     """The node goes back into service as it was: the hooks after maintenance, in another run than those on the new software."""
+    # Where it was an earlier turn that prepared the node, it is this one from now on that owes it these hooks.
+    await job.remember(PREPARED, value=True)
     back = replace(job, ref=replace(job.ref, kind=TaskKind.ROLLBACK))
     return await run_all(back, "post_maintenance", UNDO)
 
 
 async def prepared(ctx: Context, ref: TaskRef) -> bool:
-    """Whether hooks have begun to prepare the node for its maintenance in this turn, and others are to follow on it."""
-    follow = (await ctx.book.campaign(ref.campaign)).spec.node.hooks.post_maintenance
-    return bool(follow and (await ctx.store.tasks.memo(ref.id)).get(PREPARED))
+    """Whether hooks have begun to prepare the node for its maintenance, and others are to follow on it.
+
+    In this turn, or in the last one before it that came so far, where not all of those others have ended well.
+    """
+    names = (await ctx.book.campaign(ref.campaign)).spec.node.hooks.post_maintenance
+    for attempt in range(ref.attempt, 0, -1) if names else ():
+        memo = await ctx.store.tasks.memo(replace(ref, attempt=attempt).id)
+        if memo.get(PREPARED):
+            return attempt == ref.attempt or not _followed(names, memo.get(PASSED) or ())
+    return False
+
+
+def _followed(names: Sequence[str], passed: Collection[str]) -> bool:
+    """Whether all hooks after maintenance have ended well, on the new software or because the node went back."""
+    keys = [keyed(names, number) for number in range(len(names))]
+    return any(all(f"post_maintenance/{again}{key}" in passed for key in keys) for again in ("", UNDO))
 
 
 def hooked(hooks: Hooks) -> frozenset[str]:
@@ -92,7 +108,7 @@ def hooked(hooks: Hooks) -> frozenset[str]:
 
 PREFLIGHT = Step(name="preflight", do=_preflight, timeout_s=lambda spec: spec.node.timeouts.upgrade_s)
 PRE_MAINTENANCE = Step(
-    name="pre-maintenance", do=_pre_maintenance, undo=_give_back, timeout_s=lambda spec: spec.node.timeouts.upgrade_s
+    name="pre-maintenance", do=_pre_maintenance, undo=give_back, timeout_s=lambda spec: spec.node.timeouts.upgrade_s
 )
 MAINTENANCE = Step(name="maintenance", do=_maintenance, timeout_s=lambda spec: spec.node.timeouts.upgrade_s, abortable=False)
 POST_MAINTENANCE = Step(
