@@ -38,13 +38,13 @@ docs: $(DEV) ## write the generated reference pages and check the links
 	$(BIN)/python -m tools.docs.links
 
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url $(UPGRADE)
-OPENSTACK = tests/beds/openstack/requirements
+BEDS = $(wildcard tests/beds/*/requirements.in)
 
 # Pins that still fit stay; UPGRADE=--upgrade takes the newest of everything.
 lock: $(DEV) ## bring the lock files in step with what is asked for
 	$(COMPILE) pyproject.toml -o requirements/run.lock
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.lock
-	$(COMPILE) $(OPENSTACK).in -o $(OPENSTACK).lock
+	for bed in $(BEDS:.in=); do $(COMPILE) $$bed.in -o $$bed.lock || exit 1; done
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

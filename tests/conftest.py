@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import settings
 
 from beds.alertmanager.fixtures import *  # noqa: F403 - as below
+from beds.masakari.fixtures import *  # noqa: F403 - as below
 from beds.nodes.fixtures import lasting_manager, manager, nodes_bed, release_folders
 from beds.openstack.fixtures import fresh_openstack, openstack_bed
 from beds.postgresql.fixtures import *  # noqa: F403 - its names are said in __all__

@@ -23,8 +23,8 @@ from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
 from escalator.model.host import Host
+from escalator.model.neighbour_settings import Neighbours, neighbour_problems
 from escalator.model.node_settings import AbsolutePath, NamedCommand, Seconds, System
-from escalator.model.notice import Auth
 from escalator.model.origins import Origin, located
 from escalator.model.probe_vm_settings import ProbeVmSettings, probe_vm_problems
 
@@ -229,39 +229,6 @@ class Vim(Model):
     client_certificate: ClientCertificate = ClientCertificate()
     or_vi: OrVi = OrVi()
     max_wrong_credentials: Annotated[int, Field(ge=1, le=10_000)] = 10
-
-
-class Hook(Model):
-    """Commands that tell a neighbour; `{node}` and `{campaign}` stand for one argument each."""
-
-    enter: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Run when a host goes into maintenance, before anything else happens to it."""
-    leave: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Run when it is back."""
-    timeout_s: Seconds = 60.0
-    required: bool = True
-    """Whether a host is left alone when its neighbour cannot be told."""
-
-
-class Alertmanager(Model):
-    """Alertmanager, in which the alerts of a host in maintenance are silenced."""
-
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)] | None = None
-    """Its address; null = there is none."""
-    auth: Auth = Auth()
-    matchers: Annotated[Mapping[str, str], Field(min_length=1)] = Field(default_factory=lambda: {"instance": "{node}"})
-    """Labels of the alerts that are silenced; `{node}` stands for the host."""
-    length_s: Seconds = 14400.0
-    """When a silence ends that nobody ends."""
-    required: bool = False
-
-
-class Neighbours(Model):
-    """Systems that are told that a host is in maintenance, and back."""
-
-    hooks: Mapping[DnsLabel, Hook] = Field(default_factory=dict)
-    """Neighbours that are told by commands, in this order."""
-    alertmanager: Alertmanager = Alertmanager()
 
 
 class Probe(Model):
@@ -483,8 +450,7 @@ def _impossible(settings: Settings) -> list[Problem]:
         if auth == "keystone" and settings.cloud.driver != "openstack":
             found.append(Problem(f"vim.{name}.auth", "a simulated cloud has no Keystone; use none on loopback"))
     found += _fenix_problems(settings.vim.fenix)
-    if settings.neighbours.alertmanager.auth.type not in ("none", "basic", "bearer"):
-        found.append(Problem("neighbours.alertmanager.auth.type", "only none, basic and bearer are supported there"))
+    found += neighbour_problems(settings.neighbours, settings.cloud.driver)
     found += probe_vm_problems(settings.cloud.probe_vm, settings.cloud.driver, settings.commands)
     for part in ("out_of_band", "clusters"):
         for key, name in getattr(settings.system, part):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from escalator.model.inventory import Instance
 from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.model.progress import CampaignState
 from escalator.settings import Settings
+from escalator.state_folder import sole_server, write_token
 from escalator.storage.opening import open_store
 from escalator.storage.port import Store
 from escalator.system_support.clusters.opening import opened as clusters_opened
@@ -179,7 +179,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        stack.enter_context(_sole_server(settings.state))
+        stack.enter_context(sole_server(settings.state))
         store = await stack.enter_async_context(open_store(settings))
         importer = ReleaseStore(settings.state, store.releases, clock, trust_of(settings.releases.trust))
         await importer.refresh()
@@ -228,7 +228,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             gates=gates_of(settings.gates, os.environ, Credentials(settings.credentials), world),
             vetting=importer.vetting,
             commands=named,
-            neighbours=_neighbours(settings, clock),
+            neighbours=_neighbours(settings, clock, stack),
             probe_vm=ProbeRules.of(settings.cloud.probe_vm),
             **_policies(settings),
         )
@@ -448,11 +448,17 @@ def _tacker_face(settings: Settings, ctx: Context, heals: Heals, stack: AsyncExi
     return TackerFace(ctx.store, heals, ctx.clock, doors, owner_of)
 
 
-def _neighbours(settings: Settings, clock: Clock) -> tuple[Neighbour, ...]:
-    hooks = [Hook(name, hook, os.environ) for name, hook in settings.neighbours.hooks.items()]
-    if settings.neighbours.alertmanager.url is None:
-        return tuple(hooks)
-    return (*hooks, Alertmanager(settings.neighbours.alertmanager, Credentials(settings.credentials), clock))
+def _neighbours(settings: Settings, clock: Clock, stack: AsyncExitStack) -> tuple[Neighbour, ...]:
+    told: list[Neighbour] = [Hook(name, hook, os.environ) for name, hook in settings.neighbours.hooks.items()]
+    if settings.neighbours.masakari.enabled:
+        from escalator.cloud_manager.openstack.instance_ha import Masakari  # noqa: PLC0415 - as in `_drivers`
+
+        masakari = Masakari(settings.neighbours.masakari, settings.cloud)
+        stack.callback(masakari.close)
+        told.append(masakari)
+    if settings.neighbours.alertmanager.url is not None:
+        told.append(Alertmanager(settings.neighbours.alertmanager, Credentials(settings.credentials), clock))
+    return tuple(told)
 
 
 def _pace(settings: Settings) -> Pace:
@@ -469,29 +475,3 @@ def _engine_settings(settings: Settings) -> DbosSettings:
         url=None if url is None else url.replace("postgresql://", "postgresql+psycopg://", 1),
         schema=settings.database.dbos_schema,
     )
-
-
-@contextmanager
-def _sole_server(state: Path) -> Iterator[None]:
-    """Hold the state directory: two servers on one SQLite file would both take up the same work."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (state / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConflictError(
-                Code.STO_LOCKED, f"Another Escalator server uses {state}.", remedy="Stop it, or set another state_dir."
-            ) from error
-        yield
-
-
-def write_token(file: Path) -> str:
-    """The operators' bearer token, kept over restarts; readable by the server's user only."""
-    if file.exists() and file.stat().st_mode & 0o077 == 0 and len(known := file.read_text().strip()) >= TOKEN_BYTES:
-        return known
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    file.unlink(missing_ok=True)
-    handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "w") as opened:
-        opened.write(token + "\n")
-    return token

@@ -20,10 +20,10 @@ import pytest
 from beds.vnfm.clocks import SteppedClock
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
+from escalator.model.neighbour_settings import Alertmanager as AlertmanagerSettings
+from escalator.model.neighbour_settings import Hook as HookSettings
 from escalator.model.notice import Auth
 from escalator.model.progress import CampaignState, Restoration, TaskState
-from escalator.settings import Alertmanager as AlertmanagerSettings
-from escalator.settings import Hook as HookSettings
 from escalator.upgrade_manager.engine.by_hand import take_off_ended
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.neighbours.alertmanager import Alertmanager
@@ -165,6 +165,42 @@ async def test_every_host_is_in_maintenance_for_its_neighbours_as_long_as_its_tu
     for node in ("cn-0001", "cn-0002", "cn-0003"):
         lines = [line for line in log.read_text().splitlines() if node in line]
         assert lines == [f"enter {node} {NAME}", f"leave {node} {NAME}"]
+
+
+class Watcher:
+    """A neighbour in which somebody else has set one host in maintenance before."""
+
+    name, required = "watcher", True
+
+    def __init__(self, theirs: str) -> None:
+        self.theirs = theirs
+        self.told: list[str] = []
+
+    async def in_maintenance(self, host: Host) -> bool:
+        return host.node == self.theirs
+
+    async def enter(self, host: Host) -> None:
+        self.told.append(f"enter {host.node}")
+
+    async def leave(self, host: Host) -> None:
+        self.told.append(f"leave {host.node}")
+
+    def by_hand(self, host: Host) -> tuple[str, ...]:
+        return (f"leave {host.node}",)
+
+
+async def test_a_host_that_somebody_else_has_in_maintenance_there_stays_so(tmp_path: Path) -> None:
+    watcher = Watcher(theirs="cn-0002")
+    async with running(tmp_path / "state", 3, (watcher,)) as services:
+        await services.importer.import_folder(write_release(tmp_path / "release"))
+        await play(services, NAME)
+        assert (await services.campaigns.show(NAME)).row.state is CampaignState.COMPLETED
+        assert await sheet(services) == []
+        events = [e for e in await services.ctx.store.events.read(0, limit=10_000) if e.action.startswith("neighbour.")]
+    assert sorted(watcher.told) == ["enter cn-0001", "enter cn-0003", "leave cn-0001", "leave cn-0003"]
+    (theirs,) = [event for event in events if event.node == "cn-0002"]
+    assert (theirs.action, theirs.outcome) == ("neighbour.enter", "done")
+    assert "not by Escalator" in theirs.message
 
 
 async def test_a_host_whose_neighbour_cannot_be_told_is_not_touched(tmp_path: Path) -> None:

@@ -196,15 +196,27 @@ def connect(settings: Cloud) -> Api:
 
 def image_service(api: Api) -> Rest:
     """Glance, for the few who ask for images. Raises PermanentError (`CLD_CONFIG`) when the region has none."""
-    doing = "find the image service"
+    adapter, address = _other(api, "image", "the image service")
+    return Rest(adapter, None, "" if address.rstrip("/").endswith("/v2") else "/v2")
+
+
+def instance_ha_service(api: Api) -> Rest:
+    """Masakari. Raises PermanentError (`CLD_CONFIG`) when the region has none."""
+    adapter, address = _other(api, "instance-ha", "Masakari, the instance HA service")
+    # Older installations have the project's id behind the version.
+    return Rest(adapter, None, "" if "/v1" in urlsplit(address).path else "/v1")
+
+
+def _other(api: Api, kind: str, name: str) -> tuple[Adapter, str]:
+    doing = f"find {name}"
     try:
-        adapter = _adapter(api.region, api.session, "image")
+        adapter = _adapter(api.region, api.session, kind)
         address = adapter.get_endpoint()
     except FOREIGN as error:
         raise translate(error, doing) from error
     if address is None:
         raise PermanentError(Code.CLD_CONFIG, f"Cannot {doing}: the region has none.", remedy="Check region_name in clouds.yaml.")
-    return Rest(adapter, None, "" if address.rstrip("/").endswith("/v2") else "/v2")
+    return adapter, address
 
 
 def _region(settings: Cloud) -> CloudRegion:

@@ -87,7 +87,7 @@ SURROUNDINGS = {
     ),
     Code.VIM_NEIGHBOUR: Explanation(
         meaning="a neighbour could not be told that a host is in maintenance, or back",
-        causes="Alertmanager, or a command of neighbours.hooks, did not take the news.",
+        causes="Masakari, Alertmanager, or a command of neighbours.hooks, did not take the news.",
         then="The message has its answer; escalator restoration list shows who still believes in maintenance",
     ),
     Code.VIM_ALARM: Explanation(

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.neighbour_settings import Hook as HookSettings
 from escalator.processes import TEMPORARY, filled, found_program, passed_on, running
-from escalator.settings import Hook as HookSettings
 from escalator.vim_interface.neighbours.port import Host
 
 NOT_NEEDED = 70
@@ -27,6 +27,10 @@ class Hook:
         self.required = settings.required
         self._settings = settings
         self._environment = passed_on(environment)
+
+    async def in_maintenance(self, host: Host) -> bool:  # noqa: ARG002 - the port's
+        """Return False. Only the commands know; they have to bear it."""
+        return False
 
     async def enter(self, host: Host) -> None:
         """Run `enter`; raises TemporaryError or PermanentError with what it said."""

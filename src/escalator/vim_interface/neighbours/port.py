@@ -27,6 +27,13 @@ class Neighbour(Protocol):
         """Whether a host may not be touched unless it knows."""
         ...
 
+    async def in_maintenance(self, host: Host) -> bool:
+        """Whether it has the host in maintenance already, by somebody else: then that is left as it is.
+
+        Raises TemporaryError or PermanentError when it cannot be asked.
+        """
+        ...
+
     async def enter(self, host: Host) -> None:
         """The host is in maintenance from now on. Raises TemporaryError or PermanentError when it cannot be told."""
         ...

@@ -16,6 +16,7 @@ from escalator.upgrade_manager.engine.job import Job
 from escalator.vim_interface.neighbours.port import Host, Neighbour
 
 KIND = "maintenance"
+THEIRS = "It has this host in maintenance already, not by Escalator: that stays as it is, also when the host is back."
 TRIES = 4
 """Of telling that a host is back, while it is only not possible now."""
 
@@ -25,9 +26,12 @@ async def enter_all(job: Job) -> None:
     host = Host(job.node, job.ref.campaign)
     held = {row.object_id for row in await job.changes(KIND)}
     for neighbour in job.ctx.neighbours:
-        if neighbour.name not in held:
-            await job.will_change(KIND, neighbour.name, {}, neighbour.by_hand(host))
         try:
+            if neighbour.name not in held:
+                if await neighbour.in_maintenance(host):
+                    await _tell(job.ctx, host, neighbour.name, "enter", None, THEIRS)
+                    continue
+                await job.will_change(KIND, neighbour.name, {}, neighbour.by_hand(host))
             await neighbour.enter(host)
         except EscalatorError as error:
             await _tell(job.ctx, host, neighbour.name, "enter", error)
@@ -76,7 +80,7 @@ async def _leave(ctx: Context, neighbour: Neighbour, host: Host, tries: int) -> 
     raise AssertionError  # it counts for ever
 
 
-async def _tell(ctx: Context, host: Host, name: str, verb: str, error: EscalatorError | None) -> None:
+async def _tell(ctx: Context, host: Host, name: str, verb: str, error: EscalatorError | None, said: str = "") -> None:
     event = Event(
         at=ctx.clock.now(),
         action=f"neighbour.{verb}",
@@ -85,6 +89,6 @@ async def _tell(ctx: Context, host: Host, name: str, verb: str, error: Escalator
         object_id=name,
         outcome="done" if error is None else "failed",
         code=None if error is None else error.code.value,
-        message="" if error is None else error.message,
+        message=said if error is None else error.message,
     )
     await ctx.store.events.append((event,))
