@@ -39,12 +39,14 @@ docs: $(DEV) ## write the generated reference pages and check the links
 
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url $(UPGRADE)
 BEDS = $(wildcard tests/beds/*/requirements.in)
+PUBLISHED = $(wildcard tests/beds/published/*.in)
 
 # Pins that still fit stay; UPGRADE=--upgrade takes the newest of everything.
 lock: $(DEV) ## bring the lock files in step with what is asked for
 	$(COMPILE) pyproject.toml -o requirements/run.lock
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.lock
 	for bed in $(BEDS:.in=); do $(COMPILE) $$bed.in -o $$bed.lock || exit 1; done
+	for one in $(PUBLISHED:.in=); do $(COMPILE) --no-deps --no-annotate $$one.in -o $$one.lock || exit 1; done
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

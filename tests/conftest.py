@@ -10,6 +10,7 @@ from beds.nodes.fixtures import lasting_manager, manager, nodes_bed, release_fol
 from beds.openstack.fixtures import fresh_openstack, openstack_bed
 from beds.postgresql.fixtures import *  # noqa: F403 - its names are said in __all__
 from beds.prometheus.fixtures import *  # noqa: F403 - as below
+from beds.published.fixtures import *  # noqa: F403 - as above
 from beds.rabbitmq.fixtures import *  # noqa: F403 - as above
 
 __all__ = ["fresh_openstack", "lasting_manager", "manager", "nodes_bed", "openstack_bed", "release_folders"]

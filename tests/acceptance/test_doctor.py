@@ -15,15 +15,12 @@ from typing import Any
 
 import pytest
 import yaml
-from keystoneauth1.adapter import Adapter
-from keystoneauth1.identity.v3 import Password
-from keystoneauth1.session import Session
 
 from acceptance.conftest import _Kept
 from acceptance.site import Placed, secret, settings_of
 from beds.joint.bed import JointBed
 from beds.joint.server import ServerProcess
-from beds.openstack.layout import REGION
+from beds.openstack.catalog import catalogued
 from beds.vnfm.processes import DOCTOR_PEER, VnfmProcess, vnfm_process
 
 pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(1500)]
@@ -45,7 +42,7 @@ def test_a_full_site_is_upgraded_within_twenty_minutes(
     with ExitStack() as stack:
         before, group = full_site(joint_bed)
         server = ServerProcess(tmp_path, {**settings_of(joint_bed, tmp_path), **more_settings()})
-        stack.enter_context(in_the_catalog(joint_bed, f"{server.vnfm_url}/fenix/v1"))
+        stack.enter_context(catalogued(joint_bed.openstack.clouds_yaml, {"maintenance": f"{server.vnfm_url}/fenix/v1"}))
         peer = stack.enter_context(doctor(joint_bed, group, tmp_path, stack, server))
         active = first_active(peer, before)
         began = time.monotonic()
@@ -89,22 +86,6 @@ def full_site(bed: JointBed) -> tuple[dict[str, Placed], str]:
 
 def more_settings() -> dict[str, Any]:
     return {"vim": {"delivery_attempts": 2, "retry_s": 0.5, "fenix": {"auth": "keystone"}}}
-
-
-@contextmanager
-def in_the_catalog(bed: JointBed, url: str) -> Iterator[None]:
-    """The interface in Keystone's catalog, where clients of Fenix look for it."""
-    entry = yaml.safe_load(bed.openstack.clouds_yaml.read_text())["clouds"]["bed"]
-    session = Session(auth=Password(**entry["auth"]), timeout=60)
-    identity = Adapter(session, service_type="identity", interface="public", region_name=REGION)
-    service = identity.post("/services", json={"service": {"type": "maintenance", "name": "escalator"}}).json()["service"]["id"]
-    endpoint = {"service_id": service, "interface": "public", "region_id": REGION, "url": url}
-    identity.post("/endpoints", json={"endpoint": endpoint})
-    try:
-        yield
-    finally:
-        identity.delete(f"/services/{service}")
-        session.session.close()
 
 
 @contextmanager

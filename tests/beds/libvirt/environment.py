@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from beds.openstack.environment import UnmetError, digest
+from beds.openstack.environment import UnmetError
 from beds.openstack.environment import unmet as unmet_of_openstack
 from beds.openstack.layout import cache_dir
+from beds.venvs import digest
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = {

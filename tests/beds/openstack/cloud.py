@@ -189,8 +189,8 @@ class BedCloud:
         self._ok(self.compute.post(f"/flavors/{made}/os-extra_specs", json=specs))
         return name
 
-    def make_project(self, name: str) -> None:
-        """A project in which the administrator may boot instances, unless it is there."""
+    def make_project(self, name: str) -> str:
+        """A project in which the administrator may boot instances, made unless it is there; gives its id."""
         identity = self._adapter("identity", None)
         projects = self._ok(identity.get(f"/projects?name={name}")).json()["projects"]
         body = {"project": {"name": name, "domain_id": "default"}}
@@ -199,6 +199,7 @@ class BedCloud:
         for role in self._ok(identity.get("/roles")).json()["roles"]:
             if role["name"] in ("admin", "member"):
                 self._ok(identity.put(f"/projects/{project['id']}/users/{user}/roles/{role['id']}"))
+        return str(project["id"])
 
     def make_group(self, policy: str) -> str:
         """A server group; gives its id."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import venv
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from beds.openstack.layout import DAEMONS, HERE, cache_dir
+from beds.openstack.layout import DAEMONS, HERE
+from beds.venvs import NotInstalledError, digest, ensured, locked
 
 LOCK_FILE = HERE / "requirements.lock"
 PACKAGES = {"mariadbd": "mariadb-server", "rabbitmq-server": "rabbitmq-server"}
 """Program and the Debian package that has it."""
-MARK = "escalator-lock.sha256"
 MEMORY_MIB = 4096
 """The services take about 2 GiB, each hypervisor 60 MiB."""
 
@@ -46,21 +42,9 @@ def _available_mib() -> int:
     return 0
 
 
-@contextmanager
-def start_lock() -> Iterator[None]:
+def start_lock() -> AbstractContextManager[None]:
     """One bed starts at a time: it makes what the next one finds, and takes its ports in peace."""
-    cache_dir().mkdir(parents=True, exist_ok=True)
-    with (cache_dir() / "openstack.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def digest(*files: Path) -> str:
-    """One hash over the files' contents, in order."""
-    sums = hashlib.sha256()
-    for file in files:
-        sums.update(hashlib.sha256(file.read_bytes()).digest())
-    return sums.hexdigest()
+    return locked("openstack")
 
 
 def template_key() -> str:
@@ -82,38 +66,8 @@ def ensure_packages() -> None:
 
 
 def ensure_venv() -> Path:
-    """The virtual environment of exactly the lock file; made in a scratch folder, so that a broken one is never used."""
-    place = cache_dir() / "openstack-venv"
-    wanted = digest(LOCK_FILE)
-    mark = place / MARK
-    if mark.exists() and mark.read_text(encoding="ascii").strip() == wanted:
-        return place
-    old = cache_dir() / f"openstack-venv.old-{os.getpid()}"
-    if place.exists():
-        place.rename(old)
+    """The virtual environment of exactly the lock file."""
     try:
-        _make_venv(place)
-        mark.write_text(wanted, encoding="ascii")
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
-    return place
-
-
-def _make_venv(place: Path) -> None:
-    # Scripts carry the folder's name, so it is made where it stays; the mark is written last and alone makes it usable.
-    venv.create(place, with_pip=True, symlinks=True)
-    python = place / "bin" / "python"
-    uv = shutil.which("uv") or _beside_python("uv")
-    installer = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install", "-q"]
-    argv = [*installer, "--require-hashes", "-r", str(LOCK_FILE)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UnmetError(f"OpenStack could not be installed: {done.stderr.strip()[-800:]}")
-
-
-def _beside_python(name: str) -> str | None:
-    candidate = Path(sys.executable).parent / name
-    return str(candidate) if candidate.exists() else None
+        return ensured("openstack-venv", LOCK_FILE)
+    except NotInstalledError as error:
+        raise UnmetError(f"OpenStack: {error}") from error

@@ -40,10 +40,10 @@ class VnfmProcess:
         lines = [json.loads(line) for line in self.log.read_text().splitlines()]
         return [line for line in lines if what in (None, line["what"])]
 
-    def control(self, **changes: object) -> None:
+    def control(self, timeout_s: float = 5, **changes: object) -> None:
         data = json.dumps(changes).encode()
         request = urllib.request.Request(f"{self.scheme}://127.0.0.1:{self.port}/control", data, method="POST")
-        urllib.request.urlopen(request, timeout=5, context=_trusting() if self.scheme == "https" else None).close()
+        urllib.request.urlopen(request, timeout=timeout_s, context=_trusting() if self.scheme == "https" else None).close()
 
 
 def _trusting() -> ssl.SSLContext:
@@ -55,9 +55,11 @@ def _trusting() -> ssl.SSLContext:
 
 
 @contextmanager
-def vnfm_process(log: Path, *arguments: str, program: Path = SERVER) -> Iterator[VnfmProcess]:
-    """Run a VNF manager; arguments as on the command line of its program."""
-    command = [sys.executable, str(program), "--log", str(log), *arguments]
+def vnfm_process(
+    log: Path, *arguments: str, program: Path = SERVER, python: str | Path = sys.executable
+) -> Iterator[VnfmProcess]:
+    """Run a VNF manager; arguments as on the command line of its program, which that Python runs."""
+    command = [str(python), str(program), "--log", str(log), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
