@@ -44,6 +44,7 @@ PUBLISHED = $(wildcard tests/beds/published/*.in)
 # Pins that still fit stay; UPGRADE=--upgrade takes the newest of everything.
 lock: $(DEV) ## bring the lock files in step with what is asked for
 	$(COMPILE) pyproject.toml -o requirements/run.lock
+	$(COMPILE) pyproject.toml --all-extras -o requirements/extras.lock
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.lock
 	for bed in $(BEDS:.in=); do $(COMPILE) $$bed.in -o $$bed.lock || exit 1; done
 	for one in $(PUBLISHED:.in=); do $(COMPILE) --no-deps --no-annotate $$one.in -o $$one.lock || exit 1; done

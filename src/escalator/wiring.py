@@ -354,7 +354,11 @@ async def _bus(settings: Settings, store: Store, clock: Clock, stack: AsyncExitS
         from escalator.vim_interface.dialects.rabbitmq import Rabbitmq, address_of  # noqa: PLC0415
     except ModuleNotFoundError as error:
         message = f"vim.fenix.notifications needs the package {error.name}, which is not installed."
-        raise PermanentError(Code.VIM_NO_EXTRA, message, remedy="pip install 'escalator-nfv[rabbitmq]'") from error
+        raise PermanentError(
+            Code.VIM_NO_EXTRA,
+            message,
+            remedy="Install it from the checkout: pip install --require-hashes -r requirements/extras.lock.",
+        ) from error
     address = partial(address_of, wanted, Credentials(settings.credentials), os.environ)
     address()
     bus = FenixBus(Rabbitmq(wanted, address, settings.vim.delivery_timeout_s), store, clock, settings.vnfm.url, wanted.project)

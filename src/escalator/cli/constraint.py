@@ -115,8 +115,11 @@ class SetConstraint(_One):
             raise UsageError("Nothing is declared by this; to forget: escalator constraint remove KIND ID")
         text = json.dumps(given).encode() if parsed_args.file is None else read_file(parsed_args.file)
         with self.server() as client:
+            before = next((c for c in client.get("/v1/constraints") if (c["kind"], c["id"]) == _key(parsed_args)), None)
             client.put_document(_path(parsed_args), text)
             found = client.get(_path(parsed_args))
+        if gone := _no_longer(before, found):
+            self.app.stderr.write(f"Not declared any more, as this takes the place of all that was: {'; '.join(gone)}.\n")
         if found["instances"] == 0:
             self.app.stderr.write(f"No instance is in {found['kind']} {found['id']} now; it holds as soon as one is.\n")
         elif found["kind"] in _LIMITED and _none_left(found):
@@ -179,6 +182,18 @@ def _about(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("kind", choices=KINDS, help="whom it is about")
     parser.add_argument("id", metavar="ID", help="its id: of the server group, the instance, the VNF, the project")
     return parser
+
+
+def _key(parsed_args: argparse.Namespace) -> tuple[str, str]:
+    return parsed_args.kind, parsed_args.id
+
+
+def _no_longer(before: Mapping[str, Any] | None, found: Mapping[str, Any]) -> list[str]:
+    """What was said before of what nothing is said of now."""
+    if before is None:
+        return []
+    said = _said(found["spec"])
+    return _brief({name: value for name, value in before["spec"].items() if name not in said and name != "declared_by"})
 
 
 def _path(parsed_args: argparse.Namespace) -> str:

@@ -100,7 +100,10 @@ def test_constraints_are_kept_from_the_command_line(esc, tmp_path):
     of = next(i for i in json.loads(esc("inventory", "export", "-f", "json").out)["instances"] if i["groups"])["groups"][0]
     seen = esc("constraint", "set", "group", of, "--min-preserved", "60", "-f", "json")
     assert (seen.code, "by this none of them may be impacted" in seen.err) == (0, True)
-    assert "impacted" not in esc("constraint", "set", "group", of, "--max-impacted", "1").err
+    told = esc("constraint", "set", "group", of, "--max-impacted", "1").err
+    assert "impacted" not in told
+    assert "Not declared any more, as this takes the place of all that was: preserved 60." in told
+    assert esc("constraint", "set", "group", of, "--max-impacted", "2", "--recovery", "5").err == ""
     assert esc("constraint", "remove", "group", of).code == 0
     (tmp_path / "vnfd.yaml").write_text(VNFD)
     command = ("constraint", "import", tmp_path / "vnfd.yaml", "--vnf", "mme-1", "--map", "spread=group:5e2c")

@@ -20,6 +20,8 @@ from escalator.wiring import open_services
 from integration.api.running import CAMPAIGN, FAST, write_release
 from integration.vnfm.test_tacker_campaign import NAME, NODES, settled, sown
 
+EXTRA = "Install it from the checkout: pip install --require-hashes -r requirements/extras.lock."
+
 
 def settings(folder: Path, bus: FenixNotifications) -> Settings:
     cloud = {"driver": "simulated", "simulated": {"speed": FAST.speed}}
@@ -78,7 +80,7 @@ async def test_without_its_client_the_server_says_what_to_install(
     with pytest.raises(PermanentError) as refused:
         async with open_services(settings(tmp_path, bus)):
             pass
-    assert (refused.value.code, refused.value.remedy) == (Code.VIM_NO_EXTRA, "pip install 'escalator-nfv[rabbitmq]'")
+    assert (refused.value.code, refused.value.remedy) == (Code.VIM_NO_EXTRA, EXTRA)
 
 
 def test_the_broker_is_named_once(tmp_path: Path) -> None:

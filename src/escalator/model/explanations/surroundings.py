@@ -118,7 +118,10 @@ SURROUNDINGS = {
     Code.VIM_NO_EXTRA: Explanation(
         meaning="the settings ask for notifications on RabbitMQ, and its client is not installed",
         causes="vim.fenix.notifications names a broker, and Escalator was installed without the extra rabbitmq.",
-        then="Install it with pip install 'escalator-nfv[rabbitmq]', or take vim.fenix.notifications out of the settings",
+        then=(
+            "From the checkout, pip install --require-hashes -r requirements/extras.lock, or take vim.fenix.notifications out "
+            "of the settings"
+        ),
     ),
     Code.VIM_SESSION: Explanation(
         meaning="a session of the Fenix interface cannot be made of its template",
@@ -389,7 +392,7 @@ SURROUNDINGS = {
     Code.SYS_ANSIBLE: Explanation(
         meaning="Ansible is not installed on the server",
         causes="The ansible driver runs ansible-runner and ansible-playbook as programs; they come with an extra of the package.",
-        then="pip install 'escalator-nfv[ansible]' for the server, or set system.ansible.bin_dir",
+        then="From the checkout, pip install --require-hashes -r requirements/extras.lock, or set system.ansible.bin_dir",
     ),
     Code.SYS_WRONG_TYPE: Explanation(
         meaning="the driver cannot install this release",

@@ -32,7 +32,7 @@ from escalator.system_support.told import facts_of
 TASK = "task "
 """How the lines begin that a task begins or ends with."""
 PROGRAMS = ("ansible-runner", "ansible-playbook")
-REMEDY = "Install the extra on the server: pip install 'escalator-nfv[ansible]'."
+REMEDY = "Install the extra on the server, from the checkout: pip install --require-hashes -r requirements/extras.lock."
 
 
 @dataclass(frozen=True, slots=True)
