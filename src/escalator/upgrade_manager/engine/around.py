@@ -1,7 +1,8 @@
 """Hooks of a campaign as a whole: the operator's own commands before its first node and after its last. Their undo is nothing.
 
 Each runs on the server's host and, once it has ended well, not again in the same campaign. Those before the first node stand
-between the gates and the nodes; those after the last between its turn and the campaign's end.
+between the gates and the nodes; those after the last between its turn and the campaign's end. None begins, and none is run again,
+once the campaign is paused or aborted; before the first node, nor while everything is frozen.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from functools import partial
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
-from escalator.model.progress import Event
+from escalator.model.progress import CampaignState, Event
 from escalator.system_support.port import Call
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.named import PASSED, keyed, metadata_of, until_settled
+from escalator.upgrade_manager.engine.freeze import current_freeze
+from escalator.upgrade_manager.engine.named import PASSED, TEMPORARY, keyed, metadata_of, until_settled
 
 RAN = "campaign_hooks"
 """Memo of a campaign: its hooks that have ended well, as `phase/name`."""
 BEGUN = "before/"
 """Among them: all of those before the first node have, so that those after the last are due."""
+STOPPED = "the campaign was stopped before all of its hooks had run"
+"""In place of why a hook failed: none did, and those that are left run when the campaign goes on."""
 
 
 async def begin(ctx: Context, campaign: Campaign) -> str | None:
@@ -55,11 +59,13 @@ async def _ran(ctx: Context, name: str) -> list[str]:
 
 async def _run(ctx: Context, campaign: Campaign, phase: str) -> str | None:
     name, names = campaign.metadata.name, getattr(campaign.spec.hooks, phase)
-    said_to = await metadata_of(ctx, name)
+    said_to, wanted = await metadata_of(ctx, name), partial(_wanted, ctx, name, phase)
     for number, command in enumerate(names):
         passed, key = await _ran(ctx, name), keyed(names, number)
         if f"{phase}/{key}" in passed:
             continue
+        if not await wanted():
+            return STOPPED
         call = Call(
             command=command,
             purpose=phase,
@@ -68,11 +74,20 @@ async def _run(ctx: Context, campaign: Campaign, phase: str) -> str | None:
             release=campaign.spec.release or "",
             metadata=said_to.get(f"{phase}/{number}", ""),
         )
-        code, said = await until_settled(ctx, call, partial(_ended, ctx, call))
+        code, said = await until_settled(ctx, call, partial(_ended, ctx, call), wanted)
+        if code == TEMPORARY and not await wanted():
+            return STOPPED
         if code not in PASSED:
             return f"the hook {command}, {phase} all nodes, ended with {code}: {said}"
         await ctx.store.tasks.remember(name, RAN, [*passed, f"{phase}/{key}"])
     return None
+
+
+async def _wanted(ctx: Context, name: str, phase: str) -> bool:
+    """Whether a hook may begin now. What ends a campaign whose nodes are all through is nobody's to freeze."""
+    if await ctx.store.campaigns.state(name) is not CampaignState.RUNNING:
+        return False
+    return phase == "after" or await current_freeze(ctx) is None
 
 
 async def _ended(ctx: Context, call: Call, code: int, said: str) -> None:

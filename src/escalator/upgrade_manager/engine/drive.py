@@ -213,6 +213,8 @@ async def _prepared(ctx: Context, campaign: Campaign, board: Board) -> bool:
         return True
     name, code = campaign.metadata.name, Code.SYS_HOOK
     why = await around.begin(ctx, campaign)
+    if why == around.STOPPED:
+        return False
     if why is None:
         why, code = await pins.hold(ctx, campaign), Code.SYS_PIN
     board.prepared = why is None

@@ -63,6 +63,8 @@ async def _hooked(ctx: Context, campaign: Campaign, *, aborted: bool) -> bool:
         await around.leave_out(ctx, campaign, "the campaign was aborted")
         return True
     name, failed = campaign.metadata.name, await around.end(ctx, campaign)
+    if failed == around.STOPPED:
+        return False
     if failed is not None:
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.SYS_HOOK, failed)
     # Commands take their time: a person may have stopped the campaign meanwhile.

@@ -28,6 +28,8 @@ SAID = 500
 """Characters of a command's output in the history."""
 TRIES = 4
 """Runs of a command about no node that asks for another one, or does not end in time."""
+Wanted = Callable[[], Awaitable[bool]]
+"""Whether a command is still to be run: people may have decided otherwise since."""
 METADATA = "hook_metadata"
 """Memo of a campaign: what is said to its hooks, as JSON by `phase/position`."""
 
@@ -90,8 +92,13 @@ async def metadata_of(ctx: Context, campaign: str) -> Mapping[str, str]:
     return (await ctx.store.tasks.memo(campaign)).get(METADATA) or {}
 
 
-async def until_settled(ctx: Context, call: Call, tell: Callable[[int, str], Awaitable[None]]) -> tuple[int, str]:
-    """Run a command about no node, and again while it asks for that; each end is told. Its exit code, and what it said."""
+async def until_settled(
+    ctx: Context, call: Call, tell: Callable[[int, str], Awaitable[None]], wanted: Wanted | None = None
+) -> tuple[int, str]:
+    """Run a command about no node, and again while it asks for that and is `wanted`; each end is told.
+
+    Its exit code, and what it said.
+    """
     for number in range(1, TRIES + 1):
         try:
             ran = await ctx.commands.run(call)
@@ -102,6 +109,8 @@ async def until_settled(ctx: Context, call: Call, tell: Callable[[int, str], Awa
         if code != TEMPORARY or number == TRIES:
             break
         await ctx.clock.sleep(ctx.pace.recheck_s)
+        if wanted is not None and not await wanted():
+            break
     return code, said
 
 
