@@ -158,6 +158,15 @@ def test_what_lasted_no_time_and_what_ended_nowhere_is_no_violation() -> None:
     assert found(lost) == []
 
 
+def test_one_instance_that_two_turns_of_its_node_count_is_one() -> None:
+    left = moved("v2", "b", "a", 400, 900)  # it was not started again, and the next turn found it so
+    again = moved("v2", "b", "a", 700, 800)
+    right = record()
+    assert "PLN_V_GROUP" not in [code for code, _, _ in found(record(impacts=(*right.impacts[:3], left, again)))]
+    other = moved("v1", "a", "c", 700, 800)
+    assert "PLN_V_GROUP" in [code for code, _, _ in found(record(impacts=(left, again, other)))]
+
+
 def test_messages_name_the_code_the_numbers_and_the_limit() -> None:
     what = record(impacts=(moved("v1", "a", "c", 110, 300), moved("v2", "b", "a", 350, 400)), installed=())
     (violation,) = verify_run(campaign(**SPEC), CLOUD, what)

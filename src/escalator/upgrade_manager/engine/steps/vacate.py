@@ -114,12 +114,13 @@ async def _stay_all(job: Job, instances: Sequence[Instance], decisions: Mapping[
     order |= {instance.id: len(order) + 1 for instance in instances if instance.management}
     if instances:
         await job.remember(STAYING, sorted(i.id for i in instances))
-    stopped = {row.object_id for row in await job.changes(STOPPED)}
+    stopped = {row.object_id: row for row in await job.changes(STOPPED)}
     for instance in sorted(instances, key=lambda i: (order.get(i.id, len(order)), i.id)):
         await enter_impact(job, _stay(job, instance), instance, begun=instance.id in stopped)
         if not _stops(job, decisions[instance.id]):
             continue
-        row = await job.will_change(STOPPED, instance.id, {"state": instance.state})
+        # What an earlier turn stopped was found as it was then, and is started once.
+        row = stopped.get(instance.id) or await job.will_change(STOPPED, instance.id, {"state": instance.state})
         await _last_look(job, instance, row)
         await job.ctx.cloud.stop(instance.id)
         await _until(job, instance.id, running=False)

@@ -104,10 +104,11 @@ def _check_groups(_: Campaign, inventory: Inventory, record: Record) -> Iterator
     for impact in record.impacts:
         for name in impact.groups if impact.end_s > impact.start_s else ():  # a move refused at once impacts nobody
             rows[name].append((impact.start_s, impact.end_s, impact.instance))
-    for name, spans in rows.items():
+    for name, several in rows.items():
         group = inventory.group_by_id.get(name)
         if group is None:
             continue
+        spans = _each_once(several)
         limit = group.limit(len(inventory.members.get(name, ())))
         wrong = partial(Violation, code=Code.PLN_V_GROUP, group=name)
         for at, count, instance in too_many(spans, limit):
@@ -122,6 +123,18 @@ def _check_groups(_: Campaign, inventory: Inventory, record: Record) -> Iterator
                     f"{instance} was impacted {at - last:.1f} s after another of {name}, which recovers in {group.recovery_s:g} s"
                 )
                 yield wrong(time_s=at, instance=instance, message=message)
+
+
+def _each_once(spans: Sequence[Span]) -> list[Span]:
+    """Impacts of one instance at the same time are one: a second turn of its node may have found what the first one left impacted."""
+    found: dict[str, list[Span]] = {}
+    for start, end, instance in sorted(spans):
+        known = found.setdefault(instance, [])
+        if known and start < known[-1][1]:
+            known[-1] = (known[-1][0], max(known[-1][1], end), instance)
+        else:
+            known.append((start, end, instance))
+    return [span for each in found.values() for span in each]
 
 
 def _check_bounds(campaign: Campaign, _: Inventory, record: Record) -> Iterator[Violation]:
