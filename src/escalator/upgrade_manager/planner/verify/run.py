@@ -126,7 +126,7 @@ def _check_groups(_: Campaign, inventory: Inventory, record: Record) -> Iterator
 
 
 def _each_once(spans: Sequence[Span]) -> list[Span]:
-    """Impacts of one instance at the same time are one: a second turn of its node may have found what the first one left impacted."""
+    """Impacts of one instance at one time are one: a second turn of its node may have found what the first left impacted."""
     found: dict[str, list[Span]] = {}
     for start, end, instance in sorted(spans):
         known = found.setdefault(instance, [])
