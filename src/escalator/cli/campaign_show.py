@@ -39,7 +39,7 @@ class Watched(Shower):
 
     def watch(self, client: Client, name: str, timeout_s: float | None, begin: frozenset[str] = frozenset()) -> Mapping[str, Any]:
         """Follow the campaign; its last state. The exit code tells how it ended."""
-        from escalator.cli.watch import TIMED_OUT, Watching, watch  # noqa: PLC0415 - rich is for people's eyes only
+        from escalator.cli.watch import TIMED_OUT, WAITS, Watching, waiting_for, watch  # noqa: PLC0415 - rich is for people's eyes only
 
         how = Watching(self.app.stderr, timeout_s, begin=begin)
         try:
@@ -49,6 +49,8 @@ class Watched(Shower):
             raise
         if self.exit_code == TIMED_OUT:
             self.app.stderr.write(f"ESC-API-007: {view['name']} did not end within {timeout_s:g} s; it goes on.\n")
+        elif self.exit_code == WAITS:
+            self.app.stderr.write(f"{waiting_for(view)}\n")
         return view
 
 

@@ -28,6 +28,7 @@ EXIT_OF: Mapping[str, int] = {
 }
 """States in which nothing goes on by itself, and what a command that waited for them ends with."""
 TIMED_OUT = 5
+WAITS = 4
 LOOK_S = 1.0
 RESTRAINT = 5.0
 """Pause after a look, in times that it took: watching a large campaign must not slow it down."""
@@ -67,6 +68,14 @@ def watch(fetch: Callable[[], Mapping[str, Any]], how: Watching) -> tuple[Mappin
             view, took_s = seen
             screen_of.show(view)
     return view, EXIT_OF.get(view["state"], 1)
+
+
+def waiting_for(view: Mapping[str, Any]) -> str:
+    """What a campaign waits for in which nothing goes on by itself, and what a person does about it."""
+    code = f"{view['code']}: " if view.get("code") else ""
+    reason = f": {view['reason']}" if view.get("reason") else ""
+    then = f"\nWhat to do: {view['next'][0]}, then escalator campaign show {view['name']} --watch" if view.get("next") else ""
+    return f"{code}{view['name']} is {view['state']} and waits for a person{reason}{then}"
 
 
 def _patiently(

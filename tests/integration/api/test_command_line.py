@@ -115,6 +115,9 @@ def test_nodes_are_held_and_gates_approved_from_the_command_line(esc, server, tm
     assert plan["totals"]["not_upgraded"] == [{"node": "cn-0002", "reason": "held by a person: ticket 4711"}]
     waits = esc("campaign", "start", "agent-2", "--wait", "--timeout", "60", "-f", "json")
     assert (waits.code, data(waits)["code"]) == (4, "ESC-UPG-044")
+    verb = "escalator campaign approve agent-2 by-hand-board"
+    assert waits.err.splitlines()[-2].startswith("ESC-UPG-044: agent-2 is suspended and waits for a person: gate by-hand-board")
+    assert waits.err.splitlines()[-1] == f"What to do: {verb}, then escalator campaign show agent-2 --watch"
     assert esc("campaign", "approve", "agent-2", "another").code == 6
     assert data(esc("campaign", "approve", "agent-2", "by-hand-board", "--reason", "CHG-1", "-f", "json"))["state"] == "running"
     assert esc("campaign", "show", "agent-2", "--watch", "--timeout", "60").code == 0

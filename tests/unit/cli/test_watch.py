@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from escalator.cli.watch import PATIENCE, Watching, watch
+from escalator.cli.watch import PATIENCE, Watching, waiting_for, watch
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
 
@@ -91,3 +91,14 @@ def test_a_server_that_stays_away_does():
     gone = TemporaryError(Code.API_UNREACHABLE, "No server answers.")
     with pytest.raises(TemporaryError):
         following("running", *[gone] * (PATIENCE + 1))
+
+
+def test_what_a_campaign_waits_for_is_said_with_the_next_command():
+    verb = "escalator campaign approve c1 cab"
+    reason = f"gate cab (before wave 2) waits for a person's approval: {verb}"
+    at_gate = {**campaign("suspended"), "code": "ESC-UPG-044", "reason": reason, "next": [verb, "escalator campaign abort c1"]}
+    assert waiting_for(at_gate).splitlines() == [
+        f"ESC-UPG-044: c1 is suspended and waits for a person: {reason}",
+        f"What to do: {verb}, then escalator campaign show c1 --watch",
+    ]
+    assert waiting_for(campaign("paused")) == "c1 is paused and waits for a person"
