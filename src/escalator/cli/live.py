@@ -123,15 +123,24 @@ def counts(view: View) -> str:
 
 
 def wave(view: View) -> str:
-    """Which wave the campaign has come to."""
+    """Which wave the campaign has come to: that of the nodes at work, and of those that wait while none is."""
     tasks = view.get("tasks", ())
     # The way back has waves of its own, beside those that nodes had which it leaves as they are.
     tasks = [task for task in tasks if _back(task)] or tasks
-    waves = [task["wave"] for task in tasks]
-    left = ("skipped", "failed", "rolled-back") if view.get("code") == Code.UPG_GROUP.value else ()
-    # Where a group did not succeed, its wave is the one that the campaign has come to.
-    open_waves = [task["wave"] for task in tasks if task["state"] in ("pending", "running", "held", *left)]
-    return f", wave {min(open_waves)} of {max(waves)}" if open_waves else ""
+
+    def of(*states: str) -> list[int]:
+        return sorted({task["wave"] for task in tasks if task["state"] in states})
+
+    if view.get("code") == Code.UPG_GROUP.value:
+        # Where a group did not succeed, its wave is the one that the campaign has come to.
+        reached = of("pending", "running", "held", "skipped", "failed", "rolled-back")[:1]
+    else:
+        # One node that is held back in an early wave says nothing of how far the others are.
+        reached = of("running") or of("pending")[:1] or of("held")[:1]
+    if not reached:
+        return ""
+    most = max(task["wave"] for task in tasks)
+    return f", wave {reached[0]} of {most}" if len(reached) == 1 else f", waves {reached[0]} to {reached[-1]} of {most}"
 
 
 def left(view: View) -> str:

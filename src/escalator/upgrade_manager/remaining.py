@@ -8,7 +8,7 @@ from escalator.model.campaign import CampaignSpec
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, NodeTask
 from escalator.storage.port import CampaignRow
-from escalator.upgrade_manager.engine.changes import WAITS
+from escalator.upgrade_manager.engine.changes import FOR_SOAK, WAITS
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.freeze import FROZEN
 from escalator.upgrade_manager.engine.rollback.planning import back, campaign_back
@@ -60,6 +60,6 @@ def _left_s(ctx: Context, spec: CampaignSpec, since: float, plan: Plan, tasks: S
 
 
 def _stands_still(row: CampaignRow) -> bool:
-    """Whether it waits for what has no time of its own, as its reason says; a window has one."""
-    waits = row.reason.startswith(WAITS) and not row.reason.startswith(f"{WAITS}{FOR_WINDOW}")
+    """Whether it waits for what has no time of its own, as its reason says; a window has one, and what soaks."""
+    waits = row.reason.startswith(WAITS) and not row.reason.startswith((f"{WAITS}{FOR_WINDOW}", f"{WAITS}{FOR_SOAK}"))
     return waits or row.reason.startswith(FROZEN)

@@ -199,6 +199,15 @@ def test_on_a_narrow_screen_messages_stand_below_the_nodes_in_lines_of_their_own
     assert f"ESC-UPG-011 {said}" in drawn(live.screen(seen, NOW), 160)
 
 
+def test_a_node_that_is_held_back_does_not_keep_the_campaign_in_its_wave():
+    held, late = task("n1", "held", wave=4), task("n9", wave=13)
+    at_work = [task("n2", "running", wave=5), task("n3", "running", wave=12), task("n4", "running", wave=12)]
+    assert live.wave(view(held, late, *at_work)) == ", waves 5 to 12 of 13"
+    assert live.wave(view(held, late, at_work[1])) == ", wave 12 of 13"
+    assert live.wave(view(held, late)) == ", wave 13 of 13"
+    assert live.wave(view(held, task("n9", "done", wave=13))) == ", wave 4 of 13"
+
+
 def test_on_the_way_back_header_rows_and_waves_are_those_of_the_way_back():
     back = {"kind": "rollback", "wave": 2}
     going = task("n1", "running", Rung.CORDONED, **back)

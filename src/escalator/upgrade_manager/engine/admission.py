@@ -89,6 +89,8 @@ class ImpactDoor:
         self._now = now
         self.key = ""
         self.retry_s: float | None = None
+        self.recovers: tuple[str, float] | None = None
+        """A group that recovers, and until when, Unix seconds: what is shown for a while counts no seconds down."""
         self.blockers: frozenset[str] = frozenset()
 
     def __call__(self, rows: Sequence[ImpactRow]) -> str | None:
@@ -110,6 +112,7 @@ class ImpactDoor:
         left = max(ends, default=-limit.recovery_s) + limit.recovery_s - self._now
         if ends and left > 0:
             self.retry_s = left
+            self.recovers = (limit.group, self._now + left)
             return f"group {limit.group} recovers for another {ceil(left)} s"
         return None
 

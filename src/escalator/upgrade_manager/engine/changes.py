@@ -11,6 +11,8 @@ ENDS = (CampaignState.COMPLETED, CampaignState.ABORTED, CampaignState.ROLLED_BAC
 WAITS = "waits "
 FOR_ROOM = "for room:"
 FOR_PEOPLE = "for people:"
+FOR_SOAK = "until"
+"""Followed by a time: what waits for that goes on by itself."""
 _GOING_ON = (CampaignState.RUNNING, CampaignState.ROLLING_BACK, CampaignState.RESTORING)
 
 
@@ -55,7 +57,7 @@ async def show_wait(ctx: Context, name: str, what: str, why: str = "", code: Cod
         await ctx.store.campaigns.change(name, (row.state,), code="" if code is None else code.value, reason=shown)
 
 
-async def keep_shown(ctx: Context, name: str, announced: set[str], what: str, why: str, code: Code) -> None:
+async def keep_shown(ctx: Context, name: str, announced: set[str], what: str, why: str, code: Code | None = None) -> None:
     """As `show_wait` at every look of a drive: that it is over is stored once, as `announced` remembers.
 
     An earlier drive, or another board, may have shown it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
@@ -18,6 +19,7 @@ from escalator.upgrade_manager.engine.outcome import Held
 from escalator.upgrade_manager.engine.overdue import overdue
 from escalator.upgrade_manager.engine.runner import current, record
 from escalator.upgrade_manager.engine.states import HOLDING, LEAVING
+from escalator.upgrade_manager.planner.nights import local
 
 
 async def enter_impact(job: Job, row: ImpactRow, instance: Instance, *, begun: bool = False) -> None:
@@ -60,13 +62,16 @@ async def _through_door(job: Job, row: ImpactRow, instance: Instance, *, begun: 
     if refusal is None:
         return
     longest_s = job.spec.node.timeouts.vacate_s
-    since, blockers, told = job.ctx.clock.now(), door.blockers, ""
+    since, blockers, told, shown = job.ctx.clock.now(), door.blockers, "", ""
     with job.deadline.waiting():
         while refusal is not None:
             now = job.ctx.clock.now()
             if door.key != told:
                 told = door.key
-                await _tell(job, row, refusal)
+                await _write(job, row, refusal)
+            if (said := _said(job, refusal, door)) != shown:
+                shown = said
+                await _show(job, row, said)
             if door.blockers != blockers or door.retry_s is not None:
                 # A group that recovers is through by itself; others in the way than before will be, too.
                 since, blockers = now, door.blockers
@@ -91,6 +96,7 @@ class _AtWork:
     key: str
     blockers: frozenset[str]
     retry_s: float | None = None
+    recovers: tuple[str, float] | None = None
 
 
 async def _asked(job: Job, row: ImpactRow, instance: Instance | None) -> tuple[ImpactRow, str | None, ImpactDoor | _AtWork]:
@@ -121,8 +127,23 @@ async def withdraw_impact(job: Job, row: ImpactRow) -> None:
         job.ctx.signals.wake(f"{row.campaign}/{key}")
 
 
-async def _tell(job: Job, row: ImpactRow, refusal: str) -> None:
-    """Write it into the history, and let whoever looks at the node see it, and that its host is down.
+def _said(job: Job, refusal: str, door: ImpactDoor | _AtWork) -> str:
+    """The refusal as it stays true while it is waited for: with the time at which it ends, where that is known."""
+    if door.recovers is None:
+        return refusal
+    group, at_s = door.recovers
+    moment = local(job.spec, ceil(at_s))
+    return f"group {group} recovers until {moment:%H:%M:%S} ({moment.isoformat()[-6:]})"
+
+
+async def _write(job: Job, row: ImpactRow, refusal: str) -> None:
+    task = await current(job.ctx, job.ref)
+    event = Event(at=job.ctx.clock.now(), action="impact.waits", object_id=row.instance, outcome="held", message=refusal)
+    await record(job.ctx, task, event)
+
+
+async def _show(job: Job, row: ImpactRow, refusal: str) -> None:
+    """Let whoever looks at the node see it, and that its host is down.
 
     Of several instances that wait, the one is shown that came to its door last.
     """
@@ -133,8 +154,8 @@ async def _tell(job: Job, row: ImpactRow, refusal: str) -> None:
         code=Code.UPG_HOST_FAILURE.value if down else "",
         message=f"host {job.node} is down; {waits}" if down else waits,
     )
-    event = Event(at=job.ctx.clock.now(), action="impact.waits", object_id=row.instance, outcome="held", message=refusal)
-    await record(job.ctx, shown, event)
+    job.ctx.tasks[shown.id] = shown
+    await job.ctx.store.tasks.put(shown)
 
 
 async def _show_through(job: Job, row: ImpactRow) -> None:

@@ -158,7 +158,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     """Begin the turn of every node that may have it now."""
     # A restore that began while the campaign started is looked for on both sides: one of them sees the other.
     restoring = {row.node for row in await ctx.store.backups.restoring()}
-    ready = await stages.begun(ctx, board, holds.begun(board, await in_window(ctx, name, campaign, board)))
+    ready = await stages.begun(ctx, name, board, holds.begun(board, await in_window(ctx, name, campaign, board)))
     ready = await kinds.admitted(ctx, name, board, [task for task in ready if task.node not in restoring])
     if not ready:
         return

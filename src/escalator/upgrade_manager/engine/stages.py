@@ -12,10 +12,11 @@ from escalator.model.node_groups import Success
 from escalator.model.plan import PlanGroup
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.upgrade_manager.engine.board import FAILURES, Board
-from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.changes import FOR_SOAK, change, keep_shown
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.failures import accepted_failures, then
 from escalator.upgrade_manager.engine.states import ENDED
+from escalator.upgrade_manager.planner.nights import local
 
 ACCEPTED = "groups_accepted"
 """Memo of a campaign: for each group that a person was shown as failed, the nodes that made it so."""
@@ -69,9 +70,9 @@ class Standing:
         return max(waits, default=(0.0, ""))
 
 
-async def begun(ctx: Context, board: Board, ready: Sequence[NodeTask]) -> Sequence[NodeTask]:
+async def begun(ctx: Context, name: str, board: Board, ready: Sequence[NodeTask]) -> Sequence[NodeTask]:
     """Those of the nodes whose groups and waves before are through and have soaked; the board knows when to look again."""
-    found = []
+    found, soaking = [], []
     standing, now = Standing(board), ctx.clock.now()
     for task in ready:
         if standing.behind(task):
@@ -80,11 +81,23 @@ async def begun(ctx: Context, board: Board, ready: Sequence[NodeTask]) -> Sequen
         if left_s <= 0:
             found.append(task)
             continue
+        soaking.append((left_s, why))
         board.look_s = left_s if board.look_s is None else min(board.look_s, left_s)
         if why not in board.announced:
             board.announced.add(why)
             await _tell(ctx, task.campaign, f"{why} for another {left_s:.0f} s; nodes after it wait")
+    await keep_shown(ctx, name, board.announced, FOR_SOAK, await _until(ctx, name, soaking) if not found else "")
     return found
+
+
+async def _until(ctx: Context, name: str, soaking: Sequence[tuple[float, str]]) -> str:
+    """When the first of these goes on, in the campaign's own time, and what that is; nothing when nothing soaks."""
+    if not soaking:
+        return ""
+    left_s, why = min(soaking)
+    # Looked at again a moment before or after, it is still the same second.
+    moment = local((await ctx.book.campaign(name)).spec, round(ctx.clock.now() + left_s))
+    return f"{moment:%a %H:%M:%S} ({moment.isoformat()[-6:]}): {why}"
 
 
 def _tasks(board: Board, group: PlanGroup) -> list[NodeTask]:

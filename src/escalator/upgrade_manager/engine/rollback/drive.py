@@ -238,7 +238,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     board.look_s = None
     # As on the way there: of a restore by hand and a way back that begin at once, one sees the other.
     restoring = {row.node for row in await ctx.store.backups.restoring()}
-    ready = await stages.begun(ctx, board, holds.begun(board, await in_window(ctx, name, campaign, board)))
+    ready = await stages.begun(ctx, name, board, holds.begun(board, await in_window(ctx, name, campaign, board)))
     ready = await kinds.admitted(ctx, name, board, [task for task in ready if task.node not in restoring])
     if not ready:
         return
