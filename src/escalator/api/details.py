@@ -12,6 +12,7 @@ from escalator.model.notice import Notice, NoticeState
 from escalator.model.progress import NodeTask
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.states import ACTIVE, ENDED
+from escalator.vim_interface.negotiation import is_deferred, reply_until
 
 RECENT_NOTICES = 200
 """Only the newest notices can be open: nodes under way at once, times their VNF managers, are fewer."""
@@ -61,11 +62,17 @@ def _waiting(row: CampaignRow, notices: Sequence[Notice], tasks: Sequence[NodeTa
             node=notice.node,
             since=stamp(notice.created_at),
             reply_by=stamp_or_none(notice.reply_by),
-            delivered=notice.state is NoticeState.DELIVERED,
+            deferred_until=stamp_or_none(reply_until(notice.reply)),
+            delivered=notice.state is not NoticeState.PENDING,
         )
         for notice in notices
-        if notice.task is not None and notice.state in OPEN and notice.task not in over
+        if notice.task is not None and _is_open(notice) and notice.task not in over
     ]
+
+
+def _is_open(notice: Notice) -> bool:
+    """Who has asked for more time is waited for, too: also before that is taken up, as another one still says nothing."""
+    return notice.state in OPEN or (notice.state is NoticeState.ANSWERED and is_deferred(notice))
 
 
 def _undelivered(notices: Sequence[Notice]) -> list[UndeliveredView]:

@@ -85,6 +85,8 @@ class WaitingView(View):
     node: str | None
     since: str
     reply_by: str | None
+    deferred_until: str | None
+    """Until when it asked for time, where its answer so far is a `DEFER`."""
     delivered: bool
 
 

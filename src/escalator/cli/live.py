@@ -158,7 +158,12 @@ def waiting_lines(view: View, now: float) -> Iterable[Text]:
         since, until = seconds_of(wait.get("since")), seconds_of(wait.get("reply_by"))
         if since is not None:
             line.append(f" for {span(now - since)}")
-        if until is not None:
+        deferred = seconds_of(wait.get("deferred_until"))
+        if deferred is not None and deferred > now:
+            line.append(f", which asks for another {span(deferred - now)}")
+        elif deferred is not None:
+            line.append(", which asked for time that is over")
+        if until is not None and until > now:
             line.append(f", at most {span(until - now)} more")
         if not wait.get("delivered", True):
             line.append(" (not delivered yet)", style="red")

@@ -118,6 +118,8 @@ def state_line(notice: dict[str, Any]) -> str:
     result, state = notice["result"], state_word(notice["state"])
     if result and notice["state"] == "cancelled":
         return f"cancelled after {result}"
+    if result == "DEFER" and notice["state"] in OPEN:
+        return "deferred"
     return f"{state} {result or ''}".rstrip()
 
 

@@ -63,6 +63,8 @@ class Outbox:
         self._wake = wake
         self._lanes: dict[str, asyncio.Semaphore] = {}
         self._under_way: set[str] = set()
+        self._refused: set[str] = set()
+        """Tasks that were refused since they were looked at last: by policy one refusal may be all that they wait for."""
         self._in_order = InOrder(store, agenda, clock, limits, self._hand_over)
 
     def schedule(self, notices: Sequence[Notice]) -> None:
@@ -78,8 +80,11 @@ class Outbox:
     def settled(self, notice: Notice) -> None:
         """A notice was settled: its deadline needs no watch, and its task may be complete."""
         self._agenda.drop(Entry("deadline", notice.id))
-        if notice.task is not None:
-            self.check(notice.task)
+        if notice.task is None:
+            return
+        if notice.state is NoticeState.ANSWERED and notice.reply is not None and notice.reply.result == "NACK":
+            self._refused.add(notice.task)
+        self.check(notice.task)
 
     def forget(self, notice: Notice) -> None:
         """Neither deliver the notice nor watch its deadline."""
@@ -171,11 +176,13 @@ class Outbox:
         return found
 
     async def _report(self, task: str) -> None:
-        """Wake the task if it has notices and all are settled."""
-        if await self._notices.awaiting(task):
+        """Wake the task if it has notices and all are settled, or one of them was just refused."""
+        refused = task in self._refused
+        self._refused.discard(task)
+        if not refused and await self._notices.awaiting(task):
             return
         notices = await self._notices.for_task(task)
-        if notices and all(notice.state not in OPEN for notice in notices):
+        if notices and (refused or all(notice.state not in OPEN for notice in notices)):
             await self._wake(task, TOPIC, {"key": wake_key(task, notices)})
 
     # -- deliveries ------------------------------------------------------------------------------------------------

@@ -105,6 +105,16 @@ def test_when_not_all_nodes_fit_those_that_need_a_look_are_shown_and_the_rest_is
     assert "and 189 more" in seen
 
 
+def test_who_asked_for_more_time_is_told_with_how_much():
+    waiting = {"vnfm": "core", "node": "n2", "since": NOW - 90, "reply_by": NOW + 300, "deferred_until": NOW + 120}
+    assert "waiting for core about n2 for 1 min 30 s, which asks for another 2 min, at most 5 min more" in drawn(
+        live.screen(view(task("n2", "running"), waiting=[waiting]), NOW)
+    )
+    assert "which asked for time that is over" in drawn(
+        live.screen(view(task("n2", "running"), waiting=[{**waiting, "deferred_until": NOW - 5, "reply_by": NOW - 5}]), NOW)
+    )
+
+
 def test_the_screen_keeps_to_its_height_with_waiting_lines_too():
     waiting = [{"vnfm": f"v{n}", "node": "n", "since": NOW} for n in range(8)]
     more = {"waiting": waiting, "reason": "r", "next": ["a"]}

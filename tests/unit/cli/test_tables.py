@@ -95,5 +95,6 @@ def test_a_rung_that_was_left_again_and_a_notice_withdrawn_after_its_answer_say_
     assert node.rung_line(rung | {"status": True}).startswith("Cordoned  2026")
     assert notice.state_line({"state": "cancelled", "result": "ACK"}) == "cancelled after ACK"
     assert notice.state_line({"state": "answered", "result": "ACK"}) == "answered ACK"
+    assert notice.state_line({"state": "delivered", "result": "DEFER"}) == "deferred"
     assert notice.state_line({"state": "undeliverable", "result": None}) == "not delivered"
     assert "reply_by" not in notice.ListNotices.spare

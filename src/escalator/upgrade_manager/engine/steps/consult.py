@@ -1,8 +1,9 @@
 """Consult: what the VNF managers answered decides what happens to each of their instances.
 
 Silence may let an instance live-migrate; it never lets one be stopped, cold-migrated or upgraded in place. A notice that
-could not be delivered is not silence. Where policy says pause, the campaign pauses, and after its resume those VNF
-managers are asked again. As long as one of them is at work on a VNF of the node, the node waits.
+could not be delivered is not silence. A refusal that leaves the node by policy is acted on at once. Where policy says pause, the
+campaign pauses, and after its resume those VNF managers are asked again. As long as one of them is at work on a VNF of the
+node, the node waits.
 """
 
 from __future__ import annotations
@@ -44,11 +45,9 @@ async def _do(job: Job) -> Outcome:
     answers = [a for a in await _latest(job, round_number) if instances.keys() & set(a.instances)]
     if memo.get("paused_round") == round_number or await _resumed_since(job, answers):
         return await _ask_again(job, memo, round_number + 1)
-    if any(answer.state == "open" for answer in answers):
-        return wait(_until_deadline(job, memo, round_number), "some VNF managers have not answered yet", topic=ANSWERS)
-    deferred = [a for a in answers if a.result == "DEFER"]
-    if deferred:
-        return await _defer(job, deferred)
+    waiting = await _awaited(job, memo, answers, round_number)
+    if waiting is not None:
+        return waiting
     held_back = await _refused(job, answers, round_number) or _too_early(job, answers)
     held_back = held_back or await at_work(job, list(instances.values()), ANSWERS)
     if held_back is not None:
@@ -59,6 +58,15 @@ async def _do(job: Job) -> Outcome:
         return decisions
     await job.remember("decisions", decisions)
     return done(_told(answers))
+
+
+async def _awaited(job: Job, memo: Mapping[str, object], answers: Sequence[Answer], round_number: int) -> Outcome | None:
+    """What to do as long as not all have said what they have to say; None once they have."""
+    if any(answer.state == "open" for answer in answers):
+        left_s = _until_deadline(job, memo, round_number)
+        return _final(job, answers) or wait(left_s, "some VNF managers have not answered yet", topic=ANSWERS)
+    deferred = [a for a in answers if a.result == "DEFER"]
+    return await _defer(job, deferred) if deferred else None
 
 
 async def _latest(job: Job, rounds: int) -> list[Answer]:
@@ -145,6 +153,19 @@ def _trouble(answer: Answer) -> Code | None:
     if answer.state == "silent":
         return Code.UPG_SILENT
     return Code.UPG_REJECTED if answer.result == "NACK" else None
+
+
+def _final(job: Job, answers: Sequence[Answer]) -> Outcome | None:
+    """A refusal by which the node is left whatever the others say: they are not waited for, and hear that nothing happens.
+
+    Where policy pauses or goes on, each of them has its say; and who could not be told is why it pauses, where it does.
+    """
+    notify = job.spec.workloads.notify
+    pauses = notify.on_undeliverable == "pause" and any(_trouble(answer) is Code.UPG_UNDELIVERABLE for answer in answers)
+    if notify.on_reject != "skip-node" or pauses:
+        return None
+    no = next((answer for answer in answers if _trouble(answer) is Code.UPG_REJECTED), None)
+    return None if no is None else skip(Code.UPG_REJECTED, _said(no))
 
 
 async def _refused(job: Job, answers: Sequence[Answer], round_number: int) -> Outcome | None:
