@@ -450,7 +450,8 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
 
 def _failing(campaign: Campaign, plan: Plan, accepted: frozenset[str]) -> list[Condition]:
     """The conditions for which the plan may not be started by."""
-    mended = accepted | ({Code.PLN_CAPACITY.value} if campaign.spec.workloads.scale_in == "ask" else frozenset())
+    for_room = {Code.PLN_CAPACITY.value, Code.PLN_IMPOSSIBLE.value}
+    mended = accepted | (for_room if campaign.spec.workloads.scale_in == "ask" else frozenset())
     return [c for c in plan.conditions if not c.ok and c.code not in mended]
 
 

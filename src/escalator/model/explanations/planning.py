@@ -93,6 +93,14 @@ PLANNING = {
         ),
         then="Compare the labels with those of `escalator node show NODE` or of the inventory; take out what is meant for others",
     ),
+    Code.PLN_IMPOSSIBLE: Explanation(
+        meaning="an instance that has to move is larger than any node of the cloud",
+        causes=(
+            "No compute node could hold it, were it empty: mostly its demand is written in another unit, or names a resource "
+            "that no node has. More hosts of the kinds that there are would not help."
+        ),
+        then="Compare what it needs with what nodes have in the inventory, and correct it; plan again",
+    ),
     Code.PLN_REPAIRED: Explanation(
         meaning="the plan for the rest is the plan so far, put right where something happened",
         causes=(

@@ -116,6 +116,12 @@ def unplaced(cloud: Cloud, found: Found) -> list[tuple[str, Guest]]:
     return [(cloud.nodes[number].id, lacking) for number, lacking in waits if lacking is not None]
 
 
+def stranded(cloud: Cloud, found: Found) -> list[Instance]:
+    """All that was to leave those nodes."""
+    left = [number for number, wait in sorted(found.left.items()) if wait.lacking is not None]
+    return [guest.instance for number in left for guest in cloud.guests[number] if guest.leaves]
+
+
 def reason(cloud: Cloud, wait: NotYet) -> str:
     """Why a node got no turn, with what was needed."""
     if wait.lacking is None:

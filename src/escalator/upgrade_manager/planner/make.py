@@ -19,6 +19,7 @@ from escalator.upgrade_manager.planner.givens import actions_of, first_condition
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.hits import hits_of
 from escalator.upgrade_manager.planner.impact import apart, seen_by
+from escalator.upgrade_manager.planner.impossible import AFTER, demand_conditions, held_by, too_large
 from escalator.upgrade_manager.planner.interruption import expected
 from escalator.upgrade_manager.planner.kinds import kinds_there, order_conditions, order_of
 from escalator.upgrade_manager.planner.outage import outage_conditions, outages
@@ -88,12 +89,16 @@ def _made(
         tried = _tried(campaign, inventory, scope, actions, now_s, progress)
         unplaced = c.unplaced(tried.cloud, tried.found)
     cloud, rules, found, midway, stuck, blocked = tried
+    impossible = too_large(inventory, c.stranded(cloud, found))
+    # As long as one is larger than any node, there is no number of hosts that would do.
+    spare = AFTER if impossible else spare_hosts(cloud, rules, found, midway)
     checks = (
         *outage_conditions(campaign, outage, found.turns),
         *first_conditions(campaign, inventory, scope, actions, managed),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
-        c.capacity_condition(unplaced, c.room(campaign, inventory, spare_hosts(cloud, rules, found, midway))),
+        *demand_conditions(impossible),
+        c.capacity_condition([(n, g) for n, g in unplaced if n not in held_by(impossible)], c.room(campaign, inventory, spare)),
         *c.other_conditions(cloud, rules, found, reserve_relief(cloud, rules, found, midway)),
         *_apart(cloud, found),
         *(order_conditions(campaign, inventory, rules.staging.groups) if scope.apart else ()),
@@ -106,6 +111,7 @@ def _made(
         **blocked,
     }
     left |= {cloud.nodes[number].id: c.reason(cloud, wait) for number, wait in found.left.items()}
+    left |= {node: f"no node could ever hold instance {one.instance}: {one.why}" for node, one in held_by(impossible).items()}
     return _report(cloud, rules, found, checks, left, midway)
 
 
