@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
@@ -15,6 +16,10 @@ from escalator.model.notice import word_of
 OPEN = ("pending", "delivered")
 RESULTS = ("ACK", "NACK", "DEFER")
 DISPOSITIONS = ("MOVED", "KEEP", "MIGRATE", "LIVE_MIGRATE", "OWN_ACTION")
+NEEDS_A_WORD = ("cold", "in-place", "stop-start")
+"""What is planned for an instance and not done without a word about it."""
+NAMED = 5
+"""How many instances a warning names."""
 
 
 class ListNotices(Lister):
@@ -98,14 +103,28 @@ class Reply(Shower):
             raise UsageError("--until says until when to wait: --result DEFER needs it, and no other result has it.")
         path = f"/v1/notices/{quoted(parsed_args.id)}"
         with self.server() as client:
-            words: dict[str, str] = {}
-            if parsed_args.every:
-                words = {resource["resource_id"]: parsed_args.every for resource in client.get(path)["resources"]}
+            about = client.get(path)["resources"] if parsed_args.every or parsed_args.result == "ACK" else ()
+            words = {resource["resource_id"]: parsed_args.every for resource in about if parsed_args.every}
             words |= dict(parsed_args.instance)
             answer = {"result": parsed_args.result, "until": parsed_args.until, "instances": words, "reason": parsed_args.reason}
-            return fields(
-                client.post(f"{path}/actions/reply", {key: value for key, value in answer.items() if value is not None})
-            )
+            taken = client.post(f"{path}/actions/reply", {key: value for key, value in answer.items() if value is not None})
+        if parsed_args.result == "ACK":
+            self.app.stderr.write(left_open(taken, [r for r in about if r["resource_id"] not in words]))
+        return fields(taken)
+
+
+def left_open(notice: Mapping[str, Any], unmentioned: Iterable[Mapping[str, Any]]) -> str:
+    """What an ACK did not allow, for want of a word about it; empty when it allowed all that is planned."""
+    stays = [f"{r['resource_id']} ({r['planned_action']})" for r in unmentioned if r["planned_action"] in NEEDS_A_WORD]
+    if not stays:
+        return ""
+    named = ", ".join(stays[:NAMED]) + (f" and {len(stays) - NAMED} more" if len(stays) > NAMED else "")
+    again = f"escalator node retry {notice['campaign']} {notice['node']}"
+    return (
+        f"Warning: this ACK says nothing about {named}, so it does not allow that: the node will be left out (ESC-UPG-011)."
+        f" --all MOVED or --all KEEP says it for every instance. The answer counts as it is; when the node is left out,"
+        f" {again} asks again.\n"
+    )
 
 
 def state_word(state: str) -> str:

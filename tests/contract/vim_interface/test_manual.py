@@ -56,7 +56,11 @@ async def test_the_command_gets_the_notice_and_the_person_answers_with_the_cli(b
     (notice,) = await bed.ask()
     message = await told(bed, notice)
     assert message["contact"] == "core-duty@example.net"
-    assert message["answerWith"] == f"escalator notice reply {notice} --result ACK"
+    # As they stand they are a whole answer: a bare ACK would allow live migrations only.
+    reply = f"escalator notice reply {notice} --result"
+    assert message["answerWith"] == f"{reply} ACK --all MOVED"
+    assert message["answerWithKeep"] == f"{reply} ACK --all KEEP"
+    assert message["refuseWith"] == f"{reply} NACK"
     assert [resource["resourceId"] for resource in message["affectedResources"]] == ["vm-1"]
     await bed.until_state("core", "delivered")
     assert await bed.vim.reply(notice, Reply(result="ACK", instances={"vm-1": "MOVED"})) is Verdict.ACCEPTED

@@ -31,7 +31,7 @@ class Manual:
         """Run the command; raises TemporaryError or PermanentError with what it said."""
         message = notification(notice, self._base_url) | {"contact": vnfm.spec.contact}
         if notice.reply_token is not None:
-            message["answerWith"] = f"escalator notice reply {notice.id} --result ACK"
+            message |= _answers(notice)
         names = {"vnfm": vnfm.name, "contact": vnfm.spec.contact or "", "notice": notice.id, "campaign": notice.campaign}
         argv = filled(self._settings.argv, {**names, "node": notice.node or "-"})
         await self._run(vnfm.name, argv, json.dumps(message).encode())
@@ -58,6 +58,15 @@ class Manual:
             message = f"The command that tells the people of {name} did not end within {self._timeout_s:g} s."
             raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
         _judge(name, ended.code, ended.said)
+
+
+def _answers(notice: Notice) -> dict[str, str]:
+    """The commands that answer. A yes says what holds for the instances: a bare one allows live migrations only."""
+    command = f"escalator notice reply {notice.id} --result"
+    if not notice.allowed_actions:
+        return {"answerWith": f"{command} ACK", "refuseWith": f"{command} NACK"}
+    yes = {"answerWith": f"{command} ACK --all MOVED", "answerWithKeep": f"{command} ACK --all KEEP"}
+    return yes | {"refuseWith": f"{command} NACK"}
 
 
 def _judge(name: str, code: int, said: str) -> None:
