@@ -71,7 +71,10 @@ def subscriptions_router(subscribing: Subscribing) -> APIRouter:
     located = {"Location": {"schema": {"type": "string"}}}
     answers: dict[int | str, dict[str, Any]] = {
         201: {"model": SubscriptionView, "headers": located},
-        303: {"description": "There is one with this address and this filter already", "headers": located},
+        303: {
+            "description": "There is one with this address and filter; its `authentication` is the new one",
+            "headers": located,
+        },
     }
 
     @router.post("", status_code=201, responses={**answers, **documented(408, 409, 413, 415, 422, 503)}, openapi_extra=_BODY)

@@ -153,6 +153,10 @@ class Subscriptions(Protocol):
         """Store. Raises ConflictError when the VNF manager has one, NotFoundError when it is not registered."""
         ...
 
+    async def replace(self, row: Subscription) -> None:
+        """Store in place of the VNF manager's own. Raises NotFoundError when it has none."""
+        ...
+
     async def remove(self, vnfm: str) -> None:
         """Forget. Raises NotFoundError when the VNF manager has none."""
         ...

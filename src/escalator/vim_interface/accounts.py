@@ -117,7 +117,7 @@ def registered_way(auth: Auth, credentials: Credentials) -> Way | None:
 
 def subscribed_account(row: Subscription, vnfm: Vnfm, subscribed: Subscribed) -> Account:
     """Return the account that a subscription gives; raises PermanentError."""
-    account = Account(row.vnfm, row.callback_uri, _way(row, subscribed.vault))
+    account = Account(row.vnfm, row.callback_uri, kept_way(row, subscribed.vault))
     for uri in addresses(account):
         if not is_allowed(uri, subscribed.hosts_of(vnfm)):
             message = f"The address at which VNF manager {row.vnfm} has subscribed is not allowed any more."
@@ -146,7 +146,8 @@ def secrets_of(way: Way | None) -> Mapping[str, str]:
             return {}
 
 
-def _way(row: Subscription, vault: Vault) -> Way | None:
+def kept_way(row: Subscription, vault: Vault) -> Way | None:
+    """Return how a subscription says to authenticate; raises PermanentError when its secrets cannot be read."""
     secrets = vault.unseal(owner(row.vnfm, row.callback_uri), row.sealed) if row.sealed is not None else {}
     match row.auth:
         case "BASIC":

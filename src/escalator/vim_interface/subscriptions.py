@@ -31,7 +31,18 @@ from escalator.model.progress import Event
 from escalator.model.subscription import AuthType, Subscription, SubscriptionRequest
 from escalator.storage.port import Store
 from escalator.storage.rules import no_subscription, subscribed_already
-from escalator.vim_interface.accounts import Account, Accounts, Basic, Certificate, OAuth2, Subscribed, Way, owner, secrets_of
+from escalator.vim_interface.accounts import (
+    Account,
+    Accounts,
+    Basic,
+    Certificate,
+    OAuth2,
+    Subscribed,
+    Way,
+    kept_way,
+    owner,
+    secrets_of,
+)
 from escalator.vim_interface.hosts import host_of, is_allowed, uri_problems
 from escalator.vim_interface.unregistered import READABLE
 
@@ -107,7 +118,7 @@ class Subscribing:
             raise NotAllowedError(Code.API_TOKEN, "The VNF manager's credential is asked for with its replies.")
 
     async def create(self, vnfm: Vnfm, body: bytes) -> Made:
-        """Subscribe a VNF manager.
+        """Subscribe a VNF manager, or put other credentials into its subscription when it only brings those.
 
         Raises InputError with all problems, also when the address does not answer its test with 204; ConflictError when it
         has another subscription or asks for what belongs to another VNF manager; TemporaryError while one is being made.
@@ -146,11 +157,11 @@ class Subscribing:
         others = [other for other in await self._store.vnfms.list() if other.name != vnfm.name]
         _refuse_foreign(request, others)
         found = await self._rows.get(vnfm.name)
-        if found is not None:
-            if found.callback_uri == request.callback_uri and found.filter.means_the_same(request.filter):
-                return Made(found, new=False)
+        if found is not None and not _is_for_the_same(found, request):
             raise subscribed_already(vnfm.name)
         auth, way = self._chosen(request)
+        if found is not None and self._keeps(found, auth, way):
+            return Made(found, new=False)
         await self._test(Account(vnfm.name, request.callback_uri, way))
         secrets = secrets_of(way)
         row = Subscription(
@@ -159,13 +170,19 @@ class Subscribing:
             filter=request.filter,
             auth=auth,
             sealed=self._subscribed.vault.seal(owner(vnfm.name, request.callback_uri), secrets) if secrets else None,
-            created_at=self._accounts.clock.now(),
+            created_at=self._accounts.clock.now() if found is None else found.created_at,
         )
-        await self._rows.add(row)
-        await self._write_down(
-            "vnfm.subscribe", vnfm.name, f"by itself: {host_of(row.callback_uri)}, {auth or 'no authentication'}"
-        )
-        return Made(row, new=True)
+        await (self._rows.add(row) if found is None else self._rows.replace(row))
+        how = "by itself" if found is None else "new credentials"
+        await self._write_down("vnfm.subscribe", vnfm.name, f"{how}: {host_of(row.callback_uri)}, {auth or 'no authentication'}")
+        return Made(row, new=found is None)
+
+    def _keeps(self, found: Subscription, auth: AuthType | None, way: Way | None) -> bool:
+        """Whether that is how Escalator authenticates at the subscription's address already."""
+        try:
+            return found.auth == auth and kept_way(found, self._subscribed.vault) == way
+        except PermanentError:
+            return False  # what was kept cannot be read any more: what is given now takes its place
 
     def _credential(self, vnfm: Vnfm) -> str:
         """`basic user:password` or `bearer token` as it is now; empty when the VNF manager may not subscribe."""
@@ -237,6 +254,10 @@ def parse_request(body: bytes) -> SubscriptionRequest:
     except InputError as error:
         # No cause: it would carry what was given.
         raise _invalid([*map(_hushed, error.problems)] or [Problem("", error.message)]) from None
+
+
+def _is_for_the_same(found: Subscription, request: SubscriptionRequest) -> bool:
+    return found.callback_uri == request.callback_uri and found.filter.means_the_same(request.filter)
 
 
 def _hushed(problem: Problem) -> Problem:

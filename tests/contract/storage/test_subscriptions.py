@@ -48,6 +48,17 @@ async def test_who_is_not_registered_has_none(store: Store) -> None:
     assert await store.subscriptions.list() == []
 
 
+async def test_one_that_is_there_can_be_replaced_and_no_other(store: Store) -> None:
+    with pytest.raises(NotFoundError):
+        await store.subscriptions.replace(ROW)
+    await store.subscriptions.add(ROW)
+    other = Subscription(vnfm="v2", callback_uri="https://other.example/")
+    await store.subscriptions.add(other)
+    changed = replace(ROW, auth="OAUTH2_CLIENT_CREDENTIALS", sealed="gAAAA-other")
+    await store.subscriptions.replace(changed)
+    assert await store.subscriptions.list() == [changed, other]
+
+
 async def test_what_is_removed_is_gone_and_can_be_made_again(store: Store) -> None:
     await store.subscriptions.add(ROW)
     await store.subscriptions.remove("v1")

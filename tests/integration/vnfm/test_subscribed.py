@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,44 @@ async def test_with_oauth2_tokens_are_fetched_kept_renewed_and_replaced_when_the
     assert {(await bed.answer("vnfm-1", f"c1/cn-1/{n}")).state for n in range(1, 6)} == {"answered"}
     assert [line["status"] for line in vnfm.lines("notified")][-2:] == [401, 204]
     assert SECRET not in (await client.get(PATH, headers=AS_1)).text + repr(await bed.store.subscriptions.list())
+
+
+async def test_who_subscribes_again_with_a_new_secret_is_told_with_that_one(client: httpx.AsyncClient, bed: Bed, peer: Peer):
+    vnfm = peer("--oauth", f"escalator:{SECRET}")
+    endpoint = vnfm.callback_uri.replace("/notices", "/token")
+    body = {"callbackUri": vnfm.callback_uri, "authentication": oauth2(endpoint)}
+    assert (await client.post(PATH, json=body, headers=AS_1)).status_code == 201
+    (before,) = await bed.store.subscriptions.list()
+    assert (await client.post(PATH, json=body, headers=AS_1)).status_code == 303
+    assert await bed.store.subscriptions.list() == [before]
+
+    wrong = {"callbackUri": vnfm.callback_uri, "authentication": oauth2(endpoint, "not-the-new-one")}
+    problem = check_problem(await client.post(PATH, json=wrong, headers=AS_1), 422, "ESC-VIM-017")
+    assert "ESC-VIM-004" in problem["problems"][0]["message"]
+    assert await bed.store.subscriptions.list() == [before]
+
+    vnfm.control(oauth="escalator:rotated", revoke=True)
+    new = {"callbackUri": vnfm.callback_uri, "authentication": oauth2(endpoint, "rotated")}
+    again = await client.post(PATH, json=new, headers=AS_1)
+    assert (again.status_code, again.headers["location"]) == (303, f"{bed.base_url}{PATH}/vnfm-1")
+    vnfm.control(revoke=True)
+    await told(bed, "c1/cn-1/1", 1)
+    assert (await bed.answer("vnfm-1", "c1/cn-1/1")).state == "answered"
+    assert [e.message.partition(":")[0] for e in await bed.store.events.read() if e.action == "vnfm.subscribe"] == [
+        "by itself",
+        "new credentials",
+    ]
+
+
+async def test_secrets_that_cannot_be_read_any_more_are_replaced(client: httpx.AsyncClient, bed: Bed, peer: Peer):
+    vnfm = peer("--credential", f"escalator:{SECRET}")
+    body = {"callbackUri": vnfm.callback_uri, "authentication": BASIC}
+    assert (await client.post(PATH, json=body, headers=AS_1)).status_code == 201
+    (row,) = await bed.store.subscriptions.list()
+    await bed.store.subscriptions.replace(replace(row, sealed="of-another-key"))
+    assert (await client.post(PATH, json=body, headers=AS_1)).status_code == 303
+    await told(bed, "c1/cn-1/1", 1)
+    assert (await bed.answer("vnfm-1", "c1/cn-1/1")).state == "answered"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from beds.vnfm.processes import vnfm_process
 from beds.vnfm.subscribing import (
     AS_1,
     AS_2,
-    BASIC,
     OTHER,
     PATH,
     TOKEN,
@@ -154,7 +153,7 @@ async def test_the_same_again_leads_to_the_first_and_anything_else_is_a_conflict
     body = {"callbackUri": vnfm.callback_uri, "filter": {"vnfInstanceIds": ["a", "b"]}}
     await client.post(PATH, json=body, headers=AS_1)
     (before,) = await bed.store.subscriptions.list()
-    again = {"callbackUri": vnfm.callback_uri, "filter": {"vnfInstanceIds": ["b", "a"]}, "authentication": BASIC}
+    again = {"callbackUri": vnfm.callback_uri, "filter": {"vnfInstanceIds": ["b", "a"]}}
     same = await client.post(PATH, json=again, headers=AS_1)
     assert (same.status_code, same.content) == (303, b"")
     assert same.headers["location"] == f"{bed.base_url}{PATH}/vnfm-1"

@@ -24,6 +24,12 @@ class MemorySubscriptions:
             raise rules.subscribed_already(row.vnfm)
         self._rows[row.vnfm] = row
 
+    async def replace(self, row: Subscription) -> None:
+        """Store in place of the VNF manager's own; raises NotFoundError when it has none."""
+        if row.vnfm not in self._rows:
+            raise rules.no_subscription(row.vnfm)
+        self._rows[row.vnfm] = row
+
     async def remove(self, vnfm: str) -> None:
         """Forget; raises NotFoundError when the VNF manager has none."""
         if self._rows.pop(vnfm, None) is None:

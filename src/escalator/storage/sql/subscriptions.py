@@ -16,6 +16,7 @@ from escalator.storage.tables import subscriptions, vnfms
 _IS = subscriptions.c.vnfm == sa.bindparam("key")
 _ADD = insert_or_keep(subscriptions)
 _REMOVE = subscriptions.delete().where(_IS)
+_REPLACE = subscriptions.update().where(_IS)
 _GET = sa.select(subscriptions).where(_IS)
 _ALL = sa.select(subscriptions)
 # Held until the end of the transaction, so that the registration cannot go before its subscription is there.
@@ -30,20 +31,23 @@ class SqlSubscriptions:
 
     async def add(self, row: Subscription) -> None:
         """Store; raises ConflictError when the VNF manager has one, NotFoundError when it is not registered."""
-        values = {
-            "vnfm": row.vnfm,
-            "callback_uri": row.callback_uri,
-            "filter_json": row.filter.model_dump_json(by_alias=True, exclude_none=True),
-            "auth": row.auth,
-            "sealed": row.sealed,
-            "created_at": row.created_at,
-        }
+        values = _values(row)
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(_REGISTERED, {"key": row.vnfm}).one_or_none() is None:
                 raise rules.no_vnfm(row.vnfm)
             if not _ADD.inserts(connection, values):
                 raise rules.subscribed_already(row.vnfm)
+
+        await self._database.write(work)
+
+    async def replace(self, row: Subscription) -> None:
+        """Store in place of the VNF manager's own; raises NotFoundError when it has none."""
+        values = _values(row)
+
+        def work(connection: sa.Connection) -> None:
+            if connection.execute(_REPLACE.values(values), {"key": row.vnfm}).rowcount == 0:
+                raise rules.no_subscription(row.vnfm)
 
         await self._database.write(work)
 
@@ -66,6 +70,17 @@ class SqlSubscriptions:
         rows = await self._database.read(lambda connection: [_subscription(row) for row in connection.execute(_ALL)], long=True)
         # By code point, as the memory store does; databases sort by their own collation.
         return sorted(rows, key=lambda row: row.vnfm)
+
+
+def _values(row: Subscription) -> dict[str, Any]:
+    return {
+        "vnfm": row.vnfm,
+        "callback_uri": row.callback_uri,
+        "filter_json": row.filter.model_dump_json(by_alias=True, exclude_none=True),
+        "auth": row.auth,
+        "sealed": row.sealed,
+        "created_at": row.created_at,
+    }
 
 
 def _subscription(row: sa.Row[Any]) -> Subscription:
