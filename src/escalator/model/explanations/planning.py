@@ -55,7 +55,7 @@ PLANNING = {
             "A node's turn with its rollback is longer than the window, or all turns need more windows than there "
             "are before not_after."
         ),
-        then="The remedy names how many more windows, or how long one has to be",
+        then="The remedy names what would do: empty hosts, more nodes at once, a later not_after, or how long a window has to be",
     ),
     Code.PLN_RESERVE: Explanation(
         meaning="the reserve of hosts or a spread rule leaves no room",

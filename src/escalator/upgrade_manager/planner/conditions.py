@@ -180,36 +180,35 @@ def capacity_condition(lacking: Sequence[tuple[str, Guest]], spare: str) -> Cond
     return _fails(Code.PLN_CAPACITY, message, spare)
 
 
-def other_conditions(cloud: Cloud, rules: Rules, found: Found, relief: str) -> tuple[Condition, ...]:
+def other_conditions(cloud: Cloud, rules: Rules, found: Found, relief: str, more_time: str = "") -> tuple[Condition, ...]:
     """Windows, the reserve, the spread rules and clusters, where the campaign has any.
 
-    `relief` says what would let the reserve hold.
+    `relief` says what would let the reserve hold, `more_time` what would bring every node into its window.
     """
     left = [(cloud.nodes[n].id, wait) for n, wait in sorted(found.left.items()) if wait.lacking is None]
     checks = []
     if not rules.windows.open:
-        checks.append(_window_condition(rules, [(node, wait) for node, wait in left if "window" in wait.reason], found))
+        checks.append(
+            _window_condition(rules, [(node, wait) for node, wait in left if "window" in wait.reason], found, more_time)
+        )
     if rules.reserve or rules.domains:
         rest = [(node, wait) for node, wait in left if "window" not in wait.reason]
         checks.append(_reserve_condition(rules, rest, relief))
     return tuple(checks)
 
 
-def _window_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], found: Found) -> Condition:
+def _window_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], found: Found, more_time: str) -> Condition:
     if not left:
         used = len({rules.windows.index(turn.away_s) for turn in found.turns})
         return _holds(Code.PLN_WINDOW, f"every turn fits into its window; {counted(used, 'window')} used")
     message = _names([f"{node}: {wait.reason}" for node, wait in left])
     needs_s = max(wait.needs_s for _, wait in left)
-    if needs_s > 0:
-        few = sum(wait.needs_s == 0 for _, wait in left)
-        besides = f"; {counted(few, 'node')} beside these may need more windows" if few else ""
-        minutes = ceil(needs_s / 60)
-        return _fails(Code.PLN_WINDOW, message, f"give windows of at least {minutes * 60} s ({minutes} min){besides}")
-    per_window = max(1, len(found.turns)) / max(1, len(rules.windows.starts) - 1)
-    more = ceil(len(left) / per_window)
-    said = f"give about {counted(more, 'more window')}, longer ones, or raise waves.max_unavailable"
-    return _fails(Code.PLN_WINDOW, message, said)
+    if needs_s == 0 or more_time:
+        return _fails(Code.PLN_WINDOW, message, more_time or "give more windows, or longer ones")
+    few = sum(wait.needs_s == 0 for _, wait in left)
+    besides = f"; {counted(few, 'node')} beside these may need more windows" if few else ""
+    minutes = ceil(needs_s / 60)
+    return _fails(Code.PLN_WINDOW, message, f"give windows of at least {minutes * 60} s ({minutes} min){besides}")
 
 
 def _in_domains(rules: Rules) -> str:

@@ -22,6 +22,7 @@ from escalator.upgrade_manager.planner.impact import apart, seen_by
 from escalator.upgrade_manager.planner.impossible import AFTER, demand_conditions, held_by, too_large
 from escalator.upgrade_manager.planner.interruption import expected
 from escalator.upgrade_manager.planner.kinds import kinds_there, order_conditions, order_of
+from escalator.upgrade_manager.planner.more_time import time_relief
 from escalator.upgrade_manager.planner.outage import outage_conditions, outages
 from escalator.upgrade_manager.planner.policies import best_of
 from escalator.upgrade_manager.planner.progress import Progress, midway_of, told
@@ -99,7 +100,13 @@ def _made(
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         *demand_conditions(impossible),
         c.capacity_condition([(n, g) for n, g in unplaced if n not in held_by(impossible)], c.room(campaign, inventory, spare)),
-        *c.other_conditions(cloud, rules, found, reserve_relief(cloud, rules, found, midway)),
+        *c.other_conditions(
+            cloud,
+            rules,
+            found,
+            reserve_relief(cloud, rules, found, midway),
+            time_relief(campaign, cloud, rules, found, now_s, midway),
+        ),
         *_apart(cloud, found),
         *(order_conditions(campaign, inventory, rules.staging.groups) if scope.apart else ()),
     )
