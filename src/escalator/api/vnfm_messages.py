@@ -7,25 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from escalator.model.notice import AffectedResource, Disposition, NoticeState, Reply
-
-Kind = Literal[
-    "MaintenancePlanned",
-    "HostMaintenanceUpcoming",
-    "ResourceActionDone",
-    "HostAvailable",
-    "NoticeCancelled",
-    "ScaleInRequested",
-    "ScaleOutPossible",
-    "CampaignCompleted",
-    "CampaignAborted",
-]
-"""What VNF managers are told; orchestrators have kinds of their own."""
+from escalator.model.notice import AffectedResource, Disposition, NoticeState, Reply, VnfmNoticeType
 
 
 class Link(BaseModel):
@@ -46,7 +33,7 @@ class Notification(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
     id: str
-    notification_type: Kind
+    notification_type: VnfmNoticeType
     subscription_id: str = Field(description="The name under which the VNF manager is registered.")
     time_stamp: datetime
     campaign_id: str

@@ -83,6 +83,20 @@ IN_ORDER = FOR_ORCHESTRATORS | {NoticeType.PROJECT_EVENT}
 """What goes out one after another, the oldest first; `PROJECT_EVENT` is for the message bus alone."""
 
 
+VnfmNoticeType = Literal[
+    "MaintenancePlanned",
+    "HostMaintenanceUpcoming",
+    "ResourceActionDone",
+    "HostAvailable",
+    "NoticeCancelled",
+    "ScaleInRequested",
+    "ScaleOutPossible",
+    "CampaignCompleted",
+    "CampaignAborted",
+]
+"""What VNF managers are told: every other type."""
+
+
 class NoticeState(StrEnum):
     """Where a notice stands."""
 

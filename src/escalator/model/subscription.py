@@ -5,15 +5,16 @@ Names are camelCase on the wire and snake_case here.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from escalator.model.document import Model
 from escalator.model.inventory import Instance
-from escalator.model.notice import NoticeType
+from escalator.model.notice import NoticeType, VnfmNoticeType
 
 MAX_VALUES = 1000
 """Values of one attribute of a filter; who owns more leaves the attribute out."""
@@ -23,7 +24,7 @@ Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length
 Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=1024)]
 Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
 Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_VALUES)]
-Types = Annotated[tuple[NoticeType, ...], Field(min_length=1, max_length=len(NoticeType))]
+Types = Annotated[tuple[VnfmNoticeType, ...], Field(min_length=1, max_length=len(get_args(VnfmNoticeType)))]
 
 
 class _Sent(Model):
@@ -38,6 +39,14 @@ class Filter(_Sent):
     vnf_instance_ids: Ids | None = None
     group_ids: Ids | None = None
     resource_ids: Ids | None = None
+
+    @classmethod
+    def kept(cls, text: str) -> Filter:
+        """Return a filter as it was stored. Types that no VNF manager is told were once taken: they wanted nothing."""
+        values = json.loads(text)
+        types = values.pop("notificationTypes", ())
+        told = [kind for kind in types if kind in get_args(VnfmNoticeType)]
+        return cls.model_validate_json(json.dumps(values | ({"notificationTypes": told} if told else {})))
 
     def covers(self, instance: Instance) -> bool:
         """Whether notices about the instance are wanted."""

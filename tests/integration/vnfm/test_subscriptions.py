@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -28,14 +28,14 @@ from beds.vnfm.subscribing import (
     paths,
     told,
 )
-from escalator.model.notice import NoticeType, SubscriptionRight, Vnfm
+from escalator.model.notice import NoticeType, SubscriptionRight, Vnfm, VnfmNoticeType
 from escalator.model.subscription import Subscription
 from escalator.vim_interface.subscriptions import MAX_SUBSCRIPTION_BYTES
 
 
 async def test_a_subscription_is_made_read_and_ended_as_sol_has_it(client: httpx.AsyncClient, bed: Bed, peer: Peer):
     vnfm = peer()
-    body = {"callbackUri": vnfm.callback_uri, "filter": {"projectIds": ["p1"], "notificationTypes": [*NoticeType]}}
+    body = {"callbackUri": vnfm.callback_uri, "filter": {"projectIds": ["p1"], "notificationTypes": [*get_args(VnfmNoticeType)]}}
     made = await client.post(PATH, json=body, headers={**AS_1, "Version": "1.0.0"})
     assert made.status_code == 201
     href = f"{bed.base_url}{PATH}/vnfm-1"
@@ -261,6 +261,9 @@ async def test_an_operator_allows_hosts_for_one_vnf_manager_and_takes_them_away(
         ({"resourceIds": ["x" * 256]}, 422, "ESC-VIM-017", "filter.resourceIds[0]"),
         ({"resourceIds": [str(n) for n in range(1001)]}, 422, "ESC-VIM-017", "filter.resourceIds"),
         ({"notificationTypes": ["Nonsense"]}, 422, "ESC-VIM-017", "filter.notificationTypes[0]"),
+        # Told to orchestrators, and on the message bus: who wants these alone would never be asked.
+        ({"notificationTypes": ["MaintenanceWindowsNotification"]}, 422, "ESC-VIM-017", "filter.notificationTypes[0]"),
+        ({"notificationTypes": ["HostAvailable", "ProjectEvent"]}, 422, "ESC-VIM-017", "filter.notificationTypes[1]"),
         ({"tenantIds": ["p1"]}, 422, "ESC-VIM-017", "filter.tenantIds"),
     ],
 )

@@ -87,7 +87,7 @@ def _subscription(row: sa.Row[Any]) -> Subscription:
     return Subscription(
         vnfm=row.vnfm,
         callback_uri=row.callback_uri,
-        filter=Filter.model_validate_json(row.filter_json),
+        filter=Filter.kept(row.filter_json),
         auth=row.auth,
         sealed=row.sealed,
         created_at=row.created_at,
