@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from escalator.api.bodies import read_body
 from escalator.api.problems import documented
 from escalator.api.vnfm_headers import HEADERS, check_headers, check_version
-from escalator.api.vnfm_messages import Link
+from escalator.api.vnfm_messages import Link, Occurrence
 from escalator.model.errors import NotAllowedError
 from escalator.model.notice import Notice, Vnfm
 from escalator.model.subscription import Filter, Subscription, SubscriptionRequest
@@ -100,6 +100,11 @@ def subscriptions_router(subscribing: Subscribing) -> APIRouter:
         """Return your subscription."""
         row = await subscribing.get(await caller(request), subscription)
         return JSONResponse(_shown(_view(row, subscribing.base_url)), headers=HEADERS)
+
+    @router.get("/{subscription}/notices", responses={200: {"model": Sequence[Occurrence]}, **documented(404)})
+    async def list_notices(subscription: str, request: Request) -> Response:
+        """What you still have to answer, nearest deadline first, 200 at most: for who was down, or forgot what came."""
+        return JSONResponse(await subscribing.notices(await caller(request), subscription), headers=HEADERS)
 
     @router.delete("/{subscription}", status_code=204, responses=documented(404))
     async def unsubscribe(subscription: str, request: Request) -> Response:

@@ -314,8 +314,8 @@ class Notices(Protocol):
         """Pending notices whose next attempt is due, the longest due first; those to one receiver by their age."""
         ...
 
-    async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
-        """Pending or delivered notices whose `reply_by` is not after `now`, the oldest deadline first."""
+    async def expired(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
+        """Pending or delivered notices whose `reply_by` is not after `now`, the oldest deadline first; `to`: of one receiver."""
         ...
 
     async def update(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -44,10 +46,13 @@ from escalator.vim_interface.accounts import (
     secrets_of,
 )
 from escalator.vim_interface.hosts import host_of, is_allowed, uri_problems
+from escalator.vim_interface.messages import occurrence
 from escalator.vim_interface.unregistered import READABLE
 
 MAX_SUBSCRIPTION_BYTES = 256 * 1024
 """A thousand values of each attribute of the filter are less."""
+MAX_NOTICES = 200
+"""Open notices in one answer: more than nodes whose turn is on at once. Who has answered these gets the next ones."""
 MAX_HEADER = 16 * 1024
 """As long as a credential may be; what is longer is none of ours."""
 _TEST_STATUS = 204
@@ -142,6 +147,12 @@ class Subscribing:
         if row is None:
             raise _unknown()
         return row
+
+    async def notices(self, vnfm: Vnfm, subscription: str) -> Sequence[Mapping[str, Any]]:
+        """Return what it still has to answer, nearest deadline first, `MAX_NOTICES` at most; raises as `get` does."""
+        await self.get(vnfm, subscription)
+        found = await self._store.notices.expired(math.inf, MAX_NOTICES, vnfm.name)
+        return [occurrence(notice, self.base_url) for notice in found if notice.reply_token is not None]
 
     async def remove(self, vnfm: Vnfm, subscription: str) -> None:
         """End its subscription of that id; raises NotFoundError, also for another VNF manager's."""

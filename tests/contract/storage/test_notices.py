@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from itertools import cycle
 
@@ -107,6 +108,9 @@ async def test_unanswered_notices_expire_at_their_deadline(store: Store) -> None
     assert [row.id for row in await store.notices.expired(10.0)] == ["delivered", "pending"]
     assert [row.id for row in await store.notices.expired(99.0)] == ["delivered", "pending", "later"]
     assert [row.id for row in await store.notices.expired(99.0, limit=1)] == ["delivered"]
+    await store.notices.add([notice("another's", vnfm="other", reply_by=9.0)])
+    assert [row.id for row in await store.notices.expired(math.inf, to="other")] == ["another's"]
+    assert [row.id for row in await store.notices.expired(math.inf, 1, FULL_NOTICE.vnfm)] == ["delivered"]
 
 
 async def test_an_answered_notice_does_not_expire(store: Store) -> None:

@@ -148,6 +148,29 @@ async def test_nobody_sees_or_ends_anothers_subscription(client: httpx.AsyncClie
     assert len(await bed.store.subscriptions.list()) == 1
 
 
+async def test_who_was_down_reads_what_it_still_has_to_answer(client: httpx.AsyncClient, bed: Bed, peer: Peer):
+    vnfm, mine = peer("--behaviour", "silent"), f"{PATH}/vnfm-1/notices"
+    check_problem(await client.get(mine, headers=AS_1), 404, "ESC-VIM-001")
+    await client.post(PATH, json={"callbackUri": vnfm.callback_uri}, headers=AS_1)
+    assert (await client.get(mine, headers=AS_1)).json() == []
+    first, second = [(await bed.ask(f"c1/cn-1/{number}"))[0] for number in (1, 2)]
+    await bed.until(lambda: len(vnfm.lines("notified")) == 2)
+    await bed.vim.tell(NoticeType.CAMPAIGN_COMPLETED, "c1", key="k")
+    found = await client.get(mine, headers={**AS_1, "Version": "1.0.0"})
+    assert (found.status_code, found.headers["version"], found.headers["cache-control"]) == (200, "1.0.0", "no-store")
+    assert {notice["id"] for notice in found.json()} == {first, second}
+    for notice in found.json():
+        assert (await client.get(notice["replyUri"])).json() == notice
+    uri = next(notice["replyUri"] for notice in found.json() if notice["id"] == first)
+    assert (await client.put(uri, json={"result": "ACK"})).status_code == 204
+    assert [notice["id"] for notice in (await client.get(mine, headers=AS_1)).json()] == [second]
+
+    check_problem(await client.get(mine), 401, "ESC-API-002")
+    check_problem(await client.get(mine, headers=AS_2), 404, "ESC-VIM-001")
+    await client.post(PATH, json={"callbackUri": vnfm.callback_uri}, headers=AS_2)
+    assert (await client.get(f"{PATH}/vnfm-2/notices", headers=AS_2)).json() == []
+
+
 async def test_the_same_again_leads_to_the_first_and_anything_else_is_a_conflict(client: httpx.AsyncClient, bed: Bed, peer: Peer):
     vnfm = peer()
     body = {"callbackUri": vnfm.callback_uri, "filter": {"vnfInstanceIds": ["a", "b"]}}
@@ -360,3 +383,4 @@ def test_the_committed_document_has_the_paths():
     document = json.loads((Path(__file__).parents[3] / "docs/reference/openapi-vnfm.json").read_text())
     assert {*document["paths"][PATH]} == {"get", "post"}
     assert {*document["paths"][PATH + "/{subscription}"]} == {"get", "delete"}
+    assert {*document["paths"][PATH + "/{subscription}/notices"]} == {"get"}

@@ -83,11 +83,10 @@ class MemoryNotices:
             return sorted((row for row in found if row.vnfm == to), key=_age)[:limit]
         return sorted(found, key=lambda row: (row.next_attempt_at, row.id))[:limit]
 
-    async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
-        """Return notices that may still be answered and whose `reply_by` is not after `now`, oldest first."""
-        found = [
-            (row.reply_by, row.id, row) for row in self._awaited.values() if row.reply_by is not None and row.reply_by <= now
-        ]
+    async def expired(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
+        """Return notices that may still be answered and whose `reply_by` is not after `now`, oldest first; `to` one receiver."""
+        awaited = [row for row in self._awaited.values() if to is None or row.vnfm == to]
+        found = [(row.reply_by, row.id, row) for row in awaited if row.reply_by is not None and row.reply_by <= now]
         return [row for *_, row in sorted(found, key=lambda entry: entry[:2])[:limit]]
 
     async def update(

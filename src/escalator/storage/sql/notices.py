@@ -44,6 +44,7 @@ _EXPIRED = (
     .order_by(table.c.reply_by, table.c.id)
     .limit(sa.bindparam("limit"))
 )
+_EXPIRED_TO = _EXPIRED.where(table.c.vnfm == sa.bindparam("vnfm"))
 _RETURNED = tuple(table.c)
 _RECORD = replies.insert()
 _REPLIES = (
@@ -128,8 +129,10 @@ class SqlNotices:
             return await self._many(_DUE_TO, {"now": now, "limit": limit, "vnfm": to})
         return await self._many(_DUE, {"now": now, "limit": limit})
 
-    async def expired(self, now: float, limit: int = 100) -> Sequence[Notice]:
-        """Return notices that may still be answered and whose `reply_by` is not after `now`, oldest first."""
+    async def expired(self, now: float, limit: int = 100, to: str | None = None) -> Sequence[Notice]:
+        """Return notices that may still be answered and whose `reply_by` is not after `now`, oldest first; `to` one receiver."""
+        if to is not None:
+            return await self._many(_EXPIRED_TO, {"now": now, "limit": limit, "vnfm": to})
         return await self._many(_EXPIRED, {"now": now, "limit": limit})
 
     async def update(
