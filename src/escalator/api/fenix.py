@@ -52,6 +52,20 @@ def fenix_router(face: Face) -> APIRouter:
         await face.reply(session, project, body)
         return _echo(body)
 
+    @router.get("/maintenance/{session}/{project}/{address}")
+    async def get_node_instances(session: str, project: str, address: str, token: Token = None) -> dict[str, Any]:
+        """Return the project's instances that the event with that address is about, for clients of the workflow `default`."""
+        await face.access.within(token, project)
+        return {"instance_ids": list(await face.instances_at(session, project, address))}
+
+    @router.put("/maintenance/{session}/{project}/{address}", openapi_extra=_body(FenixReply))
+    async def put_node_reply(session: str, project: str, address: str, request: Request, token: Token = None) -> dict[str, Any]:
+        """Take a reply about the project's instances on a node, at the address that its event named."""
+        await face.access.within(token, project)
+        body = await read_body(request, MAX_BYTES)
+        await face.reply_at(session, project, address, body)
+        return _echo(body)
+
     @router.put("/maintenance/{session}/{project}/{instance}/{address}", openapi_extra=_body(FenixReply))
     async def put_instance_reply(
         session: str, project: str, instance: str, address: str, request: Request, token: Token = None
@@ -61,6 +75,13 @@ def fenix_router(face: Face) -> APIRouter:
         body = await read_body(request, MAX_BYTES)
         await face.reply_about(session, project, instance, address, body)
         return _echo(body)
+
+    _of_constraints(router, face)
+    return router
+
+
+def _of_constraints(router: APIRouter, face: Face) -> None:
+    """What is declared for instances and groups."""
 
     @router.put("/instance/{instance}", openapi_extra=_body(InstanceBody))
     async def put_instance(instance: str, request: Request, token: Token = None) -> dict[str, Any]:
@@ -87,8 +108,6 @@ def fenix_router(face: Face) -> APIRouter:
         """Forget what was declared for a group."""
         await face.withdraw("group", group, token)
         return {}
-
-    return router
 
 
 def _echo(body: bytes) -> dict[str, Any]:

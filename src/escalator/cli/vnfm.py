@@ -183,6 +183,8 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lifecycle-auth", metavar="TYPE", help="there: none, basic or bearer")
     parser.add_argument("--lifecycle-credential", metavar="NAME", help="there: file in the server's credentials folder")
     parser.add_argument("--key", metavar="NAME", help="with --dialect tacker: file with the key in the address that it calls")
+    text = "with --dialect fenix: vnf (when left out) or default, the workflow of Fenix that it is made for"
+    parser.add_argument("--workflow", metavar="NAME", help=text)
     for word, owned in OWNED.items():
         text = f"{owned} it speaks for; may be repeated"
         parser.add_argument(f"--{word}", action="append", metavar=word.upper(), help=text)
@@ -205,6 +207,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "callback_uri": ("callback_uri",),
     "contact": ("contact",),
     "key": ("key",),
+    "workflow": ("workflow",),
     **{verb: ("commands", verb) for verb in (*VERBS, "scale", "busy")},
     "lifecycle_uri": ("lifecycle", "uri"),
     "lifecycle_auth": ("lifecycle", "auth", "type"),

@@ -169,6 +169,9 @@ class VnfmSpec(Model):
     lifecycle: Lifecycle = Lifecycle()
     key: DnsLabel | None = None
     """For the dialect `tacker`: name of the file inside `credentials_dir` with the key in the address that it calls."""
+    workflow: Literal["vnf", "default"] = "vnf"
+    """For the dialect `fenix`, for which workflow of Fenix it is made: `vnf` hears of each instance by itself, `default` of all
+    instances of a project on a node at once, by the address of their list."""
     subscription: SubscriptionRight = SubscriptionRight()
     projects: tuple[str, ...] = ()
     vnfs: tuple[str, ...] = ()

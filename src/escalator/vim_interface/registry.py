@@ -212,6 +212,7 @@ def registration_problems(vnfm: Vnfm, others: Iterable[Vnfm], credentials: Crede
         *_auth_problems("spec.lifecycle.auth", lifecycle.uri, lifecycle.auth, credentials),
         *_key_problems(vnfm.spec, credentials),
         *_subscription_problems(vnfm.spec, known, credentials),
+        *_workflow_problems(vnfm.spec),
         *overlaps(vnfm.spec, known),
     )
 
@@ -242,6 +243,11 @@ def _address_problems(spec: VnfmSpec) -> Iterator[Problem]:
         case "or-vi":
             yield from _owning_problems(spec)
             yield from _callback_problems(spec)
+
+
+def _workflow_problems(spec: VnfmSpec) -> Iterator[Problem]:
+    if spec.workflow != "vnf" and spec.dialect != "fenix":
+        yield Problem("spec.workflow", f"the dialect {spec.dialect} knows no workflows of Fenix")
 
 
 def _tacker_problems(spec: VnfmSpec) -> Iterator[Problem]:

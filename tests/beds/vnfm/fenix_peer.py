@@ -1,13 +1,14 @@
 """VNF managers made for OpenStack Fenix, as a process: standard library only, no line of Escalator.
 
     python fenix_peer.py --like doctor|tacker --log FILE --token TOKEN --project ID
-                         [--action MIGRATE] [--refuse] [--silent] [--no-token] [--hold] [--only ID]…
+                         [--action MIGRATE] [--refuse] [--silent] [--no-token] [--hold] [--only ID]… [--works SECONDS]
 
 It prints one line of JSON, `{"port": …}`. Like Doctor's sample it evaluates traits as YAML does, reads the list of its
 instances where it is given an address, switches the active role before it answers, and says `instance_actions`. Like Tacker's
 plug-in it evaluates lists and mappings as Python, insists on the traits that Tacker needs, says `instance_action`, PUTs an
 answer about a migration twice, answers INSTANCE_ACTION_DONE, too, takes nothing but 200 for a success and repeats what had
-none five times. With `--only` it is silent about all other instances. Everything goes to the log, one JSON object a line.
+none five times. With `--only` it is silent about all other instances. With `--works` it answers an event after that time, as
+clients do that scale first. Everything goes to the log, one JSON object a line.
 `POST /control {"release": true}` lets go what is held; with `{"only": [ID, …]}` it is silent about all but these from now on,
 and with an empty list about none.
 """
@@ -45,6 +46,7 @@ def options():
     parser.add_argument("--project", required=True)
     parser.add_argument("--action", default="MIGRATE")
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--works", type=float, default=0.0)
     for flag in ("refuse", "silent", "no-token", "hold"):
         parser.add_argument(f"--{flag}", action="store_true")
     return parser.parse_args()
@@ -148,6 +150,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.peer.released.set()
         else:
             threading.Thread(target=self.server.peer.hear, args=(body,), daemon=True).start()
+            time.sleep(self.server.peer.given.works)
         self.answer(200)
 
     def answer(self, status):

@@ -383,7 +383,7 @@ async def test_what_is_declared_counts_for_the_project_alone(bed: Bed) -> None:
     async with client(bed) as http:
         assert (await http.put("/instance/vm-1", json=instance)).status_code == 200
         assert (await http.put("/instance_group/g1", json=group)).status_code == 200
-        wrong = await http.put("/instance/vm-1", json={**instance, "migration_type": "MIGRATION"})
+        wrong = await http.put("/instance/vm-1", json={**instance, "migration_type": "MOVE"})
         assert (wrong.status_code, wrong.json()["problems"][0]["path"]) == (422, "migration_type")
         assert (await http.put("/instance/vm-1", json=instance)).status_code == 200
         assert (await http.put("/instance/vm-2", json=instance)).status_code == 403

@@ -34,6 +34,13 @@ class NoAnswerError(ConnectionError):
     """There is no connection, it ended before the answer did, or what came is none by HTTP/1.1."""
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far a request came, for who does not wait for its end."""
+
+    sent: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, ready to be sent but for its connection."""
@@ -44,6 +51,7 @@ class Request:
     body: bytes | None = field(repr=False)
     most: int
     """Bytes of the answer's content that are read."""
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ class Connections:
             await session.close()
 
     async def _repeated(self, request: Request, url: URL) -> Answer:
-        seen = SimpleNamespace(kept=False)
+        seen = SimpleNamespace(kept=False, progress=request.progress)
         try:
             return await self._once(request, url, seen)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
@@ -166,13 +174,17 @@ def _following(response: aiohttp.ClientResponse) -> str | None:
 
 
 def _tracing() -> aiohttp.TraceConfig:
-    """Puts down in a request's own record that it went out on a kept connection."""
+    """Puts down in a request's own record that it went out, and that it did so on a kept connection."""
     tracing = aiohttp.TraceConfig()
 
     async def note(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams) -> None:
         cast("SimpleNamespace", context.trace_request_ctx).kept = True
 
+    async def out(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams) -> None:
+        cast("SimpleNamespace", context.trace_request_ctx).progress.sent = True
+
     tracing.on_connection_reuseconn.append(note)
+    tracing.on_request_headers_sent.append(out)
     return tracing
 
 

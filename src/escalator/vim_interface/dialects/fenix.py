@@ -6,11 +6,21 @@ import json
 
 from escalator.model.codes import Code
 from escalator.model.errors import TemporaryError
-from escalator.model.notice import Notice, Vnfm
+from escalator.model.notice import Notice, NoticeType, Vnfm
 from escalator.vim_interface.accounts import Accounts
-from escalator.vim_interface.dialects.http import Http, failure
+from escalator.vim_interface.dialects.http import AtWorkError, Http, failure
 from escalator.vim_interface.fenix.events import bodies
 from escalator.vim_interface.fenix.hints import Hints
+
+_SCALES = frozenset(
+    {
+        NoticeType.SCALE_IN_REQUESTED,
+        NoticeType.SCALE_OUT_POSSIBLE,
+        NoticeType.CAMPAIGN_COMPLETED,
+        NoticeType.CAMPAIGN_ABORTED,
+    }
+)
+"""Clients scale their VNF before they answer the POST, and once for each that they get."""
 
 
 class Fenix:
@@ -22,10 +32,18 @@ class Fenix:
         self._hints = hints
 
     async def deliver(self, vnfm: Vnfm, notice: Notice) -> None:
-        """POST each event of the notice; raises TemporaryError or PermanentError with the reason."""
+        """POST each event of the notice; raises TemporaryError or PermanentError with the reason.
+
+        A client that scales meanwhile has got the event: it is not told a second time.
+        """
         hint = await self._hints.of(notice.campaign)
         for body in bodies(notice, vnfm, self._base_url, hint):
-            failed = failure(vnfm.name, await self._http.send("POST", vnfm, json.dumps(body).encode(), {}))
+            try:
+                failed = failure(vnfm.name, await self._http.send("POST", vnfm, json.dumps(body).encode(), {}))
+            except AtWorkError:
+                if notice.type not in _SCALES:
+                    raise
+                continue
             if failed is not None:
                 raise failed
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from escalator.model.codes import Code
@@ -15,7 +15,7 @@ from escalator.model.notice import Auth, Vnfm
 from escalator.settings import ClientCertificate
 from escalator.vim_interface.accounts import Account, Accounts, Basic, Bearer, Certificate, OAuth2, Way, registered_way
 from escalator.vim_interface.credentials import Credentials
-from escalator.vim_interface.dialects.connections import AddressError, Connections, Request
+from escalator.vim_interface.dialects.connections import AddressError, Connections, Progress, Request
 from escalator.vim_interface.dialects.tokens import Tokens
 from escalator.vim_interface.trust_store import seen as trust_store_seen
 from escalator.vim_interface.trust_store import trusted
@@ -28,6 +28,10 @@ MAX_CONNECTIONS = 256
 """As many deliveries at once. The others wait for their turn here, and their time-out begins with it."""
 _AGAIN = frozenset({408, 425, 429})
 """Client errors that go away by themselves."""
+
+
+class AtWorkError(TemporaryError):
+    """The VNF manager has the request, and has not answered it in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Http:
     ) -> int:
         """Send to the VNF manager's address and return the status; raises TemporaryError or PermanentError when none comes.
 
+        AtWorkError is raised when it has the request and takes its time.
         `uri` is sent to in its place; whoever gives one has checked that it is the VNF manager's.
         """
         account = await self._accounts.of(vnfm)
@@ -87,7 +92,8 @@ class Http:
                 return await self._exchange(request)
         except TimeoutError as error:
             message = f"{self._called} {account.vnfm} did not answer within {self._timeout_s:g} s."
-            raise TemporaryError(Code.VIM_UNREACHABLE, message) from error
+            kind = AtWorkError if request.progress.sent else TemporaryError
+            raise kind(Code.VIM_UNREACHABLE, message) from error
         except AddressError as error:
             message = f"The address of {self._called} {account.vnfm} cannot be used: {error}."
             raise PermanentError(Code.VIM_REGISTRATION, message) from error
@@ -181,6 +187,7 @@ class _Request:
     body: bytes | None
     most: int = MAX_RESPONSE_BYTES
     """Bytes of the answer that are read."""
+    progress: Progress = field(default_factory=Progress)
 
     def showing(self, way: Way | None) -> _Request:
         """The request with the header by which we authenticate."""
@@ -190,7 +197,7 @@ class _Request:
 async def _answer(client: Connections, request: _Request) -> Page:
     """Status, and as much of the content as is read."""
     uri = request.account.uri
-    answer = await client.exchange(Request(request.method, uri, request.headers, request.body, request.most))
+    answer = await client.exchange(Request(request.method, uri, request.headers, request.body, request.most, request.progress))
     return Page(uri, answer.status, answer.body, answer.following)
 
 

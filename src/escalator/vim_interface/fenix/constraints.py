@@ -3,7 +3,7 @@
 | Fenix | SOL 001 |
 |---|---|
 | `lead_time` | `impact_notification_lead_time` |
-| `migration_type` `MIGRATE` | `supported_migration_type` `live_migration`, `offline_migration` |
+| `migration_type` `MIGRATE`, or `MIGRATION` | `supported_migration_type` `live_migration`, `offline_migration` |
 | `LIVE_MIGRATE` | `live_migration` |
 | `OWN_ACTION` | `no_migration` |
 | `resource_mitigation` | `is_impact_mitigation_requested` |
@@ -32,6 +32,7 @@ from escalator.model.document import Model, Source, load, parse
 Seconds = Annotated[int, Field(ge=0, le=30 * 86400)]
 _TYPES = {
     "MIGRATE": ["live_migration", "offline_migration"],
+    "MIGRATION": ["live_migration", "offline_migration"],  # the word of OPNFV Doctor's VNF manager
     "LIVE_MIGRATE": ["live_migration"],
     "OWN_ACTION": ["no_migration"],
 }
@@ -48,7 +49,7 @@ class InstanceBody(_Body):
 
     project_id: Identifier
     group_id: Identifier | None = None
-    migration_type: Literal["MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"] | None = None
+    migration_type: Literal["MIGRATE", "MIGRATION", "LIVE_MIGRATE", "OWN_ACTION"] | None = None
     lead_time: Seconds | None = None
     max_interruption_time: Seconds | None = None
     resource_mitigation: bool | None = None

@@ -3,6 +3,9 @@
 Lists and mappings stand in traits as text that Python and YAML read alike, and no trait has more than 255 characters:
 clients evaluate the one, and AODH has taught them to expect the other.
 
+A client made for Fenix's workflow `vnf` is asked about each instance by itself, one for `default` about all that a project has on
+the node.
+
 An instance is asked about with `PLANNED_MAINTENANCE`; with `PREPARE_MAINTENANCE`, and without `OWN_ACTION`, where it is to go to
 a host that is still to be maintained itself: there it finds nothing new, and will have to move once more.
 """
@@ -94,16 +97,32 @@ def _said(notice: Notice, vnfm: Vnfm, base_url: str) -> Iterator[_Said]:
         case NoticeType.CAMPAIGN_COMPLETED | NoticeType.CAMPAIGN_ABORTED | NoticeType.SCALE_OUT_POSSIBLE:
             yield from _to_projects("MAINTENANCE_COMPLETE", vnfm, session)
         case NoticeType.HOST_MAINTENANCE_UPCOMING:
-            for resource in notice.resources:
-                state = asked_as(resource)
-                allowed = [a for a in ACTIONS if a in notice.allowed_actions and (state == PLANNED or a != "OWN_ACTION")]
-                url = f"{session}/{resource.project_id}/{resource.resource_id}/{notice.reply_token}"
-                one = (resource.resource_id,)
-                yield _Said(state=state, project=resource.project_id, reply_url=url, instances=one, actions=allowed)
+            yield from _together(notice, session) if vnfm.spec.workflow == "default" else _one_by_one(notice, session)
         case NoticeType.RESOURCE_ACTION_DONE | NoticeType.HOST_AVAILABLE:
             for resource in notice.resources:
                 url = f"{session}/{resource.project_id}"
                 yield _Said(state=DONE, project=resource.project_id, reply_url=url, instances=(resource.resource_id,))
+
+
+def _one_by_one(notice: Notice, session: str) -> Iterator[_Said]:
+    for resource in notice.resources:
+        state, project = asked_as(resource), resource.project_id
+        url = f"{session}/{project}/{resource.resource_id}/{notice.reply_token}"
+        one = (resource.resource_id,)
+        yield _Said(state=state, project=project, reply_url=url, instances=one, actions=_allowed(notice, state))
+
+
+def _together(notice: Notice, session: str) -> Iterator[_Said]:
+    """One event for each project: with one instance that goes to a host still to be maintained, it is about making room."""
+    for project in dict.fromkeys(resource.project_id for resource in notice.resources):
+        states = {asked_as(resource) for resource in notice.resources if resource.project_id == project}
+        state = PREPARE if PREPARE in states else PLANNED
+        url = f"{session}/{project}/{notice.reply_token}"
+        yield _Said(state=state, project=project, reply_url=url, instances=url, actions=_allowed(notice, state))
+
+
+def _allowed(notice: Notice, state: str) -> list[str]:
+    return [a for a in ACTIONS if a in notice.allowed_actions and (state == PLANNED or a != "OWN_ACTION")]
 
 
 def _to_projects(state: str, vnfm: Vnfm, session: str) -> Iterator[_Said]:

@@ -87,15 +87,38 @@ class Face:
         Raises NotFoundError when nobody was given that address, InputError when the reply is not valid, ConflictError when
         it is late or another one counts.
         """
-        campaign = await self._campaign(session)
-        notice = await self._store.notices.by_token(token)
-        known = notice is not None and notice.campaign == campaign.name and _is_about(notice, instance, project)
-        if notice is None or not known or notice.vnfm not in await self._made_for_fenix():
-            raise NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")
+        notice, ids = await self._at(session, project, token)
+        if instance not in ids:
+            raise _no_address()
         reply = parse_reply(body)
         if reply.about in ASKED:
             await self._hear(notice, part_of(reply, notice, instance))
         return reply
+
+    async def instances_at(self, session: str, project: str, token: str) -> Sequence[str]:
+        """The project's instances that the event with that address is about. Raises NotFoundError."""
+        return (await self._at(session, project, token))[1]
+
+    async def reply_at(self, session: str, project: str, token: str, body: bytes) -> FenixReply:
+        """Take a reply about all of a project's instances on a node, or those that it names; raises as `reply_about` does."""
+        notice, ids = await self._at(session, project, token)
+        reply = parse_reply(body)
+        named = [i for i in ids if i in reply.instance_actions]
+        if reply.about in ASKED:
+            for instance in named or (() if reply.instance_actions else ids):
+                await self._hear(notice, part_of(reply, notice, instance))
+        return reply
+
+    async def _at(self, session: str, project: str, token: str) -> tuple[Notice, Sequence[str]]:
+        """The notice of a reply address, and the project's instances in it. Raises NotFoundError when nobody was given it."""
+        campaign = await self._campaign(session)
+        notice = await self._store.notices.by_token(token)
+        if notice is None or notice.campaign != campaign.name or notice.vnfm not in await self._made_for_fenix():
+            raise _no_address()
+        ids = [resource.resource_id for resource in notice.resources if resource.project_id == project]
+        if not ids:
+            raise _no_address()
+        return notice, ids
 
     async def reply(self, session: str, project: str, body: bytes) -> FenixReply:
         """Take a project's reply: about the session as a whole, or about those of its instances that it names."""
@@ -225,5 +248,5 @@ async def _never(_: str) -> bool:
     return False
 
 
-def _is_about(notice: Notice, instance: str, project: str) -> bool:
-    return any((resource.resource_id, resource.project_id) == (instance, project) for resource in notice.resources)
+def _no_address() -> NotFoundError:
+    return NotFoundError(Code.VIM_NOT_FOUND, "There is no such reply address.")
