@@ -94,3 +94,26 @@ def test_a_node_whose_software_is_put_back_in_a_pause_is_held_after_that() -> No
     held, *standing = virtual_time.run(_paused_on_the_way_back()).split("; ")
     assert held == "held before reboot-back"
     assert standing[0] == "out of service"
+
+
+async def _moves_over_a_restart(away_s: float) -> list[tuple[str, ...]]:
+    """What the history says of each instance that was on its way when the server went, and of no other."""
+    stand = await Stand.make(document(), nothing)
+    more = {"store": stand.store, "journal": stand.journal}
+    async with simulate(stand.world, stand.clock, strict=True, **more):
+        while not stand.world.state.moves.rows:
+            await stand.clock.sleep(0.5)
+        moving = {move.instance for move in stand.world.state.moves.rows.values()}
+    await stand.clock.sleep(away_s)
+    async with simulate(stand.world, stand.clock, strict=True, **more) as sim:
+        await sim.engine.result("campaign/c")
+    lines = await stand.store.events.read(action="instance.move")
+    return [tuple(line.outcome for line in lines if line.object_id == instance) for instance in sorted(moving)]
+
+
+@pytest.mark.parametrize("away_s", [0.0, 600.0], ids=["back while they move", "back when they have moved"])
+def test_the_history_has_the_end_of_each_move_whoever_saw_it(away_s: float) -> None:
+    told = virtual_time.run(_moves_over_a_restart(away_s))
+    assert told
+    assert {outcomes[-1] for outcomes in told} == {"done"}
+    assert {outcomes.count("done") for outcomes in told} == {1}

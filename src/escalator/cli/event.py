@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from escalator.cli.client import Client
 
 COLUMNS = ("seq", "at", "action", "campaign", "node", "object_id", "outcome", "code", "message")
+MORE = ("step", "duration_s", "data")
+"""What programs get as well, and people who ask for it with `-c`: no line of a table has room for it."""
 
 
 class ListEvents(Lister):
@@ -63,7 +65,8 @@ class ListEvents(Lister):
             if not found:
                 # A name that was mistyped is no empty history; what is forgotten but had one is not asked for.
                 _require(client, parsed_args)
-        columns = {key: _cell(key) for key in COLUMNS}
+        more = MORE if parsed_args.columns or parsed_args.formatter in ("json", "yaml", "csv") else ()
+        columns = {key: _cell(key) for key in (*COLUMNS, *more)}
         if not parsed_args.columns:
             # People read what a line is about, and its code, in front of its message: that takes the fewest columns.
             columns["object_id"], columns["code"], columns["message"] = _hidden("object_id"), _hidden("code"), _told
@@ -110,6 +113,8 @@ def _cell(key: str) -> Any:  # noqa: ANN401 - a column
         return lambda event: Shown(event["at"], date_time(event["at"]))
     if key == "object_id":
         return lambda event: Shown(event["object_id"], _object(event))
+    if key == "data":
+        return lambda event: Shown(event["data"], json.dumps(event["data"]))
     return optional(key)
 
 

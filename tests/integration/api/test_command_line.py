@@ -123,6 +123,13 @@ def test_nodes_are_held_and_gates_approved_from_the_command_line(esc, server, tm
     assert esc("campaign", "show", "agent-2", "--watch", "--timeout", "60").code == 0
     said = data(esc("event", "list", "--campaign", "agent-2", "--limit", "5000", "-f", "json"))
     assert [e["message"] for e in said if e["action"] == "campaign.approve"] == ["CHG-1"]
+    assert {(e["data"]["kind"], e["data"]["from"] != e["data"]["to"]) for e in said if e["action"] == "instance.move"} <= {
+        ("live", True),
+        ("cold", True),
+    }
+    assert {type(e["duration_s"]) for e in said if e["action"] == "node.upgrade" and e["outcome"] == "done"} == {float}
+    shown = esc("event", "list", "--campaign", "agent-2", "-c", "seq", "-c", "data", "-f", "value").out.splitlines()
+    assert all(line.partition(" ")[2].startswith("{") for line in shown)
 
 
 def test_waiting_that_takes_too_long_ends_with_5_and_the_campaign_goes_on(esc, campaign):

@@ -19,6 +19,7 @@ from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Held, Outcome, done, failed
 from escalator.upgrade_manager.engine.targets import is_full, joins, local_targets, target_lost
 from escalator.upgrade_manager.engine.told import tell_moved
+from escalator.upgrade_manager.engine.untold import tell_end, tell_move, untold
 
 AGAIN_S = 15.0
 """Before a target that the cloud refused is tried once more: with all tries, longer than two reports of a host."""
@@ -65,13 +66,13 @@ async def _tries(job: Job, instance: Instance, kind: str, planned: Move | None, 
                 await job.ctx.store.tasks.remember(job.ref.campaign, STRAYED, job.ctx.clock.now())
             return done(f"{instance.id} is on {status.at}")
         if status.state in (MoveState.DONE, MoveState.FAILED) and not status.healthy:
-            await _tell(job, order, "failed", status.message)
+            await tell_move(job, order, "failed", status.message)
             return failed(Code.UPG_STUCK_INSTANCE, _broken(instance.id, status))
         # A target that the cloud finds unfit cost the instance nothing: only a move that began counts as a failure.
         failures += status.state is not MoveState.NONE
         refused |= {target} if status.state is MoveState.NONE else set()
         reason = f"instance {instance.id} did not move to {target}: {status.message or status.state.value}"
-        await _tell(job, order, "failed", status.message)
+        await tell_move(job, order, "failed", status.message)
     return failed(Code.UPG_MOVE_FAILED if tries else Code.UPG_NO_TARGET, reason)
 
 
@@ -88,26 +89,30 @@ def begun_moves(memo: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 async def settle_left(job: Job, begun: Mapping[str, Mapping[str, Any]], here: Collection[str]) -> Outcome | None:
     """See moves to their end whose instance has left the node since a run of this step was cut off; a failure if one broke."""
-    for instance_id, entry in begun.items():
-        if instance_id not in here:
-            status = await _settle_one(job, instance_id, entry)
-            if status.state is MoveState.DONE and not status.healthy:
-                return failed(Code.UPG_STUCK_INSTANCE, _broken(instance_id, status))
+    left = {instance_id: entry for instance_id, entry in begun.items() if instance_id not in here}
+    unseen = await untold(job) if left else frozenset()
+    for instance_id, entry in left.items():
+        status = await _settle_one(job, instance_id, entry, unseen)
+        if status.state is MoveState.DONE and not status.healthy:
+            return failed(Code.UPG_STUCK_INSTANCE, _broken(instance_id, status))
     return None
 
 
 async def break_off(job: Job, begun: Mapping[str, Mapping[str, Any]]) -> None:
     """Abort the moves under way, and see each to its end; its instance stays where it then is."""
+    unseen = await untold(job) if begun else frozenset()
     for instance_id, entry in begun.items():
         order = _order(job, instance_id, entry)
         if (await job.ctx.cloud.move_status(order)).state is MoveState.RUNNING:
             await job.ctx.cloud.abort_move(order)
-        await _settle_one(job, instance_id, entry)
+        await _settle_one(job, instance_id, entry, unseen)
 
 
-async def _settle_one(job: Job, instance_id: str, entry: Mapping[str, Any]) -> MoveStatus:
+async def _settle_one(job: Job, instance_id: str, entry: Mapping[str, Any], unseen: Collection[str]) -> MoveStatus:
     order = _order(job, instance_id, entry)
     status = await _follow(job, order)
+    if instance_id in unseen:
+        await tell_end(job, order, status)
     await tell_moved(job, order, int(entry["number"]), status)
     await _tell_owner(job, order, status)
     instance = await observed.instance(job.ctx, instance_id) or job.inventory.instance_by_id.get(instance_id)
@@ -125,8 +130,11 @@ async def _under_way(job: Job, instance: Instance, begun: Mapping[str, Any] | No
     if begun is None:
         return None
     order = _order(job, instance.id, begun)
-    if (await job.ctx.cloud.move_status(order)).state in (MoveState.RUNNING, MoveState.CONFIRM):
+    status = await job.ctx.cloud.move_status(order)
+    if status.state in (MoveState.RUNNING, MoveState.CONFIRM):
         return order
+    if instance.id in await untold(job):
+        await tell_end(job, order, status)
     await leave_impact(job, _row(job, instance, order, int(begun["number"])))
     return None
 
@@ -195,7 +203,7 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
         await _last_look(job, row)
     try:
         await job.ctx.cloud.start_move(order)
-        await _tell(job, order, "started", "")
+        await tell_move(job, order, "started", "")
         status = await _follow(job, order)
     except PermanentError as error:
         unfit = error.code is Code.CLD_NO_VALID_HOST
@@ -207,7 +215,7 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
     # What the cloud refused before it began cost the instance nothing, and its groups have nothing to recover from.
     await (withdraw_impact if status.state is MoveState.NONE else leave_impact)(job, row)
     if status.state is MoveState.DONE and status.healthy:
-        await _tell(job, order, "done", "")
+        await tell_move(job, order, "done", "")
     return status
 
 
@@ -256,7 +264,7 @@ async def _settle(job: Job, order: MoveOrder, status: MoveStatus) -> None:
             await job.ctx.cloud.revert_move(order)
     except EscalatorError as error:
         # The next look at the status tells whether it was settled all the same.
-        await _tell(job, order, "settle", error.message)
+        await tell_move(job, order, "settle", error.message)
 
 
 async def _tell_owner(job: Job, order: MoveOrder, status: MoveStatus) -> None:
@@ -277,19 +285,5 @@ async def _replanned(job: Job, instance: Instance, lost: str, why: str) -> None:
         node=job.node,
         object_id=instance.id,
         message=f"target {lost} is lost: {why}",
-    )
-    await job.ctx.store.events.append((event,))
-
-
-async def _tell(job: Job, order: MoveOrder, outcome: str, message: str) -> None:
-    event = Event(
-        at=job.ctx.clock.now(),
-        action="instance.move",
-        campaign=job.ref.campaign,
-        node=job.node,
-        object_id=order.instance,
-        outcome=outcome,
-        message=message,
-        data={"from": order.origin, "to": order.target, "kind": order.kind},
     )
     await job.ctx.store.events.append((event,))
