@@ -105,6 +105,7 @@ class OfflinePlan(Shower):
         from escalator.upgrade_manager.planner.make import make_plan  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.progress import Progress, assumed  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.returning import with_returns  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.stopped import with_stops  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.verified import verified_plan  # noqa: PLC0415 - as above
 
         with of_file(parsed_args.campaign) as text:
@@ -119,7 +120,7 @@ class OfflinePlan(Shower):
         brings = NOTHING if release is None else Brings(release.brings, release.spec.impact, release.spec.order)
         if parent is None:
             made = make_plan(ordered(campaign, brings), inventory, now_s=parsed_args.start, impact=brings.impact)
-            made = with_returns(made, campaign, inventory, (), brings.layers)
+            made = with_stops(with_returns(made, campaign, inventory, (), brings.layers), campaign, inventory, ())
         else:  # as a server does: repaired where that is sound
             made = verified_plan(campaign, inventory, (), parsed_args.start, progress, brings)
         plan = made.sealed(OFFLINE_ID, parent.id if parent is not None else None)

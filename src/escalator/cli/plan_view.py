@@ -25,6 +25,8 @@ BINDING = {
     "window": "the windows",
 }
 """What each lower bound comes from."""
+AT_OWN_RISK = {Code.PLN_FROM.value: "DOWNGRADE at your own risk", Code.PLN_STOPPED.value: "STOPPED BY POLICY"}
+"""Notes that stand beside the verdict."""
 LEVELS = {"node": "nodes", "rack": "racks", "az": "zones"}
 """Over what the members of a group are apart."""
 
@@ -91,11 +93,9 @@ def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
 
 
 def _at_own_risk(plan: Mapping[str, Any]) -> list[Text]:
-    """What stands beside the verdict, as a board reads no further: a downgrade that nobody vouches for."""
-    noted = [
-        item for item in plan.get("conditions", ()) if item["code"] == Code.PLN_FROM.value and item["ok"] and item.get("remedy")
-    ]
-    return [Text(f"DOWNGRADE at your own risk: {item['message']}", style="bold yellow") for item in noted]
+    """What stands beside the verdict, as a board reads no further: a downgrade that nobody vouches for, what policy stops."""
+    noted = [item for item in plan.get("conditions", ()) if item["code"] in AT_OWN_RISK and item["ok"] and item.get("remedy")]
+    return [Text(f"{AT_OWN_RISK[item['code']]}: {item['message']}", style="bold yellow") for item in noted]
 
 
 def conditions(items: Sequence[Mapping[str, Any]]) -> RenderableType:

@@ -35,6 +35,15 @@ def test_what_moves_live_to_a_newer_hypervisor_cannot_come_back_so() -> None:
     )
 
 
+def test_what_has_no_way_back_reads_as_a_note_with_what_to_do_before_the_start() -> None:
+    def remedy(**spec: Any) -> str:
+        return planned(**spec).conditions[-1].remedy
+
+    assert "live-if-possible, which lets them come back cold" in remedy()
+    assert remedy(workloads={"default": {"action": "live-if-possible"}}).startswith("tell their owners")
+    assert remedy(layers={"hypervisor": "7.2.18"}) == ""
+
+
 @pytest.mark.parametrize(
     ("action", "way"), [("live", "none by policy"), ("live-if-possible", "cold migration"), ("cold", None), ("stop-start", None)]
 )

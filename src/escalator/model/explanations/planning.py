@@ -109,6 +109,15 @@ PLANNING = {
         ),
         then="Nothing: it says what of the plan so far has changed",
     ),
+    Code.PLN_STOPPED: Explanation(
+        meaning="running instances are stopped with their nodes by policy alone",
+        causes=(
+            "`workloads.default.action` is `stop-start`, `in-place` or `leave`, and no VNF manager speaks for these instances: "
+            "all of them stay, those that could move live, too. The plan is smooth, as its document wants it so. "
+            "This never fails a plan."
+        ),
+        then="Agree with their owners; or set the action to `live`, and `mode: non-smooth` for what cannot move",
+    ),
     Code.PLN_NODE_GROUPS: Explanation(
         meaning="a group of nodes that others come after has no node",
         causes="Its `select` fits no node, or what it fits is out of service, held or upgraded, so that nothing can be sampled.",

@@ -33,6 +33,9 @@ class Stuck:
     remedy: str
 
 
+PINNED_REMEDY = "register its VNF manager, or set mode: non-smooth: it alone is stopped with its node then, once that is accepted"
+"""For one instance; what policy would do to all of them is told beside it."""
+
 Action = Leaves | Stays | Stuck
 LIVE, COLD = Leaves("live"), Leaves("cold")
 
@@ -86,5 +89,5 @@ def _not_migratable(instance: Instance, spec: CampaignSpec, *, managed: bool) ->
     why = f" ({instance.migration_reason})" if instance.migration_reason else ""
     return Stuck(
         f"instance {instance.id} on {instance.node} cannot migrate{why}, no group covers it, and policy lets it not be stopped",
-        "register its VNF manager, or set workloads.default.action to stop-start or in-place",
+        PINNED_REMEDY,
     )

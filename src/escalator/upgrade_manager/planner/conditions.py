@@ -10,7 +10,7 @@ from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Closer, Condition, Level
-from escalator.upgrade_manager.planner.actions import Stuck
+from escalator.upgrade_manager.planner.actions import PINNED_REMEDY, Stuck
 from escalator.upgrade_manager.planner.cloud import LEAD_TIME, Cloud, Guest
 from escalator.upgrade_manager.planner.scope import ScopedNodes
 from escalator.upgrade_manager.planner.turns import Found, NotYet, Rules
@@ -39,12 +39,16 @@ def availability_condition(scope: ScopedNodes, limit: int) -> Condition:
     return _holds(Code.PLN_NODE_STATE, f"left out: {names}" if names else "every node in scope is in service")
 
 
-def pinned_condition(stuck: Sequence[tuple[Instance, Stuck]]) -> Condition:
-    """Every instance can move or may stay."""
+def pinned_condition(stuck: Sequence[tuple[Instance, Stuck]], movable: int = 0) -> Condition:
+    """Every instance can move or may stay. `movable`: how many others policy would stop that can move, if it stopped this one."""
     pinned = [(i, s) for i, s in stuck if i.blocked is None]
     if not pinned:
         return _holds(Code.PLN_PINNED, "every instance can move or may stay")
-    return _fails(Code.PLN_PINNED, _names([s.reason for _, s in pinned]), pinned[0][1].remedy)
+    remedy = pinned[0][1].remedy
+    if remedy == PINNED_REMEDY:
+        others = f", and with {'it' if len(pinned) == 1 else 'them'} {counted(movable, 'other')} that can move" if movable else ""
+        remedy += f"; or workloads.default.action stop-start or in-place, which stops whatever no VNF manager speaks for{others}"
+    return _fails(Code.PLN_PINNED, _names([s.reason for _, s in pinned]), remedy)
 
 
 def state_condition(stuck: Sequence[tuple[Instance, Stuck]]) -> Condition:

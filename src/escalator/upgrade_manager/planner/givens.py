@@ -10,7 +10,7 @@ from escalator.model.codes import Code
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner import conditions as c
-from escalator.upgrade_manager.planner.actions import Action, Stays, Stuck, action_for
+from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays, Stuck, action_for
 from escalator.upgrade_manager.planner.interruption import expected_s, unborne
 from escalator.upgrade_manager.planner.scope import ScopedNodes
 
@@ -58,11 +58,17 @@ def first_conditions(
         c.scope_condition(scope),
         *_estimates(campaign, scope),
         c.availability_condition(scope, campaign.spec.waves.limit(scope.count)),
-        c.pinned_condition(stuck),
+        c.pinned_condition(stuck, _movable(inventory, actions, managed) if stuck else 0),
         c.state_condition(stuck),
         *c.mitigation_conditions(wary, [i for i in wary if _stays(actions[i.id])]),
         *_noticed(campaign, inventory, actions, managed),
     )
+
+
+def _movable(inventory: Inventory, actions: Mapping[str, Action], managed: Collection[str]) -> int:
+    """How many instances move that nobody speaks for: policy that stops one stops them, too."""
+    leaving = [name for name, action in actions.items() if isinstance(action, Leaves) and name not in managed]
+    return sum(inventory.instance_by_id[name].may("none") for name in leaving)
 
 
 def _estimates(campaign: Campaign, scope: ScopedNodes) -> tuple[Condition, ...]:

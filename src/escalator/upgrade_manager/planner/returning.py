@@ -41,7 +41,7 @@ def with_returns(
         for move in plan.moves
         if move.kind == "live" and not move.extra and _renewed(inventory, move.origin, brings)
     ]
-    said = Condition(code=Code.PLN_RETURN.value, ok=True, message=_message(rows))
+    said = Condition(code=Code.PLN_RETURN.value, ok=True, message=_message(rows), remedy=_remedy(rows))
     return plan.model_copy(update={"no_return": tuple(rows), "conditions": (*plan.conditions, said)})
 
 
@@ -64,6 +64,18 @@ def way_back(campaign: Campaign, *, managed: bool) -> str:
             return "stopped, and started on its node when that is rolled back"
         case _:
             return "none by policy: workloads.default.action allows no cold migration and no stop"
+
+
+def _remedy(rows: list[NoReturn]) -> str:
+    """What to do before the start, while there is still time to; it makes a note of a condition that holds."""
+    if not rows:
+        return ""
+    if any(row.way_back.startswith("none") for row in rows):
+        return (
+            "before the start allow a way back (workloads.default.action: live-if-possible, which lets them come back cold), or"
+            " register their VNF managers; else the nodes that they moved from cannot all be rolled back"
+        )
+    return "tell their owners before the start: a rollback interrupts them"
 
 
 def _message(rows: list[NoReturn]) -> str:

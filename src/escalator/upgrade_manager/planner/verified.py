@@ -16,6 +16,7 @@ from escalator.upgrade_manager.planner.make import BEGINNING, make_plan
 from escalator.upgrade_manager.planner.progress import Progress
 from escalator.upgrade_manager.planner.repair.repaired import repaired
 from escalator.upgrade_manager.planner.returning import with_returns
+from escalator.upgrade_manager.planner.stopped import with_stops
 from escalator.upgrade_manager.planner.uncollected import uncollected
 from escalator.upgrade_manager.planner.verify.check import verify
 
@@ -45,7 +46,7 @@ def verified_plan(
     except DEFECTS as error:
         mended, defect = None, f"the plan so far could not be repaired ({type(error).__name__}); this one was searched for"
     if mended is not None:
-        plan = with_returns(mended, campaign, inventory, managed, brings.layers)
+        plan = _told(mended, campaign, inventory, managed, brings)
         with uncollected():
             if not verify(campaign, inventory, plan, managed, now_s, brings.impact):
                 return plan
@@ -55,7 +56,7 @@ def verified_plan(
             code=Code.PLN_REPAIRED.value, ok=True, message=defect, remedy="This is a defect of the planner: report it."
         )
         made = made.model_copy(update={"conditions": (*made.conditions, condition)})
-    plan = with_returns(made, campaign, inventory, managed, brings.layers)
+    plan = _told(made, campaign, inventory, managed, brings)
     with uncollected():
         found = verify(campaign, inventory, plan, managed, now_s, brings.impact)
     if found:
@@ -63,3 +64,8 @@ def verified_plan(
         message = f"The plan breaks {counted(len(found), 'rule')} and is not stored: {said}"
         raise PermanentError(Code.PLN_VIOLATION, message, remedy="This is a defect of the planner: report it with the inventory.")
     return plan
+
+
+def _told(plan: Plan, campaign: Campaign, inventory: Inventory, managed: Collection[str], brings: Brings) -> Plan:
+    """The plan with what is said of it whoever made it."""
+    return with_stops(with_returns(plan, campaign, inventory, managed, brings.layers), campaign, inventory, managed)
