@@ -36,6 +36,7 @@ from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.backups import BackupService
+from escalator.upgrade_manager.engine import owed
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import (
     Availability,
@@ -274,7 +275,7 @@ async def _tend(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStac
     # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
     group = await stack.enter_async_context(asyncio.TaskGroup())
     prober = Prober(settings.probes, ctx.store.outages, ctx.clock, partial(_running, ctx.store), look)
-    for work in (vim.run(SWEEP_S), ctx.leases.run(), prober.run()):
+    for work in (vim.run(SWEEP_S), ctx.leases.run(), prober.run(), owed.watch(ctx)):
         stack.callback(group.create_task(work).cancel)
 
 

@@ -9,6 +9,7 @@ from escalator.model.errors import PermanentError
 from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine import pins, quotas
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.in_service import tell_by_hand
 from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
@@ -122,6 +123,8 @@ async def _done(ctx: Context, row: Restoration) -> None:
         outcome="done",
         message=f"{row.kind} of {row.object_id} was put back by hand",
     )
+    if row.kind == CORDON:
+        await tell_by_hand(ctx, row)
     if row.kind in (CORDON, STOPPED):
         await tell_back_by_hand(ctx, row, instance=row.kind == STOPPED)
     await ctx.store.restorations.done(row.id, now)

@@ -15,7 +15,7 @@ from escalator.upgrade_manager.engine.budget import warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.changes import change, write
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.in_service import tell_owed
+from escalator.upgrade_manager.engine.owed import tell_at_the_end
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ENDED
 
@@ -44,7 +44,7 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     # Who could not be told at the time may be there now.
     not_put_back = not_put_back_said(await take_off(ctx, name))
     await give_slots_back(ctx, name)
-    out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    out = await tell_at_the_end(ctx, name)
     await pins.keep(ctx, name, differ)
     if not differ:
         await pins.release_ended(ctx, campaign, (await ctx.book.plan(board.plan))[1])
@@ -84,7 +84,7 @@ async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
         await change(ctx, name, (CampaignState.ABORTING,), CampaignState.SUSPENDED, Code.UPG_UNDO_FAILED, reason)
         return
     await give_slots_back(ctx, name)
-    out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    out = await tell_at_the_end(ctx, name)
     # After all that can be interrupted by a cloud that is away: what is said of pins is said once.
     differ = await differing.on_the_way_there(ctx, name, board.plan, [*board.tasks.values()])
     await pins.keep(ctx, name, differ or await pins.release(ctx, campaign) or "")

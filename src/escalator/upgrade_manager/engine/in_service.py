@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 from escalator.model.notice import NoticeType
+from escalator.model.progress import Restoration
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef
 from escalator.upgrade_manager.engine.kinds import computes
@@ -45,14 +47,40 @@ async def tell_owed(ctx: Context, name: str, unavailable: Collection[str]) -> li
 
     `unavailable` are the nodes that the cloud shows down or disabled.
     """
-    owed = {
-        key.removeprefix(OWED): one for key, one in (await ctx.store.tasks.memo(name)).items() if key.startswith(OWED) and one
-    }
+    owed = await _owed(ctx, name)
     for node in sorted(owed.keys() - set(unavailable)):
         one = owed.pop(node)
         await tell_available(ctx, TaskRef.from_json(one["turn"]), int(one["since"]))
         await ctx.store.tasks.remember(name, OWED + node, None)
     return sorted(owed)
+
+
+async def tell_by_hand(ctx: Context, cordon: Restoration) -> None:
+    """Tell VNF managers of a node that a person has enabled, if it serves; else that is owed to them."""
+    campaign, task = await ctx.store.campaigns.get(cordon.campaign), await ctx.store.tasks.get(cordon.campaign, cordon.node)
+    if campaign is None or task is None:
+        return
+    ref = TaskRef(task.campaign, task.node, task.attempt, task.wave, campaign.plan or "", task.kind)
+    found = await ctx.cloud.service(ref.node)
+    if found.up and found.enabled:
+        await tell_available(ctx, ref, attempt_of(cordon))
+    else:
+        await ctx.store.tasks.remember(ref.campaign, OWED + ref.node, {"turn": ref.to_json(), "since": attempt_of(cordon)})
+
+
+def attempt_of(row: Restoration) -> int:
+    """In which attempt of its node a change was made."""
+    return int(row.id.removesuffix(f"/{row.kind}/{row.object_id}").rpartition("/")[2])
+
+
+async def owed_nodes(ctx: Context, name: str) -> frozenset[str]:
+    """Nodes of which somebody is still to hear that they are back."""
+    return frozenset(await _owed(ctx, name))
+
+
+async def _owed(ctx: Context, name: str) -> dict[str, Any]:
+    memo = await ctx.store.tasks.memo(name)
+    return {key.removeprefix(OWED): one for key, one in memo.items() if key.startswith(OWED) and one}
 
 
 async def tell_available(ctx: Context, ref: TaskRef, since: int | None = None) -> None:

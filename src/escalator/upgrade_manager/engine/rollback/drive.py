@@ -26,6 +26,7 @@ from escalator.upgrade_manager.engine.failures import accepted_failures, host_fa
 from escalator.upgrade_manager.engine.in_service import tell_owed
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
+from escalator.upgrade_manager.engine.owed import tell_at_the_end
 from escalator.upgrade_manager.engine.rollback.planning import (
     FOLLOWED,
     GIVEN_UP,
@@ -319,7 +320,7 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     # There is nothing to try again when all nodes are back: what could not be released stands on the sheet.
     await pins.keep(ctx, name, differ or await pins.release(ctx, await ctx.book.campaign(name)) or "")
     await give_slots_back(ctx, name)
-    out = await tell_owed(ctx, name, await ctx.cloud.unavailable())
+    out = await tell_at_the_end(ctx, name)
     await prove_and_tell(ctx, name)
     reasons = [f"{task.node} {task.message}" for task in left[:SHOWN]]
     reasons += [not_in_service_said(out)] if out else []

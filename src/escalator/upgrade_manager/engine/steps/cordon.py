@@ -5,7 +5,7 @@ from __future__ import annotations
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.codes import Code
 from escalator.model.progress import Rung, TaskKind
-from escalator.upgrade_manager.engine.in_service import OUT_SINCE, tell_if_back, why_down
+from escalator.upgrade_manager.engine.in_service import OUT_SINCE, attempt_of, tell_if_back, why_down
 from escalator.upgrade_manager.engine.job import Job, TaskRef
 from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
@@ -42,7 +42,7 @@ async def _do(job: Job) -> Outcome:
             return waits
         # What an earlier attempt found is what is restored; a node that it held is disabled by nobody but us.
         held = [await job.will_change(KIND, job.node, found.to_json())]
-    since = min(int(row.id.removesuffix(f"/{KIND}/{row.object_id}").rpartition("/")[2]) for row in held)
+    since = min(attempt_of(row) for row in held)
     if since != job.ref.attempt:
         await job.remember(OUT_SINCE, since)
     # A node that an earlier turn left out of service keeps the reason that stands there.
