@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -219,6 +219,13 @@ class Inventory(Model):
                 if group not in self.group_by_id
             ]
         return found
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy without what was looked up in this one: of other nodes or instances it would be wrong."""
+        made = super().model_copy(update=update, deep=deep)
+        for name in made.__dict__.keys() - type(self).model_fields.keys():
+            del made.__dict__[name]
+        return made
 
     def with_instances(self, instances: Sequence[Instance]) -> Inventory:
         """The same nodes and groups with other instances, all of which are known to fit together: nothing is checked again."""

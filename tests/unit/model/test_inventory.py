@@ -86,3 +86,12 @@ def test_memory_counts_over_all_entries() -> None:
 def test_documents_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Node(id="a").state = "down"
+
+
+def test_a_copy_with_other_nodes_and_instances_is_looked_up_anew() -> None:
+    a, b, v = Node(id="a"), Node(id="b"), Instance(id="v", project="p", node="a")
+    before = Inventory(nodes=(a,), instances=(v,))
+    assert (set(before.node_by_id), set(before.instances_by_node)) == ({"a"}, {"a"})
+    moved = before.model_copy(update={"nodes": (a, b), "instances": (v.model_copy(update={"node": "b"}),)})
+    assert (set(moved.node_by_id), set(moved.instances_by_node)) == ({"a", "b"}, {"b"})
+    assert set(before.node_by_id) == {"a"}
