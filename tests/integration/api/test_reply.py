@@ -48,6 +48,11 @@ async def test_a_campaign_goes_on_by_the_answers_of_people(api, services):
     assert (wrong.status_code, wrong.json()["problems"][0]["path"]) == (422, "result")
     unfit = await api.post(path, json={"result": "ACK", "instances": {"vm-nobody": "MOVED"}})
     assert (unfit.status_code, unfit.json()["code"]) == (422, "ESC-VIM-008")
+    later = {"result": "DEFER", "until": first["reply_by"]}
+    assert (await api.post(path, json=later)).status_code == 202
+    waits = {wait["notice"]: wait for wait in (await api.get(f"/v1/campaigns/{NAME}")).json()["waiting"]}
+    assert waits[first["id"]]["deferred_until"] == first["reply_by"]
+    assert {wait["deferred_until"] for notice, wait in waits.items() if notice != first["id"]} == {None}
     yes = await agreement(api, first)
     taken = await api.post(path, json=yes)
     assert (taken.status_code, taken.json()["state"], taken.json()["result"]) == (202, "answered", "ACK")
@@ -61,7 +66,7 @@ async def test_a_campaign_goes_on_by_the_answers_of_people(api, services):
     answering.cancel()
     assert {task["node"]: task["message"] for task in view["tasks"] if task["state"] != "done"} == {}
     told = [e for e in (await api.get("/v1/events", params={"limit": 5000})).json() if e["action"] == "notice.reply"]
-    assert told[0]["message"] == f"a person answered ACK for {first['vnfm']}"
+    assert [e["message"] for e in told[:2]] == [f"a person answered {word} for {first['vnfm']}" for word in ("DEFER", "ACK")]
 
 
 async def answer_all(api):
