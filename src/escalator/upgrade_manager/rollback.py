@@ -89,7 +89,8 @@ class RollbackService:
         given_up = await self._given_up(name)
         tasks = back(await self._ctx.store.tasks.list(name, ladders=False))
         left = [task for task in tasks if task.state is not TaskState.DONE and task.node not in given_up]
-        if not left:
+        # Where the way back could not even be planned, no node has a turn yet.
+        if not left and (tasks or not await changed_by(self._ctx, name)):
             raise ConflictError(Code.UPG_NOTHING_BACK, f"No node of campaign {name} is left to restore.")
         for task in left:
             if task.state in (TaskState.FAILED, TaskState.SKIPPED):
@@ -121,7 +122,13 @@ class RollbackService:
         return await row_of(self._ctx, row.name)
 
     async def retry(self, row: CampaignRow, task: NodeTask) -> NodeTask:
-        """Give a node that was not rolled back another turn; a failed rollback goes on."""
+        """Give a node that was not rolled back another turn; a failed rollback goes on.
+
+        Where it failed before it was planned, no node has a turn yet, and whichever is named, it is planned for all of them.
+        """
+        if row.state is CampaignState.ROLLBACK_FAILED and not back(await self._ctx.store.tasks.list(row.name, ladders=False)):
+            await self._go_on(row.name, CampaignState.ROLLING_BACK, "")
+            return task
         _of_the_way_back(row, task)
         if task.state not in (TaskState.PENDING, TaskState.SKIPPED, TaskState.FAILED):
             remedy = "Only a node that failed or was skipped can be tried again."
@@ -219,12 +226,16 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
         case CampaignState.ROLLBACK_PAUSED:
             return [f"escalator campaign resume {name}"]
         case CampaignState.ROLLBACK_FAILED:
+            turns = back(tasks)
             left = [
                 task.node
-                for task in back(tasks)
+                for task in turns
                 if task.state in (TaskState.FAILED, TaskState.SKIPPED) and task.code != Code.UPG_SKIPPED.value  # decided already
             ]
-            return [*node_verbs(name, left, SHOWN), f"escalator campaign restore {name}"]
+            # Where no turn has failed, it could not be planned or begun: one retry is enough for all nodes that wait.
+            waiting = [task.node for task in turns if task.state is TaskState.PENDING] if turns else [t.node for t in tasks]
+            again = [] if left else [f"escalator node retry {name} {node}" for node in waiting[:1]]
+            return [*node_verbs(name, left, SHOWN), *again, f"escalator campaign restore {name}"]
         case _:
             return []
 
