@@ -69,6 +69,7 @@ async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Ste
         undone = await revert(rt, ctx, ref, _looked_back(step))
         if undone.status is not Status.DONE and between.LEFT not in undone.data:
             troubles.append(f"undo of {step.name} failed: {undone.message}")
+        hooked = hooked and not (step is PRE_MAINTENANCE and undone.status is Status.DONE)
         why = and_not_back(why, undone)
     if proved:
         troubles.append("what is not put back stands in escalator restoration list")

@@ -97,6 +97,7 @@ async def _stopped(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step
         undone = await revert(rt, ctx, ref, step)
         if undone.status is not Status.DONE:
             troubles.append(f"undo of {step.name} failed: {undone.message}")
+        hooked = hooked and not (step is PRE_MAINTENANCE and undone.status is Status.DONE)
         why = and_not_back(why, undone)
     if proved:
         troubles += ["the old software is back and proved", "what is not put back stands in escalator restoration list"]
