@@ -38,7 +38,7 @@ class MakePlan(Shower):
             plan = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/plan", timeout_s=LONG_S)
         self.exit_code = 0 if plan["smooth"] else NOT_SMOOTH
         write_chart(parsed_args, plan, parsed_args.name)
-        if plan["smooth"]:
+        if plan["smooth"] and plan["upgrades"]:
             self.app.stderr.write(f"Next: escalator campaign start {parsed_args.name} --wait\n")
         return fields(plan)
 

@@ -27,6 +27,8 @@ BINDING = {
 """What each lower bound comes from."""
 AT_OWN_RISK = {Code.PLN_FROM.value: "DOWNGRADE at your own risk", Code.PLN_STOPPED.value: "STOPPED BY POLICY"}
 """Notes that stand beside the verdict."""
+NOT_LOOKED_AT = "not looked at"
+"""How the message of a condition begins that the plan gives no occasion to look at."""
 LEVELS = {"node": "nodes", "rack": "racks", "az": "zones"}
 """Over what the members of a group are apart."""
 
@@ -64,7 +66,7 @@ def plan_view(
 
 def summary_view(plan: Mapping[str, Any]) -> RenderableType:
     """A stored plan in short: numbers and conditions."""
-    word = Text("SMOOTH", "bold green") if plan["smooth"] else Text("NOT SMOOTH", "bold red")
+    word = _word(plan, plan["nodes"])
     takes = span(plan["makespan_s"]) or "0 s"
     word.append(
         f"  {counted(plan['nodes'], 'node')}, {counted(plan['moves'], 'move')}, {takes} of work,"
@@ -76,7 +78,7 @@ def summary_view(plan: Mapping[str, Any]) -> RenderableType:
 
 def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
     """Smooth or not, and the plan in numbers beside its bounds."""
-    word = Text("SMOOTH", "bold green") if plan["smooth"] else Text("NOT SMOOTH", "bold red")
+    word = _word(plan, plan["totals"]["nodes"])
     totals, bounds = plan["totals"], plan["bounds"]
     waves = len({upgrade["wave"] for upgrade in plan["upgrades"]})
     what = "plan" if plan.get("purpose", "upgrade") == "upgrade" else f"plan for the {plan['purpose']}"
@@ -92,6 +94,13 @@ def verdict(plan: Mapping[str, Any], campaign: str) -> RenderableType:
     return Group(first, *_at_own_risk(plan), Text(second))
 
 
+def _word(plan: Mapping[str, Any], nodes: int) -> Text:
+    """The verdict in a word; a plan without a turn is nothing to start."""
+    if not plan["smooth"]:
+        return Text("NOT SMOOTH", "bold red")
+    return Text("SMOOTH", "bold green") if nodes else Text("NOTHING TO DO", "bold yellow")
+
+
 def _at_own_risk(plan: Mapping[str, Any]) -> list[Text]:
     """What stands beside the verdict, as a board reads no further: a downgrade that nobody vouches for, what policy stops."""
     noted = [item for item in plan.get("conditions", ()) if item["code"] in AT_OWN_RISK and item["ok"] and item.get("remedy")]
@@ -102,13 +111,21 @@ def conditions(items: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Every condition with ok or FAILS; under a failing one what would make it hold, under a note what to do about it."""
     drawn = table("Conditions", "", "Code", "What was found")
     for item in items:
-        noted = item["ok"] and item.get("remedy")
-        word = Text("note", "yellow") if noted else Text("ok", "green") if item["ok"] else Text("FAILS", "bold red")
+        word = _how(item)
         found = Text(item["message"])
         if item.get("remedy"):
             found.append(f"\n→ {item['remedy']}", style="bold")
         drawn.add_row(word, item["code"], found)
     return drawn
+
+
+def _how(item: Mapping[str, Any]) -> Text:
+    """Whether a condition holds; nothing in favour of one that holds only because there is nothing to look at."""
+    if not item["ok"]:
+        return Text("FAILS", "bold red")
+    if item.get("remedy"):
+        return Text("note", "yellow")
+    return Text("-", "dim") if item["message"].startswith(NOT_LOOKED_AT) else Text("ok", "green")
 
 
 def _interruptions(plan: Mapping[str, Any], rows: int | None) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from escalator.model.inventory import Requires
 from unit.planner.clouds import failing, node, plan_of, vm
 
 HOSTS = [node("n1"), node("n2"), node("n3", numa=({"pcpu": 10.0}, {"pcpu": 6.0}))]
@@ -40,3 +41,24 @@ def test_no_hosts_are_counted_for_others_as_long_as_one_is_impossible() -> None:
 def test_what_fits_an_empty_node_lacks_room_and_nothing_else() -> None:
     found = failing(plan_of(node("n1"), node("n2"), vm("a", "n1", demand={"pcpu": 6.0}), vm("b", "n2", demand={"pcpu": 6.0})))
     assert set(found) == {"ESC-PLN-003"}
+
+
+def test_what_no_node_offers_is_told_as_such() -> None:
+    found = failing(plan_of(*HOSTS, node("n4", az="az1"), vm("far", "n1", requires=Requires(az="az9", traits=("X",)))))
+    assert set(found) == {"ESC-PLN-016"}
+    assert found["ESC-PLN-016"].message == (
+        "1 instance that has to move could go to no node of the cloud: instance far: it requires az az9, trait X,"
+        " no node offers az az9, trait X"
+    )
+    small = failing(
+        plan_of(node("n1"), node("n2", az="az1", numa=({"pcpu": 1.0},)), vm("far", "n1", requires=Requires(az="az1")))
+    )
+    assert "no node that offers it could hold pcpu 2" in small["ESC-PLN-016"].message
+
+
+def test_an_impossible_demand_is_named_whatever_else_is_wrong_with_its_node() -> None:
+    pinned = vm("lone", "n1", migration="none")
+    found = failing(plan_of(*HOSTS, pinned, vm("big", "n1", demand={"pcpu": 20.0}), vm("v", "n2", demand={"foo": 1.0})))
+    assert set(found) == {"ESC-PLN-004", "ESC-PLN-016"}
+    assert "instance big: it needs pcpu 20" in found["ESC-PLN-016"].message
+    assert "instance v: it needs foo 1" in found["ESC-PLN-016"].message

@@ -15,12 +15,17 @@ from escalator.upgrade_manager.planner.cloud import LEAD_TIME, Cloud, Guest
 from escalator.upgrade_manager.planner.scope import ScopedNodes
 from escalator.upgrade_manager.planner.turns import Found, NotYet, Rules
 
+NOTHING_PLANNED = "not looked at: nothing is planned"
+"""Of a condition that holds of nothing: the plan has no turn."""
 SHOWN = 10
 """How many objects a message names before it counts the rest."""
 
 
 def scope_condition(scope: ScopedNodes) -> Condition:
     """The scope selects nodes, and at least one can be upgraded or is upgraded."""
+    if scope.count and len(scope.upgraded) == scope.count:
+        said = f"{counted(scope.count, 'node')} in scope, upgraded already: there is nothing to do"
+        return Condition(code=Code.PLN_SCOPE.value, ok=True, message=said, remedy="start nothing, or widen spec.scope")
     if scope.count == 0:
         return _fails(Code.PLN_SCOPE, "the scope selects no node", "check scope.select and scope.exclude against the node list")
     return _holds(Code.PLN_SCOPE, f"{counted(scope.count, 'node')} in scope, {len(scope.upgraded)} of them upgraded already")
@@ -176,10 +181,16 @@ def serves(node: Node) -> bool:
     return node.state == "up" and not node.maintenance
 
 
-def capacity_condition(lacking: Sequence[tuple[str, Guest]], spare: str) -> Condition:
-    """There is room for everything that has to move; `spare` says what would make it so."""
+def capacity_condition(lacking: Sequence[tuple[str, Guest]], spare: str, unseen: int = 0, *, planned: bool = True) -> Condition:
+    """There is room for everything that has to move; `spare` says what would make it so.
+
+    `unseen`: nodes that were left out for another reason before anybody looked for room; `planned`: some have their turn.
+    """
+    if not lacking and not planned:
+        return _holds(Code.PLN_CAPACITY, NOTHING_PLANNED)
     if not lacking:
-        return _holds(Code.PLN_CAPACITY, "there is room for everything that has to move")
+        rest = f"; not looked at for {counted(unseen, 'node')} left out before" if unseen else ""
+        return _holds(Code.PLN_CAPACITY, f"there is room for everything that has to move{rest}")
     message = _names([f"{node}: no node has room for {said(guest)}" for node, guest in lacking])
     return _fails(Code.PLN_CAPACITY, message, spare)
 
@@ -197,11 +208,15 @@ def other_conditions(cloud: Cloud, rules: Rules, found: Found, relief: str, more
         )
     if rules.reserve or rules.domains:
         rest = [(node, wait) for node, wait in left if "window" not in wait.reason]
-        checks.append(_reserve_condition(rules, rest, relief))
+        checks.append(
+            _reserve_condition(rules, rest, relief) if rest or found.turns else _holds(Code.PLN_RESERVE, NOTHING_PLANNED)
+        )
     return tuple(checks)
 
 
 def _window_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], found: Found, more_time: str) -> Condition:
+    if not left and not found.turns:
+        return _holds(Code.PLN_WINDOW, NOTHING_PLANNED)
     if not left:
         used = len({rules.windows.index(turn.away_s) for turn in found.turns})
         return _holds(Code.PLN_WINDOW, f"every turn fits into its window; {counted(used, 'window')} used")
@@ -235,13 +250,17 @@ def _reserve_condition(rules: Rules, left: Sequence[tuple[str, NotYet]], relief:
     return _fails(Code.PLN_RESERVE, message, relief or remedy)
 
 
-def spread_conditions(groups: int, levels: Collection[Level], closer: Sequence[Closer]) -> tuple[Condition, ...]:
+def spread_conditions(
+    groups: int, levels: Collection[Level], closer: Sequence[Closer], *, moving: bool = True
+) -> tuple[Condition, ...]:
     """Groups end as far apart as they began; nothing is said where none is watched. It never fails: it is there to be weighed.
 
-    `groups`: how many are watched.
+    `groups`: how many are watched; `moving`: something moves.
     """
     if not groups:
         return ()
+    if not moving:
+        return (_holds(Code.PLN_SPREAD, NOTHING_PLANNED.replace("is planned", "moves")),)
     if not closer:
         over = " and ".join(name for level, name in LEVELS.items() if level in levels)
         many = counted(groups, "group whose members move ends", "groups whose members move end")

@@ -8,12 +8,12 @@ from math import inf
 from typing import NamedTuple
 
 from escalator.model.campaign import Campaign
-from escalator.model.inventory import Inventory, Node
+from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Condition, Plan
 from escalator.model.release import Impact
 from escalator.upgrade_manager.planner import bounds as lower
 from escalator.upgrade_manager.planner import conditions as c
-from escalator.upgrade_manager.planner.actions import Action
+from escalator.upgrade_manager.planner.actions import Action, Leaves
 from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.givens import actions_of, first_conditions, stuck_on
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
@@ -68,7 +68,8 @@ def make_plan(
 
 def _apart(cloud: Cloud, found: Found) -> Sequence[Condition]:
     groups, levels = {one.group for one in cloud.watched}, {one.level for one in cloud.watched}
-    return c.spread_conditions(len(groups), levels, found.closer)
+    moving = any(turn.moves for turn in found.turns)
+    return c.spread_conditions(len(groups), levels, found.closer, moving=moving)
 
 
 def _made(
@@ -90,16 +91,21 @@ def _made(
         tried = _tried(campaign, inventory, scope, actions, now_s, progress)
         unplaced = c.unplaced(tried.cloud, tried.found)
     cloud, rules, found, midway, stuck, blocked = tried
-    impossible = too_large(inventory, c.stranded(cloud, found))
+    stranded = c.stranded(cloud, found)
+    impossible = too_large(inventory, [*stranded, *_left_before(inventory, actions, {**stuck, **blocked})])
     # As long as one is larger than any node, there is no number of hosts that would do.
-    spare = AFTER if impossible else spare_hosts(cloud, rules, found, midway)
+    hopeless = {one.instance for one in impossible} & {instance.id for instance in stranded}
+    spare = AFTER if hopeless else spare_hosts(cloud, rules, found, midway)
+    roomless = [(node, guest) for node, guest in unplaced if node not in held_by(impossible)]
     checks = (
         *outage_conditions(campaign, outage, found.turns),
         *first_conditions(campaign, inventory, scope, actions, managed),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         *demand_conditions(impossible),
-        c.capacity_condition([(n, g) for n, g in unplaced if n not in held_by(impossible)], c.room(campaign, inventory, spare)),
+        c.capacity_condition(
+            roomless, c.room(campaign, inventory, spare), len({**stuck, **blocked}), planned=bool(found.turns or found.left)
+        ),
         *c.other_conditions(
             cloud,
             rules,
@@ -120,6 +126,12 @@ def _made(
     left |= {cloud.nodes[number].id: c.reason(cloud, wait) for number, wait in found.left.items()}
     left |= {node: f"no node could ever hold instance {one.instance}: {one.why}" for node, one in held_by(impossible).items()}
     return _report(cloud, rules, found, checks, left, midway)
+
+
+def _left_before(inventory: Inventory, actions: Mapping[str, Action], nodes: Collection[str]) -> list[Instance]:
+    """What would have to move from nodes that are left out for another reason: nobody looks for room for it."""
+    here = [instance for node in nodes for instance in inventory.instances_by_node.get(node, ())]
+    return [instance for instance in here if isinstance(actions.get(instance.id), Leaves)]
 
 
 class _Tried(NamedTuple):

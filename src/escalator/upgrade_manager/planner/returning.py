@@ -17,6 +17,7 @@ from escalator.model.plan import Condition, NoReturn, Plan
 from escalator.upgrade_manager.planner.versions import older
 
 LAYER = "hypervisor"
+NOTHING_MOVES = "not looked at: nothing moves"
 SHOWN = 5
 
 
@@ -41,7 +42,9 @@ def with_returns(
         for move in plan.moves
         if move.kind == "live" and not move.extra and _renewed(inventory, move.origin, brings)
     ]
-    said = Condition(code=Code.PLN_RETURN.value, ok=True, message=_message(rows), remedy=_remedy(rows))
+    said = Condition(
+        code=Code.PLN_RETURN.value, ok=True, message=_message(rows) if plan.moves else NOTHING_MOVES, remedy=_remedy(rows)
+    )
     return plan.model_copy(update={"no_return": tuple(rows), "conditions": (*plan.conditions, said)})
 
 
