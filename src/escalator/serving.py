@@ -22,11 +22,12 @@ from escalator.api.vnfm import vnfm_app
 from escalator.api.vnfm_throttle import Throttled
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, EscalatorError, InputError
-from escalator.settings import Listener, Settings
+from escalator.settings import LOOPBACK, Listener, Settings
 from escalator.vim_interface.throttle import Throttle
 from escalator.wiring import Services, open_services
 
 BACKLOG = 512
+PLAIN = "Credentials of VNF managers come in here in the clear: name a certificate in vnfm.tls, or put a proxy before it."
 
 _log = structlog.get_logger()
 
@@ -50,6 +51,8 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
                     group.create_task(server.serve([sockets[name]]), name=name)
                     host, port = sockets[name].getsockname()[:2]
                     _log.info("server.listening", listener=name, host=host, port=port, tls=name in contexts)
+                if settings.vnfm.host not in LOOPBACK and settings.vnfm.tls is None:
+                    _log.warning("server.plain", listener="vnfm", message=PLAIN)
                 _log.info("server.ready", state_dir=settings.state_dir)
                 await closing.wait()
                 _log.info("server.stopping")

@@ -64,6 +64,7 @@ from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.staging import COURSE, stage_ahead
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK
 from escalator.upgrade_manager.engine.workers import RenewedWorker
+from escalator.upgrade_manager.history_log import log_history
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
 from escalator.upgrade_manager.sessions import Sessions
@@ -275,7 +276,8 @@ async def _tend(settings: Settings, ctx: Context, vim: Vim, stack: AsyncExitStac
     # A dispatcher that failed must not go unnoticed: its end ends the server, with the error.
     group = await stack.enter_async_context(asyncio.TaskGroup())
     prober = Prober(settings.probes, ctx.store.outages, ctx.clock, partial(_running, ctx.store), look)
-    for work in (vim.run(SWEEP_S), ctx.leases.run(), prober.run(), owed.watch(ctx)):
+    beside = (vim.run(SWEEP_S), ctx.leases.run(), prober.run(), owed.watch(ctx), log_history(ctx.store.events, ctx.clock))
+    for work in beside:
         stack.callback(group.create_task(work).cancel)
 
 

@@ -1,0 +1,52 @@
+"""The log has what somebody may have to be called for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from structlog.testing import capture_logs
+
+from escalator.model.codes import Code
+from escalator.model.progress import Event
+from escalator.storage.history import Events
+from escalator.storage.memory import memory_store
+from escalator.upgrade_manager.history_log import log_history
+
+SKIPPED = Event(
+    at=2.0, action="node.notify", campaign="c", node="cn-1", outcome="skipped", code=Code.UPG_REJECTED.value, message="no"
+)
+
+
+class Meanwhile:
+    """A clock on which something comes between two looks, and that stops after the last."""
+
+    def __init__(self, events: Events, *pages: Sequence[Event]) -> None:
+        self._events = events
+        self._pages = list(pages)
+
+    def now(self) -> float:
+        return 0.0
+
+    async def sleep(self, _: float) -> None:
+        if not self._pages:
+            raise asyncio.CancelledError
+        await self._events.append(self._pages.pop(0))
+
+
+async def test_campaigns_and_codes_are_logged_and_nothing_of_before() -> None:
+    events = memory_store().events
+    await events.append([Event(at=1.0, action="campaign.start", campaign="earlier")])
+    clock = Meanwhile(
+        events,
+        [SKIPPED, Event(at=3.0, action="node.upgrade", campaign="c", node="cn-2", outcome="done")],
+        [Event(at=4.0, action="campaign.pause", campaign="c", message="CHG-1")],
+        [Event(at=5.0, action="notice.answered", campaign="c", code=Code.UPG_REJECTED.value)],
+    )
+    with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
+        await log_history(events, clock)
+    assert [(line["event"], line["log_level"], line.get("node"), line["message"], line.get("code")) for line in lines] == [
+        ("node.notify", "warning", "cn-1", "no", "ESC-UPG-011"),
+        ("campaign.pause", "info", None, "CHG-1", None),
+    ]
