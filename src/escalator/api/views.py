@@ -421,6 +421,8 @@ class NoticeDetails(NoticeView):
     replies: Sequence[Mapping[str, Any]]
     report: Mapping[str, Any] | None = None
     """What an orchestrator is told; null for a VNF manager."""
+    details: Mapping[str, str]
+    """More in words, of one that needs no answer: its release and its first window, the id of what it withdraws."""
 
 
 class EventView(View):

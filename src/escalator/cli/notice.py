@@ -70,7 +70,8 @@ class ShowNotice(Shower):
         found["type"] = Shown(found["type"], f"{found['type']} ({word})" if word != found["type"] else word)
         found["state"] = Shown(found["state"], state_word(found["state"]))
         found["resources"] = Shown(found["resources"], "\n".join(about))
-        report = found["report"]
+        report, details = found["report"], found.get("details", {})
+        found["details"] = Shown(details, "\n".join(f"{key}: {value}" for key, value in details.items()))
         found["report"] = Shown(report, "" if report is None else json.dumps(report, indent=2))
         found["replies"] = Shown(found["replies"], "\n".join(replies))
         return fields(found)

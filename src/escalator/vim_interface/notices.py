@@ -6,7 +6,7 @@ Ids follow from what a notice is about, so that saying the same thing twice make
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 from uuid import UUID, uuid5
@@ -80,19 +80,26 @@ def _allowed(instances: Sequence[Instance]) -> tuple[Disposition, ...]:
     return ("MOVED", "KEEP", "OWN_ACTION", *cold, *live)
 
 
-def _resource(ask: Ask, instance: Instance) -> AffectedResource:
-    expected_s = ask.interruptions.get(instance.id) if instance.max_interruption_s is not None else None
+def affected(instance: Instance, planned_action: str) -> AffectedResource:
+    """Return the entry of an instance in a notice."""
     return AffectedResource(
         resource_id=instance.id,
         resource_name=instance.name,
         project_id=instance.project,
         vnf_instance_id=instance.vnf,
         group_ids=instance.groups,
-        planned_action=ask.planned.get(instance.id, "in-place"),
-        expected_interruption=expected_s,
-        impact=None if expected_s is None else instance.notices(expected_s),
-        interim=True if instance.id in ask.interim else None,
+        planned_action=planned_action,
     )
+
+
+def _resource(ask: Ask, instance: Instance) -> AffectedResource:
+    expected_s = ask.interruptions.get(instance.id) if instance.max_interruption_s is not None else None
+    more = {
+        "expected_interruption": expected_s,
+        "impact": None if expected_s is None else instance.notices(expected_s),
+        "interim": True if instance.id in ask.interim else None,
+    }
+    return affected(instance, ask.planned.get(instance.id, "in-place")).model_copy(update=more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,8 @@ class Telling:
     key: str
     resources: Mapping[str, Sequence[AffectedResource]]
     """Instances that it is about, by VNF manager."""
+    details: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """More about it in words, by VNF manager."""
 
 
 def telling(what: Telling, vnfm: str, now: float) -> Notice:
@@ -118,6 +127,7 @@ def telling(what: Telling, vnfm: str, now: float) -> Notice:
         created_at=now,
         next_attempt_at=now,
         resources=tuple(what.resources.get(vnfm, ())),
+        details=what.details.get(vnfm, {}),
     )
 
 

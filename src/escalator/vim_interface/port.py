@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from escalator.model.inventory import Instance
 from escalator.model.notice import Disposition, NoticeType, Vnfm
-from escalator.vim_interface.facts import Fact
+from escalator.vim_interface.facts import Fact, PlannedWindow
 from escalator.vim_interface.operations.port import Operation
 
 
@@ -68,6 +68,23 @@ class Answer:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A campaign that begins: what VNF managers hear before they are asked about any node. Times are Unix seconds."""
+
+    campaign: str
+    key: str
+    """Tells two of a campaign apart."""
+    instances: tuple[Instance, ...]
+    """Whose VNF managers are told."""
+    planned: Mapping[str, str]
+    """What is planned for those of them that it touches: `live`, `cold`, `in-place`, `stop-start`, `offline`, `own`."""
+    first_at: Mapping[str, float]
+    """When the turn of the node on which each of them is now begins by the plan."""
+    windows: Sequence[PlannedWindow] = ()
+    release: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Reachability:
     """Whether a VNF manager answers at its address with our credentials."""
@@ -98,6 +115,14 @@ class Finished(Protocol):
         ...
 
 
+class Announced(Protocol):
+    """What is told of a campaign as it begins."""
+
+    async def tell(self, what: Announcement) -> None:
+        """Tell each VNF manager with one of the instances which they are, how and when. Safe to repeat."""
+        ...
+
+
 class VimInterface(Protocol):
     """Everything that goes to and comes from VNF managers, and what orchestrators are told."""
 
@@ -109,6 +134,11 @@ class VimInterface(Protocol):
     @property
     def finished(self) -> Finished:
         """Those that hear of each instance."""
+        ...
+
+    @property
+    def announced(self) -> Announced:
+        """What is told of a campaign as it begins."""
         ...
 
     async def owners(self, instances: Sequence[Instance]) -> Mapping[str, str]:

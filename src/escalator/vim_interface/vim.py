@@ -15,6 +15,7 @@ from escalator.model.progress import Event
 from escalator.settings import Vim as Limits
 from escalator.storage.port import Store
 from escalator.vim_interface.agenda import Agenda
+from escalator.vim_interface.announced import Announced
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
 from escalator.vim_interface.finished import Finished, Resources
@@ -74,6 +75,7 @@ class Vim:
         self.registry = Registry(parts.store.vnfms, parts.credentials, parts.store.subscriptions, parts.commands)
         self.orchestrators = Orchestrators(self.registry, parts.store, self._outbox, parts.clock, parts.base_url)
         self.finished = Finished(self.registry, parts.store, parts.clock, self._add)
+        self.announced = Announced(self.registry, parts.clock, self._add)
         self.unregistered = Unregistered(self.registry, parts.store, self._outbox, parts.clock)
         self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
         self._grace_s = parts.limits.restart_grace_s

@@ -8,17 +8,20 @@ import os
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from beds.vnfm.bed import REPLY_TIMEOUT_S, Bed, opened_bed
+from beds.vnfm.bed import INSTANCES, REPLY_TIMEOUT_S, Bed, opened_bed
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, InputError, NotFoundError
 from escalator.model.notice import NoticeType, Reply, Vnfm, VnfmSpec
 from escalator.settings import Manual as Settings
 from escalator.settings import Vim as Limits
 from escalator.vim_interface.dialects.manual import Manual
+from escalator.vim_interface.facts import PlannedWindow
 from escalator.vim_interface.negotiation import Verdict
+from escalator.vim_interface.port import Announcement
 
 TOLD = """#!/bin/sh
 cat > "$1/$2.json.new" && mv "$1/$2.json.new" "$1/$2.json"
@@ -46,7 +49,7 @@ async def duty(bed: Bed, *argv: str, timeout_s: float = 10.0) -> None:
     await bed.vim.registry.add(Vnfm(name="core", spec=spec))
 
 
-async def told(bed: Bed, notice: str) -> dict[str, object]:
+async def told(bed: Bed, notice: str) -> dict[str, Any]:
     await bed.until((bed.folder / f"{notice}.json").exists)
     return json.loads((bed.folder / f"{notice}.json").read_text())
 
@@ -108,6 +111,26 @@ async def test_answers_that_are_late_unfit_or_for_nothing_are_refused(bed: Bed) 
     with pytest.raises(ConflictError) as late:
         await bed.vim.reply(notice, Reply(result="ACK"))
     assert late.value.code is Code.VIM_LATE
+
+
+async def test_the_command_is_told_what_a_campaign_will_touch_and_when(bed: Bed) -> None:
+    await duty(bed, script(bed.folder, TOLD), str(bed.folder), "{notice}")
+    window = PlannedWindow(start=3600.0, end=7200.0, nodes=())
+    what = Announcement(
+        campaign="c1", key="k", instances=INSTANCES, planned={"vm-1": "in-place"}, first_at={"vm-1": 3700.0}, windows=(window,)
+    )
+    await bed.vim.announced.tell(what)
+    await bed.vim.announced.tell(what)
+    (notice,) = await bed.store.notices.list("c1", 10)
+    message = await told(bed, notice.id)
+    (resource,) = message["affectedResources"]
+    assert (resource["resourceId"], resource["plannedAction"]) == ("vm-1", "in-place")
+    assert message["details"] == {
+        "instances": "1",
+        "windowStart": "1970-01-01T01:00:00.000Z",
+        "windowEnd": "1970-01-01T02:00:00.000Z",
+        "firstAt": "1970-01-01T01:01:40.000Z",
+    }
 
 
 async def test_a_notice_that_only_tells_takes_no_answer(bed: Bed) -> None:

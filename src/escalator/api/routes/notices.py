@@ -15,7 +15,7 @@ from escalator.api.times import stamp
 from escalator.api.views import NoticeDetails, NoticeView
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
-from escalator.model.notice import Reply
+from escalator.model.notice import IN_ORDER, Reply
 from escalator.vim_interface.reports import told
 
 router = APIRouter(tags=["notices"])
@@ -41,6 +41,8 @@ async def get_notice(services: Here, notice_id: str) -> NoticeDetails:
         resources=[resource.model_dump(mode="json") for resource in notice.resources],
         allowed_actions=notice.allowed_actions,
         report=told(notice),
+        # What else is kept with a question is ours.
+        details={} if notice.reply_token is not None or notice.type in IN_ORDER else notice.details,
         replies=[{"at": stamp(reply["at"]), "verdict": reply["verdict"], "reply": reply["reply"]} for reply in replies],
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from escalator.model.notice import NoticeType
 from escalator.model.progress import CampaignState
-from escalator.upgrade_manager.engine.concerned import tell_concerned
+from escalator.upgrade_manager.engine.concerned import tell_concerned, tell_planned
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drive import drive
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
@@ -40,7 +40,7 @@ async def _open(ctx: Context, name: str) -> None:
     if window is not None:
         await ctx.store.tasks.remember(name, BEGINS_AT, max(window[0], ctx.clock.now()), once=True)
     await tell_windows(ctx, name)
-    await tell_concerned(ctx, name, NoticeType.MAINTENANCE_PLANNED)
+    await tell_planned(ctx, name)
 
 
 async def _close(ctx: Context, name: str, end: CampaignState) -> None:
