@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from escalator.model.codes import Code
 from escalator.model.counting import counted
-from escalator.model.progress import NodeTask, Rung, TaskState
+from escalator.model.errors import ConflictError
+from escalator.model.progress import CampaignState, NodeTask, Rung, TaskState
 from escalator.storage.port import CampaignRow
 
 
@@ -39,3 +40,11 @@ def _changed(task: NodeTask) -> bool:
         return True
     upgraded = [condition.status for condition in task.ladder if condition.rung is Rung.UPGRADED]
     return bool(upgraded) and upgraded[-1]
+
+
+def no_further_turn(row: CampaignRow) -> ConflictError:
+    """The refusal of another turn in a campaign that is over, or on its way out."""
+    message = f"Campaign {row.name} is {row.state.value}; its nodes get no further turn."
+    over = row.state in (CampaignState.COMPLETED, CampaignState.COMMITTED, CampaignState.ABORTED)
+    again = "Another campaign of the same release takes up the nodes that this one left out: escalator campaign create FILE"
+    return ConflictError(Code.UPG_STATE, message, remedy=again if over else "")

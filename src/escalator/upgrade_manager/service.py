@@ -40,7 +40,7 @@ from escalator.upgrade_manager.engine.states import BACK, ENDED, check
 from escalator.upgrade_manager.engine.windows import require_window
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.upgrade_manager.moment import at_one_moment
-from escalator.upgrade_manager.node_verbs import any_changed, left_by, node_verbs
+from escalator.upgrade_manager.node_verbs import any_changed, left_by, no_further_turn, node_verbs
 from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back
@@ -291,7 +291,7 @@ class CampaignService:
     async def _ended_task(self, campaign: str, node: str) -> NodeTask:
         row, task = await self._row(campaign), await self._task(campaign, node)
         if row.state not in (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED):
-            raise ConflictError(Code.UPG_STATE, f"Campaign {campaign} is {row.state.value}; its nodes get no further turn.")
+            raise no_further_turn(row)
         if task.state not in (TaskState.SKIPPED, *FAILURES):
             raise ConflictError(
                 Code.UPG_STATE,

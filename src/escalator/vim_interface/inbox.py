@@ -166,17 +166,19 @@ def _answer(judgement: Judgement, notice: Notice) -> Verdict:
         case Verdict.LATE:
             raise ConflictError(Code.VIM_LATE, judgement.message, remedy=_next_step(notice))
         case Verdict.SUPERSEDED:
-            raise ConflictError(Code.VIM_SUPERSEDED, judgement.message, remedy=_next_step(notice))
+            undone = notice.state is NoticeState.CANCELLED or _refused(notice)
+            raise ConflictError(Code.VIM_SUPERSEDED, judgement.message, remedy=_next_step(notice) if undone else "")
         case verdict:
             return verdict
 
 
 def _next_step(notice: Notice) -> str:
-    """What a person can do who would have answered otherwise; nothing where the rule about the code is all there is to say."""
-    if notice.node is None or not (notice.state is NoticeState.CANCELLED or _refused(notice)):
+    """What a person can do who would have answered otherwise; nothing where no node is concerned."""
+    if notice.node is None:
         return ""
     return (
-        f"escalator node retry {notice.campaign} {notice.node} gives the node another turn once this one is over, and asks again;"
+        f"If the node is left out for it: escalator node retry {notice.campaign} {notice.node} gives it another turn as long as"
+        " the campaign runs, and asks again; after its end another campaign of the same release takes up what was left out."
         f" escalator campaign show {notice.campaign} tells where it stands."
     )
 

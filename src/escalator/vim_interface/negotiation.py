@@ -81,19 +81,23 @@ def _settled(notice: Notice, reply: Reply, now: float) -> Judgement | None:
     if notice.state not in OPEN:
         return Judgement(Verdict.LATE, _closed(notice))
     late = notice.reply_by is not None and now >= notice.reply_by
-    return Judgement(Verdict.LATE, "The time to reply has passed.") if late else None
+    return Judgement(Verdict.LATE, _passed(notice)) if late else None
 
 
 def _closed(notice: Notice) -> str:
     """Why the notice takes no answer: one that was refused is withdrawn, as nothing happens by it any more."""
     if notice.state is NoticeState.CANCELLED and notice.reply is not None:
         return f"The notice was answered {notice.reply.result} and then withdrawn: nothing happens by it any more."
-    return _CLOSED[notice.state]
+    return _passed(notice) if notice.state is NoticeState.SILENT else _CLOSED[notice.state]
+
+
+def _passed(notice: Notice) -> str:
+    when = "has passed" if notice.reply_by is None else f"passed at {to_rfc3339(notice.reply_by)}"
+    return f"The time to reply {when}: that no answer came counts as silence."
 
 
 _CLOSED: Mapping[NoticeState, str] = MappingProxyType(
     {
-        NoticeState.SILENT: "The time to reply has passed.",
         NoticeState.UNDELIVERABLE: "The notice could not be delivered, and its delivery was given up.",
         NoticeState.CANCELLED: "The notice was withdrawn: nothing happens by it any more.",
     }

@@ -38,3 +38,11 @@ def test_an_unknown_code_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InputError) as caught:
         code_of("ESC-CFG-0044")
     assert caught.value.remedy == "Did you mean ESC-CFG-004?"
+
+
+@pytest.mark.parametrize("code", [Code.UPG_REJECTED, Code.UPG_SILENT, Code.VIM_LATE, Code.VIM_SUPERSEDED])
+def test_what_helps_once_a_node_was_left_out_is_named_for_a_campaign_that_runs_and_for_one_that_is_over(code):
+    then = EXPLANATIONS[code].then
+    assert "escalator node retry NAME NODE" in then
+    assert "while the campaign runs" in then
+    assert "another campaign of the same release" in then

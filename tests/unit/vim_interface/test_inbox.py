@@ -114,7 +114,10 @@ async def test_a_refused_reply_is_kept_with_its_verdict(vim: Vim, store: Store):
 
 async def test_who_takes_back_a_refusal_is_told_what_holds_and_how_the_node_is_asked_about_again(vim: Vim, store: Store):
     await vim.inbox.receive(TOKEN, NACK, START + 1)
-    again = "escalator node retry c1 n1 gives the node another turn once this one is over, and asks again"
+    again = (
+        "If the node is left out for it: escalator node retry c1 n1 gives it another turn as long as the campaign runs, and asks"
+        " again; after its end another campaign of the same release"
+    )
     with pytest.raises(ConflictError, match=r"accepted before \(NACK\)") as superseded:
         await vim.inbox.receive(TOKEN, ACK, START + 2)
     assert superseded.value.remedy.startswith(again)
@@ -126,9 +129,10 @@ async def test_who_takes_back_a_refusal_is_told_what_holds_and_how_the_node_is_a
 
 
 async def test_a_late_reply_is_refused_even_before_the_dispatcher_saw_the_deadline(vim: Vim, store: Store):
-    with pytest.raises(ConflictError) as late:
+    with pytest.raises(ConflictError, match=rf"The time to reply passed at {to_rfc3339(START + 300)}: .* silence") as late:
         await vim.inbox.receive(TOKEN, ACK, START + 300)
     assert late.value.code.value == "ESC-VIM-006"
+    assert "escalator node retry c1 n1" in late.value.remedy
     assert await verdicts(store) == ["late"]
     assert (await the_notice(store)).reply is None
 

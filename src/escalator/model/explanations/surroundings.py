@@ -51,14 +51,18 @@ SURROUNDINGS = {
         meaning="the reply came after its deadline",
         causes="The deadline of the notice had passed, or the notice was withdrawn.",
         then=(
-            "Raise workloads.notify.reply_timeout_s, or answer DEFER in time; where the notice was withdrawn,"
-            " escalator node retry NAME NODE asks again"
+            "escalator node retry NAME NODE asks again while the campaign runs, or, where it paused, escalator campaign resume"
+            " NAME; after its end another campaign of the same release takes up what was left. For the next time: raise"
+            " workloads.notify.reply_timeout_s, or answer DEFER in time"
         ),
     ),
     Code.VIM_SUPERSEDED: Explanation(
         meaning="a different reply to this notice was accepted before",
         causes="Two programs, or a program and a person, answered differently. The first answer counts.",
-        then="escalator notice show ID lists every answer that came",
+        then=(
+            "escalator notice show ID lists every answer that came. Where the first one left the node out: escalator node retry"
+            " NAME NODE while the campaign runs, else another campaign of the same release"
+        ),
     ),
     Code.VIM_REPLY: Explanation(
         meaning="the reply's body is not valid",

@@ -112,7 +112,10 @@ UPGRADING = {
             "The VNF manager said NACK, or answered for an instance what leaves no way to empty the node; its "
             "reason stands behind it."
         ),
-        then="Talk to the VNF's owner; then escalator node retry NAME NODE, or escalator campaign resume NAME asks again",
+        then=(
+            "Talk to the VNF's owner; then escalator node retry NAME NODE while the campaign runs, or, where it paused,"
+            " escalator campaign resume NAME asks again; after its end another campaign of the same release takes up what was left"
+        ),
     ),
     Code.UPG_SILENT: Explanation(
         meaning="a VNF manager did not answer and policy skips or pauses",
@@ -121,8 +124,9 @@ UPGRADING = {
             "cold migration or an in-place upgrade."
         ),
         then=(
-            "escalator notice list --campaign NAME; escalator notice reply ID after a call; escalator campaign "
-            "resume NAME asks again"
+            "Call whoever speaks for the VNF. That notice takes no answer any more: escalator node retry NAME NODE asks again"
+            " while the campaign runs, or, where it paused, escalator campaign resume NAME; then escalator notice list --campaign"
+            " NAME and escalator notice reply ID. After its end another campaign of the same release takes up what was left"
         ),
     ),
     Code.UPG_UNDELIVERABLE: Explanation(
