@@ -37,6 +37,12 @@ _CODE_OF: Mapping[int, Code] = {
 }
 _BAD_INPUT = frozenset({404, 405, 406, 413, 415, 422})
 """Statuses of requests that are wrong whoever sends them."""
+_WORDS: Mapping[int, str] = {
+    401: "The credential is missing, or it is nobody's here.",
+    406: "The version of the interface that was asked for is not spoken here.",
+    415: "The body is of a type that is not taken here.",
+}
+"""What is said where the status's own words would tell less."""
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -127,9 +133,8 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str] | None = None)
         # What is said beside the status's own words is what helps.
         remedy = "" if error.detail == meaning.phrase else str(error.detail)
         ends = 2 if error.status_code in _BAD_INPUT else None
-        return problem(
-            error.status_code, code, meaning.description or meaning.phrase, remedy=remedy, exit_code=ends, headers=given
-        )
+        said = _WORDS.get(error.status_code) or meaning.description or meaning.phrase
+        return problem(error.status_code, code, said, remedy=remedy, exit_code=ends, headers=given)
 
     async def validation(_: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, RequestValidationError):

@@ -136,7 +136,8 @@ def _shown_in(request: Request) -> str | None:
 
 
 def _challenge() -> HTTPException:
-    return HTTPException(401, headers={"WWW-Authenticate": _CHALLENGES})
+    remedy = "Send the credential that Escalator's operator gave you, as Authorization: Bearer or Basic."
+    return HTTPException(401, remedy, headers={"WWW-Authenticate": _CHALLENGES})
 
 
 def _view(row: Subscription, base_url: str) -> SubscriptionView:

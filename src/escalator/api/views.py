@@ -370,6 +370,9 @@ class ReachabilityView(View):
     ok: bool
     code: str
     message: str
+    """Why it does not answer; when it does, why the last notice was not taken, where that is so."""
+    remedy: str = ""
+    """What to do where that is more particular than what the code says."""
 
 
 class SpokenForView(View):

@@ -23,6 +23,6 @@ def check_headers(request: Request) -> None:
 
 
 def check_version(request: Request) -> None:
-    """A missing version means any; another major version is not spoken here."""
+    """A missing version means any; another major version is not spoken here: answers 406."""
     if request.headers.get("version", API_VERSION).partition(".")[0] != _MAJOR:
-        raise HTTPException(406)
+        raise HTTPException(406, f"Send the header Version: {API_VERSION}, or none.")

@@ -105,10 +105,10 @@ class Test(_One):
         with self.server() as client:
             found = client.post(f"/v1/vnfms/{quoted(parsed_args.name)}/actions/test")
         self.exit_code = 0 if found["ok"] else 1
-        remedy = filled(usual(found["code"] or ""), "", "vnfm", parsed_args)
+        remedy = found.get("remedy") or filled(usual(found["code"] or ""), "", "vnfm", parsed_args)
         if remedy and not found["ok"]:
             self.app.stderr.write(f"What to do: {remedy}\n")
-        return fields(found)
+        return fields({key: value for key, value in found.items() if key != "remedy"})
 
 
 class Remove(Command):

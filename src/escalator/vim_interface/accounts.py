@@ -98,7 +98,8 @@ class Accounts:
         if uri is not None:
             return Account(vnfm.name, uri, registered_way(vnfm.spec.auth, self.credentials))
         if vnfm.spec.subscription.type != "none":
-            raise TemporaryError(Code.VIM_UNREACHABLE, f"VNF manager {vnfm.name} has no subscription now.")
+            remedy = "It has to subscribe: POST /vi-vnfm/v1/subscriptions. Nothing is to be done at Escalator."
+            raise TemporaryError(Code.VIM_UNREACHABLE, f"VNF manager {vnfm.name} has no subscription now.", remedy=remedy)
         raise PermanentError(Code.VIM_REGISTRATION, f"VNF manager {vnfm.name} has no address.")
 
 

@@ -93,6 +93,8 @@ class Reachability:
     ok: bool
     code: str = ""
     message: str = ""
+    remedy: str = ""
+    """What to do where that is more particular than what the code says."""
 
 
 class Orchestrators(Protocol):

@@ -213,7 +213,7 @@ class Vim:
         try:
             await dialect.test(vnfm)
         except EscalatorError as error:
-            return Reachability(vnfm.name, ok=False, code=error.code.value, message=error.message)
+            return Reachability(vnfm.name, ok=False, code=error.code.value, message=error.message, remedy=error.remedy)
         return Reachability(vnfm.name, ok=True)
 
     async def _add(self, notices: Sequence[Notice]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from escalator.api.openapi import documents
 from escalator.model.campaign import Migration
 from escalator.model.document import load, parse
 from escalator.model.inventory import Inventory
-from escalator.model.notice import Notice, NoticeType, Reply
+from escalator.model.notice import Notice, NoticeState, NoticeType, Reply
 from escalator.model.progress import Event
 from escalator.model.redaction import redacted
 from integration.api.running import CAMPAIGN, RELEASE, TOKEN
@@ -78,6 +79,22 @@ async def test_a_vnfm_is_registered_tested_and_forgotten(api):
     assert (await api.get("/v1/vnfms/acme")).status_code == 404
     actions = [e["action"] for e in (await api.get("/v1/events")).json()]
     assert actions == ["vnfm.register", "vnfm.remove"]
+
+
+async def test_a_test_tells_of_the_last_notice_where_that_was_not_taken(api, services):
+    told = Notice(id="n1", type=NoticeType.CAMPAIGN_COMPLETED, vnfm="vnfm-core", campaign="c1", created_at=1.0)
+    refused = replace(told, state=NoticeState.UNDELIVERABLE, error_code="ESC-VIM-005", error="VNF manager core answered 400.")
+    await services.ctx.store.notices.add([refused])
+    tested = (await api.post("/v1/vnfms/vnfm-core/actions/test")).json()
+    assert (tested["ok"], tested["message"].split(": ", 1)) == (
+        True,
+        [
+            "The last notice to it (n1) was not taken",
+            "ESC-VIM-005: VNF manager core answered 400. The test does not show whether notices are taken now.",
+        ],
+    )
+    await services.ctx.store.notices.add([replace(told, id="n2", created_at=2.0, delivered_at=3.0, state=NoticeState.DELIVERED)])
+    assert (await api.post("/v1/vnfms/vnfm-core/actions/test")).json()["message"] == ""
 
 
 async def test_a_vnfm_that_a_campaign_needs_is_forgotten_by_force_only(api, services):

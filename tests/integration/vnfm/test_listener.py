@@ -103,7 +103,9 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(client: htt
 async def test_other_forms_versions_and_methods_are_refused(client: httpx.AsyncClient, address: str):
     text = {"Content-Type": "text/plain"}
     assert check_problem(await client.put(address, content=json.dumps(ACK), headers=text), 415, "ESC-API-001")
-    assert check_problem(await client.put(address, json=ACK, headers={"Version": "2.0.0"}), 406, "ESC-API-001")
+    version = check_problem(await client.put(address, json=ACK, headers={"Version": "2.0.0"}), 406, "ESC-API-001")
+    assert version["detail"] == "The version of the interface that was asked for is not spoken here."
+    assert version["remedy"] == "Send the header Version: 1.0.0, or none."
     refused = await client.post(address, json=ACK)
     check_problem(refused, 405, "ESC-API-009")
     assert refused.headers["allow"] in ("PUT", "GET", "GET, PUT", "PUT, GET")

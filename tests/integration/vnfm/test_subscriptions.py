@@ -72,6 +72,14 @@ async def test_without_its_subscription_a_vnf_manager_gets_nothing_and_is_not_ta
     assert vnfm.lines("notified") == []
 
 
+async def test_who_may_subscribe_and_has_not_is_told_apart_from_who_is_not_reached(bed: Bed):
+    vnfm = await bed.store.vnfms.get("vnfm-1")
+    assert vnfm is not None
+    tested = await bed.vim.test(vnfm)
+    assert (tested.ok, tested.code, tested.message) == (False, "ESC-VIM-003", "VNF manager vnfm-1 has no subscription now.")
+    assert tested.remedy == "It has to subscribe: POST /vi-vnfm/v1/subscriptions. Nothing is to be done at Escalator."
+
+
 async def test_who_subscribes_again_while_a_notice_waits_gets_it(client: httpx.AsyncClient, bed: Bed, peer: Peer):
     vnfm = peer()
     await bed.ask()
@@ -104,7 +112,9 @@ async def test_who_is_not_known_learns_nothing_and_changes_nothing(
     headers = {} if header is None else {b"Authorization": header.encode("latin-1")}
     for method, path in (("POST", PATH), ("GET", PATH), ("GET", f"{PATH}/vnfm-1"), ("DELETE", f"{PATH}/vnfm-1")):
         response = await client.request(method, path, json={"callbackUri": vnfm.callback_uri}, headers=headers)
-        check_problem(response, 401, "ESC-API-002")
+        problem = check_problem(response, 401, "ESC-API-002")
+        assert problem["detail"] == "The credential is missing, or it is nobody's here."
+        assert problem["remedy"].endswith("as Authorization: Bearer or Basic.")
         assert response.headers["www-authenticate"].startswith("Bearer")
     assert vnfm.lines() == []
     assert await bed.store.subscriptions.list() == []

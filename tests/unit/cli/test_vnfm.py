@@ -46,3 +46,22 @@ def test_what_fails_after_the_registration_is_no_failure_of_it(tmp_path, verb, s
     assert (seen.code, json.loads(seen.out)["name"]) == (0, "acme"), seen.err
     assert "For how many instances it speaks cannot be told now (ESC-" in seen.err
     assert "Ask again: escalator vnfm show acme\n" in seen.err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"remedy": "It has to subscribe."}, "What to do: It has to subscribe.\n"),
+        ({}, "escalator vnfm set acme --callback-uri URI"),
+    ],
+)
+def test_what_a_test_says_to_do_goes_before_what_the_code_says(tmp_path, more, said):
+    class Testing(Quiet):
+        def do_POST(self):  # noqa: N802 - the handler's name for it
+            self.say(200, json.dumps({"vnfm": "acme", "ok": False, "code": "ESC-VIM-003", "message": "", **more}).encode())
+
+    with listening(Testing) as url:
+        seen = run("vnfm", "test", "acme", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert seen.code == 1
+    assert said in seen.err
+    assert "Remedy" not in seen.out

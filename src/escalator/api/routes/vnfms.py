@@ -18,10 +18,12 @@ from escalator.api.views import ReachabilityView, SpokenForView, SubscribedView
 from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.errors import NotFoundError
-from escalator.model.notice import Vnfm
+from escalator.model.notice import NoticeState, Vnfm
 from escalator.upgrade_manager.speakers import require_unneeded, spoken_for
 
 router = APIRouter(tags=["vnfms"])
+_RECENT = 200
+"""How many notices are looked through for the last one to a VNF manager."""
 
 
 @router.post("/vnfms", status_code=201, responses=documented(409, 413, 415, 422), openapi_extra=dict(body("Vnfm")))
@@ -100,7 +102,18 @@ async def remove_vnfm(
 async def test_vnfm(services: Here, name: str) -> ReachabilityView:
     """Ask its address whether it would take notices. The answer is 200 in either case: `ok` says it."""
     found = await services.vim.test(await _vnfm(services, name))
-    return ReachabilityView(vnfm=found.vnfm, ok=found.ok, code=found.code, message=found.message)
+    message = await _not_taken(services, name) if found.ok else found.message
+    return ReachabilityView(vnfm=found.vnfm, ok=found.ok, code=found.code, message=message, remedy=found.remedy)
+
+
+async def _not_taken(services: Services, name: str) -> str:
+    """What became of the last notice to a VNF manager that answers its test, where it was not taken: the test sends none."""
+    recent = (n for n in await services.ctx.store.notices.list(limit=_RECENT) if n.vnfm == name)
+    last = next((n for n in recent if n.delivered_at is not None or n.state is NoticeState.UNDELIVERABLE), None)
+    if last is None or last.delivered_at is not None:
+        return ""
+    why = f"{last.error_code}: {last.error}"
+    return f"The last notice to it ({last.id}) was not taken: {why} The test does not show whether notices are taken now."
 
 
 async def _vnfm(services: Services, name: str) -> Vnfm:

@@ -32,9 +32,15 @@ SERVER = {
         then="Each problem is named with its path; docs/reference has the form",
     ),
     Code.API_TOKEN: Explanation(
-        meaning="the bearer token is missing or wrong",
-        causes="The token file is of another server, or was made anew.",
-        then="ESCALATOR_TOKEN_FILE or ESCALATOR_STATE_DIR of the server that you talk to",
+        meaning="the bearer token or other credential is missing or wrong",
+        causes=(
+            "Of a command: the token file is of another server, or was made anew. Of a VNF manager: what it shows is not the"
+            " credential that the operator gave it, or it may not subscribe."
+        ),
+        then=(
+            "ESCALATOR_TOKEN_FILE or ESCALATOR_STATE_DIR of the server that you talk to; of a VNF manager the file in"
+            " credentials_dir that its registration names (escalator vnfm show NAME)"
+        ),
     ),
     Code.API_HOST: Explanation(
         meaning="the Host or Origin header names another site",

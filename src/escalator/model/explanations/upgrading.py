@@ -114,7 +114,7 @@ UPGRADING = {
         ),
         then=(
             "Talk to the VNF's owner; then escalator node retry NAME NODE while the campaign runs, or, where it paused,"
-            " escalator campaign resume NAME asks again; after its end another campaign of the same release takes up what was left"
+            " escalator campaign resume NAME asks again; after its end another campaign of the same release takes up the rest"
         ),
     ),
     Code.UPG_SILENT: Explanation(
