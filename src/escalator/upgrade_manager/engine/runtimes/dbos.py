@@ -96,7 +96,9 @@ class DbosEngine:
         try:
             await _outside(begin())
         except (SQLAlchemyError, dbos_error.DBOSException) as error:
-            message = f"The database of workflows did not take {workflow_id}: {error}"[:500]
+            # The statement and its values, which follow, tell a person nothing.
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            message = f"The database of workflows did not take {workflow_id}: {why}"[:500]
             raise TemporaryError(Code.UPG_NOT_DRIVEN, message) from error
 
     async def send(self, workflow_id: str, topic: str, message: Json, *, key: str) -> None:
