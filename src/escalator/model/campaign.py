@@ -104,6 +104,8 @@ class Estimates(Model):
     upgrade_s: Seconds = 1200.0
     hardware: tuple[HardwareEstimate, ...] = ()
     """Upgrade times of hardware models that differ, by labels of the node; the first that fits counts."""
+    hooks_s: Seconds = 0.0
+    """Expected time of the hooks of one node's turn together, on any hardware: it counts with that of the upgrade."""
     cold_s: Seconds = 120.0
     migration: MigrationEstimate = MigrationEstimate()
     p90: Annotated[float, Field(ge=1, le=10)] = 1.25
@@ -112,11 +114,11 @@ class Estimates(Model):
     """Duration of a node's rollback, which has to fit into the window too (null = as long as its upgrade)."""
 
     def upgrade_of(self, node: Node) -> float:
-        """Expected duration of the node's upgrade, reboot and verification."""
+        """Expected duration of the node's upgrade, reboot and verification, with the hooks of its turn."""
         for hardware in self.hardware:
             if all(node.labels.get(key) == value for key, value in hardware.labels.items()):
-                return hardware.upgrade_s
-        return self.upgrade_s
+                return hardware.upgrade_s + self.hooks_s
+        return self.upgrade_s + self.hooks_s
 
     def move_s(self, memory_gib: float, kind: str) -> float:
         """Expected duration of one move of an instance with that much memory."""

@@ -204,12 +204,14 @@ async def _why(made: Simulation, view: CampaignView) -> str:
 
 def _timings(campaign: Campaign, faults: FaultsSpec, seed: int) -> Timings:
     estimates = campaign.spec.estimates
-    rollback_s = estimates.upgrade_s if estimates.rollback_s is None else estimates.rollback_s
+    # No hook is run: its time is one with the installer's.
+    upgrade_s = estimates.upgrade_s + estimates.hooks_s
+    rollback_s = upgrade_s if estimates.rollback_s is None else estimates.rollback_s
     return Timings(
         live_base_s=estimates.migration.base_s,
         live_s_per_gib=estimates.migration.s_per_gib,
         cold_s=estimates.cold_s,
-        upgrade_s=estimates.upgrade_s * (1 - REBOOT_SHARE),
+        upgrade_s=estimates.upgrade_s * (1 - REBOOT_SHARE) + estimates.hooks_s,
         reboot_s=estimates.upgrade_s * REBOOT_SHARE,
         rollback_s=rollback_s,
         jitter=JITTER if faults.jitter is None else faults.jitter,

@@ -62,7 +62,7 @@ def _condition(stopped: Sequence[Instance], campaign: Campaign) -> Condition:
     owners = Counter(i.vnf or f"project {i.project}" for i in stopped)
     said = [f"{owner}: {count}" for owner, count in sorted(owners.items())]
     more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
-    longest_s = campaign.spec.estimates.upgrade_s
+    longest_s = campaign.spec.estimates.upgrade_s + campaign.spec.estimates.hooks_s
     many = counted(len(stopped), "instance is stopped with its node", "instances are stopped with their nodes")
     message = f"{many}, about {longest_s:g} s each: {'; '.join(said[:SHOWN])}{more}"
     remedy = "escalator campaign start NAME --accept-outage, or make room and plan again"
