@@ -127,5 +127,8 @@ def demand_conditions(found: Sequence[TooLarge]) -> tuple[Condition, ...]:
         many = counted(len(found), "instance that has to move is", "instances that have to move are")
         many += " larger than any node of the cloud"
     message = f"{many}: {'; '.join(said[:SHOWN])}{more}"
-    remedy = "correct its demand, or what it requires, where it was written down, or let it stay in place (workloads.default.action), or exclude its node"
+    remedy = (
+        "correct its demand, or what it requires, where it was written down, or let it stay in place"
+        " (workloads.default.action), or exclude its node"
+    )
     return (Condition(code=Code.PLN_IMPOSSIBLE.value, ok=False, message=message, remedy=remedy),)
