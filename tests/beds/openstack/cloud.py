@@ -201,9 +201,9 @@ class BedCloud:
                 self._ok(identity.put(f"/projects/{project['id']}/users/{user}/roles/{role['id']}"))
         return str(project["id"])
 
-    def make_group(self, policy: str) -> str:
+    def make_group(self, policy: str, name: str | None = None) -> str:
         """A server group; gives its id."""
-        body = {"server_group": {"name": f"g-{uuid.uuid4().hex[:8]}", "policy": policy}}
+        body = {"server_group": {"name": name or f"g-{uuid.uuid4().hex[:8]}", "policy": policy}}
         made: str = self._ok(self.compute.post("/os-server-groups", json=body)).json()["server_group"]["id"]
         return made
 

@@ -12,7 +12,7 @@ import pytest
 
 from beds.venvs import NotInstalledError, ensured, locked
 
-__all__ = ["tacker5", "tacker16"]
+__all__ = ["doctor", "tacker5", "tacker16"]
 
 HERE = Path(__file__).resolve().parent
 
@@ -26,6 +26,15 @@ def _python(name: str) -> Path:
         if "tacker" in os.environ.get("ESCALATOR_REQUIRE_REAL", "").replace(",", " ").split():
             pytest.fail(f"ESCALATOR_REQUIRE_REAL asks for it, and {error}")
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def doctor() -> tuple[Path, str]:
+    """Python with what OPNFV Doctor's application managers import, and where a checkout of Doctor is: nobody packages it."""
+    checkout = os.environ.get("DOCTOR_CHECKOUT")
+    if not checkout:
+        pytest.skip("DOCTOR_CHECKOUT names no checkout of OPNFV Doctor")
+    return _python("doctor"), checkout
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -56,11 +57,11 @@ def _trusting() -> ssl.SSLContext:
 
 @contextmanager
 def vnfm_process(
-    log: Path, *arguments: str, program: Path = SERVER, python: str | Path = sys.executable
+    log: Path, *arguments: str, program: Path = SERVER, python: str | Path = sys.executable, **environment: str
 ) -> Iterator[VnfmProcess]:
-    """Run a VNF manager; arguments as on the command line of its program, which that Python runs."""
+    """Run a VNF manager; arguments as on the command line of its program, which that Python runs, with these variables."""
     command = [str(python), str(program), "--log", str(log), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environment}) as process:
         try:
             assert process.stdout is not None
             said = json.loads(process.stdout.readline())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,8 @@ class PublishedSite:
     """How clients log in at Keystone."""
     folder: Path
 
-    def campaign(self, **spec: Any) -> None:
-        """Create a campaign over all hosts and plan it."""
+    def campaign(self, planned: int = 0, **spec: Any) -> None:
+        """Create a campaign over all hosts and plan it, which ends with that exit code."""
         wanted = {
             "release": f"nfvi-agent/{NEW}", "mode": "smooth", "scope": {"select": {"role": "compute"}},
             "waves": {"max_unavailable": 1}, "node": {"driver": "command"},
@@ -56,7 +56,8 @@ class PublishedSite:
         (release / "release.yaml").write_text(f"{RELEASE.rstrip()}\n  reboot: never\n")
         self.server.ok("release", "import", str(release))
         self.server.ok("campaign", "create", str(file))
-        self.server.ok("campaign", "plan", NAME)
+        ended = self.server.cli("campaign", "plan", NAME)
+        assert ended.code == planned, ended.err
 
     def run(self) -> dict[str, Any]:
         """Start it and wait until it ends or needs a person; the campaign as the command line shows it then."""
@@ -81,11 +82,16 @@ class PublishedSite:
 
 @contextmanager
 def published_site(
-    bed: OpenStackBed, folder: Path, layout: Mapping[str, Sequence[str]], others: Mapping[str, str] | None = None, **vim: Any
+    bed: OpenStackBed,
+    folder: Path,
+    layout: Mapping[str, Sequence[str]],
+    others: Mapping[str, str] | None = None,
+    more: Callable[[BedCloud], Mapping[str, Mapping[str, Any]]] = lambda _: {},
+    **vim: Any,
 ) -> Iterator[PublishedSite]:
     """A site with the tenant's servers by their hosts; the catalog has it as `maintenance`, and `others` by their types.
 
-    `vim` are more of the server's settings of that section.
+    `more` says of servers, by their names, what Nova is asked for beside; `vim` are settings of the server's section.
     """
     bed.cloud.make_project(TENANT)
     clouds = yaml.safe_load(bed.clouds_yaml.read_text())
@@ -94,7 +100,10 @@ def published_site(
     file = secret(folder / "clouds.yaml", yaml.safe_dump(clouds))
     account = {key: auth[key] for key in ("auth_url", "username", "password", "project_name")}
     tenant = BedCloud(file)
-    servers = {name: tenant.boot(host, name=name, wait=False) for host, names in layout.items() for name in names}
+    asked = more(tenant)
+    servers = {
+        name: tenant.boot(host, name=name, wait=False, **asked.get(name, {})) for host, names in layout.items() for name in names
+    }
     for server in servers.values():
         tenant.wait_state(server, "ACTIVE")
     server = ServerProcess(folder, _settings(bed, folder, vim))
