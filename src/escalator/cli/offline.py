@@ -103,6 +103,7 @@ class OfflinePlan(Shower):
         from escalator.upgrade_manager.planner.impact import NOTHING, Brings  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.kinds import ordered  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.make import make_plan  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.presumed import presumed_managed, with_presumed  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.progress import Progress, assumed  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.returning import with_returns  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.stopped import with_stops  # noqa: PLC0415 - as above
@@ -118,12 +119,13 @@ class OfflinePlan(Shower):
         progress = Progress() if parent is None else assumed(parent, inventory, at_s)
         release = loaded(Release, parsed_args.release) if parsed_args.release else None
         brings = NOTHING if release is None else Brings(release.brings, release.spec.impact, release.spec.order)
+        managed = presumed_managed(inventory)
         if parent is None:
-            made = make_plan(ordered(campaign, brings), inventory, now_s=parsed_args.start, impact=brings.impact)
-            made = with_stops(with_returns(made, campaign, inventory, (), brings.layers), campaign, inventory, ())
+            made = make_plan(ordered(campaign, brings), inventory, managed, now_s=parsed_args.start, impact=brings.impact)
+            made = with_stops(with_returns(made, campaign, inventory, managed, brings.layers), campaign, inventory, managed)
         else:  # as a server does: repaired where that is sound
-            made = verified_plan(campaign, inventory, (), parsed_args.start, progress, brings)
-        plan = made.sealed(OFFLINE_ID, parent.id if parent is not None else None)
+            made = verified_plan(campaign, inventory, managed, parsed_args.start, progress, brings)
+        plan = with_presumed(made, inventory).sealed(OFFLINE_ID, parent.id if parent is not None else None)
         if parent is not None:
             over = [node.id for node in inventory.nodes if node.progress in ("done", "failed")]
             self._changes = differences(parent, plan, over)

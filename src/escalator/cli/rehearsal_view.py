@@ -16,10 +16,16 @@ NODES = {"upgraded": "Nodes upgraded", "rolled_back": "rolled back", "failed": "
 
 def rehearsal_view(found: Mapping[str, Any]) -> RenderableType:
     """How the runs ended, and the spread of what matters."""
+    whole = found["whole"] == found["completed"]
     good = found["completed"] == found["runs"] and not found["violations"]
     states = ", ".join(f"{count} {state}" for state, count in found["states"].items())
     head = Text.assemble(
-        (f"{found['completed']} of {found['runs']} runs completed", "bold green" if good else "bold red"), f"  {states}"
+        (
+            f"{found['completed']} of {found['runs']} runs completed",
+            ("bold green" if whole else "bold yellow") if good else "bold red",
+        ),
+        "" if whole else (f", {found['whole']} of them with every node upgraded", "bold yellow"),
+        f"  {states}",
     )
     if found.get("begins"):
         head.append(f"  from {zoned(found['begins'])} on")
@@ -35,6 +41,7 @@ def rehearsal_view(found: Mapping[str, Any]) -> RenderableType:
     _row(table, "Moves", found["moves"])
     parts: list[RenderableType] = [head, table]
     parts += [Text(f"violation: {violation}", style="bold red") for violation in found["violations"]]
+    parts += [Text(f"accepted: {what}", style="yellow") for what in found["accepted"]]
     parts += [Text(f"said at the end: {reason}") for reason in found["reasons"]]
     longest = ", ".join(f"{group} {span(seconds)}" for group, seconds in list(found["groups_hit_longest_s"].items())[:5])
     if longest:

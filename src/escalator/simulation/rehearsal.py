@@ -19,6 +19,7 @@ from typing import Any
 
 from escalator.model.campaign import Campaign, CampaignSpec
 from escalator.model.counting import counted
+from escalator.model.errors import ConditionsError
 from escalator.model.inventory import Inventory
 from escalator.model.progress import CampaignState, TaskKind, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
@@ -29,6 +30,7 @@ from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
 from escalator.upgrade_manager.planner.make import BEGINNING
 from escalator.upgrade_manager.planner.nights import assumed_start_s, openings
+from escalator.upgrade_manager.planner.presumed import presumed_projects, unconsented
 from escalator.upgrade_manager.service import CampaignView
 from escalator.world.records import VnfmRow
 from escalator.world.rules import FaultsSpec
@@ -57,6 +59,8 @@ REBOOT_SHARE = 0.25
 """Share of a node's upgrade that its reboot is taken to be."""
 PROGRESS = 4
 """Place among the arguments of `verified_plan` of how far the campaign is."""
+SPARE = 1
+"""Instances that a VNF manager gives up each time that it is asked to scale in, of those that their groups can do without."""
 JITTER = 0.2
 """Share by which durations differ where the fault file says nothing."""
 
@@ -80,6 +84,10 @@ class Outcome:
     groups: Mapping[str, float]
     """Seconds that at least one member of each group was impacted."""
     violations: tuple[str, ...]
+    causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Why nodes are not upgraded in a run that is over, with what became of them, and which nodes."""
+    accepted: str = ""
+    """Failing conditions of the plan that the run began with all the same: an outage, or room that VNF managers make."""
 
 
 @dataclass
@@ -130,6 +138,8 @@ async def _run(
     clock = virtual_time.VirtualClock(begins_s)
     world = World.in_memory(clock, _timings(campaign, faults, seed))
     vnfms = _vnfms(inventory, faults, seed)
+    if campaign.spec.workloads.scale_in == "ask":
+        vnfms = [replace(row, spare=SPARE) for row in vnfms]
     # No campaign starts while they do not answer: those that fail are gone right after.
     world.load(inventory, [replace(row, behaviour="moves") if row.behaviour == "unreachable" else row for row in vnfms])
     world.faults.add(*faults.faults)
@@ -142,15 +152,23 @@ async def _run(
         await import_release(store, RELEASE, clock.now())
         await made.campaigns.create(_document(campaign))
         plan = await made.campaigns.plan(name)
-        if not plan.smooth:
-            why = "; ".join(condition.message for condition in plan.conditions if not condition.ok)
-            return _outcome_of_nothing(why)
+        failing = [condition.message for condition in plan.conditions if not condition.ok]
+        if unsaid := unconsented(campaign, inventory):
+            return _outcome_of_nothing("; ".join([*unsaid[:NAMED], *failing]))
         began = clock.now()
-        await made.campaigns.start(name)
+        try:
+            # Nothing is at stake: an outage is accepted that the document's mode asks for, and VNF managers scale in.
+            await made.campaigns.start(name, accept_outage=True)
+        except ConditionsError:
+            if plan.smooth:
+                raise
+            return _outcome_of_nothing("; ".join(failing))
         for row in vnfms:
             world.vnfms.behave(row.name, row.behaviour)
         moments = sorted(plan.totals.makespan_s * draw(seed, "kill", n) for n in range(faults.kills))
-        latest = began + plan.totals.makespan_s * PATIENCE + (NIGHTS_S if campaign.spec.windows else 0.0)
+        # Nodes that get room, or an outage, only now are in no plan yet.
+        later_s = campaign.spec.estimates.upgrade_s * len(plan.totals.not_upgraded) if failing else 0.0
+        latest = began + (plan.totals.makespan_s + later_s) * PATIENCE + (NIGHTS_S if campaign.spec.windows else 0.0)
         while clock.now() < latest:
             if await _resumed(made, name, faults.resume_s):
                 continue
@@ -166,7 +184,7 @@ async def _run(
                 made = await stack.enter_async_context(simulated())
             # Nobody has anything to look at while no window is open.
             await clock.sleep(LOOK_S if running or opens is None else max(LOOK_S, opens - clock.now()))
-        return await _outcome(made, campaign, inventory, began)
+        return replace(await _outcome(made, campaign, inventory, began), accepted="; ".join(failing))
 
 
 async def _resumed(made: Simulation, name: str, after_s: float | None) -> bool:
@@ -220,10 +238,9 @@ def _timings(campaign: Campaign, faults: FaultsSpec, seed: int) -> Timings:
 
 
 def _vnfms(inventory: Inventory, faults: FaultsSpec, seed: int) -> list[VnfmRow]:
-    """A VNF manager for each project that has one by the look of it: its instances belong to a VNF, or switch over."""
-    projects = sorted({i.project for i in inventory.instances if i.vnf is not None or i.vacate == "in-place"})
+    """A VNF manager for each project that is presumed to have one, in the plan of the same files, too."""
     rows = []
-    for project in projects:
+    for project in presumed_projects(inventory):
         row = VnfmRow(name=f"vnfm-{project}", projects=(project,))
         for number, character in enumerate(faults.vnfms):
             if fnmatchcase(project, character.project) and draw(seed, "vnfm", project, number) < character.probability:
@@ -257,10 +274,12 @@ async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, b
     upgraded = [t.updated_at for t in view.tasks if t.state is TaskState.DONE and t.kind is TaskKind.UPGRADE]
     interruptions, groups = _impacts(made.world, ended)
     resting = view.row.state in RESTING
+    causes = _causes(view)
     proof = await prove(made.ctx, name)
     return Outcome(
         state=view.row.state.value if resting else "does not end",
-        reason=view.row.reason if resting else await _why(made, view),
+        reason=_rest(view, causes) if resting else await _why(made, view),
+        causes=causes,
         duration_s=round(ended - began, 3),
         upgraded=len(upgraded),
         rolled_back=count[TaskState.ROLLED_BACK] + count[TaskState.DONE] - len(upgraded),
@@ -272,6 +291,42 @@ async def _outcome(made: Simulation, campaign: Campaign, inventory: Inventory, b
         groups=groups,
         violations=(*await _violations(made, inventory), *[violation.message for violation in proof.violations]),
     )
+
+
+def _causes(view: CampaignView) -> dict[str, tuple[str, ...]]:
+    """Nodes that are not upgraded in a run that is over, by what became of them and why; alike are those that differ by name."""
+    if view.row.state not in (CampaignState.COMPLETED, CampaignState.ABORTED):
+        return {}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for task in view.tasks:
+        if task.state is not TaskState.DONE:
+            found[f"{task.state.value}: {task.message.replace(task.node, 'the node')}"].append(task.node)
+    return {cause: tuple(sorted(nodes)) for cause, nodes in sorted(found.items())}
+
+
+def _rest(view: CampaignView, causes: Mapping[str, tuple[str, ...]]) -> str:
+    """The reason of a run without what is said of single nodes, where their causes tell it."""
+    reason = view.row.reason
+    for task in view.tasks if causes else ():
+        reason = reason.replace(f"{task.node} {task.state.value}: {task.message}", "")
+    return "; ".join(filter(None, (part.strip() for part in reason.split("; "))))
+
+
+def _said_of_causes(outcomes: list[Outcome]) -> list[str]:
+    """Each cause once, over all runs: most nodes first."""
+    nodes: defaultdict[str, set[str]] = defaultdict(set)
+    runs: Counter[str] = Counter()
+    for outcome in outcomes:
+        runs.update(outcome.causes.keys())
+        for cause, here in outcome.causes.items():
+            nodes[cause].update(here)
+    lines = []
+    for cause in sorted(nodes, key=lambda one: (-len(nodes[one]), one)):
+        names = sorted(nodes[cause])
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        many = counted(len(names), "node")
+        lines.append(f"{many} ({', '.join(names[:NAMED])}{more}), in {runs[cause]} of {counted(len(outcomes), 'run')}, {cause}")
+    return lines
 
 
 def _windows(campaign: Campaign, began: float, ends: list[float]) -> tuple[int, ...]:
@@ -339,7 +394,9 @@ def summary(outcomes: list[Outcome]) -> dict[str, Any]:
         "runs": len(outcomes),
         "completed": sum(o.state == "completed" and o.upgraded > 0 for o in outcomes),
         "states": dict(Counter(outcome.state for outcome in outcomes)),
-        "reasons": sorted({outcome.reason for outcome in outcomes if outcome.reason})[:10],
+        "whole": sum(o.state == "completed" and not (o.skipped or o.failed or o.rolled_back) for o in outcomes),
+        "accepted": sorted({outcome.accepted for outcome in outcomes if outcome.accepted})[:10],
+        "reasons": [*sorted({outcome.reason for outcome in outcomes if outcome.reason}), *_said_of_causes(outcomes)][:10],
         "duration_s": _spread([o.duration_s for o in outcomes]),
         "nodes": {
             word: _spread([getattr(o, word) for o in outcomes]) for word in ("upgraded", "rolled_back", "failed", "skipped")

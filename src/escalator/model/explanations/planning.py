@@ -118,6 +118,15 @@ PLANNING = {
         ),
         then="Agree with their owners; or set the action to `live`, and `mode: non-smooth` for what cannot move",
     ),
+    Code.PLN_PRESUMED: Explanation(
+        meaning="who is presumed to have a VNF manager, in a plan that was made without a server",
+        causes=(
+            "No server is asked, so nobody knows who is registered. As in a rehearsal, each project with instances that belong "
+            "to a VNF, or that switch over, is presumed to have a VNF manager; what could only be stopped is not presumed to have "
+            "its consent. This never fails a plan."
+        ),
+        then="Plan on the server where VNF managers are registered: that plan asks those, and goes by policy for all others",
+    ),
     Code.PLN_NODE_GROUPS: Explanation(
         meaning="a group of nodes that others come after has no node",
         causes="Its `select` fits no node, or what it fits is out of service, held or upgraded, so that nothing can be sampled.",
