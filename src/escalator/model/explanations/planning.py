@@ -122,8 +122,8 @@ PLANNING = {
         meaning="who is presumed to have a VNF manager, in a plan that was made without a server",
         causes=(
             "No server is asked, so nobody knows who is registered. As in a rehearsal, each project with instances that belong "
-            "to a VNF, or that switch over, is presumed to have a VNF manager; what could only be stopped is not presumed to have "
-            "its consent. This never fails a plan."
+            "to a VNF, or that switch over, is presumed to have a VNF manager; what could only be stopped is not presumed to "
+            "have its consent. This never fails a plan."
         ),
         then="Plan on the server where VNF managers are registered: that plan asks those, and goes by policy for all others",
     ),
