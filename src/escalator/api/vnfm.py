@@ -18,6 +18,7 @@ from escalator.api.subscriptions import replying, subscriptions_router
 from escalator.api.tacker import tacker_router
 from escalator.api.vnfm_headers import HEADERS, check_headers, check_version
 from escalator.api.vnfm_messages import Notification, Occurrence, example
+from escalator.api.vnfm_openapi import describe
 from escalator.model.clock import Clock
 from escalator.model.notice import Reply
 from escalator.vim_interface.fenix.face import Face
@@ -71,6 +72,7 @@ def vnfm_app(
         app.include_router(fenix_router(fenix))
     if tacker is not None:
         app.include_router(tacker_router(tacker))
+    describe(app)
     return app
 
 
@@ -85,3 +87,11 @@ def describe_messages(app: FastAPI) -> None:
     @app.webhooks.post("notification", status_code=204, responses=answers, openapi_extra={"requestBody": body})
     async def notification(body: Notification) -> None:
         """Tell a VNF manager what is about to happen, has happened, or will not happen."""
+
+    tested: dict[int | str, dict[str, Any]] = {
+        "default": {"description": "There is no subscription, and the 422 of its POST says why."}
+    }
+
+    @app.webhooks.get("notification", status_code=204, responses=tested)
+    async def endpoint_test() -> None:
+        """Test the address, with its `authentication`, while a VNF manager subscribes and when an operator asks: expects 204."""

@@ -200,6 +200,10 @@ class Reply(Model):
     reason: Annotated[str, StringConstraints(max_length=2000)] | None = None
 
 
+PLANNED_ACTIONS = ("live", "cold", "in-place", "stop-start", "offline", "own", "scale-in")
+"""What may be planned for an instance, as notices say it."""
+
+
 class AffectedResource(Model):
     """One VM of the addressed VNF manager that the notice is about."""
 
@@ -210,8 +214,9 @@ class AffectedResource(Model):
     project_id: str
     vnf_instance_id: str | None = None
     group_ids: tuple[str, ...] = ()
-    planned_action: str
-    """What is planned for it: `live`, `cold`, `in-place`, `stop-start`, `offline`, or `scale-in` where it might go for good."""
+    planned_action: str = Field(json_schema_extra={"enum": list(PLANNED_ACTIONS)})
+    """What is planned for it: `live`, `cold`, `in-place`, `stop-start`, `offline`, or `scale-in` where it might go for good;
+    `own` where its VNF manager said that it acts itself."""
 
     expected_interruption: float | None = None
     """For how long its live or cold migration is expected to interrupt it, seconds; where its VNF declares what it notices."""

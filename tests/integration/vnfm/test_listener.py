@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from beds.vnfm.bed import Bed, opened_bed
+from escalator.api.openapi import documents
 from escalator.api.vnfm_messages import Notification, Occurrence, example
 from escalator.model.notice import Reply
 from escalator.vim_interface.inbox import MAX_REPLY_BYTES
@@ -147,3 +148,22 @@ async def test_the_notice_says_all_that_a_vnf_manager_needs(bed: Bed):
         ],
         "allowedActions": ["MOVED", "KEEP", "OWN_ACTION", "MIGRATE", "LIVE_MIGRATE"],
     }
+
+
+def test_the_committed_document_says_all_that_a_vnf_manager_has_to_know():
+    document = documents()["openapi-vnfm.json"]
+    found = json.loads(document)
+    assert "HTTPValidationError" not in document
+    native = {path: operations for path, operations in found["paths"].items() if path.startswith("/vi-vnfm/")}
+    for operations in native.values():
+        for operation in operations.values():
+            (version,) = [p for p in operation["parameters"] if p["name"] == "Version"]
+            assert (version["in"], version["required"]) == ("header", False)
+            assert "406" in operation["responses"]
+            assert operation["security"][-2:] == [{"token": []}, {"password": []}]
+    refused = [o["responses"]["422"] for ops in found["paths"].values() for o in ops.values() if "422" in o["responses"]]
+    assert {kind for response in refused for kind in response["content"]} == {"application/problem+json"}
+    assert set(found["webhooks"]["notification"]) == {"get", "post"}
+    assert "204" in found["webhooks"]["notification"]["get"]["responses"]
+    planned = found["components"]["schemas"]["AffectedResource"]["properties"]["plannedAction"]
+    assert "stop-start" in planned["enum"]
