@@ -134,11 +134,17 @@ def parse(text: str | bytes) -> Source:
 def _parse_json(text: str | bytes) -> Source:
     try:
         data = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:
         raise InputError(Code.CFG_DOCUMENT, f"The document is not valid JSON: {error}.") from error
     if _depth(data) > MAX_DEPTH:
-        raise InputError(Code.CFG_TOO_LARGE, f"The document is nested deeper than {MAX_DEPTH} levels.")
+        raise _too_deep()
     return Source(data)
+
+
+def _too_deep() -> InputError:
+    return InputError(Code.CFG_TOO_LARGE, f"The document is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -229,7 +235,7 @@ M = TypeVar("M", bound=BaseModel)
 def load(kind: type[M], source: Source, *, code: Code = Code.CFG_DOCUMENT) -> M:
     """Make a document of `kind` from parsed data; raises InputError with all problems at once."""
     if not isinstance(source.data, dict):
-        raise InputError(code, f"This is not a {kind.__name__}: a mapping is expected at the top.")
+        raise InputError(code, f"{_no_valid(kind)}: a mapping is expected at the top.")
     try:
         # JSON mode lets a list stand for a tuple and a number for a float, but no string for a number.
         return kind.model_validate_json(json.dumps(source.data, default=str))
@@ -240,7 +246,12 @@ def load(kind: type[M], source: Source, *, code: Code = Code.CFG_DOCUMENT) -> M:
         own = (item for item in found if item["type"] != "too_short" or tuple(item["loc"]) not in parts)
         problems = [_problem(kind, item, source) for item in own]
         unique = sorted(set(problems), key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
-        raise InputError(code, f"This is not a valid {kind.__name__}.", problems=unique) from error
+        raise InputError(code, f"{_no_valid(kind)}.", problems=unique) from error
+
+
+def _no_valid(kind: type[BaseModel]) -> str:
+    """What is wrong as a whole: a document that says its kind is called by that, any other is just what was given."""
+    return f"This is not a valid {kind.__name__}" if "kind" in kind.model_fields else "What was given is not valid"
 
 
 def _problem(kind: type[BaseModel], item: Any, source: Source) -> Problem:  # noqa: ANN401 - pydantic's error details

@@ -155,7 +155,7 @@ def parse_reply(body: bytes) -> Reply:
         source = parse(text)
     except InputError as error:
         problems = error.problems or (Problem("", error.message),)
-        raise InputError(Code.VIM_REPLY, "The reply is not valid JSON.", problems=problems) from error
+        raise InputError(Code.VIM_REPLY, "The reply is not valid.", problems=problems) from error
     return load(Reply, Source(source.data), code=Code.VIM_REPLY)
 
 

@@ -10,6 +10,7 @@ from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import MAX_DEPTH, MAX_PROBLEMS, Source, dotted, load, parse
 from escalator.model.errors import InputError
+from escalator.model.notice import Reply
 
 GOOD = """\
 apiVersion: escalator/v1
@@ -142,13 +143,21 @@ def test_what_is_nested_too_deep_is_refused(form: str, depth: int) -> None:
 
 @pytest.mark.parametrize("opening", ["[", '{"a": '])
 def test_what_is_nested_deeper_than_the_stack_is_refused(opening: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as caught:
         parse(opening * 100_000)
+    assert opening == "[" or caught.value.message == f"The document is nested deeper than {MAX_DEPTH} levels."
 
 
 def test_what_is_too_large_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("escalator.model.document.MAX_BYTES", 100)
     assert refused(GOOD).code is Code.CFG_TOO_LARGE
+
+
+def test_only_what_says_its_kind_is_called_by_it() -> None:
+    for given in ("[]", '{"result": 1}'):
+        with pytest.raises(InputError, match="What was given is not valid") as caught:
+            load(Reply, parse(given))
+        assert "Reply" not in caught.value.message
 
 
 @pytest.mark.parametrize("text", ["", "[]", "- a", "just words", "12", "null", "# nothing\n"])
