@@ -1,9 +1,12 @@
-"""A campaign that is committed gives up its backups; from then on there is no way back."""
+"""A campaign that is committed gives up its backups; from then on there is no way back.
+
+But for a node that it left out of service, on software that is neither proved nor put back: that has no other way into service.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,10 +16,13 @@ from escalator.model.counting import counted
 from escalator.model.progress import Event
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.keeping import by_node, remove
+from escalator.upgrade_manager.engine.rollback.changed import changed_by
 from escalator.upgrade_manager.engine.runtime import Runtime
+from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 
 AT_ONCE = 20
 TRIES = 3
+KEPT = "kept: the node is out of service on software that nobody proved; escalator backup restore is its way back"
 
 
 async def begin_freeing(ctx: Context, name: str) -> None:
@@ -25,12 +31,14 @@ async def begin_freeing(ctx: Context, name: str) -> None:
 
 
 async def run_commit(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove every backup that the campaign took. What cannot be removed is reported, and stays."""
+    """Remove the backups that the campaign took. What cannot be removed, or may be needed, is reported, and stays."""
     return dict(await rt.step("free-backups", partial(_free, ctx, str(arguments["campaign"]))))
 
 
 async def _free(ctx: Context, name: str) -> dict[str, Any]:
     rows = [row for row in await ctx.store.backups.list() if row.campaign == name and row.state is not BackupState.PRUNED]
+    left = await _left_out(ctx, name)
+    kept = sorted({row.node for row in rows if row.node in left})
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(node: str, driver: str) -> tuple[str, int, str]:
@@ -43,16 +51,24 @@ async def _free(ctx: Context, name: str) -> dict[str, Any]:
                 await ctx.clock.sleep(ctx.pace.poll_s * number)
         return node, len(gone), why
 
-    said = await asyncio.gather(*(one(node, driver) for node, driver in by_node(rows)))
-    now = ctx.clock.now()
-    code = Code.UPG_BACKUP_LEFT.value
-    events = [
-        Event(at=now, action="backup.drop", campaign=name, node=n, object_id=n, outcome="failed", code=code, message=why)
-        for n, _, why in said
-        if why
-    ]
+    said = await asyncio.gather(*(one(node, driver) for node, driver in by_node(rows) if node not in left))
     freed = sum(gone for _, gone, _ in said)
-    outcome, message = "failed" if events else "done", f"{freed} of {counted(len(rows), 'backup is', 'backups are')} removed"
+    failed = {node: why for node, _, why in said if why}
+    await _tell(ctx, name, failed, kept, f"{freed} of {counted(len(rows), 'backup is', 'backups are')} removed")
+    return {"removed": freed, "left": len(rows) - freed}
+
+
+async def _tell(ctx: Context, name: str, failed: Mapping[str, str], kept: Sequence[str], message: str) -> None:
+    now, code = ctx.clock.now(), Code.UPG_BACKUP_LEFT.value
+    drop = partial(Event, at=now, action="backup.drop", campaign=name)
+    events = [drop(node=n, object_id=n, outcome="failed", code=code, message=why) for n, why in failed.items()]
+    events += [drop(node=n, object_id=n, outcome="held", message=KEPT) for n in kept]
+    outcome = "failed" if failed else "done"
     events.append(Event(at=now, action="campaign.backups", campaign=name, object_id=name, outcome=outcome, message=message))
     await ctx.store.events.append(tuple(events))
-    return {"removed": freed, "left": len(rows) - freed}
+
+
+async def _left_out(ctx: Context, name: str) -> set[str]:
+    """Nodes that the campaign changed and left out of service."""
+    held = {row.node for row in await ctx.store.restorations.open(name) if row.kind == CORDON}
+    return held and {node for node, one in (await changed_by(ctx, name)).items() if node in held and one.touched}
