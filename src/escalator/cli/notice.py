@@ -39,6 +39,9 @@ class ListNotices(Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Get the list."""
         with self.server() as client:
+            if parsed_args.campaign is not None:
+                # A name that is misspelt is not taken for a campaign that told nobody.
+                client.get(f"/v1/campaigns/{quoted(parsed_args.campaign)}")
             found = client.get("/v1/notices", campaign=parsed_args.campaign, limit=parsed_args.limit)
         columns: dict[str, Any] = {"id": "id", "type": lambda n: Shown(n["type"], word_of(n["type"]))}
         columns |= {"vnfm": "vnfm", "campaign": lambda n: Shown(n["campaign"], "" if parsed_args.campaign else n["campaign"])}

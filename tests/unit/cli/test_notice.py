@@ -54,3 +54,20 @@ def test_a_yes_that_leaves_out_what_does_not_move_live_is_told_so(tmp_path, word
 )
 def test_who_leaves_nothing_open_is_told_nothing(tmp_path, words):
     assert replied(tmp_path, *words) == ""
+
+
+def test_the_notices_of_a_campaign_that_is_not_there_are_not_none(tmp_path):
+    class Nobody(Quiet):
+        def do_GET(self):  # noqa: N802 - the handler's name for it
+            if self.path.startswith("/v1/campaigns/"):
+                gone = {"status": 404, "code": "ESC-UPG-001", "detail": "There is no campaign 'nope'.", "exit_code": 2}
+                self.say(404, json.dumps(gone).encode(), "application/problem+json")
+            else:
+                self.say(200, b"[]")
+
+    with listening(Nobody) as url:
+        environment = {"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)}
+        seen = run("notice", "list", "--campaign", "nope", environment=environment)
+        every = run("notice", "list", environment=environment)
+    assert (seen.code, seen.err.partition("\n")[0]) == (2, "ESC-UPG-001: There is no campaign 'nope'.")
+    assert (every.code, every.err) == (0, "No notices were sent.\n")
