@@ -50,8 +50,9 @@ def running(
 ) -> Iterator[tuple[PublishedSite, VnfmProcess]]:
     """One of them, registered as the owner of the project."""
     python, checkout = published
-    bed.cloud.set_service("cn-04", status="disabled", disabled_reason="not part of this site")
     with published_site(bed, folder, LAYOUT, more=full) as site:
+        # Not before: a host that has only just started may not hear of it within the time that Nova gives it.
+        bed.cloud.set_service("cn-04", status="disabled", disabled_reason="not part of this site")
         port, front = free_ports(2)
         model = site.tenant.server(site.servers["doctor_nonha_app_1"])
         flavor = site.tenant.flavor(model["flavor"]["original_name"])
