@@ -213,10 +213,10 @@ async def _prepared(ctx: Context, campaign: Campaign, board: Board) -> bool:
         return True
     name, code = campaign.metadata.name, Code.SYS_HOOK
     why = await around.begin(ctx, campaign)
-    if why == around.STOPPED:
-        return False
     if why is None:
         why, code = await pins.hold(ctx, campaign), Code.SYS_PIN
+    if why in (around.STOPPED, pins.STOPPED):
+        return False
     board.prepared = why is None
     # Commands take their time: a person may have stopped the campaign meanwhile.
     state = await ctx.store.campaigns.state(name)

@@ -12,10 +12,11 @@ from functools import partial
 from escalator.model.campaign import Campaign, Pins
 from escalator.model.codes import Code
 from escalator.model.inventory import Inventory
-from escalator.model.progress import Event, Restoration
+from escalator.model.progress import CampaignState, Event, Restoration
 from escalator.system_support.port import Call
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.named import PASSED, until_settled
+from escalator.upgrade_manager.engine.freeze import current_freeze
+from escalator.upgrade_manager.engine.named import PASSED, TEMPORARY, Wanted, until_settled
 from escalator.upgrade_manager.engine.states import ACTIVE
 
 KIND = "version-pin"
@@ -26,25 +27,31 @@ WAY = "pins_way"
 """Memo of a campaign: which way it goes, so that its commands can tell a repetition from the way back."""
 DUE = "pins_due"
 """Memo of a campaign: its pins were to be released, as no nodes differ, and that failed."""
+STOPPED = "the campaign was stopped before its version pins were seen to hold"
+"""In place of why a command failed: none did, and those that are left run when the campaign goes on."""
+_GOING = {"there": (CampaignState.RUNNING,), "back": (CampaignState.ROLLING_BACK, CampaignState.RESTORING)}
+"""States in which commands may begin, by the way that the campaign goes."""
 
 
 async def hold(ctx: Context, campaign: Campaign, way: str = "there") -> str | None:
     """Set what is not set yet, and see whether it holds; why not, None when nodes may begin.
 
-    Where a crash or a failure came in between, all of `set` is run again: commands bear that.
+    Where a crash or a failure came in between, all of `set` is run again: commands bear that. None begins, and none is run
+    again, once the campaign is stopped or everything is frozen: `STOPPED`.
     """
     name, pins = campaign.metadata.name, campaign.spec.pins
+    wanted = partial(_wanted, ctx, name, way)
     if not (pins.set or pins.check):
         return None
     await _on_sheet(ctx, name, pins)
     await ctx.store.tasks.remember(name, WAY, way)
     if (await ctx.store.tasks.memo(name)).get(SET) != way:
-        why = await _run(ctx, campaign, "pin-set", pins.set)
+        why = await _run(ctx, campaign, "pin-set", pins.set, wanted)
         if why is not None:
             return why
         await ctx.store.tasks.remember(name, SET, way)
         await ctx.store.tasks.remember(name, DUE, None)
-    return await _run(ctx, campaign, "pin-check", pins.check)
+    return await _run(ctx, campaign, "pin-check", pins.check, wanted)
 
 
 async def release(ctx: Context, campaign: Campaign) -> str | None:
@@ -130,11 +137,19 @@ async def _on_sheet(ctx: Context, name: str, pins: Pins) -> None:
     await ctx.sheet.rewrite(ctx.store.restorations)
 
 
-async def _run(ctx: Context, campaign: Campaign, purpose: str, commands: Sequence[str]) -> str | None:
+async def _wanted(ctx: Context, name: str, way: str) -> bool:
+    return await ctx.store.campaigns.state(name) in _GOING[way] and await current_freeze(ctx) is None
+
+
+async def _run(
+    ctx: Context, campaign: Campaign, purpose: str, commands: Sequence[str], wanted: Wanted | None = None
+) -> str | None:
     """Run them in order; why the first one that fails did."""
     name = campaign.metadata.name
     way = (await ctx.store.tasks.memo(name)).get(WAY, "")
     for command in commands:
+        if wanted is not None and not await wanted():
+            return STOPPED
         call = Call(
             command=command,
             purpose=purpose,
@@ -142,7 +157,9 @@ async def _run(ctx: Context, campaign: Campaign, purpose: str, commands: Sequenc
             campaign=name,
             release=campaign.spec.release or "",
         )
-        code, said = await until_settled(ctx, call, partial(_ended, ctx, call))
+        code, said = await until_settled(ctx, call, partial(_ended, ctx, call), wanted)
+        if code == TEMPORARY and wanted is not None and not await wanted():
+            return STOPPED
         if code not in PASSED:
             return f"the {purpose} command {command} ended with {code}: {said}"
     return None

@@ -274,6 +274,8 @@ async def _pinned(ctx: Context, campaign: Campaign, board: Board) -> bool:
     if board.prepared:
         return True
     name, why = campaign.metadata.name, await pins.hold(ctx, campaign, "back")
+    if why == pins.STOPPED:
+        return False
     # Commands take their time: a person may have stopped the way back meanwhile.
     state = await ctx.store.campaigns.state(name)
     if why is not None and state is CampaignState.ROLLING_BACK:
