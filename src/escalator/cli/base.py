@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -267,7 +268,9 @@ class Shower(_Plain, show.ShowOne):
 
                 console = Console(file=self.app.stdout)
                 if not console.is_terminal:
-                    console = Console(file=self.app.stdout, width=PIPE_WIDTH)
+                    # Who sets COLUMNS says how wide the reader's screen is.
+                    asked = os.environ.get("COLUMNS", "")
+                    console = Console(file=self.app.stdout, width=int(asked) if asked.isdecimal() and int(asked) else PIPE_WIDTH)
                 console.print(drawing)
                 return 0
         return int(super().produce_output(parsed_args, column_names, values))

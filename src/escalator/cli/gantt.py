@@ -16,7 +16,9 @@ from escalator.model.counting import counted
 
 WIDTH = 72
 """Columns of the time axis in the terminal, where there is room for them."""
-LEGEND, LEGEND_FROM = ": ░ instances leave, █ the node is upgraded", 100
+LEGEND, LEGEND_FROM = ": ░ instances leave, █ the node is {done}", 100
+DONE = {"rollback": "taken back", "restore": "restored"}
+"""What happens to a node in a plan of that purpose; it is upgraded in others."""
 """What the characters are, and the columns from which on there is room to say so."""
 NARROWEST = 20
 """Columns of the time axis in the narrowest terminal."""
@@ -68,7 +70,7 @@ def gantt(plan: Mapping[str, Any], most: int | None, screen: int) -> RenderableT
     axis = max(NARROWEST, min(WIDTH, screen - width - 2))
     begins, times = openings(plan), Times(plan)
     first = times.at(0.0)
-    legend = LEGEND if screen >= LEGEND_FROM else ""
+    legend = LEGEND.format(done=_done(plan)) if screen >= LEGEND_FROM else ""
     lines = [
         Text(f"Chart{begins.get(shown[0][4], '')}{times.said}{legend}", style="bold"),
         Text(f"{'':{width}}  {first}{times.at(end, ends=True):>{axis - len(first)}}", style="dim"),
@@ -88,6 +90,10 @@ def gantt(plan: Mapping[str, Any], most: int | None, screen: int) -> RenderableT
     return Group(*lines)
 
 
+def _done(plan: Mapping[str, Any]) -> str:
+    return DONE.get(plan.get("purpose", ""), "upgraded")
+
+
 def svg(plan: Mapping[str, Any], campaign: str) -> str:
     """The chart as a picture of its own, without anything from outside."""
     rows, begins, times = turns(plan)[:MOST_ROWS], openings(plan), Times(plan)
@@ -96,7 +102,8 @@ def svg(plan: Mapping[str, Any], campaign: str) -> str:
     scale = CHART / end
     counts = f"{counted(len(plan['upgrades']), 'node')}, {counted(len(plan['moves']), 'move')}, {offset(end)}"
     title = (
-        f"{campaign}: {counts}{begins.get(rows[0][4], '') if rows else ''}; orange: instances leave, blue: the node is upgraded"
+        f"{campaign}: {counts}{begins.get(rows[0][4], '') if rows else ''}; orange: instances leave, blue: the node is"
+        f" {_done(plan)}"
     )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + CHART + 30}" height="{height}"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -64,12 +65,18 @@ def windows(plan: Plan, rows: int | None) -> RenderableType:
     for row in plan["windows"][:rows]:
         who = names.get(row["window"], [])
         said = ", ".join(who[:WHO]) + (f" and {len(who) - WHO} more" if len(who) > WHO else "")
+        said = said or f"no turn fits into it: it is open for {span(_open_s(row))}"
         opens, closes = zoned(row["opens"]), zoned(row["closes"]) if row["closes"] else ""
         # The day and the zone are said once where both are the same.
         day, zone = opens[:14], opens[-9:]
         closes = closes.removeprefix(day).removesuffix(zone) if closes.startswith(day) and closes.endswith(zone) else closes
         found.add_row(str(row["window"] + 1), opens, closes, str(row["nodes"]), said)
     return with_rest(found, len(plan["windows"]), rows)
+
+
+def _open_s(row: Mapping[str, Any]) -> float:
+    """For how long a window is open that closes."""
+    return (datetime.fromisoformat(row["closes"]) - datetime.fromisoformat(row["opens"])).total_seconds()
 
 
 def nodes(plan: Plan, rows: int | None) -> RenderableType:

@@ -88,6 +88,7 @@ def date_time(value: str | float | None) -> str:
 
 
 def zoned(value: str) -> str:
-    """`Sat 2026-12-05 01:00 (+02:00)`: an RFC 3339 time in the zone that it comes in."""
+    """`Sat 2026-12-05 01:00 (+02:00)`: an RFC 3339 time in the zone that it comes in; with its seconds where it has some."""
     moment = datetime.fromisoformat(value)
-    return f"{moment:%a %Y-%m-%d %H:%M} ({moment.isoformat()[-6:]})"
+    clock = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+    return f"{moment:%a %Y-%m-%d} {clock} ({moment.isoformat(timespec='seconds')[-6:]})"

@@ -69,6 +69,15 @@ class Waves(Model):
     soak_s: Seconds = 0.0
     """Pause between waves, by the clock on the wall; with one, a wave begins when the last is wholly through."""
 
+    @field_validator("max_unavailable", mode="before")
+    @classmethod
+    def _one_problem(cls, value: object) -> object:
+        """What is neither would be told of twice, once for each."""
+        number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not number and not (isinstance(value, str) and re.fullmatch(PERCENTAGE, value)):
+            raise ValueError("a number of nodes from 1, or a percentage such as 10%, is expected")
+        return value
+
     @field_validator("max_unavailable")
     @classmethod
     def _possible(cls, value: int | str) -> int | str:

@@ -103,7 +103,7 @@ class Totals(Model):
 
 
 class PlanWindow(Model):
-    """A maintenance window in which nodes are upgraded, on the calendar. Times are RFC 3339, in the campaign's time zone."""
+    """A maintenance window up to the last that has turns, on the calendar. Times are RFC 3339, in the campaign's time zone."""
 
     window: Annotated[int, Field(ge=0)]
     """Its number: that of `upgrades`."""
@@ -111,7 +111,7 @@ class PlanWindow(Model):
     closes: str | None = None
     """Null where no date ends it."""
     nodes: Annotated[int, Field(ge=0)]
-    """How many nodes have their turn in it."""
+    """How many nodes have their turn in it; none in one that comes before and holds no turn, mostly as it is too short."""
     starts_s: Time | None = Field(None, exclude_if=lambda starts_s: starts_s is None)
     """Working time at which it opens: what happens later in it happens so much later by the clock. Left out by older plans."""
 

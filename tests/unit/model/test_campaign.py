@@ -8,7 +8,7 @@ import pytest
 
 from escalator.model.campaign import Estimates, Scope, Waves, load_campaign
 from escalator.model.codes import Code
-from escalator.model.document import parse
+from escalator.model.document import Source, parse
 from escalator.model.errors import InputError
 from escalator.model.inventory import Node
 from escalator.model.select import Select
@@ -119,3 +119,14 @@ def test_what_is_not_built_yet_is_told_beside_other_mistakes() -> None:
 )
 def test_a_text_of_another_form_is_told_in_words(more: str, said: str) -> None:
     assert problems_of(more) == [said]
+
+
+@pytest.mark.parametrize("value", [0, "0", "many", 2.5, True])
+def test_a_width_that_is_none_is_one_problem(value: Any) -> None:
+    document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}}
+    spec = {"mode": "smooth", "scope": {"select": {}}, "waves": {"max_unavailable": value}}
+    with pytest.raises(InputError) as caught:
+        load_campaign(Source({**document, "spec": spec}))
+    (problem,) = caught.value.problems
+    assert problem.path == "spec.waves.max_unavailable"
+    assert "a number of nodes from 1, or a percentage such as 10%, is expected" in problem.message

@@ -33,7 +33,7 @@ def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]
 
 
 def windows_of(spec: CampaignSpec, upgrades: Sequence[Upgrade], now_s: float | None) -> tuple[PlanWindow, ...]:
-    """The windows that have turns, on the calendar of a campaign that starts, or did, at `now_s` (Unix seconds).
+    """The windows up to the last that has turns, on the calendar of a campaign that starts, or did, at `now_s` (Unix seconds).
 
     None where it has neither windows nor dates, or nobody knows when it starts.
     """
@@ -53,7 +53,6 @@ def windows_of(spec: CampaignSpec, upgrades: Sequence[Upgrade], now_s: float | N
             nodes=turns[number],
         )
         for number, (opens, closes) in enumerate(there)
-        if number in turns
     )
 
 

@@ -111,7 +111,9 @@ async def _proved(ctx: Context, changed: Mapping[str, Changed]) -> set[str]:
 
 
 def _scope_back(found: Condition, campaign: Campaign, now: Inventory, changed: int) -> Condition:
-    """The condition of the scope in words of the way back: nodes that the campaign left as they were count as upgraded there."""
+    """A condition in words of the way back; of the scope: nodes that the campaign left as they were count as upgraded there."""
+    # What is upgraded on the way there is taken back on this one.
+    found = found.model_copy(update={"remedy": found.remedy.replace("already upgraded", "already taken back")})
     if found.code != Code.PLN_SCOPE.value or not found.ok:
         return found
     scope = sum(campaign.spec.scope.includes(node) for node in now.nodes)
