@@ -68,7 +68,7 @@ class ShowNotice(Shower):
         with self.server() as client:
             found = client.get(f"/v1/notices/{quoted(parsed_args.id)}")
         about = [f"{r['resource_id']}  {r['resource_name'] or ''}  {r['planned_action']}" for r in found["resources"]]
-        replies = [f"{r['at']}  {r['verdict']}  {json.dumps(r['reply'])}" for r in found["replies"]]
+        replies = [f"{r['at']}  {_by(r, found)}  {r['verdict']}  {json.dumps(r['reply'])}" for r in found["replies"]]
         word = word_of(found["type"])
         found["type"] = Shown(found["type"], f"{found['type']} ({word})" if word != found["type"] else word)
         found["state"] = Shown(found["state"], state_word(found["state"]))
@@ -129,6 +129,10 @@ def left_open(notice: Mapping[str, Any], unmentioned: Iterable[Mapping[str, Any]
         f" --all MOVED or --all KEEP says it for every instance. The answer counts as it is; when the node is left out,"
         f" {again} asks again.\n"
     )
+
+
+def _by(reply: Mapping[str, Any], notice: Mapping[str, Any]) -> str:
+    return f"a person for {notice['vnfm']}" if reply.get("by_person") else str(notice["vnfm"])
 
 
 def state_word(state: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError, EscalatorError, NotFoundError
+from escalator.model.errors import ConflictError, EscalatorError, InputError, NotFoundError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Notice, NoticeState, NoticeType, Reply, Vnfm
 from escalator.model.progress import Event
@@ -184,11 +184,17 @@ class Vim:
         if notice.reply_token is None:
             raise ConflictError(Code.VIM_SUPERSEDED, f"The notice {notice_id} only tells something; it takes no answer.")
         now = self._clock.now()
-        verdict = await self.inbox.receive(notice.reply_token, reply, now)
-        if verdict is Verdict.ACCEPTED:
-            event = Event(at=now, action="notice.reply", campaign=notice.campaign, node=notice.node, object_id=notice.id)
-            message = f"a person answered {reply.result} for {notice.vnfm}"
-            await self._store.events.append([replace(event, outcome=reply.result, message=message)])
+        said = f"a person answered {reply.result} for {notice.vnfm}"
+        event = Event(at=now, action="notice.reply", campaign=notice.campaign, node=notice.node, object_id=notice.id)
+        try:
+            verdict = await self.inbox.receive(notice.reply_token, reply, now)
+        except (ConflictError, InputError) as error:
+            # The inbox keeps it all the same; who gave it is known from here alone.
+            refused = replace(event, outcome="refused", code=error.code.value, message=f"{said}: {error.message}")
+            await self._store.events.append([refused])
+            raise
+        outcome = reply.result if verdict is Verdict.ACCEPTED else verdict.value
+        await self._store.events.append([replace(event, outcome=outcome, message=said)])
         return verdict
 
     async def reach(self, names: Sequence[str]) -> tuple[Reachability, ...]:

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from escalator.model.errors import ConflictError
+from escalator.model.notice import Reply
 from integration.api.running import CAMPAIGN, RELEASE, served, write_release
 from integration.api.test_campaigns import YAML, state_of
 from unit.cli.terminal import run
@@ -59,6 +61,18 @@ async def test_a_campaign_goes_on_by_the_answers_of_people(api, services):
     assert (await api.post(path, json=yes)).status_code == 202
     other = await api.post(path, json={"result": "NACK"})
     assert (other.status_code, other.json()["code"], other.json()["exit_code"]) == (409, "ESC-VIM-007", 6)
+    token = (await services.ctx.store.notices.get(first["id"])).reply_token
+    with pytest.raises(ConflictError):
+        await services.vim.inbox.receive(token, Reply(result="NACK", reason="itself"), services.ctx.clock.now())
+    came = (await api.get(f"/v1/notices/{first['id']}")).json()["replies"]
+    assert [(one["verdict"], one["by_person"]) for one in came if one["verdict"] != "invalid"] == [
+        ("accepted", True),
+        ("accepted", True),
+        ("duplicate", True),
+        ("superseded", True),
+        ("superseded", False),
+    ]
+    assert all(one["by_person"] for one in came if one["verdict"] == "invalid")
     assert (await api.post("/v1/notices/none/actions/reply", json={"result": "ACK"})).status_code == 404
 
     answering = asyncio.create_task(answer_all(api))
@@ -66,6 +80,7 @@ async def test_a_campaign_goes_on_by_the_answers_of_people(api, services):
     answering.cancel()
     assert {task["node"]: task["message"] for task in view["tasks"] if task["state"] != "done"} == {}
     told = [e for e in (await api.get("/v1/events", params={"limit": 5000})).json() if e["action"] == "notice.reply"]
+    told = [e for e in told if e["outcome"] != "refused"]
     assert [e["message"] for e in told[:2]] == [f"a person answered {word} for {first['vnfm']}" for word in ("DEFER", "ACK")]
 
 
@@ -117,6 +132,7 @@ def test_the_one_on_duty_answers_from_the_command_line(server, tmp_path, capsys)
     assert (seen.code, json.loads(seen.out)["state"]) == (0, "answered")
     shown = json.loads(esc("notice", "show", notice["id"], "-f", "json").out)
     (reply,) = shown["replies"]
+    assert f"a person for {notice['vnfm']}  accepted" in esc("notice", "show", notice["id"], "--max-width", "400").out
     assert reply["reply"]["reason"] == "agreed on the phone"
     assert set(reply["reply"]["instances"].values()) == {"MIGRATE"}
     late = esc("notice", "reply", notice["id"], "--result", "NACK")
