@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 
 from escalator.model.inventory import Group, Inventory
 from escalator.model.plan import Closer, Level
 
+_ID, _NODE = itemgetter("id"), itemgetter("node")
 APART = ("anti-affinity", "soft-anti-affinity")
 
 
@@ -21,9 +24,7 @@ class Ends:
         self._closer: dict[str, tuple[Closer, ...]] = {}
         self.crowded: set[str] = set()
         """Nodes on which more members of a group would end than it allows on one."""
-        for group in inventory.groups:
-            if _matters(group):
-                self._look(group)
+        self._look_at_all()
 
     def again(self, goes: Mapping[str, str]) -> None:
         """These instances go elsewhere than was thought."""
@@ -48,6 +49,39 @@ class Ends:
         """Groups that end closer together than they are."""
         rows = (row for rows in self._closer.values() for row in rows)
         return tuple(sorted(rows, key=lambda row: (row.group, row.level)))
+
+    def _look_at_all(self) -> None:
+        """As `_look` at each group, in one go: next to all of them have each member on a node of its own, and move."""
+        members = self._inventory.members
+        groups = [group for group in self._inventory.groups if _matters(group) and group.id in members]
+        # A look at what a model keeps is quicker than at its attributes, and there may be a hundred thousand members.
+        values = [*map(vars, chain.from_iterable(members[group.id] for group in groups))]
+        here: list[str] = [*map(_NODE, values)]
+        ends = [*map(self._goes.get, map(_ID, values), here)]
+        apart: list[tuple[str, bool, int, int]] = []
+        last = 0
+        for group in groups:
+            name, policy = group.id, group.policy
+            first, last = last, last + len(members[name])
+            there = ends[first:last]
+            if len(set(there)) < last - first:
+                self._look(group)
+            elif policy in APART and there != here[first:last]:
+                apart.append((name, policy == "anti-affinity", first, last))
+        for level, of in self._places.items():
+            # No two members of a hard group share a node at any time.
+            watched = [one for one in apart if not one[1]] if level == "node" else apart
+            if not watched:
+                continue
+            was, be = [*map(of.get, here)], [*map(of.get, ends)]
+            for name, _, first, last in watched:
+                before, after = {*was[first:last]}, {*be[first:last]}
+                if len(before) < 3 and len(before - {None}) < 2:
+                    continue
+                self._watched[name] = (*self._watched.get(name, ()), level)
+                if len(after) < last - first or None in after:
+                    closer = _row(name, level, was[first:last], be[first:last])
+                    self._closer[name] = (*self._closer.get(name, ()), *closer)
 
     def _look(self, group: Group) -> None:
         self._watched.pop(group.id, None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from operator import itemgetter
+from itertools import repeat
+from operator import itemgetter, sub
 
 from escalator.upgrade_manager.planner.cloud import SLACK
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
@@ -72,11 +73,12 @@ class Away:
 
 def most_at_once(starts: list[float], ends: list[float], start: float, end: float) -> int:
     """Most spans at once from `start` to `end`, given sorted; at equal times ends come first."""
-    first = bisect_right(starts, start + SLACK)
+    first, last = bisect_right(starts, start + SLACK), bisect_left(starts, end - SLACK)
     gone = bisect_right(ends, start + SLACK)
-    most = first - gone
-    for number in range(first, bisect_left(starts, end - SLACK)):
-        while gone < len(ends) and ends[gone] <= starts[number] + SLACK:
-            gone += 1
-        most = max(most, number + 1 - gone)
-    return most
+    if first >= last:
+        return first - gone
+    begin = [at + SLACK for at in starts[first:last]]
+    # What ends by the last of them is all that has to be looked through.
+    over = map(bisect_right, repeat(ends), begin, repeat(gone), repeat(bisect_right(ends, begin[-1])))
+    most: int = max(map(sub, range(first + 1, last + 1), over))
+    return max(first - gone, most)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Iterator
+from itertools import compress
 from math import inf
 
 from escalator.model.inventory import Instance
@@ -71,11 +72,17 @@ class Clock:
         return row.start_s - late_s, row.end_s - late_s
 
     def _note_moves(self) -> None:
-        rows, late_s = self._rest.rows.values(), self.late_s
-        moves = [move.__dict__ for row in rows for move in row.moves]
-        self._move_starts, self._move_ends = [move["start_s"] for move in moves], [move["end_s"] for move in moves]
-        self._move_starts += [move.start_s - late_s for row in rows for move in row.running]
-        self._move_ends += [move.end_s - late_s for row in rows for move in row.running]
+        rows, late_s, so_far = self._rest.rows.values(), self.late_s, self._given.so_far
+        others = [row for row in rows if row.changed or self._rest.put_forward]
+        stands = [*self._rest.stands]
+        for row in others:
+            for number in row.kept:
+                stands[number] = False
+        self._move_starts, self._move_ends = [*compress(so_far.starts, stands)], [*compress(so_far.ends, stands)]
+        spans = [(move.start_s, move.end_s) for row in others for move in row.moves]
+        spans += [(move.start_s - late_s, move.end_s - late_s) for row in rows for move in row.running]
+        self._move_starts += [start for start, _ in spans]
+        self._move_ends += [end for _, end in spans]
         self._move_starts.sort()
         self._move_ends.sort()
 

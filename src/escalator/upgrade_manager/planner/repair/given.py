@@ -16,6 +16,7 @@ from escalator.upgrade_manager.planner.givens import stuck_on
 from escalator.upgrade_manager.planner.groups import blocked_by_groups
 from escalator.upgrade_manager.planner.impact import apart, seen_by
 from escalator.upgrade_manager.planner.progress import Progress
+from escalator.upgrade_manager.planner.repair.sofar import SoFar, so_far
 from escalator.upgrade_manager.planner.repair.sums import Sums
 from escalator.upgrade_manager.planner.rules import windows_of
 from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes, select
@@ -51,6 +52,8 @@ class Given:
     """Nodes out of service at once, those counted off that are so anyway."""
     sums: Sums
     """How amounts are added."""
+    so_far: SoFar
+    """The parent in columns."""
 
     @property
     def at_s(self) -> float:
@@ -105,6 +108,7 @@ def given(
         windows=windows_of(spec, now_s),
         width=spec.waves.limit(scope.count) - scope.unavailable - unseen,
         sums=Sums(inventory.nodes),
+        so_far=so_far(parent),
     )
 
 
@@ -148,20 +152,31 @@ def _actions(
 
 def _suspects(inventory: Inventory, noted: Mapping[str, Action]) -> set[str]:
     """Nodes that groups can block at all: each look at a node costs, and few are so tight."""
-    down = {node.id for node in inventory.nodes if node.state == "down"}
+    down = Counter(
+        name
+        for node in inventory.nodes
+        if node.state == "down"
+        for one in inventory.instances_by_node.get(node.id, ())
+        for name in one.groups
+    )
     found: set[str] = set()
     wide: dict[str, int] = {}
-    for name, members in inventory.members.items():
-        group = inventory.group_by_id[name]
-        allowed = group.limit(len(members)) - (sum(member.node in down for member in members) if down else 0)
+    stays = [name for name, action in noted.items() if isinstance(action, Stays) and action.kind != "offline"]
+    for group in inventory.groups:
+        name, most = group.id, group.max_impacted
+        if not stays and most is not None and most > down[name] and group.policy != "affinity":
+            continue  # as next to all are
+        members = inventory.members.get(name)
+        if members is None:
+            continue
+        allowed = group.limit(len(members)) - down[name]
         if allowed <= 0 or group.policy == "affinity":
             found.update(member.node for member in members)
-        elif allowed < len(members):
+        elif stays and allowed < len(members):
             wide[name] = allowed
     staying: Counter[tuple[str, str]] = Counter()
-    for name, action in noted.items():
-        if isinstance(action, Stays) and action.kind != "offline":
-            instance = inventory.instance_by_id[name]
-            staying.update((group, instance.node) for group in instance.groups if group in wide)
+    for name in stays:
+        instance = inventory.instance_by_id[name]
+        staying.update((group, instance.node) for group in instance.groups if group in wide)
     found.update(node for (group, node), count in staying.items() if count > wide[group])
     return found

@@ -107,7 +107,7 @@ class Mending:
                     self._withdraw(move)
                 else:
                     self._room.nowhere(self._known[move.instance])
-                moves[:] = [other for other in moves if other is not move]
+                self._arrivals[target] = [other for other in self._arrivals[target] if other is not move]
                 self._lose(self._rest.rows[move.origin], move)
         for row in self._rest.rows.values():
             for move in row.running:
@@ -325,8 +325,8 @@ class Mending:
         )
         self._room.occupy(instance, place, span)
         row.changed = True
-        row.moves.append(move)
-        self._arrivals.setdefault(place[0], []).append(move)
+        row.moves = [*row.moves, move]
+        self._arrivals[place[0]] = [*self._arrivals.get(place[0], ()), move]
         self._mended.elsewhere += 1
         self._mended.goes[instance.id] = place[0]
 

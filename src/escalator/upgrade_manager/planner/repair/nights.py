@@ -6,6 +6,8 @@ so much earlier; there, turns of later nights are put forward by as much, and co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.cloud import SLACK
 from escalator.upgrade_manager.planner.lead import waits_s
@@ -35,10 +37,12 @@ class Nights:
             row.start_s, row.end_s, row.away_s = (at - self.late_s for at in self._rows[name][:3])
             row.moves = [self._earlier(move) for move in row.moves]
         if self._rows:
-            self._rest.arrivals.clear()
+            self._rest.put_forward = True
+            arrivals: dict[str, list[Move]] = {}
             for row in self._rest.rows.values():
                 for move in row.moves:
-                    self._rest.arrivals.setdefault(move.target, []).append(move)
+                    arrivals.setdefault(move.target, []).append(move)
+            self._rest.arrivals = dict(arrivals)
 
     def _earlier(self, move: Move) -> Move:
         made = later(move, -self.late_s)
@@ -103,6 +107,20 @@ def _slowest_s(given: Given) -> float:
     """The longest of all upgrades that have not begun: a rollback may take as long."""
     fresh = (given.campaign.spec.estimates.upgrade_of(node) for node in given.nodes if node.progress not in UNDER_WAY)
     return max(fresh, default=0.0)
+
+
+def later_until(moves: Iterable[Move], by_s: float, until_s: float) -> list[Move]:
+    """The same moves so much later, but for those that begin then or after: these stay as they are."""
+    there = [*moves]
+    rows = [move.__dict__ for move in there]
+    made = iter(
+        Move.all_of_values(
+            {**values, "start_s": values["start_s"] + by_s, "end_s": values["end_s"] + by_s}
+            for values in rows
+            if values["start_s"] < until_s
+        )
+    )
+    return [next(made) if values["start_s"] < until_s else move for move, values in zip(there, rows, strict=True)]
 
 
 def later(move: Move, by_s: float) -> Move:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import compress
+from itertools import compress, repeat
 from math import inf
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from escalator.model.codes import Code
 from escalator.model.counting import counted
@@ -17,17 +17,18 @@ from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
 from escalator.upgrade_manager.planner.givens import first_conditions
 from escalator.upgrade_manager.planner.hits import Spans, hits_from
 from escalator.upgrade_manager.planner.kinds import cluster_domains, kind_groups, kinds_there, order_conditions, order_of
-from escalator.upgrade_manager.planner.owners import owner_of
+from escalator.upgrade_manager.planner.owners import owner_named, owner_of
 from escalator.upgrade_manager.planner.progress import told
 from escalator.upgrade_manager.planner.repair.apart import Ends
 from escalator.upgrade_manager.planner.repair.given import Given
 from escalator.upgrade_manager.planner.repair.mending import Mended
-from escalator.upgrade_manager.planner.repair.nights import later
+from escalator.upgrade_manager.planner.repair.nights import later_until
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
 from escalator.upgrade_manager.planner.rows import bounds_of, totals_of
 from escalator.upgrade_manager.planner.stages import groups_condition, groups_of
 from escalator.upgrade_manager.planner.turns import Domain, Found, Rules, Turn
 
+_VNF, _PROJECT, _SPAN = itemgetter(2), itemgetter(3), itemgetter("start_s", "end_s")
 _IN_ORDER = attrgetter("start_s", "instance")
 
 
@@ -78,15 +79,15 @@ def _upgrades(given: Given, rows: Sequence[Row]) -> tuple[Upgrade, ...]:
 
 
 def _kept(given: Given, rest: Rest, rows: Sequence[Row], late_s: float) -> list[Move]:
-    """Moves of turns whose moves are the same as so far, in that order; `rest.owners` is then of these alone."""
+    """Moves of turns whose moves are the same as so far, in that order; only they stand any more."""
     for row in rows:
         for number in row.kept if row.changed else ():
-            rest.owners[number] = None
-    kept = compress(given.parent.moves, rest.owners)
+            rest.stands[number] = False
+    kept = compress(given.parent.moves, rest.stands)
     if not late_s:
         return [*kept]
     ends_s = given.windows.end(given.at_s)  # what is of later nights is not late
-    return [later(move, late_s) if move.start_s < ends_s - SLACK else move for move in kept]
+    return later_until(kept, late_s, ends_s - SLACK)
 
 
 def _moves(kept: Sequence[Move], rows: Sequence[Row]) -> tuple[Move, ...]:
@@ -201,15 +202,17 @@ def _bounds(given: Given, rows: Sequence[Row]) -> dict[str, float]:
 
 def _hits(given: Given, rest: Rest, rows: Sequence[Row], kept: Sequence[Move]) -> tuple[Hit, ...]:
     known, single = given.inventory.instance_by_id, given.windows.open
-    windows = {row.node.id: given.windows.index(row.away_s) for row in rows}
+    windows = {row.node.id: 0 if single else given.windows.index(row.away_s) for row in rows}
     moved: Spans = defaultdict(list)
     stayed: Spans = defaultdict(list)
-    for move, owner in zip(kept, filter(None, rest.owners), strict=True):
-        values = move.__dict__
-        spans = owner.spans if single else moved[windows[values["origin"]], owner.name]
-        spans.append((values["start_s"], values["end_s"]))
-    for owner in rest.known.values() if single else ():
-        moved[0, owner.name] += owner.spans
+    theirs: defaultdict[tuple[int, str | None, str], list[tuple[float, float]]] = defaultdict(list)
+    within = repeat(0) if single else map(windows.__getitem__, compress(given.so_far.origins, rest.stands))
+    standing = [*compress(rest.theirs, rest.stands)]
+    keys = zip(within, map(_VNF, standing), map(_PROJECT, standing), strict=False)
+    for key, span in zip(keys, map(_SPAN, map(vars, kept)), strict=True):
+        theirs[key].append(span)
+    for (window, vnf, project), spans in theirs.items():
+        moved[window, owner_named(vnf, project)] += spans
     for row in rows:
         window = windows[row.node.id]
         for move in (*row.running, *(row.moves if row.changed else ())):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
 from escalator.model.inventory import Instance, Node
@@ -36,11 +36,12 @@ class Room:
         self._per_node = given.campaign.spec.migration.per_node
         self._rest, self._sums = rest, given.sums
         self.ready_s: dict[str, float] = dict.fromkeys(given.done - given.stuck.keys() - given.blocked.keys(), -inf)
-        self.ready_s |= {name: clock.upgrade(row)[1] for name, row in rest.rows.items()}
+        self.ready_s |= {name: clock.upgrade(row)[1] if row.begun else row.end_s for name, row in rest.rows.items()}
         self.ready_s |= {row.node.id: inf for row in rest.new}
         self._rows = {**rest.rows, **{row.node.id: row for row in rest.new}}
         self._free: dict[str, list[int]] = {}
         """Of the nodes that were asked for, by NUMA entry."""
+        self._offers: dict[int, int] = {}
         self._planned, self._goes = dict(rest.arrivals), rest.goes
         self._arrivals: dict[str, list[Span]] = {}
         """Of the targets that were asked for; what runs counts from the start."""
@@ -66,7 +67,8 @@ class Room:
 
     def overfull(self, name: str) -> bool:
         """Whether the node is to take more than it has."""
-        return not all(map(self._sums.fits, self._there(name)))
+        guard = self._sums.guard
+        return any([free & guard != guard for free in self._there(name)])  # noqa: C419 - two or four: a list is quicker
 
     def crowded(self, instance: Instance, name: str) -> bool:
         """Whether more members of one of its groups end there than the group allows on one node."""
@@ -186,8 +188,18 @@ class Room:
             less = [other for other in self._roomy if other[0] <= need[0] and self._sums.within(other[1], need[1])]
             lists = [self._roomy[other] for other in less]
             there = min(lists, key=len) if lists else sorted((at, name) for name, at in self.ready_s.items())
-            found = self._roomy[need] = [one for one in there if len(self._fitting(need, one[1])) >= need[0]]
+            found = self._roomy[need] = [*self._roomy_of(there, need)]
         return tuple(found)
+
+    def _roomy_of(self, there: Sequence[tuple[float, str]], need: Need) -> Iterator[tuple[float, str]]:
+        span, wanted, guard, known = *need, self._sums.guard, self._free
+        for one in there:
+            cells = known.get(one[1]) or self._there(one[1])
+            fitting = 0
+            for free in cells:
+                fitting += (free - wanted) & guard == guard
+            if fitting >= span:
+                yield one
 
     def _need(self, instance: Instance) -> Need:
         return instance.numa_span, self._sums.of(instance.demand)
@@ -198,23 +210,38 @@ class Room:
 
     def _there(self, name: str) -> list[int]:
         """What is free on the node in the end, by NUMA entry."""
-        found = self._free.get(name)
-        if found is not None:
-            return found
-        given, sums, load = self._given, self._sums, self._rest.loads.get(name)
-        free = [sums.free(cell, given.campaign.spec.waves.max_fill) for cell in given.inventory.node_by_id[name].numa]
-        if load is not None:
-            free = [there - taken for there, taken in zip(free, load, strict=True)]
+        there = self._free.get(name)
+        if there is not None:
+            return there
+        given, sums, rest = self._given, self._sums, self._rest
+        free = [*map(self._entry, given.inventory.node_by_id[name].numa)]
+        for number in rest.coming.get(name, ()):
+            amounts, where = rest.amounts[number], given.so_far.entries[number]
+            for entry in (where,) if where.__class__ is int else self._entries(number):
+                if entry < len(free):
+                    free[entry] -= amounts
         row = self._rows.get(name)
-        if row is None:
-            stays: Sequence[Instance] = given.inventory.instances_by_node.get(name, ())
-        else:
-            stays = [instance for instance, _ in row.stays]
+        stays = given.inventory.instances_by_node.get(name, ()) if row is None else [instance for instance, _ in row.stays]
         for instance in stays:
-            for entry in instance.cells:
-                free[entry] -= sums.of(instance.demand)
+            values = instance.__dict__
+            demand, where = values["demand"], values["numa_cell"]
+            found = sums.known.get(id(demand))
+            amounts = sums.of(demand) if found is None else found[0]
+            for entry in (where,) if where.__class__ is int else instance.cells:
+                free[entry] -= amounts
         self._free[name] = free
         return free
+
+    def _entry(self, offers: Mapping[str, float]) -> int:
+        """What an entry that offers so much has to give; few offer something of their own."""
+        found = self._offers.get(id(offers))
+        if found is None:  # the inventory keeps it, so that no other one gets its number
+            found = self._offers[id(offers)] = self._sums.free(offers, self._given.campaign.spec.waves.max_fill)
+        return found
+
+    def _entries(self, number: int) -> tuple[int, ...]:
+        move = self._given.parent.moves[number]
+        return entries(move, self._given.inventory.instance_by_id[move.instance])
 
     def _spans(self, name: str) -> list[Span]:
         """When something arrives there."""

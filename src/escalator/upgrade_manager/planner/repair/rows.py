@@ -6,18 +6,24 @@ instance are at hand, and what is asked of all of them later is noted then.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, repeat
 from math import inf
-from operator import attrgetter
+from operator import attrgetter, eq, itemgetter
 
 from escalator.model.inventory import Instance, Node
 from escalator.model.plan import Move
 from escalator.upgrade_manager.planner.actions import Leaves, Stays
-from escalator.upgrade_manager.planner.owners import owner_of
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
 from escalator.upgrade_manager.planner.scope import UNDER_WAY
 
+Theirs = tuple[str, Mapping[str, float], str | None, str]
+"""Node, demand, VNF and project of an instance."""
 _START = attrgetter("start_s")
+_READ, _NODE, _DEMAND = itemgetter("node", "demand", "vnf", "project"), itemgetter(0), itemgetter(1)
+_GONE = Instance.model_construct(id="", node="", project="")
+"""Instead of one that is not there any more."""
 
 
 @dataclass(slots=True)
@@ -29,7 +35,7 @@ class Row:
     end_s: float
     wave: int
     waits: str = ""
-    moves: list[Move] = field(default_factory=list)
+    moves: Sequence[Move] = ()
     """Moves that have not begun."""
     running: list[Move] = field(default_factory=list)
     stays: list[tuple[Instance, str]] = field(default_factory=list)
@@ -42,7 +48,7 @@ class Row:
     """How long its moves of the plan so far last that have not begun, one after the other."""
     longest_s: float = 0.0
     """The longest of them."""
-    kept: list[int] = field(default_factory=list)
+    kept: Sequence[int] = ()
     """Places of its moves in the plan so far."""
     changed: bool = False
     """Whether its moves are others than in the plan so far."""
@@ -59,14 +65,6 @@ class Row:
 
 
 @dataclass(slots=True)
-class Owner:
-    """A VNF, or the project of instances that belong to none, with when its instances move."""
-
-    name: str
-    spans: list[tuple[float, float]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Rest:
     """The rest of the plan so far."""
 
@@ -79,14 +77,18 @@ class Rest:
     """When the first thing begins that has not begun, by the plan so far; not what was missed in an earlier night."""
     goes: dict[str, str] = field(default_factory=dict)
     """Where each instance goes that moves."""
-    arrivals: dict[str, list[Move]] = field(default_factory=dict)
+    arrivals: dict[str, Sequence[Move]] = field(default_factory=dict)
     """What goes to each node and has not begun to."""
-    owners: list[Owner | None] = field(default_factory=list)
-    """For each move of the plan so far that still holds, whose it is; else null."""
-    known: dict[tuple[str | None, str], Owner] = field(default_factory=dict)
-    """Owners by VNF and project."""
-    loads: dict[str, list[int]] = field(default_factory=dict)
-    """What goes to each NUMA entry of each node in all."""
+    coming: dict[str, Sequence[int]] = field(default_factory=dict)
+    """Places in the plan so far of what goes to each node."""
+    stands: list[bool] = field(default_factory=list)
+    """For each move of the plan so far, whether it still holds."""
+    put_forward: bool = False
+    """Whether moves have other times than in the plan so far while they are mended."""
+    theirs: list[Theirs] = field(default_factory=list)
+    """For each of them, what is asked of its instance."""
+    amounts: list[int] = field(default_factory=list)
+    """For each of them, what its instance takes of each NUMA entry that it goes to, as a sum."""
 
 
 def rest_of(given: Given) -> Rest:
@@ -110,55 +112,84 @@ def rest_of(given: Given) -> Rest:
 
 def _keep(given: Given, rest: Rest, running: dict[str, Move]) -> dict[str, Move]:
     """Let every move stand whose instance is where it was to be by then; those under way, as they were planned."""
-    waiting = {name: row for name, row in rest.rows.items() if not row.upgrading}
-    known, due = given.inventory.instance_by_id, dict[str, Move]()
-    rest.owners = [None] * len(given.parent.moves)
-    for number, move in enumerate(given.parent.moves):
-        # A look at what a model keeps is quicker than at its attributes.
-        values = move.__dict__
-        row, instance = waiting.get(values["origin"]), known.get(values["instance"])
-        if row is None or instance is None or instance.node != values["origin"]:
-            continue
-        if values["extra"]:
-            raise CannotRepairError  # it leaves its next node in time again: for the search
-        name = values["instance"]
-        action = given.actions[name]
-        if name in running:
-            due[name] = move
-            if row.begun and not isinstance(action, Stays):
-                row.running.append(running[name])
-                continue
-        if isinstance(action, Leaves) and values["kind"] == action.kind:
-            _note(given, rest, row, instance, number)
+    so_far, known = given.so_far, given.inventory.instance_by_id
+    rest.theirs = [*map(_READ, map(vars, map(known.get, so_far.instances, repeat(_GONE))))]
+    demands = [*map(_DEMAND, rest.theirs)]
+    sums = {number: given.sums.of(demand) for number, demand in {id(demand): demand for demand in demands}.items()}
+    rest.amounts = [*map(sums.__getitem__, map(id, demands))]
+    rest.stands = [*map(eq, map(_NODE, rest.theirs), so_far.origins)]
+    for name, there in so_far.leaving.items():
+        row = rest.rows.get(name)
+        if row is None or row.upgrading:
+            for number in there.numbers:
+                rest.stands[number] = False
+    if any(map(rest.stands.__getitem__, so_far.extra)):
+        raise CannotRepairError  # it leaves its next node in time again: for the search
+    due = _due(given, rest, running)
+    _drop_others(given, rest)
+    _note_departures(given, rest)
+    _note_arrivals(given, rest)
     return due
 
 
-def _note(given: Given, rest: Rest, row: Row, instance: Instance, number: int) -> None:
-    """The move stands. What is asked of all moves together is noted: where they go, how much that is, whose they are."""
-    move = given.parent.moves[number]
-    values, its = move.__dict__, instance.__dict__
-    row.moves.append(move)
-    row.kept.append(number)
-    start_s, target, where = values["start_s"], values["target"], values["numa_cell"]
-    lasts_s = values["end_s"] - start_s
-    row.moving_s += lasts_s
-    row.longest_s = max(row.longest_s, lasts_s)
-    row.away_s = min(row.away_s, start_s)
-    rest.goes[values["instance"]] = target
-    owner = rest.known.get((its["vnf"], its["project"]))
-    if owner is None:
-        owner = rest.known[its["vnf"], its["project"]] = Owner(owner_of(instance))
-    rest.owners[number] = owner
-    arrivals = rest.arrivals.get(target)
-    if arrivals is None:
-        arrivals = rest.arrivals[target] = []
-        node = given.inventory.node_by_id.get(target)
-        rest.loads[target] = [0] * len(node.numa) if node is not None else []
-    arrivals.append(move)
-    load, amounts = rest.loads[target], given.sums.of(its["demand"])
-    for entry in (where,) if where.__class__ is int else entries(move, instance):
-        if entry < len(load):
-            load[entry] += amounts
+def _numbers(given: Given, name: str) -> Sequence[int]:
+    """Moves of the plan so far of that instance from where it is."""
+    leaving = given.so_far.leaving.get(given.inventory.instance_by_id[name].node)
+    names = given.so_far.instances
+    return [] if leaving is None else [number for number in leaving.numbers if names[number] == name]
+
+
+def _due(given: Given, rest: Rest, running: dict[str, Move]) -> dict[str, Move]:
+    """Moves that run, as they were planned; they stand no more."""
+    due = dict[str, Move]()
+    for number in sorted(number for name in running for number in _numbers(given, name)):
+        if rest.stands[number]:
+            move = given.parent.moves[number]
+            due[move.instance] = move
+            row = rest.rows[move.origin]
+            if row.begun and not isinstance(given.actions[move.instance], Stays):
+                row.running.append(running[move.instance])
+                rest.stands[number] = False
+    return due
+
+
+def _drop_others(given: Given, rest: Rest) -> None:
+    """No move stands of what has to stay by now, or to move another way."""
+    moves, names = given.parent.moves, given.so_far.instances
+    # Whatever is not among the actions by its own name has to move live.
+    odd = compress(range(len(names)), map(given.actions.__contains__, names)) if given.actions else ()
+    for number in {*odd, *given.so_far.cold}:
+        action = given.actions[names[number]]
+        if not (isinstance(action, Leaves) and moves[number].kind == action.kind):
+            rest.stands[number] = False
+
+
+def _note_departures(given: Given, rest: Rest) -> None:
+    stands = rest.stands.__getitem__
+    for name, row in rest.rows.items():
+        there = given.so_far.leaving.get(name)
+        if there is None or row.upgrading:
+            continue
+        if not all(map(stands, there.numbers)):
+            there = given.so_far.departures([*filter(stands, there.numbers)])
+        row.moves, row.kept = there.moves, there.numbers
+        row.moving_s, row.longest_s = there.lasts_s, there.longest_s
+        row.away_s = min(row.away_s, there.first_s)
+    names = compress(given.so_far.instances, rest.stands)
+    rest.goes = dict(zip(names, compress(given.so_far.targets, rest.stands), strict=True))
+
+
+def _note_arrivals(given: Given, rest: Rest) -> None:
+    stands = rest.stands.__getitem__
+    found = []
+    for target, planned in given.so_far.arriving.items():
+        whole = all(map(stands, planned.numbers))
+        there = planned if whole else given.so_far.arrivals([*filter(stands, planned.numbers)])
+        if there.numbers:
+            found.append((there.numbers[0], target, there))
+    found.sort(key=itemgetter(0))
+    rest.arrivals = {target: there.moves for _, target, there in found}
+    rest.coming = {target: there.numbers for _, target, there in found}
 
 
 def _running(given: Given) -> dict[str, Move]:
@@ -172,7 +203,7 @@ def _running(given: Given) -> dict[str, Move]:
         if move.extra:
             raise CannotRepairError
         lasts_s = given.campaign.spec.estimates.move_s(instance.memory_gib, move.kind)
-        found[move.instance] = move.model_copy(update={"end_s": max(given.at_s, move.start_s + lasts_s)})
+        found[move.instance] = Move.of_values({**move.__dict__, "end_s": max(given.at_s, move.start_s + lasts_s)})
     return found
 
 

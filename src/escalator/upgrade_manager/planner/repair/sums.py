@@ -28,14 +28,14 @@ class Sums:
         self._fields = range(0, BITS * (len(names) + 1), BITS)
         self.guard = sum(1 << (place + BITS - 1) for place in self._fields)
         self._slack = sum(SLACK << place for place in self._fields)
-        self._seen: dict[int, tuple[int, Mapping[str, float]]] = {}
-        """By the mapping's own number; it is kept, so that no other one gets that."""
+        self.known: dict[int, tuple[int, Mapping[str, float]]] = {}
+        """Sums that were asked for, by the mapping's own number; it is kept, so that no other one gets that."""
 
     def of(self, amounts: Mapping[str, float]) -> int:
         """All the amounts. Most instances share their mapping, so it is read once."""
-        found = self._seen.get(id(amounts))
+        found = self.known.get(id(amounts))
         if found is None:
-            found = self._seen[id(amounts)] = self._read(amounts, 1.0), amounts
+            found = self.known[id(amounts)] = self._read(amounts, 1.0), amounts
         return found[0]
 
     def free(self, amounts: Mapping[str, float], fill: float) -> int:
