@@ -1,6 +1,7 @@
 """The process that makes plans may die at any moment: planning goes on with another one."""
 
 import os
+from concurrent.futures import BrokenExecutor
 
 import pytest
 
@@ -10,9 +11,14 @@ from escalator.model.errors import TemporaryError
 from escalator.model.progress import CampaignState
 from escalator.simulation.setup import RELEASE, import_release, simulate
 from escalator.upgrade_manager.engine.context import Pace
+from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.workers import RenewedWorker
+from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.verified import verified_plan
 from escalator.world.timings import Timings
 from escalator.world.world import World
+from properties.midway import state_at
+from unit.planner.clouds import campaign, cloud, node, vm
 
 CAMPAIGN = """
 apiVersion: escalator/v1
@@ -65,3 +71,37 @@ async def test_the_way_back_is_planned_by_the_worker_as_well():
             while await made.store.campaigns.state("agent-2") is CampaignState.RUNNING:
                 await clock.sleep(0.05)
             assert (await made.campaigns.back.preview("agent-2")).upgrades
+
+
+class Asked(RenewedWorker):
+    """A worker process that says what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.asked.append(fn.__name__)
+        return super().submit(fn, *args, **kwargs)
+
+
+async def test_the_plan_that_is_followed_is_sent_to_the_worker_once():
+    there = cloud(*(node(f"n{n}") for n in range(6)), *(vm(f"v{n}", f"n{n}") for n in range(1, 6)))
+    wish = campaign()
+    plan = make_plan(wish, there).sealed("parent")
+    now, progress = state_at(there, plan, 0.4 * plan.totals.makespan_s)
+    lost = now.with_nodes([one.model_copy(update={"state": "down"}) if one.id == "n5" else one for one in now.nodes])
+    expected = verified_plan(wish, lost, frozenset(), 0.0, progress).sealed("child", plan.id)
+    clock = SystemClock()
+    with Asked() as worker:
+        async with simulate(World(clock, Timings(seed=1)), clock, planners=worker) as made:
+            planning = Planning(made.vim, lambda: "child", worker, worth_keeping=1)
+            planning.prepare(plan)
+            planning.prepare(plan)
+            assert await planning.plan(wish, lost, 0.0, plan.id, progress) == expected
+            assert worker.asked == ["keep", "planned_on"]
+            # Another process does not have it, and is sent it with everything else.
+            with pytest.raises(BrokenExecutor):
+                worker.submit(os.abort).result()
+            assert await planning.plan(wish, lost, 0.0, plan.id, progress) == expected
+            assert worker.asked[-2:] == ["planned_on", "verified_plan"]

@@ -47,6 +47,7 @@ async def drive(ctx: Context, name: str) -> str:
             # A crash may have come between a plan that was kept and the following of it.
             await take_up(ctx, name)
             board = await _board(ctx, name, campaign)
+            ctx.planning.prepare((await ctx.book.plan(board.plan))[0])
             await _take_up(ctx, board)
         end = await _advance(ctx, name, campaign, board)
         if end is not None:
