@@ -27,6 +27,8 @@ LOOK_S = 0.5
 """How often a stream looks for new lines: another replica may have written them, so no signal inside this process tells."""
 HEARTBEAT_S = 15.0
 """A comment keeps proxies from closing a stream on which nothing happens."""
+LAST = 2**63 - 1
+"""No store numbers further."""
 _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 
@@ -35,7 +37,7 @@ async def read_events(  # noqa: PLR0913 - the query's parameters
     services: Here,
     request: Request,
     *,
-    after: Annotated[int, Query(ge=0, description="Only lines with a higher `seq`")] = 0,
+    after: Annotated[int, Query(ge=0, le=LAST, description="Only lines with a higher `seq`")] = 0,
     campaign: str | None = None,
     node: str | None = None,
     code: Annotated[str | None, Query(pattern=CODE, description="Only lines with this code, such as `ESC-VIM-003`")] = None,
