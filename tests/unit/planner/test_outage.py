@@ -99,7 +99,7 @@ def test_only_those_that_the_plan_stops_are_counted() -> None:
     both = [vm(name, "b", migration="none", groups=("g",)) for name in ("w", "x")]
     plan = planned(node("a"), node("b"), group, vm("v", "a", migration="none"), *both, **NON_SMOOTH)
     said = next(c.message for c in plan.conditions if c.code == "ESC-PLN-022")
-    assert (stopped(plan), said) == (["v"], "1 instance is stopped with its node, about 1200 s each: project p: 1")
+    assert (stopped(plan), said) == (["v"], "1 instance is stopped with its node, about 20 min each: project p: 1")
 
 
 @pytest.mark.parametrize("mode", ["smooth", "non-smooth"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
@@ -64,6 +65,6 @@ def _condition(stopped: Sequence[Instance], campaign: Campaign) -> Condition:
     more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
     longest_s = campaign.spec.estimates.upgrade_s + campaign.spec.estimates.hooks_s
     many = counted(len(stopped), "instance is stopped with its node", "instances are stopped with their nodes")
-    message = f"{many}, about {longest_s:g} s each: {'; '.join(said[:SHOWN])}{more}"
-    remedy = "escalator campaign start NAME --accept-outage, or make room and plan again"
+    message = f"{many}, about {ceil(longest_s / 60)} min each: {'; '.join(said[:SHOWN])}{more}"
+    remedy = f"escalator campaign start {campaign.metadata.name} --accept-outage, or make room and plan again"
     return Condition(code=Code.PLN_OUTAGE.value, ok=False, message=message, remedy=remedy)
