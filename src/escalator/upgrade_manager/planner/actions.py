@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,11 @@ PINNED_REMEDY = "register its VNF manager, or set mode: non-smooth: it alone is 
 
 Action = Leaves | Stays | Stuck
 LIVE, COLD = Leaves("live"), Leaves("cold")
+
+
+def any_of(actions: Mapping[str, Action], kinds: type[Action] | tuple[type[Action], ...]) -> bool:
+    """Whether something of these kinds happens to anyone. Most share one object, so that few are looked at."""
+    return any(isinstance(action, kinds) for action in {id(action): action for action in actions.values()}.values())
 
 
 def action_for(instance: Instance, spec: CampaignSpec, *, managed: bool) -> Action:

@@ -82,8 +82,10 @@ class Angles:
         """State of each cell."""
         self._cells: list[list[int]] = []
         """Cells in each state, in order."""
-        self._meant: list[tuple[int, int]] = []
-        """Form of each state, and how many are on their way."""
+        self._of: list[int] = []
+        """Form of each state."""
+        self._waits: list[int] = []
+        """How many are on their way to the nodes of each state."""
         self._back: list[int] = []
         """States that were empty and are not any more, in the order of time."""
         self.passed = False
@@ -134,7 +136,8 @@ class Angles:
     def _new_state(self, form: int, arriving: int) -> int:
         state = self._by_waits[form][arriving] = len(self._cells)
         self._cells.append([])
-        self._meant.append((form, arriving))
+        self._of.append(form)
+        self._waits.append(arriving)
         return state
 
     def places(self, guest: Guest, most: int, *, soft: bool, shut: Sequence[Shut] = ()) -> list[tuple[int, tuple[int, ...]]]:
@@ -167,7 +170,7 @@ class Angles:
         fitting = self._shapes.get(shape)
         if fitting is None or fitting.read < len(self._back):
             fitting = self._right(shape)
-        heap, states = fitting.entries, self._cells
+        heap, states, waits = fitting.entries, self._cells, self._waits
         barred = self._standing.barred(guest, soft=soft) if guest.apart or guest.soft else ()
         plain, each = not barred and not shut and shape.span == 1, self._arriving.each
         seen: list[tuple[float, int]] = []
@@ -184,7 +187,7 @@ class Angles:
             found = (self._cloud.host[cell], (cell,)) if plain else self._first(there, shape, barred, shut)
             if found is None:
                 seen.append(heapq.heappop(heap))
-            elif self._meant[state][1] < each[found[0]] and self._is_late(found[0]):
+            elif waits[state] < each[found[0]] and self._is_late(found[0]):
                 found = None
                 self._put_back(shape, fitting)
             else:
@@ -247,11 +250,13 @@ class Angles:
     def _hear(self) -> None:
         """See to the nodes that expect fewer than their cells are filed under."""
         news, state, each = self._arriving.fewer, self._state, self._arriving.each
+        cells, waits, form = self._cloud.cells, self._waits, self._form
         for node in dict.fromkeys(news[self._heard :]):
             arriving = each[node]
-            for cell in self._cloud.cells[node]:
-                if state[cell] >= 0 and self._meant[state[cell]][1] > arriving:
-                    self._file(cell, self._form[cell], arriving)
+            for cell in cells[node]:
+                there = state[cell]
+                if there >= 0 and waits[there] > arriving:
+                    self._file(cell, form[cell], arriving)
         self._heard = len(news)
 
     def _is_late(self, node: int) -> bool:
@@ -260,18 +265,19 @@ class Angles:
             return False
         late, state, arriving = False, self._state, self._arriving.each[node]
         for cell in self._cloud.cells[node]:
-            if state[cell] >= 0 and self._meant[state[cell]][1] < arriving:
+            if state[cell] >= 0 and self._waits[state[cell]] < arriving:
                 self._file(cell, self._form[cell], arriving)
                 late = True
         return late
 
     def _put_back(self, shape: Shape, fitting: _ByShape) -> None:
         """See to the states that are no longer empty."""
-        cells, meant, kept, there = self._cells, self._meant, fitting.kept, fitting.there
+        cells, forms, waits, weight = self._cells, self._of, self._waits, self._weight
+        kept, there, entries = fitting.kept, fitting.there, fitting.entries
         for state in self._back[fitting.read :]:
             if state in there or not cells[state]:
                 continue
-            form, arriving = meant[state]
+            form = forms[state]
             worth = kept.get(form)
             if worth is None:
                 if len(kept) >= MOST_KEPT:
@@ -281,7 +287,7 @@ class Angles:
                 worth = kept[form] = self._worth(shape, fitting, cell) if allowed else inf
             if worth < inf:
                 there.add(state)
-                heapq.heappush(fitting.entries, (self._weight * arriving + worth, state))
+                heapq.heappush(entries, (weight * waits[state] + worth, state))
         fitting.read = len(self._back)
 
     def _worth(self, shape: Shape, fitting: _ByShape, cell: int) -> float:
@@ -301,9 +307,8 @@ class Angles:
 
 def _least(cloud: Cloud) -> Sequence[tuple[int, float]]:
     """What every instance needs at least in a cell, of resources that all of them need."""
-    shapes = {guest.shape for guests in cloud.guests for guest in guests}
     least: dict[int, float] | None = None
-    for shape in shapes:
+    for shape in cloud.takes:
         each = dict(shape.demand)
         least = each if least is None else {name: min(amount, each[name]) for name, amount in least.items() if name in each}
     return tuple((least or {}).items())

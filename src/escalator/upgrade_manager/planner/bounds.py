@@ -101,15 +101,16 @@ def _group(cloud: Cloud, nodes: Sequence[int]) -> float:
     impacts: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
     for node in nodes:
         together: set[int] = set()  # members that stay on one node are impacted as one
+        upgrade_s = cloud.upgrade_s[node]
         for guest in cloud.guests[node]:
             if guest.kind == "offline":
                 continue
             for group in guest.groups:
                 if guest.leaves:
-                    impacts[group].append((guest.lasts_s, cloud.upgrade_s[node]))
+                    impacts[group].append((guest.lasts_s, upgrade_s))
                 elif group not in together:
                     together.add(group)
-                    impacts[group].append((cloud.upgrade_s[node], 0.0))
+                    impacts[group].append((upgrade_s, 0.0))
     return max((_chain(cloud, group, found) for group, found in impacts.items()), default=0.0)
 
 
@@ -117,11 +118,11 @@ def _chain(cloud: Cloud, group: int, impacts: Sequence[tuple[float, float]]) -> 
     """With a limit of one all of them follow one another; else every k-th in order of start follows the one k before."""
     limit = cloud.limits[group]
     most = max(1, limit.most)
-    after = min(upgrade for _, upgrade in impacts)
+    after = min([upgrade for _, upgrade in impacts])
     if most == 1:
-        return limit.lead_s + sum(lasts for lasts, _ in impacts) + (len(impacts) - 1) * limit.recovery_s + after
+        return limit.lead_s + sum([lasts for lasts, _ in impacts]) + (len(impacts) - 1) * limit.recovery_s + after
     rounds = ceil(len(impacts) / most)
-    shortest = min(lasts for lasts, _ in impacts)
+    shortest = min([lasts for lasts, _ in impacts])
     return limit.lead_s + rounds * shortest + (rounds - 1) * limit.recovery_s + after
 
 
@@ -131,7 +132,7 @@ def _area(cloud: Cloud, nodes: Sequence[int], there: Sequence[Counts]) -> float:
     todo = set(nodes)
     for resource in range(len(cloud.resources)):
         free = needed = 0.0
-        takes = takes_of(there, resource)
+        takes = takes_of(cloud, resource)
         for node, cells in enumerate(cloud.cells):
             room = sum([cloud.capacity[cell][resource] for cell in cells])
             free += max(0.0, room - sum([cloud.used[cell][resource] for cell in cells]))

@@ -222,6 +222,9 @@ _READ = itemgetter(
 )  # fmt: skip
 
 
+_OFFERS = itemgetter("az", "aggregates", "traits", "physnets")
+
+
 class _Sort(NamedTuple):
     """What instances have in common that need the same and that the same happens to: one object for all of them."""
 
@@ -253,8 +256,7 @@ class _Sorts:
 
     def of(self, demand: Mapping[str, float], span: int, needs: Requires, action: Action | None) -> _Sort:
         # An action lives as long as this does, so it can be told by where it is.
-        offers = (needs.az, needs.aggregates, needs.traits, needs.physnets)
-        key = (*demand, *demand.values(), span, offers, id(action))
+        key = (*demand, *demand.values(), span, _OFFERS(vars(needs)), id(action))
         sort = self._here.get(key)
         if sort is None:
             sort = self._here[key] = self._new(demand, span, needs, action)
@@ -297,6 +299,8 @@ class _Limits:
         self._lead_s = campaign.spec.workloads.notify.lead_time_s
         self._numbers: dict[str, int | None] = {}
         self._leads: dict[float, int] = {}
+        self._times: dict[float, float] = {}
+        """Times of recovery, one number for all alike: doors are asked for theirs all the time."""
         self._found: dict[tuple[float, tuple[str, ...], bool], _Groups] = {}
         self._down: defaultdict[str, int] = defaultdict(int)
         self.limits: list[Limit] = []
@@ -320,17 +324,19 @@ class _Limits:
             groups.append(self._waiting(lead_s))
         for name in names:
             number = self._number(name)
-            group = self._inventory.group_by_id[name]
+            policy = self._inventory.group_by_id[name].policy
             if self._binds(number):
                 groups.append(number)
-            if group.per_node is not None:
+            if self.limits[number].per_node is not None:
                 apart.append(number)
-            if group.policy == "soft-anti-affinity":
+            if policy == "soft-anti-affinity":
                 soft.append(number)
-            elif group.policy == "affinity":
+            elif policy == "affinity":
                 tied.append(name)
         watched = self.watching.of(names) if leaves else ()
-        return tuple(groups), tuple(apart), tuple(soft), tuple(tied), watched
+        bind = tuple(groups)
+        # Mostly they are the same, and what is the same is to be one thing in memory.
+        return bind, bind if apart == groups else tuple(apart), tuple(soft), tuple(tied), watched
 
     def _binds(self, number: int) -> bool:
         limit = self.limits[number]
@@ -352,7 +358,8 @@ class _Limits:
             members = len(self._inventory.members[name])
             most = group.limit(members) - self._down[name]
             number = self._numbers[name] = len(self.limits)
-            self.limits.append(Limit(name, most, group.recovery_s, max(group.lead_s, self._lead_s), members, group.per_node))
+            recovery_s = self._times.setdefault(group.recovery_s, group.recovery_s)
+            self.limits.append(Limit(name, most, recovery_s, max(self._lead_s, group.lead_s), members, group.per_node))
         return number
 
 

@@ -22,6 +22,8 @@ class Door:
     ends: list[float] = field(default_factory=list)
     kept: dict[int, int] = field(default_factory=dict)
     """Members that stay on a node which is being emptied, by node: nobody else may take their place meanwhile."""
+    keeping: int = 0
+    """All of these."""
     owed: int = 0
     """Members that leave nodes whose turn has begun, and that still wait for their move."""
     waiting: dict[int, None] = field(default_factory=dict)
@@ -34,7 +36,7 @@ class Door:
     @property
     def keeps(self) -> bool:
         """Whether places are kept, or there is none at all: only then it may open at no time that is known."""
-        return bool(self.kept) or self.most < 1
+        return self.keeping > 0 or self.most < 1
 
     def opens(self, now: float, node: int, count: int = 1) -> float:
         """When `count` members of that node may be impacted: `now`, a later time, or infinity while places are kept for others.
@@ -47,8 +49,8 @@ class Door:
         at = self.last_s + self.recovery_s
         at = max(at, self.lead_s)
         over = len(ends) + count - self.most
-        if self.kept:
-            over += sum(self.kept.values()) - self.kept.get(node, 0)
+        if self.keeping:
+            over += self.keeping - self.kept.get(node, 0)
         if over <= 0:
             return at if at > soon else now
         if over > len(ends):
@@ -60,6 +62,12 @@ class Door:
         """About when one more member of that node may be impacted, after all that are owed; each impact so long as its own."""
         rounds = self.owed // max(1, self.most) if self.owed else 0
         return self.opens(now, node) + rounds * (lasts_s + self.recovery_s)
+
+    def keep(self, node: int, number: int) -> None:
+        """So many members stay on that node, which is being emptied; with 0 it is none of those any more."""
+        self.keeping += number - self.kept.pop(node, 0)
+        if number:
+            self.kept[node] = number
 
     def enter(self, end: float, count: int = 1) -> None:
         """So many members are impacted until then."""

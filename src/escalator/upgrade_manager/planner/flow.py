@@ -19,6 +19,8 @@ from escalator.upgrade_manager.planner.standing import Arrivals
 from escalator.upgrade_manager.planner.turns import Begun, Midway, Placed, Rules, Timed, Turn
 
 MOVE_ENDS, UPGRADE_ENDS, WAKE = range(3)
+made = tuple.__new__
+"""Makes a named tuple without the call of its own: there are two for each of a hundred thousand instances."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class Drain:
     since_s: float = inf
     """When the node's turn began, if that is not told by its first move."""
     moves: list[Timed] = field(default_factory=list)
+    asked: set[int] = field(default_factory=set)
+    """Targets in whose queues it is."""
 
 
 class Flow:
@@ -59,6 +63,8 @@ class Flow:
         """Nodes that wait for a target to take one more."""
         self._for_total: dict[int, None] = {}
         self._wakes: dict[int, float] = {}
+        self._ask_groups = False
+        """Whether a node ever asked to hear of it when an impact of a group has ended."""
         self._keeps = any(door.keeps for door in self.doors)
         """Whether a group may ever have kept a place, or has none at all."""
 
@@ -121,12 +127,13 @@ class Flow:
         """Let everything happen until then: the nodes that come back, and whether a node got what it takes until its turn."""
         back: list[int] = []
         arrived = False
-        while self._events and self._events[0][0] <= now + SLACK:
-            at = self._events[0][0]
+        events, drains = self._events, self._drains
+        while events and events[0][0] <= now + SLACK:
+            at = events[0][0]
             asking: dict[int, None] = {}
             """Nodes that may go on, and by their complements targets that can take one more."""
-            while self._events and self._events[0][0] <= at + SLACK:
-                _, kind, _, node, placed = heapq.heappop(self._events)
+            while events and events[0][0] <= at + SLACK:
+                _, kind, _, node, placed = heapq.heappop(events)
                 if kind == MOVE_ENDS and placed is not None:
                     self._move_ends(node, placed, at, asking)
                     arrived |= placed.extra
@@ -139,8 +146,8 @@ class Flow:
             for asks in asking:
                 if asks < 0:
                     self._take_in(~asks, at)
-                elif asks in self._drains:
-                    self._go(self._drains[asks], at)
+                elif asks in drains:
+                    self._go(drains[asks], at)
             self._refill(at)
         return back, arrived
 
@@ -178,7 +185,7 @@ class Flow:
     # -- inside
 
     def _keep(self, group: int, node: int, number: int) -> None:
-        self.doors[group].kept[node] = number
+        self.doors[group].keep(node, number)
         self._keeps = True
 
     def _presses_s(self, groups: Sequence[int]) -> float:
@@ -199,7 +206,7 @@ class Flow:
 
     def _moves_begin(self, drain: Drain, now: float) -> None:
         node, per_node, pending = drain.node, self._rules.per_node, drain.pending
-        incoming, queued = self._incoming, self._queued
+        incoming, asked = self._incoming, drain.asked
         began = True
         while began and pending and drain.active < per_node:  # else it asks again when one of its moves has ended
             if self._moves >= self._rules.total:
@@ -209,7 +216,9 @@ class Flow:
             for number, one in enumerate(pending):
                 target = one[1]
                 if incoming[target] >= per_node:
-                    queued[target][node] = None
+                    if target not in asked:
+                        asked.add(target)
+                        self._queued[target][node] = None
                 elif self._move_begins(drain, one, now):
                     del pending[number]
                     began = True
@@ -230,7 +239,7 @@ class Flow:
             return False
         for group in groups:
             doors[group].owed -= 1
-        self._move_runs(drain, Timed(one, now, now + guest.lasts_s))
+        self._move_runs(drain, made(Timed, (one, now, now + guest.lasts_s)))
         return True
 
     def _move_runs(self, drain: Drain, move: Timed) -> None:
@@ -256,7 +265,7 @@ class Flow:
     def _upgrade_runs(self, drain: Drain, away: float, start: float, end: float) -> None:
         drain.upgrading = True
         for group, number in drain.counts.items():
-            self.doors[group].kept.pop(drain.node, None)
+            self.doors[group].keep(drain.node, 0)
             self.doors[group].enter(end, number)
         self.turns.append(Turn(drain.node, tuple(drain.moves), drain.stays, away, start, end, drain.wave))
         self._event(end, UPGRADE_ENDS, drain.node, None)
@@ -270,9 +279,8 @@ class Flow:
         asking[node] = None
         if self._queued.get(target):
             asking[~target] = None
-        for group in guest.groups:
-            if self.doors[group].waiting:
-                self._group_freed((group,), at)
+        if self._ask_groups:
+            self._group_freed(guest.groups, at)
 
     def _take_in(self, target: int, now: float) -> None:
         """Let those that wait for the target go on until it takes as many as it can; whoever did wait longest is first."""
@@ -282,8 +290,10 @@ class Flow:
                 break
             del waiting[node]
             drain = self._drains.get(node)
-            if drain is not None and drain.active < per_node:
-                self._go(drain, now)
+            if drain is not None:
+                drain.asked.discard(target)
+                if drain.active < per_node:
+                    self._go(drain, now)
         waiting.update(self._queued.get(target, ()))
         if waiting:
             self._queued[target] = waiting
@@ -305,6 +315,7 @@ class Flow:
         if opens < inf:
             self._wake(node, opens)
         else:
+            self._ask_groups = True
             for group in groups:
                 self.doors[group].waiting[node] = None
 

@@ -10,7 +10,7 @@ from escalator.model.codes import Code
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Condition
 from escalator.upgrade_manager.planner import conditions as c
-from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays, Stuck, action_for
+from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays, Stuck, action_for, any_of
 from escalator.upgrade_manager.planner.interruption import expected_s, unborne
 from escalator.upgrade_manager.planner.scope import ScopedNodes
 
@@ -18,30 +18,32 @@ from escalator.upgrade_manager.planner.scope import ScopedNodes
 def actions_of(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, managed: Collection[str]) -> dict[str, Action]:
     """What has to happen to each instance on the nodes that can be upgraded, by its id, node by node."""
     found: dict[str, Action] = {}
-    alike: dict[tuple[object, ...], Action] = {}
+    alike: tuple[dict[tuple[object, ...], Action], ...] = ({}, {})
+    """By what is read of them: those without a VNF manager, and those with one."""
     for node in scope.eligible:
         for one in inventory.instances_by_node.get(node.id, ()):
-            name, blocked, migration, *others = _READ(vars(one))
-            if blocked is not None or migration == "none":
+            row = vars(one)
+            name, key = row["id"], _READ(row)
+            if key[0] is not None or key[1] == "none":
                 found[name] = action_for(one, campaign.spec, managed=name in managed)
                 continue
             # What can migrate is decided by these alone.
-            key = (migration, *others, name in managed)
-            action = alike.get(key)
+            known = alike[name in managed]
+            action = known.get(key)
             if action is None:
-                action = alike[key] = action_for(one, campaign.spec, managed=name in managed)
+                action = known[key] = action_for(one, campaign.spec, managed=name in managed)
             found[name] = action
     return found
 
 
-_READ = itemgetter("id", "blocked", "migration", "state", "vacate", "allowed")
-"""All that is asked of an instance, in one look: there may be a hundred thousand."""
+_READ = itemgetter("blocked", "migration", "state", "vacate", "allowed")
+"""What decides for an instance that can migrate, in one look: there may be a hundred thousand."""
 
 
 def stuck_on(inventory: Inventory, actions: Mapping[str, Action]) -> dict[str, str]:
     """Nodes with an instance that can neither move nor stay, each with the reason of the first one."""
     found: dict[str, str] = {}
-    for name, action in actions.items():
+    for name, action in actions.items() if any_of(actions, Stuck) else ():
         if isinstance(action, Stuck):
             found.setdefault(inventory.instance_by_id[name].node, action.reason)
     return found
@@ -51,7 +53,9 @@ def first_conditions(
     campaign: Campaign, inventory: Inventory, scope: ScopedNodes, actions: Mapping[str, Action], managed: Collection[str]
 ) -> tuple[Condition, ...]:
     """The conditions that need no search: scope, states of nodes and instances, who declares what of its own impacts."""
-    stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
+    stuck = []
+    if any_of(actions, Stuck):
+        stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
     declared = {instance.id: instance for instance in inventory.instances if instance.mitigation}
     wary = [declared[i] for i in actions if i in declared] if declared else []
     return (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from escalator.model.counting import counted
 from escalator.model.inventory import Group, Inventory, Node
-from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays
+from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays, Stuck, any_of
 
 
 def blocked_by_groups(inventory: Inventory, nodes: Sequence[Node], actions: Mapping[str, Action]) -> dict[str, str]:
@@ -17,7 +17,8 @@ def blocked_by_groups(inventory: Inventory, nodes: Sequence[Node], actions: Mapp
     roomy = {group.id for group in inventory.groups if _lets_one_go(inventory, group, down)}
     # Where all members leave one after the other, and their groups let one go, there is nothing to look at.
     wary = {i.node for group in inventory.groups if group.id not in roomy for i in inventory.members.get(group.id, ())}
-    wary |= {inventory.instance_by_id[i].node for i, action in actions.items() if not isinstance(action, Leaves)}
+    if any_of(actions, (Stays, Stuck)):
+        wary |= {inventory.instance_by_id[i].node for i, action in actions.items() if not isinstance(action, Leaves)}
     for node in nodes:
         reason = _reason(inventory, node, actions, down) if node.id in wary else None
         if reason is not None:

@@ -132,7 +132,7 @@ def nodes_by(cloud: Cloud, nodes: Sequence[int], resource: int, counts: Sequence
     """The nodes to upgrade, and what is free on those that are done, by one resource (its number in the cloud)."""
     found = Nodes()
     todo = set(nodes)
-    amounts = takes_of(counts, resource)
+    amounts = takes_of(cloud, resource)
     for node, cells in enumerate(cloud.cells):
         if node not in todo and not cloud.done[node]:
             continue

@@ -10,7 +10,7 @@ from escalator.upgrade_manager.planner.cloud import Cloud, Guest
 class Leaving:
     """The instances that leave one node, and what of them does not change until its turn."""
 
-    __slots__ = ("bundles", "drain_s", "guests", "lacking", "longest", "need", "ordered", "recovering", "shapes")
+    __slots__ = ("bundles", "drain_s", "guests", "lacking", "need", "ordered", "recovering", "shapes", "slowest")
 
     def __init__(self, guests: Sequence[Guest], ordered: Sequence[Guest], need: float, recovering: Paced) -> None:
         self.guests = guests
@@ -24,9 +24,16 @@ class Leaving:
         """What they take of the scarcest resource."""
         self.recovering = recovering
         self.shapes = frozenset([guest.shape for guest in guests])
-        self.longest = max(guests, key=lambda guest: guest.lasts_s) if guests else None
         self.lacking: Guest | None = None
         """The one that found no room the last time."""
+        self.slowest: Guest | None = None
+
+    @property
+    def longest(self) -> Guest | None:
+        """The one whose move takes longest, looked for when somebody asks."""
+        if self.slowest is None:
+            self.slowest = max(self.guests, key=lambda guest: guest.lasts_s, default=None)
+        return self.slowest
 
 
 Paced = Sequence[tuple[int, float]]

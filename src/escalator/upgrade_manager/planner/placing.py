@@ -12,6 +12,8 @@ from escalator.upgrade_manager.planner.spread import Shut, Spread
 from escalator.upgrade_manager.planner.standing import Standing
 from escalator.upgrade_manager.planner.turns import Placed
 
+made = tuple.__new__
+"""Makes a named tuple without the call of its own: there is one for each of a hundred thousand instances."""
 MANY = 10_000
 """Targets that are looked at for instances that have to stay together."""
 
@@ -100,7 +102,7 @@ class Placing:
             space.take(guest, target, cells)
             if watched:
                 spread.moves(guest, node, target)
-            placed.append(Placed(guest, target, cells, False))
+            placed.append(made(Placed, (guest, target, cells, False)))
         return placed
 
     def undo(self, node: int, placed: Sequence[Placed], old: Space | None) -> None:

@@ -366,8 +366,7 @@ class Search:
     def _begin(self, node: int, placed: list[Placed], now: float) -> None:
         self._queue.begun(node)
         self._empty -= self._first_ones(placed) + self._vacant(node)
-        self._leave(node, placed)
-        self._extra += sum([one.extra for one in placed])
+        self._extra += self._leave(node, placed)
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         self._departures.changed(node)
         del self._waiting[node]
@@ -386,14 +385,15 @@ class Search:
         """Whether the node could be one of the reserve."""
         return self._cloud.kinds[node].compute and not self._guests[node]
 
-    def _leave(self, node: int, placed: list[Placed]) -> None:
-        """The room of these on their node is free, once it is upgraded."""
+    def _leave(self, node: int, placed: list[Placed]) -> int:
+        """The room of these on their node is free, once it is upgraded; how many of them go to nodes with their turn later."""
         cells = self._cells
         gone = [one[0] for one in placed]
         self._standing.leave(node, [(guest, cells.get(guest.id, guest.cells) if cells else guest.cells) for guest in gone])
-        for one in placed:
-            if one.extra:
-                self._takes_in(one)
+        again = [one for one in placed if one[3]]
+        for one in again:
+            self._takes_in(one)
+        return len(again)
 
     def _takes_in(self, one: Placed) -> None:
         """What goes to a node that has its turn later leaves it again then."""

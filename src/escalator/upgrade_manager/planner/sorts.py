@@ -35,6 +35,6 @@ def counted(cloud: Cloud) -> Sequence[Counts]:
     return [counts_of(guests) for guests in cloud.guests]
 
 
-def takes_of(counts: Sequence[Counts], resource: int) -> Mapping[Shape, float]:
-    """What each shape among these takes of the resource."""
-    return {shape: shape.takes(resource) for shape in {sort.shape for there in counts for sort in there}}
+def takes_of(cloud: Cloud, resource: int) -> Mapping[Shape, float]:
+    """What each shape takes of the resource."""
+    return {shape: shape.takes(resource) for shape in cloud.takes}

@@ -7,7 +7,6 @@ no worse than the start every sound move leads to another, and from one that is 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -35,12 +34,13 @@ class Spread:
         self._of = [of[watched.level] for watched in cloud.watched]
         self._start = [(len(watched.start), watched.most) for watched in cloud.watched]
         self._there = [dict(watched.start) for watched in cloud.watched]
-        self._movers: list[Counter[str | None]] = [Counter() for _ in cloud.watched]
+        self._movers: list[dict[str | None, int]] = [{} for _ in cloud.watched]
         """Members in each place that have a move to come."""
         for node, guests in enumerate(cloud.guests):
             for guest in guests:
                 for number in guest.watched if guest.leaves else ():
-                    self._movers[number][self._of[number][node]] += 1
+                    movers, place = self._movers[number], self._of[number][node]
+                    movers[place] = movers.get(place, 0) + 1
 
     def moves(self, guest: Guest, origin: int, target: int, *, again: bool = False, sign: int = 1) -> None:
         """The instance goes from one node to another, and with `again` from there once more; with `sign` -1 it does not."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from operator import itemgetter
 
-from escalator.upgrade_manager.planner.cloud import Cloud, Guest, Shape
+from escalator.upgrade_manager.planner.cloud import Cloud, Guest, Limit, Shape
 from escalator.upgrade_manager.planner.doors import Door
 from escalator.upgrade_manager.planner.turns import Rules
 
@@ -58,6 +57,11 @@ def _amounts(guests: Sequence[Guest], takes: Mapping[Shape, float]) -> tuple[flo
     return leaving, staying, drain_s
 
 
+def _pace(limit: Limit) -> tuple[float, float]:
+    """How long the group recovers, and about how many of its members are impacted together."""
+    return limit.recovery_s, 1 + TOGETHER * (max(1, limit.most) - 1)
+
+
 class Timed:
     """Nodes in the order of their sizes, those first whose groups press; made anew now and then."""
 
@@ -72,14 +76,15 @@ class Timed:
         self._left = [0] * len(cloud.limits)
         """Members of each group that wait with their nodes."""
         self._groups: dict[int, list[int]] = {node: [] for node in waiting}
-        recovers = [limit.recovery_s > 0 for limit in cloud.limits]
+        paces = [_pace(limit) for limit in cloud.limits]
         for node in waiting:
             for guest in guests[node]:
                 for group in guest.groups if guest.leaves else ():
-                    if recovers[group]:
-                        self._add(cloud, node, guest, group)
+                    recovery_s, at_once = paces[group]
+                    if recovery_s > 0:
+                        self._add(node, group, (recovery_s + guest.lasts_s) / at_once)
         self._nodes: dict[int, list[int]] = {}
-        """The nodes of each group that recovers, as long as they wait."""
+        """The nodes of each group that recovers, those that have begun among them: they are told by who waits."""
         for node, groups in self._groups.items():
             for group in groups:
                 self._nodes.setdefault(group, []).append(node)
@@ -89,9 +94,7 @@ class Timed:
         self._order: list[int] = []
         self._by_size: list[int] | None = None
 
-    def _add(self, cloud: Cloud, node: int, guest: Guest, group: int) -> None:
-        limit = cloud.limits[group]
-        pitch_s = (limit.recovery_s + guest.lasts_s) / (1 + TOGETHER * (max(1, limit.most) - 1))
+    def _add(self, node: int, group: int, pitch_s: float) -> None:
         self._pitch_s[group] = max(self._pitch_s[group], pitch_s)
         self._left[group] += 1
         self._groups[node].append(group)
@@ -100,7 +103,6 @@ class Timed:
         """The node's turn has begun: its groups wait for one member less."""
         for group in self._groups.get(node, ()):
             self._left[group] -= 1
-            self._nodes[group].remove(node)
 
     def order(self, waiting: Mapping[int, object], size: Callable[[int], float], now: float, doors: Sequence[Door]) -> list[int]:
         """The nodes that wait, first to last; some that do not any more may be among them."""
@@ -112,12 +114,12 @@ class Timed:
         else:
             self._by_size = [n for n in self._by_size if n in waiting]
         presses = self._presses(self._end_s - now, doors)
-        pressed = [(self._managing[n], -over_s, size(n), n) for n, over_s in presses.items() if n in waiting]
-        order = [(row[0], row[3]) for row in sorted(pressed)]
-        order += [(self._managing[n], n) for n in self._by_size if n not in presses]
-        order.sort(key=itemgetter(0))  # what is managing comes last, and else all stays as it is
-        self._order = [node for _, node in order]
-        return self._order
+        pressed = sorted([(-over_s, size(n), n) for n, over_s in presses.items() if n in waiting])
+        order = [row[2] for row in pressed]
+        order += [n for n in self._by_size if n not in presses] if presses else self._by_size
+        order.sort(key=self._managing.__getitem__)  # what is managing comes last, and else all stays as it is
+        self._order = order
+        return order
 
     def changed(self) -> None:
         """A node's size is another one."""
@@ -130,7 +132,7 @@ class Timed:
         for most_s, group in self._most_s:
             if most_s <= left_s:
                 break  # none of those that follow can press yet
-            if self._nodes[group]:
+            if self._left[group]:
                 over.append(((self._left[group] + doors[group].owed) * self._pitch_s[group], group))
         # The least pressing first: of a node's groups the latest one stays.
         for needs_s, group in sorted([row for row in over if row[0] > left_s]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from escalator.model.inventory import Inventory, Node
 from escalator.model.plan import Level
@@ -19,6 +20,10 @@ class Watched:
     """Members in each place at the start; those on a node whose place is not told are in none."""
     most: int
     """Most of them in one place."""
+
+
+_READ = itemgetter("id", "node")
+"""What is asked of each member, in one look: there may be a hundred thousand."""
 
 
 class Watching:
@@ -53,11 +58,11 @@ class Watching:
         policy = self._inventory.group_by_id[name].policy
         if policy not in ("anti-affinity", "soft-anti-affinity"):
             return ()
-        nodes = {member.id: member.node for member in self._inventory.members[name]}.values()
+        nodes = dict(map(_READ, map(vars, self._inventory.members[name]))).values()
         found: list[int] = []
         for level, places in self._places.items():
             if places:
-                found += self._add(name, level, _counted([places.get(node) for node in nodes]))
+                found += self._add(name, level, _counted(map(places.get, nodes)))
         if policy == "soft-anti-affinity":
             found += self._add(name, "node", _counted(nodes))
         return tuple(found)
