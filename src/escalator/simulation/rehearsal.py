@@ -136,7 +136,7 @@ async def _run(
     inventory: Inventory, campaign: Campaign, faults: FaultsSpec, seed: int, planners: Executor, begins_s: float
 ) -> Outcome:
     clock = virtual_time.VirtualClock(begins_s)
-    world = World.in_memory(clock, _timings(campaign, faults, seed))
+    world = World.in_memory(clock, _timings(campaign, faults, seed), balances=True)
     vnfms = _vnfms(inventory, faults, seed)
     if campaign.spec.workloads.scale_in == "ask":
         vnfms = [replace(row, spare=SPARE) for row in vnfms]

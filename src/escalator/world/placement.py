@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import combinations, islice
 
+from escalator.model.entries import criteria
 from escalator.model.inventory import Instance, Node
 
 EPSILON = 1e-9
@@ -13,9 +13,14 @@ EPSILON = 1e-9
 
 
 class Usage:
-    """What is used on each NUMA entry of each node, claims of moves under way included."""
+    """What is used on each NUMA entry of each node, claims of moves under way included.
 
-    def __init__(self) -> None:
+    With `balances`, instances get entries by the rule of `escalator.model.entries`, as Nova does since 26; else the first that
+    hold them, as it did up to 23.
+    """
+
+    def __init__(self, *, balances: bool = False) -> None:
+        self.balances = balances
         self._used: dict[str, list[defaultdict[str, float]]] = {}
 
     def add_node(self, node: Node) -> None:
@@ -34,17 +39,20 @@ class Usage:
         return tuple({key: amount for key, amount in cell.items() if amount} for cell in self._used[node])
 
     def fit(self, node: Node, instance: Instance) -> tuple[int, ...] | None:
-        """The first entries of the node that hold the instance; None when there are too few."""
+        """The entries of the node that the instance gets; None when too few hold it."""
         used = self._used[node.id]
-        fitting = (
+        free = [{name: all_ - there[name] for name, all_ in has.items()} for has, there in zip(node.numa, used, strict=True)]
+        fitting = [
             cell
-            for cell, capacity in enumerate(node.numa)
-            if all(
-                used[cell][resource] + amount <= capacity.get(resource, 0.0) + EPSILON
-                for resource, amount in instance.demand.items()
-            )
-        )
-        return next(combinations(islice(fitting, instance.numa_span), instance.numa_span), None)
+            for cell, there in enumerate(free)
+            if all(there.get(resource, 0.0) + EPSILON >= amount for resource, amount in instance.demand.items())
+        ]
+        if len(fitting) < instance.numa_span:
+            return None
+        if self.balances:
+            by = criteria(instance.demand, {name for there in free for name in there})
+            fitting.sort(key=lambda cell: [sign * sum(free[cell].get(name, 0.0) for name in names) for sign, names in by])
+        return tuple(sorted(fitting[: instance.numa_span]))
 
 
 def unfit(node: Node, instance: Instance, origin: Node, *, live: bool) -> str | None:

@@ -70,9 +70,11 @@ class World:
             file.commit()
 
     @classmethod
-    def in_memory(cls, clock: Clock, timings: Timings | None = None) -> Self:
-        """A world that ends with this process."""
-        return cls(clock, timings or Timings())
+    def in_memory(cls, clock: Clock, timings: Timings | None = None, *, balances: bool = False) -> Self:
+        """A world that ends with this process. `balances`: its cloud chooses NUMA entries as Nova does by default."""
+        world = cls(clock, timings or Timings())
+        world.state.usage.balances = balances
+        return world
 
     @classmethod
     def open(

@@ -7,7 +7,7 @@ from escalator.upgrade_manager.planner.actions import action_for
 from escalator.upgrade_manager.planner.cloud import Cloud, build
 from escalator.upgrade_manager.planner.flow import Flow
 from escalator.upgrade_manager.planner.standing import Arrivals
-from escalator.upgrade_manager.planner.turns import Midway, Placed, Rules
+from escalator.upgrade_manager.planner.turns import Midway, Placed, Policy, Rules
 from unit.planner.clouds import campaign, cloud, node, vm
 
 WISH = campaign(estimates={"upgrade_s": 1000.0, "migration": {"base_s": 0.0, "s_per_gib": 1.0}})
@@ -28,7 +28,7 @@ def test_who_waits_longest_for_a_target_is_next_though_another_of_its_moves_ran_
         lasting("a", "a", 10), lasting("b", "b", 100), lasting("c", "c", 50), lasting("c2", "c", 40), lasting("d", "d", 5)
     )
     numbers = {one.id: number for number, one in enumerate(there.nodes)}
-    flow = Flow(there, Rules(6, 1, 10, 0.0, 1.0, 0), Midway(), Arrivals(6))
+    flow = Flow(there, Rules(6, 1, 10, 0.0, 1.0, 0), Midway(), Arrivals(6), Policy())
     for name in ("a", "b", "c", "d"):
         goes = {"c2": numbers["u"]}
         number = numbers[name]

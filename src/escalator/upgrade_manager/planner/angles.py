@@ -172,7 +172,7 @@ class Angles:
             fitting = self._right(shape)
         heap, states, waits = fitting.entries, self._cells, self._waits
         barred = self._standing.barred(guest, soft=soft) if guest.apart or guest.soft else ()
-        plain, each = not barred and not shut and shape.span == 1, self._arriving.each
+        plain, each = not barred and not shut and shape.span == 1 and not self._standing.foresees, self._arriving.each
         seen: list[tuple[float, int]] = []
         self.passed = False
         found = None
@@ -200,7 +200,7 @@ class Angles:
         self, cells: Sequence[int], shape: Shape, barred: Sequence[Mapping[int, int]], shut: Sequence[Shut]
     ) -> tuple[int, tuple[int, ...]] | None:
         """Of these cells the first node and cells that can take the instance; mostly it is the first of all."""
-        if shape.span > 1:
+        if shape.span > 1 or self._standing.foresees:
             return next(self._fitting(cells, shape, barred, shut), None)
         host = self._cloud.host
         if len(shut) == len(barred) == 1:  # the most frequent by far
@@ -231,10 +231,8 @@ class Angles:
                 self.passed = True
             elif barred and is_barred(barred, node):
                 continue
-            elif shape.span == 1:
-                yield node, (cell,)
-            elif together := self._standing.together(shape, node):
-                yield node, together
+            elif cells_there := self._standing.given(shape, cell):
+                yield node, cells_there
 
     def _right(self, shape: Shape) -> _ByShape:
         """The states for a shape as they are now."""

@@ -15,8 +15,9 @@ from math import inf
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest
 from escalator.upgrade_manager.planner.doors import Door, latest
+from escalator.upgrade_manager.planner.lines import Lines
 from escalator.upgrade_manager.planner.standing import Arrivals
-from escalator.upgrade_manager.planner.turns import Begun, Midway, Placed, Rules, Timed, Turn
+from escalator.upgrade_manager.planner.turns import Begun, Midway, Placed, Policy, Rules, Timed, Turn
 
 MOVE_ENDS, UPGRADE_ENDS, WAKE = range(3)
 made = tuple.__new__
@@ -47,8 +48,8 @@ class Drain:
 class Flow:
     """Turns that have begun and not ended, and the events to come."""
 
-    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway, arriving: Arrivals, *, pressed_first: bool = False) -> None:
-        self._cloud, self._rules, self._pressed_first = cloud, rules, pressed_first
+    def __init__(self, cloud: Cloud, rules: Rules, midway: Midway, arriving: Arrivals, policy: Policy) -> None:
+        self._cloud, self._rules, self._pressed_first = cloud, rules, policy.order == "timed"
         self.doors = [Door(limit, last_s=midway.ended.get(group, -inf)) for group, limit in enumerate(cloud.limits)]
         self.turns: list[Turn] = []
         self.away = len(midway.begun)
@@ -61,6 +62,7 @@ class Flow:
         self._incoming = [0] * len(cloud.nodes)
         self._queued: defaultdict[int, dict[int, None]] = defaultdict(dict)
         """Nodes that wait for a target to take one more."""
+        self._lines = Lines(cloud, self._is_shut) if policy.foresees else None
         self._for_total: dict[int, None] = {}
         self._wakes: dict[int, float] = {}
         self._ask_groups = False
@@ -107,6 +109,8 @@ class Flow:
     def _leave(self, drain: Drain, placed: Sequence[Placed], now: float) -> None:
         doors, pressed = self.doors, self._pressed_first
         self._arriving.expect_all([one[1] for one in placed])
+        if self._lines is not None:
+            self._lines.join(drain.node, placed)
         for one in placed:
             for group in one[0].groups:
                 doors[group].owed += 1
@@ -206,7 +210,7 @@ class Flow:
 
     def _moves_begin(self, drain: Drain, now: float) -> None:
         node, per_node, pending = drain.node, self._rules.per_node, drain.pending
-        incoming, asked = self._incoming, drain.asked
+        incoming, asked, lines = self._incoming, drain.asked, self._lines
         began = True
         while began and pending and drain.active < per_node:  # else it asks again when one of its moves has ended
             if self._moves >= self._rules.total:
@@ -215,7 +219,7 @@ class Flow:
             began = False
             for number, one in enumerate(pending):
                 target = one[1]
-                if incoming[target] >= per_node:
+                if incoming[target] >= per_node or (lines is not None and not lines.is_next(one, now)):
                     if target not in asked:
                         asked.add(target)
                         self._queued[target][node] = None
@@ -233,6 +237,8 @@ class Flow:
                 opens = max(opens, doors[group].opens(now, drain.node))
             if opens > now + SLACK:
                 self._ask_again(drain.node, groups, opens)
+                if opens == inf and self._lines is not None and self._lines.steps_aside(one):
+                    self._ask_those_behind(one[1], now)
                 return False
         elif now < self._rules.lead_s - SLACK:
             self._ask_again(drain.node, (), self._rules.lead_s)
@@ -240,7 +246,19 @@ class Flow:
         for group in groups:
             doors[group].owed -= 1
         self._move_runs(drain, made(Timed, (one, now, now + guest.lasts_s)))
+        if self._lines is not None:
+            self._lines.leave(one)
+            if self._incoming[one[1]] < self._rules.per_node:
+                self._ask_those_behind(one[1], now)
         return True
+
+    def _is_shut(self, groups: Sequence[int], node: int, now: float) -> bool:
+        """Whether one of the groups keeps its places for other nodes, which may wait for anyone."""
+        return any(self.doors[group].keeps and self.doors[group].opens(now, node) == inf for group in groups)
+
+    def _ask_those_behind(self, target: int, now: float) -> None:
+        for node in self._queued.get(target, ()):
+            self._wake(node, now)
 
     def _move_runs(self, drain: Drain, move: Timed) -> None:
         one, _, end_s = move

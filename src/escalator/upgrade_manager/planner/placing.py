@@ -142,7 +142,10 @@ class Placing:
 
     def _kept(self, guest: Guest, space: Space, *, extra: bool) -> list[Placed] | None:
         kept = (self.kept_old if extra else self.kept).get(guest.id)
-        return [self._put(guest, space, *kept)] if kept is not None and space.takes(guest, *kept) else None
+        if kept is not None and self._standing.foresees:
+            # The node is the plan's to choose, the cells there are the cloud's.
+            kept = kept[0], self._standing.together(guest.shape, kept[0])
+        return [self._put(guest, space, *kept)] if kept and kept[1] and space.takes(guest, *kept) else None
 
     def _single(self, guest: Guest, space: Space, *, soft: bool) -> list[Placed] | None:
         harm = self.spread.harm(guest, self._origin) if guest.watched else ()

@@ -60,7 +60,7 @@ def best_of(cloud: Cloud, rules: Rules, midway: Midway = START) -> Found:
 def _again(cloud: Cloud, rules: Rules, midway: Midway) -> Policy:
     """The order of the plan so far, let through as it was searched."""
     nodes = len(cloud.nodes)
-    plain = Policy(fixed=midway.order, queue_weight=WEIGHT, angle=nodes > FEW)
+    plain = Policy(fixed=midway.order, queue_weight=WEIGHT, angle=nodes > FEW, foresees=FEW < nodes <= SMALL)
     return replace(plain, order="timed", idle_share=IDLE_SHARE) if nodes > SMALL and rules.windows.open else plain
 
 
@@ -141,11 +141,19 @@ def _policies(cloud: Cloud, nodes: int, *, shuffled: bool, open_: bool) -> Seque
     patience = PATIENCE if nodes > FEW else 10**9
     orders = ("mixed", "size", "chain")
     fits = ((WEIGHT, False), (0.0, False), (WEIGHT, True)) if nodes > FEW else ((WEIGHT, False), (0.0, False))
-    plain = [Policy(order, seed, weight, patience, angle=angle) for seed in seeds for order in orders for weight, angle in fits]
+    plain = [
+        Policy(order, seed, weight, patience, angle=angle, foresees=nodes > FEW)
+        for seed in seeds
+        for order in orders
+        for weight, angle in fits
+    ]
     tries = max(0, TRIES // max(nodes, 1) - len(plain)) if shuffled else 0
     more = range(min(tries, MOST_TRIES))
     turned = [nodes > FEW and n // 3 % 2 == 0 for n in more]
-    return [*plain, *(Policy(orders[n % 3], seeds[0], WEIGHT, patience, angle=turned[n], shuffle=n + 1) for n in more)]
+    shuffles = (
+        Policy(orders[n % 3], seeds[0], WEIGHT, patience, angle=turned[n], shuffle=n + 1, foresees=nodes > FEW) for n in more
+    )
+    return [*plain, *shuffles]
 
 
 def _begun(cloud: Cloud) -> bool:

@@ -59,10 +59,10 @@ class Search:
         self._midway = midway
         self._guests = [list(guests) for guests in cloud.guests]
         self._departures = Departures(cloud, self._guests)
-        self._standing = Standing(cloud, rules.max_fill)
+        self._standing = Standing(cloud, rules.max_fill, foresees=policy.foresees)
         self._new = Space(self._standing, renewed=True, angle=policy.angle, queue_weight=policy.queue_weight)
         self._old: Space | None = None
-        self._flow = Flow(cloud, rules, midway, self._standing.arriving, pressed_first=policy.order == "timed")
+        self._flow = Flow(cloud, rules, midway, self._standing.arriving, policy)
         self._placing = Placing(self._standing, self._new)
         self._placing.kept = midway.kept if keep else {}
         self._placing.kept_old = midway.kept_old

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
+from escalator.model.entries import criteria
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
 
 
@@ -36,8 +37,12 @@ class Arrivals:
 class Standing:
     """Who is where during one run of a search: what is free in each cell, and which groups are on which node."""
 
-    def __init__(self, cloud: Cloud, max_fill: float) -> None:
+    def __init__(self, cloud: Cloud, max_fill: float, *, foresees: bool = False) -> None:
         self.cloud = cloud
+        self.foresees = foresees
+        """Whether an instance gets the cells that the cloud will choose for it; else any that hold it."""
+        self._by: dict[Shape, Sequence[tuple[float, tuple[int, ...]]]] = {}
+        """By what the cloud chooses, for each shape that was asked for."""
         self.max_fill = max_fill
         self.free = [
             [amount * max_fill - taken for amount, taken in zip(capacity, used, strict=True)]
@@ -101,7 +106,28 @@ class Standing:
     def together(self, shape: Shape, node: int) -> tuple[int, ...]:
         """So many cells of one node that each take their part; empty when there are not enough."""
         fitting = [cell for cell in self.cloud.cells[node] if self.fits(shape, cell)]
+        if self.foresees and len(fitting) > shape.span:
+            fitting.sort(key=lambda cell: self._rank(shape, cell))
+            fitting = sorted(fitting[: shape.span])
         return next(combinations(fitting, shape.span), ())
+
+    def given(self, shape: Shape, cell: int) -> tuple[int, ...]:
+        """The cells that an instance gets, of which this one holds a part; empty when it does not get this one."""
+        if shape.span == 1 and not self.foresees:
+            return (cell,)
+        found = self.together(shape, self.cloud.host[cell])
+        return found if not self.foresees or cell in found else ()
+
+    def _rank(self, shape: Shape, cell: int) -> list[float]:
+        by = self._by.get(shape)
+        if by is None:
+            names = self.cloud.resources
+            number = {name: index for index, name in enumerate(names)}
+            asked = [names[resource] for resource, _ in shape.demand]
+            by = [(sign, tuple(number[one] for one in of if one in number)) for sign, of in criteria(asked, names)]
+            self._by[shape] = by
+        free = self.free[cell]
+        return [sign * sum([free[resource] for resource in resources]) for sign, resources in by]
 
     def may_join(self, guest: Guest, node: int, *, soft: bool) -> bool:
         """Whether its groups allow one more on the node; `soft`: and none of those of soft anti-affinity has a member there."""

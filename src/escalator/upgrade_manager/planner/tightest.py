@@ -69,7 +69,7 @@ class Tightest:
                 self.passed = True
                 continue
             if standing.may_join(guest, node, soft=soft):
-                cells = (cell,) if shape.span == 1 else standing.together(shape, node)
+                cells = standing.given(shape, cell)
                 if cells:
                     found.append((node, cells))
         for entry in seen:

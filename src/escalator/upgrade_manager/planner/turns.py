@@ -138,6 +138,8 @@ class Policy:
     """Share of an upgrade's time that groups of what leaves a node may keep it half emptied; else it begins later."""
     shuffle: int = 0
     """Seed of a small disorder in the queue; 0 for none. Several of these find what one order misses."""
+    foresees: bool = False
+    """Whether instances get the entries that the cloud will choose, and arrive in the order in which they got them."""
 
 
 @dataclass(frozen=True, slots=True)
