@@ -113,7 +113,14 @@ def test_a_token_that_cannot_be_read_is_a_matter_of_rights(tmp_path):
 @pytest.mark.parametrize("word", [(), ("-f", "value"), ("-f", "csv")])
 def test_words_of_others_cannot_steer_the_terminal(tmp_path, word):
     event = {"seq": 1, "at": "2027-01-01T00:00:00Z", "action": "notice.reply", "campaign": "a", "node": "", "object_id": "b"}
-    event |= {"outcome": "NACK", "code": "", "message": "\x1b[2J\x9b1m\x07no\r room\x7f"}
+    event |= {
+        "outcome": "NACK",
+        "code": "",
+        "step": "",
+        "duration_s": None,
+        "data": {},
+        "message": "\x1b[2J\x9b1m\x07no\r room\x7f",
+    }
     with answering(200, json.dumps([event]).encode()) as url:
         seen = run("event", "list", *word, environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
     assert seen.code == 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from escalator.model.codes import Code
@@ -35,6 +37,16 @@ class Meanwhile:
         await self._events.append(self._pages.pop(0))
 
 
+@pytest.fixture
+def all_levels() -> Iterator[None]:
+    """Whatever level another test has left behind."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("all_levels")
 async def test_campaigns_and_codes_are_logged_and_nothing_of_before() -> None:
     events = memory_store().events
     await events.append([Event(at=1.0, action="campaign.start", campaign="earlier")])

@@ -64,7 +64,7 @@ def test_an_unknown_key_deep_inside_is_found() -> None:
         ("  waves: {reserve_hosts: many}\n", "line 9: spec.waves.reserve_hosts: input should be a valid integer"),
         ("  waves: {max_fill: '1'}\n", "line 9: spec.waves.max_fill: input should be a valid number"),
         ("  waves: {max_fill: 1.5}\n", "line 9: spec.waves.max_fill: input should be less than or equal to 1"),
-        ("  waves: {max_unavailable: 0}\n", "input should be greater than or equal to 1"),
+        ("  waves: {max_unavailable: 0}\n", "line 9: spec.waves.max_unavailable: a number of nodes from 1, or a percentage"),
         ("  waves: {max_unavailable: 10 %}\n", "spec.waves.max_unavailable"),
         ("  waves: {max_unavailable: 0%}\n", "a percentage from 1% to 100% is expected"),
         ("  waves: {max_unavailable: 101%}\n", "a percentage from 1% to 100% is expected"),

@@ -78,7 +78,7 @@ async def test_without_ansible_the_error_says_how_to_get_it(tmp_path: Path) -> N
     with pytest.raises(PermanentError) as caught:
         await driver(tmp_path, bin_dir=str(tmp_path)).start("cn-1", release("upgrade"), "op")
     assert caught.value.code is Code.SYS_ANSIBLE
-    assert "escalator-nfv[ansible]" in caught.value.remedy
+    assert "requirements/extras.lock" in caught.value.remedy
 
 
 async def test_what_was_started_is_not_refused_when_it_is_started_again(tmp_path: Path) -> None:
