@@ -180,8 +180,10 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", metavar="NAME", help=text)
     parser.add_argument("--busy", metavar="NAME", help="the command that tells whether it is at work on a VNF")
     parser.add_argument("--lifecycle-uri", metavar="URI", help="base of its SOL 003 interface, where that can be seen")
-    parser.add_argument("--lifecycle-auth", metavar="TYPE", help="there: none, basic or bearer")
+    parser.add_argument("--lifecycle-auth", metavar="TYPE", help="there: none, basic, bearer, oauth2 or tls-cert")
     parser.add_argument("--lifecycle-credential", metavar="NAME", help="there: file in the server's credentials folder")
+    text = "there, with --lifecycle-auth oauth2: where tokens are fetched"
+    parser.add_argument("--lifecycle-token-endpoint", metavar="URI", help=text)
     parser.add_argument("--key", metavar="NAME", help="with --dialect tacker: file with the key in the address that it calls")
     text = "with --dialect fenix: vnf (when left out) or default, the workflow of Fenix that it is made for"
     parser.add_argument("--workflow", metavar="NAME", help=text)
@@ -212,6 +214,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "lifecycle_uri": ("lifecycle", "uri"),
     "lifecycle_auth": ("lifecycle", "auth", "type"),
     "lifecycle_credential": ("lifecycle", "auth", "credential"),
+    "lifecycle_token_endpoint": ("lifecycle", "auth", "token_endpoint"),
     "auth": ("auth", "type"),
     "credential": ("auth", "credential"),
     "token_endpoint": ("auth", "token_endpoint"),
