@@ -26,6 +26,8 @@ OPERATIONS = "/var/lib/escalator/operations"
 """Where a node keeps what was started on it."""
 UNTIL_S = 120.0
 HOME_S = 60.0
+KNOWN_S = 180.0
+"""A compute service reports every ten seconds, and takes its time where the machine has much else to do."""
 ACTIVE = ("running", "paused", "suspended", "aborting")
 
 
@@ -77,7 +79,7 @@ class SmallSite(Site):
             found = cloud.hypervisor_versions()
             return {found[node] for node in nodes} == {version}
 
-        cloud.wait(known, f"the hypervisors of {nodes} are not known as {version}", HOME_S)
+        cloud.wait(known, f"the hypervisors of {nodes} are not known as {version}", KNOWN_S)
 
     def on(self, node: str, project: str | None = None) -> list[str]:
         """Instances that were on the node before the campaign."""
