@@ -42,14 +42,17 @@ class Late:
 
 
 @pytest.mark.parametrize("nodes", [5])
-async def test_answers_of_all_kinds_arrive_over_http_and_each_task_is_woken_once(tmp_path: Path, nodes: int):
-    woken: dict[str, asyncio.Event] = {f"c1/cn-{n}/1": asyncio.Event() for n in range(nodes)}
+async def test_answers_of_all_kinds_arrive_over_http_and_each_task_is_woken_by_a_refusal_and_by_the_last(
+    tmp_path: Path, nodes: int
+):
+    refused: dict[str, asyncio.Event] = {f"c1/cn-{n}/1": asyncio.Event() for n in range(nodes)}
+    woken = {task: asyncio.Event() for task in refused}
     keys: list[str] = []
 
     async def wake(task: str, topic: str, payload: Mapping[str, str]) -> None:
         assert topic == "answers"
         keys.append(payload["key"])
-        woken[task].set()
+        (woken if refused[task].is_set() else refused)[task].set()
 
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_sqlite(tmp_path / "escalator.sqlite"))
@@ -72,10 +75,13 @@ async def test_answers_of_all_kinds_arrive_over_http_and_each_task_is_woken_once
         )
         late.inbox = vim.inbox
         managers = {b: await _manager(stack, vim, tmp_path, b) for b in BEHAVIOURS}
+        await vim.grace.give()  # before anything is asked, as a server does when it starts
         runner = asyncio.create_task(vim.run())
         reply_by = clock.now() + 4.0
         for task in woken:
             await vim.ask(_ask(task, reply_by))
+        await asyncio.wait_for(asyncio.gather(*(event.wait() for event in refused.values())), 30)
+        assert clock.now() < reply_by
         await asyncio.wait_for(asyncio.gather(*(event.wait() for event in woken.values())), 30)
         assert clock.now() >= reply_by
         for task in woken:
@@ -84,7 +90,7 @@ async def test_answers_of_all_kinds_arrive_over_http_and_each_task_is_woken_once
         await _until_heard(managers["moves"], nodes + 1)
         runner.cancel()
         await asyncio.gather(runner, return_exceptions=True)
-        assert len(keys) == len(set(keys)) == nodes
+        assert len(keys) == len(set(keys)) == 2 * nodes
         assert await _verdicts(store) == {"accepted": 4 * nodes, "duplicate": nodes, "superseded": nodes}
 
 
