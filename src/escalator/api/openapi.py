@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,11 +64,16 @@ def describe(app: FastAPI) -> None:
     """Let the app's OpenAPI document carry the schemas of the documents that it takes and the way to authenticate."""
     app.version = VERSION
     app.description = ABOUT
+    complete(app, _completed)
+
+
+def complete(app: FastAPI, completed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Let the app's document be what `completed` makes of FastAPI's own, once."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _completed(plain())
+            app.openapi_schema = completed(plain())
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from escalator.api.openapi import complete
 from escalator.api.problems import documented
 from escalator.vim_interface.messages import API_VERSION, REPLIES
 
@@ -24,14 +25,7 @@ _FRAMEWORKS = ("HTTPValidationError", "ValidationError")
 
 def describe(app: FastAPI) -> None:
     """Let the app's document have the `Version` header, who may use a reply address, and problems as they are."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _completed(plain())
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents
+    complete(app, _completed)
 
 
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
