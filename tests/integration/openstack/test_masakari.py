@@ -34,13 +34,6 @@ def neighbour(openstack_bed: OpenStackBed, masakari: Service) -> Iterator[Masaka
     made.close()
 
 
-async def test_a_region_without_masakari_is_told(openstack_bed: OpenStackBed) -> None:
-    neighbour = Masakari(Settings(enabled=True), cloud(openstack_bed))
-    with pytest.raises(PermanentError, match="Cannot find Masakari"):
-        await neighbour.enter(CN1)
-    neighbour.close()
-
-
 async def test_a_host_in_maintenance_is_not_taken_for_dead(masakari: Service, neighbour: Masakari) -> None:
     segment = masakari.segment("rack-1", "cn-01", "cn-02")
     assert not await neighbour.in_maintenance(CN1)
