@@ -22,7 +22,8 @@ from escalator.api.vnfm import vnfm_app
 from escalator.api.vnfm_throttle import Throttled
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, EscalatorError, InputError
-from escalator.settings import LOOPBACK, Listener, Settings
+from escalator.model.host import LOOPBACK
+from escalator.settings import Listener, Settings
 from escalator.vim_interface.throttle import Throttle
 from escalator.wiring import Services, open_services
 
@@ -36,7 +37,7 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
     """Serve until SIGTERM, SIGINT, or `closing` is set.
 
     Raises ConflictError when an address is in use or another server uses the state directory, InputError when an
-    address cannot be or a certificate cannot be used, and whatever opening the services raises.
+    address cannot be or what the settings name cannot be used, and whatever opening the services raises.
     """
     closing = closing or asyncio.Event()
     with ExitStack() as stack:

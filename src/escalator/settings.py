@@ -23,12 +23,12 @@ from escalator.model.codes import Code
 from escalator.model.document import DnsLabel, Model, Source, load, parse
 from escalator.model.errors import InputError, Problem
 from escalator.model.host import Host
-from escalator.model.neighbour_settings import Neighbours, neighbour_problems
+from escalator.model.neighbour_settings import Neighbours
 from escalator.model.node_settings import AbsolutePath, NamedCommand, Seconds, System
 from escalator.model.origins import Origin, located
-from escalator.model.probe_vm_settings import ProbeVmSettings, probe_vm_problems
+from escalator.model.probe_vm_settings import ProbeVmSettings
+from escalator.settings_together import impossible
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -369,7 +369,7 @@ def read_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
         settings = load(Settings, Source(merged), code=Code.CFG_SETTINGS)
     except InputError as error:
         raise InputError(error.code, error.message, problems=located(error.problems, origins)) from error
-    if problems := [*_impossible(settings)]:
+    if problems := [*impossible(settings)]:
         raise InputError(Code.CFG_SETTINGS, "The settings are not valid.", problems=located(problems, origins))
     return settings
 
@@ -427,39 +427,3 @@ def _value(name: str, text: str) -> Any:  # noqa: ANN401 - plain data
         # What stands there may be a secret: only where it breaks is told.
         problems = [Problem(name, p.message, p.line) for p in error.problems] or [Problem(name, error.message)]
         raise InputError(Code.CFG_SETTINGS, f"The variable {name} cannot be read.", problems=problems) from None
-
-
-def _fenix_problems(fenix: FenixFace) -> list[Problem]:
-    found = []
-    if fenix.sessions.templates and fenix.auth != "keystone":
-        message = "whoever starts sessions shows a token of the cloud: vim.fenix.auth has to be keystone"
-        found.append(Problem("vim.fenix.sessions.templates", message))
-    bus = fenix.notifications
-    if bus.credential is not None and bus.variable is not None:
-        found.append(Problem("vim.fenix.notifications.variable", "the address stands in a file or in a variable, not in both"))
-    return found
-
-
-def _impossible(settings: Settings) -> list[Problem]:
-    found = []
-    faces = {"fenix": (settings.vim.fenix.auth, "constrain"), "tacker": (settings.vim.tacker.auth, "answer for")}
-    for name, (auth, could) in faces.items():
-        if auth == "none" and settings.vnfm.host not in LOOPBACK:
-            message = f"vnfm.host {settings.vnfm.host} is not loopback: whoever reaches it could {could} any VNF; use keystone"
-            found.append(Problem(f"vim.{name}.auth", message))
-        if auth == "keystone" and settings.cloud.driver != "openstack":
-            found.append(Problem(f"vim.{name}.auth", "a simulated cloud has no Keystone; use none on loopback"))
-    found += _fenix_problems(settings.vim.fenix)
-    found += neighbour_problems(settings.neighbours, settings.cloud.driver)
-    found += probe_vm_problems(settings.cloud.probe_vm, settings.cloud.driver, settings.commands)
-    for part in ("out_of_band", "clusters"):
-        for key, name in getattr(settings.system, part):
-            if isinstance(name, str) and (name not in settings.commands or settings.commands[name].where != "manager"):
-                found.append(Problem(f"system.{part}.{key}", f"commands has no {name!r} that runs on the manager"))
-    if settings.server.host not in LOOPBACK:
-        message = f"{settings.server.host} is not loopback; until accounts exist the operators' listener stays on loopback"
-        found.append(Problem("server.host", message))
-    names = [settings.server.port, settings.repository.port, settings.vnfm.port]
-    if len({p for p in names if p}) != len([p for p in names if p]):
-        found.append(Problem("server.port", "the three listeners need three ports"))
-    return found

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""By what a listener is named that nobody reaches from another machine."""
 _NAME = re.compile(r"(?!.*\.\.)[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9])?", re.ASCII | re.IGNORECASE)
 
 
