@@ -6,14 +6,18 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from escalator.cli.app import EscalatorApp
+
+if TYPE_CHECKING:
+    from escalator.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return EscalatorApp(os.environ, run_server).run(arguments)
+    return EscalatorApp(os.environ, run_server, check_settings=check_settings).run(arguments)
 
 
 def run_server(config: Path | None) -> None:
@@ -30,6 +34,13 @@ def run_server(config: Path | None) -> None:
     settings = read_settings(config, os.environ)
     configure_logs(settings.log)
     asyncio.run(serve(settings))
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise what `run_server` would raise of files and programs that the settings name; nothing is bound or changed."""
+    from escalator.startable import check_startable  # noqa: PLC0415 - as above
+
+    check_startable(settings)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, EscalatorError, InputError
 from escalator.model.host import LOOPBACK
 from escalator.settings import Listener, Settings
+from escalator.startable import check_startable
 from escalator.vim_interface.throttle import Throttle
 from escalator.wiring import Services, open_services
 
@@ -39,6 +40,7 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
     Raises ConflictError when an address is in use or another server uses the state directory, InputError when an
     address cannot be or what the settings name cannot be used, and whatever opening the services raises.
     """
+    check_startable(settings)
     closing = closing or asyncio.Event()
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(bind(name, listener)) for name, listener in _listeners(settings).items()}

@@ -19,7 +19,7 @@ from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.campaign import Migration
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError, PermanentError
+from escalator.model.errors import ConflictError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.model.progress import CampaignState
@@ -71,6 +71,7 @@ from escalator.upgrade_manager.sessions import Sessions
 from escalator.vim_interface.accounts import Accounts, Subscribed
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.dialects.broker import broker_address
 from escalator.vim_interface.dialects.command import Commands
 from escalator.vim_interface.dialects.fenix import Fenix
 from escalator.vim_interface.dialects.fenix_bus import FenixBus
@@ -352,18 +353,11 @@ async def _bus(settings: Settings, store: Store, clock: Clock, stack: AsyncExitS
         if known is not None and known.spec.dialect == BUS:
             await store.vnfms.remove(BUS)
         return {}
-    try:
-        # Its client is an extra: only who asks for it needs it.
-        from escalator.vim_interface.dialects.rabbitmq import Rabbitmq, address_of  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        message = f"vim.fenix.notifications needs the package {error.name}, which is not installed."
-        raise PermanentError(
-            Code.VIM_NO_EXTRA,
-            message,
-            remedy="Install it from the checkout: pip install --require-hashes -r requirements/extras.lock.",
-        ) from error
-    address = partial(address_of, wanted, Credentials(settings.credentials), os.environ)
+    # Its client is an extra: only who asks for it needs it; that it is missing is told when the address is asked for.
+    address = broker_address(wanted, Credentials(settings.credentials), os.environ)
     address()
+    from escalator.vim_interface.dialects.rabbitmq import Rabbitmq  # noqa: PLC0415
+
     bus = FenixBus(Rabbitmq(wanted, address, settings.vim.delivery_timeout_s), store, clock, settings.vnfm.url, wanted.project)
     stack.push_async_callback(bus.close)
     if known is None:

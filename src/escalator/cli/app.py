@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cliff.app import App
 
@@ -20,6 +20,9 @@ from escalator.cli.failures import ServerError, UsageError, report
 from escalator.cli.filling import filled
 from escalator.model.errors import EscalatorError
 
+if TYPE_CHECKING:
+    from escalator.settings import Settings
+
 ABOUT = "Upgrade the software of an NFV infrastructure node by node while the services on it keep running."
 DISTRIBUTION = "escalator-nfv"
 INTERRUPTED = 130
@@ -27,7 +30,10 @@ BROKEN_PIPE = 141
 
 
 class EscalatorApp(App):
-    """The `escalator` command. `environment` tells where server and token are; `run_server` is what `serve` runs."""
+    """The `escalator` command. `environment` tells where server and token are; `run_server` is what `serve` runs.
+
+    `check_settings` raises what that would raise of the files that settings name.
+    """
 
     NAME = "escalator"
 
@@ -37,11 +43,14 @@ class EscalatorApp(App):
         run_server: Callable[[Path | None], None],
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
+        *,
+        check_settings: Callable[[Settings], None] = lambda _: None,
     ) -> None:
         super().__init__(ABOUT, _version(), command_manager(), stdout=stdout, stderr=stderr)
         self.command_manager.add_command("help", Help)
         self.environment = environment
         self.run_server = run_server
+        self.check_settings = check_settings
         self._noun = ""
         self._given: argparse.Namespace | None = None
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class ShowConfig(Shower):
     """Show the settings in force on the server, or those that a file would give.
 
-    Passwords in addresses are left out.
+    Passwords in addresses are left out. A file that a server could not start with is refused as `serve` refuses it: the
+    certificates and trusted keys that it names have to be there, too. Nothing is bound or changed.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -32,7 +33,9 @@ class ShowConfig(Shower):
         if parsed_args.config is not None:
             from escalator.settings import read_settings  # noqa: PLC0415 - only here
 
-            return fields(redacted(read_settings(parsed_args.config, self.environment).model_dump(mode="json")))
+            settings = read_settings(parsed_args.config, self.environment)
+            self.app.check_settings(settings)
+            return fields(redacted(settings.model_dump(mode="json")))
 
         with self.server() as client:
             return fields(client.get("/v1/config"))
