@@ -15,6 +15,7 @@ from escalator.upgrade_manager.planner.nights import (
     assumed_start_s,
     lengths,
     local_text,
+    opening,
     openings,
     until_worked_s,
     worked_s,
@@ -22,6 +23,7 @@ from escalator.upgrade_manager.planner.nights import (
 from unit.planner.clouds import campaign
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def spec(**changes: Any) -> CampaignSpec:
@@ -130,3 +132,33 @@ def test_moments_are_told_in_the_zone_of_the_campaign() -> None:
     assert local_text(spec(windows=[window("sat")]), at) == "Sat 2026-12-05 01:00 (+02:00)"
     assert local_text(spec(not_before="2026-12-01T00:00:00+01:00"), at) == "Sat 2026-12-05 00:00 (+01:00)"
     assert local_text(spec(), at) == "Fri 2026-12-04 23:00 (+00:00)"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"not_before": "2026-11-26T12:00:00Z"},
+        {"not_after": "2026-11-26T12:00:00Z"},
+        {"windows": [window("sat"), window("sun", hours=2)]},
+        {"windows": [window("sat", start="23:00", hours=30), window("mon", start="00:00", zone="UTC")]},
+        {"windows": [window("wed")], "not_before": "2026-11-26T12:00:00Z", "not_after": "2026-12-09T00:00:00Z"},
+        {"windows": [window(*WEEK, start="00:00", hours=24)]},
+    ],
+)
+def test_the_first_opening_is_the_one_that_openings_begin_with(changes: dict[str, Any]) -> None:
+    campaign_spec = spec(**changes)
+    for hour in range(24 * 20):
+        now_s = local(2026, 11, 25) + hour * 3600 - (hour % 2)
+        assert opening(campaign_spec, now_s) == next(openings(campaign_spec, now_s), None)
+
+
+def test_windows_without_a_gap_never_close() -> None:
+    always = spec(windows=[window(*WEEK, start="00:00", hours=24, zone="UTC")])
+    today = local(2026, 11, 25, 12)
+    assert opening(always, today) == (today, float("inf"))
+    # An end that lay as far ahead as is looked would be another one each day: a night that is over, and the next one that begins.
+    assert opening(always, today + 86400) == (today + 86400, float("inf"))
+    ends = spec(windows=[window(*WEEK, start="00:00", hours=24, zone="UTC")], not_after="2026-12-01T00:00:00Z")
+    assert opening(ends, today) == (today, datetime(2026, 12, 1, tzinfo=UTC).timestamp())
+    assert opening(ends, local(2026, 12, 2)) is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from math import isfinite
 from typing import Any
 
 from escalator.model.campaign import Campaign
@@ -21,7 +22,7 @@ from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.replan import LEFT_OUT, NEXT, Replan, keep, replanned
-from escalator.upgrade_manager.engine.windows import ALWAYS, opening
+from escalator.upgrade_manager.engine.windows import opening
 from escalator.vim_interface.port import Answer, Ask
 
 ASKED = "scale_in"
@@ -43,7 +44,7 @@ class Asked:
     tries: int
     """Counts the rounds of this window."""
     window: float | None
-    """When the window ends; null without windows."""
+    """When the window ends; null for one that does not end."""
     reply_by: float
     instances: int
     """How many there were on the nodes of the campaign when it was asked."""
@@ -76,7 +77,7 @@ async def make_room(ctx: Context, name: str, campaign: Campaign, board: Board) -
     row = await ctx.store.campaigns.get(name)
     if row is not None and memo.get(NEXT) not in (None, row.plan):
         return True  # a plan waits to be taken up
-    ends = None if window == ALWAYS else window[1]
+    ends = window[1] if isfinite(window[1]) else None
     asked = _read(memo.get(ASKED))
     if asked is None or asked.window != ends:
         return await _ask(ctx, name, campaign, board, _next(asked, ends))

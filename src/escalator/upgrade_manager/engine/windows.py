@@ -9,8 +9,8 @@ from escalator.model.codes import Code
 from escalator.model.errors import ConditionsError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
+from escalator.upgrade_manager.planner import nights
 from escalator.upgrade_manager.planner.lead import waits_s
-from escalator.upgrade_manager.planner.nights import openings
 
 ALWAYS = (float("-inf"), float("inf"))
 
@@ -19,7 +19,7 @@ def opening(spec: CampaignSpec, now_s: float) -> tuple[float, float] | None:
     """The window that is open, else the next one: from and until, Unix seconds; None when there is none any more."""
     if not spec.windows and spec.not_before is None and spec.not_after is None:
         return ALWAYS
-    return next(openings(spec, now_s), None)
+    return nights.opening(spec, now_s)
 
 
 def require_window(spec: CampaignSpec, now_s: float) -> None:

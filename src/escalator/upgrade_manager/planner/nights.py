@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from heapq import merge
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -15,7 +16,8 @@ MOST = 400
 LOOK_AHEAD_DAYS = 9 * 366
 ANY_MONDAY = datetime(2024, 1, 1)  # noqa: DTZ001 - it begins in the campaign's own zone
 """Where weeks are counted from when no date is given."""
-WEEK_S = 7 * 86400.0
+DAY_S = 86400.0
+WEEK_S = 7 * DAY_S
 
 Span = tuple[float, float]
 
@@ -32,10 +34,36 @@ def openings(spec: CampaignSpec, now_s: float) -> Iterator[Span]:
             yield (begin, end)
         return
     for opens, closes in _joined(_all(spec.windows, begin)):
-        if opens >= end:
+        if max(opens, begin) >= end:
             return
         if closes > begin:
             yield (max(opens, begin), min(closes, end))
+
+
+def opening(spec: CampaignSpec, now_s: float) -> Span | None:
+    """The first of `openings`, which costs next to nothing to ask for again and again; None when there is none any more.
+
+    Windows that leave no gap never close, until `not_after`.
+    """
+    if not spec.windows:
+        return next(openings(spec, now_s), None)
+    begin = max(now_s, spec.not_before.timestamp() if spec.not_before else now_s)
+    end = spec.not_after.timestamp() if spec.not_after else float("inf")
+    opens, closes = next(span for span in _of_the_day(spec.windows, int(begin // DAY_S)) if span[1] > begin)
+    opens = max(opens, begin)
+    return (opens, min(closes, end)) if opens < end else None
+
+
+@lru_cache(maxsize=128)
+def _of_the_day(windows: tuple[Window, ...], day: int) -> Sequence[Span]:
+    """The windows, those that meet joined, to the first that closes after that day, counted in UTC from 1970 on."""
+    found: list[Span] = []
+    for span in _joined(_all(windows, day * DAY_S)):
+        found.append(span)
+        if span[1] > (day + 1) * DAY_S:
+            break
+    never = len(found) == 1 and found[0][1] - found[0][0] > (LOOK_AHEAD_DAYS - 1) * DAY_S
+    return [(found[0][0], float("inf"))] if never else found
 
 
 def worked_s(spec: CampaignSpec, start_s: float, at_s: float) -> float:
