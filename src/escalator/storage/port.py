@@ -199,10 +199,19 @@ class Campaigns(Protocol):
         """
         ...
 
+    async def start(
+        self, name: str, tasks: Sequence[NodeTask], events: Sequence[Event], memo: Mapping[str, object], **changes: object
+    ) -> CampaignRow:
+        """As `change`, of a planned one, with these node tasks and no others, and what is remembered of it.
+
+        Raises ConflictError (`UPG_STATE`) when its plan is gone, too.
+        """
+        ...
+
     async def withdraw(
         self, name: str, expected: Sequence[CampaignState], events: Sequence[Event], instead: CampaignRow | None = None
     ) -> None:
-        """Remove it and its plans, storing `instead` where it was, append the events. Raises as `change` does."""
+        """Remove it with all that is kept of it, or its plans and store `instead`; append the events. Raises as `change` does."""
         ...
 
     async def add_plan(self, row: PlanRow) -> None:

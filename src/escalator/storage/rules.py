@@ -120,6 +120,12 @@ def wrong_state(name: str, state: CampaignState, expected: Collection[CampaignSt
     return ConflictError(Code.UPG_STATE, f"Campaign {name} is {state.value}; this needs {wanted}.", facts=facts)
 
 
+def edited_meanwhile(name: str) -> ConflictError:
+    """The refusal of a start by a plan that was made of another document."""
+    remedy = f"escalator campaign plan {name}"
+    return ConflictError(Code.UPG_STATE, f"Campaign {name} was edited while it was started.", remedy=remedy)
+
+
 def cloud_taken(cloud: str, by: str = "") -> ConflictError:
     """The refusal of a second campaign on one cloud; `by` is the other's name where it is known."""
     message = f"{f'Campaign {by}' if by else 'Another campaign'} has cloud {cloud}; one campaign at a time runs on a cloud."

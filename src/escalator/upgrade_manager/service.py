@@ -33,7 +33,7 @@ from escalator.upgrade_manager.engine.launching import drive_if_not, drive_on, l
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners, unreached_verbs
-from escalator.upgrade_manager.engine.people import accept, by_a_person, put, row_of, wake_held
+from escalator.upgrade_manager.engine.people import accept, by_a_person, known, put, row_of, wake_held
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
@@ -143,9 +143,7 @@ class CampaignService:
         plan = await self._current(name, plan, planned_on, accepted, accept_drift=accept_drift)
         await require_owners(self._ctx, await self._ctx.book.campaign(name), *await self._ctx.book.plan(plan.id))
         await require_fit(self._ctx, await self._ctx.book.campaign(name), (await self._ctx.book.plan(plan.id))[1])
-        if past_no_return:
-            await no_return.accept(self._ctx, name, past_no_return)
-        return await self._launch(name, plan)
+        return await self._launch(name, plan, past_no_return)
 
     async def pause(self, name: str, reason: str = "") -> CampaignRow:
         """No step begins any more; those under way end. Holds over a restart."""
@@ -352,17 +350,18 @@ class CampaignService:
         await self._tell(name, "campaign.drift", "accepted", "; ".join(drift.lines[:20]))
         return await self._store(name, child, now, (CampaignState.PLANNED,))
 
-    async def _launch(self, name: str, plan: Plan) -> CampaignRow:
+    async def _launch(self, name: str, plan: Plan, past_no_return: str) -> CampaignRow:
         identity = await self._ctx.cloud.identity()
         now = self._ctx.clock.now()
-        for task in await self._tasks(name, plan, now):
-            await self._ctx.store.tasks.put(task)
-        await self._accept(name)
-        await self._ctx.store.tasks.remember(name, APPROVED, plan.id)
-        event = self._event(name, "campaign.start", "running", f"plan {plan.id}, {counted(plan.totals.nodes, 'node')}")
-        row = await self._ctx.store.campaigns.change(
-            name, (CampaignState.PLANNED,), (event,), state=CampaignState.RUNNING, cloud=identity.id, plan=plan.id, started_at=now
-        )
+        tasks = await self._tasks(name, plan, now)
+        events = [self._event(name, "campaign.start", "running", f"plan {plan.id}, {counted(plan.totals.nodes, 'node')}")]
+        # What a person accepts goes with the start: one that is refused accepts nothing, neither later nor for one that runs.
+        memo: dict[str, object] = {APPROVED: plan.id, **known((), await self._ctx.cloud.unavailable())}
+        if past_no_return:
+            memo[no_return.ACCEPTED], said = no_return.acceptance(name, past_no_return, now)
+            events.append(said)
+        changes = {"state": CampaignState.RUNNING, "cloud": identity.id, "plan": plan.id, "started_at": now}
+        row = await self._ctx.store.campaigns.start(name, tasks, events, memo, **changes)
         await launch(self._ctx, name)
         if plan.upgrades:
             await staging.begin_ahead(self._ctx, name, await self._ctx.book.campaign(name))

@@ -8,7 +8,7 @@ from itertools import cycle
 
 import pytest
 
-from contract.storage.samples import AWKWARD, JSON, campaign, event, plan
+from contract.storage.samples import AWKWARD, JSON, campaign, event, plan, task
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, NotFoundError
 from escalator.model.progress import CampaignState
@@ -241,3 +241,37 @@ async def test_a_campaign_in_another_state_is_not_withdrawn(store: Store) -> Non
     assert await store.events.read() == []
     with pytest.raises(NotFoundError):
         await store.campaigns.withdraw("c9", (CampaignState.DRAFT,), ())
+
+
+async def test_a_start_puts_its_turns_and_what_is_remembered_in_place_or_nothing(store: Store) -> None:
+    for name in ("c1", "c2"):
+        await store.campaigns.add(campaign(name, state=CampaignState.PLANNED))
+        await store.campaigns.add_plan(plan(f"{name}-plan", campaign=name))
+    running = {"state": CampaignState.RUNNING, "cloud": "cloud-1"}
+    await store.tasks.put(task("n9"))
+    turns = [task("n1"), task("n2")]
+    row = await store.campaigns.start("c1", turns, [event("started")], {"approved": "c1-plan"}, plan="c1-plan", **running)
+    assert (row.state, row.plan) == (CampaignState.RUNNING, "c1-plan")
+    assert await store.tasks.list("c1") == turns
+    assert await store.tasks.list("c1", ladders=False) == turns
+    assert await store.tasks.memo("c1") == {"approved": "c1-plan"}
+    with pytest.raises(ConflictError) as caught:
+        await store.campaigns.start("c2", [task("n1", campaign="c2")], [event("refused")], {"a": 1}, plan="c2-plan", **running)
+    assert caught.value.code is Code.UPG_ONE_RUNNING
+    with pytest.raises(ConflictError) as caught:
+        await store.campaigns.start("c1", [], [event("refused")], {"a": 1}, plan="c1-plan", **running)
+    assert caught.value.code is Code.UPG_STATE
+    for gone in ("c1-plan", "none"):
+        with pytest.raises(ConflictError, match="edited while it was started"):
+            await store.campaigns.start("c2", [], [event("refused")], {}, plan=gone, state=CampaignState.RUNNING)
+    assert await store.tasks.list("c1") == turns
+    assert (await store.tasks.list("c2"), await store.tasks.memo("c2")) == ([], {})
+    assert [line.action for line in await store.events.read()] == ["started"]
+
+
+async def test_nothing_is_remembered_of_a_campaign_that_was_removed(store: Store) -> None:
+    await store.campaigns.add(campaign())
+    await store.tasks.put(task("n1"))
+    await store.tasks.remember("c1", "gate", "approved")
+    await store.campaigns.withdraw("c1", [CampaignState.DRAFT], ())
+    assert (await store.tasks.list("c1"), await store.tasks.memo("c1")) == ([], {})

@@ -28,7 +28,8 @@ def memory_store() -> Store:
     """Return a store that is empty and is gone with the process."""
     events = MemoryEvents()
     vnfms = MemoryVnfms()
-    campaigns = MemoryCampaigns(events)
+    tasks = MemoryTasks(events)
+    campaigns = MemoryCampaigns(events, tasks)
     return Store(
         releases=MemoryReleases(),
         vnfms=vnfms,
@@ -36,7 +37,7 @@ def memory_store() -> Store:
         constraints=MemoryConstraints(),
         alarms=MemoryAlarms(),
         campaigns=campaigns,
-        tasks=MemoryTasks(events),
+        tasks=tasks,
         admission=MemoryAdmission(),
         restorations=MemoryRestorations(),
         notices=MemoryNotices(events),

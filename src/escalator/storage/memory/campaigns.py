@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from escalator.model.progress import CampaignState, Event
+from escalator.model.progress import CampaignState, Event, NodeTask
 from escalator.storage import rules
 from escalator.storage.memory.events import MemoryEvents
+from escalator.storage.memory.tasks import MemoryTasks
 from escalator.storage.port import CampaignRow, PlanRow
 
 
 class MemoryCampaigns:
     """Campaigns and their plans."""
 
-    def __init__(self, events: MemoryEvents) -> None:
+    def __init__(self, events: MemoryEvents, tasks: MemoryTasks) -> None:
         self._events = events
+        self._tasks = tasks
         self._rows: dict[str, CampaignRow] = {}
         self._plans: dict[str, PlanRow] = {}
 
@@ -58,6 +60,17 @@ class MemoryCampaigns:
         self._events.extend(events)
         return changed
 
+    async def start(
+        self, name: str, tasks: Sequence[NodeTask], events: Sequence[Event], memo: Mapping[str, object], **changes: object
+    ) -> CampaignRow:
+        """Change a planned one, with these node tasks and no others; raises as `change`, and ConflictError without its plan."""
+        row, plan = self._rows.get(name), self._plans.get(str(changes["plan"]))
+        if row is not None and row.state is CampaignState.PLANNED and (plan is None or plan.campaign != name):
+            raise rules.edited_meanwhile(name)
+        changed = await self.change(name, (CampaignState.PLANNED,), events, **changes)
+        self._tasks.begin(name, tasks, memo)
+        return changed
+
     def _one_running(self, row: CampaignRow) -> None:
         if row.cloud is None or row.state not in rules.OCCUPYING:
             return
@@ -68,7 +81,7 @@ class MemoryCampaigns:
     async def withdraw(
         self, name: str, expected: Sequence[CampaignState], events: Sequence[Event], instead: CampaignRow | None = None
     ) -> None:
-        """Remove it and its plans, or put another in its place; raises NotFoundError, or ConflictError in another state."""
+        """Remove it with all that is kept of it, or put another in its place; raises as `change`."""
         row = self._rows.get(name)
         if row is None:
             raise rules.no_campaign(name)
@@ -76,7 +89,9 @@ class MemoryCampaigns:
             raise rules.wrong_state(name, row.state, expected)
         self._plans = {key: plan for key, plan in self._plans.items() if plan.campaign != name}
         del self._rows[name]
-        if instead is not None:
+        if instead is None:
+            self._tasks.forget(name)
+        else:
             self._rows[name] = replace(instead, document=rules.plain(instead.document))
         self._events.extend(events)
 

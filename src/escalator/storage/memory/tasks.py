@@ -53,6 +53,17 @@ class MemoryTasks:
                 found[node] = min(task.attempt, found.get(node, task.attempt))
         return found
 
+    def begin(self, campaign: str, tasks: Sequence[NodeTask], memo: Mapping[str, object]) -> None:
+        """Put these in the place of all that the campaign has, and remember the rest."""
+        self._memos.setdefault(campaign, {}).update(rules.plain(memo))
+        self._attempts[campaign] = {task.node: {task.attempt: task} for task in tasks}
+        self._bare.pop(campaign, None)
+
+    def forget(self, campaign: str) -> None:
+        """Forget the campaign's tasks and its memo."""
+        self.begin(campaign, (), {})
+        self._memos.pop(campaign, None)
+
     async def memo(self, task_id: str) -> Mapping[str, Any]:
         """Return what the steps of the task have written down so far."""
         return dict(self._memos.get(task_id, {}))

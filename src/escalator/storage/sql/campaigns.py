@@ -10,13 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from escalator.model.progress import CampaignState, Event
+from escalator.model.progress import CampaignState, Event, NodeTask
 from escalator.storage import rules
 from escalator.storage.engine import Database
 from escalator.storage.port import CampaignRow, PlanRow
 from escalator.storage.sql.events import insert_events
-from escalator.storage.sql.upsert import insert_or_keep
-from escalator.storage.tables import campaigns, occupying, plans
+from escalator.storage.sql.tasks import values_of
+from escalator.storage.sql.upsert import insert_or_keep, insert_or_replace
+from escalator.storage.tables import campaigns, memos, occupying, plans, tasks
 
 _ADD = insert_or_keep(campaigns)
 _GET = sa.select(campaigns).where(campaigns.c.name == sa.bindparam("name"))
@@ -32,6 +33,10 @@ _TOUCH = (
 _CHANGE = campaigns.update().where(campaigns.c.name == sa.bindparam("key"))
 _REMOVE = campaigns.delete().where(campaigns.c.name == sa.bindparam("key"))
 _NO_PLANS = plans.delete().where(plans.c.campaign == sa.bindparam("key"))
+_NO_TASKS = tasks.delete().where(tasks.c.campaign == sa.bindparam("key"))
+_NO_MEMO = memos.delete().where(memos.c.task == sa.bindparam("key"))
+_TASKS = tasks.insert()
+_REMEMBER = insert_or_replace(memos)
 _RUNNING = sa.select(campaigns.c.name).where(campaigns.c.cloud == sa.bindparam("cloud"), occupying)
 
 _ADD_PLAN = insert_or_keep(plans)
@@ -83,14 +88,8 @@ class SqlCampaigns:
         """Change fields and append the events; raises NotFoundError, or ConflictError when the state is another."""
 
         def work(connection: sa.Connection) -> CampaignRow:
-            touched = connection.execute(_TOUCH, {"key": name}).one_or_none()  # and the row is ours until the commit
-            if touched is None:
-                raise rules.no_campaign(name)
-            row = _campaign(touched)
-            if row.state not in expected:
-                raise rules.wrong_state(name, row.state, expected)
             fields: dict[str, Any] = changes
-            changed = replace(row, **fields)
+            changed = replace(_touched(connection, name, expected), **fields)
             _store(connection, changed)
             insert_events(connection, events)
             return changed
@@ -98,20 +97,41 @@ class SqlCampaigns:
         changed = await self._database.write(work)
         return replace(changed, document=rules.plain(changed.document)) if "document" in changes else changed
 
+    async def start(
+        self, name: str, tasks: Sequence[NodeTask], events: Sequence[Event], memo: Mapping[str, object], **changes: object
+    ) -> CampaignRow:
+        """Change a planned one, with these node tasks and no others; raises as `change`, and ConflictError without its plan."""
+        values = [values_of(task) for task in tasks]
+        remembered = [{"task": name, "key": key, "value_json": rules.to_text(value)} for key, value in memo.items()]
+
+        def work(connection: sa.Connection) -> CampaignRow:
+            fields: dict[str, Any] = changes
+            changed = replace(_touched(connection, name, (CampaignState.PLANNED,)), **fields)
+            plan = connection.execute(_PLAN, {"id": changed.plan}).one_or_none()
+            if plan is None or plan.campaign != name:
+                raise rules.edited_meanwhile(name)
+            connection.execute(_NO_TASKS, {"key": name})
+            if values:
+                connection.execute(_TASKS, values)
+            if remembered:
+                connection.execute(_REMEMBER.on(connection), remembered)
+            _store(connection, changed)
+            insert_events(connection, events)
+            return changed
+
+        return await self._database.write(work, long=True)
+
     async def withdraw(
         self, name: str, expected: Sequence[CampaignState], events: Sequence[Event], instead: CampaignRow | None = None
     ) -> None:
-        """Remove it and its plans, or put another in its place; raises NotFoundError, or ConflictError in another state."""
+        """Remove it with all that is kept of it, or put another in its place; raises as `change`."""
 
         def work(connection: sa.Connection) -> None:
-            touched = connection.execute(_TOUCH, {"key": name}).one_or_none()  # and the row is ours until the commit
-            if touched is None:
-                raise rules.no_campaign(name)
-            if (state := CampaignState(touched.state)) not in expected:
-                raise rules.wrong_state(name, state, expected)
+            _touched(connection, name, expected)
             connection.execute(_NO_PLANS, {"key": name})
             if instead is None:
-                connection.execute(_REMOVE, {"key": name})
+                for gone in (_NO_TASKS, _NO_MEMO, _REMOVE):
+                    connection.execute(gone, {"key": name})
             else:
                 _store(connection, instead)
             insert_events(connection, events)
@@ -149,6 +169,17 @@ class SqlCampaigns:
         """Return the campaign's plans, oldest first, without their texts."""
         rows = await self._database.read(lambda connection: connection.execute(_PLANS, {"campaign": campaign}).all(), long=True)
         return [PlanRow(**row._asdict(), document="", inventory="") for row in rows]
+
+
+def _touched(connection: sa.Connection, name: str, expected: Sequence[CampaignState]) -> CampaignRow:
+    """The campaign, which is ours until the commit; raises NotFoundError, or ConflictError when its state is another."""
+    touched = connection.execute(_TOUCH, {"key": name}).one_or_none()
+    if touched is None:
+        raise rules.no_campaign(name)
+    row = _campaign(touched)
+    if row.state not in expected:
+        raise rules.wrong_state(name, row.state, expected)
+    return row
 
 
 def _store(connection: sa.Connection, row: CampaignRow) -> None:

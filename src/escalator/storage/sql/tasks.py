@@ -54,7 +54,7 @@ class SqlTasks:
 
     async def put(self, task: NodeTask, events: Sequence[Event] = ()) -> None:
         """Store the task as it is now and append the events."""
-        values = _values(task)
+        values = values_of(task)
 
         def work(connection: sa.Connection) -> None:
             connection.execute(_PUT.on(connection), values)
@@ -101,7 +101,8 @@ class SqlTasks:
         return json.loads(await self._database.write(work))
 
 
-def _values(task: NodeTask) -> Mapping[str, Any]:
+def values_of(task: NodeTask) -> Mapping[str, Any]:
+    """All columns."""
     ladder = [[c.rung.value, c.status, c.since, c.reason, c.message] for c in task.ladder]
     return {
         "campaign": task.campaign,

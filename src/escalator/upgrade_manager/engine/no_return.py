@@ -45,10 +45,14 @@ async def _pass(step: str, job: Job) -> Outcome:
 
 async def accept(ctx: Context, campaign: str, who: str) -> None:
     """A person lets the campaign's nodes pass; said once, it holds for all of them."""
-    now = ctx.clock.now()
-    first = await ctx.store.tasks.remember(campaign, ACCEPTED, {"by": who, "at": now}, once=True)
-    if first["at"] != now:
-        return
+    memo, event = acceptance(campaign, who, ctx.clock.now())
+    first = await ctx.store.tasks.remember(campaign, ACCEPTED, memo, once=True)
+    if first == memo:
+        await ctx.store.events.append((event,))
+
+
+def acceptance(campaign: str, who: str, now: float) -> tuple[dict[str, object], Event]:
+    """What is remembered of that, and its line in the history."""
     event = Event(
         at=now,
         action="campaign.no-return",
@@ -58,7 +62,7 @@ async def accept(ctx: Context, campaign: str, who: str) -> None:
         message=f"accepted by {who}",
         data={"by": who},
     )
-    await ctx.store.events.append((event,))
+    return {"by": who, "at": now}, event
 
 
 def not_accepted(campaign: str, reason: str) -> ConditionsError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.progress import Event, NodeTask
@@ -28,8 +30,13 @@ async def row_of(ctx: Context, name: str) -> CampaignRow:
 async def accept(ctx: Context, name: str) -> None:
     """What failed so far, and hosts that are down for no reason of ours, are known to a person from now on."""
     tasks = await ctx.store.tasks.list(name, ladders=False)
-    await ctx.store.tasks.remember(name, "accepted", sorted(t.id for t in tasks if t.state in FAILURES))
-    await ctx.store.tasks.remember(name, "known_down", sorted(await ctx.cloud.unavailable()))
+    for key, value in known(tasks, await ctx.cloud.unavailable()).items():
+        await ctx.store.tasks.remember(name, key, value)
+
+
+def known(tasks: Iterable[NodeTask], down: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """What is remembered of that."""
+    return {"accepted": sorted(t.id for t in tasks if t.state in FAILURES), "known_down": sorted(down)}
 
 
 async def wake_held(ctx: Context, name: str) -> None:
