@@ -359,7 +359,7 @@ class CampaignService:
         memo: dict[str, object] = {APPROVED: plan.id, **known((), await self._ctx.cloud.unavailable())}
         if past_no_return:
             memo[no_return.ACCEPTED], said = no_return.acceptance(name, past_no_return, now)
-            events.append(said)
+            events.insert(0, said)
         changes = {"state": CampaignState.RUNNING, "cloud": identity.id, "plan": plan.id, "started_at": now}
         row = await self._ctx.store.campaigns.start(name, tasks, events, memo, **changes)
         await launch(self._ctx, name)

@@ -10,6 +10,7 @@ import copy
 import glob
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -22,9 +23,18 @@ from pydantic import ConfigDict, Field, StringConstraints
 from escalator.model.campaign import load_campaign
 from escalator.model.codes import Code
 from escalator.model.document import Model, load, parse
-from escalator.model.errors import ConditionsError, EscalatorError, InputError, NotFoundError, PermanentError, Problem
+from escalator.model.errors import (
+    ConditionsError,
+    ConflictError,
+    EscalatorError,
+    InputError,
+    NotFoundError,
+    PermanentError,
+    Problem,
+)
 from escalator.model.progress import CampaignState, Event
 from escalator.storage.port import CampaignRow
+from escalator.upgrade_manager.drafts import NOT_STARTED, remove
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.named import METADATA as HOOK_METADATA
 from escalator.upgrade_manager.engine.states import ACTIVE
@@ -89,7 +99,7 @@ class Sessions:
         self._plugins = plugins or {}
 
     async def create(self, body: bytes) -> str:
-        """Make a campaign of it, plan and start it; the id of the session.
+        """Make a campaign of it, plan and start it; the id of the session. What is refused leaves no campaign behind.
 
         Raises BusyError while another campaign runs, InputError with all problems, ConditionsError when it cannot be done
         smoothly, and what planning and starting raise.
@@ -103,6 +113,16 @@ class Sessions:
             row = await self._campaigns.create(json.dumps(document, default=str))
         except NotFoundError as error:
             raise _unusable(given.workflow, error.message) from error
+        try:
+            await self._begin(row, given, said)
+        finally:
+            # One that has started stays: it is shown, and it is for people to let it go on or to remove it.
+            await self._withdraw(row.name)
+        await self._tell(name, "started", said.actions)
+        return session_id(name)
+
+    async def _begin(self, row: CampaignRow, given: SessionBody, said: Said) -> None:
+        """Plan and start the campaign of a session."""
         plan = await self._campaigns.plan(row.name)
         known = {upgrade.node for upgrade in plan.upgrades} | {left.node for left in plan.totals.not_upgraded}
         missing = sorted(set(given.hosts) - known)
@@ -113,10 +133,20 @@ class Sessions:
             await self._ctx.store.tasks.remember(row.name, METADATA, dict(given.metadata))
         if said.to:
             await self._ctx.store.tasks.remember(row.name, HOOK_METADATA, dict(said.to))
-        await self._campaigns.start(row.name)
+        # Before it starts: what runs has to be seen, whatever becomes of this process.
         await self._ctx.store.tasks.remember(row.name, MEMO, "shown")
-        await self._tell(name, "started", said.actions)
-        return session_id(name)
+        try:
+            await self._campaigns.start(row.name)
+        except ConflictError as error:
+            if error.code is Code.UPG_ONE_RUNNING:
+                raise BusyError from error
+            raise
+
+    async def _withdraw(self, name: str) -> None:
+        """Remove the campaign unless it has started."""
+        if await self._ctx.store.campaigns.state(name) in NOT_STARTED:
+            with suppress(ConflictError, NotFoundError):  # it has just started, or is gone
+                await remove(self._ctx, name)
 
     async def list(self) -> Sequence[str]:
         """Ids of the sessions that were not removed."""
@@ -140,6 +170,7 @@ class Sessions:
         row = await self._shown(session)
         if row.state in _STOPPABLE:
             await self._campaigns.abort(row.name, "its Fenix session was removed")
+        await self._withdraw(row.name)
         await self._ctx.store.tasks.remember(row.name, MEMO, "removed")
         await self._tell(row.name, "removed")
 

@@ -13,6 +13,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import InputError
 from escalator.model.progress import CampaignState
 from escalator.settings import read_settings
+from escalator.upgrade_manager.sessions import MEMO
 from integration.api.running import CAMPAIGN
 from integration.vnfm.fenix_site import DOCTOR, TENANT, Site, opened_site
 
@@ -125,8 +126,26 @@ async def test_hosts_that_are_not_there_and_templates_that_are_not_are_said(site
     assert unknown.status_code == 409
     assert (unknown.json()["code"], "cn-unknown" in unknown.json()["detail"]) == (Code.VIM_SESSION.value, True)
     assert (await site.http.get("/maintenance")).json() == {"sessions": []}
+    assert await site.campaigns() == []
     broken = await site.start(workflow="gone")
     assert (broken.status_code, "nonexistent" in broken.text) == (502, False)
+
+
+async def test_a_session_that_cannot_be_done_smoothly_leaves_no_campaign_behind(site: Site) -> None:
+    nodes = sorted(node.id for node in site.cloud.simulation.world.inventory().nodes)
+    refused = await site.start(hosts=nodes[:1])
+    assert (refused.status_code, refused.json()["code"]) == (409, Code.PLN_CAPACITY.value)
+    assert await site.campaigns() == []
+    events = await site.cloud.ctx.store.events.read(0, limit=5000)
+    assert [event.action for event in events if event.action.startswith("campaign.")][-1] == "campaign.remove"
+
+
+async def test_a_session_that_a_crash_left_before_its_start_is_shown_and_can_be_removed(site: Site) -> None:
+    row = await site.cloud.campaigns.create(CAMPAIGN.replace("name: ", "name: fenix-"))
+    await site.cloud.ctx.store.tasks.remember(row.name, MEMO, "shown")
+    (session,) = (await site.http.get("/maintenance")).json()["sessions"]
+    assert (await site.http.delete(f"/maintenance/{session}")).status_code == 200
+    assert await site.campaigns() == []
 
 
 @pytest.mark.parametrize(("token", "status"), [(TENANT, 403), ("", 401), ("unknown", 403)])
