@@ -169,3 +169,35 @@ def test_every_page_of_a_list_is_read_and_keeps_the_question() -> None:
 def test_a_list_without_an_end_is_refused() -> None:
     with pytest.raises(PermanentError, match="does not end"):
         Rest(_Pages(10**9), None).pages("/things", "things", "list")  # type: ignore[arg-type]
+
+
+@dataclass
+class _NotFound:
+    """Who answers 404 in the place of a service, or the service itself."""
+
+    text: str
+    status_code: int = 404
+
+    def request(self, path: str, method: str, **more: object) -> _NotFound:
+        return self
+
+
+NOVA_404 = '{"itemNotFound": {"code": 404, "message": "Instance vm-1 could not be found."}}'
+PLACEMENT_404 = '{"errors": [{"status": 404, "title": "Not Found", "detail": "No resource provider"}]}'
+
+
+@pytest.mark.parametrize(("key", "body"), [("itemNotFound", NOVA_404), ("errors", PLACEMENT_404), (None, "<html>404</html>")])
+def test_what_the_service_itself_does_not_know_is_not_there(key: str | None, body: str) -> None:
+    rest = Rest(_NotFound(body), "2.87", missing=key)  # type: ignore[arg-type]
+    assert rest.find("/things/1", "read thing 1") is None
+    assert rest.at("2.30").find("/things/1", "read thing 1") is None
+
+
+@pytest.mark.parametrize(
+    "body", ["default backend - 404", "", "[]", '{"message": "no Route matched with those values"}', NOVA_404]
+)
+def test_what_a_proxy_does_not_find_is_not_taken_for_gone(body: str) -> None:
+    key = "errors" if body == NOVA_404 else "itemNotFound"
+    with pytest.raises(TemporaryError) as caught:
+        Rest(_NotFound(body), "2.87", missing=key).at("2.30").find("/things/1", "read thing 1")  # type: ignore[arg-type]
+    assert (caught.value.code, "HTTP 404" in caught.value.message) == (Code.CLD_UNREACHABLE, True)

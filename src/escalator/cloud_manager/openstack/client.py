@@ -18,7 +18,7 @@ from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from requests import Response
 
-from escalator.cloud_manager.openstack.refusals import FOREIGN, refusal, translate
+from escalator.cloud_manager.openstack.refusals import FOREIGN, is_own, refusal, said, translate, unreachable
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.settings import Cloud
@@ -45,16 +45,20 @@ PLACEMENT = "1.14"
 
 
 class Rest:
-    """One service's REST interface. Blocking; raises our errors."""
+    """One service's REST interface. Blocking; raises our errors.
 
-    def __init__(self, adapter: Adapter, microversion: str | None, prefix: str = "") -> None:
+    `missing` is the key by which the service itself says that there is no such object. Null where any 404 counts as that.
+    """
+
+    def __init__(self, adapter: Adapter, microversion: str | None, prefix: str = "", missing: str | None = None) -> None:
         self._adapter = adapter
         self._microversion = microversion
         self._prefix = prefix
+        self._missing = missing
 
     def at(self, microversion: str) -> Rest:
         """The same service at another microversion."""
-        return Rest(self._adapter, microversion, self._prefix)
+        return Rest(self._adapter, microversion, self._prefix, self._missing)
 
     def get(self, path: str, doing: str, query: Query | None = None) -> Json:
         """One answer."""
@@ -105,6 +109,9 @@ class Rest:
             answer = self._adapter.request(self._prefix + path, method, raise_exc=False, microversion=self._microversion, **more)
         except FOREIGN as error:
             raise translate(error, doing) from error
+        if answer.status_code == 404 and not is_own(answer.text, self._missing):
+            # What a proxy does not find while the API behind it is restarted is there all the same.
+            raise unreachable(doing, f"HTTP 404, which is not the service's own: {said(answer.text)}")
         if answer.status_code >= 400:
             raise refusal(answer.status_code, answer.text, doing)
         return answer
@@ -183,12 +190,12 @@ def connect(settings: Cloud) -> Api:
             "The cloud has no compute service of OpenStack Train or newer, or no network service, in this region.",
             remedy="Check region_name and interface of this cloud in clouds.yaml.",
         )
-    base = Rest(compute, _text(min(newest, NOVA)))
+    base = Rest(compute, _text(min(newest, NOVA)), missing="itemNotFound")
     return Api(
         session=session,
         region=region,
         compute=base,
-        placement=Rest(_adapter(region, session, "placement"), PLACEMENT),
+        placement=Rest(_adapter(region, session, "placement"), PLACEMENT, missing="errors"),
         network=Rest(network, None, "" if address.rstrip("/").endswith("/v2.0") else "/v2.0"),
         servers=base.at(_text(min(newest, NOVA_SERVERS))),
     )

@@ -40,13 +40,13 @@ def translate(error: Exception, doing: str) -> EscalatorError:  # noqa: PLR0911 
         case ks.EndpointNotFound() | ks.EmptyCatalog() | ks.SSLError():
             return PermanentError(Code.CLD_CONFIG, f"Cannot {doing}: {text}", remedy=_CONFIG)
         case ks.ConnectionError() | ks.DiscoveryFailure() | ks.HttpServerError() | ks.TooManyRequests():
-            return _unreachable(doing, text)
+            return unreachable(doing, text)
         case ks.HttpError() if error.http_status:
             return refusal(error.http_status, str(error), doing)
         case sdk.ConfigException() | ks.AuthPluginException() | ks.MissingRequiredOptions():
             return PermanentError(Code.CLD_CONFIG, f"The cloud's configuration is not usable: {text}", remedy=_CONFIG)
         case requests.RequestException() | OSError():
-            return _unreachable(doing, text)
+            return unreachable(doing, text)
     return PermanentError(Code.CLD_REFUSED, f"Cannot {doing}: {text}")
 
 
@@ -68,10 +68,21 @@ def refusal(status: int, body: str, doing: str) -> EscalatorError:  # noqa: PLR0
         case 409:
             return TemporaryError(Code.CLD_BUSY, f"Cannot {doing} now: {text}")
         case 408 | 413 | 429:
-            return _unreachable(doing, text)
+            return unreachable(doing, text)
     if status >= 500:
-        return _unreachable(doing, f"HTTP {status}: {text}")
+        return unreachable(doing, f"HTTP {status}: {text}")
     return PermanentError(Code.CLD_REFUSED, f"Cannot {doing}: HTTP {status}: {text}")
+
+
+def is_own(body: str, key: str | None) -> bool:
+    """Whether an error answer is the service's own, which it says by this key; any is where there is no such key."""
+    if key is None:
+        return True
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(data, Mapping) and key in data
 
 
 def said(body: str) -> str:
@@ -98,5 +109,6 @@ def _sentence(data: object) -> str:
     return ""
 
 
-def _unreachable(doing: str, text: str) -> TemporaryError:
+def unreachable(doing: str, text: str) -> TemporaryError:
+    """The error for a cloud that did not answer: nothing is known by it."""
     return TemporaryError(Code.CLD_UNREACHABLE, f"The cloud did not answer when asked to {doing}: {text}", remedy=_LATER)
