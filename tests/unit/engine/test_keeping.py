@@ -5,9 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.storage.samples import backup
+from contract.storage.samples import backup, campaign
 from escalator.model.backup import BackupState, NodeBackup, RestoreState
-from escalator.upgrade_manager.engine.keeping import Retention, spent
+from escalator.model.progress import CampaignState, Restoration
+from escalator.simulation.setup import simulate
+from escalator.upgrade_manager.engine.keeping import Retention, prune, spent
+from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
+from escalator.world.world import World
 
 DAY_S = 86400.0
 BACKUPS = st.lists(
@@ -52,3 +57,34 @@ def test_what_is_too_old_goes_even_if_it_is_the_last() -> None:
     assert spent([row], set(), Retention(max_age_s=DAY_S), now=DAY_S) == []
     assert spent([row], set(), Retention(max_age_s=DAY_S), now=DAY_S + 1) == [row]
     assert spent([row], {"over"}, Retention(max_age_s=DAY_S), now=DAY_S + 1) == []
+
+
+async def _going() -> tuple[list[str], list[str]]:
+    """Which backups of committed campaigns go while one of them has left a node out of service, and once that is back."""
+    clock = VirtualClock()
+    async with simulate(World.in_memory(clock), clock) as sim:
+        for name in ("left-out", "other"):
+            await sim.store.campaigns.add(campaign(name, state=CampaignState.COMMITTED))
+            for node in ("cn-1", "cn-2"):
+                await sim.store.backups.add(backup(f"{name}/{node}", campaign=name, node=node, operation=f"{name}/{node}"))
+        cordon = Restoration(
+            id="left-out/cn-1/1/cordon/cn-1",
+            campaign="left-out",
+            kind="cordon",
+            object_id="cn-1",
+            node="cn-1",
+            found={"enabled": True},
+            commands=(),
+            created_at=1.0,
+        )
+        await sim.store.restorations.add(cordon)
+        retention = Retention(keep_last=0, max_age_s=0.0)
+        before = [row.id for row in (await prune(sim.ctx, retention, dry_run=True)).pruned]
+        await sim.store.restorations.done(cordon.id, clock.now())
+        return sorted(before), sorted(row.id for row in (await prune(sim.ctx, retention, dry_run=True)).pruned)
+
+
+def test_what_may_be_the_way_back_of_a_node_out_of_service_stays_after_the_commit() -> None:
+    before, after = virtual_time.run(_going())
+    assert before == ["left-out/cn-2", "other/cn-1", "other/cn-2"]
+    assert after == ["left-out/cn-1", *before]

@@ -13,6 +13,7 @@ from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event
 from escalator.model.release import Release
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 
 NEEDLESS = (
     CampaignState.DRAFT,
@@ -87,14 +88,21 @@ async def campaigns_in_need(ctx: Context) -> set[str]:
     return {row.name for row in await ctx.store.campaigns.list() if row.state not in NEEDLESS}
 
 
+async def _out_of_service(ctx: Context) -> set[tuple[str, str]]:
+    """Campaigns with the nodes that they left out of service, whatever became of them: a backup may be such a node's way back."""
+    return {(row.campaign, row.node) for row in await ctx.store.restorations.open() if row.kind == CORDON}
+
+
 async def prune(ctx: Context, retention: Retention, *, dry_run: bool = False) -> Swept:
     """Remove what retention lets go, node by node; a node that does not answer or is busy is left for the next time."""
     rows = await ctx.store.backups.list()
     needed = await campaigns_in_need(ctx)
-    going = spent(rows, needed, retention, ctx.clock.now())
+    out = await _out_of_service(ctx)
+    going = [row for row in spent(rows, needed, retention, ctx.clock.now()) if (row.campaign, row.node) not in out]
     if dry_run:
         return Swept(going, sum(row.size_bytes for row in going), {})
     held = {row.node for row in rows if row.campaign in needed or row.restore is RestoreState.RUNNING}
+    held |= {node for _, node in out}
     pruned: list[NodeBackup] = []
     freed, left = 0, {}
     for (node, driver), mine in by_node(going).items():
