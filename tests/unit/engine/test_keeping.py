@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,8 +60,8 @@ def test_what_is_too_old_goes_even_if_it_is_the_last() -> None:
     assert spent([row], {"over"}, Retention(max_age_s=DAY_S), now=DAY_S + 1) == []
 
 
-async def _going() -> tuple[list[str], list[str]]:
-    """Which backups of committed campaigns go while one of them has left a node out of service, and once that is back."""
+async def _going(left_by: str) -> tuple[list[str], list[str]]:
+    """Which backups of committed campaigns go while a node is left out of service, and once that is back."""
     clock = VirtualClock()
     async with simulate(World.in_memory(clock), clock) as sim:
         for name in ("left-out", "other"):
@@ -68,8 +69,8 @@ async def _going() -> tuple[list[str], list[str]]:
             for node in ("cn-1", "cn-2"):
                 await sim.store.backups.add(backup(f"{name}/{node}", campaign=name, node=node, operation=f"{name}/{node}"))
         cordon = Restoration(
-            id="left-out/cn-1/1/cordon/cn-1",
-            campaign="left-out",
+            id=f"{left_by}/cn-1/1/cordon/cn-1",
+            campaign=left_by,
             kind="cordon",
             object_id="cn-1",
             node="cn-1",
@@ -84,7 +85,8 @@ async def _going() -> tuple[list[str], list[str]]:
         return sorted(before), sorted(row.id for row in (await prune(sim.ctx, retention, dry_run=True)).pruned)
 
 
-def test_what_may_be_the_way_back_of_a_node_out_of_service_stays_after_the_commit() -> None:
-    before, after = virtual_time.run(_going())
-    assert before == ["left-out/cn-2", "other/cn-1", "other/cn-2"]
-    assert after == ["left-out/cn-1", *before]
+@pytest.mark.parametrize(("left_by", "stay"), [("left-out", {"left-out/cn-1"}), ("restore", {"left-out/cn-1", "other/cn-1"})])
+def test_what_may_be_the_way_back_of_a_node_out_of_service_stays_after_the_commit(left_by: str, stay: set[str]) -> None:
+    before, after = virtual_time.run(_going(left_by))
+    assert after == ["left-out/cn-1", "left-out/cn-2", "other/cn-1", "other/cn-2"]
+    assert set(after) - set(before) == stay

@@ -13,6 +13,7 @@ from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState, Event
 from escalator.model.release import Release
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.restore import BY_HAND
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 
 NEEDLESS = (
@@ -89,7 +90,10 @@ async def campaigns_in_need(ctx: Context) -> set[str]:
 
 
 async def _out_of_service(ctx: Context) -> set[tuple[str, str]]:
-    """Campaigns with the nodes that they left out of service, whatever became of them: a backup may be such a node's way back."""
+    """Campaigns with the nodes that they left out of service, whatever became of them: a backup may be such a node's way back.
+
+    A restore by hand that went wrong stands for every campaign.
+    """
     return {(row.campaign, row.node) for row in await ctx.store.restorations.open() if row.kind == CORDON}
 
 
@@ -98,7 +102,11 @@ async def prune(ctx: Context, retention: Retention, *, dry_run: bool = False) ->
     rows = await ctx.store.backups.list()
     needed = await campaigns_in_need(ctx)
     out = await _out_of_service(ctx)
-    going = [row for row in spent(rows, needed, retention, ctx.clock.now()) if (row.campaign, row.node) not in out]
+    going = [
+        row
+        for row in spent(rows, needed, retention, ctx.clock.now())
+        if not out & {(c, row.node) for c in (row.campaign, BY_HAND)}
+    ]
     if dry_run:
         return Swept(going, sum(row.size_bytes for row in going), {})
     held = {row.node for row in rows if row.campaign in needed or row.restore is RestoreState.RUNNING}
