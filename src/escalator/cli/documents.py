@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +17,8 @@ from escalator.model.errors import InputError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from escalator.model.campaign import Campaign
 
 M = TypeVar("M", bound="BaseModel")
 MAX_BYTES = 64 * 1024 * 1024
@@ -36,12 +40,52 @@ def of_file(path: Path) -> Iterator[bytes]:
         raise InputError(error.code, f"{path}: {error.message}", problems=error.problems, remedy=error.remedy) from error
 
 
+@contextmanager
+def all_told(reads: Mapping[Path, Callable[[], object]]) -> Iterator[None]:
+    """Where one of the documents is refused within, read the others too: a person is told of all that is wrong at once.
+
+    `reads` are those of all documents that the command is given, by their files.
+    """
+    try:
+        yield
+    except InputError as error:
+        again = {} if Path("-") in reads else reads  # standard input cannot be read a second time
+        refused = {path: found for path, read in again.items() if (found := _refusal(read)) is not None}
+        if len(refused) <= 1:
+            raise
+        problems = [replace(problem, origin=str(path)) for path, found in refused.items() for problem in found.problems]
+        raise InputError(error.code, " ".join(found.message for found in refused.values()), problems=problems) from error
+
+
+def _refusal(read: Callable[[], object]) -> InputError | None:
+    try:
+        read()
+    except InputError as error:
+        return error
+    return None
+
+
+def campaign_in(path: Path) -> Campaign:
+    """The campaign document in a file. Raises InputError, which names the file."""
+    from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
+    from escalator.model.document import parse  # noqa: PLC0415 - as above
+
+    with of_file(path) as text:
+        return load_campaign(parse(text))
+
+
 def loaded(kind: type[M], path: Path) -> M:
     """The document of that kind in a file. Raises InputError, which names the file."""
     from escalator.model.document import load, parse  # noqa: PLC0415 - pydantic is slow to import
 
     with of_file(path) as text:
         return load(kind, parse(text))
+
+
+def reads(campaign: Path, kinds: Mapping[Path | None, type[BaseModel]]) -> Mapping[Path, Callable[[], object]]:
+    """How each of the documents is read that the command is given."""
+    others = {path: partial(loaded, kind, path) for path, kind in kinds.items() if path is not None}
+    return {campaign: partial(campaign_in, campaign), **others}
 
 
 def read_file(path: Path) -> bytes:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, Shown, fields
 from escalator.cli.chart_file import add_chart, write_chart
-from escalator.cli.documents import add_start, loaded, of_file, read_file
+from escalator.cli.documents import add_start, all_told, campaign_in, loaded, of_file, read_file, reads
 from escalator.cli.failures import report
 from escalator.cli.spans import duration
 from escalator.model.codes import Code
 from escalator.model.errors import InputError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.console import RenderableType
 
     from escalator.model.plan import Plan
@@ -94,8 +95,6 @@ class OfflinePlan(Shower):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Plan."""
-        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
-        from escalator.model.document import parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.model.release import Release  # noqa: PLC0415 - as above
@@ -109,15 +108,20 @@ class OfflinePlan(Shower):
         from escalator.upgrade_manager.planner.stopped import with_stops  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.verified import verified_plan  # noqa: PLC0415 - as above
 
-        with of_file(parsed_args.campaign) as text:
-            campaign = load_campaign(parse(text))
-        inventory = loaded(Inventory, parsed_args.inventory)
-        parent = loaded(Plan, parsed_args.parent) if parsed_args.parent else None
+        kinds: dict[Path | None, type[BaseModel]] = {
+            parsed_args.inventory: Inventory,
+            parsed_args.parent: Plan,
+            parsed_args.release: Release,
+        }
+        with all_told(reads(parsed_args.campaign, kinds)):
+            campaign = campaign_in(parsed_args.campaign)
+            inventory = loaded(Inventory, parsed_args.inventory)
+            parent = loaded(Plan, parsed_args.parent) if parsed_args.parent else None
+            release = loaded(Release, parsed_args.release) if parsed_args.release else None
         if parent is None and parsed_args.at is not None:
             raise InputError(Code.CFG_USAGE, "--at tells how far a campaign is; it needs --parent, the plan that it follows.")
         at_s = parsed_args.at if parsed_args.at is not None else parent.at_s if parent is not None else 0.0
         progress = Progress() if parent is None else assumed(parent, inventory, at_s)
-        release = loaded(Release, parsed_args.release) if parsed_args.release else None
         brings = NOTHING if release is None else Brings(release.brings, release.spec.impact, release.spec.order)
         managed = presumed_managed(inventory)
         if parent is None:
@@ -160,18 +164,17 @@ class Verify(Shower):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Verify."""
-        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - pydantic is slow to import
         from escalator.model.document import load, parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.verify.check import verify  # noqa: PLC0415 - as above
 
-        with of_file(parsed_args.campaign) as text:
-            campaign = load_campaign(parse(text))
-        inventory = loaded(Inventory, parsed_args.inventory)
-        with of_file(parsed_args.plan) as text:
-            came = parse(text)
-            plan = load(Plan, came)
+        with all_told(reads(parsed_args.campaign, {parsed_args.inventory: Inventory, parsed_args.plan: Plan})):
+            campaign = campaign_in(parsed_args.campaign)
+            inventory = loaded(Inventory, parsed_args.inventory)
+            with of_file(parsed_args.plan) as text:
+                came = parse(text)
+                plan = load(Plan, came)
         found = [*_changed(plan, came.data), *verify(campaign, inventory, plan, now_s=parsed_args.start)]
         self.exit_code = VIOLATED if found else 0
         totals = json.loads(plan.totals.model_dump_json())

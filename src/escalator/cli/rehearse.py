@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, fields
-from escalator.cli.documents import add_start, loaded, of_file
+from escalator.cli.documents import add_start, all_told, campaign_in, loaded, reads
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,8 +37,6 @@ class Rehearse(Shower):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Play it."""
         from escalator.logs import configure_logs  # noqa: PLC0415 - the engine takes a second to import
-        from escalator.model.campaign import load_campaign  # noqa: PLC0415 - as above
-        from escalator.model.document import parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.settings import Log  # noqa: PLC0415 - as above
         from escalator.simulation.rehearsal import beginning, summary  # noqa: PLC0415 - as above
@@ -47,10 +45,10 @@ class Rehearse(Shower):
         from escalator.world.about_nothing import about_nothing  # noqa: PLC0415 - as above
         from escalator.world.rules import Faults, FaultsSpec  # noqa: PLC0415 - as above
 
-        with of_file(parsed_args.campaign) as text:
-            campaign = load_campaign(parse(text))
-        inventory = loaded(Inventory, parsed_args.inventory)
-        faults = loaded(Faults, parsed_args.faults).spec if parsed_args.faults else FaultsSpec()
+        with all_told(reads(parsed_args.campaign, {parsed_args.inventory: Inventory, parsed_args.faults: Faults})):
+            campaign = campaign_in(parsed_args.campaign)
+            inventory = loaded(Inventory, parsed_args.inventory)
+            faults = loaded(Faults, parsed_args.faults).spec if parsed_args.faults else FaultsSpec()
         for strange in about_nothing(faults, inventory):
             self.app.stderr.write(f"Warning: {strange}\n")
         configure_logs(Log(level="error"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, field_validator
 
 from escalator.model.codes import Code
 from escalator.model.document import MAX_PROBLEMS, DnsLabel, Metadata, Model, Source, dotted, load
@@ -320,6 +321,7 @@ class Campaign(Model):
     spec: CampaignSpec
 
 
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 _NOT_YET: Mapping[str, object] = {
     "migration.post_copy": False,
     "migration.force_complete": False,
@@ -334,23 +336,38 @@ def load_campaign(source: Source) -> Campaign:
     "not supported yet", never ignored.
     """
     asked = [problem for path, neutral in _NOT_YET.items() for problem in _unsupported(source, path, neutral)]
+    late = _ends_before_it_begins(source)
     try:
         campaign = load(Campaign, source)
-        _require_time(campaign.spec, source)
     except InputError as error:
-        problems = sorted({*error.problems, *asked}, key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
-        raise InputError(error.code, error.message, problems=problems) from error
+        raise InputError(error.code, error.message, problems=_in_order([*error.problems, *asked, *late])) from error
+    if late:
+        raise InputError(Code.CFG_DOCUMENT, "The campaign ends before it begins.", problems=_in_order([*late, *asked]))
     if asked:
         raise InputError(Code.CFG_UNSUPPORTED, "The campaign asks for what is not supported yet.", problems=asked)
     return campaign
 
 
-def _require_time(spec: CampaignSpec, source: Source) -> None:
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    return sorted(set(problems), key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
+
+
+def _ends_before_it_begins(source: Source) -> list[Problem]:
     """Only of a document that comes: one that was taken in before is to be read whatever it says."""
-    if spec.not_before is not None and spec.not_after is not None and spec.not_after <= spec.not_before:
-        what = f"it is not later than not_before, {spec.not_before.isoformat()}"
-        problem = Problem("spec.not_after", what, source.lines.get(("spec", "not_after")))
-        raise InputError(Code.CFG_DOCUMENT, "The campaign ends before it begins.", problems=[problem])
+    spec = source.data.get("spec") if isinstance(source.data, Mapping) else None
+    begin, end = (_moment(spec.get(key)) if isinstance(spec, Mapping) else None for key in ("not_before", "not_after"))
+    if begin is None or end is None or end > begin:
+        return []
+    what = f"it is not later than not_before, {begin.isoformat()}"
+    return [Problem("spec.not_after", what, source.lines.get(("spec", "not_after")))]
+
+
+def _moment(value: object) -> datetime | None:
+    """The time that stands there; None where it is none, which is told as that."""
+    try:
+        return None if value is None else _MOMENT.validate_python(value)
+    except ValidationError:
+        return None
 
 
 def _unsupported(source: Source, path: str, neutral: object) -> list[Problem]:

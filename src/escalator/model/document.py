@@ -6,7 +6,7 @@ A problem carries its path, its line and, for a key that is not known, the neare
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -24,6 +24,8 @@ MAX_DEPTH = 24
 """The deepest document of ours nests eight levels."""
 MAX_PROBLEMS = 50
 """A person mends a page of problems at a time."""
+
+K = TypeVar("K", int, str)
 
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """RFC 1123 label: the id of a document."""
@@ -93,6 +95,26 @@ def _share(model: Model) -> None:
     if len(_GIVEN) < _MOST_GIVEN:
         _GIVEN.setdefault(key, given)
     object.__setattr__(model, "__pydantic_fields_set__", _GIVEN.get(key, given))
+
+
+class SeveralError(ValueError):
+    """A validator found several things wrong at once: each with where it is, seen from what was validated, and what it is."""
+
+    def __init__(self, found: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+        self.found = tuple(found)
+        super().__init__("; ".join(message for _, message in self.found[:20]))
+
+
+def check_each(keys: Iterable[K], check: Callable[[K], object]) -> None:
+    """Raise SeveralError with what `check` raises of each of the parts, by its index or its key."""
+    found = []
+    for key in keys:
+        try:
+            check(key)
+        except ValueError as error:
+            found.append(((key,), str(error)))
+    if found:
+        raise SeveralError(found)
 
 
 class Metadata(Model):
@@ -240,13 +262,35 @@ def load(kind: type[M], source: Source, *, code: Code = Code.CFG_DOCUMENT) -> M:
         # JSON mode lets a list stand for a tuple and a number for a float, but no string for a number.
         return kind.model_validate_json(json.dumps(source.data, default=str))
     except ValidationError as error:
-        found = error.errors(include_url=False)
+        found = [*_each(error.errors(include_url=False)), *_contradictions(kind, source.data)]
         parts = {tuple(item["loc"][:n]) for item in found for n in range(len(item["loc"]))}
         # A list whose items are wrong is not also too short: that nothing of it is left is no mistake of its own.
         own = (item for item in found if item["type"] != "too_short" or tuple(item["loc"]) not in parts)
         problems = [_problem(kind, item, source) for item in own]
         unique = sorted(set(problems), key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
         raise InputError(code, f"{_no_valid(kind)}.", problems=unique) from error
+
+
+def _each(items: Iterable[Any]) -> Iterator[Any]:
+    """The items of pydantic, with one for each of several things that a validator found."""
+    for item in items:
+        error = item.get("ctx", {}).get("error")
+        if isinstance(error, SeveralError):
+            for path, message in error.found:
+                yield {**item, "loc": (*item["loc"], *path), "ctx": {"error": message}}
+        else:
+            yield item
+
+
+def _contradictions(kind: type[BaseModel], data: Mapping[str, Any]) -> Iterator[Any]:
+    """What the parts of a document say against one another: pydantic looks at that only where each part is well."""
+    look: Callable[[Mapping[str, Any]], Iterable[tuple[tuple[str | int, ...], str]]] = getattr(kind, "contradictions", _none)
+    for path, message in look(data):
+        yield {"type": "value_error", "loc": path, "ctx": {"error": message}}
+
+
+def _none(_: Mapping[str, Any]) -> Iterable[tuple[tuple[str | int, ...], str]]:
+    return ()
 
 
 def _no_valid(kind: type[BaseModel]) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from escalator.model.document import Model
+from escalator.model.document import Model, SeveralError
+from escalator.model.references import Told, broken_references
 
 _SEEN: dict[tuple[tuple[str, object], ...], Mapping[str, object]] = {}
 _MOST_SEEN = 10_000
@@ -190,35 +191,23 @@ class Inventory(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [*self._duplicates(), *self._dangling()]
-        if problems:
-            raise ValueError("; ".join(problems[:20]))
+        if not (self._named_once() and all(map(self._placed, self.instances))):
+            raise SeveralError(self.contradictions(self.model_dump(mode="json")))
         return self
 
-    def _duplicates(self) -> list[str]:
-        found = []
-        for what, ids in (
-            ("node", Counter(n.id for n in self.nodes)),
-            ("instance", Counter(i.id for i in self.instances)),
-            ("group", Counter(g.id for g in self.groups)),
-        ):
-            found += [f"{what} {name!r} stands there {count} times" for name, count in ids.items() if count > 1]
-        return found
+    def _named_once(self) -> bool:
+        by_id = (self.node_by_id, self.nodes), (self.instance_by_id, self.instances), (self.group_by_id, self.groups)
+        return all(len(named) == len(rows) for named, rows in by_id)
 
-    def _dangling(self) -> list[str]:
-        found = []
-        for instance in self.instances:
-            node = self.node_by_id.get(instance.node)
-            if node is None:
-                found.append(f"instance {instance.id!r} is on node {instance.node!r}, which is not in the inventory")
-            elif any(not 0 <= cell < len(node.numa) for cell in instance.cells):
-                found.append(f"instance {instance.id!r} uses a NUMA entry that node {node.id!r} does not have")
-            found += [
-                f"instance {instance.id!r} is in group {group!r}, which is not in the inventory"
-                for group in instance.groups
-                if group not in self.group_by_id
-            ]
-        return found
+    def _placed(self, instance: Instance) -> bool:
+        node = self.node_by_id.get(instance.node)
+        fits = node is not None and all(0 <= cell < len(node.numa) for cell in instance.cells)
+        return fits and all(group in self.group_by_id for group in instance.groups)
+
+    @staticmethod
+    def contradictions(data: Mapping[str, Any]) -> Iterable[Told]:
+        """Say of each thing that stands there twice or names what is not there, where and what it is; from plain data."""
+        return broken_references(data)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy without what was looked up in this one: of other nodes or instances it would be wrong."""

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from escalator.model.document import DnsLabel, Model
+from escalator.model.document import DnsLabel, Model, SeveralError
 from escalator.model.select import Select
 
 MOST_GROUPS = 100
@@ -68,12 +68,12 @@ def check_groups(groups: Sequence[NodeGroup]) -> None:
     if len(names) > MOST_GROUPS:
         raise ValueError(f"at most {MOST_GROUPS} groups are expected")
     twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{', '.join(twice)} is the name of two groups")
+    found = [((), f"{name} is the name of two groups") for name in twice]
     for group in groups:
         unknown = sorted(set(group.after) - set(names))
-        if unknown:
-            raise ValueError(f"{group.name} is after {', '.join(unknown)}, which is no group")
+        found += [((), f"{group.name} is after {name}, which is no group") for name in unknown]
+    if found:
+        raise SeveralError(found)
     before = {group.name: set(group.after) for group in groups}
     while free := [name for name, first in before.items() if not first]:
         for name in free:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from escalator.model.document import Metadata, Model
+from escalator.model.document import Metadata, Model, SeveralError, check_each
+from escalator.model.references import Told
 from escalator.model.requires import NONE, check_requirement, range_fits
 from escalator.model.roles import Layer, Order
 from escalator.model.version_ranges import Range
@@ -29,9 +31,13 @@ Impact = Literal["none", "control", "dataplane", "reboot"]
 """What an installation touches: nothing that anybody uses, the agents of the cloud, the traffic of instances, the whole node."""
 
 
+SPARING: tuple[Impact, ...] = ("none", "control")
+"""Impacts under which instances run on."""
+
+
 def spares_instances(impact: Impact | None) -> bool:
     """Whether instances run on, undisturbed, while a node is upgraded; not so where nothing is known of it."""
-    return impact in ("none", "control")
+    return impact in SPARING
 
 
 class File(Model):
@@ -108,33 +114,28 @@ class ReleaseSpec(Model):
     @field_validator("state_paths")
     @classmethod
     def _plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for path in value:
-            if ".." in PurePosixPath(path).parts or len(PurePosixPath(path).parts) < 3:
-                raise ValueError(f"{path!r} is not a plain path at least two levels deep")
+        check_each(range(len(value)), lambda index: _check_state_path(value[index]))
         return value
 
     @field_validator("upgrades_from", "rollback_to")
     @classmethod
     def _ranges(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            if text != NONE:
-                Range(text)
+        check_each(range(len(value)), lambda index: value[index] == NONE or Range(value[index]))
         return value
 
     @field_validator("requires")
     @classmethod
     def _requirements(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        for key, text in value.items():
-            check_requirement(key, text, get_args(Layer))
+        check_each(value, lambda key: check_requirement(key, value[key], get_args(Layer)))
         return value
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         """What it brings and requires of the same layer has to agree: layers that come together are checked together."""
-        for layer, version in self.layers.items():
-            wanted = self.requires.get(layer)
-            if wanted is not None and layer != "os" and range_fits(wanted, version) is False:
-                raise ValueError(f"it brings {layer} {version} and requires {layer} {wanted}")
+        check_each(
+            map(str, self.layers),
+            partial(_check_layer, self.requires, {str(layer): version for layer, version in self.layers.items()}),
+        )
         return self
 
     @field_validator("expires")
@@ -146,14 +147,9 @@ class ReleaseSpec(Model):
 
     @model_validator(mode="after")
     def _supported(self) -> Self:
-        if self.type == "deb-set" and not self.packages:
-            raise ValueError("a deb-set names at least one package")
-        if (self.type == "ansible") != ("upgrade" in self.playbooks):
-            raise ValueError("a release of type ansible names its upgrade playbook under playbooks, and no other type does")
-        if self.type in ("rpm-set", "image"):
-            raise ValueError(f"releases of type {self.type} are not supported yet")
-        if spares_instances(self.impact) and self.reboot == "always":
-            raise ValueError(f"a release of impact {self.impact} cannot always reboot; its impact is reboot")
+        found = [*_against_one_another(self.model_dump(include={"type", "packages", "playbooks", "impact", "reboot"}))]
+        if found:
+            raise SeveralError(found)
         return self
 
 
@@ -164,6 +160,13 @@ class Release(Model):
     kind: Literal["Release"] = "Release"
     metadata: Metadata
     spec: ReleaseSpec
+
+    @staticmethod
+    def contradictions(data: Mapping[str, Any]) -> Iterator[Told]:
+        """Say what parts of a release say against one another, from plain data."""
+        spec = data.get("spec")
+        for path, message in _against_one_another(spec) if isinstance(spec, dict) else ():
+            yield ("spec", *path), message
 
     @property
     def id(self) -> str:
@@ -179,6 +182,29 @@ class Release(Model):
     def brings(self) -> Mapping[str, str]:
         """The version that it brings to each layer it has."""
         return {str(layer): version for layer, version in self.spec.layers.items()}
+
+
+def _check_layer(requires: Mapping[str, str], brings: Mapping[str, str], layer: str) -> None:
+    wanted, version = requires.get(layer), brings[layer]
+    if wanted is not None and layer != "os" and range_fits(wanted, version) is False:
+        raise ValueError(f"it brings {layer} {version} and requires {layer} {wanted}")
+
+
+def _check_state_path(path: str) -> None:
+    if ".." in PurePosixPath(path).parts or len(PurePosixPath(path).parts) < 3:
+        raise ValueError(f"{path!r} is not a plain path at least two levels deep")
+
+
+def _against_one_another(spec: Mapping[str, Any]) -> Iterator[Told]:
+    kind, playbooks, impact = spec.get("type", "deb-set"), spec.get("playbooks"), spec.get("impact", "reboot")
+    if kind == "deb-set" and not spec.get("packages"):
+        yield (), "a deb-set names at least one package"
+    if (kind == "ansible") != (isinstance(playbooks, Mapping) and "upgrade" in playbooks):
+        yield (), "a release of type ansible names its upgrade playbook under playbooks, and no other type does"
+    if kind in ("rpm-set", "image"):
+        yield ("type",), f"releases of type {kind} are not supported yet"
+    if impact in SPARING and spec.get("reboot") == "always":
+        yield ("reboot",), f"a release of impact {impact} cannot always reboot; its impact is reboot"
 
 
 def _unix(text: str) -> float:

@@ -332,3 +332,20 @@ def test_a_plan_that_was_changed_by_hand_is_told_by_its_digest(files, tmp_path):
     body = json.dumps(fewer, separators=(",", ":"), ensure_ascii=False).encode()
     file.write_text(json.dumps(fewer | {"digest": "sha256:" + hashlib.sha256(body).hexdigest()}))
     assert run("verify", *words, "--plan", str(file)).code == 0, "made by a version that wrote fewer keys"
+
+
+def test_what_is_wrong_with_several_files_is_told_at_once(files, tmp_path):
+    broken = inventory()
+    broken["nodes"][0]["sate"] = "up"
+    words = files(broken, CAMPAIGN.replace("smooth", "rough"))
+    seen = run("plan", *words, "--release", tmp_path / "none", "--parent", tmp_path / "other")
+    assert seen.code == 2
+    for part in (
+        f"{words[3]}: This is not a valid Campaign. {words[1]}: This is not a valid Inventory.",
+        f"{tmp_path / 'none'} cannot be read",
+        f"{tmp_path / 'other'} cannot be read",
+        f"{words[3]}, line ",
+        "spec.mode: 'rough'",
+        f"{words[1]}, line 23: nodes[0].sate",
+    ):
+        assert part in seen.err, (part, seen.err)

@@ -34,3 +34,9 @@ def test_a_stored_one_can_be_read() -> None:
 
 def test_one_that_begins_first_is_taken() -> None:
     assert load_campaign(parse(TEXT.replace("2026-", "2028-"))).spec.not_after is not None
+
+
+def test_it_is_told_beside_what_else_is_wrong() -> None:
+    with pytest.raises(InputError) as caught:
+        load_campaign(parse(TEXT.replace("mode: smooth", "mode: rough")))
+    assert [problem.path for problem in caught.value.problems] == ["spec.mode", "spec.not_after"]

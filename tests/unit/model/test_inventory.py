@@ -95,3 +95,18 @@ def test_a_copy_with_other_nodes_and_instances_is_looked_up_anew() -> None:
     moved = before.model_copy(update={"nodes": (a, b), "instances": (v.model_copy(update={"node": "b"}),)})
     assert (set(moved.node_by_id), set(moved.instances_by_node)) == ({"a", "b"}, {"b"})
     assert set(before.node_by_id) == {"a"}
+
+
+def test_contradictions_are_named_beside_what_is_wrong_in_form_each_with_its_place() -> None:
+    text = GOOD.replace("id: b,", "id: a, rck: 1,").replace("node: a,", "node: z,").replace("groups: [g]", "groups: [h]")
+    with pytest.raises(InputError) as caught:
+        load(Inventory, parse(text))
+    found = {problem.path: problem.message for problem in caught.value.problems}
+    assert set(found) == {"nodes[1].rck", "nodes[1].id", "instances[0].node", "instances[0].groups[0]"}
+    assert all(problem.line is not None and problem.line > 1 for problem in caught.value.problems)
+
+
+def test_what_names_a_thing_whose_own_id_is_wrong_is_not_blamed_for_it() -> None:
+    with pytest.raises(InputError) as caught:
+        load(Inventory, parse(GOOD.replace("id: a,", "id: 1,")))
+    assert [problem.path for problem in caught.value.problems] == ["nodes[0].id"]

@@ -82,3 +82,27 @@ def test_a_release_that_is_not_right_is_refused(spec: dict[str, Any]) -> None:
 )
 def test_a_release_that_is_right_is_read(spec: dict[str, Any]) -> None:
     assert release(**spec).metadata.name == "nfvi-agent"
+
+
+def test_everything_that_is_not_right_is_told_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        release(
+            type="ansible",
+            impact="none",
+            reboot="always",
+            expires="never",
+            state_paths=["/a", "/b/../c"],
+            upgrades_from=["none", "x y", "y z"],
+            requires={"arch": "amd64", "moon": "1", "sun": "1"},
+        )
+    assert [problem.path for problem in caught.value.problems] == [
+        "spec",
+        "spec.expires",
+        "spec.reboot",
+        "spec.requires.moon",
+        "spec.requires.sun",
+        "spec.state_paths[0]",
+        "spec.state_paths[1]",
+        "spec.upgrades_from[1]",
+        "spec.upgrades_from[2]",
+    ]
