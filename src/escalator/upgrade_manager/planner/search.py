@@ -311,7 +311,9 @@ class Search:
         if idle_share == inf or not leaving.recovering:
             return None
         by, group = self._flow.leaves_by(node, leaving.recovering, now)
-        drain_s = leaving.drain_s / self._rules.per_node
+        longest = leaving.longest
+        # However many leave at once, the longest of their moves takes its time: nobody else can use that.
+        drain_s = max(leaving.drain_s / self._rules.per_node, longest.lasts_s if longest is not None else 0.0)
         over_s = by - now - drain_s - idle_share * self._cloud.upgrade_s[node]
         if over_s <= SLACK:
             return None
