@@ -8,6 +8,7 @@ from escalator.model.inventory import Group
 from escalator.upgrade_manager.planner.cloud import Limit, build
 from escalator.upgrade_manager.planner.conditions import kept_by, reason
 from escalator.upgrade_manager.planner.turns import NotYet
+from escalator.upgrade_manager.planner.verify.check import verify
 from unit.planner.clouds import campaign, cloud, failing, left_out, moves, node, order, plan_of, vm
 
 ABC = (node("a"), node("b"), node("c"))
@@ -280,3 +281,17 @@ def test_estimates_for_hardware_that_no_node_has_are_told() -> None:
 
     assert said("r740") == []
     assert said("r999") == ["no node has the labels of these estimates: model: r999"]
+
+
+def test_nothing_waits_for_its_turn_beside_a_member_of_its_hard_affinity_group_that_has_to_stay() -> None:
+    """It would leave that member behind when the node has its own turn."""
+    tied = Group(id="tied", policy="affinity")
+    things = (
+        node("a"), node("b"), node("c"),
+        vm("moves", "a", demand={"pcpu": 1.0}, groups=("tied",)),
+        vm("stays", "b", state="stopped", groups=("tied",)), vm("other", "b", demand={"pcpu": 5.0}),
+        vm("full", "c", demand={"pcpu": 8.0}), tied,
+    )  # fmt: skip
+    plan = plan_of(*things)
+    assert verify(campaign(), cloud(*things), plan) == []
+    assert order(plan)[:2] == ["b", "a"]

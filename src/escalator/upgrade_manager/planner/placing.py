@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from escalator.upgrade_manager.planner.chains import Chains
 from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Guest, Shape
@@ -38,6 +38,8 @@ class Placing:
         """Node and cells that a plan so far gives to instances: taken when they still have room."""
         self.kept_old: Mapping[str, tuple[int, tuple[int, ...]]] = {}
         """The same for moves to nodes that have their turn later."""
+        self._roots: dict[str, set[int]] | None = None
+        """By group of hard affinity, nodes on which a member stays; null until somebody asks."""
         self._full: set[Shape] = set()
         """Shapes that no upgraded node has room for, until one more is upgraded."""
 
@@ -126,7 +128,8 @@ class Placing:
 
     def _bundle(self, bundle: Sequence[Guest], space: Space, *, extra: bool) -> list[Placed] | None:
         """Where soft groups and the spread of groups are kept; where that cannot be, the latter is given up first."""
-        if len(bundle) == 1:
+        barred = self._rooted(bundle) if extra and any(guest.tied for guest in bundle) else ()
+        if len(bundle) == 1 and not barred:
             guest = bundle[0]
             if self.kept or self.kept_old:
                 found = self._kept(guest, space, extra=extra)
@@ -135,7 +138,8 @@ class Placing:
             if not guest.soft:
                 return self._single(guest, space, soft=False)
         for soft in (True, False) if any(guest.soft for guest in bundle) else (False,):
-            found = self._single(bundle[0], space, soft=soft) if len(bundle) == 1 else self._anyhow(bundle, space, soft=soft)
+            alone = len(bundle) == 1 and not barred
+            found = self._single(bundle[0], space, soft=soft) if alone else self._anyhow(bundle, space, barred, soft=soft)
             if found is not None:
                 return found
         return None
@@ -165,13 +169,25 @@ class Placing:
             yield self.spread.in_zones(for_good)
             yield ()
 
-    def _anyhow(self, bundle: Sequence[Guest], space: Space, *, soft: bool) -> list[Placed] | None:
+    def _rooted(self, bundle: Sequence[Guest]) -> Collection[int]:
+        """Nodes on which a member stays of a group of hard affinity: who comes there could not leave it with all of them."""
+        if self._roots is None:
+            self._roots = {}
+            for node, guests in enumerate(self._cloud.guests):
+                for name in [name for guest in guests if not guest.leaves for name in guest.tied]:
+                    self._roots.setdefault(name, set()).add(node)
+        roots = self._roots
+        return {node for guest in bundle for name in guest.tied for node in roots.get(name, ())}
+
+    def _anyhow(self, bundle: Sequence[Guest], space: Space, barred: Collection[int], *, soft: bool) -> list[Placed] | None:
         """Where the spread of groups is kept if that can be."""
         keeps = (True, False) if any(guest.watched for guest in bundle) else (False,)
-        return next(filter(None, (self._together(bundle, space, soft=soft, keeps=keep) for keep in keeps)), None)
+        return next(filter(None, (self._together(bundle, space, barred, soft=soft, keeps=keep) for keep in keeps)), None)
 
-    def _together(self, bundle: Sequence[Guest], space: Space, *, soft: bool, keeps: bool) -> list[Placed] | None:
-        tried: set[int] = set()
+    def _together(
+        self, bundle: Sequence[Guest], space: Space, barred: Collection[int], *, soft: bool, keeps: bool
+    ) -> list[Placed] | None:
+        tried: set[int] = {*barred}
         for node, _ in space.places(bundle[0], MANY, soft=soft, shut=self._shut(bundle[0], keeps=keeps)):
             if node in tried:
                 continue
