@@ -95,10 +95,11 @@ def _anew(cloud: Cloud, rules: Rules, midway: Midway) -> Found:
 def _in_time(cloud: Cloud, rules: Rules, policy: Policy, midway: Midway, *, keep: bool = False) -> Found:
     """A run in which every turn ends in its window: nodes whose departures took longer than was thought are given more."""
     slow: dict[int, float] = {}
+    begun = {one.node for one in midway.begun}
     for spare_s in SPARE_S:
         found = Search(cloud, rules, policy, slow, midway, keep=keep).run()
-        # What has begun lies where it lies.
-        fresh = [turn for turn in found.turns if turn.away_s >= rules.at_s - SLACK]
+        # What has begun lies where it lies, though it may have begun at this very moment.
+        fresh = [turn for turn in found.turns if turn.node not in begun]
         late = {turn.node: over for turn in fresh if (over := _over(cloud, rules, turn)) > SLACK}
         if not late:
             return found
@@ -114,16 +115,21 @@ def _over(cloud: Cloud, rules: Rules, turn: Turn) -> float:
 
 
 def _without(cloud: Cloud, found: Found, late: set[int]) -> Found:
-    """The turns without those that are late, and without those that take instances to them afterwards."""
+    """The turns without those that are late, and without those that take instances to them afterwards, or got some from them.
+
+    One that had begun is among these too where its instances have nowhere else to go.
+    """
     gone = set(late)
     more = True
     while more:
         more = False
+        # They went to a node that has its turn later, and do not now.
+        came = {move.placed.guest.id for turn in found.turns if turn.node in gone for move in turn.moves if move.placed.extra}
         for turn in found.turns:
-            if turn.node not in gone and any(move.placed.target in gone for move in turn.moves):
+            if turn.node not in gone and any(m.placed.target in gone or m.placed.guest.id in came for m in turn.moves):
                 gone.add(turn.node)
                 more = True
-    waits = {node: NotYet(inf, "no window is left that is long enough") for node in gone if cloud.ready[node]}
+    waits = {node: NotYet(inf, "no window is left that is long enough") for node in gone}
     turns = [turn for turn in found.turns if turn.node not in gone]
     return Found(turns, found.left | waits, found.extra, closer=closer_of(cloud, turns))
 

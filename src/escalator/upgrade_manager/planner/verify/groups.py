@@ -86,14 +86,14 @@ def _limit(replay: Replay, group: Group, rows: list[Span], down: int) -> Iterato
     last = float("-inf")
     for start, end, name in rows:
         wrong = partial(Violation, group=group.id, instance=name, time_s=start)
-        if start < lead_s - NEAR_S:
-            message = f"{name} is impacted at {start:g} s, before the lead time of {group.id}"
-            yield wrong(code=Code.PLN_V_LEAD, message=message)
         while active and active[0] <= start + NEAR_S:
             last = max(last, heapq.heappop(active))
         if start < at_s - NEAR_S:
             heapq.heappush(active, end)  # under way when the plan was made
             continue
+        if start < lead_s - NEAR_S:
+            message = f"{name} is impacted at {start:g} s, before the lead time of {group.id}"
+            yield wrong(code=Code.PLN_V_LEAD, message=message)
         if start - last < recovery_s - NEAR_S:
             apart = f"{start - last:g} s after another member of {group.id}"
             message = f"{name} is impacted {apart}, which recovers in {recovery_s:g} s"
@@ -122,6 +122,8 @@ def check_apart(replay: Replay) -> Iterator[Violation]:
                 there[group, move.origin] -= 1
                 continue
             there[group, move.target] += 1
+            if at < replay.plan.at_s - NEAR_S:
+                continue  # under way when the plan was made: the group may have come to allow less since
             if there[group, move.target] > hard[group]:
                 message = f"{move.instance} joins another member of anti-affinity group {group} on {move.target}"
                 if hard[group] > 1:

@@ -49,6 +49,11 @@ def _journeys(replay: Replay) -> Iterator[Violation]:
             here, free_s = move.target, move.end_s
 
 
+def _runs(replay: Replay, move: Move) -> bool:
+    """Whether the move had begun when the plan was made: it goes where it goes, whatever has been told of the nodes since."""
+    return move.start_s < replay.plan.at_s - NEAR_S
+
+
 def _origin(replay: Replay, move: Move, instance: Instance) -> Iterator[Violation]:
     if move.origin != instance.node and instance.id not in replay.journeys.again:
         yield _wrong(move, Code.PLN_V_ORIGIN, f"{instance.id} is on {instance.node}, not on {move.origin}")
@@ -89,7 +94,8 @@ def _turn(replay: Replay, move: Move, _: Instance) -> Iterator[Violation]:
 
 def _target(replay: Replay, move: Move, instance: Instance) -> Iterator[Violation]:
     target, origin = replay.node(move.target), replay.node(move.origin)
-    for problem in _unfit(replay, target, origin, instance.requires):
+    needs = Requires() if _runs(replay, move) else instance.requires
+    for problem in _unfit(replay, target, origin, needs):
         yield _wrong(move, Code.PLN_V_TARGET, f"{instance.id} to {target.id}: {problem}")
     used, span = cells(move.numa_cell, instance.numa_span), instance.numa_span
     if len(set(used)) != span or any(not 0 <= cell < len(target.numa) for cell in used):
@@ -136,7 +142,7 @@ def _older(replay: Replay) -> Iterator[Violation]:
     told = {node.id: _version(node.versions["hypervisor"]) for node in replay.inventory.nodes if node.versions.get("hypervisor")}
     for move in replay.moves if told else ():
         new, old = told.get(move.target), told.get(move.origin)
-        if new is None or old is None or new >= old:
+        if new is None or old is None or new >= old or _runs(replay, move):
             continue
         renewed = upgraded_by(replay, move.target, move.start_s) and replay.node(move.target).progress != "done"
         if not renewed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -98,31 +98,42 @@ def _fresh(replay: Replay, found: Iterator[tuple[float, int, str]]) -> Iterator[
 
 
 def check_reserve(replay: Replay) -> Iterator[Violation]:
-    """So many nodes in service are without any instance, at every moment at which that can change."""
+    """So many nodes in service are without any instance, whenever a node goes or takes its first instance.
+
+    A node that had begun before the plan is out of service, and empties onto what there is.
+    """
     reserve = replay.campaign.spec.waves.reserve_hosts
     if not reserve:
         return
     hosts = [node for node in replay.scope - replay.out if "compute" in replay.node(node).roles]
     count = {node: len(replay.inventory.instances_by_node.get(node, ())) for node in hosts}
     away: set[str] = set()
-    events: list[tuple[float, int, str]] = []
-    for move in replay.moves:
-        events += [(move.end_s, 0, move.origin), (move.start_s, 3, move.target)]
-    for node, (start, end) in replay.away.items():
-        events += [(end, 1, node), (start, 2, node)]
-    for at, kind, node in sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1])):
+    for at, kind, node, origin in _of_reserve(replay):
+        first = kind == 3 and not count.get(node, 1)
         if kind in (0, 3) and node in count:
             count[node] += 1 if kind else -1
         elif kind == 1:
             away.discard(node)
         elif kind == 2:
             away.add(node)
-        begun = kind == 2 and node in replay.under_way  # nothing can be done about that
-        if kind >= 2 and not begun and at >= replay.plan.at_s - NEAR_S:
+        if (kind == 2 or first) and origin not in replay.under_way and at >= replay.plan.at_s - NEAR_S:
             empty = sum(not number and name not in away for name, number in count.items())
             if empty < reserve:
                 message = f"{counted(empty, 'host in service is', 'hosts in service are')} empty, the reserve is {reserve}"
                 yield Violation(code=Code.PLN_V_RESERVE, node=node, time_s=at, message=message)
+
+
+def _of_reserve(replay: Replay) -> Sequence[tuple[float, int, str, str]]:
+    """In order of time: an instance has left a node (0), a node is back (1) or goes (2), a node takes an instance (3).
+
+    With each the node whose turn it is a part of.
+    """
+    events: list[tuple[float, int, str, str]] = []
+    for move in replay.moves:
+        events += [(move.end_s, 0, move.origin, move.origin), (move.start_s, 3, move.target, move.origin)]
+    for node, (start, end) in replay.away.items():
+        events += [(end, 1, node, node), (start, 2, node, node)]
+    return sorted(events, key=lambda e: (round(e[0] / NEAR_S), e[1]))
 
 
 def check_stays(replay: Replay, seen: Look) -> Iterator[Violation]:

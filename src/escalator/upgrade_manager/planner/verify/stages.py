@@ -44,6 +44,8 @@ def _membership(replay: Replay, rule: NodeGroup, group: PlanGroup) -> Iterator[V
     nodes = group.nodes
     if group.soak_s != rule.soak_s:
         yield wrong(message=f"group {rule.name} soaks {group.soak_s:g} s, not {rule.soak_s:g} s")
+    if replay.plan.at_s:
+        return  # who is in which group was decided at the start, by what nodes were then, and by how many there were
     there = [replay.inventory.node_by_id[node] for node in nodes if node in replay.inventory.node_by_id]
     for node in there:
         if rule.select is not None and not rule.select.matches(node):

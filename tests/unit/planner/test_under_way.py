@@ -1,0 +1,81 @@
+"""What is under way when a plan is made goes on, whatever has been told of it since; nobody holds it against the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from escalator.model.inventory import Group, Requires
+from escalator.model.plan import Move, Plan, PlanGroup
+from escalator.upgrade_manager.planner.make import make_plan
+from escalator.upgrade_manager.planner.progress import Progress, Started
+from escalator.upgrade_manager.planner.verify.check import verify
+from unit.planner.clouds import campaign, cloud, node, vm
+
+AT_S = 100.0
+BEGUN = {"a": Started(away_s=90.0)}
+
+
+def running(instance: str, origin: str, target: str) -> Move:
+    return Move.model_validate({"instance": instance, "from": origin, "to": target, "start_s": AT_S - 2, "end_s": AT_S + 8.0})
+
+
+def sound(things: tuple[Any, ...], progress: Progress, **spec: Any) -> Plan:
+    """A plan from there in which the verifier finds nothing."""
+    wish, there = campaign(**spec), cloud(*things)
+    plan = make_plan(wish, there, progress=progress)
+    assert verify(wish, there, plan) == []
+    return plan
+
+
+def test_a_lead_time_that_was_raised_is_no_concern_of_an_upgrade_under_way() -> None:
+    group = Group(id="g", max_impacted=1, lead_s=9000.0)
+    things = (node("a", progress="upgrading"), vm("v", "a", vacate="in-place", groups=("g",)), group)
+    plan = sound(things, Progress(at_s=AT_S, started={"a": Started(away_s=50.0, start_s=50.0)}))
+    assert plan.impacts[0].start_s == 50.0
+
+
+def test_a_group_that_allows_less_on_a_node_than_before_does_not_call_a_move_back() -> None:
+    group = Group(id="g", max_per_node=1, max_impacted=2)
+    things = (
+        node("a", progress="draining"), node("x", progress="done"),
+        vm("v", "a", groups=("g",)), vm("w", "x", groups=("g",)), group,
+    )  # fmt: skip
+    plan = sound(things, Progress(at_s=AT_S, started=BEGUN, moves=(running("v", "a", "x"),)))
+    assert [(move.instance, move.target) for move in plan.moves] == [("v", "x")]
+
+
+def test_a_move_goes_on_to_a_node_that_offers_less_since() -> None:
+    things = (
+        node("a", progress="draining", versions={"hypervisor": "7.2"}),
+        node("x", progress="done", versions={"hypervisor": "7.1"}),
+        vm("v", "a", requires=Requires(traits=("T",))),
+    )  # fmt: skip
+    plan = sound(things, Progress(at_s=AT_S, started=BEGUN, moves=(running("v", "a", "x"),)))
+    assert [(move.instance, move.target) for move in plan.moves] == [("v", "x")]
+
+
+def test_a_node_that_is_out_of_service_empties_onto_the_last_host_of_the_reserve() -> None:
+    things = (node("a", progress="draining"), node("x", progress="done"), node("y", state="down"), vm("v", "a"))
+    plan = sound(things, Progress(at_s=AT_S, started=BEGUN), waves={"max_unavailable": 3, "reserve_hosts": 1})
+    assert [(move.instance, move.target) for move in plan.moves] == [("v", "x")]
+
+
+def test_a_turn_that_begins_at_this_very_moment_needs_no_window_that_is_long_enough() -> None:
+    """The way back begins with nodes that are out of service already."""
+    windows = [{"days": ["sat"], "start": "01:00", "length_s": 2000.0}]
+    plan = sound((node("a", progress="draining"), node("x", progress="done"), vm("v", "a")), Progress(), windows=windows)
+    assert [upgrade.node for upgrade in plan.upgrades] == ["a"]
+
+
+def test_a_sample_stays_as_it_was_drawn_when_nodes_are_gone_or_change() -> None:
+    rules = [
+        {"name": "canary", "select": {"labels": {"model": "new"}}, "sample": {"percent": 50}},
+        {"name": "rest", "after": ["canary"]},
+    ]
+    parent = Plan(
+        smooth=True,
+        groups=(PlanGroup(name="canary", nodes=("a", "b")), PlanGroup(name="rest", after=("canary",), nodes=("c",))),
+    )
+    things = (node("a", labels={"model": "new"}), node("b"), node("c"))
+    plan = sound(things, Progress(at_s=AT_S, parent=parent), scope={"select": {}, "groups": rules})
+    assert plan.groups == parent.groups
