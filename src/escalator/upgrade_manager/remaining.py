@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.plan import Plan
-from escalator.model.progress import CampaignState, NodeTask
+from escalator.model.progress import CampaignState, NodeTask, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.changes import FOR_SOAK, WAITS
 from escalator.upgrade_manager.engine.context import Context
@@ -14,6 +14,7 @@ from escalator.upgrade_manager.engine.freeze import FROZEN
 from escalator.upgrade_manager.engine.rollback.planning import back, campaign_back
 from escalator.upgrade_manager.engine.states import ENDED
 from escalator.upgrade_manager.engine.tonight import FOR_WINDOW
+from escalator.upgrade_manager.pace import Turn, left_s
 from escalator.upgrade_manager.planner.nights import until_worked_s, worked_s
 
 BACKWARDS = (CampaignState.ROLLING_BACK, CampaignState.RESTORING)
@@ -24,8 +25,8 @@ async def eta_s(ctx: Context, row: CampaignRow, tasks: Sequence[NodeTask]) -> fl
 
     Null, too, while nothing begins and nobody knows for how long: it waits for a host, for room, at a gate, or is frozen.
 
-    Before the first node is through, the plan tells how long the rest takes, and then the pace so far. Both count working
-    time: nothing is done while no window is open.
+    The plan tells how long the rest takes, at the pace that nodes had so far. Both count working time: nothing is done while
+    no window is open.
     """
     if row.plan is None or _stands_still(row):
         return None
@@ -48,15 +49,30 @@ async def _back_s(ctx: Context, row: CampaignRow, tasks: Sequence[NodeTask]) -> 
 
 
 def _left_s(ctx: Context, spec: CampaignSpec, since: float, plan: Plan, tasks: Sequence[NodeTask]) -> float | None:
-    left = sum(task.state not in ENDED for task in tasks)
-    over = len(tasks) - left
-    if not left:
-        return None
     now = ctx.clock.now()
-    worked = worked_s(spec, since, now)
-    if over and worked > 0:
-        return until_worked_s(spec, now, worked / over * left)
-    return until_worked_s(spec, now, max(0.0, plan.totals.makespan_s - worked))
+    turns = [
+        Turn(
+            starts_s=_begins_s(plan, task.node),
+            ends_s=plan.upgrade_of[task.node].end_s,
+            ended_at_s=worked_s(spec, since, task.updated_at) if task.state in ENDED else None,
+        )
+        for task in tasks
+        if task.node in plan.upgrade_of
+    ]
+    taken = [taken_s for task in tasks if task.state is TaskState.DONE and (taken_s := _taken_s(spec, task)) > 0]
+    left = left_s(turns, taken, plan.at_s, worked_s(spec, since, now))
+    return None if left is None else until_worked_s(spec, now, left)
+
+
+def _begins_s(plan: Plan, node: str) -> float:
+    """When its first instance leaves, or else its upgrade begins."""
+    return min([plan.upgrade_of[node].start_s, *(move.start_s for move in plan.moves_from.get(node, ())[:1])])
+
+
+def _taken_s(spec: CampaignSpec, task: NodeTask) -> float:
+    """How long the node's turn took; 0 where it had none, as its software came by an earlier campaign."""
+    began = min((rung.since for rung in task.ladder), default=task.updated_at)
+    return worked_s(spec, began, task.updated_at)
 
 
 def _stands_still(row: CampaignRow) -> bool:
