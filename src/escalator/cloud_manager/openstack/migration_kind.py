@@ -112,6 +112,9 @@ def _blocked(facts: Facts) -> str | None:
         return f"it is busy ({facts.task_state}); wait until that has ended"
     if facts.vm_state in _BLOCKING:
         return _BLOCKING[facts.vm_state].format(id=facts.id)
+    if facts.vm_state == "paused":
+        # It does not run, and yet all that it is stands in the memory of its node: it is not left there as a stopped one is.
+        return f"it is paused, and its memory would be lost with its node; openstack server unpause {facts.id}, or stop it"
     if facts.locked:
         why = f" ({facts.locked_reason})" if facts.locked_reason else ""
         return f"it is locked{why}; ask its owner, then: openstack server unlock {facts.id}"
