@@ -206,8 +206,7 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
         await tell_move(job, order, "started", "")
         status = await _follow(job, order)
     except PermanentError as error:
-        unfit = error.code is Code.CLD_NO_VALID_HOST
-        status = MoveStatus(MoveState.NONE if unfit else MoveState.FAILED, order.origin, message=error.message)
+        status = await _refused(job, order, error)
     # Cut off by a time-out, a temporary error or a crash, the move may be under way: its slots stay taken until the
     # step's repetition, or its undo, has seen the end of it.
     await tell_moved(job, order, number, status)
@@ -217,6 +216,14 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
     if status.state is MoveState.DONE and status.healthy:
         await tell_move(job, order, "done", "")
     return status
+
+
+async def _refused(job: Job, order: MoveOrder, error: PermanentError) -> MoveStatus:
+    """What became of a move that the cloud did not take: its target is unfit, or the instance is gone by now."""
+    if error.code is Code.CLD_NOT_FOUND and await job.ctx.cloud.instance(order.instance) is None:
+        return MoveStatus(MoveState.LOST, None, healthy=False, message=error.message)
+    unfit = error.code is Code.CLD_NO_VALID_HOST
+    return MoveStatus(MoveState.NONE if unfit else MoveState.FAILED, order.origin, message=error.message)
 
 
 async def _last_look(job: Job, row: ImpactRow) -> None:

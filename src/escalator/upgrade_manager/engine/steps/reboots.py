@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from escalator.model.codes import Code
 from escalator.upgrade_manager.engine.job import Job
-from escalator.upgrade_manager.engine.outcome import Outcome, failed
+from escalator.upgrade_manager.engine.outcome import Outcome, done, failed
+from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps import out_of_band, silence
+from escalator.upgrade_manager.engine.steps.vacate import stop_again
 
 FROM = "reboot_from"
 """Memo of a task: the boot that its reboot is to end, and why; written down before the node is asked to reboot."""
@@ -30,6 +32,7 @@ async def reboot(job: Job, why: str, due_before: str | None, key: str = FROM) ->
     """
     known = (await job.memo()).get(key)
     if known is None:
+        await stop_again(job)
         known = await job.remember(key, {"boot_id": await boot_now(job), "why": why}, once=True)
     before = str(known["boot_id"])
     await out_of_band.asked(job, before)
@@ -41,6 +44,12 @@ async def reboot(job: Job, why: str, due_before: str | None, key: str = FROM) ->
     if not needed or still == due_before:
         return None
     return failed(Code.SYS_REBOOT, f"the node has rebooted and is to reboot all the same: {still}")
+
+
+async def over(job: Job, message: str) -> Outcome:
+    """The end of a step that rebooted: what was stopped for it is to run again, also what nobody had meant to stay."""
+    stopped = len(await job.changes(STOPPED))
+    return done(message, stayed=stopped) if stopped else done(message)
 
 
 async def boot_now(job: Job) -> str:

@@ -94,7 +94,7 @@ async def _reboot(job: Job) -> Outcome:
         return bad
     if computes(job):
         await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
-    return done(f"rebooted: {why}" if needed else f"it has rebooted since its software was put back: {why}")
+    return await reboots.over(job, f"rebooted: {why}" if needed else f"it has rebooted since its software was put back: {why}")
 
 
 async def _verify(job: Job) -> Outcome:

@@ -24,12 +24,11 @@ from escalator.upgrade_manager.engine.rollback.changed import OPERATION, Changed
 from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
-from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps import between, out_of_band, reboots, silence
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.keep import keep
 from escalator.upgrade_manager.engine.steps.services import AGENTS, note_agents, services_gone
-from escalator.upgrade_manager.engine.steps.vacate import STAYING
+from escalator.upgrade_manager.engine.steps.vacate import staying
 from escalator.upgrade_manager.engine.way_back import why_not
 
 TRIES_THERE = tuple(f"upgrade-{number}" for number in range(1, TRIES + 1))
@@ -70,7 +69,7 @@ async def carries(job: Job) -> Outcome | None:
     """The last look before the software changes: no instance runs here but those that may stay as they are."""
     if spares_instances(job.release.spec.impact):
         return None
-    may_run = await _staying(job)
+    may_run = await staying(job)
     for instance in await instances_here(job):
         if instance.running and instance.id not in may_run:
             return skip(Code.UPG_INSTANCE_LEFT, f"instance {instance.id} runs on the node since it was vacated")
@@ -126,19 +125,14 @@ async def _reboot(job: Job) -> Outcome:
         return bad
     if computes(job):
         await job.remember(REPORTED, (await job.ctx.cloud.service(job.node)).reported, once=True)
-    return done(f"rebooted: {why}" if needed else f"it has rebooted since it was backed up: {why}")
+    return await reboots.over(job, f"rebooted: {why}" if needed else f"it has rebooted since it was backed up: {why}")
 
 
 async def may_reboot(job: Job) -> bool:
     """Whether nobody is hurt by a reboot: the release says that there may be one, or the node was emptied."""
     if job.release.spec.impact == "dataplane":
-        return not await _staying(job)
+        return not await staying(job)
     return job.release.spec.impact == "reboot"
-
-
-async def _staying(job: Job) -> set[str]:
-    """Instances that stay on the node and are not stopped."""
-    return set((await job.memo()).get(STAYING) or ()) - {row.object_id for row in await job.changes(STOPPED)}
 
 
 async def _unasked(job: Job, why: str) -> Outcome:

@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.doors import enter_impact, leave_impact, may_begin
 from escalator.upgrade_manager.engine.failures import host_down
 from escalator.upgrade_manager.engine.job import Job
+from escalator.upgrade_manager.engine.kinds import computes
 from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.moves import begun_moves, break_off, move_away, settle_left
 from escalator.upgrade_manager.engine.outcome import Held, Outcome, Status, done, failed, skip
@@ -35,6 +36,10 @@ STAYING = "staying"
 """Memo of a task: the instances whose stay holds their groups' slots."""
 MOVES = ("live", "cold")
 STAYS = ("in-place", "stop-start", "own")
+STARTING = "powering-on"
+"""Task of an instance that is on its way to run."""
+ROUNDS = 3
+"""How often what somebody starts in its node's turn is stopped: who starts it each time does not mean to let it rest."""
 
 
 async def _do(job: Job) -> Outcome:
@@ -122,10 +127,48 @@ async def _stay_all(job: Job, instances: Sequence[Instance], decisions: Mapping[
         # What an earlier turn stopped was found as it was then, and is started once.
         row = stopped.get(instance.id) or await job.will_change(STOPPED, instance.id, {"state": instance.state})
         await _last_look(job, instance, row)
-        await job.ctx.cloud.stop(instance.id)
+        await _ask_to_stop(job, instance.id)
         await _until(job, instance.id, running=False)
         await tell(job, "instance.stop", instance.id)
         await tell_switched(job, row, running=False)
+
+
+async def _ask_to_stop(job: Job, instance_id: str) -> None:
+    """One that is gone by now is nobody's to stop."""
+    try:
+        await job.ctx.cloud.stop(instance_id)
+    except PermanentError as error:
+        if error.code is not Code.CLD_NOT_FOUND:
+            raise
+
+
+async def stop_again(job: Job) -> None:
+    """The last look before the node goes down: what was started on it since it was vacated is stopped first, not cut off.
+
+    It goes onto the sheet, and runs again at the end of the turn. Raises PermanentError (`UPG_INSTANCE_LEFT`) for one that is
+    started again and again.
+    """
+    if not computes(job):
+        return
+    may_run = await staying(job)
+    for _ in range(ROUNDS):
+        risen = [i for i in await instances_here(job) if i.id not in may_run and (i.running or i.task_state == STARTING)]
+        if not risen:
+            return
+        for instance in risen:
+            row = await job.will_change(STOPPED, instance.id, {"state": "active"})
+            await _at_rest(job, instance.id)
+            await _ask_to_stop(job, instance.id)
+            await _at_rest(job, instance.id)
+            await tell(job, "instance.stop", instance.id, "somebody had started it while its node was in its turn")
+            await tell_switched(job, row, running=False)
+    message = f"instance {risen[0].id} is started again whenever it is stopped, and {job.node} does not go down under it"
+    raise PermanentError(Code.UPG_INSTANCE_LEFT, message)
+
+
+async def staying(job: Job) -> set[str]:
+    """Instances that stay on the node and are not stopped."""
+    return set((await job.memo()).get(STAYING) or ()) - {row.object_id for row in await job.changes(STOPPED)}
 
 
 async def _last_look(job: Job, instance: Instance, row: Restoration) -> None:
@@ -205,11 +248,17 @@ async def _runs_again(job: Job, instance_id: str) -> bool:
 
     Where the turn was cut off while it was being stopped, that is waited for: nothing else would start it.
     """
-    while (instance := await job.ctx.cloud.instance(instance_id)) is not None and instance.task_state is not None:
-        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+    instance = await _at_rest(job, instance_id)
     if instance is not None and not instance.running:
         await job.ctx.cloud.start(instance_id)
     return await _until(job, instance_id, running=True)
+
+
+async def _at_rest(job: Job, instance_id: str) -> Instance | None:
+    """The instance once nothing is under way with it; None when it is gone."""
+    while (instance := await job.ctx.cloud.instance(instance_id)) is not None and instance.task_state is not None:
+        await job.ctx.clock.sleep(job.ctx.pace.poll_s)
+    return instance
 
 
 async def _until(job: Job, instance_id: str, *, running: bool) -> bool:
