@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
@@ -180,6 +181,11 @@ class Group(Model):
         return 1 if self.policy in ("anti-affinity", "soft-anti-affinity") else members
 
 
+_OFFERS = itemgetter(*Requires.model_fields)
+_OF_INSTANCES = ("instance_by_id", "group_by_id", "instances_by_node", "members")
+"""What is looked up once, and is the same as long as instances and groups are."""
+
+
 class Inventory(Model):
     """Nodes, instances and groups at one moment."""
 
@@ -193,11 +199,30 @@ class Inventory(Model):
     def _consistent(self) -> Self:
         if not (self._named_once() and all(map(self._placed, self.instances))):
             raise SeveralError(self.contradictions(self.model_dump(mode="json")))
+        self._share()
         return self
 
     def _named_once(self) -> bool:
         by_id = (self.node_by_id, self.nodes), (self.instance_by_id, self.instances), (self.group_by_id, self.groups)
         return all(len(named) == len(rows) for named, rows in by_id)
+
+    def _share(self) -> None:
+        """Let instances have in common what is equal: the id of a node, groups, what they require.
+
+        A parser makes each of them anew, and whoever goes over a hundred thousand instances waits for memory most of the time.
+        Who is on which node, and in which group, is noted on the way: everybody asks for it.
+        """
+        names = {node.id: node.id for node in self.nodes}
+        groups: dict[tuple[str, ...], tuple[str, ...]] = {(name,): (name,) for name in self.group_by_id}
+        needs: dict[tuple[object, ...], Requires] = {}
+        for instance in self.instances:
+            row = vars(instance)
+            row["node"] = names[row["node"]]
+            row["groups"] = groups.setdefault(row["groups"], row["groups"])
+            requires = row["requires"]
+            row["requires"] = needs.setdefault(_OFFERS(vars(requires)), requires)
+        for name in _OF_INSTANCES:
+            getattr(self, name)
 
     def _placed(self, instance: Instance) -> bool:
         node = self.node_by_id.get(instance.node)
@@ -222,7 +247,10 @@ class Inventory(Model):
 
     def with_nodes(self, nodes: Sequence[Node]) -> Inventory:
         """The same instances and groups with the same nodes in another state: nothing is checked again."""
-        return Inventory.model_construct(nodes=tuple(nodes), instances=self.instances, groups=self.groups)
+        made = Inventory.model_construct(nodes=tuple(nodes), instances=self.instances, groups=self.groups)
+        known = vars(self)
+        vars(made).update({name: known[name] for name in _OF_INSTANCES if name in known})
+        return made
 
     @cached_property
     def node_by_id(self) -> dict[str, Node]:

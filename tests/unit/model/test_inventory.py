@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from escalator.model.document import load, parse
@@ -110,3 +112,29 @@ def test_what_names_a_thing_whose_own_id_is_wrong_is_not_blamed_for_it() -> None
     with pytest.raises(InputError) as caught:
         load(Inventory, parse(GOOD.replace("id: a,", "id: 1,")))
     assert [problem.path for problem in caught.value.problems] == ["nodes[0].id"]
+
+
+def test_instances_that_were_read_have_in_common_what_is_equal() -> None:
+    rows = [
+        {"id": name, "project": "core", "node": "cn-1", "groups": ["pair"], "requires": {"az": "az1", "traits": ["AVX"]}}
+        for name in ("a", "b")
+    ]
+    text = {"nodes": [{"id": "cn-1"}], "instances": rows, "groups": [{"id": "pair"}]}
+    read = Inventory.model_validate_json(json.dumps(text))
+    first, second = read.instances
+    assert first.node is second.node is read.nodes[0].id
+    assert first.groups is second.groups
+    assert first.requires is second.requires
+    assert first.requires.traits == ("AVX",)
+
+
+def test_the_same_instances_on_other_nodes_are_looked_up_once() -> None:
+    read = Inventory(
+        nodes=(Node(id="cn-1"),),
+        instances=(Instance(id="a", project="core", node="cn-1", groups=("pair",)),),
+        groups=(Group(id="pair"),),
+    )
+    down = read.with_nodes([Node(id="cn-1", state="down")])
+    assert down.members is read.members
+    assert down.instances_by_node is read.instances_by_node
+    assert down.node_by_id["cn-1"].state == "down"

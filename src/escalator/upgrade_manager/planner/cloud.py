@@ -242,8 +242,9 @@ class _Sorts:
         self._shapes: dict[tuple[object, ...], Shape] = {}
         self._home: tuple[str | None, str | None] = (None, None)
         """Nova cell and hypervisor of the node whose instances are looked at."""
-        self._by_home: dict[tuple[str | None, str | None], dict[tuple[object, ...], _Sort]] = {}
-        self._here: dict[tuple[object, ...], _Sort] = {}
+        self._by_home: dict[tuple[str | None, str | None], dict[tuple[int, ...], _Sort]] = {}
+        self._here: dict[tuple[int, ...], _Sort] = {}
+        self._known: dict[tuple[object, ...], _Sort] = {}
 
     @property
     def shapes(self) -> Collection[Shape]:
@@ -255,11 +256,18 @@ class _Sorts:
         self._here = self._by_home.setdefault(self._home, {})
 
     def of(self, demand: Mapping[str, float], span: int, needs: Requires, action: Action | None) -> _Sort:
-        # An action lives as long as this does, so it can be told by where it is.
-        key = (*demand, *demand.values(), span, _OFFERS(vars(needs)), id(action))
+        # They all live as long as this does, and what is equal is mostly one object: they can be told by where they are.
+        key = (id(demand), span, id(needs), id(action))
         sort = self._here.get(key)
         if sort is None:
-            sort = self._here[key] = self._new(demand, span, needs, action)
+            sort = self._here[key] = self._alike(demand, span, needs, action)
+        return sort
+
+    def _alike(self, demand: Mapping[str, float], span: int, needs: Requires, action: Action | None) -> _Sort:
+        key = (self._home, *demand, *demand.values(), span, _OFFERS(vars(needs)), id(action))
+        sort = self._known.get(key)
+        if sort is None:
+            sort = self._known[key] = self._new(demand, span, needs, action)
         return sort
 
     def _new(self, demand: Mapping[str, float], span: int, needs: Requires, action: Action | None) -> _Sort:

@@ -17,8 +17,8 @@ def hits_of(found: Found, rules: Rules) -> tuple[Hit, ...]:
     stayed: Spans = defaultdict(list)
     for turn in found.turns:
         window = rules.windows.index(turn.away_s)
-        for placed, start_s, end_s in turn.moves:
-            moved[window, placed.guest.owner].append((start_s, end_s))
+        for (guest, _, _, _), start_s, end_s in turn.moves:
+            moved[window, guest.owner].append((start_s, end_s))
         for guest in turn.stays:
             if guest.kind != "offline":
                 stayed[window, guest.owner].append((turn.start_s, turn.end_s))

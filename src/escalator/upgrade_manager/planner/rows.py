@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, islice
 from math import isfinite
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.plan import Bounds, Impact, Move, NotUpgraded, PlanWindow, Totals, Upgrade
@@ -18,18 +18,19 @@ from escalator.upgrade_manager.planner.turns import Found, Rules
 
 def upgrades_of(cloud: Cloud, rules: Rules, found: Found) -> tuple[Upgrade, ...]:
     """Upgrades by start, each with what kept its node from an earlier turn."""
-    turns = sorted(found.turns, key=lambda turn: (turn.start_s, turn.node))
-    return tuple(
-        Upgrade.model_construct(
-            node=cloud.nodes[turn.node].id,
-            start_s=turn.start_s,
-            end_s=turn.end_s,
-            wave=turn.wave,
-            window=rules.windows.index(turn.away_s),
-            waits=kept_by(cloud, found.waited[turn.node]) if turn.node in found.waited else "",
-        )
+    turns = sorted(found.turns, key=attrgetter("start_s", "node"))
+    rows: list[dict[str, object]] = [
+        {
+            "node": cloud.nodes[turn.node].id,
+            "start_s": turn.start_s,
+            "end_s": turn.end_s,
+            "wave": turn.wave,
+            "window": rules.windows.index(turn.away_s),
+            "waits": kept_by(cloud, found.waited[turn.node]) if turn.node in found.waited else "",
+        }
         for turn in turns
-    )
+    ]
+    return tuple(Upgrade.all_of_values(rows))
 
 
 def windows_of(spec: CampaignSpec, upgrades: Sequence[Upgrade], now_s: float | None) -> tuple[PlanWindow, ...]:
