@@ -110,3 +110,23 @@ def test_a_defect_of_the_repair_leaves_nobody_without_a_plan_and_is_told(monkeyp
     assert [upgrade.node for upgrade in plan.upgrades] == ["a"]
     said = [condition.message for condition in plan.conditions if condition.code == "ESC-PLN-017"]
     assert said == ["the plan so far could not be repaired (KeyError); this one was searched for"]
+
+
+def test_nodes_that_have_begun_and_wait_for_one_another_are_left_out_with_the_group() -> None:
+    stays = {"vacate": "in-place", "groups": ("pair",)}
+    there = cloud(
+        node("a", progress="draining"), node("b", progress="draining"), node("c"), node("x", progress="done"),
+        vm("s", "a", **stays), vm("t", "b", **stays), vm("r", "c", **stays), vm("v", "a"), vm("w", "b"),
+        Group(id="pair", max_impacted=1),
+    )  # fmt: skip
+    wish = campaign(waves={"max_unavailable": 3})
+    both = {"a": Started(away_s=90.0), "b": Started(away_s=90.0)}
+    plan = make_plan(wish, there, progress=Progress(at_s=AT_S, started=both))
+    assert verify(wish, there, plan) == []
+    assert plan.upgrades == ()
+    reasons = {row.node: row.reason for row in plan.totals.not_upgraded}
+    assert "wait for it" in reasons["a"]
+    assert reasons["b"].endswith("(group pair)")
+    failing = [condition for condition in plan.conditions if not condition.ok]
+    assert [condition.code for condition in failing] == ["ESC-PLN-006"]
+    assert all(name in failing[0].message for name in ("a: ", "b: ", "c: "))

@@ -186,6 +186,18 @@ class Flow:
                 last, which = by, group
         return last, which
 
+    def shut_in(self, now: float) -> dict[int, int | None]:
+        """Nodes whose turn goes on at no time, once nothing else happens: each with a group that keeps it from that.
+
+        Turns that begin here wait for none that wait for them. Those that had begun before may: a limit was lowered meanwhile.
+        """
+        found: dict[int, int | None] = {}
+        for node, drain in self._drains.items():
+            if not drain.waits:
+                asked = [(group, 1) for one in drain.pending for group in one.guest.groups] or drain.counts.items()
+                found[node] = next((g for g, number in asked if self.doors[g].opens(now, node, number) == inf), None)
+        return found
+
     # -- inside
 
     def _keep(self, group: int, node: int, number: int) -> None:

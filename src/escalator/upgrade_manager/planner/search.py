@@ -32,6 +32,7 @@ START = Midway()
 RESERVE = "the reserve of"
 """How the reason of a node begins that the reserve keeps from its turn."""
 RECOVERS = "its groups recover until then"
+ONE_ANOTHER = "it waits for nodes that wait for it: fewer members of a group may be impacted than are on nodes that have begun"
 FULL = NotYet(inf, "max_unavailable")
 IDLE_SHARE = 0.05
 """Share of an upgrade's time that an emptied node may wait for the groups of what stays on it; else it begins later."""
@@ -129,9 +130,11 @@ class Search:
             if (changed and now >= looked + self._policy.batch_s) or now >= wake - SLACK:
                 wake, changed, looked = self._start_all(now), False, now
         self._flow.advance(inf)
-        left = dict(self._waiting) | {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
+        shut_in = {node: NotYet(inf, ONE_ANOTHER, group=group) for node, group in self._flow.shut_in(now).items()}
+        lacking = {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
+        left = self._waiting | lacking | shut_in
         # What still leaves a node that is never upgraded has no turn to be a part of.
-        closer = closer_of(self._cloud, self._flow.turns) if self._draining else self.spread.closer()
+        closer = closer_of(self._cloud, self._flow.turns) if lacking or shut_in else self.spread.closer()
         return Found(self._flow.turns, left, self._extra, self._waited, closer)
 
     def _anyhow(self, now: float) -> bool:
