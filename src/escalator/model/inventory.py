@@ -173,11 +173,15 @@ class Group(Model):
         return 1 if self.policy == "anti-affinity" else self.max_per_node
 
     def limit(self, members: int) -> int:
-        """How many of `members` may be impacted at once; a group that says nothing allows one."""
-        if self.max_impacted is not None:
-            return self.max_impacted
+        """How many of `members` may be impacted at once, by the stricter of its limits; without any it goes by its policy.
+
+        Both of SOL001's conditions have to hold: MaxNumberOfImpactedInstances and MinNumberOfPreservedInstances.
+        """
+        allowed = [] if self.max_impacted is None else [self.max_impacted]
         if self.min_preserved is not None:
-            return max(0, members - self.min_preserved)
+            allowed.append(max(0, members - self.min_preserved))
+        if allowed:
+            return min(allowed)
         return 1 if self.policy in ("anti-affinity", "soft-anti-affinity") else members
 
 

@@ -69,6 +69,8 @@ def test_all_contradictions_are_named_at_once() -> None:
         (Group(id="g", min_preserved=4), 5, 1),
         (Group(id="g", min_preserved=7), 5, 0),
         (Group(id="g", max_impacted=0), 5, 0),
+        (Group(id="g", max_impacted=3, min_preserved=4), 5, 1),
+        (Group(id="g", max_impacted=1, min_preserved=2), 5, 1),
     ],
 )
 def test_a_group_says_how_many_members_may_be_impacted(group: Group, members: int, limit: int) -> None:

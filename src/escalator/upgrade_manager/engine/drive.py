@@ -102,6 +102,8 @@ async def _board(ctx: Context, name: str, campaign: Campaign) -> Board:
     board = Board(plan_id, predecessors(plan, inventory), limits_of(campaign, plan, inventory))
     await _refresh(ctx, name, board, frozenset())
     board.stray_at = float((await ctx.store.tasks.memo(name)).get(LOOKED) or 0.0)
+    # No plan has said yet why these have no turn: they were given another try while this one was made.
+    board.disturbed = next((f"{task.node} tried again" for task in board.without_turn if not task.code), "")
     return board
 
 

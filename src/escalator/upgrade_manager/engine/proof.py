@@ -137,7 +137,8 @@ def _wider(then: Group, now: Group, members: int) -> Group:
     if then == now:
         return then
     most = max(then.limit(members), now.limit(members))
-    return then.model_copy(update={"max_impacted": most, "recovery_s": min(then.recovery_s, now.recovery_s)})
+    recovery_s = min(then.recovery_s, now.recovery_s)
+    return then.model_copy(update={"max_impacted": most, "min_preserved": None, "recovery_s": recovery_s})
 
 
 async def _deleted(ctx: Context, row: CampaignRow, began_on: Inventory) -> dict[str, float]:

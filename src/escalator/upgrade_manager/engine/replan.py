@@ -180,8 +180,10 @@ async def take_up(ctx: Context, name: str) -> bool:
     reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
     tasks = {task.node: task for task in await ctx.store.tasks.list(name, ladders=False)}
     over = [node for node, task in tasks.items() if task.state not in (TaskState.PENDING, *UNDER_WAY) or is_lost(task)]
+    looked_at = float(memo.get(LOOKED) or 0.0)
     for task in tasks.values():
-        if task.state is TaskState.PENDING:
+        # One that was given another try while the plan was made is none that the plan says anything of.
+        if task.state is TaskState.PENDING and (task.node in plan.upgrade_of or task.updated_at <= looked_at):
             await _settle(ctx, task, plan, reasons)
     for node in sorted(plan.upgrade_of.keys() - tasks.keys()):
         wave = plan.upgrade_of[node].wave
@@ -268,7 +270,7 @@ async def _tell_why(ctx: Context, name: str, plan: Plan) -> None:
     """Nodes without a turn wait for what they wait for now."""
     reasons = {item.node: item.reason for item in plan.totals.not_upgraded}
     for task in await ctx.store.tasks.list(name, ladders=False):
-        if task.state is TaskState.PENDING and task.code == Code.UPG_NO_TURN.value:
+        if task.state is TaskState.PENDING and task.code in ("", Code.UPG_NO_TURN.value):
             await _settle(ctx, task, plan, reasons)
 
 

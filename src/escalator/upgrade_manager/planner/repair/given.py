@@ -163,7 +163,7 @@ def _suspects(inventory: Inventory, noted: Mapping[str, Action]) -> set[str]:
     wide: dict[str, int] = {}
     stays = [name for name, action in noted.items() if isinstance(action, Stays) and action.kind != "offline"]
     for group in inventory.groups:
-        name, most = group.id, group.max_impacted
+        name, most = group.id, group.max_impacted if group.min_preserved is None else None
         if not stays and most is not None and most > down[name] and group.policy != "affinity":
             continue  # as next to all are
         members = inventory.members.get(name)
