@@ -7,13 +7,15 @@ import ssl
 import uvicorn
 from fastapi import FastAPI
 
+from escalator.api.connections import Connection
+
 GRACE_S = 5
 """How long requests under way may take to end at shutdown; streams end at once."""
 IDLE_S = 15
-"""A connection on which nothing comes is closed."""
+"""A connection on which no request comes is closed, however much of one has come."""
 
 
-def listener_config(app: FastAPI, tls: ssl.SSLContext | None = None) -> uvicorn.Config:
+def listener_config(app: FastAPI, tls: ssl.SSLContext | None = None, *, idle_s: float = IDLE_S) -> uvicorn.Config:
     """What each of them is configured with; without `tls` it speaks plain HTTP."""
     return uvicorn.Config(
         app,
@@ -24,7 +26,7 @@ def listener_config(app: FastAPI, tls: ssl.SSLContext | None = None) -> uvicorn.
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=IDLE_S,
+        timeout_keep_alive=idle_s,  # type: ignore[arg-type]  # it is given to the loop as it is
         timeout_graceful_shutdown=GRACE_S,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=Connection,
     )
