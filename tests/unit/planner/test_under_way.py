@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from escalator.model.inventory import Group, Requires
+import pytest
+
+from escalator.model.campaign import Campaign
+from escalator.model.inventory import Group, Inventory, Requires
 from escalator.model.plan import Move, Plan, PlanGroup
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.progress import Progress, Started
+from escalator.upgrade_manager.planner.repair.repaired import repaired
 from escalator.upgrade_manager.planner.verify.check import verify
 from unit.planner.clouds import campaign, cloud, node, vm
 
@@ -17,6 +22,19 @@ BEGUN = {"a": Started(away_s=90.0)}
 
 def running(instance: str, origin: str, target: str) -> Move:
     return Move.model_validate({"instance": instance, "from": origin, "to": target, "start_s": AT_S - 2, "end_s": AT_S + 8.0})
+
+
+Make = Callable[[Campaign, Inventory, Progress], Plan]
+
+
+def made(wish: Campaign, there: Inventory, progress: Progress) -> Plan:
+    return make_plan(wish, there, progress=progress)
+
+
+def mended(wish: Campaign, there: Inventory, progress: Progress) -> Plan:
+    plan = repaired(wish, there, (), None, progress)
+    assert plan is not None
+    return plan
 
 
 def sound(things: tuple[Any, ...], progress: Progress, **spec: Any) -> Plan:
@@ -65,6 +83,17 @@ def test_a_turn_that_begins_at_this_very_moment_needs_no_window_that_is_long_eno
     windows = [{"days": ["sat"], "start": "01:00", "length_s": 2000.0}]
     plan = sound((node("a", progress="draining"), node("x", progress="done"), vm("v", "a")), Progress(), windows=windows)
     assert [upgrade.node for upgrade in plan.upgrades] == ["a"]
+
+
+@pytest.mark.parametrize("make", [made, mended])
+def test_an_instance_that_was_started_during_the_upgrade_of_its_node_is_impacted_where_it_is(make: Make) -> None:
+    before = (node("a"), node("b"), vm("v", "a", state="stopped"))
+    parent = make_plan(campaign(), cloud(*before))
+    now = (node("a", progress="upgrading"), node("b"), vm("v", "a"))
+    progress = Progress(at_s=AT_S, parent=parent, started={"a": Started(away_s=0.0, start_s=0.0)})
+    plan = make(campaign(), cloud(*now), progress)
+    assert verify(campaign(), cloud(*now), plan) == []
+    assert [(row.instance, row.kind) for row in plan.impacts] == [("v", "in-place")]
 
 
 def test_a_sample_stays_as_it_was_drawn_when_nodes_are_gone_or_change() -> None:

@@ -119,7 +119,9 @@ def _done(inventory: Inventory, node: str) -> bool:
 
 
 def _keep(guests: list[Guest], parent: Plan | None) -> None:
-    kinds = {impact.instance: impact.kind for impact in parent.impacts} if parent is not None else {}
+    # What did not run when the upgrade began and runs by now is impacted where it is.
+    stays = parent.impacts if parent is not None else ()
+    kinds = {impact.instance: impact.kind for impact in stays if impact.kind != "offline"}
     for guest in guests:
         if guest.leaves:
             guest.leaves, guest.lasts_s = False, 0.0

@@ -232,6 +232,8 @@ def _settle(given: Given, row: Row, there: tuple[Instance, ...], running: dict[s
     """What becomes of instances on the node that do not leave it as the plan so far says."""
     leaving = {move.instance for move in (*row.moves, *row.running)}
     rows = given.parent.impacts_on.get(row.node.id, ()) if row.upgrading else ()
+    # What did not run when the upgrade began and runs by now is impacted where it is.
+    kinds = {impact.instance: impact.kind for impact in rows if impact.kind != "offline"}
     for instance in there:
         if instance.id in leaving:
             continue
@@ -239,7 +241,7 @@ def _settle(given: Given, row: Row, there: tuple[Instance, ...], running: dict[s
         if isinstance(action, Stays):
             row.stays.append((instance, action.kind))
         elif row.upgrading:
-            row.stays.append((instance, next((one.kind for one in rows if one.instance == instance.id), "in-place")))
+            row.stays.append((instance, kinds.get(instance.id, "in-place")))
         elif instance.id in running and row.begun:
             row.running.append(running[instance.id])
         else:
