@@ -112,21 +112,28 @@ def test_a_defect_of_the_repair_leaves_nobody_without_a_plan_and_is_told(monkeyp
     assert said == ["the plan so far could not be repaired (KeyError); this one was searched for"]
 
 
-def test_nodes_that_have_begun_and_wait_for_one_another_are_left_out_with_the_group() -> None:
+def test_nodes_that_have_begun_and_would_wait_for_one_another_are_upgraded_one_after_the_other() -> None:
+    """A group allows less than when they began."""
     stays = {"vacate": "in-place", "groups": ("pair",)}
-    there = cloud(
+    things = (
         node("a", progress="draining"), node("b", progress="draining"), node("c"), node("x", progress="done"),
         vm("s", "a", **stays), vm("t", "b", **stays), vm("r", "c", **stays), vm("v", "a"), vm("w", "b"),
-        Group(id="pair", max_impacted=1),
+        Group(id="pair", max_impacted=1, recovery_s=60.0),
     )  # fmt: skip
-    wish = campaign(waves={"max_unavailable": 3})
+    wish, there = campaign(waves={"max_unavailable": 3}), cloud(*things)
     both = {"a": Started(away_s=90.0), "b": Started(away_s=90.0)}
     plan = make_plan(wish, there, progress=Progress(at_s=AT_S, started=both))
+    assert plan.smooth
     assert verify(wish, there, plan) == []
-    assert plan.upgrades == ()
-    reasons = {row.node: row.reason for row in plan.totals.not_upgraded}
-    assert "wait for it" in reasons["a"]
-    assert reasons["b"].endswith("(group pair)")
-    failing = [condition for condition in plan.conditions if not condition.ok]
-    assert [condition.code for condition in failing] == ["ESC-PLN-006"]
-    assert all(name in failing[0].message for name in ("a: ", "b: ", "c: "))
+    assert {upgrade.node for upgrade in plan.upgrades} == {"a", "b", "c"}
+
+
+def test_so_are_those_of_which_each_keeps_a_place_that_the_other_ones_instance_needs() -> None:
+    things = (
+        node("a", progress="draining"), node("b", progress="draining"), node("x", progress="done"),
+        vm("a1", "a", vacate="in-place", groups=("g",)), vm("a2", "a", groups=("h",)),
+        vm("b1", "b", vacate="in-place", groups=("h",)), vm("b2", "b", groups=("g",)),
+        Group(id="g", max_impacted=1), Group(id="h", max_impacted=1),
+    )  # fmt: skip
+    both = {"a": Started(away_s=90.0), "b": Started(away_s=90.0)}
+    assert set(child_of(things, both)) == {"a2", "b2"}

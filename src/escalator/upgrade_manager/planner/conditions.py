@@ -119,12 +119,6 @@ def group_condition(blocked: Mapping[str, str]) -> Condition:
     return _holds(Code.PLN_GROUP, "every group's limit can hold")
 
 
-def left_by_groups(cloud: Cloud, found: Found) -> dict[str, str]:
-    """Nodes that got no turn because of a group that let them go at no time, each with the reason."""
-    waits = [(cloud.nodes[node].id, wait) for node, wait in found.left.items() if wait.group is not None and wait.lacking is None]
-    return {node: reason(cloud, wait) for node, wait in waits if "window" not in wait.reason}
-
-
 def unplaced(cloud: Cloud, found: Found) -> list[tuple[str, Guest]]:
     """Nodes that got no turn for lack of room, each with the first instance that found none."""
     waits = [(number, wait.lacking) for number, wait in sorted(found.left.items())]

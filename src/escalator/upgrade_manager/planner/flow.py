@@ -69,6 +69,8 @@ class Flow:
         """Whether a node ever asked to hear of it when an impact of a group has ended."""
         self._keeps = any(door.keeps for door in self.doors)
         """Whether a group may ever have kept a place, or has none at all."""
+        self._now = rules.at_s
+        """When anything ended last, or woke."""
 
     def take_up(self, begun: Begun, guests: Sequence[Guest], now: float) -> None:
         """A turn that began before: what of it is under way counts from here on. It waits for `go_on` if instances still leave.
@@ -133,7 +135,7 @@ class Flow:
         arrived = False
         events, drains = self._events, self._drains
         while events and events[0][0] <= now + SLACK:
-            at = events[0][0]
+            at = self._now = events[0][0]
             asking: dict[int, None] = {}
             """Nodes that may go on, and by their complements targets that can take one more."""
             while events and events[0][0] <= at + SLACK:
@@ -174,6 +176,21 @@ class Flow:
                     return group
         return None
 
+    def give_way(self, now: float) -> bool:
+        """Where nothing goes on, let one node that is being emptied keep no places in groups any more; whether one did.
+
+        Of turns that were under way at the start two may wait for one another: no plan let them begin as groups are now.
+        """
+        for node, drain in self._drains.items():
+            kept = [group for group in drain.counts if node in self.doors[group].kept]
+            for group in kept:
+                self.doors[group].keep(node, 0)
+            if kept:
+                for other in self._drains:
+                    self._wake(other, max(now, self._now))
+                return True
+        return False
+
     def leaves_by(self, node: int, recovering: Sequence[tuple[int, float]], now: float) -> tuple[float, int | None]:
         """About when the last of these would have left the node if only groups that recover counted, and the last group.
 
@@ -185,18 +202,6 @@ class Flow:
             if by > last:
                 last, which = by, group
         return last, which
-
-    def shut_in(self, now: float) -> dict[int, int | None]:
-        """Nodes whose turn goes on at no time, once nothing else happens: each with a group that keeps it from that.
-
-        Turns that begin here wait for none that wait for them. Those that had begun before may: a limit was lowered meanwhile.
-        """
-        found: dict[int, int | None] = {}
-        for node, drain in self._drains.items():
-            if not drain.waits:
-                asked = [(group, 1) for one in drain.pending for group in one.guest.groups] or drain.counts.items()
-                found[node] = next((g for g, number in asked if self.doors[g].opens(now, node, number) == inf), None)
-        return found
 
     # -- inside
 

@@ -100,7 +100,7 @@ def _made(
     checks = (
         *outage_conditions(campaign, outage, found.turns),
         *first_conditions(campaign, inventory, scope, actions, managed),
-        c.group_condition({**blocked, **c.left_by_groups(cloud, found)}),
+        c.group_condition(blocked),
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         *demand_conditions(impossible),
         c.capacity_condition(

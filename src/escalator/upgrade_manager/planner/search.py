@@ -32,7 +32,6 @@ START = Midway()
 RESERVE = "the reserve of"
 """How the reason of a node begins that the reserve keeps from its turn."""
 RECOVERS = "its groups recover until then"
-ONE_ANOTHER = "it waits for nodes that wait for it: fewer members of a group may be impacted than are on nodes that have begun"
 FULL = NotYet(inf, "max_unavailable")
 IDLE_SHARE = 0.05
 """Share of an upgrade's time that an emptied node may wait for the groups of what stays on it; else it begins later."""
@@ -116,10 +115,7 @@ class Search:
                 begun = len(self._waiting) + len(self._draining)
                 wake, changed = self._start_all(now, patient=True), False
                 stopped = len(self._waiting) + len(self._draining) == begun and wake == inf
-                if stopped and self._placing.kept:
-                    # What the plan so far wants cannot be: from here on it is as good as any other.
-                    self._placing.kept, self._awaiting = {}, None
-                elif stopped and not self._anyhow(now) and not self._let_go():
+                if stopped and not self._goes_on(now):
                     break
                 continue
             now = following
@@ -130,12 +126,22 @@ class Search:
             if (changed and now >= looked + self._policy.batch_s) or now >= wake - SLACK:
                 wake, changed, looked = self._start_all(now), False, now
         self._flow.advance(inf)
-        shut_in = {node: NotYet(inf, ONE_ANOTHER, group=group) for node, group in self._flow.shut_in(now).items()}
-        lacking = {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
-        left = self._waiting | lacking | shut_in
+        while self._flow.give_way(now):
+            self._flow.advance(inf)
+        left = self._waiting | {node: NotYet(now, "", self._lacking[node]) for node in self._draining}
         # What still leaves a node that is never upgraded has no turn to be a part of.
-        closer = closer_of(self._cloud, self._flow.turns) if lacking or shut_in else self.spread.closer()
+        closer = closer_of(self._cloud, self._flow.turns) if self._draining else self.spread.closer()
         return Found(self._flow.turns, left, self._extra, self._waited, closer)
+
+    def _goes_on(self, now: float) -> bool:
+        """Whether anything does once something is given up, where nothing goes on any more."""
+        if self._flow.give_way(now):
+            return True
+        if self._placing.kept:
+            # What the plan so far wants cannot be: from here on it is as good as any other.
+            self._placing.kept, self._awaiting = {}, None
+            return True
+        return self._anyhow(now) or self._let_go()
 
     def _anyhow(self, now: float) -> bool:
         """Go on where nothing does: at the cost of a group's spread, of moves beyond one per instance, or of both."""
