@@ -19,7 +19,7 @@ from escalator.cli.spans import span, zoned
 SHOWN = 40
 """Rows of each table before the rest is counted; `--full` prints all."""
 WHO = 4
-"""Nodes of a window that are named before the rest is counted."""
+"""Nodes of a window that are named before the rest is counted; `--full` names all."""
 ROOMY = 100
 """Columns of a screen that has room for whole times in every row."""
 WORK = {"upgrade": "Upgrade", "rollback": "Rollback", "restore": "Restore"}
@@ -64,7 +64,8 @@ def windows(plan: Plan, rows: int | None) -> RenderableType:
     found = table("Windows", "Window", "Opens", "Closes", "Nodes", "Who", right=("Window", "Nodes"))
     for row in plan["windows"][:rows]:
         who = names.get(row["window"], [])
-        said = ", ".join(who[:WHO]) + (f" and {len(who) - WHO} more" if len(who) > WHO else "")
+        most = len(who) if rows is None else WHO
+        said = ", ".join(who[:most]) + (f" and {len(who) - most} more" if len(who) > most else "")
         said = said or f"no turn fits into it: it is open for {span(_open_s(row))}"
         opens, closes = zoned(row["opens"]), zoned(row["closes"]) if row["closes"] else ""
         # The day and the zone are said once where both are the same.

@@ -41,6 +41,16 @@ def test_a_window_that_is_too_short_for_a_turn_stands_in_the_table_with_how_long
     assert second.split()[-1] == "a"
 
 
+def test_a_long_night_names_some_of_its_nodes_and_in_full_all_of_them() -> None:
+    there = cloud(*[node(f"n{number}") for number in range(6)])
+    now_s = datetime.fromisoformat("2026-12-04T12:00:00+02:00").timestamp()
+    plan = make_plan(campaign(windows=NIGHTS, waves={"max_unavailable": 6}), there, now_s=now_s).model_dump(
+        by_alias=True, mode="json"
+    )
+    assert "n0, n1, n2, n3 and 2 more" in drawn(windows(plan, 40))
+    assert "n0, n1, n2, n3, n4, n5" in drawn(windows(plan, None))
+
+
 def test_seconds_of_a_window_are_told_where_it_has_some() -> None:
     assert zoned("2026-12-05T02:01:30+02:00") == "Sat 2026-12-05 02:01:30 (+02:00)"
     assert zoned("2026-12-05T02:01:00+02:00") == "Sat 2026-12-05 02:01 (+02:00)"

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from escalator.model.document import Source, load
+from escalator.model.inventory import Group
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.make import make_plan
-from unit.planner.clouds import campaign, cloud, node
+from escalator.upgrade_manager.planner.verify.check import verify
+from unit.planner.clouds import campaign, cloud, node, vm
 
 FRIDAY_S = datetime.fromisoformat("2026-12-04T12:00:00+02:00").timestamp()
 NIGHTS = [{"days": ["sat", "sun"], "start": "01:00", "length_s": 4200, "time_zone": "Europe/Helsinki"}]
@@ -52,3 +54,15 @@ def test_a_plan_without_windows_has_the_digest_of_one_that_never_heard_of_them()
 def test_a_plan_with_windows_is_read_back_as_it_was() -> None:
     plan = made(FRIDAY_S, windows=NIGHTS)
     assert load(Plan, Source(json.loads(plan.model_dump_json(by_alias=True)))) == plan
+
+
+def test_members_of_a_group_that_recovers_for_hours_go_in_later_nights() -> None:
+    apart = Group(id="amf", max_impacted=1, recovery_s=10_000.0)
+    there = cloud(*[node(f"n{n}") for n in range(6)], *[vm(f"v{n}", f"n{n}", groups=("amf",)) for n in range(4)], apart)
+    wish = campaign(windows=[{"days": ["sat", "sun"], "start": "01:00", "length_s": 14_400}], waves={"max_unavailable": 6})
+    plan = make_plan(wish, there)
+    assert verify(wish, there, plan) == []
+    assert plan.smooth
+    nights = sorted(plan.upgrade_of[f"n{n}"].window for n in range(4))
+    assert nights == [0, 1, 2, 3]
+    assert any(upgrade.waits == "group amf: its limit or recovery, and the next window" for upgrade in plan.upgrades)

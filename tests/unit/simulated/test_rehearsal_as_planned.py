@@ -65,6 +65,15 @@ def test_nobody_is_presumed_to_let_an_instance_be_stopped() -> None:
     assert "instance pinned on n0 cannot migrate (PCI)" in found.reason
 
 
+def test_what_its_vnf_declares_to_stay_is_planned_and_rehearsed_as_on_a_server() -> None:
+    there = site(one("pinned", "n0", vnf="amf", migration="none", migration_reason="its VNF declares it", allowed=("none",)))
+    plan = planned(there)
+    assert plan.smooth
+    assert [(impact.instance, impact.kind) for impact in plan.impacts] == [("pinned", "in-place")]
+    found = played(there)
+    assert (found.state, found.upgraded, found.moves) == ("completed", 3, 0)
+
+
 def test_an_outage_that_the_mode_asks_for_is_played_and_told() -> None:
     full = [one(f"v{n}", f"n{n}", demand=WHOLE) for n in range(2)]
     spec = {"mode": "non-smooth", "waves": {"max_unavailable": 1, "max_extra_moves": 0.0}}

@@ -123,7 +123,7 @@ PLANNING = {
         causes=(
             "No server is asked, so nobody knows who is registered. As in a rehearsal, each project with instances that belong "
             "to a VNF, or that switch over, is presumed to have a VNF manager; what could only be stopped is not presumed to "
-            "have its consent. This never fails a plan."
+            "have its consent unless its VNF declares that it may stay. This never fails a plan."
         ),
         then="Plan on the server where VNF managers are registered: that plan asks those, and goes by policy for all others",
     ),

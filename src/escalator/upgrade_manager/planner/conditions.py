@@ -148,12 +148,12 @@ def kept_by(cloud: Cloud, wait: NotYet) -> str:
         return f"a place for {said(wait.lacking)} that keeps the members of group {wait.apart} apart"
     if wait.lacking is not None:
         return f"room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
-    if "window" in wait.reason:
-        return "the next window"
+    late = "window" in wait.reason
     if wait.group is None:
-        return wait.reason
+        return "the next window" if late else wait.reason
     name = cloud.limits[wait.group].id
-    return name if name.startswith(LEAD_TIME) else f"group {name}: its limit or recovery"
+    why = name if name.startswith(LEAD_TIME) else f"group {name}: its limit or recovery"
+    return f"{why}, and the next window" if late else why
 
 
 def said(guest: Guest) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.counting import counted
-from escalator.model.inventory import Inventory
+from escalator.model.inventory import Instance, Inventory
 from escalator.model.plan import Condition, Plan
 from escalator.upgrade_manager.planner.actions import Stuck, action_for
 
@@ -23,11 +23,16 @@ def presumed_projects(inventory: Inventory) -> Sequence[str]:
 def presumed_managed(inventory: Inventory) -> frozenset[str]:
     """Instances whose VNF managers are presumed to be asked.
 
-    What could only be stopped is none of them: a word that nobody has given yet lets nothing be stopped.
+    What could only be stopped is none of them, unless its VNF declares that it may stay: a word that nobody has given yet lets
+    nothing be stopped.
     """
     projects = set(presumed_projects(inventory))
     here = (i for i in inventory.instances if i.project in projects)
-    return frozenset(i.id for i in here if i.migration != "none" or i.groups or i.vacate == "in-place")
+    return frozenset(i.id for i in here if i.migration != "none" or i.groups or i.vacate == "in-place" or _may_stay(i))
+
+
+def _may_stay(instance: Instance) -> bool:
+    return instance.allowed is not None and "none" in instance.allowed
 
 
 def unconsented(campaign: Campaign, inventory: Inventory) -> Sequence[str]:

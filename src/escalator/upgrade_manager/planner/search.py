@@ -312,7 +312,18 @@ class Search:
                 return NotYet(stays - drain_s if stays < inf else now, RECOVERS, group=group)
         elif leaving.guests and now < self._rules.lead_s - drain_s - SLACK:
             return NotYet(self._rules.lead_s - drain_s, "the lead time: no impact is allowed before")
-        return self._too_late(now, now + drain_s + lasts_s, self._slow.get(node, 0.0) + self._cloud.lead_s[node])
+        more_s = self._slow.get(node, 0.0) + self._cloud.lead_s[node]
+        return self._too_late(now, now + drain_s + lasts_s, more_s) or self._recovers_late(node, leaving, now, lasts_s + more_s)
+
+    def _recovers_late(self, node: int, leaving: Leaving, now: float, rest_s: float) -> NotYet | None:
+        """Whether groups of what leaves the node would let it go too late for the window, and sooner in a later one."""
+        windows = self._rules.windows
+        if windows.open or not leaving.recovering:
+            return None
+        by, group = self._flow.leaves_by(node, leaving.recovering, now)
+        if now + self._rules.needs_s(now, by + rest_s) <= windows.end(now) + SLACK:
+            return None
+        return NotYet(windows.next(now), "no window is left in which its groups let it go in time", group=group)
 
     def _recovers(self, node: int, leaving: Leaving, now: float) -> NotYet | None:
         """Whether the groups of what leaves the node would keep it half emptied for long, while others could use the time."""
