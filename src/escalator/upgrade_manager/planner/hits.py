@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
+from itertools import repeat
+from operator import sub
 
 from escalator.model.plan import Hit
 from escalator.upgrade_manager.planner.turns import Found, Rules
@@ -59,9 +62,5 @@ def _union(spans: list[tuple[float, float]]) -> float:
 
 def _at_once(spans: list[tuple[float, float]], ends: list[float]) -> int:
     """Most of the spans that overlap; both they and their ends are in order. Where one ends as another begins they do not."""
-    most = over = 0
-    for count, (start, _) in enumerate(spans, start=1):
-        while over < count and ends[over] <= start:
-            over += 1
-        most = max(most, count - over)
-    return most
+    ended = map(bisect_right, repeat(ends), [start for start, _ in spans])
+    return max(map(sub, range(1, len(spans) + 1), ended), default=0)

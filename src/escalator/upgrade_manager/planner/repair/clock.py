@@ -5,14 +5,14 @@ All that has not begun shifts by the same time: whatever held between two parts 
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterable, Iterator
 from itertools import compress
 from math import inf
 
 from escalator.model.inventory import Instance
 from escalator.upgrade_manager.planner.cloud import SLACK
-from escalator.upgrade_manager.planner.repair.away import Away, Span, most_at_once
+from escalator.upgrade_manager.planner.repair.at_once import AtOnce
+from escalator.upgrade_manager.planner.repair.away import Away, Span
 from escalator.upgrade_manager.planner.repair.given import Given
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row
 
@@ -58,8 +58,8 @@ class Clock:
     def __init__(self, given: Given, rest: Rest, late_s: float) -> None:
         self._given, self._rest, self.late_s = given, rest, late_s
         self.now_s = given.at_s - late_s
-        self._move_starts: list[float] = []
-        self._move_ends: list[float] = []
+        self._moves: AtOnce | None = None
+        """All moves, once somebody asks."""
         self.away = Away(rest, late_s)
         self._more: dict[str, Span] = {}
         """Moves that have got other times."""
@@ -71,33 +71,27 @@ class Clock:
         late_s = self.late_s if row.upgrading else 0.0
         return row.start_s - late_s, row.end_s - late_s
 
-    def _note_moves(self) -> None:
-        rows, late_s, so_far = self._rest.rows.values(), self.late_s, self._given.so_far
-        others = [row for row in rows if row.changed or self._rest.put_forward]
-        stands = [*self._rest.stands]
-        for row in others:
-            for number in row.kept:
-                stands[number] = False
-        self._move_starts, self._move_ends = [*compress(so_far.starts, stands)], [*compress(so_far.ends, stands)]
-        spans = [(move.start_s, move.end_s) for row in others for move in row.moves]
-        spans += [(move.start_s - late_s, move.end_s - late_s) for row in rows for move in row.running]
-        self._move_starts += [start for start, _ in spans]
-        self._move_ends += [end for _, end in spans]
-        self._move_starts.sort()
-        self._move_ends.sort()
+    def _all_moves(self) -> AtOnce:
+        if self._moves is None:
+            rows, late_s, so_far = self._rest.rows.values(), self.late_s, self._given.so_far
+            others = [row for row in rows if row.changed or self._rest.put_forward]
+            stands = [*self._rest.stands]
+            for row in others:
+                for number in row.kept:
+                    stands[number] = False
+            spans = [(move.start_s, move.end_s) for row in others for move in row.moves]
+            spans += [(move.start_s - late_s, move.end_s - late_s) for row in rows for move in row.running]
+            starts = [*compress(so_far.starts, stands), *(start for start, _ in spans)]
+            self._moves = AtOnce(starts, [*compress(so_far.ends, stands), *(end for _, end in spans)])
+        return self._moves
 
-    def moves_at_once(self, start: float, end: float) -> int:
-        """Most moves at once in that time."""
-        if not self._move_starts:
-            self._note_moves()
-        return most_at_once(self._move_starts, self._move_ends, start, end)
+    def moving(self, most: int, start: float, end: float) -> bool:
+        """Whether so many instances move at once at some moment of that time."""
+        return self._all_moves().reach(most, start, end)
 
     def moved(self, instance: Instance, start: float, end: float) -> None:
         """The instance moves then."""
-        if not self._move_starts:
-            self._note_moves()
-        insort(self._move_starts, start)
-        insort(self._move_ends, end)
+        self._all_moves().add(start, end)
         self._more[instance.id] = (start, end)
 
     def opens(self, instances: Iterable[Instance], start: float, lasts_s: float, taken: dict[str, list[Span]]) -> float:

@@ -158,7 +158,7 @@ class Mending:
             span = (start, start + lasts_s)
             opens = self._clock.opens([instance], start, lasts_s, {})
             fits = start >= self._clock.now_s and opens == start and not self._busy(span) and self._given.windows.open
-            fits = fits and self._clock.away.at_once(start, row.away_s) < self._given.width
+            fits = fits and not self._clock.away.reach(self._given.width, start, row.away_s)
             place = self._room.find(instance, row.node, span) if fits else None
             if place is None:
                 self._postpone(row)
@@ -298,7 +298,7 @@ class Mending:
         if start == inf:
             return None
         away_s, end_s = start if away_s is None else away_s, start + lasts_s
-        if self._clock.away.at_once(away_s, end_s) >= given.width:
+        if self._clock.away.reach(given.width, away_s, end_s):
             return None
         return (start, end_s) if self._nights.holds(row, away_s, end_s) else None
 
@@ -337,7 +337,7 @@ class Mending:
         return None if start == inf or self._busy(span) or self._leaving(row, span) else span
 
     def _busy(self, span: Span) -> bool:
-        return self._clock.moves_at_once(*span) >= self._given.campaign.spec.migration.total
+        return self._clock.moving(self._given.campaign.spec.migration.total, *span)
 
     def _leaving(self, row: Row, span: Span) -> bool:
         """Whether so many leave the node then that one more may not."""

@@ -28,7 +28,7 @@ from escalator.upgrade_manager.planner.rows import bounds_of, totals_of
 from escalator.upgrade_manager.planner.stages import groups_condition, groups_of
 from escalator.upgrade_manager.planner.turns import Domain, Found, Rules, Turn
 
-_VNF, _PROJECT, _SPAN = itemgetter(2), itemgetter(3), itemgetter("start_s", "end_s")
+_OWNER, _SPAN = itemgetter(2, 3), itemgetter("start_s", "end_s")
 _IN_ORDER = attrgetter("start_s", "instance")
 
 
@@ -200,19 +200,23 @@ def _bounds(given: Given, rows: Sequence[Row]) -> dict[str, float]:
     return {name: round(given.at_s + seconds, 6) for name, seconds in found.items() if seconds}
 
 
+def _lists() -> defaultdict[tuple[str | None, str], list[tuple[float, float]]]:
+    return defaultdict(list)
+
+
 def _hits(given: Given, rest: Rest, rows: Sequence[Row], kept: Sequence[Move]) -> tuple[Hit, ...]:
     known, single = given.inventory.instance_by_id, given.windows.open
     windows = {row.node.id: 0 if single else given.windows.index(row.away_s) for row in rows}
     moved: Spans = defaultdict(list)
     stayed: Spans = defaultdict(list)
-    theirs: defaultdict[tuple[int, str | None, str], list[tuple[float, float]]] = defaultdict(list)
+    theirs: defaultdict[int, defaultdict[tuple[str | None, str], list[tuple[float, float]]]] = defaultdict(_lists)
     within = repeat(0) if single else map(windows.__getitem__, compress(given.so_far.origins, rest.stands))
-    standing = [*compress(rest.theirs, rest.stands)]
-    keys = zip(within, map(_VNF, standing), map(_PROJECT, standing), strict=False)
-    for key, span in zip(keys, map(_SPAN, map(vars, kept)), strict=True):
-        theirs[key].append(span)
-    for (window, vnf, project), spans in theirs.items():
-        moved[window, owner_named(vnf, project)] += spans
+    owners = map(_OWNER, compress(rest.theirs, rest.stands))
+    for window, owner, span in zip(within, owners, map(_SPAN, map(vars, kept)), strict=False):
+        theirs[window][owner].append(span)
+    for window, there in theirs.items():
+        for (vnf, project), spans in there.items():
+            moved[window, owner_named(vnf, project)] += spans
     for row in rows:
         window = windows[row.node.id]
         for move in (*row.running, *(row.moves if row.changed else ())):
