@@ -37,9 +37,10 @@ async def _do(job: Job) -> Outcome:
     unasked = sorted(await wary(job, [i for i in instances if i.id not in owners], planned))
     if unasked:
         return skip(Code.VIM_NOTICED, said(unasked[0]))
-    await job.remember("planned", planned)
-    await job.remember("owners", dict(owners))
-    asked = await ask(job, instances, planned, round_number=1)
+    # As it was asked first: who came since was in no notice, and nobody has agreed to anything about it.
+    planned = await job.remember("planned", planned, once=True)
+    await job.remember("owners", dict(owners), once=True)
+    asked = await ask(job, [i for i in instances if i.id in planned], planned, round_number=1)
     return done(counted(asked, "VNF manager is asked", "VNF managers are asked"), asked=asked)
 
 
