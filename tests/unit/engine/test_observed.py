@@ -12,6 +12,7 @@ from escalator.model.inventory import Group, Instance, Inventory, Node
 from escalator.simulation.setup import Simulation, simulate
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.upgrade_manager.planner.constraints import constrained, declared
 from escalator.world.world import World
 
 POLICY = Migration()
@@ -40,7 +41,7 @@ async def limits(sim: Simulation, planned: Inventory) -> dict[str, int]:
     """How many of each of v0's groups may be impacted, as its door asks."""
     found = await observed.instance(sim.ctx, "v0")
     assert found is not None
-    groups = await observed.groups(sim.ctx, planned, found.groups, POLICY)
+    groups = await observed.groups(sim.ctx, planned, found.groups, POLICY, counted=True)
     return {group.id: group.limit(len(members)) for group, members in groups}
 
 
@@ -71,5 +72,22 @@ def test_a_group_that_is_there_no_more_holds_nobody() -> None:
     async def run() -> None:
         async with site() as (sim, planned):
             assert await observed.groups(sim.ctx, planned, ["gone", "vnf:gone", "declared/p/gone"], POLICY) == []
+
+    virtual_time.run(run())
+
+
+def test_members_that_are_gone_since_the_plan_are_none_to_preserve_others_by() -> None:
+    async def run() -> None:
+        async with site() as (sim, planned):
+            rows = [{"min_number_of_preserved_instances": 2}]
+            await says(sim, "vnf", "n", min_number_of_preserved_instances=rows)
+            under = constrained(planned, declared(await sim.store.constraints.list()))
+            (name,) = under.group_by_id
+            assert [g.limit(len(m)) for g, m in await observed.groups(sim.ctx, under, [name], POLICY, counted=True)] == [1]
+            sim.world.tenants.delete("v2")
+            assert [g.limit(len(m)) for g, m in await observed.groups(sim.ctx, under, [name], POLICY, counted=True)] == [0]
+            fixed = under.model_copy(update={"groups": (Group(id=name, min_preserved=2),)})
+            await sim.store.constraints.remove("vnf", "n")
+            assert [g.limit(len(m)) for g, m in await observed.groups(sim.ctx, fixed, [name], POLICY, counted=True)] == [0]
 
     virtual_time.run(run())

@@ -174,7 +174,7 @@ def _waiting(row: ImpactRow) -> str:
 async def _limits(job: Job, row: ImpactRow) -> list[GroupLimit]:
     if not row.groups:
         return []
-    groups = await observed.groups(job.ctx, job.inventory, row.groups, job.spec.migration)
+    groups = await observed.groups(job.ctx, job.inventory, row.groups, job.spec.migration, counted=True)
     away = await _away(job)
     found = []
     for group, members in groups:

@@ -64,12 +64,13 @@ async def _declared_for(ctx: Context, instances: Sequence[Instance]) -> Declared
 
 
 async def groups(
-    ctx: Context, known: Inventory, names: Sequence[str], policy: Migration
+    ctx: Context, known: Inventory, names: Sequence[str], policy: Migration, *, counted: bool = False
 ) -> list[tuple[Group, Sequence[Instance]]]:
     """Groups of these names with their members as `known` has them, under what is declared now.
 
     Those that came since are read from the cloud as it is now. What was declared when `known` was read and is withdrawn since
-    still holds there: that is no reason to allow more than was planned.
+    still holds there: that is no reason to allow more than was planned. With `counted` a limit that depends on how many members
+    there are leaves out those that are gone by now: a VNF that was scaled in since has fewer to give.
     """
     newer = any(name not in known.group_by_id for name in names)
     now = await inventory(ctx, policy) if newer else known
@@ -80,4 +81,14 @@ async def groups(
             found.append((there.group_by_id[name], there.members.get(name, ())))
     keys: set[Key] = {key for group, members in found for key in keys_of_group(group, members)}
     by_key = declared(await ctx.store.constraints.find(keys))
-    return [(on_group(group, members, by_key), members) for group, members in found]
+    under: list[tuple[Group, Sequence[Instance]]] = [(on_group(group, members, by_key), members) for group, members in found]
+    if not counted:
+        return under
+    sized = [group.min_preserved is not None or bool(by_key) for group, _ in under]
+    left = [await _left(ctx, members) if one else members for one, (_, members) in zip(sized, under, strict=True)]
+    return [(on_group(group, members, by_key), members) for (group, _), members in zip(found, left, strict=True)]
+
+
+async def _left(ctx: Context, members: Sequence[Instance]) -> list[Instance]:
+    """Those of the members that the cloud still has."""
+    return [member for member in members if await ctx.cloud.instance(member.id) is not None]
