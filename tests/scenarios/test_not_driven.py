@@ -60,3 +60,20 @@ def test_a_way_back_that_nobody_drives_is_paused_and_goes_on_when_it_is_resumed(
     assert any(line.startswith("agent rollback_paused") and "ESC-UPG-050" in line for line in lines)
     assert any(line.startswith("agent rolled_back") for line in lines)
     assert broken == []
+
+
+async def _keys_after_refusals() -> list[str]:
+    """What another site is told that asks for the campaign's key once a resume was refused, too."""
+    async with staged() as stage:
+        await stage.play(PLANNED.replace("campaign agent", 'campaign agent exclusive=["core"]'))
+        _refuse(stage, "campaign")
+        await stage.play("start agent")
+        _refuse(stage, "campaign")
+        await stage.play("resume agent\nlock core tampere 60")
+        return [line.strip() for line in stage.lines]
+
+
+def test_a_campaign_that_nobody_drives_keeps_no_key_from_others() -> None:
+    lines = virtual_time.run(_keys_after_refusals())
+    assert sum("ESC-UPG-050" in line for line in lines if line.startswith("! exit")) == 2
+    assert lines[-1] == "tampere has core"

@@ -169,8 +169,9 @@ class CampaignService:
             raise ConflictError(Code.UPG_STATE, f"Campaign {name} is {row.state.value}; there is nothing to resume.")
         if row.code == Code.PLN_NO_RETURN.value and not past_no_return:
             raise no_return.not_accepted(name, row.reason)
-        await exclusive.require(self._ctx, name)
+        # First who drives it: that gives back the keys of one that does not go on after all.
         await drive_on(self._ctx, name)
+        await exclusive.require(self._ctx, name)
         if past_no_return:
             await no_return.accept(self._ctx, name, past_no_return)
         await take_off_ended(self._ctx)
