@@ -11,7 +11,7 @@ from escalator.model.errors import ConflictError, NotFoundError
 from escalator.model.hold import Hold
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.upgrade_manager.engine import observed
-from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.changes import go_on
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import ACTIVE, UNDER_WAY
 
@@ -56,7 +56,7 @@ async def unhold(ctx: Context, node: str) -> None:
     row = await ctx.store.campaigns.get(campaign)
     onward = ONWARD.get(row.state) if row is not None and row.code == Code.UPG_HELD.value else None
     if row is not None and onward is not None:
-        await change(ctx, campaign, (row.state,), onward, None, "")
+        await go_on(ctx, campaign, row.state, onward)
     task = await ctx.store.tasks.get(campaign, node)
     if task is not None and task.state in UNDER_WAY:
         await ctx.launcher.send(task.id, "control", {"unheld": True}, key=f"{task.id}/unhold/{ctx.clock.now()}")

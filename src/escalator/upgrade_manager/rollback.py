@@ -11,10 +11,11 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
-from escalator.upgrade_manager.engine.changes import change
+from escalator.upgrade_manager.engine.changes import change, go_on, keep_why_back
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.exclusive import require
 from escalator.upgrade_manager.engine.failures import held_by_host
+from escalator.upgrade_manager.engine.freeze import FROZEN
 from escalator.upgrade_manager.engine.launching import drive_if_not, launch_back
 from escalator.upgrade_manager.engine.people import accept, by_a_person, put, row_of, wake_held
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
@@ -56,7 +57,9 @@ class RollbackService:
         await accept(self._ctx, name)
         if row.state not in OVER:
             await drive_if_not(self._ctx, row)  # which hands over to the way back
-        await change(self._ctx, name, (row.state,), CampaignState.ROLLING_BACK, None, reason or "rolled back by a person")
+        why = reason or "rolled back by a person"
+        await keep_why_back(self._ctx, name, why)
+        await change(self._ctx, name, (row.state,), CampaignState.ROLLING_BACK, None, why)
         if row.state in OVER:
             await launch_back(self._ctx, name)
         await wake_held(self._ctx, name)
@@ -97,7 +100,9 @@ class RollbackService:
                 await put(
                     self._ctx, _again(task, TaskKind.RESTORE, self._ctx.clock.now()), "node.restore", "a restore was asked for"
                 )
-        await self._go_on(name, CampaignState.RESTORING, reason or "a restore was asked for")
+        why = reason or "a restore was asked for"
+        await keep_why_back(self._ctx, name, why)
+        await self._go_on(name, CampaignState.RESTORING, why)
         return await row_of(self._ctx, name)
 
     async def pause(self, row: CampaignRow, reason: str) -> CampaignRow:
@@ -118,7 +123,7 @@ class RollbackService:
         await take_off_ended(self._ctx)
         if row.code == Code.UPG_NOT_DRIVEN.value:
             await begin_back(self._ctx, row.name)
-        await self._go_on(row.name, CampaignState.ROLLING_BACK, "")
+        await self._go_on(row.name, CampaignState.ROLLING_BACK)
         return await row_of(self._ctx, row.name)
 
     async def retry(self, row: CampaignRow, task: NodeTask) -> NodeTask:
@@ -127,7 +132,7 @@ class RollbackService:
         Where it failed before it was planned, no node has a turn yet, and whichever is named, it is planned for all of them.
         """
         if row.state is CampaignState.ROLLBACK_FAILED and not back(await self._ctx.store.tasks.list(row.name, ladders=False)):
-            await self._go_on(row.name, CampaignState.ROLLING_BACK, "")
+            await self._go_on(row.name, CampaignState.ROLLING_BACK)
             return task
         _of_the_way_back(row, task)
         if task.state not in (TaskState.PENDING, TaskState.SKIPPED, TaskState.FAILED):
@@ -202,15 +207,18 @@ class RollbackService:
     async def _if_failed(self, row: CampaignRow) -> None:
         if row.state is CampaignState.ROLLBACK_FAILED:
             await accept(self._ctx, row.name)
-            await change(self._ctx, row.name, (row.state,), CampaignState.ROLLING_BACK, None, "")
+            await go_on(self._ctx, row.name, row.state, CampaignState.ROLLING_BACK)
         self._ctx.signals.wake(row.name)
 
-    async def _go_on(self, name: str, target: CampaignState, reason: str) -> None:
+    async def _go_on(self, name: str, target: CampaignState, asked: str = "") -> None:
         """From a rest: what a person has seen is accepted, and another plan is due."""
         row = await row_of(self._ctx, name)
         await self._ctx.store.tasks.remember(name, FOLLOWED, None)
         await accept(self._ctx, name)
-        await change(self._ctx, name, (row.state,), target, None, reason)
+        if asked:
+            await change(self._ctx, name, (row.state,), target, None, asked)
+        else:
+            await go_on(self._ctx, name, row.state, target)
         await wake_held(self._ctx, name)
 
 
@@ -222,7 +230,9 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             return [f"escalator campaign rollback {name}", f"escalator campaign commit {name}"]
         case CampaignState.ROLLING_BACK:
             verbs = (*(("resume",) if held_by_host(row) else ()), "pause")
-            return [f"escalator campaign {verb} {name}" for verb in verbs]
+            return [*thaw_verbs(row), *(f"escalator campaign {verb} {name}" for verb in verbs)]
+        case CampaignState.RESTORING:
+            return thaw_verbs(row)
         case CampaignState.ROLLBACK_PAUSED:
             return [f"escalator campaign resume {name}"]
         case CampaignState.ROLLBACK_FAILED:
@@ -238,6 +248,11 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             return [*node_verbs(name, left, SHOWN), *again, f"escalator campaign restore {name}"]
         case _:
             return []
+
+
+def thaw_verbs(row: CampaignRow) -> list[str]:
+    """What lets a campaign go on that waits for the end of a freeze."""
+    return ["escalator freeze end"] if row.reason.startswith(FROZEN) else []
 
 
 def _again(task: NodeTask, kind: TaskKind, now: float) -> NodeTask:

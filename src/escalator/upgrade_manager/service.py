@@ -27,7 +27,6 @@ from escalator.upgrade_manager.engine.compatible import fitted, require_fit
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drivers import require_driver
 from escalator.upgrade_manager.engine.failures import held_by_host
-from escalator.upgrade_manager.engine.freeze import FROZEN
 from escalator.upgrade_manager.engine.gates import approval_verbs, require_gates, take_back
 from escalator.upgrade_manager.engine.launching import drive_if_not, drive_on, launch
 from escalator.upgrade_manager.engine.leases import require_locks
@@ -43,7 +42,7 @@ from escalator.upgrade_manager.moment import at_one_moment
 from escalator.upgrade_manager.node_verbs import any_changed, left_by, no_further_turn, node_verbs
 from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.remaining import eta_s
-from escalator.upgrade_manager.rollback import RollbackService, next_back
+from escalator.upgrade_manager.rollback import RollbackService, next_back, thaw_verbs
 from escalator.upgrade_manager.tries import tries_of
 from escalator.vim_interface.port import Reachability
 
@@ -430,8 +429,7 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             return [f"escalator campaign start {name}"]
         case CampaignState.RUNNING:
             verbs = (*(("resume",) if held_by_host(row) else ()), "pause", "abort")
-            thaw = ["escalator freeze end"] if row.reason.startswith(FROZEN) else []
-            return [*thaw, *(f"escalator campaign {verb} {name}" for verb in verbs)]
+            return [*thaw_verbs(row), *(f"escalator campaign {verb} {name}" for verb in verbs)]
         case CampaignState.PAUSED:
             return [f"escalator campaign {verb} {name}" for verb in ("resume", "abort", "rollback")]
         case CampaignState.SUSPENDED:

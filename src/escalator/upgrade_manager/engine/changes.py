@@ -13,7 +13,9 @@ FOR_ROOM = "for room:"
 FOR_PEOPLE = "for people:"
 FOR_SOAK = "until"
 """Followed by a time: what waits for that goes on by itself."""
-_GOING_ON = (CampaignState.RUNNING, CampaignState.ROLLING_BACK, CampaignState.RESTORING)
+GOING_ON = (CampaignState.RUNNING, CampaignState.ROLLING_BACK, CampaignState.RESTORING)
+_WHY_BACK = "why_back"
+"""Memo of a campaign: why it goes back, in the words of whoever asked for that."""
 
 
 async def change(
@@ -25,21 +27,45 @@ async def change(
     reason: str,
 ) -> None:
     """Move the campaign to another state, with its line in the history."""
-    now = ctx.clock.now()
     word = code.value if code is not None else ""
-    event = Event(
-        at=now,
+    await _move(ctx, expected, _line(ctx, name, target, word, reason), target, reason)
+
+
+async def go_on(ctx: Context, name: str, expected: CampaignState, target: CampaignState) -> None:
+    """Move the campaign on after a rest: why it rested is over, and why it goes back is shown again."""
+    await _move(ctx, (expected,), _line(ctx, name, target, "", ""), target, await usual_reason(ctx, name, target))
+
+
+def _line(ctx: Context, name: str, target: CampaignState, code: str, message: str) -> Event:
+    return Event(
+        at=ctx.clock.now(),
         action=f"campaign.{target.value}",
         campaign=name,
         object_id=name,
         outcome=target.value,
-        code=word or None,
-        message=reason,
+        code=code or None,
+        message=message,
     )
-    ended = now if target in ENDS else None
-    await ctx.store.campaigns.change(name, expected, (event,), state=target, code=word, reason=reason, ended_at=ended)
+
+
+async def _move(ctx: Context, expected: tuple[CampaignState, ...], line: Event, target: CampaignState, reason: str) -> None:
+    name, code = str(line.campaign), line.code or ""
+    ended = line.at if target in ENDS else None
+    await ctx.store.campaigns.change(name, expected, (line,), state=target, code=code, reason=reason, ended_at=ended)
     ctx.signals.wake(name)
     ctx.signals.wake_doors(name)
+
+
+async def keep_why_back(ctx: Context, name: str, why: str) -> None:
+    """Remember why a campaign goes back: what it waits for meanwhile, and why it pauses, stands in its place for a time."""
+    await ctx.store.tasks.remember(name, _WHY_BACK, why)
+
+
+async def usual_reason(ctx: Context, name: str, state: CampaignState) -> str:
+    """What is shown of a campaign that goes on and waits for nothing: why it goes back; nothing on the way there."""
+    if state not in (CampaignState.ROLLING_BACK, CampaignState.RESTORING):
+        return ""
+    return str((await ctx.store.tasks.memo(name)).get(_WHY_BACK) or "")
 
 
 async def show_wait(ctx: Context, name: str, what: str, why: str = "", code: Code | None = None) -> None:
@@ -48,11 +74,11 @@ async def show_wait(ctx: Context, name: str, what: str, why: str = "", code: Cod
     Other reasons stay, unless there is a `code`: what people have to know of stands in front of them.
     """
     row = await ctx.store.campaigns.get(name)
-    if row is None or row.state not in _GOING_ON:
+    if row is None or row.state not in GOING_ON:
         return
-    own = f"{WAITS}{what}"
-    shown = f"{own} {why}" if why else ""
-    replaced = code is not None or row.reason.startswith(WAITS if why else own) or not row.reason
+    own, usual = f"{WAITS}{what}", await usual_reason(ctx, name, row.state)
+    shown = f"{own} {why}" if why else usual
+    replaced = code is not None or row.reason.startswith(WAITS if why else own) or row.reason in ("", usual)
     if replaced and row.reason != shown:
         await ctx.store.campaigns.change(name, (row.state,), code="" if code is None else code.value, reason=shown)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from escalator.model.codes import Code
-from escalator.model.progress import CampaignState
 from escalator.upgrade_manager.engine.board import Board
-from escalator.upgrade_manager.engine.changes import write
+from escalator.upgrade_manager.engine.changes import GOING_ON, usual_reason, write
 from escalator.upgrade_manager.engine.context import Context
 
 FROZEN = "everything is frozen"
@@ -46,7 +45,7 @@ async def frozen(ctx: Context, name: str, board: Board) -> bool:
     row = await ctx.store.campaigns.get(name) if board.frozen != said else None
     if row is None:
         return found is not None
-    shown = row.state is CampaignState.RUNNING
+    shown = row.state in GOING_ON
     if found is not None:
         await write(ctx, name, "campaign.waits", found.said, code=Code.UPG_FROZEN, node=None)
         if shown:
@@ -55,6 +54,6 @@ async def frozen(ctx: Context, name: str, board: Board) -> bool:
         # Also one that ended while another board was followed, or while the server was down.
         board.disturbed = board.disturbed or "the end of a freeze"
         if shown:
-            await ctx.store.campaigns.change(name, (row.state,), code="", reason="")
+            await ctx.store.campaigns.change(name, (row.state,), code="", reason=await usual_reason(ctx, name, row.state))
     board.frozen = said
     return found is not None
