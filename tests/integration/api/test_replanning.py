@@ -66,7 +66,7 @@ async def test_a_plan_beyond_what_was_approved_is_followed_only_when_a_person_sa
     assert [plan["parent"] for plan in plans[:2]] == [None, plans[0]["id"]]
     adopted = await events(api, "campaign.replan")
     assert adopted[0]["outcome"] == "adopted"
-    assert "vm-new" in adopted[0]["message"]
+    assert any("vm-new" in line for line in adopted[0]["data"]["changes"])
 
 
 async def test_a_node_without_a_turn_waits_and_is_left_out_when_a_person_says_so(api, services, paused):

@@ -19,6 +19,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import PlanRow
 from escalator.upgrade_manager.drift import owning, touched
 from escalator.upgrade_manager.engine.board import LOOKED, STRAYED, Board
+from escalator.upgrade_manager.engine.changed_plan import KEPT, in_short, named
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.midway import midway
@@ -31,7 +32,6 @@ STATES = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
 APPROVED, NEXT, LEFT_OUT, WHY = "approved", "next_plan", "left_out", "next_plan_why"
 """Memos of a campaign: the plan that a person approved last, the one that is to be followed from now on, the nodes without a
 turn that a person has given up, and why the next plan was made."""
-SHOWN = 20
 STRAYS_S, STRAYS_S_PER_NODE = 600.0, 0.6
 """How often the rest is planned anew at most because instances went elsewhere than planned, seconds: that follows upon most
 failed migrations, and a plan of ten thousand nodes takes its time and its place in the database."""
@@ -121,7 +121,7 @@ def _more_stops(approved: Plan, child: Plan) -> list[str]:
     """Instances that would be stopped and were not to be: an outage is accepted for those that were shown."""
     stopped, known = ({impact.instance for impact in plan.impacts if impact.kind == "stop-start"} for plan in (child, approved))
     new = sorted(stopped - known)
-    return [f"{counted(len(new), 'instance')} would be stopped that were not to: {', '.join(new[:SHOWN])}"] if new else []
+    return [f"{counted(len(new), 'instance')} would be stopped that were not to: {named(new)}"] if new else []
 
 
 async def _moved(ctx: Context, name: str, inventory: Inventory) -> frozenset[str]:
@@ -137,7 +137,7 @@ def _more_moves(approved: Approved, child: Plan, moved: frozenset[str], share: f
     leave = {move.instance for move in child.moves}
     new = leave - approved.moving
     if new:
-        found.append(f"{counted(len(new), 'instance')} would move that were not to: {', '.join(sorted(new)[:SHOWN])}")
+        found.append(f"{counted(len(new), 'instance')} would move that were not to: {named(sorted(new))}")
     twice = len(child.moves) - len(leave - moved)
     allowed = max(floor(share * approved.moves), approved.more)
     if twice > allowed:
@@ -209,9 +209,16 @@ async def _settle(ctx: Context, task: NodeTask, plan: Plan, reasons: dict[str, s
 
 
 def _event(ctx: Context, name: str, plan: Plan, why: str, lines: Sequence[str]) -> Event:
-    said = "; ".join(lines[:SHOWN]) + (f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else "")
-    message = f"{why}: " * bool(why) + f"plan {plan.id} follows {plan.parent}: {said}"
-    return Event(at=ctx.clock.now(), action="campaign.replan", campaign=name, object_id=name, outcome="adopted", message=message)
+    message = f"{why}: " * bool(why) + (in_short(lines) or "nothing else")
+    return Event(
+        at=ctx.clock.now(),
+        action="campaign.replan",
+        campaign=name,
+        object_id=name,
+        outcome="adopted",
+        message=message,
+        data={"plan": plan.id, "parent": plan.parent, "changes": list(lines[:KEPT])},
+    )
 
 
 async def note_strays(ctx: Context, name: str, board: Board) -> None:
