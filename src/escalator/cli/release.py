@@ -58,7 +58,7 @@ class Import(Shower):
 class ListReleases(Lister):
     """List imported releases."""
 
-    nothing = "There are no releases yet: escalator release import FILE"
+    nothing = "There are no releases yet: escalator release import FILE|DIR"
     spare = ("imported_at", "files", "impact")
     read = "packages"
 
@@ -129,7 +129,7 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _signed(found: dict[str, Any]) -> str:
-    return ", ".join(found["signed_by"]) or str(found["signature"])
+    return ", ".join(found["signed_by"]) or str(found["signature"]).replace("-", " ")
 
 
 def _reason(hindrance: dict[str, Any] | None) -> Shown:

@@ -8,6 +8,7 @@ from escalator.model.backup import BackupState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, EscalatorError, NotFoundError
+from escalator.model.progress import CampaignState
 from escalator.storage.port import CampaignRow, ReleaseRow
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import CAMPAIGN_MOVES
@@ -47,18 +48,20 @@ class ReleaseService:
         when there is no such release.
         """
         row = await self.get(release_id)
-        needs = [text async for text in self._needs(row)]
+        needs = [need async for need in self._needs(row)]
         if needs:
             more = f", and {len(needs) - SHOWN} more" if len(needs) > SHOWN else ""
-            message = f"{release_id} is still needed: {'; '.join(needs[:SHOWN])}{more}."
-            remedy = "Let these campaigns become final, and their backups go (escalator backup prune), before it."
+            message = f"{release_id} is still needed: {'; '.join(text for text, _ in needs[:SHOWN])}{more}."
+            verbs = dict.fromkeys(verb for _, verb in needs[:SHOWN])
+            remedy = "; ".join([*verbs, f"escalator release remove {row.id}"])
             raise ConflictError(Code.SYS_RELEASE_NEEDED, message, remedy=remedy)
 
     def forget(self, release_id: str) -> None:
         """It was removed: what comes under this name later is read anew."""
         self._ctx.book.forget_release(release_id)
 
-    async def _needs(self, row: ReleaseRow) -> AsyncIterator[str]:
+    async def _needs(self, row: ReleaseRow) -> AsyncIterator[tuple[str, str]]:
+        """Who needs it, in words, and the command that brings an end of that nearer."""
         named = set()
         pins = {(str(pin["name"]), str(pin["version"])) for pin in row.document["spec"].get("packages", ())}
         for campaign in await self._ctx.store.campaigns.list():
@@ -66,15 +69,16 @@ class ReleaseService:
                 continue
             if campaign.document.get("spec", {}).get("release") == row.id:
                 named.add(campaign.name)
-                yield f"campaign {campaign.name} is {campaign.state.value} and names it"
+                yield f"campaign {campaign.name} is {campaign.state.value} and names it", _nearer_to_final(campaign)
                 continue
             nodes = [node async for node in self._going_back(campaign, pins)]
             if nodes:
-                yield f"the way back of {', '.join(nodes[:SHOWN])} in campaign {campaign.name} leads to it"
+                said = f"the way back of {', '.join(nodes[:SHOWN])} in campaign {campaign.name} leads to it"
+                yield said, _nearer_to_final(campaign)
         for backup in await self._ctx.store.backups.list():
             # Those of a campaign that is named already go with it.
             if backup.release == row.id and backup.state is not BackupState.PRUNED and backup.campaign not in named:
-                yield f"backup {backup.id} of {backup.node} can be restored with it only"
+                yield f"backup {backup.id} of {backup.node} can be restored with it only", "escalator backup prune"
 
     async def _going_back(self, campaign: CampaignRow, pins: set[tuple[str, str]]) -> AsyncIterator[str]:
         """Nodes whose backup has one of the packages in that version."""
@@ -82,6 +86,14 @@ class ReleaseService:
             backup = (await self._ctx.store.tasks.memo(task.id)).get("backup") or {}
             if pins.intersection((str(name), str(version)) for name, version in (backup.get("packages") or {}).items()):
                 yield task.node
+
+
+def _nearer_to_final(campaign: CampaignRow) -> str:
+    """The command that brings a campaign nearer to its end for good."""
+    unstarted = campaign.state in (CampaignState.DRAFT, CampaignState.PLANNED)
+    over = campaign.state in (CampaignState.COMPLETED, CampaignState.ABORTED)
+    verb = "remove" if unstarted else "commit" if over else "show"
+    return f"escalator campaign {verb} {campaign.name}"
 
 
 async def require_usable(ctx: Context, campaign: Campaign) -> None:

@@ -97,6 +97,7 @@ async def test_a_bundle_larger_than_the_disk_is_refused_by_what_it_announces(api
 async def test_a_folder_is_refused_where_there_is_a_trust_store(api):
     reply = await api.post("/v1/releases", files=[("document", ("release.yaml", b"x", "application/yaml"))])
     assert (reply.status_code, reply.json()["code"]) == (409, "ESC-SYS-021")
+    assert "escalator release sign FILE --key KEYFILE; escalator release import FILE" in reply.json()["remedy"]
 
 
 async def test_without_a_trust_store_a_release_says_that_it_is_unsigned(tmp_path):
@@ -142,9 +143,12 @@ async def test_a_release_is_removed_when_no_campaign_needs_it(api, services, tmp
     reply = await api.delete(ID)
     assert (reply.status_code, reply.json()["code"], reply.json()["exit_code"]) == (409, "ESC-SYS-023", 6)
     assert "campaign agent-2 is draft and names it" in reply.json()["detail"]
+    assert reply.json()["remedy"] == "escalator campaign remove agent-2; escalator release remove r/2.0.0"
     campaigns = services.ctx.store.campaigns
     await campaigns.change("agent-2", (CampaignState.DRAFT,), (), state=CampaignState.COMPLETED)
-    assert (await api.delete(ID)).status_code == 409, "there is a way back from a completed campaign"
+    reply = await api.delete(ID)
+    assert reply.status_code == 409, "there is a way back from a completed campaign"
+    assert reply.json()["remedy"] == "escalator campaign commit agent-2; escalator release remove r/2.0.0"
     await campaigns.change("agent-2", (CampaignState.COMPLETED,), (), state=CampaignState.COMMITTED)
     assert (await api.delete(ID)).status_code == 204
     assert (await api.get(ID)).status_code == 404

@@ -321,7 +321,10 @@ SURROUNDINGS = {
     Code.SYS_SIGNATURES: Explanation(
         meaning="too few trusted keys have signed the release",
         causes="It is unsigned, signed with keys that releases.trust does not name, or its document changed after it was signed.",
-        then="escalator release verify FILE --trust DIR says why each signature does not count",
+        then=(
+            "escalator release verify FILE --trust DIR says why each signature does not count; escalator release sign FILE"
+            " --key KEYFILE adds one, and escalator release import FILE takes it in"
+        ),
     ),
     Code.SYS_EXPIRED: Explanation(
         meaning="the release has expired",
@@ -331,7 +334,10 @@ SURROUNDINGS = {
     Code.SYS_RELEASE_NEEDED: Explanation(
         meaning="the release is still needed",
         causes="A campaign that is not final names it, a node's way back leads to a package of it, or a backup needs it.",
-        then="escalator campaign list; escalator backup list; escalator backup prune",
+        then=(
+            "escalator campaign commit NAME, or let it go back, for each campaign that the message names; escalator backup prune"
+            " for backups; then escalator release remove NAME/VERSION again"
+        ),
     ),
     Code.SYS_KEY: Explanation(
         meaning="a signing key cannot be used",

@@ -79,8 +79,8 @@ class Trust:
 def unsigned(threshold: int, where: str = SETTINGS) -> ConditionsError:
     """The error for a release that nobody signed, where somebody has to."""
     message = f"The release is unsigned; {threshold} of the keys in {where} have to have signed it."
-    remedy = "escalator release build, then escalator release sign"
-    remedy += ", and import the bundle." if where == SETTINGS else " with one of them."
+    remedy = "escalator release build DIR --out FILE; escalator release sign FILE --key KEYFILE"
+    remedy += "; escalator release import FILE" if where == SETTINGS else ", the key being one of them"
     return ConditionsError(Code.SYS_SIGNATURES, message, remedy=remedy)
 
 
