@@ -167,6 +167,7 @@ class Verify(Shower):
         from escalator.model.document import load, parse  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.presumed import presumed_managed  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.verify.check import verify  # noqa: PLC0415 - as above
 
         with all_told(reads(parsed_args.campaign, {parsed_args.inventory: Inventory, parsed_args.plan: Plan})):
@@ -175,7 +176,10 @@ class Verify(Shower):
             with of_file(parsed_args.plan) as text:
                 came = parse(text)
                 plan = load(Plan, came)
-        found = [*_changed(plan, came.data), *verify(campaign, inventory, plan, now_s=parsed_args.start)]
+        found = [
+            *_changed(plan, came.data),
+            *verify(campaign, inventory, plan, presumed_managed(inventory), now_s=parsed_args.start),
+        ]
         self.exit_code = VIOLATED if found else 0
         totals = json.loads(plan.totals.model_dump_json())
         return fields(

@@ -349,3 +349,15 @@ def test_what_is_wrong_with_several_files_is_told_at_once(files, tmp_path):
         f"{words[1]}, line 23: nodes[0].sate",
     ):
         assert part in seen.err, (part, seen.err)
+
+
+@pytest.mark.parametrize("says", [{"max_interruption_s": 0.001}, {"vacate": "in-place"}])
+def test_a_plan_that_presumes_vnf_managers_is_verified_with_the_same_ones(files, tmp_path, says):
+    document = inventory()
+    for instance in document["instances"]:
+        instance.update({"vnf": "amf", **says})
+    words = files(document)
+    file = tmp_path / "plan.json"
+    file.write_text(run("plan", *words, "-f", "json").out)
+    seen = run("verify", *words, "--plan", str(file), "-f", "json")
+    assert (seen.code, json.loads(seen.out)["violations"]) == (0, [])
