@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from escalator.model.progress import Event
+from escalator.storage.holder import holder
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.freeze import Freeze, current_freeze, keep_freeze
 from escalator.upgrade_manager.engine.states import ACTIVE, UNDER_WAY
@@ -44,5 +45,6 @@ async def _wake(ctx: Context, name: str, made: Freeze) -> None:
 
 
 async def _tell(ctx: Context, action: str, message: str) -> None:
-    event = Event(at=ctx.clock.now(), action=action, object_id="freeze", outcome="done", message=message)
+    campaign = await holder(ctx.store.campaigns)
+    event = Event(at=ctx.clock.now(), action=action, campaign=campaign, object_id="freeze", outcome="done", message=message)
     await ctx.store.events.append((event,))

@@ -31,6 +31,7 @@ from escalator.model.errors import (
 from escalator.model.notice import Notice, Vnfm
 from escalator.model.progress import Event
 from escalator.model.subscription import AuthType, Subscription, SubscriptionRequest
+from escalator.storage.holder import holder
 from escalator.storage.port import Store
 from escalator.storage.rules import no_subscription, subscribed_already
 from escalator.vim_interface.accounts import (
@@ -249,7 +250,8 @@ class Subscribing:
             raise _invalid([Problem("callbackUri", f"a GET of it has to be answered with 204; the answer was {status}")])
 
     async def _write_down(self, action: str, name: str, message: str) -> None:
-        event = Event(at=self._accounts.clock.now(), action=action, object_id=name, outcome="done", message=message)
+        now, campaign = self._accounts.clock.now(), await holder(self._store.campaigns)
+        event = Event(at=now, action=action, campaign=campaign, object_id=name, outcome="done", message=message)
         await self._store.events.append((event,))
 
 

@@ -42,7 +42,10 @@ def test_nothing_begins_until_the_freeze_ends(esc, tmp_path):
     shown = data(esc("campaign", "show", NAME, "-f", "json"))
     assert shown["reason"] == "everything is frozen: storm and flood; it ends with escalator freeze end"
     assert {task["state"] for task in shown["tasks"]} == {"pending"}
+    assert esc("vnfm", "register", "desk", "--callback-uri", "http://127.0.0.1:9/n", "--vnf", "no-such").code == 0
     assert data(esc("freeze", "end", "-f", "json"))["frozen"] is False
+    mine = esc("event", "list", "--campaign", NAME, "--limit", "5000", "-f", "value", "-c", "action").out.split()
+    assert [line for line in mine if line.startswith(("freeze.", "vnfm."))] == ["vnfm.register", "freeze.end"]
     ended = esc("campaign", "show", NAME, "--watch", "--timeout", "60", "-f", "json")
     assert (ended.code, data(ended)["state"], data(ended)["reason"]) == (0, "completed", "")
     over = esc("freeze", "end")

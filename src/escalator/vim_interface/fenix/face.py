@@ -11,6 +11,7 @@ from escalator.model.constraint import Constraint, ConstraintKind, owned
 from escalator.model.errors import ConflictError, InputError, NotAllowedError, NotFoundError, Problem
 from escalator.model.notice import Notice, NoticeState, NoticeType
 from escalator.model.progress import Event
+from escalator.storage.holder import holder
 from escalator.storage.port import CampaignRow, Store
 from escalator.vim_interface.collected import Collected
 from escalator.vim_interface.fenix.access import Access
@@ -196,7 +197,8 @@ class Face:
     async def _write_down(self, action: str, constraint: Constraint) -> None:
         about = f"{constraint.kind} {constraint.id}"
         message = f"by project {constraint.spec.declared_by}"
-        event = Event(at=self._clock.now(), action=action, object_id=about, outcome="done", message=message)
+        now, campaign = self._clock.now(), await holder(self._store.campaigns)
+        event = Event(at=now, action=action, campaign=campaign, object_id=about, outcome="done", message=message)
         await self._store.events.append((event,))
 
     async def _campaign(self, session: str) -> CampaignRow:
