@@ -61,6 +61,7 @@ from escalator.upgrade_manager.engine.rollback.node import roll_node_back
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosEngine, DbosSettings, open_engine
 from escalator.upgrade_manager.engine.sheet import FileSheet
+from escalator.upgrade_manager.engine.sheet_notes import Notes, places
 from escalator.upgrade_manager.engine.staging import COURSE, stage_ahead
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK
 from escalator.upgrade_manager.engine.workers import RenewedWorker
@@ -214,7 +215,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         commands.on_reply, heals.on_reply = partial(vim.look, COMMAND), partial(vim.look, TACKER)
         await asyncio.gather(register_world(world, store), vim.grace.give())  # the engine may take up a DEFER at once
-        workers = stack.enter_context(RenewedWorker())
+        workers, book = stack.enter_context(RenewedWorker()), Book(store)
         ctx = Context(
             store=store,
             cloud=cloud,
@@ -223,10 +224,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             vim=vim,
             clock=clock,
             launcher=launcher,
-            sheet=FileSheet(settings.state),
-            book=Book(store),
+            sheet=FileSheet(settings.state, places(settings), Notes(store, book).of),
+            book=book,
             signals=Signals(),
-            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, Book(store).release, clusters)),
+            planning=Planning(vim, lambda: f"plan-{uuid4()}", workers, Means(systems, book.release, clusters)),
             leases=_leases(settings, clock, world),
             gates=gates_of(settings.gates, os.environ, Credentials(settings.credentials), world),
             vetting=importer.vetting,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.progress import SHEET_FILE, Restoration
+from escalator.settings import Settings
 from escalator.storage.changes import Restorations
 from escalator.storage.memory import memory_store
+from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
 from escalator.upgrade_manager.engine.sheet import FileSheet
+from escalator.upgrade_manager.engine.sheet_notes import Notes, places
 from escalator.world.world import World
+from scenarios.stage import staged
 
 EVIL = [
     "a\nreboot",
@@ -175,3 +179,35 @@ async def test_a_writing_whose_asker_is_gone_never_replaces_a_newer_one(tmp_path
     await sheet.rewrite(restorations)
     await until(lambda: names_in(tmp_path) == [SHEET_FILE])
     assert "first" not in sheet.path.read_text()
+
+
+async def test_it_says_where_to_look_further_and_what_each_node_runs(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def about(campaign: str) -> Mapping[str, str]:
+        asked.append(campaign)
+        return {"n1": "campaign c brings agent/2.0.0: from 1.0.0 to 2.0.0"}
+
+    restorations = memory_store().restorations
+    sheet = FileSheet(tmp_path, places(Settings(state_dir=str(tmp_path))), about)
+    await restorations.add(row())
+    await sheet.rewrite(restorations)
+    await restorations.add(row(id="other", object_id="n2", node="n2"))
+    await sheet.rewrite(restorations)
+    lines = sheet.path.read_text().splitlines()
+    assert lines[lines.index("# ---- n1") + 1] == "# campaign c brings agent/2.0.0: from 1.0.0 to 2.0.0"
+    assert any(line.startswith("# Written by Escalator ") for line in lines)
+    assert any(f"table events of {tmp_path}/escalator.sqlite" in line for line in lines)
+    assert len(commands(lines)) == 2
+    assert asked == ["c"]
+
+
+def test_the_versions_of_nodes_are_those_of_the_campaigns_plan() -> None:
+    async def noted() -> Mapping[str, str]:
+        async with staged() as stage:
+            await stage.play("world nodes=3 seed=1\ncampaign a\nplan a")
+            return await Notes(stage.sim.store, stage.sim.ctx.book).of("a")
+
+    found = virtual_time.run(noted())
+    assert found.keys() == {"cn-0001", "cn-0002", "cn-0003"}
+    assert found["cn-0001"] == "campaign a brings nfvi-agent/2.0.0: from 1.0.0 to 2.0.0"

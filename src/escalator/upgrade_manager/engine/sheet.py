@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,14 +22,23 @@ HEAD = """\
 """
 
 
+About = Callable[[str], Awaitable[Mapping[str, str]]]
+"""What is to be known of each node of a campaign, in one line: which software it goes from, and to."""
+
+
 class FileSheet:
     """Keeps the sheet in one file of the state directory, replaced atomically at each change.
 
     Changes of several nodes at the same moment share one writing: each waits for one that has begun after its own change.
+
+    `places` says where more is told than here; `about` is asked once for each campaign.
     """
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, places: Sequence[str] = (), about: About | None = None) -> None:
         self.path = state / SHEET_FILE
+        self._head = HEAD + "".join(f"# {_plain(place)}\n" for place in places)
+        self._about = about
+        self._notes: dict[str, Mapping[str, str]] = {}
         self._asked = 0
         self._written = 0
         self._turn = asyncio.Lock()
@@ -45,22 +54,31 @@ class FileSheet:
                 return
             shows = self._asked
             rows = await restorations.open()
+            await self._note({row.campaign for row in rows})
             await asyncio.to_thread(self._replace, shows, rows)
             self._written = shows
+
+    async def _note(self, campaigns: Collection[str]) -> None:
+        """Of the campaigns that are on the sheet now, what is to be known of their nodes."""
+        known = {name: self._notes.get(name) for name in campaigns}
+        about = self._about
+        self._notes = {
+            name: ((await about(name)) if about is not None else {}) if found is None else found for name, found in known.items()
+        }
 
     def _replace(self, shows: int, rows: Sequence[Restoration]) -> None:
         # Who is cancelled leaves the writing to its thread, which may be slower than the one after it.
         with self._replacing:
             if shows <= self._replaced:
                 return
-            _write(self.path, "".join(_lines(from_top_to_bottom(rows))))
+            _write(self.path, self._head, "".join(_lines(from_top_to_bottom(rows), self._notes)))
             self._replaced = shows
 
 
-def _write(path: Path, entries: str) -> None:
+def _write(path: Path, head: str, entries: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".break-glass")
     with os.fdopen(handle, "w") as file:
-        file.write(HEAD + (entries or f"{NOTHING_OPEN}\n"))
+        file.write(head + (entries or f"{NOTHING_OPEN}\n"))
         file.flush()
         os.fsync(file.fileno())
     Path(temporary).replace(path)
@@ -94,13 +112,15 @@ class NoSheet:
         """Keep nothing."""
 
 
-def _lines(rows: Iterable[Restoration]) -> Iterator[str]:
-    """An entry for each, and a heading where another node begins."""
+def _lines(rows: Iterable[Restoration], notes: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """An entry for each, and a heading where another node begins, with what is to be known of it."""
     last = None
     for row in rows:
         if row.node != last:
             yield f"\n# ---- {_plain(row.node) or 'No single node'}\n"
             last = row.node
+            note = notes.get(row.campaign, {}).get(row.node)
+            yield f"# {_plain(note)}\n" if note else ""
         yield _entry(row)
 
 
