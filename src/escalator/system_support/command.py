@@ -14,9 +14,10 @@ from pathlib import Path
 from escalator.model.backup import FULL_SCOPE
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.node_settings import CommandDriver
 from escalator.model.release import Release
+from escalator.processes import found_program
 from escalator.system_support.asking import Answer, ask
 from escalator.system_support.detached import DAY_S, GOOD, PASSED_ON, Detached, Work, to_end
 from escalator.system_support.no_shelf import NoShelf
@@ -28,6 +29,8 @@ ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,252}")
 """What a node or release may be called to become an argument: never an option."""
 QUICK_S = 60.0
 """Facts, boot ids and requests to reboot: seconds."""
+ARGVS = tuple(name for name in CommandDriver.model_fields if name == "argv" or name.endswith("_argv"))
+"""Its settings that are commands."""
 NOT_NEEDED_EXIT = 1
 """What `reboot_needed_argv` ends with when no reboot is needed."""
 
@@ -52,6 +55,16 @@ class CommandSystem:
         }
         self._operations = Detached(state / "operations", keep_days * DAY_S, states)
         self.capabilities: Callable[[Release], frozenset[str]] = partial(_able, settings)
+
+    def lacks(self) -> Sequence[EscalatorError]:
+        """Commands of `system.command` whose program is not there, or may not be run."""
+        found = []
+        for key in ARGVS:
+            argv: Sequence[str] = getattr(self._settings, key)
+            if argv and "{" not in argv[0] and found_program(argv[0], self._environment) is None:
+                remedy = f"Put it on this host, executable, or correct system.command.{key} and restart the server."
+                found.append(PermanentError(Code.SYS_CONFIG, f"The program {argv[0]} is not there.", remedy=remedy))
+        return found
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What `facts_argv` tells; the node's name and boot id alone where there is none."""

@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.node_settings import NamedCommand
 from escalator.processes import filled, found_program, passed_on, running
 from escalator.system_support.port import Call, Ran, SystemSupport
 
+PLACEHOLDER = "{"
+"""A program whose path depends on what the command is about is known when it is run only."""
 LAST_LINES = 5
 """Lines of what a command says that are kept."""
 LINE = 300
@@ -41,6 +43,13 @@ class NamedCommands:
         """Whether the command runs on the node; an unknown one does not."""
         return name in self._entries and self._entries[name].where == "node"
 
+    def lack(self, name: str) -> EscalatorError | None:
+        """That its program is not there, or may not be run; None too of one that the settings do not have."""
+        entry = self._entries.get(name)
+        if entry is None or entry.where == "node" or PLACEHOLDER in entry.argv[0]:
+            return None
+        return None if found_program(entry.argv[0], self._environment) else _not_there(name, entry.argv[0])
+
     async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:
         """Run it to its end, on the node by `system` where its entry says so.
 
@@ -64,7 +73,7 @@ class NamedCommands:
     async def _here(self, argv: Sequence[str], call: Call, timeout_s: float) -> Ran:
         program = found_program(argv[0], self._environment)
         if program is None:
-            raise PermanentError(Code.SYS_NO_COMMAND, f"The command {call.command} is not there: {argv[0]}.")
+            raise _not_there(call.command, argv[0])
         environment = {**self._environment, **call.environment}
         try:
             async with (
@@ -76,6 +85,11 @@ class NamedCommands:
             message = f"The command {call.command} did not end within {timeout_s:g} s."
             raise TemporaryError(Code.SYS_COMMAND, message) from error
         return Ran(ended.code, last_lines(f"{ended.last}\n{ended.said}"), ended.output)
+
+
+def _not_there(name: str, program: str) -> PermanentError:
+    remedy = f"Put {program} on this host, executable, or correct commands.{name}.argv in the settings and restart the server."
+    return PermanentError(Code.SYS_NO_COMMAND, f"The command {name} is not there: {program}.", remedy=remedy)
 
 
 def last_lines(text: str) -> tuple[str, ...]:

@@ -201,6 +201,10 @@ class SystemSupport(Protocol):
     capabilities: Callable[[Release], frozenset[str]]
     """Of `stage`, `backup`, `rollback`, `reboot`: what can be done with a release. The plan shows what cannot."""
 
+    def lacks(self) -> Sequence[EscalatorError]:
+        """What of its own it does not find on the manager's host, such as its key or a program; no node is asked."""
+        ...
+
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
         ...
@@ -279,6 +283,10 @@ class Commands(Protocol):
 
     def on_node(self, name: str) -> bool:
         """Whether the command runs on the node, not on the manager's host."""
+        ...
+
+    def lack(self, name: str) -> EscalatorError | None:
+        """Why the one of that name cannot be run, as far as the manager's host tells; None when it can, or runs on nodes."""
         ...
 
     async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from escalator.model.backup import FULL_SCOPE
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError
+from escalator.model.errors import EscalatorError, PermanentError
 from escalator.model.release import Release
 from escalator.system_support.port import (
     Call,
@@ -84,6 +84,10 @@ class SimulatedSystem:
         self._world = world
         self.shelf: Shelf = SimulatedShelf(world)
         self.capabilities: Callable[[Release], frozenset[str]] = everything
+
+    def lacks(self) -> Sequence[EscalatorError]:
+        """Nothing: it uses nothing of the host."""
+        return ()
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -215,6 +219,10 @@ class SimulatedCommands:
     def on_node(self, name: str) -> bool:  # noqa: ARG002 - the port's form
         """None does: a rehearsal does not know."""
         return False
+
+    def lack(self, name: str) -> EscalatorError | None:  # noqa: ARG002 - the port's form
+        """None: nothing is run."""
+        return None
 
     async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:  # noqa: ARG002 - the port's form
         """Run one as the faults of kind `command` say."""

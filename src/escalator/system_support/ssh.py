@@ -71,6 +71,16 @@ class Ssh:
             await (self._links.leave(link) if leave else self._links.give(node, link))
             return output
 
+    def lacks(self) -> list[EscalatorError]:
+        """What of the key and the known host keys cannot be used, as a connection would find them."""
+        found: list[EscalatorError] = []
+        for read in (self._key, self._known_hosts):
+            try:
+                read()
+            except PermanentError as error:
+                found.append(error)
+        return found
+
     async def close(self) -> None:
         """Close all kept connections."""
         await self._links.close()
@@ -151,7 +161,8 @@ class Ssh:
                 self._known = (version, asyncssh.read_known_hosts(file))
             return self._known[1]
         except (OSError, ValueError) as error:
-            raise PermanentError(Code.SYS_CONFIG, f"{file} cannot be read as known_hosts.") from error
+            remedy = f"Put the nodes' host keys into {file}, or correct system.ssh.known_hosts and restart the server."
+            raise PermanentError(Code.SYS_CONFIG, f"{file} cannot be read as known_hosts.", remedy=remedy) from error
 
     def _translate(self, node: str, error: Exception) -> EscalatorError:
         address = self._address(node)

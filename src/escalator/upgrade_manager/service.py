@@ -19,6 +19,7 @@ from escalator.storage.port import CampaignRow, PlanRow
 from escalator.upgrade_manager.drafts import NOT_STARTED, checked
 from escalator.upgrade_manager.drift import compare
 from escalator.upgrade_manager.engine import exclusive, no_return, observed, staging
+from escalator.upgrade_manager.engine.at_hand import require_at_hand, with_lacks
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.brought import marked
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
@@ -141,7 +142,9 @@ class CampaignService:
         await take_off_ended(self._ctx)
         plan = await self._current(name, plan, planned_on, accepted, accept_drift=accept_drift)
         await require_owners(self._ctx, await self._ctx.book.campaign(name), *await self._ctx.book.plan(plan.id))
-        await require_fit(self._ctx, await self._ctx.book.campaign(name), (await self._ctx.book.plan(plan.id))[1])
+        campaign, inventory = await self._ctx.book.campaign(name), (await self._ctx.book.plan(plan.id))[1]
+        await require_fit(self._ctx, campaign, inventory)
+        require_at_hand(self._ctx, campaign, inventory, plan)
         return await self._launch(name, plan, past_no_return)
 
     async def pause(self, name: str, reason: str = "") -> CampaignRow:
@@ -302,6 +305,7 @@ class CampaignService:
         """A plan from the beginning, with what is known of the release."""
         brings = await self._ctx.book.brings(campaign)
         plan = await self._ctx.planning.plan(campaign, inventory, self._ctx.clock.now(), parent, brings=brings)
+        plan = with_lacks(self._ctx, campaign, inventory, plan)
         return await fitted(self._ctx, campaign, inventory, plan)
 
     async def _store(self, name: str, plan: Plan, inventory: Inventory, expected: Sequence[CampaignState]) -> Plan:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from escalator.model.errors import EscalatorError
 from escalator.model.progress import CampaignState
 from escalator.simulation.setup import RELEASE, import_release, simulate
 from escalator.storage.memory import memory_store
@@ -44,6 +45,9 @@ class Commands:
 
     def on_node(self, name: str) -> bool:
         return False
+
+    def lack(self, name: str) -> EscalatorError | None:
+        return None
 
     async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:
         self.calls.append(call)

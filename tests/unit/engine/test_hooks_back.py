@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from escalator.model.errors import EscalatorError
 from escalator.simulation.setup import RELEASE, import_release, simulate
 from escalator.system_support.port import Call, Ran, SystemSupport
 from escalator.upgrade_manager.engine.job import TaskRef, job_of
@@ -31,6 +32,9 @@ class Listening:
 
     def on_node(self, name: str) -> bool:
         return not name
+
+    def lack(self, name: str) -> EscalatorError | None:
+        return None
 
     async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:
         assert system is not None

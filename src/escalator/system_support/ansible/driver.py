@@ -19,7 +19,7 @@ from pathlib import Path
 from escalator.model.backup import FULL_SCOPE
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.node_settings import System
 from escalator.model.release import Release
 from escalator.system_support.ansible.private import Play, prepare
@@ -60,6 +60,18 @@ class AnsibleSystem:
         self._environment = {key: environment[key] for key in PASSED_ON if key in environment}
         self._kept = state / "playbooks-kept"
         self._operations = Detached(state / "playbooks", settings.keep_days * DAY_S, EXIT_CODES)
+
+    def lacks(self) -> Sequence[EscalatorError]:
+        """What of its programs, of the key, the known host keys and the vault's password is not there or cannot be used."""
+        found = list(self._resources.look.lacks())
+        try:
+            for name in PROGRAMS:
+                self._program(name)
+            if self._settings.vault_password is not None:
+                self._secret(self._settings.vault_password, "system.ansible.vault_password")
+        except PermanentError as error:
+            found.append(error)
+        return found
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

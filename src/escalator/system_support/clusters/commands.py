@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from escalator.model.codes import Code
 from escalator.model.document import Model
-from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.inventory import Node, Role
 from escalator.model.node_settings import ClusterCommands, NamedCommand
 from escalator.processes import TEMPORARY, filled
@@ -72,6 +72,12 @@ class CommandClusters:
     def missing(self, role: Role) -> Sequence[str]:
         """Settings of the role that name no command."""
         return [f"system.clusters.{key}" for key in NEEDED.get(role, ()) if getattr(self._settings, key) is None]
+
+    def lacks(self, role: Role) -> Sequence[EscalatorError]:
+        """Commands of the role whose program is not there."""
+        keys = [name for name in ClusterCommands.model_fields if name.startswith(f"{role}_")]
+        found = [self._commands.lack(name) for key in keys if (name := getattr(self._settings, key)) is not None]
+        return [lack for lack in found if lack is not None]
 
     def nodes(self) -> Sequence[Node]:
         """Those of the settings."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Node, Role
 
 ROUTING, FLAG = "network", "storage-flag"
@@ -63,6 +64,10 @@ class Clusters(Protocol):
 
     def missing(self, role: Role) -> Sequence[str]:
         """What the settings lack for nodes of that role; nothing when they can be upgraded."""
+        ...
+
+    def lacks(self, role: Role) -> Sequence[EscalatorError]:
+        """Why commands for nodes of that role cannot be run, as far as the manager's host tells; nothing when all can."""
         ...
 
     def nodes(self) -> Sequence[Node]:

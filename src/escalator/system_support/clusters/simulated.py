@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from escalator.model.errors import EscalatorError
 from escalator.model.inventory import Node, Role
 from escalator.system_support.clusters.port import ROUTING, Control, Network, Storage
 from escalator.world.clusters import quorum, share_domain
@@ -21,6 +22,10 @@ class SimulatedClusters:
 
     def missing(self, role: Role) -> Sequence[str]:  # noqa: ARG002 - the port's form
         """Nothing: the world knows every role."""
+        return ()
+
+    def lacks(self, role: Role) -> Sequence[EscalatorError]:  # noqa: ARG002 - the port's form
+        """Nothing: no command is run."""
         return ()
 
     def nodes(self) -> Sequence[Node]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from escalator.model.backup import FULL_SCOPE
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.node_settings import System
 from escalator.model.release import Release
 from escalator.system_support.call import Output
@@ -62,6 +62,10 @@ class PackagesSystem:
     async def close(self) -> None:
         """Take leave of all nodes."""
         await self._ssh.close()
+
+    def lacks(self) -> Sequence[EscalatorError]:
+        """What of the key and the known host keys cannot be used."""
+        return self._ssh.lacks()
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

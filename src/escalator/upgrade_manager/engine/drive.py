@@ -14,7 +14,7 @@ from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.errors import PermanentError
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
-from escalator.upgrade_manager.engine import around, exclusive, gates, holds, kinds, pins, quotas, stages
+from escalator.upgrade_manager.engine import around, at_hand, exclusive, gates, holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.board import LOOKED, Board
 from escalator.upgrade_manager.engine.budget import accept, overspent, said_of
 from escalator.upgrade_manager.engine.changes import ENDS, FOR_ROOM, change, keep_shown, write
@@ -166,6 +166,8 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     if not ready:
         return
     if await _over_budgets(ctx, name, campaign, board, ready):
+        return
+    if await at_hand.stopped(ctx, campaign, board.plan, ready):
         return
     doorway = Doorway(ctx, name, campaign, board)
     if not await doorway.look():

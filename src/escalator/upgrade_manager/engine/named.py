@@ -52,21 +52,26 @@ def _require_probe_vm(ctx: Context, campaign: Campaign) -> None:
         raise InputError(Code.CLD_PROBE_SETUP, "The campaign asks for a probe VM on every node.", problems=[problem])
 
 
-def _problems(ctx: Context, campaign: Campaign) -> Iterator[Problem]:
+def commands_of(campaign: Campaign) -> Iterator[tuple[str, str]]:
+    """Every command that the campaign names: where it stands in the document, and its name."""
     procedure = campaign.spec.node
     named = [(f"spec.node.hooks.{phase}", getattr(procedure.hooks, phase)) for phase in PHASES]
     around = [(f"spec.hooks.{phase}", getattr(campaign.spec.hooks, phase)) for phase in AROUND]
     pins = [(f"spec.pins.{what}", getattr(campaign.spec.pins, what)) for what in PINS]
     for path, names in [*around, *named, ("spec.node.tests", procedure.tests), *pins]:
-        for number, name in enumerate(names):
-            if not ctx.commands.knows(name):
-                yield Problem(f"{path}[{number}]", f"the settings have no command {name!r}; {nearest(ctx.commands, name)}")
-            elif ctx.commands.on_node(name) and not path.startswith("spec.node"):
-                what = "version pins are" if path.startswith("spec.pins") else "hooks of the whole campaign are"
-                yield Problem(f"{path}[{number}]", f"{name!r} is to run on nodes, and {what} not about one of them")
-            elif ctx.commands.on_node(name) and not _reaches(ctx, procedure.driver):
-                what = f"{name!r} is to run on nodes, and the driver {procedure.driver} cannot do that"
-                yield Problem(f"{path}[{number}]", what)
+        yield from ((f"{path}[{number}]", name) for number, name in enumerate(names))
+
+
+def _problems(ctx: Context, campaign: Campaign) -> Iterator[Problem]:
+    driver = campaign.spec.node.driver
+    for path, name in commands_of(campaign):
+        if not ctx.commands.knows(name):
+            yield Problem(path, f"the settings have no command {name!r}; {nearest(ctx.commands, name)}")
+        elif ctx.commands.on_node(name) and not path.startswith("spec.node"):
+            what = "version pins are" if path.startswith("spec.pins") else "hooks of the whole campaign are"
+            yield Problem(path, f"{name!r} is to run on nodes, and {what} not about one of them")
+        elif ctx.commands.on_node(name) and not _reaches(ctx, driver):
+            yield Problem(path, f"{name!r} is to run on nodes, and the driver {driver} cannot do that")
 
 
 def nearest(commands: Commands, name: str) -> str:
