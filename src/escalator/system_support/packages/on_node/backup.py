@@ -145,12 +145,23 @@ def share(path: str, total: str) -> None:
         os.link(path, blob)
 
 
+def followed(paths: list[str]) -> set[str]:
+    """These paths, and where those lead that are links: of a link alone nothing would be kept but its name."""
+    found = set(paths)
+    for path in filter(os.path.islink, paths):
+        target = os.path.realpath(path)
+        if target.count("/") < 2:  # the way back removes what is there before it puts back what was kept
+            sys.exit("%s leads to %s, which is too much to be kept: name what of it is state" % (path, target))  # noqa: UP031
+        found.add(target)
+    return found
+
+
 def backup(wanted: dict[str, Any], part: str) -> dict[str, Any]:
     """Everything that the scope asks for into `part`; returns the manifest."""
     names, scope = wanted["packages"], wanted["scope"]
     versions = installed(names)
     kept = versions if "versions" in scope else {}
-    asked = set(wanted["paths"]) if "state" in scope else set()
+    asked = followed(wanted["paths"]) if "state" in scope else set()
     paths = sorted(asked | (configuration(sorted(versions)) if "config" in scope else set()))
     present = [path for path in paths if os.path.lexists(path)]
     make_sure_of_room(sum(map(size, present)) + packed(sorted(kept)))
