@@ -54,17 +54,8 @@ class CommandSystem:
             **dict.fromkeys(settings.not_needed_codes, OperationState.NOT_NEEDED),
         }
         self._operations = Detached(state / "operations", keep_days * DAY_S, states)
+        self.lacks: Callable[[], Sequence[EscalatorError]] = self._lacking
         self.capabilities: Callable[[Release], frozenset[str]] = partial(_able, settings)
-
-    def lacks(self) -> Sequence[EscalatorError]:
-        """Commands of `system.command` whose program is not there, or may not be run."""
-        found = []
-        for key in ARGVS:
-            argv: Sequence[str] = getattr(self._settings, key)
-            if argv and "{" not in argv[0] and found_program(argv[0], self._environment) is None:
-                remedy = f"Put it on this host, executable, or correct system.command.{key} and restart the server."
-                found.append(PermanentError(Code.SYS_CONFIG, f"The program {argv[0]} is not there.", remedy=remedy))
-        return found
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What `facts_argv` tells; the node's name and boot id alone where there is none."""
@@ -169,6 +160,16 @@ class CommandSystem:
     async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:  # noqa: ARG002 - the port's form
         """Raises PermanentError (`SYS_UNSUPPORTED`): the driver has no way onto the node."""
         raise PermanentError(Code.SYS_UNSUPPORTED, "The command driver cannot run commands on nodes.")
+
+    def _lacking(self) -> Sequence[EscalatorError]:
+        """Commands of `system.command` whose program is not there, or may not be run."""
+        found = []
+        for key in ARGVS:
+            argv: Sequence[str] = getattr(self._settings, key)
+            if argv and "{" not in argv[0] and found_program(argv[0], self._environment) is None:
+                remedy = f"Put it on this host, executable, or correct system.command.{key} and restart the server."
+                found.append(PermanentError(Code.SYS_CONFIG, f"The program {argv[0]} is not there.", remedy=remedy))
+        return found
 
     async def _start(self, template: Sequence[str], node: str, release: Release, operation: str) -> None:
         if not await self._operations.known(operation):

@@ -201,9 +201,8 @@ class SystemSupport(Protocol):
     capabilities: Callable[[Release], frozenset[str]]
     """Of `stage`, `backup`, `rollback`, `reboot`: what can be done with a release. The plan shows what cannot."""
 
-    def lacks(self) -> Sequence[EscalatorError]:
-        """What of its own it does not find on the manager's host, such as its key or a program; no node is asked."""
-        ...
+    lacks: Callable[[], Sequence[EscalatorError]]
+    """What of its own it does not find on the manager's host, such as its key or a program; no node is asked."""
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

@@ -83,11 +83,8 @@ class SimulatedSystem:
     def __init__(self, world: World) -> None:
         self._world = world
         self.shelf: Shelf = SimulatedShelf(world)
+        self.lacks: Callable[[], Sequence[EscalatorError]] = tuple
         self.capabilities: Callable[[Release], frozenset[str]] = everything
-
-    def lacks(self) -> Sequence[EscalatorError]:
-        """Nothing: it uses nothing of the host."""
-        return ()
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""

@@ -57,21 +57,10 @@ class AnsibleSystem:
         self.runs = self._over_ssh
         self.shelf: Shelf = NoShelf(self.name)
         self.capabilities: Callable[[Release], frozenset[str]] = partial(_able, self._over_ssh)
+        self.lacks: Callable[[], Sequence[EscalatorError]] = self._lacking
         self._environment = {key: environment[key] for key in PASSED_ON if key in environment}
         self._kept = state / "playbooks-kept"
         self._operations = Detached(state / "playbooks", settings.keep_days * DAY_S, EXIT_CODES)
-
-    def lacks(self) -> Sequence[EscalatorError]:
-        """What of its programs, of the key, the known host keys and the vault's password is not there or cannot be used."""
-        found = list(self._resources.look.lacks())
-        try:
-            for name in PROGRAMS:
-                self._program(name)
-            if self._settings.vault_password is not None:
-                self._secret(self._settings.vault_password, "system.ansible.vault_password")
-        except PermanentError as error:
-            found.append(error)
-        return found
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
@@ -245,6 +234,18 @@ class AnsibleSystem:
             groups=self._settings.groups,
             before=before or {},
         )
+
+    def _lacking(self) -> Sequence[EscalatorError]:
+        """What of its programs, of the key, the known host keys and the vault's password is not there or cannot be used."""
+        found = list(self._resources.look.lacks())
+        try:
+            for name in PROGRAMS:
+                self._program(name)
+            if self._settings.vault_password is not None:
+                self._secret(self._settings.vault_password, "system.ansible.vault_password")
+        except PermanentError as error:
+            found.append(error)
+        return found
 
     def _program(self, name: str) -> Path:
         """Where the program lies. Raises PermanentError (`SYS_ANSIBLE`) when it is not installed."""

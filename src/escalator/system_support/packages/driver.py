@@ -52,6 +52,7 @@ class PackagesSystem:
 
     def __init__(self, settings: System, credentials: Path, source: Source, clock: Clock) -> None:
         self._ssh = Ssh(settings.ssh, credentials)
+        self.lacks: Callable[[], Sequence[EscalatorError]] = self._ssh.lacks
         self._source = source
         self._clock = clock
         self._settle_s = settings.settle_s
@@ -62,10 +63,6 @@ class PackagesSystem:
     async def close(self) -> None:
         """Take leave of all nodes."""
         await self._ssh.close()
-
-    def lacks(self) -> Sequence[EscalatorError]:
-        """What of the key and the known host keys cannot be used."""
-        return self._ssh.lacks()
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
