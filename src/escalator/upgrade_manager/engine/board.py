@@ -14,6 +14,8 @@ from escalator.upgrade_manager.engine.lost import is_lost
 from escalator.upgrade_manager.engine.states import ENDED, UNDER_WAY
 
 FAILURES = (TaskState.FAILED, TaskState.ROLLED_BACK)
+OWN_ERRORS = ("ESC-SYS", "ESC-CLD")
+"""How codes begin of what nobody decided: others say that a VNF manager, a person or a plan left a node out."""
 STRAYED = "strayed"
 """Memo of a campaign: when an instance went elsewhere than planned last, Unix seconds."""
 LOOKED = "looked"
@@ -71,6 +73,8 @@ class Board:
         """State of the campaign that orchestrators were told last; empty when that is not known."""
         self.tasks: dict[str, NodeTask] = {}
         self.failed: dict[str, NodeTask] = {}
+        self.spared: dict[str, NodeTask] = {}
+        """Nodes that were left out, nothing of them changed, for an error of their own, of a command or of the cloud."""
         self.announced: set[str] = set()
         self.frozen: str | None = None
         """Why nothing may begin, as was said already; empty when all may, null when it was not looked at yet."""
@@ -119,8 +123,11 @@ class Board:
             self._note(task, before)
         self.tasks[node] = task
         self.failed.pop(node, None)
+        self.spared.pop(node, None)
         if task.state in FAILURES:
             self.failed[node] = task
+        elif task.state is TaskState.SKIPPED and task.code.startswith(OWN_ERRORS):
+            self.spared[node] = task
         if task.state in ENDED:
             self._open.discard(node)
             self.owed_seen = False

@@ -15,6 +15,7 @@ from escalator.upgrade_manager.engine.budget import warn
 from escalator.upgrade_manager.engine.by_hand import needs_person, take_off
 from escalator.upgrade_manager.engine.changes import change, write
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.marked import note_marked
 from escalator.upgrade_manager.engine.owed import tell_at_the_end
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ENDED
@@ -41,6 +42,7 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
     left = [task for task in board.tasks.values() if task.state is not TaskState.DONE]
     reasons = [f"{t.node} {t.state.value}: {t.message}" for t in left[:10]]
     await quotas.unlock(ctx, name)
+    await note_marked(ctx, name)
     # Who could not be told at the time may be there now.
     not_put_back = not_put_back_said(await take_off(ctx, name))
     await give_slots_back(ctx, name)
@@ -78,6 +80,7 @@ async def abort(ctx: Context, campaign: Campaign, board: Board) -> None:
     if not board.ended:
         return
     await quotas.unlock(ctx, name)
+    await note_marked(ctx, name)
     open_rows = await take_off(ctx, name)
     if any(needs_person(ctx, row) for row in open_rows):
         reason = not_put_back_said(open_rows)

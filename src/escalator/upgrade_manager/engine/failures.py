@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
@@ -14,6 +14,7 @@ from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.people import by_a_person
 
 FOR_HOST = "for a host that failed:"
 SHOWN = 10
@@ -29,14 +30,17 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
 
     A node that is out of service for it, by policy or because an undo failed, is one of them: the campaign goes on within
     `max_unavailable`, and calls a person when everything else is through: who retries or skips it can do so until it is over.
+    Nodes that were left out with one and the same error count as alike too: one cause would leave out the whole site.
     """
-    if not board.failed:
+    if not (board.failed or board.spared):
         return False
     accepted = await accepted_failures(ctx, name)
     failures = [task for task in board.failed.values() if task.id not in accepted]
+    policy = campaign.spec.failure
+    if await _all_left_out(ctx, name, [*failures, *_spared(board, accepted)], failures, policy.same_error):
+        return True
     if not failures:
         return False
-    policy = campaign.spec.failure
     code, count = Counter(task.code for task in failures).most_common(1)[0]
     if len(failures) <= policy.max_failed and count < policy.same_error:
         return board.ended and await _held_at_the_end(ctx, name, failures)
@@ -46,6 +50,29 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
     reason = f"{why}, last {last.node}: {last.message}"
     target = await then(ctx, campaign)
     await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)
+    return True
+
+
+def _spared(board: Board, accepted: Collection[str]) -> list[NodeTask]:
+    """Nodes that were left out for an error, and not by a person."""
+    by_hand = by_a_person("left out", "")
+    return [task for task in board.spared.values() if task.id not in accepted and not task.message.startswith(by_hand)]
+
+
+async def _all_left_out(
+    ctx: Context, name: str, tasks: Sequence[NodeTask], failures: Sequence[NodeTask], same_error: int
+) -> bool:
+    """Suspend when so many ended with one code, some of them left out before anything was changed; whether it is so."""
+    counts, failed = (Counter(task.code for task in some) for some in (tasks, failures))
+    alike = [code for code, count in counts.most_common() if count >= same_error and failed[code] < same_error]
+    if not alike:
+        return False
+    there = [task for task in tasks if task.code == alike[0]]
+    last = max(there, key=lambda task: task.updated_at)
+    reason = f"{counted(len(there), 'node')} failed or were left out with {last.code}, last {last.node}: {last.message}"
+    if not failed[last.code]:
+        reason = f"{counted(len(there), 'node was', 'nodes were')} left out with {last.code}, last {last.node}: {last.message}"
+    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_FAILURES, reason)
     return True
 
 

@@ -13,6 +13,7 @@ from escalator.model.errors import EscalatorError, PermanentError
 from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.in_service import owed_nodes, tell_owed
+from escalator.upgrade_manager.engine.marked import note_marked
 from escalator.upgrade_manager.engine.states import ACTIVE
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 
@@ -71,9 +72,11 @@ async def _put_back(ctx: Context) -> None:
 
 
 async def watch(ctx: Context) -> None:
-    """Look again and again, until cancelled."""
+    """Look again and again, until cancelled; at first whether nodes are out of service in our name that no sheet knows of."""
+    marked = None
     while True:
         try:
+            marked = await note_marked(ctx) if marked is None else marked
             await look(ctx)
         except EscalatorError as error:
             _log.warning("owed.failed", code=error.code.value, message=error.message)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
-from escalator.model.progress import Event, NodeTask
+from escalator.model.progress import Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.context import Context
@@ -36,7 +36,8 @@ async def accept(ctx: Context, name: str) -> None:
 
 def known(tasks: Iterable[NodeTask], down: Iterable[str]) -> Mapping[str, Sequence[str]]:
     """What is remembered of that."""
-    return {"accepted": sorted(t.id for t in tasks if t.state in FAILURES), "known_down": sorted(down)}
+    ended = (*FAILURES, TaskState.SKIPPED)
+    return {"accepted": sorted(t.id for t in tasks if t.state in ended), "known_down": sorted(down)}
 
 
 async def wake_held(ctx: Context, name: str) -> None:

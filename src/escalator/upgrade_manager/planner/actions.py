@@ -86,7 +86,7 @@ def _not_migratable(instance: Instance, spec: CampaignSpec, *, managed: bool) ->
             "agree with the VNF's owner on another supported_migration_type: escalator constraint set",
         )
     default = spec.workloads.default.action
-    if managed or instance.groups:
+    if managed:
         return Stays("in-place")
     if default in ("in-place", "leave"):
         return Stays("in-place")
@@ -94,6 +94,7 @@ def _not_migratable(instance: Instance, spec: CampaignSpec, *, managed: bool) ->
         return Stays("stop-start")
     why = f" ({instance.migration_reason})" if instance.migration_reason else ""
     return Stuck(
-        f"instance {instance.id} on {instance.node} cannot migrate{why}, no group covers it, and policy lets it not be stopped",
+        f"instance {instance.id} on {instance.node} cannot migrate{why}, no VNF manager speaks for it,"
+        " and policy lets it not be stopped",
         PINNED_REMEDY,
     )

@@ -26,6 +26,7 @@ from escalator.upgrade_manager.engine.failures import accepted_failures, host_fa
 from escalator.upgrade_manager.engine.in_service import tell_owed
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
+from escalator.upgrade_manager.engine.marked import note_marked
 from escalator.upgrade_manager.engine.owed import tell_at_the_end
 from escalator.upgrade_manager.engine.rollback.planning import (
     FOLLOWED,
@@ -312,6 +313,7 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     given_up = set((await ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())
     left = [task for task in back(tasks) if task.state is not TaskState.DONE]
     waiting = [task for task in left if task.node not in given_up]
+    await note_marked(ctx, name)
     rows = await take_off(ctx, name)
     if waiting:
         why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:SHOWN])

@@ -15,7 +15,7 @@ from escalator.upgrade_manager.engine.outcome import Outcome, done, skip
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps.noticed import interruptions, said, wary
-from escalator.upgrade_manager.planner.actions import Leaves, Stays, action_for
+from escalator.upgrade_manager.planner.actions import Leaves, Stays, Stuck, action_for
 from escalator.vim_interface.port import Ask
 
 ANSWERS = "answers"
@@ -31,9 +31,11 @@ async def _do(job: Job) -> Outcome:
         raise TemporaryError(Code.UPG_STUCK_INSTANCE, f"Instance {blocked[0].id} cannot be touched now: {blocked[0].blocked}.")
     owners = await job.ctx.vim.owners(instances)
     planned = planned_actions(job, instances, owners)
-    stuck = [i.id for i in instances if i.id not in planned]
+    stuck = [i for i in instances if i.id not in planned]
     if stuck:
-        return skip(Code.PLN_PINNED, f"instance {stuck[0]} can neither move nor stay")
+        action = action_for(stuck[0], job.spec, managed=stuck[0].id in owners)
+        why = action.reason if isinstance(action, Stuck) else f"instance {stuck[0].id} can neither move nor stay"
+        return skip(Code.PLN_PINNED, why)
     unasked = sorted(await wary(job, [i for i in instances if i.id not in owners], planned))
     if unasked:
         return skip(Code.VIM_NOTICED, said(unasked[0]))
@@ -54,10 +56,12 @@ def planned_actions(job: Job, instances: Sequence[Instance], owners: Collection[
             kind = moves[instance.id]
             planned[instance.id] = kind if instance.may(kind) else instance.migration
             continue
-        if instance.id in stays and instance.running and stays[instance.id] != "offline" and instance.may("none"):
+        action = action_for(instance, job.spec, managed=instance.id in owners)
+        # A plan that counted on consent is none any more where nobody is left to give it.
+        unasked = isinstance(action, Stuck) and stays.get(instance.id) == "in-place"
+        if instance.id in stays and instance.running and stays[instance.id] != "offline" and instance.may("none") and not unasked:
             planned[instance.id] = stays[instance.id]
             continue
-        action = action_for(instance, job.spec, managed=instance.id in owners)
         if isinstance(action, (Leaves, Stays)):
             planned[instance.id] = action.kind
     return planned

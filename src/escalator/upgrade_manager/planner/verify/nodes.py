@@ -169,11 +169,11 @@ def _stay(replay: Replay, instance: Instance, upgrade: Upgrade, row: Impact | No
     if instance.blocked is not None:
         message = f"{instance.id} cannot be touched ({instance.blocked}) and its node is upgraded"
         yield wrong(code=Code.PLN_V_STAY, message=message)
-    alone = instance.migration == "none" and not instance.groups and instance.vacate == "move"
+    alone = instance.migration == "none" and instance.vacate == "move"
     action = replay.campaign.spec.workloads.default.action
     allowed = action in ALLOWED_ALONE or replay.campaign.spec.mode == "non-smooth"
     if row.kind != "offline" and alone and instance.id not in replay.managed and not allowed:
-        message = f"nothing allows {instance.id} to stay on {upgrade.node}: it has no group and no VNF manager"
+        message = f"nothing allows {instance.id} to stay on {upgrade.node}: it has no VNF manager"
         yield wrong(code=Code.PLN_V_STAY, message=message)
 
 

@@ -1,0 +1,60 @@
+"""A node that is disabled in a campaign's name and is on no sheet, as where an older database was put back: it is found."""
+
+from __future__ import annotations
+
+from escalator.model.progress import CampaignState, Restoration, TaskState
+from escalator.upgrade_manager.engine.marked import note_marked
+from escalator.upgrade_manager.engine.runtimes import virtual_time
+from scenarios.stage import Stage, staged
+
+BEGUN = "world nodes=4 seed=1\ncampaign agent\nplan agent\n"
+MINE = "Escalator campaign agent: upgrade"
+
+
+async def _open(stage: Stage) -> list[Restoration]:
+    return [row for row in await stage.sim.store.restorations.open() if row.kind == "cordon"]
+
+
+def test_it_is_put_on_the_sheet_once_with_the_command_that_puts_it_back() -> None:
+    async def play() -> None:
+        async with staged() as stage:
+            await stage.play(BEGUN)
+            await stage.sim.ctx.cloud.cordon("cn-0002", MINE)
+            await stage.sim.ctx.cloud.cordon("cn-0003", "disk is being replaced")
+            await stage.sim.ctx.cloud.cordon("cn-0001", "Escalator campaign another: upgrade")
+            assert await note_marked(stage.sim.ctx) == ["cn-0002"]
+            assert await note_marked(stage.sim.ctx) == []
+            (row,) = await _open(stage)
+            assert (row.campaign, row.node) == ("agent", "cn-0002")
+            assert any("cn-0002" in command for command in row.commands)
+            events = await stage.sim.store.events.read(0, campaign="agent", limit=1000)
+            assert [event.node for event in events if event.action == "restoration.found"] == ["cn-0002"]
+
+    virtual_time.run(play())
+
+
+def test_what_a_campaign_has_out_of_service_itself_is_known() -> None:
+    async def play() -> list[str]:
+        async with staged() as stage:
+            await stage.play(BEGUN + "start agent\nuntil agent node.cordon cn-0004")
+            assert not (await stage.sim.ctx.cloud.service("cn-0004")).enabled
+            return await note_marked(stage.sim.ctx)
+
+    assert virtual_time.run(play()) == []
+
+
+def test_a_campaign_that_ends_names_it() -> None:
+    async def play() -> tuple[CampaignState, str, str]:
+        async with staged() as stage:
+            await stage.play("world nodes=12 seed=1\ncampaign agent waves.max_unavailable=2\nplan agent\nstart agent")
+            await stage.play("until agent node.announce")
+            done = next(task.node for task in await stage.sim.store.tasks.list("agent") if task.state is TaskState.DONE)
+            await stage.sim.ctx.cloud.cordon(done, MINE)
+            await stage.play("run agent")
+            row = await stage.sim.store.campaigns.get("agent")
+            assert row is not None
+            return row.state, row.reason, done
+
+    state, reason, node = virtual_time.run(play())
+    assert state is CampaignState.COMPLETED
+    assert f"not put back: cordon of {node}" in reason
