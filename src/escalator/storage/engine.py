@@ -15,11 +15,11 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError, TemporaryError
+from escalator.model.errors import InputError, PermanentError, TemporaryError
 
 T = TypeVar("T")
 
@@ -112,6 +112,9 @@ class Database:
                     raise unavailable(error) from error
             except PoolTimeoutError as error:
                 raise unavailable(error) from error
+            except DataError as error:
+                # A NUL in a name, which SQLite looks for in vain.
+                raise InputError(Code.API_BODY, f"The database cannot hold what was given: {error.orig}.") from error
             except DatabaseError as error:
                 if type(error) is not DatabaseError:  # its subclasses are refusals of single statements
                     raise
