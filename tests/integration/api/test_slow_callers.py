@@ -28,6 +28,11 @@ async def _connected(idle_s: float = IDLE_S) -> AsyncIterator[tuple[asyncio.Stre
     async def put(request: Request) -> int:
         return len(await read_body(request, 1000))
 
+    @app.get("/slow")
+    async def slow() -> int:
+        await asyncio.sleep(IDLE_S * 3)
+        return 1
+
     server = uvicorn.Server(listener_config(app, idle_s=idle_s))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve([listener]))
@@ -74,3 +79,15 @@ async def test_headers_without_end_are_refused() -> None:
         line = b"X-Long: " + b"x" * 1000 + b"\r\n"
         writer.write((HEAD + line * (MAX_HEAD_BYTES // 1000))[: MAX_HEAD_BYTES + 1])
         assert (await _rest(reader)).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_requests_that_come_together_are_all_answered() -> None:
+    async with _connected() as (reader, writer):
+        writer.write((HEAD + b"Content-Length: 2\r\n\r\nab") * 5)
+        assert (await _rest(reader)).count(b"HTTP/1.1 200") == 5
+
+
+async def test_an_answer_may_take_longer_than_a_request() -> None:
+    async with _connected() as (reader, writer):
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await _rest(reader)).startswith(b"HTTP/1.1 200")
