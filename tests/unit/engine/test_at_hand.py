@@ -17,6 +17,7 @@ from escalator.simulation.setup import RELEASE, Simulation, import_release, simu
 from escalator.system_support.clusters.commands import CommandClusters
 from escalator.system_support.command import CommandSystem
 from escalator.system_support.named import NamedCommands
+from escalator.system_support.port import Call, Ran, SystemSupport
 from escalator.system_support.ssh import Ssh as SshLink
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
@@ -40,11 +41,18 @@ def script(path: Path) -> Path:
     return path
 
 
+class Looked(NamedCommands):
+    """Looks for programs as the server does; what it runs takes no time, as time is simulated."""
+
+    async def run(self, call: Call, system: SystemSupport | None = None) -> Ran:
+        return Ran(0, (call.command,))
+
+
 async def _with(program: Path, story: object) -> None:
     clock = VirtualClock()
     world = World.in_memory(clock)
     world.seed(nodes=6, seed=1, fill=0.1)
-    commands = NamedCommands({"pf": NamedCommand(argv=(str(program),))}, {})
+    commands = Looked({"pf": NamedCommand(argv=(str(program),))}, {})
     async with simulate(world, clock, commands=commands) as sim:
         await import_release(sim.store, RELEASE, clock.now())
         await sim.campaigns.create(document())
