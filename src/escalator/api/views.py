@@ -185,6 +185,10 @@ class InterruptionView(View):
     beyond_s: float
     """Time in which more than that were."""
     under_way: bool
+    back_impacts: int
+    """Of the impacts, those on the way back: a rollback, or a restore."""
+    back_s: float
+    """Of `impacted_s`, the time on the way back."""
     tolerates_s: float | None
     """Longest interruption that an instance's VNF does not notice, as it declares."""
     spent_s: float | None

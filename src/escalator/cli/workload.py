@@ -40,6 +40,9 @@ class ListWorkloads(Lister):
         if parsed_args.by != "instance":
             columns |= {"members": "members", "hit": "hit"}
         columns |= {"impacts": "impacts", "impacted_s": _time("impacted_s"), "longest_s": _time("longest_s")}
+        if any(row["back_impacts"] for row in found):
+            # What the way there took, and what the way back took on top of it, are questions of two different nights.
+            columns["back_s"] = lambda row: Shown(row["back_s"], f"{span(row['back_s'])} in {row['back_impacts']}")
         if parsed_args.by != "instance":
             columns["at_once"] = "at_once"
         if parsed_args.by == "group":

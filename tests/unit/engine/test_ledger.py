@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from escalator.upgrade_manager.engine.ledger import time_above
+from escalator.upgrade_manager.engine.ledger import Interruption, interruptions, time_above
+from escalator.upgrade_manager.engine.runtimes import virtual_time
+from scenarios.stage import staged
 
 
 @pytest.mark.parametrize(
@@ -22,3 +26,20 @@ from escalator.upgrade_manager.engine.ledger import time_above
 )
 def test_time_in_which_more_than_so_many_lie_over_each_other(spans: list[tuple[float, float]], most: int, seconds: float) -> None:
     assert time_above(spans, most) == seconds
+
+
+def test_what_the_way_back_took_is_told_apart() -> None:
+    async def told() -> tuple[Sequence[Interruption], Sequence[Interruption]]:
+        async with staged() as stage:
+            await stage.play("world nodes=4 seed=1\ncampaign a\nplan a\nstart a\nrun a")
+            there = await interruptions(stage.sim.ctx, "a", "vnf")
+            await stage.play("rollback a\nrun a")
+            return there, await interruptions(stage.sim.ctx, "a", "vnf")
+
+    there, both = virtual_time.run(told())
+    assert {(one.back_impacts, one.back_s) for one in there} == {(0, 0.0)}
+    before, after = ({one.name: one for one in rows} for rows in (there, both))
+    assert any(one.back_impacts for one in both)
+    for name, one in after.items():
+        assert one.impacts - one.back_impacts == (before[name].impacts if name in before else 0)
+        assert one.impacted_s == pytest.approx(one.back_s + (before[name].impacted_s if name in before else 0.0))

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, Literal
 
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
 from escalator.model.inventory import Inventory
+from escalator.model.progress import CampaignState
 from escalator.storage.port import ImpactRow, OutageRow, WatchRow
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.proof import started_on
@@ -44,6 +46,10 @@ class Interruption:
     """Time in which more were: what the service of a group did not have to bear."""
     under_way: bool = False
     """Whether an impact goes on."""
+    back_impacts: int = 0
+    """Of the impacts, those on the way back: a rollback, or a restore."""
+    back_s: float = 0.0
+    """Of `impacted_s`, the time on the way back."""
     tolerates_s: float | None = None
     """Longest interruption that an instance's VNF does not notice, as it declares."""
     spent_s: float | None = None
@@ -60,6 +66,7 @@ class Interruption:
 async def interruptions(ctx: Context, name: str, by: By) -> Sequence[Interruption]:
     """The ledger of a campaign as far as it is. Raises NotFoundError when it has not started."""
     inventory, rows, now = await _read(ctx, name)
+    back_at = await _went_back_at(ctx, name)
     keys = _keys(inventory, by)
     found: defaultdict[str, list[ImpactRow]] = defaultdict(list)
     for row in rows:
@@ -68,7 +75,11 @@ async def interruptions(ctx: Context, name: str, by: By) -> Sequence[Interruptio
     members = _members(inventory, by)
     seen = await _seen(ctx, name, now) if by == "vnf" else {}
     return [
-        replace(_one(inventory, by, key, found[key], members.get(key, 0 if key in seen else 1), now), **seen.get(key, {}))
+        replace(
+            _one(inventory, by, key, found[key], members.get(key, 0 if key in seen else 1), now),
+            **seen.get(key, {}),
+            **_back([row for row in found[key] if row.started_at >= back_at], now),
+        )
         for key in sorted(found.keys() | seen.keys())
     ]
 
@@ -126,6 +137,20 @@ async def _read(ctx: Context, name: str) -> tuple[Inventory, Sequence[ImpactRow]
     return await started_on(ctx, row), rows, now
 
 
+async def _went_back_at(ctx: Context, name: str) -> float:
+    """When the way back began: what was impacted since then was so by it. Never, while the campaign has not gone back."""
+    found = await ctx.store.events.read(campaign=name, action=f"campaign.{CampaignState.ROLLING_BACK.value}", limit=1)
+    return found[0].at if found else inf
+
+
+def _back(rows: Sequence[ImpactRow], now: float) -> Mapping[str, Any]:
+    return {"back_impacts": len(rows), "back_s": time_above(_spans(rows, now), 0)}
+
+
+def _spans(rows: Sequence[ImpactRow], now: float) -> list[Span]:
+    return [(row.started_at, now if row.ended_at is None else row.ended_at) for row in rows]
+
+
 def _keys(inventory: Inventory, by: By) -> Mapping[str, str]:
     if by == "instance":
         return {}
@@ -142,7 +167,7 @@ def _members(inventory: Inventory, by: By) -> Mapping[str, int]:
 
 
 def _one(inventory: Inventory, by: By, key: str, rows: Sequence[ImpactRow], members: int, now: float) -> Interruption:
-    spans = [(row.started_at, now if row.ended_at is None else row.ended_at) for row in rows]
+    spans = _spans(rows, now)
     group = inventory.group_by_id.get(key) if by == "group" else None
     limit = group.limit(members) if group is not None else None
     instance = inventory.instance_by_id.get(key) if by == "instance" else None
