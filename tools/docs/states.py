@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from escalator.model.campaign import CampaignSpec, Scope
+from escalator.model.campaign import CampaignSpec, Migration, Scope
 from escalator.model.progress import CampaignState, Rung, TaskState
 from escalator.model.select import Select
+from escalator.upgrade_manager.engine.moves import MAX_TARGETS
 from escalator.upgrade_manager.engine.node import COURSE
 from escalator.upgrade_manager.engine.rollback.node import COURSE as BACK
-from escalator.upgrade_manager.engine.runner import Step
+from escalator.upgrade_manager.engine.runner import ATTEMPTS, Step
 from escalator.upgrade_manager.engine.states import ACTIVE, CAMPAIGN_MOVES, TASK_MOVES, VERBS, mermaid
 from tools.docs.markdown import GENERATED, code, sentence, table
 
@@ -47,6 +48,12 @@ def page() -> str:
             mermaid(TASK_MOVES, TaskState.PENDING.value),
             "```\n",
             _moves(TASK_MOVES),
+            "## Tries\n",
+            f"A step that meets a temporary error is tried {ATTEMPTS} times, with pauses that double; then its node fails.",
+            "While a reboot or a restart makes silence likely it is tried on until its time-out.",
+            f"An instance has {1 + Migration().retries} tries to move, by `spec.migration.retries`; no more than",
+            f"{MAX_TARGETS} nodes are tried. People may try a node again as often as they like (`escalator node retry`, from",
+            "`failed`, `rolled-back` and `skipped`): each is a turn of its own, which `campaign show` numbers (`#2`).\n",
             "## Condition ladder\n",
             "What has been reached on a node, each with since when, by which step, and a message. An undo adds the same rung",
             "with status false; nothing is taken away.\n",
