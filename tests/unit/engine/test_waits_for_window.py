@@ -126,3 +126,43 @@ def test_without_windows_nothing_is_waited_for() -> None:
     (view,), events, makespan_s = virtual_time.run(_shown({}, 300.0))
     assert (view.row.reason, events) == ("", [])
     assert view.eta_s == pytest.approx(makespan_s - 300.0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (
+            None,
+            "waits for its window, which opens Thu 2026-01-08 03:00 (+02:00); the one that is open until Thu 2026-01-01 08:00",
+        ),
+        ("2026-01-02T00:00:00+02:00", "waits for its window, but the one that is open until Thu 2026-01-01 08:00"),
+    ],
+)
+def test_an_open_window_that_is_too_short_for_every_node_is_told(ends: str | None, said: str) -> None:
+    async def shown() -> tuple[CampaignView, list[str]]:
+        clock = VirtualClock()
+        world = World.in_memory(clock)
+        world.seed(nodes=3, seed=1)
+        async with simulate(world, clock) as sim:
+            await import_release(sim.store, RELEASE, clock.now())
+            spec = {
+                "release": RELEASE.id,
+                "mode": "smooth",
+                "scope": {"select": {}},
+                "node": {"driver": "simulated"},
+                **THURSDAYS,
+            }
+            spec |= {} if ends is None else {"not_after": ends}
+            document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
+            await sim.campaigns.create(json.dumps(document))
+            await sim.campaigns.plan("c")
+            await clock.sleep(6 * 3600 - 600.0)  # ten minutes before the window closes, at 06:00 UTC
+            await sim.campaigns.start("c")
+            await clock.sleep(60.0)
+            events = [e.message for e in await sim.store.events.read(0, limit=1000) if e.action == "campaign.waits"]
+            return await sim.campaigns.show("c"), events
+
+    view, events = virtual_time.run(shown())
+    assert view.row.reason.startswith(said)
+    assert " is too short by now: the shortest turn needs " in view.row.reason
+    assert len(events) == 1

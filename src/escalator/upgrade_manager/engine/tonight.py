@@ -32,17 +32,37 @@ def opens(ctx: Context, campaign: Campaign, board: Board) -> bool:
     return window != ALWAYS
 
 
-async def _waits(ctx: Context, name: str, campaign: Campaign, board: Board, window: tuple[float, float] | None) -> None:
-    """Let people see that the campaign waits for this window: in its reason, and once in the history."""
-    if window is None:
+async def _too_short(ctx: Context, name: str, campaign: Campaign, board: Board, closes: float) -> None:
+    """What is left of the window that is open holds the turn of no node that may begin: say so, and what is waited for."""
+    least_s = min(board.limits.needs_s.get(task.node, 0.0) for task in board.ready())
+    until = local_text(campaign.spec, closes)
+    why = f"the one that is open until {until} is too short by now: the shortest turn needs {least_s / 60:.0f} min"
+    following = opening(campaign.spec, closes)
+    if following is None:
+        await _no_window(ctx, name, board, f"{why}, and no other one comes")
+    else:
+        await _waits(ctx, name, campaign, board, following, f"; {why}")
+
+
+async def _no_window(ctx: Context, name: str, board: Board, why: str) -> None:
+    if "windows" in board.announced:
         return
-    why = f"which opens {local_text(campaign.spec, window[0])}"
-    await show_wait(ctx, name, FOR_WINDOW, why)
+    board.announced.add("windows")
+    message = f"{why}; pause or abort, and plan again with other windows"
+    await write(ctx, name, "campaign.waits", message, code=Code.PLN_WINDOW, node=None)
     board.announced.discard(WAITED)
-    if why in board.announced:
+    await show_wait(ctx, name, FOR_WINDOW, f"but {message}", Code.PLN_WINDOW)
+
+
+async def _waits(ctx: Context, name: str, campaign: Campaign, board: Board, window: tuple[float, float], more: str = "") -> None:
+    """Let people see that the campaign waits for this window: in its reason, and once in the history."""
+    which = f"which opens {local_text(campaign.spec, window[0])}"
+    await show_wait(ctx, name, FOR_WINDOW, which + more)
+    board.announced.discard(WAITED)
+    if which in board.announced:
         return
-    board.announced.add(why)
-    message = f"{WAITS}{FOR_WINDOW} {why}"
+    board.announced.add(which)
+    message = f"{WAITS}{FOR_WINDOW} {which}{more}"
     event = Event(at=ctx.clock.now(), action="campaign.waits", campaign=name, object_id=name, message=message)
     await ctx.store.events.append((event,))
 
@@ -77,7 +97,7 @@ async def in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -
         if ready and not fitting and not board.under_way:
             # What is left of this window is too short for every one of them.
             board.look_s = window[1] - now
-            await _waits(ctx, name, campaign, board, opening(campaign.spec, window[1]))
+            await _too_short(ctx, name, campaign, board, window[1])
         elif fitting and WAITED not in board.announced:
             board.announced.add(WAITED)
             await show_wait(ctx, name, FOR_WINDOW)
@@ -86,10 +106,6 @@ async def in_window(ctx: Context, name: str, campaign: Campaign, board: Board) -
         board.look_s, board.asleep = window[0] - now, not board.under_way
         if ready and not board.under_way:
             await _waits(ctx, name, campaign, board, window)
-    elif ready and not board.under_way and "windows" not in board.announced:
-        board.announced.add("windows")
-        message = "no maintenance window is left; pause or abort, and plan again with other windows"
-        await write(ctx, name, "campaign.waits", message, code=Code.PLN_WINDOW, node=None)
-        board.announced.discard(WAITED)
-        await show_wait(ctx, name, FOR_WINDOW, f"but {message}", Code.PLN_WINDOW)
+    elif ready and not board.under_way:
+        await _no_window(ctx, name, board, "no maintenance window is left")
     return ()
