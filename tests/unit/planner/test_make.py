@@ -140,7 +140,7 @@ def test_members_of_hard_affinity_leave_together_to_one_node() -> None:
 
 
 def test_members_of_hard_affinity_that_cannot_leave_together_keep_their_node() -> None:
-    pair = (vm("v1", "a", groups=("g",)), vm("v2", "a", groups=("g",), migration="none"))
+    pair = (vm("v1", "a", groups=("g",)), vm("v2", "a", groups=("g",), migration="none", vacate="in-place"))
     plan = plan_of(*ABC, *pair, Group(id="g", policy="affinity"))
     assert "leave together or not at all" in left_out(plan)["a"]
     assert "ESC-PLN-006" in failing(plan)
@@ -253,7 +253,11 @@ def test_each_node_says_what_kept_it_from_an_earlier_turn() -> None:
         waves={"max_unavailable": 3},
     )  # fmt: skip
     found = {u.node: u.waits for u in wide.upgrades}
-    assert found == {"c": "", "a": "room for instance v (pcpu 5)", "b": "room for instance w (pcpu 5)"}
+    assert found == {
+        "c": "",
+        "a": "room on upgraded nodes for instance v (pcpu 5)",
+        "b": "room on upgraded nodes for instance w (pcpu 5)",
+    }
 
 
 def test_a_lead_time_that_binds_is_no_group() -> None:
@@ -266,7 +270,7 @@ def test_a_lead_time_that_binds_is_no_group() -> None:
 
 def test_a_node_that_waited_for_a_group_or_a_rack_names_it() -> None:
     pair = Group(id="pair", policy="anti-affinity", max_impacted=1, recovery_s=600)
-    stays = {"migration": "none", "groups": ("pair",)}
+    stays = {"migration": "none", "vacate": "in-place", "groups": ("pair",)}
     plan = plan_of(node("a"), node("b"), vm("v", "a", **stays), vm("w", "b", **stays), pair, waves={"max_unavailable": 2})
     assert sorted(u.waits for u in plan.upgrades) == ["", "group pair: its limit or recovery"]
     racks = plan_of(node("a", rack="r"), node("b", rack="r"), waves={"max_unavailable": 2, "spread": [{"by": "rack", "max": 1}]})

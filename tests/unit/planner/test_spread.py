@@ -82,7 +82,9 @@ def test_a_node_waits_for_one_that_keeps_the_spread_of_its_groups() -> None:
 def test_what_waits_for_room_says_so_although_its_group_is_watched() -> None:
     full = done("y", "r1", 2.0)
     things = (old("x", "r2"), full, member("a", "x"), member("b", "y"), G, old("z", "r2"))
-    assert plan_of(*things, waves={"max_unavailable": 2}).upgrade_of["x"].waits == "room for instance a (pcpu 2)"
+    assert (
+        plan_of(*things, waves={"max_unavailable": 2}).upgrade_of["x"].waits == "room on upgraded nodes for instance a (pcpu 2)"
+    )
 
 
 def test_a_member_that_still_has_to_move_mends_what_another_breaks() -> None:

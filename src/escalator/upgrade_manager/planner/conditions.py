@@ -147,7 +147,7 @@ def kept_by(cloud: Cloud, wait: NotYet) -> str:
     if wait.lacking is not None and wait.apart:
         return f"a place for {said(wait.lacking)} that keeps the members of group {wait.apart} apart"
     if wait.lacking is not None:
-        return f"room for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
+        return f"room on upgraded nodes for {said(wait.lacking)} ({shape(cloud, [wait.lacking])})"
     late = "window" in wait.reason
     if wait.group is None:
         return "the next window" if late else wait.reason
