@@ -96,6 +96,14 @@ def test_an_instance_that_was_started_during_the_upgrade_of_its_node_is_impacted
     assert [(row.instance, row.kind) for row in plan.impacts] == [("v", "in-place")]
 
 
+@pytest.mark.parametrize("of", [{"rack": "r"}, {"roles": ("control",)}])
+def test_a_node_that_reboots_in_its_turn_counts_once_in_its_rack_and_its_cluster(of: dict[str, Any]) -> None:
+    things = (node("a", progress="upgrading", state="down", **of), node("b", **of))
+    spec = {"waves": {"max_unavailable": 3, "spread": [{"by": "rack", "max": 1}]}}
+    plan = sound(things, Progress(at_s=AT_S, started={"a": Started(away_s=50.0, start_s=50.0)}), **spec)
+    assert [(upgrade.node, upgrade.start_s) for upgrade in plan.upgrades] == [("a", 50.0), ("b", 1250.0)]
+
+
 def test_a_sample_stays_as_it_was_drawn_when_nodes_are_gone_or_change() -> None:
     rules = [
         {"name": "canary", "select": {"labels": {"model": "new"}}, "sample": {"percent": 50}},

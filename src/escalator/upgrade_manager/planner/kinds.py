@@ -23,6 +23,7 @@ from escalator.model.roles import (
 )
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.impact import Brings
+from escalator.upgrade_manager.planner.scope import is_out
 from escalator.upgrade_manager.planner.turns import Domain
 
 ONLY = "compute"
@@ -123,7 +124,7 @@ def cluster_domains(campaign: Campaign, inventory: Inventory, cloud: Cloud) -> t
     down = Counter(
         value
         for node in inventory.nodes
-        if campaign.spec.scope.includes(node) and (node.state == "down" or node.maintenance)
+        if campaign.spec.scope.includes(node) and is_out(node)
         for value in (*clusters(node), *_parts(node, by).values())
     )
     of = [clusters(node) for node in cloud.nodes]

@@ -115,18 +115,13 @@ def _over(cloud: Cloud, rules: Rules, turn: Turn) -> float:
 
 
 def _without(cloud: Cloud, found: Found, late: set[int]) -> Found:
-    """The turns without those that are late, and without those that take instances to them afterwards, or got some from them.
-
-    One that had begun is among these too where its instances have nowhere else to go.
-    """
+    """The turns without those that are late, and without those that take instances to them afterwards."""
     gone = set(late)
     more = True
     while more:
         more = False
-        # They went to a node that has its turn later, and do not now.
-        came = {move.placed.guest.id for turn in found.turns if turn.node in gone for move in turn.moves if move.placed.extra}
         for turn in found.turns:
-            if turn.node not in gone and any(m.placed.target in gone or m.placed.guest.id in came for m in turn.moves):
+            if turn.node not in gone and any(move.placed.target in gone for move in turn.moves):
                 gone.add(turn.node)
                 more = True
     waits = {node: NotYet(inf, "no window is left that is long enough") for node in gone}

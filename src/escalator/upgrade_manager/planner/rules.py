@@ -13,7 +13,7 @@ from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner.cloud import Cloud
 from escalator.upgrade_manager.planner.kinds import cluster_domains, kind_groups, masters
 from escalator.upgrade_manager.planner.nights import spans
-from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes
+from escalator.upgrade_manager.planner.scope import UNDER_WAY, ScopedNodes, is_out
 from escalator.upgrade_manager.planner.stages import groups_of
 from escalator.upgrade_manager.planner.turns import Domain, Rules, Staging
 from escalator.upgrade_manager.planner.windows import Windows
@@ -82,6 +82,6 @@ def _extra_moves(cloud: Cloud, share: float, first: Collection[str] | None = Non
 def _domain(rule: Spread, campaign: Campaign, inventory: Inventory, cloud: Cloud) -> Domain:
     down: Counter[str] = Counter()
     for node in inventory.nodes:
-        if campaign.spec.scope.includes(node) and (node.state == "down" or node.maintenance):
+        if campaign.spec.scope.includes(node) and is_out(node):
             down.update(rule.values(node))
     return Domain(rule.by, rule.max, [rule.values(node) for node in cloud.nodes], dict(down))

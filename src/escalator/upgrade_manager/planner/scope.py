@@ -42,8 +42,7 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
     for node in inventory.nodes:
         if not campaign.spec.scope.includes(node):
             continue
-        # A node whose turn has begun is out of service for our own reason, and is counted with the turns.
-        unavailable += node.progress not in UNDER_WAY and (node.state == "down" or node.maintenance)
+        unavailable += is_out(node)
         others |= {campaign_of(node)} - {""}
         reason = unavailable_reason(node) or held_reason(node)
         if reason is not None:
@@ -53,6 +52,11 @@ def select(campaign: Campaign, inventory: Inventory) -> ScopedNodes:
         else:
             eligible.append(node)
     return ScopedNodes(tuple(eligible), tuple(upgraded), left_out, unavailable, others=tuple(sorted(others)))
+
+
+def is_out(node: Node) -> bool:
+    """Whether the node is out of service, and not for its turn: one that has begun is counted with the turns."""
+    return node.progress not in UNDER_WAY and (node.state == "down" or node.maintenance)
 
 
 def campaign_of(node: Node) -> str:
