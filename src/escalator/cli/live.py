@@ -168,6 +168,9 @@ def waiting_lines(view: View, now: float) -> Iterable[Text]:
         if not wait.get("delivered", True):
             line.append(" (not delivered yet)", style="red")
         yield line
+    asked = next((wait for wait in waits if wait.get("notice")), None)
+    if asked is not None:
+        yield Text(f"  answer for {asked['vnfm']}: escalator notice reply {asked['notice']} --result ACK", style="dim")
     if len(waits) > MOST_WAITS:
         yield Text(f"… and for {counted(len(waits) - MOST_WAITS, 'more answer')}", style="magenta")
 

@@ -85,7 +85,10 @@ class _Turn(Lister):
             found = one_by_one(
                 self, parsed_args.nodes, lambda n: client.post(f"/v1/nodes/{quoted(n)}/actions/{self.verb}", asked)
             )
-        return rows(found, {key: key for key in ("campaign", "node", "attempt", "state", "code", "message")})
+        # People see the try that `campaign show` tells of; programs the attempt, which counts turns there and back alike.
+        attempt = {"attempt": lambda task: Shown(task["attempt"], str(task["tries"]))}
+        around = {key: key for key in ("campaign", "node", "state", "code", "message")}
+        return rows(found, {"campaign": "campaign", "node": "node", **attempt, **around})
 
 
 class Retry(_Turn):

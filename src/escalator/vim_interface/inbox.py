@@ -167,7 +167,7 @@ def _answer(judgement: Judgement, notice: Notice) -> Verdict:
             raise ConflictError(Code.VIM_LATE, judgement.message, remedy=_next_step(notice))
         case Verdict.SUPERSEDED:
             undone = notice.state is NoticeState.CANCELLED or _refused(notice)
-            raise ConflictError(Code.VIM_SUPERSEDED, judgement.message, remedy=_next_step(notice) if undone else "")
+            raise ConflictError(Code.VIM_SUPERSEDED, judgement.message, remedy=_next_step(notice) if undone else _to_stop(notice))
         case verdict:
             return verdict
 
@@ -180,6 +180,16 @@ def _next_step(notice: Notice) -> str:
         f"If the node is left out for it: escalator node retry {notice.campaign} {notice.node} gives it another turn as long as"
         " the campaign runs, and asks again; after its end another campaign of the same release takes up what was left out."
         f" escalator campaign show {notice.campaign} tells where it stands."
+    )
+
+
+def _to_stop(notice: Notice) -> str:
+    """What a person can do who no longer wants what was agreed to; nothing where no node is concerned."""
+    if notice.node is None:
+        return ""
+    return (
+        f"The first answer stands. To stop the node before its next step: escalator node hold {notice.node} --reason TEXT; the"
+        f" whole campaign: escalator campaign pause {notice.campaign}."
     )
 
 

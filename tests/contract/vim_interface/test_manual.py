@@ -219,3 +219,14 @@ async def test_the_command_sees_none_of_the_managers_secrets(bed: Bed, monkeypat
     await bed.ask()
     await bed.until((bed.folder / "seen").exists)
     assert "secret" not in (bed.folder / "seen").read_text()
+
+
+async def test_who_takes_an_agreement_back_hears_how_to_stop_the_node(bed: Bed) -> None:
+    await duty(bed, script(bed.folder, TOLD), str(bed.folder), "{notice}")
+    (notice,) = await bed.ask()
+    await bed.until_state("core", "delivered")
+    await bed.vim.reply(notice, Reply(result="ACK"))
+    with pytest.raises(ConflictError) as refused:
+        await bed.vim.reply(notice, Reply(result="NACK"))
+    assert "escalator node hold cn-1" in refused.value.remedy
+    assert "escalator campaign pause c1" in refused.value.remedy

@@ -115,6 +115,13 @@ def test_who_asked_for_more_time_is_told_with_how_much():
     )
 
 
+def test_who_is_waited_for_can_be_answered_for_with_the_command_that_is_shown():
+    waits = [{"vnfm": name, "notice": f"id-{name}", "node": "n2", "since": NOW} for name in ("duty", "core")]
+    seen = drawn(live.screen(view(task("n2", "running"), waiting=waits), NOW), 120)
+    assert "answer for duty: escalator notice reply id-duty --result ACK" in seen
+    assert "id-core" not in seen
+
+
 def test_the_screen_keeps_to_its_height_with_waiting_lines_too():
     waiting = [{"vnfm": f"v{n}", "node": "n", "since": NOW} for n in range(8)]
     more = {"waiting": waiting, "reason": "r", "next": ["a"]}

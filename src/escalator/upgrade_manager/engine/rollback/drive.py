@@ -230,6 +230,8 @@ async def _failed(ctx: Context, name: str, state: CampaignState, tasks: Sequence
         return False
     last = max(failed, key=lambda task: task.updated_at)
     reason = f"{counted(len(failed), 'node was', 'nodes were')} not rolled back, last {last.node}: {last.message}"
+    waiting = sum(task.state is TaskState.PENDING for task in back(tasks))
+    reason += f"; {counted(waiting, 'more node has', 'more nodes have')} not begun" if waiting else ""
     await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NOT_BACK, reason)
     await quotas.unlock(ctx, name)
     return True
