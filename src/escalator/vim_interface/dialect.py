@@ -60,3 +60,12 @@ class Fetching(Protocol):
     async def taken(self, reply: Fetched) -> None:
         """The reply is in the inbox."""
         ...
+
+
+@runtime_checkable
+class TellsTest(Protocol):
+    """A dialect that can send a notice which is a test: one that people read, and that no program takes for work."""
+
+    async def tell_test(self, vnfm: Vnfm) -> None:
+        """Send it once. Raises TemporaryError or PermanentError, as `deliver`."""
+        ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError, EscalatorError, InputError, NotFoundError
+from escalator.model.errors import ConflictError, EscalatorError, InputError, NotFoundError, PermanentError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Notice, NoticeState, NoticeType, Reply, Vnfm
 from escalator.model.progress import Event
@@ -17,7 +17,7 @@ from escalator.storage.port import Store
 from escalator.vim_interface.agenda import Agenda
 from escalator.vim_interface.announced import Announced
 from escalator.vim_interface.credentials import Credentials
-from escalator.vim_interface.dialect import Dialect
+from escalator.vim_interface.dialect import Dialect, TellsTest
 from escalator.vim_interface.finished import Finished, Resources
 from escalator.vim_interface.grace import Grace, extended
 from escalator.vim_interface.inbox import Inbox, reopen
@@ -58,6 +58,9 @@ class Parts:
     """Ways to see what VNF managers are at work on."""
     commands: Collection[str] | None = None
     """Names of the commands that registrations may name; null where that is not known."""
+
+
+HANDED_OVER = "a test that asks for nothing was handed over"
 
 
 class Vim:
@@ -210,21 +213,32 @@ class Vim:
 
         return tuple(await asyncio.gather(*map(one, names)))
 
-    async def test(self, vnfm: Vnfm) -> Reachability:
-        """Ask the VNF manager's address whether it would take notices."""
+    async def test(self, vnfm: Vnfm, *, notice: bool = False) -> Reachability:
+        """Ask the VNF manager's address whether it would take notices.
+
+        With `notice` its people get one that is a test and asks for nothing; where its dialect has none, nothing is sent.
+        """
         dialect = self._dialects.get(vnfm.spec.dialect)
         if dialect is None:
             message = f"The dialect {vnfm.spec.dialect} is not available here."
             return Reachability(vnfm.name, ok=False, code=Code.VIM_REGISTRATION.value, message=message)
         try:
-            await dialect.test(vnfm)
+            await (_send_test(dialect, vnfm) if notice else dialect.test(vnfm))
         except EscalatorError as error:
             return Reachability(vnfm.name, ok=False, code=error.code.value, message=error.message, remedy=error.remedy)
-        return Reachability(vnfm.name, ok=True)
+        return Reachability(vnfm.name, ok=True, message=HANDED_OVER if notice else "")
 
     async def _add(self, notices: Sequence[Notice]) -> None:
         """Put notices into the outbox, and in the same transaction what the message bus is told with them."""
         await self._outbox.add([*notices, *await self.orchestrators.repeated(notices)])
+
+
+async def _send_test(dialect: Dialect, vnfm: Vnfm) -> None:
+    if not isinstance(dialect, TellsTest):
+        message = f"The dialect {vnfm.spec.dialect} has no notice that asks for nothing: nothing was sent."
+        remedy = f"escalator vnfm test {vnfm.name} asks its address."
+        raise PermanentError(Code.VIM_REGISTRATION, message, remedy=remedy)
+    await dialect.tell_test(vnfm)
 
 
 def _may_have_arrived(notice: Notice) -> bool:

@@ -21,7 +21,8 @@ from escalator.settings import Vim as Limits
 from escalator.vim_interface.dialects.manual import Manual
 from escalator.vim_interface.facts import PlannedWindow
 from escalator.vim_interface.negotiation import Verdict
-from escalator.vim_interface.port import Announcement
+from escalator.vim_interface.port import Announcement, Reachability
+from escalator.vim_interface.vim import HANDED_OVER
 
 TOLD = """#!/bin/sh
 cat > "$1/$2.json.new" && mv "$1/$2.json.new" "$1/$2.json"
@@ -186,6 +187,20 @@ async def _attempted(bed: Bed, times: int) -> None:
             return
         await asyncio.sleep(0.005)
     raise AssertionError("it was not tried")
+
+
+async def test_a_test_notice_comes_on_the_way_of_every_other_one_and_asks_for_nothing(bed: Bed) -> None:
+    await duty(bed, script(bed.folder, TOLD), str(bed.folder), "{notice}")
+    (vnfm,) = await bed.store.vnfms.list()
+    assert await bed.vim.test(vnfm, notice=True) == Reachability("core", ok=True, message=HANDED_OVER)
+    message = await told(bed, "TEST")
+    assert (message["notificationType"], message["contact"]) == ("TEST", "core-duty@example.net")
+    assert "It asks for nothing" in message["comment"]
+    assert not message.keys() & {"answerWith", "refuseWith", "affectedResources"}
+    assert await bed.store.notices.list() == []
+    other = Vnfm(name="other", spec=VnfmSpec(callback_uri="http://127.0.0.1:9/n", projects=("p2",)))
+    refused = await bed.vim.test(other, notice=True)
+    assert (refused.ok, refused.remedy) == (False, "escalator vnfm test other asks its address.")
 
 
 async def test_nobody_is_told_for_a_test_which_only_looks_for_the_command(bed: Bed) -> None:

@@ -85,6 +85,9 @@ async def test_a_test_tells_of_the_last_notice_where_that_was_not_taken(api, ser
     told = Notice(id="n1", type=NoticeType.CAMPAIGN_COMPLETED, vnfm="vnfm-core", campaign="c1", created_at=1.0)
     refused = replace(told, state=NoticeState.UNDELIVERABLE, error_code="ESC-VIM-005", error="VNF manager core answered 400.")
     await services.ctx.store.notices.add([refused])
+    refused = (await api.post("/v1/vnfms/vnfm-core/actions/test-notice")).json()
+    assert (refused["ok"], refused["remedy"]) == (False, "escalator vnfm test vnfm-core asks its address.")
+    assert (await api.get("/v1/events")).json()[-1]["action"] == "vnfm.test-notice"
     tested = (await api.post("/v1/vnfms/vnfm-core/actions/test")).json()
     assert (tested["ok"], tested["message"].split(": ", 1)) == (
         True,

@@ -106,6 +106,17 @@ async def test_vnfm(services: Here, name: str) -> ReachabilityView:
     return ReachabilityView(vnfm=found.vnfm, ok=found.ok, code=found.code, message=message, remedy=found.remedy)
 
 
+@router.post("/vnfms/{name}/actions/test-notice", responses=documented(404))
+async def send_test_notice(services: Here, name: str) -> ReachabilityView:
+    """Let the people of a VNF manager with the dialect `manual` get a notice that is a test: it asks for nothing.
+
+    The answer is 200 in either case: `ok` says whether it was handed over. With any other dialect nothing is sent.
+    """
+    found = await services.vim.test(await _vnfm(services, name), notice=True)
+    await write_down(services, "vnfm.test-notice", name, found.message)
+    return ReachabilityView(vnfm=found.vnfm, ok=found.ok, code=found.code, message=found.message, remedy=found.remedy)
+
+
 async def _not_taken(services: Services, name: str) -> str:
     """What became of the last notice to a VNF manager that answers its test, where it was not taken: the test sends none."""
     recent = (n for n in await services.ctx.store.notices.list(limit=_RECENT) if n.vnfm == name)

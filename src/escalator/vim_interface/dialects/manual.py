@@ -17,6 +17,10 @@ from escalator.processes import TEMPORARY, filled, found_program, passed_on, run
 from escalator.settings import Manual as ManualSettings
 from escalator.vim_interface.messages import notification
 
+TEST = "TEST"
+"""Type and id of a notice that is none."""
+ASKS_NOTHING = "This is a test of Escalator's notices. It asks for nothing, nothing is planned, and no answer is expected."
+
 
 class Manual:
     """Tells people by a command. `base_url` is where replies may also be put."""
@@ -39,6 +43,15 @@ class Manual:
     async def test(self, vnfm: Vnfm) -> None:
         """Look whether the command is there. Nobody is woken up for a test."""
         self._program(vnfm.name)
+
+    async def tell_test(self, vnfm: Vnfm) -> None:
+        """Let whoever is on duty get a notice that is a test, on the way of every other one; raises as `deliver`.
+
+        Its type is `TEST`, it has no id that could be answered, and it names neither a campaign nor a node.
+        """
+        message = {"notificationType": TEST, "vnfm": vnfm.name, "contact": vnfm.spec.contact, "comment": ASKS_NOTHING}
+        words = {"notice": TEST, "campaign": "-", "node": "-", "vnfm": vnfm.name, "contact": vnfm.spec.contact or ""}
+        await self._run(vnfm.name, filled(self._settings.argv, words), json.dumps(message).encode())
 
     def _program(self, name: str) -> str:
         if not self._settings.argv:
