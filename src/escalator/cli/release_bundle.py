@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 SHOWN_KEYID = 12
 _NO_KEYS = "no trusted keys were given"
-_WHAT_TO_DO = "What to do: --trust DIR with the public keys that count; or --form-only where only its form matters"
+_WHAT_TO_DO = (
+    "What to do: escalator release verify {file} --trust DIR, the folder of the public keys that count; or --form-only, where"
+    " only its form matters"
+)
 
 
 class GenerateKey(Shower):
@@ -65,7 +69,7 @@ class Build(Shower):
         if not parsed_args.force:
             require_replaceable(parsed_args.out)
         release = build_bundle(parsed_args.folder, parsed_args.out)
-        self.app.stderr.write("It is unsigned: escalator release sign FILE --key KEYFILE\n")
+        self.app.stderr.write(f"It is unsigned. Next: escalator release sign {shlex.quote(str(parsed_args.out))} --key KEYFILE\n")
         return fields({"id": release.id, "digest": digest(release), "files": len(release.spec.files)})
 
 
@@ -86,7 +90,9 @@ class Sign(Shower):
         from escalator.system_support.releases.keypair import load_signer  # noqa: PLC0415 - as above
 
         signer = load_signer(parsed_args.key, _passphrase(parsed_args, self.environment))
-        return fields(_told(sign_bundle(parsed_args.file, signer)))
+        signed = _told(sign_bundle(parsed_args.file, signer))
+        self.app.stderr.write(f"Next: escalator release import {shlex.quote(str(parsed_args.file))}\n")
+        return fields(signed)
 
 
 class VerifyBundle(Shower):
@@ -125,7 +131,8 @@ class VerifyBundle(Shower):
         unverified = "not verified: it was not asked for" if parsed_args.form_only else f"not verified: {_NO_KEYS}"
         if trust is None and not parsed_args.form_only:
             self.exit_code = ConditionsError.exit_code
-            self.app.stderr.write(f"{Code.SYS_SIGNATURES.value}: Who signed it was not verified: {_NO_KEYS}.\n{_WHAT_TO_DO}\n")
+            self.app.stderr.write(f"{Code.SYS_SIGNATURES.value}: Who signed it was not verified: {_NO_KEYS}.\n")
+            self.app.stderr.write(f"{_WHAT_TO_DO.format(file=shlex.quote(str(parsed_args.file)))}\n")
         signed_by = Shown(names, ", ".join(names) if trust is not None else unverified)
         return fields(_told(opened) | {"signed_by": signed_by, "verified": trust is not None})
 

@@ -154,3 +154,11 @@ def test_what_is_no_bundle_is_told_in_words_that_help(keys: Path) -> None:
     file = signed(keys, "alice")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     assert "bytes after its last file have to be zero and are not" in run("release", "verify", file).err
+
+
+def test_each_command_about_a_bundle_names_the_next_one_with_its_file(keys: Path) -> None:
+    file = bundle(keys / "next")
+    again = keys / "again.escrel"
+    assert f"Next: escalator release sign {again} --key KEYFILE" in run("release", "build", keys / "next.d", "--out", again).err
+    assert f"Next: escalator release import {file}" in run("release", "sign", file, "--key", keys / "alice.key").err
+    assert f"What to do: escalator release verify {file} --trust DIR" in run("release", "verify", file).err
