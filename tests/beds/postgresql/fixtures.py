@@ -6,7 +6,6 @@ Without PostgreSQL they are skipped, unless ESCALATOR_REQUIRE_REAL names `postgr
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -29,7 +28,5 @@ def postgresql_server() -> Iterator[Server]:
 @pytest.fixture
 def postgresql_url(postgresql_server: Server) -> Iterator[str]:
     """Address of a new, empty database."""
-    name = f"test_{uuid.uuid4().hex}"
-    postgresql_server.execute(f"CREATE DATABASE {name}")
-    yield postgresql_server.url(name)
-    postgresql_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgresql_server.database() as name:
+        yield postgresql_server.url(name)

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -110,6 +112,14 @@ class Server:
         """Run one statement as the owner, outside transactions."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """A new database for as long as the block runs, as the template is; gives its name."""
+        name = f"test_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield name
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def close(self) -> None:
         """Stop, and leave nothing behind."""

@@ -78,7 +78,7 @@ async def test_while_somebody_else_writes_the_loop_goes_on_and_reads(file: Path,
     assert not any(work.done() for work in waiting)
     other.execute("COMMIT")
     other.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(*waiting)
     assert [found.action for found in await store.events.read()] == ["before", "after"]
     assert await holds(database) == 1

@@ -23,6 +23,7 @@ from escalator.storage.port import Store
 from escalator.storage.sql import sql_store as sql_store_over
 from escalator.storage.sqlite import sqlite_database
 
+PATIENCE_S = 60.0
 UNSTORABLE = "out\x00put \ud800 å"
 
 
@@ -65,7 +66,7 @@ async def test_a_change_that_is_cancelled_leaves_the_database_free(sql_store: St
             await asyncio.sleep(0)
         doomed.cancel()
         await asyncio.gather(doomed, return_exceptions=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await sql_store.tasks.put(task(), [event()])
         assert await sql_store.tasks.get("c1", "n1") == task()
 
@@ -117,10 +118,10 @@ async def test_a_server_that_does_not_answer_is_said_without_its_password(postgr
 
 @pytest.mark.postgresql
 async def test_broken_connections_are_made_anew_and_nothing_is_stored_twice(
-    postgresql_store: Store, postgresql_server: Server, postgresql_url: str
+    postgresql_store: Store, postgresql_server: Server, migrated_url: str
 ) -> None:
     await asyncio.gather(*(postgresql_store.events.append([event("before")]) for _ in range(5)))
-    name = postgresql_url.rsplit("/", 1)[1]
+    name = migrated_url.rsplit("/", 1)[1]
     postgresql_server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
     await asyncio.gather(*(postgresql_store.tasks.put(task(), [event("after")]) for _ in range(5)))
     assert [found.action for found in await postgresql_store.events.read()] == ["before"] * 5 + ["after"] * 5
@@ -128,7 +129,7 @@ async def test_broken_connections_are_made_anew_and_nothing_is_stored_twice(
 
 async def until(observer: psycopg.AsyncConnection, question: str, work: asyncio.Task[object]) -> None:
     """Return when the answer is one row, while the work is under way."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await (await observer.execute(question)).fetchone()) is None:
             assert not work.done()
             await asyncio.sleep(0)
@@ -136,31 +137,31 @@ async def until(observer: psycopg.AsyncConnection, question: str, work: asyncio.
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("lock", [Lock.NODES, Lock.EVENTS])
-async def test_a_replica_waits_for_the_one_that_holds_the_lock(postgresql_store: Store, postgresql_url: str, lock: Lock) -> None:
+async def test_a_replica_waits_for_the_one_that_holds_the_lock(postgresql_store: Store, migrated_url: str, lock: Lock) -> None:
     """Without the lock on events a reader could see a number before a lower one; see `storage.sql.events`."""
     question = f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = {lock.value}"
-    async with await psycopg.AsyncConnection.connect(postgresql_url, autocommit=True) as observer:
-        async with await psycopg.AsyncConnection.connect(postgresql_url) as other:
+    async with await psycopg.AsyncConnection.connect(migrated_url, autocommit=True) as observer:
+        async with await psycopg.AsyncConnection.connect(migrated_url) as other:
             await other.execute("SELECT pg_advisory_xact_lock(%s, %s)", (engine._LOCKS_OF_ESCALATOR, lock.value))
             if lock is Lock.NODES:
                 work = asyncio.create_task(postgresql_store.admission.enter_node(slot(), lambda _: None))
             else:
                 work = asyncio.create_task(postgresql_store.tasks.put(task(), [event()]))
             await until(observer, question, work)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await work
 
 
 @pytest.mark.postgresql
 async def test_the_index_keeps_a_cloud_to_one_campaign_when_two_replicas_ask_before_either_writes(
-    postgresql_store: Store, postgresql_url: str
+    postgresql_store: Store, migrated_url: str
 ) -> None:
     for name in ("first", "second"):
         await postgresql_store.campaigns.add(campaign(name))
     change = postgresql_store.campaigns.change
     question = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
-    async with await psycopg.AsyncConnection.connect(postgresql_url, autocommit=True) as observer:
-        async with await psycopg.AsyncConnection.connect(postgresql_url) as other:
+    async with await psycopg.AsyncConnection.connect(migrated_url, autocommit=True) as observer:
+        async with await psycopg.AsyncConnection.connect(migrated_url) as other:
             await other.execute("UPDATE escalator.campaigns SET state = 'running', cloud = 'cloud-1' WHERE name = 'first'")
             work = asyncio.create_task(change("second", [CampaignState.DRAFT], state=CampaignState.RUNNING, cloud="cloud-1"))
             await until(observer, question, work)

@@ -15,14 +15,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 
-from contract.storage.conftest import Opener
 from contract.storage.samples import campaign
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 from escalator.settings import Settings
 from escalator.storage import migrations
 from escalator.storage.engine import Database, postgresql_database
-from escalator.storage.opening import FILE, open_store
+from escalator.storage.opening import FILE, open_sqlite, open_store
 from escalator.storage.sqlite import sqlite_database
 from escalator.storage.tables import campaigns, constraints, metadata
 
@@ -138,8 +137,8 @@ def test_revisions_are_one_line_with_four_digits() -> None:
     assert migrations.newest() == revisions[0]
 
 
-async def test_the_file_is_its_owners_alone(sqlite_opener: Opener, tmp_path: Path) -> None:
-    async with sqlite_opener() as store:
+async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "state" / FILE) as store:
         await store.campaigns.add(campaign())
         files = [*(tmp_path / "state").iterdir()]
         assert {file.name for file in files} >= {FILE, f"{FILE}-wal"}

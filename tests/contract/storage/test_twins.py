@@ -1,11 +1,12 @@
 """The twin in memory answers as the database does, whatever is asked in whatever order.
 
-Examples are not shrunk: each opens a database, and a failing one names the first call that differs.
+Examples are not shrunk: each opens a database of its own, and a failing one names the first call that differs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from escalator.model.notice import NoticeState, Reply, Vnfm, VnfmSpec
 from escalator.model.progress import CampaignState, TaskState
 from escalator.model.subscription import Subscription
 from escalator.storage.memory import memory_store
-from escalator.storage.opening import open_sqlite
+from escalator.storage.opening import FILE, open_sqlite
 from escalator.storage.port import Store
 
 Call = tuple[str, str, tuple[Any, ...], Mapping[str, Any]]
@@ -163,18 +164,19 @@ SLOW = [HealthCheck.too_slow]
 
 
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
-def test_both_answer_alike(changes: list[st.SearchStrategy[Call]]) -> None:
+def test_both_answer_alike(changes: list[st.SearchStrategy[Call]], sqlite_template: Path) -> None:
     @settings(max_examples=15, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=SLOW)
     @given(calls=st.lists(st.one_of(changes), min_size=15, max_size=40))
     def compare(calls: list[Call]) -> None:
-        asyncio.run(compare_answers(calls))
+        asyncio.run(compare_answers(calls, sqlite_template))
 
     compare()
 
 
-async def compare_answers(calls: list[Call]) -> None:
+async def compare_answers(calls: list[Call], template: Path) -> None:
     memory = memory_store()
     with tempfile.TemporaryDirectory() as folder:
-        async with open_sqlite(Path(folder) / "escalator.sqlite") as sqlite:
+        state = shutil.copytree(template, Path(folder) / "state")
+        async with open_sqlite(state / FILE) as sqlite:
             for asked in [*calls, *QUESTIONS]:
                 assert await answer(memory, asked) == await answer(sqlite, asked), asked
