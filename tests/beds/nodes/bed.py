@@ -230,15 +230,19 @@ class NodesBed:
         fields = dict(line.split(": ", 1) for line in after.partition("\n\n")[0].splitlines() if ": " in line and line[0] != " ")
         return None if fields.get("Status", "not-installed").endswith("not-installed") else fields.get("Version")
 
-    def watch(self, changed: Callable[[str, str | None], None], every_s: float = 0.2) -> Callable[[], None]:
-        """Call `changed(name, boot id or None)` from a thread whenever a node dies or boots; what is returned ends it."""
+    def watch(self, names: Iterable[str], changed: Callable[[str, str | None], None], every_s: float = 0.2) -> Callable[[], None]:
+        """Call `changed(name, boot id or None)` from a thread whenever one of these dies or boots; what is returned ends it.
+
+        Only these: each look for a node that is off goes through all processes of this machine, and tests leave many such nodes.
+        """
         ends = threading.Event()
+        watched = tuple(names)
         self._watchers.append(ends)
 
         def loop() -> None:
             seen: dict[str, str | None] = {}
             while not ends.wait(every_s):
-                for name in list(self._hosts):
+                for name in watched:
                     now = self.boot_id(name)
                     if name not in seen or seen[name] != now:
                         seen[name] = now
