@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-SOURCES = Path(__file__).resolve().parents[3] / "src"
+from beds.joint.commands import SOURCES, commands
+
 START_S = 150.0
 
 
@@ -99,11 +100,7 @@ class ServerProcess:
 
     def cli(self, *arguments: str, timeout_s: float = 600.0, **environment: str) -> Ran:
         """Run one command of the command line, with these variables changed."""
-        command = [sys.executable, "-m", "escalator.main", *arguments]
-        ran = subprocess.run(
-            command, capture_output=True, text=True, env=self.environment | environment, timeout=timeout_s, check=False
-        )
-        return Ran(ran.returncode, ran.stdout, ran.stderr)
+        return Ran(*commands().run(arguments, self.environment | environment, timeout_s))
 
     def api(self, path: str) -> Any:
         """GET from the REST API with the operators' token."""
