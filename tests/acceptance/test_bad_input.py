@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from acceptance.small import SmallSite
+from acceptance.small import KNOWN_S, SmallSite
 from acceptance.test_faults import check_put_back
 from beds.joint.server import ServerProcess
 
@@ -90,7 +90,7 @@ def restart(site: SmallSite, node: str) -> None:
     site.bed.nodes.start(node)
     site.bed.nodes.wait(node)
     cloud = site.bed.openstack.cloud
-    cloud.wait(lambda: cloud.service(node)["updated_at"] > before and node in cloud.hosts_up(), f"{node} is not back", 60)
+    cloud.wait(lambda: cloud.service(node)["updated_at"] > before and node in cloud.hosts_up(), f"{node} is not back", KNOWN_S)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_strangers_get_no_word_in(server: ServerProcess, tmp_path: Path) -> None
 def problem(request: urllib.request.Request) -> tuple[int, str]:
     """Status and code of a request that is refused."""
     with pytest.raises(urllib.error.HTTPError) as raised:
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=60)
     with raised.value as error:
         found = json.load(error)
     assert found["title"]

@@ -174,8 +174,9 @@ class OpenStackBed:
             self._faults_file(host).unlink(missing_ok=True)
             self.start_compute(host)
         self.layout.ports_file.unlink(missing_ok=True)
+        services = self.cloud.services()
         for host in self.hosts:
-            service = self.cloud.service(host)
+            service = services[host]
             if service["status"] != "enabled" or service["disabled_reason"]:
                 self.cloud.set_service(host, status="enabled")
             if service["forced_down"]:

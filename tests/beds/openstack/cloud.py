@@ -58,7 +58,7 @@ class BedCloud:
 
     def hosts_up(self) -> set[str]:
         """Hosts whose service is up and whose hypervisor is known, which is later."""
-        services = {s["host"] for s in self._get("/os-services?binary=nova-compute")["services"] if s["state"] == "up"}
+        services = {host for host, service in self.services().items() if service["state"] == "up"}
         known = {h["hypervisor_hostname"] for h in self._get("/os-hypervisors")["hypervisors"]}
         return services & known
 
@@ -71,6 +71,14 @@ class BedCloud:
         """The compute service of the host, raw."""
         found: dict[str, Any] = self._get(f"/os-services?binary=nova-compute&host={host}")["services"][0]
         return found
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Every compute service, raw, by its host."""
+        return {s["host"]: s for s in self._get("/os-services?binary=nova-compute")["services"]}
+
+    def out_of_service(self) -> list[str]:
+        """Hosts that somebody disabled or forced down."""
+        return [host for host, s in self.services().items() if s["status"] != "enabled" or s["forced_down"]]
 
     def set_service(self, host: str, **body: Any) -> None:
         """Change the compute service: status, disabled_reason, forced_down."""

@@ -60,6 +60,8 @@ INSTANCES = (
     Instance(id="vm-3", project="free", node="cn-1"),
 )
 REPLY_TIMEOUT_S = 300.0
+TURNS = 12_000
+"""How often is looked for what is waited for. Real VNF managers are given a minute: a busy machine takes its time."""
 ALARMS = 5
 """Alarms that a project may have, of the dialect tacker."""
 
@@ -201,7 +203,7 @@ class Bed:
 
     async def until(self, condition: Callable[[], bool], *, passing: bool = False) -> None:
         """Go on until the condition holds. Simulated replies need time that passes; real ones come by themselves."""
-        for _ in range(2000):
+        for _ in range(TURNS):
             await quiet()
             if condition():
                 return
@@ -223,7 +225,7 @@ class Bed:
         return next(n for n in await self.store.notices.for_task(task) if n.vnfm == vnfm)
 
     async def until_state(self, vnfm: str, state: str, task: str = TASK) -> None:
-        for _ in range(2000):
+        for _ in range(TURNS):
             await quiet()
             if (await self.notice(vnfm, task)).state.value == state:
                 return
@@ -232,7 +234,7 @@ class Bed:
 
     async def until_failed_once(self, vnfm: str) -> None:
         """Wait until a delivery was tried and failed."""
-        for _ in range(2000):
+        for _ in range(TURNS):
             await quiet()
             if (await self.notice(vnfm)).attempts > 0:
                 return
@@ -242,7 +244,7 @@ class Bed:
     async def until_verdict(self, vnfm: str, *verdicts: str) -> None:
         """Wait until these replies stand in the inbox."""
         notice = (await self.notice(vnfm)).id
-        for _ in range(2000):
+        for _ in range(TURNS):
             await quiet()
             found = [row["verdict"] for row in await self.store.notices.replies(notice)]
             if len(found) >= len(verdicts):

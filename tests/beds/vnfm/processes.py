@@ -41,7 +41,7 @@ class VnfmProcess:
         lines = [json.loads(line) for line in self.log.read_text().splitlines()]
         return [line for line in lines if what in (None, line["what"])]
 
-    def control(self, timeout_s: float = 5, **changes: object) -> None:
+    def control(self, timeout_s: float = 60, **changes: object) -> None:
         data = json.dumps(changes).encode()
         request = urllib.request.Request(f"{self.scheme}://127.0.0.1:{self.port}/control", data, method="POST")
         urllib.request.urlopen(request, timeout=timeout_s, context=_trusting() if self.scheme == "https" else None).close()

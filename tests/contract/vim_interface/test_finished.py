@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beds.vnfm.bed import TASK, Bed, opened_bed
+from beds.vnfm.bed import TASK, TURNS, Bed, opened_bed
 from beds.vnfm.processes import VnfmProcess
 from contract.vim_interface.test_fenix import KINDS, TOKEN, ask, peer
 from escalator.model.notice import NoticeType, SubscriptionRight
@@ -42,7 +42,7 @@ def told_of(process: VnfmProcess) -> list[object]:
 
 async def until_noted(bed: Bed) -> None:
     """Wait until it is noted that what is over was told: what is cut off before that is told once more, later."""
-    for _ in range(2000):
+    for _ in range(TURNS):
         told = [n for n in await bed.store.notices.list("c1") if n.type is NoticeType.RESOURCE_ACTION_DONE]
         if [n.state.value for n in told] == ["delivered"]:
             return

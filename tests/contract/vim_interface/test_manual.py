@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from beds.vnfm.bed import INSTANCES, REPLY_TIMEOUT_S, Bed, opened_bed
+from beds.vnfm.bed import INSTANCES, REPLY_TIMEOUT_S, TURNS, Bed, opened_bed
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, InputError, NotFoundError
 from escalator.model.notice import NoticeType, Reply, Vnfm, VnfmSpec
@@ -182,7 +182,7 @@ async def test_a_command_that_hangs_is_ended_and_tried_again(bed: Bed) -> None:
 
 
 async def _attempted(bed: Bed, times: int) -> None:
-    for _ in range(2000):
+    for _ in range(TURNS):
         if (await bed.notice("core")).attempts == times:
             return
         await asyncio.sleep(0.005)

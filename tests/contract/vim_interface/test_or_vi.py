@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from beds.vnfm.bed import TASK, Bed, opened_bed
+from beds.vnfm.bed import TASK, TURNS, Bed, opened_bed
 from beds.vnfm.clocks import quiet
 from beds.vnfm.processes import ORCHESTRATOR, VnfmProcess, vnfm_process
 from escalator.api.or_vi import OrchestratorNotification, Subscription, example
@@ -88,7 +88,7 @@ async def until_told(bed: Bed, count: int, name: str = "nfvo") -> list[dict[str,
 
 async def until_settled(bed: Bed) -> list[Notice]:
     """All notices, once none is pending, oldest first."""
-    for _ in range(2000):
+    for _ in range(TURNS):
         notices = [*reversed(await bed.store.notices.list())]
         if all(notice.state is not NoticeState.PENDING for notice in notices):
             return notices
@@ -98,7 +98,7 @@ async def until_settled(bed: Bed) -> list[Notice]:
 
 async def until_attempts(bed: Bed, attempts: int, kind: NoticeType | None = None) -> Notice:
     """The notice at the head of the line (of that kind), once it was tried that often."""
-    for _ in range(2000):
+    for _ in range(TURNS):
         await quiet()
         waiting = await bed.store.notices.due(FAR, to="nfvo")
         if waiting and waiting[0].attempts >= attempts and kind in (None, waiting[0].type):

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from beds.vnfm.bed import Bed, opened_bed
+from beds.vnfm.bed import TURNS, Bed, opened_bed
 from beds.vnfm.clocks import quiet
 from beds.vnfm.processes import vnfm_process
 from escalator.model.inventory import Instance
@@ -61,7 +61,7 @@ async def add(bed: Bed, name: str, *arguments: str, auth: Auth | None = None, pr
 
 
 async def until_attempts(bed: Bed, name: str, attempts: int, task: str = "c1/cn-1/1") -> None:
-    for _ in range(2000):
+    for _ in range(TURNS):
         await quiet()
         if (await bed.notice(name, task)).attempts >= attempts:
             return

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from beds.vnfm.authority import Authority
-from beds.vnfm.bed import Bed
+from beds.vnfm.bed import TURNS, Bed
 from beds.vnfm.processes import vnfm_process
 from beds.vnfm.subscribing import (
     AS_1,
@@ -185,7 +185,7 @@ async def test_with_tls_cert_escalator_shows_its_certificate(tmp_path: Path, mon
         (tmp_path / "elsewhere").mkdir()
         ours.write_bytes(Authority(tmp_path / "elsewhere", "stranger").issue("escalator").read_bytes())
         await bed.ask("c1/cn-1/2")
-        for _ in range(2000):
+        for _ in range(TURNS):
             if (await bed.notice("vnfm-1", "c1/cn-1/2")).attempts:
                 break
             await asyncio.sleep(0.005)
