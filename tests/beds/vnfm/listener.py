@@ -11,6 +11,8 @@ import uvicorn
 from fastapi import FastAPI
 
 TURN_S = 0.002
+KEEP_ALIVE_S = 600
+"""A test that the machine lets wait for seconds finds its connection as it left it."""
 
 
 class _Server(uvicorn.Server):
@@ -20,7 +22,9 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI) -> None:
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_keep_alive=KEEP_ALIVE_S
+        )
         super().__init__(config)
         config.load()
         self.lifespan = config.lifespan_class(config)
