@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 from beds.alertmanager.fixtures import *  # noqa: F403 - as below
@@ -9,6 +10,7 @@ from beds.masakari.fixtures import *  # noqa: F403 - as below
 from beds.nodes.fixtures import lasting_manager, manager, nodes_bed, release_folders
 from beds.openstack.fixtures import fresh_openstack, openstack_bed
 from beds.postgresql.fixtures import *  # noqa: F403 - its names are said in __all__
+from beds.prepared import prepare
 from beds.prometheus.fixtures import *  # noqa: F403 - as below
 from beds.published.fixtures import *  # noqa: F403 - as above
 from beds.rabbitmq.fixtures import *  # noqa: F403 - as above
@@ -20,3 +22,8 @@ __all__ = ["fresh_openstack", "lasting_manager", "manager", "nodes_bed", "openst
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("new", deadline=None, print_blob=True)
 settings.load_profile("same")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not session.config.option.collectonly:
+        prepare(session.items)

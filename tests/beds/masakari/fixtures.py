@@ -68,6 +68,12 @@ class Masakari:
         return status
 
 
+def installed() -> Path:
+    """Its environment, made unless it is there. Raises NotInstalledError."""
+    with locked("masakari"):
+        return ensured("masakari-venv", HERE / "requirements.lock")
+
+
 @pytest.fixture
 def masakari(masakari_service: Masakari) -> Masakari:
     """An empty one, in Keystone's catalogue."""
@@ -82,8 +88,7 @@ def masakari_service(openstack_bed: OpenStackBed, tmp_path_factory: pytest.TempP
     """The running API."""
     folder = tmp_path_factory.mktemp("masakari")
     try:
-        with locked("masakari"):
-            venv = ensured("masakari-venv", HERE / "requirements.lock")
+        venv = installed()
     except NotInstalledError as error:
         if "openstack" in os.environ.get("ESCALATOR_REQUIRE_REAL", "").replace(",", " ").split():
             pytest.fail(f"ESCALATOR_REQUIRE_REAL asks for it, and {error}")

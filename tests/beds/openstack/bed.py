@@ -46,15 +46,11 @@ class OpenStackBed:
 
     def start(self, nodes: int = 4, names: Sequence[str] = ()) -> None:
         """Bring everything up with these hosts (`cn-01`, … when no names are given); raises UnmetError when it cannot."""
-        reason = unmet()
-        if reason:
-            raise UnmetError(reason)
+        check()
         self.hosts = tuple(names) or tuple(f"cn-{number:02}" for number in range(1, nodes + 1))
         with start_lock():
             sweep()
-            ensure_packages()
-            venv = ensure_venv()
-            made = template.ensure_template(venv)
+            venv, made = _prepared()
             self._services = Services(Layout(self.run, free_base()), venv)
             self._services.stop()  # what an earlier run of this folder left
             try:
@@ -218,6 +214,27 @@ def _replace(file: Path, value: object) -> None:
     scratch = file.with_suffix(".tmp")
     scratch.write_text(json.dumps(value), encoding="utf-8")
     scratch.replace(file)
+
+
+def check() -> None:
+    """Raise UnmetError where this machine cannot carry a bed."""
+    reason = unmet()
+    if reason:
+        raise UnmetError(reason)
+
+
+def prepare() -> None:
+    """Make what every bed starts from, unless it is there: it takes minutes. Raises UnmetError."""
+    check()
+    with start_lock():
+        _prepared()
+
+
+def _prepared() -> tuple[Path, Path]:
+    """The environment and the template."""
+    ensure_packages()
+    venv = ensure_venv()
+    return venv, template.ensure_template(venv)
 
 
 def sweep() -> None:

@@ -17,11 +17,16 @@ __all__ = ["doctor", "tacker5", "tacker16"]
 HERE = Path(__file__).resolve().parent
 
 
+def installed(name: str) -> Path:
+    """The environment. Tacker asks for more packages than the modules load that are run: none is resolved."""
+    with locked(name):
+        return ensured(f"{name}-venv", HERE / f"{name}.lock", "--no-deps")
+
+
 def _python(name: str) -> Path:
-    """Python of the environment. Tacker asks for more packages than the modules load that are run: none is resolved."""
+    """Python of the environment."""
     try:
-        with locked(name):
-            return ensured(f"{name}-venv", HERE / f"{name}.lock", "--no-deps") / "bin" / "python"
+        return installed(name) / "bin" / "python"
     except NotInstalledError as error:
         if "tacker" in os.environ.get("ESCALATOR_REQUIRE_REAL", "").replace(",", " ").split():
             pytest.fail(f"ESCALATOR_REQUIRE_REAL asks for it, and {error}")

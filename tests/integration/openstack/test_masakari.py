@@ -18,6 +18,7 @@ from escalator.model.neighbour_settings import Masakari as Settings
 from escalator.settings import Cloud
 from escalator.vim_interface.neighbours.port import Host
 
+pytestmark = pytest.mark.openstack
 CN1, CN2, CN3 = (Host(f"cn-0{n}", "night") for n in (1, 2, 3))
 REFUSED = 409
 

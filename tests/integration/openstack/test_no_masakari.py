@@ -14,6 +14,8 @@ from escalator.model.neighbour_settings import Masakari as Settings
 from escalator.settings import Cloud
 from escalator.vim_interface.neighbours.port import Host
 
+pytestmark = pytest.mark.openstack
+
 
 async def test_a_region_without_masakari_is_told(openstack_bed: OpenStackBed) -> None:
     cloud = Cloud(driver="openstack", os_cloud="escalator", config_file=str(openstack_bed.clouds_yaml))
