@@ -14,7 +14,7 @@ from acceptance.small import KNOWN_S, SmallSite
 from acceptance.test_faults import check_put_back
 from beds.joint.server import ServerProcess
 
-BEDS = (pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(300))
+BEDS = (pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(600))
 CAMPAIGN = {
     "apiVersion": "escalator/v1",
     "kind": "Campaign",

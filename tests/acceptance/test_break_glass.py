@@ -10,7 +10,7 @@ import pytest
 from acceptance.small import OPERATIONS, SmallSite
 from beds.openstack.cloud import BedCloud
 
-pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(600)]
 
 
 def test_the_break_glass_sheet_puts_the_cloud_back_without_the_manager(small: SmallSite) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from acceptance.small import SmallSite
 
-pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(600)]
 BAD = {"2.1.0": "ESC-SYS-006", "2.2.0": "ESC-SYS-008", "2.3.0": "ESC-SYS-009", "2.4.0": "ESC-UPG-008"}
 """What is wrong with each version, as the operator reads it."""
 

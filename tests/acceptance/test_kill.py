@@ -11,7 +11,7 @@ import pytest
 
 from acceptance.small import LAYOUT, OPERATIONS, SmallSite
 
-pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.openstack, pytest.mark.nodes, pytest.mark.timeout(600)]
 KILLS = 3
 GAP_EVENTS = (4, 22)
 """So many lines of history later comes the next kill: with three of them, from the first node's turn into the last one's."""
