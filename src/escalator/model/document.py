@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, Problem
-from escalator.model.forms import words_of
+from escalator.model.forms import MOMENT, words_of
 
 MAX_BYTES = 64 * 1024 * 1024
 """An inventory of ten thousand nodes is about 40 MB; no honest document is larger."""
@@ -207,6 +207,7 @@ def _check_events(text: str | bytes) -> None:
             raise InputError(Code.CFG_TOO_LARGE, f"The document is nested deeper than {MAX_DEPTH} levels.")
 
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _constructor = yaml.SafeLoader("")
 
 
@@ -234,6 +235,8 @@ def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[s
 
 
 def _scalar(node: yaml.Node) -> Any:  # noqa: ANN401 - plain data
+    if node.tag in _NUMBERS and ":" in node.value:
+        return node.value  # 22:30 is a time of day; YAML 1.1 reads 1350 from it, which nobody has written
     try:
         value = _constructor.construct_object(node)
         hash(value)
@@ -331,13 +334,20 @@ def _explain(kind: type[BaseModel], item: Any) -> str:  # noqa: ANN401 - pydanti
             return str(item["ctx"]["error"])
         case "literal_error":
             return f"{item['input']!r} is not one of {item['ctx']['expected']}"
-        case "string_pattern_mismatch" if said := words_of(item["ctx"]["pattern"]):
+        case str(mistake) if said := _form_of(mistake, item):
             return f"{str(item['input'])[:80]!r} {said}"
         case _:
             given = item.get("input")
             shown = "" if isinstance(given, (dict, list)) else f" (given: {str(given)[:80]!r})"
             said = str(item["msg"])
             return said[0].lower() + said[1:] + shown
+
+
+def _form_of(mistake: str, item: Any) -> str:  # noqa: ANN401 - as above
+    """What is said of a text that has not its form; nothing where the form has no words, or the mistake is another one."""
+    if mistake.startswith("datetime_") or mistake == "timezone_aware":
+        return MOMENT
+    return words_of(item["ctx"]["pattern"]) if mistake == "string_pattern_mismatch" else ""
 
 
 def _keys_at(kind: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:

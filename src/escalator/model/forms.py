@@ -8,9 +8,13 @@ RELEASE_ID = r"^[a-z0-9-]{1,63}/[0-9A-Za-z.+-]{1,127}$"
 TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d$"
 PERCENTAGE = r"^\d{1,3}%$"
 
+WEB_ADDRESS = r"^https?://[^\s@]+$"
+MOMENT = "is no moment: a date, a time and the offset from UTC are expected, as 2026-12-01T22:00:00+01:00"
+
 _WORDS: Mapping[str, str] = {
     RELEASE_ID: "is no release: its name and version are expected, as nfvi-agent/2.0.0",
     TIME_OF_DAY: "is no time of day: hours and minutes are expected in quotes, as '01:30'",
+    WEB_ADDRESS: "is no address: http:// or https:// and a host are expected, without a user, as https://vnfm.example/notify",
     PERCENTAGE: "is no percentage, as 10%",
 }
 """What is said of a text that has not the form."""

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from escalator.model.document import DnsLabel, Model
 from escalator.model.errors import Problem
+from escalator.model.forms import WEB_ADDRESS
 from escalator.model.node_settings import Seconds
 from escalator.model.notice import Auth
 
@@ -28,7 +29,7 @@ class Hook(Model):
 class Alertmanager(Model):
     """Alertmanager, in which the alerts of a host in maintenance are silenced."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)] | None = None
+    url: Annotated[str, StringConstraints(pattern=WEB_ADDRESS, max_length=2008)] | None = None
     """Its address; null = there is none."""
     auth: Auth = Auth()
     matchers: Annotated[Mapping[str, str], Field(min_length=1)] = Field(default_factory=lambda: {"instance": "{node}"})

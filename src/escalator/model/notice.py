@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from escalator.model.document import DnsLabel, Model
+from escalator.model.forms import WEB_ADDRESS
 from escalator.model.host import Host
 
 Disposition = Literal["MOVED", "KEEP", "MIGRATE", "LIVE_MIGRATE", "OWN_ACTION"]
@@ -108,7 +109,7 @@ class NoticeState(StrEnum):
     CANCELLED = "cancelled"  # withdrawn
 
 
-Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)]
+Uri = Annotated[str, StringConstraints(pattern=WEB_ADDRESS, max_length=2008)]
 
 
 class Auth(Model):
@@ -116,7 +117,7 @@ class Auth(Model):
 
     type: Literal["none", "basic", "bearer", "oauth2", "tls-cert"] = "none"
     credential: DnsLabel | None = None
-    token_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)] | None = None
+    token_endpoint: Annotated[str, StringConstraints(pattern=WEB_ADDRESS, max_length=2008)] | None = None
     """With `oauth2`: where tokens are fetched."""
 
 

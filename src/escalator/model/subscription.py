@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from escalator.model.document import Model
+from escalator.model.forms import WEB_ADDRESS
 from escalator.model.inventory import Instance
 from escalator.model.notice import NoticeType, VnfmNoticeType
 
@@ -20,7 +21,7 @@ MAX_VALUES = 1000
 """Values of one attribute of a filter; who owns more leaves the attribute out."""
 
 AuthType = Literal["BASIC", "OAUTH2_CLIENT_CREDENTIALS", "TLS_CERT"]
-Uri = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)]
+Uri = Annotated[str, StringConstraints(pattern=WEB_ADDRESS, max_length=2008)]
 Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=1024)]
 Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
 Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_VALUES)]

@@ -29,7 +29,7 @@ class Credentials:
                 raise _unusable(name, "it is outside the credentials folder")
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
-            raise _unusable(name, error.strerror or "it cannot be opened") from error
+            raise _unusable(name, f"{path}: {error.strerror or 'it cannot be opened'}") from error
         try:
             _check_mode(name, os.fstat(handle).st_mode)
             return _text(name, os.read(handle, MAX_BYTES + 1))

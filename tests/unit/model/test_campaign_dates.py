@@ -40,3 +40,29 @@ def test_it_is_told_beside_what_else_is_wrong() -> None:
     with pytest.raises(InputError) as caught:
         load_campaign(parse(TEXT.replace("mode: smooth", "mode: rough")))
     assert [problem.path for problem in caught.value.problems] == ["spec.mode", "spec.not_after"]
+
+
+@pytest.mark.parametrize("given", ["22:30", "00:30", "'22:30'"])
+def test_a_time_of_day_is_what_is_written_with_and_without_quotes(given: str) -> None:
+    window = f"  windows: [{{days: [sat], start: {given}, length_s: 14400, time_zone: Europe/Helsinki}}]\n"
+    text = TEXT[: TEXT.index("  not_before")] + window
+    assert load_campaign(parse(text)).spec.windows[0].start == given.strip("'")
+
+
+def test_no_number_is_told_that_nobody_has_written() -> None:
+    text = TEXT[: TEXT.index("  not_before")] + "  estimates: {upgrade_s: 20:00}\n"
+    with pytest.raises(InputError) as caught:
+        load_campaign(parse(text))
+    assert "given: '20:00'" in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize("given", ["2026-12-01", '"2026-12-01T22:00"', "soon"])
+def test_a_moment_that_is_not_whole_is_told_with_an_example(given: str) -> None:
+    text = TEXT[: TEXT.index("  not_before")] + f"  not_before: {given}\n"
+    with pytest.raises(InputError) as caught:
+        load_campaign(parse(text))
+    (problem,) = caught.value.problems
+    shown = given.strip('"')
+    assert problem.message == (
+        f"'{shown}' is no moment: a date, a time and the offset from UTC are expected, as 2026-12-01T22:00:00+01:00"
+    )

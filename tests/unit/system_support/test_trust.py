@@ -97,8 +97,9 @@ def test_a_key_pair_is_its_owners_and_signs(tmp_path: Path) -> None:
     assert (file.stat().st_mode & 0o777, public.name) == (0o600, "alice.pub")
     assert load_signer(file, None).public_key.keyid == key.keyid
     assert trust_of_folders([tmp_path], 1).require(signed(load_signer(file, None))) == ("alice",)
-    with pytest.raises(InputError, match="there already"):
+    with pytest.raises(InputError, match="already; it is left as it is") as refused:
         make_key_pair(file, None)
+    assert refused.value.remedy == "Choose another name for the key."
 
 
 def test_a_passphrase_protects_a_key(tmp_path: Path) -> None:

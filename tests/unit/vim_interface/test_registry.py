@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from beds.vnfm.clocks import SteppedClock
+from escalator.model.document import Source, load
 from escalator.model.errors import ConflictError, InputError, NotFoundError
 from escalator.model.inventory import Instance
 from escalator.model.notice import Auth, Vnfm, VnfmSpec
@@ -173,6 +174,14 @@ def test_credentials_in_an_address_and_other_schemes_are_no_registration(uri: st
         spec(callback_uri=uri)
 
 
+def test_an_address_that_is_none_is_told_in_words() -> None:
+    document = {"dialect": "vi-vnfm", "projects": ["p"], "callback_uri": "ftp://x/"}
+    with pytest.raises(InputError) as refused:
+        load(VnfmSpec, Source(document, {}))
+    (problem,) = refused.value.problems
+    assert problem.message.startswith("'ftp://x/' is no address: http:// or https:// and a host are expected")
+
+
 async def test_authentication_needs_a_credential_that_can_be_read(registry: Registry, tmp_path: Path):
     (tmp_path / "good").write_text("user:password\n")
     (tmp_path / "good").chmod(0o600)
@@ -181,7 +190,7 @@ async def test_authentication_needs_a_credential_that_can_be_read(registry: Regi
         "spec.auth.credential: auth.type bearer needs the name of a file in the credentials folder"
     ]
     assert await problems(registry, spec(auth=Auth(type="bearer", credential="missing"))) == [
-        "spec.auth.credential: The credential 'missing' cannot be used: No such file or directory."
+        f"spec.auth.credential: The credential 'missing' cannot be used: {tmp_path / 'missing'}: No such file or directory."
     ]
     assert await problems(registry, spec(auth=Auth(credential="good"))) == [
         "spec.auth.credential: auth.type none uses no credential"

@@ -41,7 +41,7 @@ def make_key_pair(file: Path, passphrase: bytes | None) -> tuple[Path, SSlibKey]
     if beside == file:
         raise _unusable(file, "its name is that of the public key; end it in .key")
     if beside.exists():
-        raise _unusable(beside, "it is there already")
+        raise _taken(beside)
     _write(file, private, 0o600)
     _write(beside, public, 0o644)
     return beside, SSlibKey.from_crypto(key.public_key())
@@ -111,9 +111,14 @@ def _write(file: Path, data: bytes, mode: int) -> None:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
             out.write(data)
     except FileExistsError as error:
-        raise _unusable(file, "it is there already") from error
+        raise _taken(file) from error
     except OSError as error:
         raise _unusable(file, f"it cannot be written: {error.strerror}") from error
+
+
+def _taken(file: Path) -> InputError:
+    message = f"There is a file {file} already; it is left as it is, and no key was made."
+    return InputError(Code.SYS_KEY, message, remedy="Choose another name for the key.")
 
 
 def _unusable(file: Path, why: str) -> InputError:
