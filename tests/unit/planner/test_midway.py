@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from escalator.model.inventory import Group
-from escalator.model.plan import Move
+from escalator.model.plan import Move, Plan, Upgrade
 from escalator.upgrade_manager.planner import verified
 from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.progress import Progress, Started
@@ -137,3 +137,44 @@ def test_so_are_those_of_which_each_keeps_a_place_that_the_other_ones_instance_n
     )  # fmt: skip
     both = {"a": Started(away_s=90.0), "b": Started(away_s=90.0)}
     assert set(child_of(things, both)) == {"a2", "b2"}
+
+
+def rest_where_a_target_is_late(late_s: float) -> Plan:
+    """A plan for the rest 60 s after node a was to begin its upgrade, which takes 300 s and began that much late.
+
+    What is on b was to go to a, and what is on c to y. Nodes x and y are upgraded and empty.
+    """
+    things = (node("a"), node("b"), node("c"), node("x"), node("y"), vm("v", "b"), vm("w", "c"))
+    wish = campaign(waves={"max_unavailable": 3}, estimates={"upgrade_s": 300})
+    moves = [("v", "b", "a", 340.0), ("w", "c", "y", 330.0)]
+    parent = make_plan(wish, cloud(*things)).model_copy(
+        update={
+            "moves": tuple(
+                Move.model_validate({"instance": v, "from": o, "to": t, "start_s": s, "end_s": s + 10.0}) for v, o, t, s in moves
+            ),
+            "upgrades": tuple(
+                Upgrade(node=n, wave=wave, start_s=s, end_s=s + 300.0)
+                for wave, (n, s) in enumerate([("a", 40.0), ("c", 340.0), ("b", 350.0)], 1)
+            ),
+        }
+    )
+    parent = parent.model_copy(update={"totals": parent.totals.model_copy(update={"makespan_s": 650.0})})
+    now = (node("a", progress="upgrading"), node("b"), node("c"), node("x", progress="done"), node("y", progress="done"))
+    began = {"a": Started(away_s=40.0, start_s=40.0 + late_s)}
+    here = cloud(*now, *things[-2:])
+    plan = make_plan(wish, here, progress=Progress(at_s=AT_S, parent=parent.sealed("parent"), started=began))
+    assert verify(wish, here, plan) == []
+    return plan
+
+
+def test_a_plan_for_the_rest_that_ends_about_as_soon_keeps_where_everything_goes() -> None:
+    plan = rest_where_a_target_is_late(5.0)
+    assert {move.instance: move.target for move in plan.moves} == {"v": "a", "w": "y"}
+
+
+def test_a_plan_for_the_rest_that_would_end_later_sends_others_elsewhere_that_wait_and_nobody_else() -> None:
+    plan = rest_where_a_target_is_late(20.0)
+    targets = {move.instance: move.target for move in plan.moves}
+    assert targets["v"] != "a"
+    assert targets["w"] == "y"  # planned anew, both would go to x
+    assert plan.totals.makespan_s < AT_S + 300.0 + 20.0

@@ -38,7 +38,9 @@ Each step is tried again before the next: often one node is late, and a run in w
 night full. What is late in the last run is left out, with all whose instances go there: that may be a tenth of the cloud.
 """
 LATER = 0.1
-"""Share of the time left by which a repaired plan may end later than one made anew, or than the plan so far."""
+"""Share of the time left by which a plan that keeps more may end later than one that keeps less, or than the plan so far."""
+SOON_LATER = 0.02
+"""The same in smaller clouds, where another search takes no time: a campaign is planned anew often, and each adds its part."""
 TRIES = 1500
 """Nodes times runs of the search that are spent on one plan of a smaller cloud."""
 MOST_TRIES = 150
@@ -47,14 +49,21 @@ MOST_TRIES = 150
 def best_of(cloud: Cloud, rules: Rules, midway: Midway = START) -> Found:
     """The best of what the policies find.
 
-    In the middle of a campaign the plan so far is repaired first: same order, same targets wherever they still hold. Only
-    where that leaves nodes out, or ends much later, everything that has not begun is planned anew.
+    In the middle of a campaign the plan so far is kept first: same order, same targets wherever they still hold. Where that
+    leaves nodes out, or ends much later, smaller clouds try the same order with other targets. Only where that does not do
+    either, everything that has not begun is planned anew. Of what was tried the one is taken that changes least, unless
+    another one ends sooner by more than is worth it.
     """
-    repaired = _in_time(cloud, rules, _again(cloud, rules, midway), midway, keep=True) if midway.order else None
-    if repaired is not None and not repaired.left and repaired.end_s <= _patience_s(rules, midway):
-        return repaired
-    found = _anew(cloud, rules, midway)
-    return repaired if repaired is not None and not _much_better(rules, found, repaired) else found
+    if not midway.order:
+        return _anew(cloud, rules, midway)
+    small = len(cloud.nodes) <= SMALL
+    later, order = SOON_LATER if small else LATER, _again(cloud, rules, midway)
+    tried = [_in_time(cloud, rules, order, midway, keep=True)]
+    if small and not _in_good_time(rules, midway, tried, later):
+        tried.append(_in_time(cloud, rules, replace(order, awaits=False), midway, keep=True))
+    if not _in_good_time(rules, midway, tried, later):
+        tried.append(_anew(cloud, rules, midway))
+    return _worth_it(rules, tried, later)
 
 
 def _again(cloud: Cloud, rules: Rules, midway: Midway) -> Policy:
@@ -64,16 +73,18 @@ def _again(cloud: Cloud, rules: Rules, midway: Midway) -> Policy:
     return replace(plain, order="timed", idle_share=IDLE_SHARE) if nodes > SMALL and rules.windows.open else plain
 
 
-def _patience_s(rules: Rules, midway: Midway) -> float:
-    """Until when a repaired plan may last before it is worth to plan anew."""
-    return rules.at_s + (1.0 + LATER) * max(0.0, midway.end_s - rules.at_s)
+def _in_good_time(rules: Rules, midway: Midway, tried: Sequence[Found], later: float) -> bool:
+    """Whether one of these leaves no node out and ends soon enough, so that nothing else needs to be tried."""
+    latest_s = rules.at_s + (1.0 + later) * max(0.0, midway.end_s - rules.at_s)
+    return any(not found.left and found.end_s <= latest_s for found in tried)
 
 
-def _much_better(rules: Rules, found: Found, repaired: Found) -> bool:
-    """Whether a new plan is worth that everybody learns it anew."""
-    if len(found.left) != len(repaired.left):
-        return len(found.left) < len(repaired.left)
-    return found.end_s - rules.at_s < (repaired.end_s - rules.at_s) / (1.0 + LATER)
+def _worth_it(rules: Rules, tried: Sequence[Found], later: float) -> Found:
+    """The first of these but for those that leave out more nodes than another one, or end later by so much of the time left."""
+    fewest = min(len(found.left) for found in tried)
+    enough = [found for found in tried if len(found.left) == fewest]
+    soonest_s = max(rules.at_s, min(found.end_s for found in enough))  # without any turn there is no end
+    return next(found for found in enough if found.end_s <= soonest_s + later * (soonest_s - rules.at_s) + SLACK)
 
 
 def _anew(cloud: Cloud, rules: Rules, midway: Midway) -> Found:

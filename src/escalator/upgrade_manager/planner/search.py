@@ -42,7 +42,7 @@ LOOK_S = 60.0
 class Search:
     """One run with one policy. `slow`: seconds that single nodes need more of their window than their moves tell.
 
-    With `keep`, instances go where the plan so far wants them, and a node waits until it can be so.
+    With `keep`, instances go where the plan so far wants them, and a node waits until it can be so where the policy `awaits`.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Search:
             if done:
                 self._new.add(node)
         now = looked = self._rules.at_s
-        if self._placing.kept:
+        if self._placing.kept and self._policy.awaits:
             self._awaiting = Awaiting(self._midway.order, self._kept_targets())
         self._take_up(now)
         wake = self._start_all(now, seeds=self._policy.seeds, patient=True)

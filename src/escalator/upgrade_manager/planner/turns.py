@@ -140,6 +140,8 @@ class Policy:
     """Seed of a small disorder in the queue; 0 for none. Several of these find what one order misses."""
     foresees: bool = False
     """Whether instances get the entries that the cloud will choose, and arrive in the order in which they got them."""
+    awaits: bool = True
+    """Whether a node waits until its instances can go where the plan so far wants them; else they do where it can be so."""
 
 
 @dataclass(frozen=True, slots=True)
