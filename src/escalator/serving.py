@@ -23,6 +23,7 @@ from escalator.api.vnfm_throttle import Throttled
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, EscalatorError, InputError
 from escalator.model.host import LOOPBACK
+from escalator.model.progress import Event
 from escalator.settings import Listener, Settings
 from escalator.startable import check_startable
 from escalator.vim_interface.throttle import Throttle
@@ -57,11 +58,20 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
                 if settings.vnfm.host not in LOOPBACK and settings.vnfm.tls is None:
                     _log.warning("server.plain", listener="vnfm", message=PLAIN)
                 _log.info("server.ready", state_dir=settings.state_dir)
+                await _tell(services, "server.start", "started")
                 await closing.wait()
                 _log.info("server.stopping")
+                await _tell(services, "server.stop", "done")
                 for server in servers.values():
                     server.should_exit = True
     _log.info("server.stopped")
+
+
+async def _tell(services: Services, action: str, outcome: str) -> None:
+    """Put it into the history: a step that stands there as begun twice had a server's end in between."""
+    host = socket.gethostname()
+    event = Event(at=services.ctx.clock.now(), action=action, object_id=host, outcome=outcome)
+    await services.ctx.store.events.append((event,))
 
 
 def bind(name: str, listener: Listener) -> socket.socket:

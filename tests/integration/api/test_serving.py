@@ -69,11 +69,27 @@ def test_a_server_serves_and_ends_cleanly_with_a_stream_open(tmp_path, number):
             lines = stream.iter_lines()
             assert next(lines) == "retry: 2000"
             process.send_signal(number)
-            assert list(lines) == [""], "the stream ends, it does not break"
+            assert list(lines)[-1] == "", "the stream ends, it does not break"
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "")
     assert json.loads(err.splitlines()[-1])["event"] == "server.stopped"
     assert "Traceback" not in err
+
+
+def test_the_history_tells_when_the_server_began_and_ended_and_where_it_was_killed(tmp_path):
+    file = configuration(tmp_path)
+    for started, number in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL), 1):
+        with serving(file) as (process, urls):
+            environment = {"ESCALATOR_URL": urls["server"], "ESCALATOR_TOKEN_FILE": str(tmp_path / "state" / "token")}
+            told: list[str] = []
+            # The listeners are announced a moment before the start is written down.
+            for _ in range(50):
+                if told.count("server.start") == started:
+                    break
+                told = run("event", "list", "-f", "value", "-c", "action", environment=environment).out.split()
+            process.send_signal(number)
+            process.wait(timeout=30)
+    assert [one for one in told if one.startswith("server.")] == ["server.start", "server.stop", "server.start", "server.start"]
 
 
 def test_the_interface_of_fenix_is_there_when_it_is_switched_on(tmp_path):
