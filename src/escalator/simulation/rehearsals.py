@@ -16,6 +16,7 @@ from escalator.model.errors import TemporaryError
 from escalator.model.inventory import Inventory
 from escalator.settings import Log
 from escalator.simulation.rehearsal import Outcome, Planners, rehearse
+from escalator.worker_processes import end_with_parent
 from escalator.world.rules import FaultsSpec
 
 MOST_PROCESSES = 8
@@ -73,6 +74,7 @@ def _begin(rehearsal: Rehearsal) -> None:
     # Who stops the rehearsal by Ctrl-C hears of it from the first process, once.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     configure_logs(Log(level="error"))
+    end_with_parent()
     _Process.rehearsal = rehearsal
 
 

@@ -1,6 +1,9 @@
 """The process that makes plans may die at any moment: planning goes on with another one."""
 
 import os
+import select
+import subprocess
+import sys
 from concurrent.futures import BrokenExecutor
 
 import pytest
@@ -71,6 +74,27 @@ async def test_the_way_back_is_planned_by_the_worker_as_well():
             while await made.store.campaigns.state("agent-2") is CampaignState.RUNNING:
                 await clock.sleep(0.05)
             assert (await made.campaigns.back.preview("agent-2")).upgrades
+
+
+BEGINS = """
+import os, time
+from escalator.upgrade_manager.engine.workers import RenewedWorker
+if __name__ == "__main__":
+    print(RenewedWorker().submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_worker_ends_with_a_server_that_is_killed(tmp_path):
+    script = tmp_path / "begins.py"
+    script.write_text(BEGINS)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as server:
+        worker = int(server.stdout.readline())
+        ends = os.pidfd_open(worker)
+        server.kill()
+        ended, _, _ = select.select([ends], [], [], 60.0)
+        os.close(ends)
+    assert ended
 
 
 class Asked(RenewedWorker):

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from escalator.worker_processes import end_with_parent
+
 COLLECT_AFTER = 1_000_000
 """Objects made, beyond those that are gone again, before the worker process looks for cycles of references among them."""
 P = ParamSpec("P")
@@ -38,9 +40,11 @@ class RenewedWorker(Executor):
 
 
 def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_rarely_collect)
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
 
 
-def _rarely_collect() -> None:
-    """A large inventory is a million objects and no cycle: reading it took four times as long with looks for cycles meanwhile."""
+def _begin() -> None:
+    """Set up the worker process."""
+    # A large inventory is a million objects and no cycle: reading it took four times as long with looks for cycles meanwhile.
     gc.set_threshold(COLLECT_AFTER)
+    end_with_parent()
