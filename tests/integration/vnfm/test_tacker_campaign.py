@@ -31,11 +31,12 @@ SLOW_S = 0.5
 
 
 def sown(file: Path) -> None:
-    """A cloud with few instances, whose groups need no rest between impacts."""
+    """A cloud with few instances, all of which can migrate, and whose groups need no rest between impacts."""
     found = sow(nodes=NODES, seed=1, fill=0.3)
     groups = tuple(group.model_copy(update={"recovery_s": 0.0}) for group in found.inventory.groups)
     world = World.open(file, SystemClock(), FAST)
-    world.load(found.inventory.model_copy(update={"groups": groups}))
+    instances = tuple(instance for instance in found.inventory.instances if instance.migration != "none")
+    world.load(found.inventory.model_copy(update={"groups": groups, "instances": instances}))
     world.close()
 
 
