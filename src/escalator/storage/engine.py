@@ -118,7 +118,7 @@ class Database:
             except DatabaseError as error:
                 if type(error) is not DatabaseError:  # its subclasses are refusals of single statements
                     raise
-                raise PermanentError(Code.STO_FILE, f"The database cannot be used: {error.orig}.") from error
+                raise _damaged(self._engine.url.database, error) from error
             await asyncio.sleep(pause)
         raise AssertionError  # the last pause is None
 
@@ -142,6 +142,15 @@ class Database:
             if commit:
                 committed(connection)
             return result
+
+
+def _damaged(name: str | None, error: DatabaseError) -> PermanentError:
+    message = f"The database {name or ''} cannot be used: {error.orig}.".replace("  ", " ")
+    remedy = (
+        "Until then the break-glass sheet says what is to be put back. See ls -l and df -h of its folder;"
+        " where the file is damaged, put the backup in its place: docs/howto/operate-the-server.md#restore"
+    )
+    return PermanentError(Code.STO_FILE, message, remedy=remedy)
 
 
 def committed(connection: sa.Connection) -> None:

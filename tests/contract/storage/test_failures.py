@@ -22,6 +22,7 @@ from escalator.storage.opening import open_postgresql, open_sqlite
 from escalator.storage.port import Store
 from escalator.storage.sql import sql_store as sql_store_over
 from escalator.storage.sqlite import sqlite_database
+from escalator.upgrade_manager.engine.runtimes.dbos import DbosSettings, open_engine
 
 PATIENCE_S = 60.0
 UNSTORABLE = "out\x00put \ud800 å"
@@ -78,6 +79,19 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         async with open_sqlite(file):
             pass
     assert caught.value.code is Code.STO_FILE
+    assert str(file) in caught.value.message
+    assert "break-glass sheet" in caught.value.remedy
+
+
+async def test_a_journal_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "engine.sqlite"
+    file.write_text("this is no database " * 100)
+    with pytest.raises(PermanentError) as caught:
+        async with open_engine(DbosSettings(folder=tmp_path, executor_id="here"), {}):
+            pass
+    assert caught.value.code is Code.STO_FILE
+    assert str(file) in caught.value.message
+    assert "move engine.sqlite away" in caught.value.remedy
 
 
 async def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ SERVER = {
     Code.STO_FILE: Explanation(
         meaning="the database's file cannot be used",
         causes="No right to write, a full disk, or a file that is no database.",
-        then="ls -l and df -h of the state directory",
+        then="ls -l and df -h of the state directory; where the file is damaged, the backup; meanwhile the break-glass sheet",
     ),
     Code.API_BODY: Explanation(
         meaning="the request's body is not valid",

@@ -21,7 +21,7 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from escalator.model.codes import Code
-from escalator.model.errors import TemporaryError
+from escalator.model.errors import PermanentError, TemporaryError
 from escalator.storage.sqlite import CACHE_KIB
 from escalator.upgrade_manager.engine.runtime import Course, Json
 
@@ -196,6 +196,12 @@ def _wal(file: Path) -> Path:
     connection = sqlite3.connect(file)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.DatabaseError as error:
+        remedy = (
+            f"See ls -l and df -h of its folder. Where it is damaged, move {FILE} away with its -wal and -shm and start again:"
+            " what is under way goes on from what the other database knows, at the first step of each node"
+        )
+        raise PermanentError(Code.STO_FILE, f"The engine's database {file} cannot be used: {error}.", remedy=remedy) from error
     finally:
         connection.close()
     return file
