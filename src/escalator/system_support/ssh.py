@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -175,4 +176,9 @@ class Ssh:
         if isinstance(error, asyncssh.PermissionDenied):
             remedy = f"Let {self._settings.user} in with the public part of {self._settings.key}."
             return PermanentError(Code.SYS_CREDENTIALS, f"{node} refuses our key.", remedy=remedy, facts=facts)
+        if isinstance(error, socket.gaierror):
+            remedy = "Name its address in system.ssh.addresses, or have the name served where the server runs."
+            return TemporaryError(
+                Code.SYS_UNREACHABLE, f"{node} cannot be found: the name {address} does not resolve.", remedy=remedy, facts=facts
+            )
         return TemporaryError(Code.SYS_UNREACHABLE, f"{node} does not answer over SSH at {address}.", facts=facts)

@@ -93,3 +93,11 @@ async def test_a_command_that_ends_before_its_input_is_still_answered(credential
             assert (output.exit_code, output.stdout) == (3, b"answer")
         await made.close()
         await asyncio.sleep(0)  # the server's end of it
+
+
+async def test_a_name_that_does_not_resolve_is_told_from_a_host_that_does_not_answer(credentials: Path) -> None:
+    with pytest.raises(TemporaryError) as caught:
+        await ssh(credentials).run("cn-1.invalid", ["true"])
+    assert caught.value.code is Code.SYS_UNREACHABLE
+    assert "cn-1.invalid does not resolve" in caught.value.message
+    assert "system.ssh.addresses" in caught.value.remedy
