@@ -41,7 +41,7 @@ async def test_a_campaign_is_heard_node_by_node(
     monkeypatch.setenv("BROKER_OF_THE_TEST", rabbitmq_server.url())
     folder = tmp_path / "state"
     folder.mkdir()
-    sown(folder / "world.sqlite")
+    sown(folder / "world.sqlite", pinned=False)
     with listening(rabbitmq_server, bus) as listener:
         async with open_services(settings(folder, bus)) as services:
             await services.importer.import_folder(write_release(tmp_path / "release"))

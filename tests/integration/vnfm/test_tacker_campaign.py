@@ -30,12 +30,12 @@ NODES = 3
 SLOW_S = 0.5
 
 
-def sown(file: Path) -> None:
-    """A cloud with few instances, all of which can migrate, and whose groups need no rest between impacts."""
+def sown(file: Path, *, pinned: bool = True) -> None:
+    """A cloud with few instances, some of which cannot migrate if `pinned`; its groups need no rest between impacts."""
     found = sow(nodes=NODES, seed=1, fill=0.3)
     groups = tuple(group.model_copy(update={"recovery_s": 0.0}) for group in found.inventory.groups)
     world = World.open(file, SystemClock(), FAST)
-    instances = tuple(instance for instance in found.inventory.instances if instance.migration != "none")
+    instances = tuple(instance for instance in found.inventory.instances if pinned or instance.migration != "none")
     world.load(found.inventory.model_copy(update={"groups": groups, "instances": instances}))
     world.close()
 
@@ -45,7 +45,7 @@ def prepared(folder: Path) -> None:
     (folder / "credentials").mkdir(parents=True)
     (folder / "credentials" / "tacker").touch(0o600)
     (folder / "credentials" / "tacker").write_text(KEY)
-    sown(folder / "world.sqlite")
+    sown(folder / "world.sqlite", pinned=False)
 
 
 @asynccontextmanager

@@ -202,7 +202,7 @@ test -e {tmp_path}/go || exit 75
 """)
     command.chmod(0o700)
     own = {"argv": (str(command),), "baseline": True, "retry_s": 0.1}
-    sown(tmp_path / "world.sqlite")
+    sown(tmp_path / "world.sqlite", pinned=False)
     cloud = {"driver": "simulated", "simulated": {"speed": FAST.speed}}
     settings = Settings.model_validate({"state_dir": str(tmp_path), "cloud": cloud, "gates": {"kpi": kpi, "own": own}})
     async with open_services(settings) as services:
