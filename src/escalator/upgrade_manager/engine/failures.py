@@ -37,12 +37,10 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
     accepted = await accepted_failures(ctx, name)
     failures = [task for task in board.failed.values() if task.id not in accepted]
     policy = campaign.spec.failure
-    if await _all_left_out(ctx, name, [*failures, *_spared(board, accepted)], failures, policy.same_error):
-        return True
-    if not failures:
-        return False
-    code, count = Counter(task.code for task in failures).most_common(1)[0]
+    code, count = next(iter(Counter(task.code for task in failures).most_common(1)), ("", 0))
     if len(failures) <= policy.max_failed and count < policy.same_error:
+        if await _left_out_alike(ctx, name, [*failures, *_spared(board, accepted)], policy.same_error):
+            return True
         return board.ended and await _held_at_the_end(ctx, name, failures)
     last = max(failures, key=lambda task: task.updated_at)
     alike = count >= policy.same_error
@@ -59,19 +57,13 @@ def _spared(board: Board, accepted: Collection[str]) -> list[NodeTask]:
     return [task for task in board.spared.values() if task.id not in accepted and not task.message.startswith(by_hand)]
 
 
-async def _all_left_out(
-    ctx: Context, name: str, tasks: Sequence[NodeTask], failures: Sequence[NodeTask], same_error: int
-) -> bool:
-    """Suspend when so many ended with one code, some of them left out before anything was changed; whether it is so."""
-    counts, failed = (Counter(task.code for task in some) for some in (tasks, failures))
-    alike = [code for code, count in counts.most_common() if count >= same_error and failed[code] < same_error]
-    if not alike:
+async def _left_out_alike(ctx: Context, name: str, tasks: Sequence[NodeTask], same_error: int) -> bool:
+    """Suspend when so many ended with one code, those among them that were left out; whether it is so."""
+    code, count = next(iter(Counter(task.code for task in tasks).most_common(1)), ("", 0))
+    if count < same_error:
         return False
-    there = [task for task in tasks if task.code == alike[0]]
-    last = max(there, key=lambda task: task.updated_at)
-    reason = f"{counted(len(there), 'node')} failed or were left out with {last.code}, last {last.node}: {last.message}"
-    if not failed[last.code]:
-        reason = f"{counted(len(there), 'node was', 'nodes were')} left out with {last.code}, last {last.node}: {last.message}"
+    last = max((task for task in tasks if task.code == code), key=lambda task: task.updated_at)
+    reason = f"{counted(count, 'node was', 'nodes were')} left out or failed with {code}, last {last.node}: {last.message}"
     await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code.UPG_FAILURES, reason)
     return True
 
