@@ -34,8 +34,6 @@ from escalator.upgrade_manager.planner.verify.check import verify
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/explanation/planner.md"
 NIGHT_S = 4 * 3600.0
-SEVERAL = 1000
-"""Nodes up to which a cell is the median of several seeds; larger ones are one seed each."""
 USES = (0.50, 0.70, 0.85, 0.95)
 
 
@@ -70,8 +68,7 @@ def headline(seeds: int, sizes: Sequence[int]) -> None:
     for nodes in sizes:
         for use in USES:
             for pinned in (0.3, 0.7, 0.95):
-                count = seeds if nodes <= SEVERAL else 1
-                found = [_night(wish, Wish(nodes, use, pinned=pinned, seed=seed)) for seed in range(count)]
+                found = [_night(wish, Wish(nodes, use, pinned=pinned, seed=seed)) for seed in range(seeds)]
                 cell = {key: statistics.median(one[key] for one in found) for key in found[0]}
                 worst = sum(one["violations"] for one in found)
                 rows.append(_headline_row(nodes, use, pinned, cell, worst))
@@ -125,8 +122,7 @@ def open_grid(seeds: int, sizes: Sequence[int]) -> None:
             for use in USES:
                 for tight in (False, True):
                     wish = uncapped(nodes, 0.0 if empty else 0.02)
-                    count = seeds if nodes <= SEVERAL else 1
-                    found = [_open(wish, Wish(nodes, use, empty=empty, tight=tight, seed=seed)) for seed in range(count)]
+                    found = [_open(wish, Wish(nodes, use, empty=empty, tight=tight, seed=seed)) for seed in range(seeds)]
                     cell = {key: statistics.median(one[key] for one in found) for key in found[0]}
                     peers = ("",) * 5 if tight else _peers(wish, Wish(nodes, use, empty=empty))
                     cell |= {"violations": sum(one["violations"] for one in found), "empty": empty}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from escalator.model.progress import CampaignState, Restoration, TaskState
+from escalator.upgrade_manager.engine import owed
 from escalator.upgrade_manager.engine.marked import note_marked
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from scenarios.stage import Stage, staged
@@ -31,6 +34,19 @@ def test_it_is_put_on_the_sheet_once_with_the_command_that_puts_it_back() -> Non
             assert [event.node for event in events if event.action == "restoration.found"] == ["cn-0002"]
 
     virtual_time.run(play())
+
+
+def test_a_server_looks_for_them_as_it_starts() -> None:
+    async def play() -> list[str]:
+        async with staged() as stage:
+            await stage.play(BEGUN)
+            await stage.sim.ctx.cloud.cordon("cn-0002", MINE)
+            watching = asyncio.get_running_loop().create_task(owed.watch(stage.sim.ctx))
+            await stage.clock.sleep(1.0)
+            watching.cancel()
+            return [row.node for row in await _open(stage)]
+
+    assert virtual_time.run(play()) == ["cn-0002"]
 
 
 def test_what_a_campaign_has_out_of_service_itself_is_known() -> None:

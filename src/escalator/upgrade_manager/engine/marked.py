@@ -11,7 +11,7 @@ from escalator.cloud_manager.port import ServiceState
 from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
-from escalator.upgrade_manager.planner.scope import OURS
+from escalator.upgrade_manager.planner.scope import campaign_in
 
 
 async def note_marked(ctx: Context, campaign: str | None = None) -> list[str]:
@@ -36,8 +36,7 @@ async def note_marked(ctx: Context, campaign: str | None = None) -> list[str]:
 
 def _whose(state: ServiceState) -> str:
     """The campaign in whose name the node is disabled; empty where it is none's."""
-    reason = state.reason or ""
-    return reason.removeprefix(OURS).partition(":")[0] if not state.enabled and reason.startswith(OURS) else ""
+    return "" if state.enabled else campaign_in(state.reason)
 
 
 async def _note(ctx: Context, name: str, node: str) -> None:

@@ -32,7 +32,7 @@ def presumed_managed(inventory: Inventory) -> frozenset[str]:
 
 
 def _may_stay(instance: Instance) -> bool:
-    return instance.allowed is not None and "none" in instance.allowed
+    return instance.allowed is not None and instance.may("none")
 
 
 def unconsented(campaign: Campaign, inventory: Inventory) -> Sequence[str]:

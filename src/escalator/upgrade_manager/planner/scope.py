@@ -61,8 +61,13 @@ def is_out(node: Node) -> bool:
 
 def campaign_of(node: Node) -> str:
     """The campaign of ours that has the node out of service; empty when none does, or it is the node's turn that is planned."""
-    ours = node.maintenance and node.progress not in UNDER_WAY and (node.maintenance_reason or "").startswith(OURS)
-    return (node.maintenance_reason or "").removeprefix(OURS).partition(":")[0] if ours else ""
+    return campaign_in(node.maintenance_reason) if node.maintenance and node.progress not in UNDER_WAY else ""
+
+
+def campaign_in(reason: str | None) -> str:
+    """The campaign of ours that the reason of a disabled service names; empty where it names none."""
+    said = reason or ""
+    return said.removeprefix(OURS).partition(":")[0] if said.startswith(OURS) else ""
 
 
 def held_reason(node: Node) -> str | None:
