@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,13 +17,13 @@ from escalator.cli.base import Help
 from escalator.cli.commands import command_manager
 from escalator.cli.failures import ServerError, UsageError, report
 from escalator.cli.filling import filled
+from escalator.installed import installed_version
 from escalator.model.errors import EscalatorError
 
 if TYPE_CHECKING:
     from escalator.settings import Settings
 
 ABOUT = "Upgrade the software of an NFV infrastructure node by node while the services on it keep running."
-DISTRIBUTION = "escalator-nfv"
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -46,7 +45,7 @@ class EscalatorApp(App):
         *,
         check_settings: Callable[[Settings], None] = lambda _: None,
     ) -> None:
-        super().__init__(ABOUT, _version(), command_manager(), stdout=stdout, stderr=stderr)
+        super().__init__(ABOUT, installed_version(), command_manager(), stdout=stdout, stderr=stderr)
         self.command_manager.add_command("help", Help)
         self.environment = environment
         self.run_server = run_server
@@ -125,10 +124,3 @@ class EscalatorApp(App):
             about = (entry.load().__doc__ or "").strip().splitlines()[:1]
             stream.write(f"  {name:<18} {about[0].rstrip('.') if about else ''}\n")
         stream.write(f"\n{self.NAME} help COMMAND tells more about one.\n")
-
-
-def _version() -> str:
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "from source"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 
+from escalator.installed import installed_version
 from escalator.model.errors import EscalatorError
 from escalator.model.plan import NodeVersion
 from escalator.settings import Settings
@@ -12,7 +12,6 @@ from escalator.storage.opening import FILE
 from escalator.storage.port import Store
 from escalator.upgrade_manager.engine.context import Book
 
-DISTRIBUTION = "escalator-nfv"
 ON_NODES = "/var/lib/escalator/operations"
 
 
@@ -21,7 +20,7 @@ def places(settings: Settings) -> Sequence[str]:
     database = settings.database
     history = f"{settings.state / FILE} (SQLite)" if database.url is None else f"PostgreSQL, schema {database.schema_name}"
     return (
-        f"Written by Escalator {_version()}. More is told by:",
+        f"Written by Escalator {installed_version()}. More is told by:",
         "  its log: what the server wrote to standard error; journalctl -u escalator, where it is a unit of that name",
         f"  its history, who did what and when: table events of {history}",
         f"  the nodes: {ON_NODES} has log and exit code of what was started there over SSH",
@@ -51,10 +50,3 @@ class Notes:
 def _said(found: NodeVersion, release: str, campaign: str) -> str:
     before = found.runs or "a version that is not known"
     return f"campaign {campaign} brings {release}: from {before} to {found.to}"
-
-
-def _version() -> str:
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "from source"
