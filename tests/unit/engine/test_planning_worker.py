@@ -80,7 +80,8 @@ BEGINS = """
 import os, time
 from escalator.upgrade_manager.engine.workers import RenewedWorker
 if __name__ == "__main__":
-    print(RenewedWorker().submit(os.getpid).result(), flush=True)
+    worker = RenewedWorker()  # without a name it would be ended at once
+    print(worker.submit(os.getpid).result(), flush=True)
     time.sleep(600)
 """
 
@@ -92,7 +93,7 @@ def test_a_worker_ends_with_a_server_that_is_killed(tmp_path):
         worker = int(server.stdout.readline())
         ends = os.pidfd_open(worker)
         server.kill()
-        ended, _, _ = select.select([ends], [], [], 60.0)
+        ended, _, _ = select.select([ends], [], [], 20.0)
         os.close(ends)
     assert ended
 
