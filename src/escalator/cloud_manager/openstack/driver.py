@@ -135,7 +135,7 @@ def _instances_on(api: Api, node: str, policy: Migration) -> tuple[Instance, ...
 
 
 def _instance(api: Api, instance_id: str) -> Instance | None:
-    server: Json | None = moves.read_server(api, instance_id)
+    server: Json | None = reading.server(api, instance_id)
     if server is None:
         return None
     ports = reading.bound_ports(api, [instance_id])

@@ -14,15 +14,9 @@ _ACTIONS = {"live": "live-migration", "cold": "migrate"}
 _UNFIT = (Code.CLD_REFUSED, Code.CLD_NO_VALID_HOST)
 
 
-def read_server(api: Api, server_id: str) -> Json | None:
-    """The server now; None when it is gone."""
-    found = api.servers.find(f"/servers/{server_id}", f"read server {server_id}")
-    return None if found is None else found["server"]
-
-
 def start(api: Api, order: MoveOrder, *, forced: bool = False) -> None:
     """Ask for the move unless it is under way or done; `forced` asks no scheduler whether the target may take it."""
-    server = read_server(api, order.instance)
+    server = reading.server(api, order.instance)
     if server is None:
         raise PermanentError(Code.CLD_NOT_FOUND, f"Instance {order.instance} does not exist any more.")
     record = _newest_record(api, order.instance)
@@ -37,7 +31,7 @@ def start(api: Api, order: MoveOrder, *, forced: bool = False) -> None:
 
 def status(api: Api, order: MoveOrder) -> MoveStatus:
     """Where the move stands."""
-    server = read_server(api, order.instance)
+    server = reading.server(api, order.instance)
     # Read after the server: a record that ends between the two reads is then seen as ended with the server not yet at rest.
     record = _newest_record(api, order.instance)
     found = move_state.judge(order, server, record)
@@ -81,7 +75,7 @@ def abort(api: Api, order: MoveOrder) -> None:
 
 
 def _waits(api: Api, order: MoveOrder) -> bool:
-    server = read_server(api, order.instance)
+    server = reading.server(api, order.instance)
     return move_state.judge(order, server, _newest_record(api, order.instance)).state is MoveState.CONFIRM
 
 

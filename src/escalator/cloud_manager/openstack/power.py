@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from escalator.cloud_manager.openstack import reading
 from escalator.cloud_manager.openstack.client import Api
-from escalator.cloud_manager.openstack.moves import read_server
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 
@@ -19,7 +19,7 @@ def start(api: Api, server_id: str) -> None:
 
 
 def _switch(api: Api, server_id: str, action: str, wanted: str, under_way: str) -> None:
-    server = read_server(api, server_id)
+    server = reading.server(api, server_id)
     if server is None:
         raise PermanentError(Code.CLD_NOT_FOUND, f"Instance {server_id} does not exist any more.")
     if server["OS-EXT-STS:vm_state"] == wanted or server["OS-EXT-STS:task_state"] == under_way:

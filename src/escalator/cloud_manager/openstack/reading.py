@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from escalator.cloud_manager.openstack.client import Api, Json
 from escalator.cloud_manager.openstack.inventory import Offer
 from escalator.cloud_manager.openstack.migration_kind import BOUND_VNIC_TYPES
+from escalator.cloud_manager.openstack.refusals import unreachable
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
 
@@ -15,24 +16,31 @@ IDS_A_QUESTION = 100
 """Ids of 36 characters: a query of about 5 kB, below what web servers refuse."""
 LEAST_PAGE = 100
 """Server groups are paged by offset; no cloud has a smaller largest page, so a shorter one is the last."""
+SHOWN = 3
+"""Objects of a cell that is down that are named."""
 _COMPUTE = "nova-compute"
 _PORT_FIELDS = ("id", "device_id", "binding:vnic_type")
 
 
 def services(api: Api) -> list[Json]:
-    """Every nova-compute service."""
-    found: list[Json] = api.compute.get("/os-services", "list the compute services", {"binary": _COMPUTE})["services"]
-    return found
+    """Every nova-compute service. Raises TemporaryError when a cell is down: nothing is known of what is in it."""
+    doing = "list the compute services"
+    found: list[Json] = api.compute.get("/os-services", doing, {"binary": _COMPUTE})["services"]
+    return _whole(found, "state", "host", doing)
 
 
 def service(api: Api, node: str) -> Json:
-    """The nova-compute service of one node. Raises PermanentError (`CLD_NOT_FOUND`)."""
+    """The nova-compute service of one node. Raises PermanentError (`CLD_NOT_FOUND`), TemporaryError when its cell is down."""
+    row = _service(api, node)
+    if row is None:
+        raise PermanentError(Code.CLD_NOT_FOUND, f"The cloud has no compute service on node {node}.")
+    return row
+
+
+def _service(api: Api, node: str) -> Json | None:
     doing = f"read the compute service of {node}"
     rows: list[Json] = api.compute.get("/os-services", doing, {"binary": _COMPUTE, "host": node})["services"]
-    for row in rows:
-        if row["host"] == node:
-            return row
-    raise PermanentError(Code.CLD_NOT_FOUND, f"The cloud has no compute service on node {node}.")
+    return next(iter(_whole([row for row in rows if row["host"] == node], "state", "host", doing)), None)
 
 
 def hypervisors(api: Api, node: str | None = None) -> list[Json]:
@@ -53,10 +61,21 @@ def aggregates(api: Api) -> list[Json]:
     return found
 
 
+def server(api: Api, server_id: str) -> Json | None:
+    """The server now; None when it is gone. Raises TemporaryError when its cell is down."""
+    doing = f"read server {server_id}"
+    found = api.servers.find(f"/servers/{server_id}", doing)
+    return None if found is None else _whole([found["server"]], "OS-EXT-STS:vm_state", "id", doing)[0]
+
+
 def servers(api: Api, node: str | None = None) -> list[Json]:
-    """Every project's servers, or those on one node."""
-    query = {"all_tenants": "1", **({"host": node} if node is not None else {})}
-    return api.servers.pages("/servers/detail", "servers", "list the servers", query)
+    """Every project's servers, or those on one node. Raises TemporaryError when a cell, or that of the node, is down."""
+    doing, query = "list the servers", {"all_tenants": "1", **({"host": node} if node is not None else {})}
+    found = _whole(api.servers.pages("/servers/detail", "servers", doing, query), "OS-EXT-STS:vm_state", "id", doing)
+    if node is not None:
+        # Of a cell that is down Nova leaves out what it is asked for by host, and the node would seem to be empty.
+        _service(api, node)
+    return found
 
 
 def groups(api: Api) -> list[Json]:
@@ -98,6 +117,15 @@ def offer(api: Api, provider: str) -> Offer:
     if inventories is None or traits is None:
         return Offer()
     return Offer(inventories=inventories["inventories"], traits=tuple(traits["traits"]))
+
+
+def _whole(rows: list[Json], needed: str, name: str, doing: str) -> list[Json]:
+    """The rows, when Nova knows more of each than that it exists: since 2.69 it lists what is in a cell that is down as well."""
+    partly = [str(row[name]) for row in rows if needed not in row]
+    if partly:
+        more = f" and {len(partly) - SHOWN} more" if len(partly) > SHOWN else ""
+        raise unreachable(doing, f"the Nova cell of {', '.join(partly[:SHOWN])}{more} does not answer")
+    return rows
 
 
 def groups_of(api: Api, server: Json) -> list[Json]:

@@ -165,7 +165,7 @@ SURROUNDINGS = {
     ),
     Code.CLD_UNREACHABLE: Explanation(
         meaning="the cloud's API does not answer",
-        causes="The API is down, overloaded or behind a proxy that answers in its place.",
+        causes="The API is down, overloaded or behind a proxy that answers in its place; or one of Nova's cells is down.",
         then="openstack compute service list from the server's machine; work goes on by itself when it answers",
     ),
     Code.CLD_CREDENTIALS: Explanation(
