@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from escalator.api.openapi import describe
 from escalator.api.problems import add_problem_handlers, documented
+from escalator.api.queries import only_known
 from escalator.api.routes import (
     backups,
     campaigns,
@@ -40,6 +41,7 @@ def bare_app() -> FastAPI:
     add_problem_handlers(app)
     app.include_router(health.router)
     for part in (campaigns, nodes, releases, vnfms, notices, constraints, backups, events, freeze, rollbacks, server):
-        app.include_router(part.router, prefix="/v1", responses=documented(401, 403))
+        # Health is left out: a supervisor's own parameters are no reason to call a server dead.
+        app.include_router(part.router, prefix="/v1", responses=documented(401, 403, 422), dependencies=[Depends(only_known)])
     describe(app)
     return app
