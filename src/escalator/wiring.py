@@ -48,7 +48,6 @@ from escalator.upgrade_manager.engine.context import (
     Signals,
     StagingPolicy,
 )
-from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.means import Means
 from escalator.upgrade_manager.engine.node import upgrade_node
@@ -64,6 +63,7 @@ from escalator.upgrade_manager.engine.sheet import FileSheet
 from escalator.upgrade_manager.engine.sheet_notes import Notes, places
 from escalator.upgrade_manager.engine.staging import COURSE, stage_ahead
 from escalator.upgrade_manager.engine.states import ACTIVE, BACK
+from escalator.upgrade_manager.engine.staying import Retention
 from escalator.upgrade_manager.engine.workers import RenewedWorker
 from escalator.upgrade_manager.history_log import log_history
 from escalator.upgrade_manager.releases import ReleaseService
@@ -241,7 +241,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await _tend(settings, ctx, vim, stack)
         await _begin_what_runs(store, launcher)
         backups = await _tend_backups(settings, ctx, stack)
-        cases, token = (CampaignService(ctx), ReleaseService(ctx)), write_token(settings.state / TOKEN_FILE)
+        cases, token = (CampaignService(ctx), ReleaseService(ctx, _retention(settings))), write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
         subscribing = Subscribing(store, accounts, subscribed, native.probe, settings.vnfm.url)
         sessions = _sessions(settings, ctx, cases[0], faces[0])
@@ -259,9 +259,13 @@ def _policies(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _retention(settings: Settings) -> Retention:
+    return Retention(settings.backups.keep_last, settings.backups.max_age_days * 86400.0)
+
+
 async def _tend_backups(settings: Settings, ctx: Context, stack: AsyncExitStack) -> BackupService:
     """Take up the restores that were under way, and let go from now on what retention lets go."""
-    backups = BackupService(ctx, Retention(settings.backups.keep_last, settings.backups.max_age_days * 86400.0))
+    backups = BackupService(ctx, _retention(settings))
     await backups.take_up()
     group = await stack.enter_async_context(asyncio.TaskGroup())
     stack.callback(group.create_task(backups.tend(settings.backups.prune_every_s)).cancel)

@@ -72,9 +72,9 @@ from escalator.upgrade_manager import freezing, holding
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine import gates, staging
 from escalator.upgrade_manager.engine.context import ProbeRules
-from escalator.upgrade_manager.engine.keeping import Retention
 from escalator.upgrade_manager.engine.pins import KIND as PINS
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
+from escalator.upgrade_manager.engine.staying import Retention
 from escalator.world.records import VnfmRow
 from escalator.world.rules import Fault
 from escalator.world.world import World

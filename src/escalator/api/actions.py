@@ -59,6 +59,8 @@ class PruneAction(Model):
 
     dry_run: bool = False
     """Only tell which would go."""
+    release: Annotated[str, StringConstraints(max_length=128)] = ""
+    """Let go what was taken before this release was installed, as `name/version`, whatever retention says."""
 
 
 class ReplanAction(Model):

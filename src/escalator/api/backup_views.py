@@ -7,9 +7,10 @@ from typing import Literal
 
 from escalator.api.times import stamp, stamp_or_none
 from escalator.api.views import View
-from escalator.model.backup import NodeBackup
+from escalator.model.backup import BackupState, NodeBackup
 from escalator.system_support.port import Check
 from escalator.upgrade_manager.engine.keeping import Swept
+from escalator.upgrade_manager.engine.staying import NOTHING, Stay
 
 
 class BackupView(View):
@@ -40,6 +41,12 @@ class BackupView(View):
     restored_at: str | None
     code: str
     message: str
+    kept_by: str
+    """What keeps it on its node; empty when it is gone, or goes with the next pruning."""
+    kept_until: str | None
+    """When retention lets it go for its age; null when it is not retention that keeps it."""
+    let_go: str
+    """The command that lets it go, or brings that nearer; empty when it is gone."""
 
 
 class VerifiedView(View):
@@ -63,8 +70,8 @@ class PrunedView(View):
     dry_run: bool
 
 
-def backup_view(row: NodeBackup) -> BackupView:
-    """One backup."""
+def backup_view(row: NodeBackup, stay: Stay | None) -> BackupView:
+    """One backup; `stay` is what keeps it on its node, None when nothing does."""
     same = {
         name: getattr(row, name)
         for name in ("id", "campaign", "node", "operation", "driver", "release", "scope", "not_kept", "size_bytes", "digest")
@@ -78,7 +85,14 @@ def backup_view(row: NodeBackup) -> BackupView:
         pruned_at=stamp_or_none(row.pruned_at),
         restore=row.restore.value,
         restored_at=stamp_or_none(row.restored_at),
+        kept_by="" if stay is None else stay.why,
+        kept_until=stamp_or_none(None if stay is None else stay.until),
+        let_go=_let_go(row, stay),
     )
+
+
+def _let_go(row: NodeBackup, stay: Stay | None) -> str:
+    return "" if row.state is BackupState.PRUNED else (stay or NOTHING).then
 
 
 def verified_view(row: NodeBackup, check: Check) -> VerifiedView:

@@ -27,7 +27,7 @@ class ListBackups(Lister):
     """List backups of nodes, newest first."""
 
     nothing = "There are no backups yet: a campaign takes one of each node before it changes it."
-    spare = ("scope", "verified_at", "size", "release", "campaign")
+    spare = ("scope", "verified_at", "size", "release", "campaign", "kept_by")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -49,6 +49,7 @@ class ListBackups(Lister):
         columns["state"] = "state"
         columns["verified_at"] = lambda b: Shown(b["verified_at"], date_time(b["verified_at"]))
         columns["restore"] = "restore"
+        columns["kept_by"] = lambda b: Shown(b["kept_by"], _kept(b))
         return rows(found, columns)
 
 
@@ -132,18 +133,24 @@ class Restore(_OfOne):
 
 
 class Prune(Shower):
-    """Let go the backups that the settings' retention lets go; never one that a campaign may still need."""
+    """Let go the backups that the settings' retention lets go; never one that a campaign may still need.
+
+    What keeps each of the others stands in `escalator backup list`.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--dry-run", action="store_true", help="only show which would go")
+        said = "let go those from before this release was installed, whatever retention says"
+        parser.add_argument("--release", metavar="NAME/VERSION", default="", help=said)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for it."""
+        asked = {"dry_run": parsed_args.dry_run, "release": parsed_args.release}
         with self.server() as client:
-            found = client.post("/v1/backups/actions/prune", {"dry_run": parsed_args.dry_run}, timeout_s=LONG_S)
+            found = client.post("/v1/backups/actions/prune", asked, timeout_s=LONG_S)
         return fields({**found, "freed_bytes": Shown(found["freed_bytes"], size(found["freed_bytes"]))})
 
 
@@ -156,8 +163,17 @@ def size(count: int) -> str:
     return f"{count} GiB"
 
 
+def _kept(found: Mapping[str, Any]) -> str:
+    """What keeps a backup on its node, for people; that nothing does, where it is still there."""
+    if not found["kept_by"]:
+        return "" if found["state"] == "pruned" else "nothing: the next pruning lets it go"
+    until = f", until {date_time(found['kept_until'])}" if found["kept_until"] else ""
+    return f"{found['kept_by']}{until}"
+
+
 def _shown(found: Mapping[str, Any]) -> Any:  # noqa: ANN401 - cliff's
-    return fields({**found, "size_bytes": Shown(found["size_bytes"], size(found["size_bytes"]))})
+    texts = {"size_bytes": size(found["size_bytes"]), "kept_by": _kept(found)}
+    return fields({**found, **{name: Shown(found[name], text) for name, text in texts.items()}})
 
 
 def _patiently(fetch: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

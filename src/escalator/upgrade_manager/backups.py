@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -13,7 +13,7 @@ from escalator.model.progress import Event
 from escalator.system_support.port import Check, SystemSupport
 from escalator.upgrade_manager.engine import keeping
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.keeping import Retention, Swept
+from escalator.upgrade_manager.engine.keeping import Swept
 from escalator.upgrade_manager.engine.restore import (
     COURSE,
     refuse_for_clusters,
@@ -21,6 +21,7 @@ from escalator.upgrade_manager.engine.restore import (
     refuse_while_active,
     workflow_of,
 )
+from escalator.upgrade_manager.engine.staying import Retention, Stay, needs, stays
 from escalator.upgrade_manager.engine.way_back import no_way_back
 
 _log = structlog.get_logger()
@@ -90,9 +91,17 @@ class BackupService:
         await self._ctx.launcher.start(COURSE, workflow_of(begun), {"backup": begun.id})
         return begun
 
-    async def prune(self, *, dry_run: bool = False) -> Swept:
-        """Remove what the retention of the settings lets go; never what a campaign may still need."""
-        return await keeping.prune(self._ctx, self._retention, dry_run=dry_run)
+    async def kept_by(self, node: str | None = None) -> Mapping[str, Stay]:
+        """What keeps each backup, or each of a node, by its id; those that are gone, or go next time, are not in it."""
+        rows = await self._ctx.store.backups.list(None, node)
+        return stays(rows, await needs(self._ctx), self._retention, self._ctx.clock.now())
+
+    async def prune(self, *, dry_run: bool = False, release: str = "") -> Swept:
+        """Remove what the retention of the settings lets go; never what a campaign may still need.
+
+        With a release, what was taken before its installation goes instead, whatever retention says.
+        """
+        return await keeping.prune(self._ctx, self._retention, dry_run=dry_run, release=release)
 
     async def tend(self, every_s: float) -> None:
         """Prune for ever."""

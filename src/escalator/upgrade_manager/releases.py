@@ -8,10 +8,10 @@ from escalator.model.backup import BackupState
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, EscalatorError, NotFoundError
-from escalator.model.progress import CampaignState
 from escalator.storage.port import CampaignRow, ReleaseRow
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import CAMPAIGN_MOVES
+from escalator.upgrade_manager.engine.staying import NOTHING, Retention, nearer_to_final, needs, stays
 
 SHOWN = 5
 """So many of those who need a release are named."""
@@ -20,8 +20,9 @@ SHOWN = 5
 class ReleaseService:
     """The list of releases. A release is taken in and removed by the release store."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, retention: Retention) -> None:
         self._ctx = ctx
+        self._retention = retention
 
     async def list(self) -> Sequence[ReleaseRow]:
         """All imported releases."""
@@ -69,16 +70,27 @@ class ReleaseService:
                 continue
             if campaign.document.get("spec", {}).get("release") == row.id:
                 named.add(campaign.name)
-                yield f"campaign {campaign.name} is {campaign.state.value} and names it", _nearer_to_final(campaign)
+                yield (
+                    f"campaign {campaign.name} is {campaign.state.value} and names it",
+                    nearer_to_final(campaign.name, campaign.state),
+                )
                 continue
             nodes = [node async for node in self._going_back(campaign, pins)]
             if nodes:
                 said = f"the way back of {', '.join(nodes[:SHOWN])} in campaign {campaign.name} leads to it"
-                yield said, _nearer_to_final(campaign)
-        for backup in await self._ctx.store.backups.list():
-            # Those of a campaign that is named already go with it.
-            if backup.release == row.id and backup.state is not BackupState.PRUNED and backup.campaign not in named:
-                yield f"backup {backup.id} of {backup.node} can be restored with it only", "escalator backup prune"
+                yield said, nearer_to_final(campaign.name, campaign.state)
+        rows = await self._ctx.store.backups.list()
+        # Those of a campaign that is named already go with it.
+        of_it = [b for b in rows if b.release == row.id and b.state is not BackupState.PRUNED and b.campaign not in named]
+        kept = stays(rows, await needs(self._ctx), self._retention, self._ctx.clock.now()) if of_it else {}
+        together: dict[tuple[str, str], list[str]] = {}
+        for backup in of_it:
+            stay = kept.get(backup.id, NOTHING)
+            together.setdefault((stay.why, stay.then), []).append(f"{backup.id} of {backup.node}")
+        for (why, then), names in together.items():
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            said = f"{'backup' if len(names) == 1 else 'backups'} {', '.join(names[:SHOWN])}{more} can be restored with it only"
+            yield f"{said}, kept by {why}" if why else said, then
 
     async def _going_back(self, campaign: CampaignRow, pins: set[tuple[str, str]]) -> AsyncIterator[str]:
         """Nodes whose backup has one of the packages in that version."""
@@ -86,14 +98,6 @@ class ReleaseService:
             backup = (await self._ctx.store.tasks.memo(task.id)).get("backup") or {}
             if pins.intersection((str(name), str(version)) for name, version in (backup.get("packages") or {}).items()):
                 yield task.node
-
-
-def _nearer_to_final(campaign: CampaignRow) -> str:
-    """The command that brings a campaign nearer to its end for good."""
-    unstarted = campaign.state in (CampaignState.DRAFT, CampaignState.PLANNED)
-    over = campaign.state in (CampaignState.COMPLETED, CampaignState.ABORTED)
-    verb = "remove" if unstarted else "commit" if over else "show"
-    return f"escalator campaign {verb} {campaign.name}"
 
 
 async def require_usable(ctx: Context, campaign: Campaign) -> None:

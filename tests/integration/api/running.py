@@ -21,7 +21,7 @@ from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import Trust
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.context import Context, Pace
-from escalator.upgrade_manager.engine.keeping import Retention
+from escalator.upgrade_manager.engine.staying import Retention
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.neighbours.port import Neighbour
@@ -92,7 +92,7 @@ async def running(
     async with simulate(world, clock, pace=pace, neighbours=neighbours, commands=commands) as simulation:
         importer = ReleaseStore(state, simulation.store.releases, clock, trust)
         ctx = replace(simulation.ctx, vetting=importer.vetting)
-        campaigns, releases = CampaignService(ctx), ReleaseService(ctx)
+        campaigns, releases = CampaignService(ctx), ReleaseService(ctx, Retention())
         backups = BackupService(ctx, Retention())
         yield TestServices(settings, ctx, campaigns, releases, simulation.vim, importer, backups, TOKEN, simulation)
 

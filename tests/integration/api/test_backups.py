@@ -115,6 +115,24 @@ def test_what_a_campaign_may_need_is_not_pruned(esc, done):
     assert {one["state"] for one in data(esc("backup", "list", "-f", "json"))} == {"kept"}
 
 
+def test_what_keeps_a_backup_and_a_release_is_told_with_the_command_that_lets_it_go(esc, done):
+    assert {one["kept_by"] for one in done} == {"campaign agent-2, which is completed and may still need it"}
+    assert "campaign agent-2, which is completed" in esc("backup", "show", done[0]["id"]).out
+    refused = esc("release", "remove", "nfvi-agent/2.0.0")
+    assert (refused.code, "escalator campaign commit agent-2" in refused.err) == (6, True)
+
+    assert esc("campaign", "rollback", "agent-2", "--wait", "--timeout", "60").code == 0
+    shown = data(esc("backup", "show", done[0]["id"], "-f", "json"))
+    assert shown["kept_by"] == "retention: among the last 3 of its node (backups.keep_last)"
+    assert shown["kept_until"] > shown["taken_at"]
+    refused = esc("release", "remove", "nfvi-agent/2.0.0")
+    assert (refused.code, shown["let_go"] in refused.err) == (6, True)
+    assert data(esc("backup", "prune", "-f", "json"))["pruned"] == []
+    assert len(data(esc(*shown["let_go"].split()[1:], "-f", "json"))["pruned"]) == 4
+    assert {one["kept_by"] for one in data(esc("backup", "list", "-f", "json"))} == {""}
+    assert esc("release", "remove", "nfvi-agent/2.0.0").code == 0
+
+
 def test_a_point_of_no_return_is_accepted_by_name_only(esc, tmp_path):
     folder = write_release(tmp_path / "release")
     document = folder / "release.yaml"

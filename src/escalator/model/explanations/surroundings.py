@@ -336,7 +336,7 @@ SURROUNDINGS = {
         causes="A campaign that is not final names it, a node's way back leads to a package of it, or a backup needs it.",
         then=(
             "escalator campaign commit NAME, or let it go back, for each campaign that the message names; escalator backup prune"
-            " for backups; then escalator release remove NAME/VERSION again"
+            " --release NAME/VERSION for backups; then escalator release remove NAME/VERSION again"
         ),
     ),
     Code.SYS_KEY: Explanation(

@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from escalator.model.backup import BackupState as State
 from escalator.model.backup import NodeBackup, RestoreState, backup_id
 from escalator.model.errors import EscalatorError
-from escalator.model.progress import CampaignState, Event
+from escalator.model.progress import Event
 from escalator.model.release import Release
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.restore import BY_HAND
-from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
-
-NEEDLESS = (
-    CampaignState.DRAFT,
-    CampaignState.PLANNED,
-    CampaignState.COMMITTED,
-    CampaignState.ROLLED_BACK,
-    CampaignState.RESTORED,
-)
-"""States of a campaign that will not ask for its backups any more, or not yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long backups stay that no campaign needs: the last so many of each node, none older than that."""
-
-    keep_last: int = 3
-    max_age_s: float = 90 * 86400.0
+from escalator.upgrade_manager.engine.staying import Needs, Retention, needs, stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,51 +48,31 @@ async def write_down(  # noqa: PLR0913 - each is a field of the record
     return await ctx.store.backups.add(row)
 
 
-def spent(rows: Sequence[NodeBackup], needed: Collection[str], retention: Retention, now: float) -> list[NodeBackup]:
-    """Backups that may go: beyond the last so many of their node, or too old; never one of a campaign in `needed`.
+def spent(rows: Sequence[NodeBackup], needed: Needs, retention: Retention, now: float, release: str = "") -> list[NodeBackup]:
+    """Backups that may go, newest first: beyond the last so many of their node, or too old; never one that may be needed.
 
-    `rows` are all of them, whatever their state.
+    `rows` are all of them, whatever their state. With a release, those that were taken before that one was installed,
+    whatever retention says.
     """
-    kept: defaultdict[str, int] = defaultdict(int)
-    found = []
-    for row in sorted(rows, key=lambda row: (-row.taken_at, row.id)):
-        if row.state is State.PRUNED:
-            continue
-        kept[row.node] += 1
-        old = now - row.taken_at > retention.max_age_s
-        free = row.campaign not in needed and row.restore is not RestoreState.RUNNING
-        if free and (old or kept[row.node] > retention.keep_last):
-            found.append(row)
-    return found
+    kept = stays(rows, needed, retention, now)
+    there = sorted((row for row in rows if row.state is not State.PRUNED), key=lambda row: (-row.taken_at, row.id))
+    if release:
+        return [row for row in there if row.release == release and (row.id not in kept or kept[row.id].by_retention)]
+    return [row for row in there if row.id not in kept]
 
 
-async def campaigns_in_need(ctx: Context) -> set[str]:
-    """Campaigns that may still ask for their backups."""
-    return {row.name for row in await ctx.store.campaigns.list() if row.state not in NEEDLESS}
+async def prune(ctx: Context, retention: Retention, *, dry_run: bool = False, release: str = "") -> Swept:
+    """Remove what retention lets go, node by node; a node that does not answer or is busy is left for the next time.
 
-
-async def _out_of_service(ctx: Context) -> set[tuple[str, str]]:
-    """Campaigns with the nodes that they left out of service, whatever became of them: a backup may be such a node's way back.
-
-    A restore by hand that went wrong stands for every campaign.
+    With a release, what was taken before its installation goes, whatever retention says; what may be needed stays all the same.
     """
-    return {(row.campaign, row.node) for row in await ctx.store.restorations.open() if row.kind == CORDON}
-
-
-async def prune(ctx: Context, retention: Retention, *, dry_run: bool = False) -> Swept:
-    """Remove what retention lets go, node by node; a node that does not answer or is busy is left for the next time."""
     rows = await ctx.store.backups.list()
-    needed = await campaigns_in_need(ctx)
-    out = await _out_of_service(ctx)
-    going = [
-        row
-        for row in spent(rows, needed, retention, ctx.clock.now())
-        if not out & {(c, row.node) for c in (row.campaign, BY_HAND)}
-    ]
+    needed = await needs(ctx)
+    going = spent(rows, needed, retention, ctx.clock.now(), release)
     if dry_run:
         return Swept(going, sum(row.size_bytes for row in going), {})
-    held = {row.node for row in rows if row.campaign in needed or row.restore is RestoreState.RUNNING}
-    held |= {node for _, node in out}
+    held = {row.node for row in rows if row.campaign in needed.campaigns or row.restore is RestoreState.RUNNING}
+    held |= {node for _, node in needed.out}
     pruned: list[NodeBackup] = []
     freed, left = 0, {}
     for (node, driver), mine in by_node(going).items():
