@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from escalator.api import shapes
 from escalator.api.services import Services
 from escalator.api.times import stamp, stamp_or_none
-from escalator.api.views import CampaignDetails, PlanSummary, UndeliveredView, WaitingView
+from escalator.api.views import CampaignDetails, FreezeView, PlanSummary, UndeliveredView, WaitingView
 from escalator.model.notice import Notice, NoticeState
 from escalator.model.progress import NodeTask
 from escalator.storage.port import CampaignRow
+from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.freeze import current_freeze
 from escalator.upgrade_manager.engine.states import ACTIVE, ENDED
 from escalator.vim_interface.negotiation import is_deferred, reply_until
 
@@ -38,9 +40,16 @@ async def campaign_details(services: Services, name: str) -> CampaignDetails:
         undelivered=_undelivered(undelivered[:MOST_UNDELIVERED]),
         undelivered_total=len(undelivered),
         plan_summary=await _plan(services, row),
+        freeze=await freeze_view(services.ctx) if row.state in ACTIVE else None,
         tasks=[shapes.task_view(task, view.tries[task.node]) for task in view.tasks],
         document=row.document,
     )
+
+
+async def freeze_view(ctx: Context) -> FreezeView | None:
+    """The freeze that holds now."""
+    found = await current_freeze(ctx)
+    return None if found is None else FreezeView(frozen=True, since=stamp(found.since), reason=found.reason)
 
 
 async def _plan(services: Services, row: CampaignRow) -> PlanSummary | None:

@@ -262,6 +262,14 @@ class CampaignSummary(View):
     progress: ProgressView | None = None
 
 
+class FreezeView(View):
+    """Whether everything is frozen: no campaign begins anything until people end it."""
+
+    frozen: bool
+    since: str | None = None
+    reason: str = ""
+
+
 class CampaignDetails(CampaignSummary):
     """A campaign with everything that people want to see while it runs."""
 
@@ -275,6 +283,8 @@ class CampaignDetails(CampaignSummary):
     undelivered_total: int
     """How many there are in all; no more than 1,000 are counted."""
     plan_summary: PlanSummary | None
+    freeze: FreezeView | None
+    """The freeze that holds it up, whatever else its reason tells; null where nothing is frozen or it does not hold the cloud."""
     tasks: Sequence[TaskView]
     document: Mapping[str, Any]
 
@@ -285,14 +295,6 @@ class HoldView(View):
     node: str
     reason: str
     since: str
-
-
-class FreezeView(View):
-    """Whether everything is frozen: no campaign begins anything until people end it."""
-
-    frozen: bool
-    since: str | None = None
-    reason: str = ""
 
 
 class NodeView(View):

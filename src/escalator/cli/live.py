@@ -77,7 +77,7 @@ HEAD_LINES = 8
 def screen(view: View, now: float, height: int | None = None) -> RenderableType:
     """The whole campaign; `height` is how many lines there are, None for all nodes."""
     waiting = [*waiting_lines(view, now), *undelivered_line(view)]
-    around = HEAD_LINES + bool(view.get("reason")) + len(waiting) + len(view.get("next", ()))
+    around = HEAD_LINES + bool(view.get("reason")) + bool(view.get("freeze")) + len(waiting) + len(view.get("next", ()))
     room = None if height is None else max(3, height - around)
     parts: list[RenderableType] = [header(view), *waiting]
     if view.get("tasks"):
@@ -93,15 +93,28 @@ def state_waits(view: View) -> bool:
     return view["state"] in ("suspended", "paused", "planned", "draft", "rollback_paused", "rollback_failed")
 
 
+def freeze_said(view: View) -> str:
+    """That everything is frozen, why, and what ends that, in the words of the server; nothing where it is not."""
+    freeze = view.get("freeze")
+    if not freeze:
+        return ""
+    why = f": {freeze['reason']}" if freeze["reason"] else ""
+    return f"everything is frozen{why}; it ends with escalator freeze end"
+
+
 def header(view: View) -> RenderableType:
-    """Name, state, plan, progress bar, counts, and the time that is left."""
+    """Name, state, what holds everything up, plan, progress bar, counts, and the time that is left."""
     state = str(view["state"])
     top = Text.assemble((str(view["name"]), "bold"), "  ", (state.upper(), COLOURS.get(state, "")))
     for word in ("release", "plan"):
         if view.get(word):
             top.append(f"   {word} {view[word]}", style="dim")
     parts: list[RenderableType] = [top]
-    if view.get("reason"):
+    frozen = freeze_said(view)
+    if frozen:
+        parts.append(Text(frozen, style="bold red"))
+    # A campaign that waits for nothing but the end of the freeze has it for its reason.
+    if view.get("reason") and view["reason"] != frozen:
         code = f"{view['code']}: " if view.get("code") else ""
         parts.append(Text(f"{code}{view['reason']}", style="red" if code else "dim"))
     progress = view.get("progress")
@@ -274,12 +287,24 @@ def change_lines(before: View | None, after: View) -> list[str]:
     moved = before is None or before["state"] != after["state"]
     # A campaign that goes on may begin to wait: for a host that failed, for its window.
     waits = not moved and before is not None and bool(after.get("reason")) and before.get("reason") != after["reason"]
+    lines += _thaw_lines(before, after)
+    # Where the freeze is the reason, that is said already.
+    waits = waits and after["reason"] != freeze_said(after)
     if moved or waits or _ended(before) != _ended(after):
         progress = f", {counts(after)}" if after.get("progress") else ""
         code = f" {after['code']}" if waits and after.get("code") else ""
-        reason = f"{code}: {after['reason']}" if (moved or waits) and after.get("reason") else ""
+        why = "" if after.get("reason") == freeze_said(after) else after.get("reason")
+        reason = f"{code}: {why}" if (moved or waits) and why else ""
         lines.append(f"{after['name']} {after['state']}{progress}{reason}")
     return lines
+
+
+def _thaw_lines(before: View | None, after: View) -> list[str]:
+    """That a freeze holds, or holds no more, since the look before."""
+    was, now = ("" if view is None else freeze_said(view) for view in (before, after))
+    if was == now:
+        return []
+    return [f"{after['name']}: {now}" if now else f"{after['name']}: the freeze has ended"]
 
 
 def _cells(task: View, now: float, *, with_ladder: bool) -> tuple[RenderableType, ...]:

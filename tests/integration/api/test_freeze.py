@@ -53,3 +53,25 @@ def test_nothing_begins_until_the_freeze_ends(esc, tmp_path):
     assert "ESC-UPG-048" in over.err
     lines = esc("event", "list", "--limit", "5000", "-f", "value", "-c", "action").out.split()
     assert [line for line in lines if line.startswith("freeze.")] == ["freeze.begin", "freeze.begin", "freeze.end"]
+
+
+def test_a_freeze_stands_in_the_header_on_the_way_back_too(esc, tmp_path):
+    assert esc("release", "import", write_release(tmp_path / "release")).code == 0
+    file = tmp_path / "campaign.yaml"
+    file.write_text(CAMPAIGN)
+    assert esc("campaign", "create", file).code == 0
+    assert esc("campaign", "plan", NAME).code == 0
+    assert esc("campaign", "start", NAME, "--wait", "--timeout", "60").code == 0
+    assert esc("freeze", "begin", "--reason", "storm").code == 0
+    assert data(esc("campaign", "show", NAME, "-f", "json"))["freeze"] is None  # it is over, and nothing of it waits
+    assert esc("campaign", "rollback", NAME).code == 0
+    said = "everything is frozen: storm; it ends with escalator freeze end"
+    assert said in esc("campaign", "show", NAME).out
+    assert esc("campaign", "pause", NAME, "--reason", "late").code == 0
+    paused = esc("campaign", "show", NAME).out
+    assert (said in paused, "late" in paused) == (True, True)
+    assert said in esc("campaign", "show", NAME, "--watch", "--timeout", "1").err
+    shown = data(esc("campaign", "show", NAME, "-f", "json"))
+    assert (shown["state"], shown["reason"], shown["freeze"]["reason"]) == ("rollback_paused", "late", "storm")
+    assert esc("freeze", "end").code == 0
+    assert "frozen" not in esc("campaign", "show", NAME).out

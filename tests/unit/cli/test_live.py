@@ -239,3 +239,25 @@ def test_on_the_way_back_header_rows_and_waves_are_those_of_the_way_back():
     assert "ladder: way back: Cordon" in both
     row = next(line for line in both.splitlines() if line.startswith("n3"))
     assert row.split() == ["n3", "6", "skipped"], "a node without a part in the way back shows no ladder"
+
+
+FROZEN = {"frozen": True, "since": "2026-01-01T00:00:00Z", "reason": "storm"}
+SAID = "everything is frozen: storm; it ends with escalator freeze end"
+
+
+def test_a_freeze_stands_above_whatever_else_the_campaign_waits_for():
+    seen = drawn(live.screen(view(task("n1"), state="rollback_paused", reason="paused by a person", freeze=FROZEN), NOW))
+    assert seen.splitlines()[:3] == ["c1  ROLLBACK_PAUSED", SAID, "paused by a person"]
+    alone = drawn(live.screen(view(task("n1"), state="rolling_back", reason=SAID, freeze=FROZEN), NOW))
+    assert alone.count(SAID) == 1
+    assert "frozen" not in drawn(live.screen(view(task("n1"), state="rolling_back", freeze=None), NOW))
+
+
+def test_output_that_is_no_terminal_tells_a_freeze_once_and_its_end():
+    before = view(task("n1"), state="rolling_back", reason="it was wrong", freeze=None)
+    frozen = {**before, "freeze": FROZEN}
+    held = {**frozen, "reason": SAID}
+    assert live.change_lines(before, frozen) == [f"c1: {SAID}"]
+    assert live.change_lines(before, held) == [f"c1: {SAID}"]
+    assert live.change_lines(frozen, held) == []
+    assert live.change_lines(held, before)[0] == "c1: the freeze has ended"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from escalator.api.actions import HoldAction
+from escalator.api.details import freeze_view
 from escalator.api.documents import body, read_optional
 from escalator.api.problems import documented
 from escalator.api.services import Here
@@ -12,7 +13,6 @@ from escalator.api.times import stamp
 from escalator.api.views import FreezeView
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
-from escalator.upgrade_manager.engine.freeze import current_freeze
 from escalator.upgrade_manager.freezing import begin_freeze, end_freeze
 
 router = APIRouter(tags=["campaigns"])
@@ -21,8 +21,7 @@ router = APIRouter(tags=["campaigns"])
 @router.get("/freeze")
 async def show_freeze(services: Here) -> FreezeView:
     """Whether everything is frozen, since when and why."""
-    found = await current_freeze(services.ctx)
-    return FreezeView(frozen=False) if found is None else FreezeView(frozen=True, since=stamp(found.since), reason=found.reason)
+    return await freeze_view(services.ctx) or FreezeView(frozen=False)
 
 
 @router.post(
