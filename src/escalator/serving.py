@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from fastapi import FastAPI
 
 from escalator.api.app import operators_app
 from escalator.api.fenix_sessions import sessions_router
-from escalator.api.listener import listener_config
+from escalator.api.listener import MAX_CONNECTIONS, listener_config
 from escalator.api.listener_tls import listener_context
 from escalator.api.repository import repository_app
 from escalator.api.vnfm import vnfm_app
@@ -30,6 +31,10 @@ from escalator.vim_interface.throttle import Throttle
 from escalator.wiring import Services, open_services
 
 BACKLOG = 512
+FILES = 8192
+"""Open files that the server asks the system for. Many systems begin with 1,024, which a few hundred callers could use up."""
+FILES_PER_CONNECTION = 8
+"""Of so many open files one may be a connection of one listener, and one waits to be: the rest is for all else."""
 PLAIN = "Credentials of VNF managers come in here in the clear: name a certificate in vnfm.tls, or put a proxy before it."
 
 _log = structlog.get_logger()
@@ -49,7 +54,8 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
         _stop_on_signals(closing)
         async with open_services(settings) as services:
             apps = _apps(services, closing)
-            servers = {name: _Server(listener_config(app, contexts.get(name))) for name, app in apps.items()}
+            most = min(MAX_CONNECTIONS, allow_files() // FILES_PER_CONNECTION)
+            servers = {name: _Server(listener_config(app, contexts.get(name), most=most)) for name, app in apps.items()}
             async with asyncio.TaskGroup() as group:
                 for name, server in servers.items():
                     group.create_task(server.serve([sockets[name]]), name=name)
@@ -81,6 +87,17 @@ def bind(name: str, listener: Listener) -> socket.socket:
         return socket.create_server((listener.host, listener.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise _unbound(name, listener, error) from error
+
+
+def allow_files() -> int:
+    """Let this process have as many open files as it may need, within what the system allows it; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = hard == resource.RLIM_INFINITY
+    wanted = max(soft, FILES if unlimited else min(FILES, hard))
+    if soft == resource.RLIM_INFINITY:
+        return FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
 
 
 def _unbound(name: str, listener: Listener, error: OSError) -> EscalatorError:

@@ -6,6 +6,7 @@ import asyncio
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from escalator.model.codes import Code
 from escalator.model.errors import InputError
@@ -19,7 +20,7 @@ MAX_READ_S = 30.0
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body; raises InputError (`API_TOO_LARGE`) as soon as it is known to have more than `limit` bytes.
 
-    A caller that is too slow is answered 408.
+    A caller that is too slow is answered 408; one that has gone is answered 400, which nobody reads: it is no error of ours.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > MAX_DIGITS or int(announced) > limit):
@@ -33,6 +34,8 @@ async def read_body(request: Request, limit: int) -> bytes:
                     raise _too_large(limit)
     except TimeoutError as error:
         raise HTTPException(408) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400) from error
     return bytes(body)
 
 

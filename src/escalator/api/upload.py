@@ -17,6 +17,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from escalator.api.services import Incoming
 from escalator.model.codes import Code
@@ -99,6 +100,8 @@ async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
                 chunk = await anext(stream, None)
         except TimeoutError as error:
             raise HTTPException(408) from error
+        except ClientDisconnect as error:
+            raise HTTPException(400) from error
         if chunk is None:
             return
         received += len(chunk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -16,6 +17,7 @@ import httpx
 import pytest
 import yaml
 
+from escalator.serving import FILES, allow_files
 from unit.cli.terminal import run
 
 SOURCE = Path(__file__).parents[3] / "src"
@@ -174,3 +176,13 @@ def test_settings_that_cannot_be_are_told_with_their_lines(tmp_path):
     assert (process.returncode, out) == (2, "")
     assert "ESC-CFG-001" in err
     assert "did you mean 'log'?" in err
+
+
+def test_a_server_may_open_more_files_than_a_system_begins_with() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+        allowed = allow_files()
+        assert allowed == resource.getrlimit(resource.RLIMIT_NOFILE)[0] == (FILES if before[1] < 0 else min(FILES, before[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from escalator.api.bodies import read_body
 from escalator.api.connections import MAX_HEAD_BYTES
@@ -17,11 +17,23 @@ from escalator.api.listener import listener_config
 
 IDLE_S = 0.2
 PATIENCE_S = 10.0
+LARGE_BYTES = 64 * 2**20
+"""More than the system's buffers hold."""
 HEAD = b"PUT / HTTP/1.1\r\nHost: x\r\n"
 
 
 @asynccontextmanager
 async def _connected(idle_s: float = IDLE_S) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async with _listening(idle_s) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def _listening(idle_s: float, most: int = 100) -> AsyncIterator[tuple[str, int]]:
     app = FastAPI()
 
     @app.put("/")
@@ -33,14 +45,16 @@ async def _connected(idle_s: float = IDLE_S) -> AsyncIterator[tuple[asyncio.Stre
         await asyncio.sleep(IDLE_S * 3)
         return 1
 
-    server = uvicorn.Server(listener_config(app, idle_s=idle_s))
+    @app.get("/large")
+    async def large() -> Response:
+        return Response(bytes(LARGE_BYTES))
+
+    server = uvicorn.Server(listener_config(app, idle_s=idle_s, most=most))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve([listener]))
-        reader, writer = await asyncio.open_connection(*listener.getsockname())
         try:
-            yield reader, writer
+            yield listener.getsockname()
         finally:
-            writer.close()
             server.should_exit = True
             await task
 
@@ -91,3 +105,66 @@ async def test_an_answer_may_take_longer_than_a_request() -> None:
     async with _connected() as (reader, writer):
         writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await _rest(reader)).startswith(b"HTTP/1.1 200")
+
+
+WITHOUT_END = [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n12", b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nPUT"]
+"""What does not come to its end, or is answered and followed by that."""
+WHOLE = HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n12"
+SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@contextmanager
+def _callers(address: tuple[str, int], sent: bytes, count: int) -> Iterator[list[socket.socket]]:
+    """Connections that have sent that and are left alone."""
+    with ExitStack() as opened:
+        callers = [opened.enter_context(socket.create_connection(address)) for _ in range(count)]
+        for caller in callers:
+            caller.sendall(sent)
+        yield callers
+
+
+def _is_closed(caller: socket.socket) -> bool:
+    caller.setblocking(False)
+    try:
+        while caller.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+    return True
+
+
+async def _answer(address: tuple[str, int], sent: bytes) -> bytes:
+    """What is answered; nothing where the connection is closed without an answer."""
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        writer.write(sent)
+        return (await _rest(reader)).rpartition(b"\r\n\r\n")[2]
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("sent", WITHOUT_END)
+async def test_however_many_do_not_come_to_the_point_others_are_heard(sent: bytes) -> None:
+    async with _listening(PATIENCE_S, most=20) as address:
+        with _callers(address, sent, 60) as callers:
+            assert await _answer(address, WHOLE) == b"2"
+            assert sum(map(_is_closed, callers)) == 41
+
+
+async def test_a_request_that_is_worked_on_is_not_given_up_for_others() -> None:
+    async with _listening(PATIENCE_S, most=1) as address:
+        first = asyncio.create_task(_answer(address, SLOW))
+        await asyncio.sleep(IDLE_S)
+        assert await _answer(address, WHOLE) == b""
+        assert await first == b"1"
+
+
+async def test_who_takes_nothing_of_its_answer_makes_room_for_others() -> None:
+    async with _listening(IDLE_S, most=1) as address:
+        with _callers(address, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", 1):
+            await asyncio.sleep(IDLE_S * 3)
+            assert await _answer(address, WHOLE) == b"2"

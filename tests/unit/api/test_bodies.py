@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from fastapi import Request
+from starlette.exceptions import HTTPException
 
 from escalator.api.bodies import read_body
 from escalator.model.errors import InputError
@@ -49,3 +50,12 @@ async def test_nothing_is_read_of_a_body_that_is_announced_too_large(announced: 
 @pytest.mark.parametrize("announced", [b"-1", b"1e9", b"", "²".encode("latin-1")])
 async def test_an_announcement_that_is_no_number_changes_nothing(announced: bytes):
     assert await read_body(Caller(b"x", 3).request((b"content-length", announced)), 25) == b"xxx"
+
+
+async def test_a_caller_that_goes_away_in_the_middle_is_no_error_of_the_servers():
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(HTTPException) as caught:
+        await read_body(Request({"type": "http", "method": "PUT", "headers": ()}, gone), 10)
+    assert caught.value.status_code == 400
