@@ -322,6 +322,7 @@ class Campaign(Model):
 
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _NOT_YET: Mapping[str, object] = {
     "migration.post_copy": False,
     "migration.force_complete": False,
@@ -336,13 +337,13 @@ def load_campaign(source: Source) -> Campaign:
     "not supported yet", never ignored.
     """
     asked = [problem for path, neutral in _NOT_YET.items() for problem in _unsupported(source, path, neutral)]
-    late = _ends_before_it_begins(source)
+    late = [*_far_away(source), *_ends_before_it_begins(source)]
     try:
         campaign = load(Campaign, source)
     except InputError as error:
         raise InputError(error.code, error.message, problems=_in_order([*error.problems, *asked, *late])) from error
     if late:
-        raise InputError(Code.CFG_DOCUMENT, "The campaign ends before it begins.", problems=_in_order([*late, *asked]))
+        raise InputError(Code.CFG_DOCUMENT, "The campaign's dates do not fit.", problems=_in_order([*late, *asked]))
     if asked:
         raise InputError(Code.CFG_UNSUPPORTED, "The campaign asks for what is not supported yet.", problems=asked)
     return campaign
@@ -350,6 +351,15 @@ def load_campaign(source: Source) -> Campaign:
 
 def _in_order(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(set(problems), key=lambda p: (p.line or 0, p.path))[:MAX_PROBLEMS]
+
+
+def _far_away(source: Source) -> list[Problem]:
+    """Dates at the ends of the calendar, which have no time of day in every zone; of a document that comes, as below."""
+    spec = source.data.get("spec") if isinstance(source.data, Mapping) else None
+    given = {key: _moment(spec.get(key)) for key in ("not_before", "not_after")} if isinstance(spec, Mapping) else {}
+    what = f"a time from {_FIRST_YEAR} to {_LAST_YEAR} is expected"
+    far = [key for key, moment in given.items() if moment is not None and not _FIRST_YEAR <= moment.year <= _LAST_YEAR]
+    return [Problem(f"spec.{key}", what, source.lines.get(("spec", key))) for key in far]
 
 
 def _ends_before_it_begins(source: Source) -> list[Problem]:

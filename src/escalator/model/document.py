@@ -208,6 +208,8 @@ def _check_events(text: str | bytes) -> None:
 
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_MAX_DIGITS = 400
+"""No number of ours has more. The largest float has 309, and what has thousands is refused by Python only when it is written."""
 _constructor = yaml.SafeLoader("")
 
 
@@ -218,7 +220,7 @@ def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[s
     if isinstance(node, yaml.MappingNode):
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = _scalar(key_node)
+            key = _key(key_node)
             if key in result:
                 line = key_node.start_mark.line + 1
                 raise InputError(
@@ -234,16 +236,30 @@ def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[s
     return _scalar(node)
 
 
+def _key(node: yaml.Node) -> Any:  # noqa: ANN401 - plain data
+    value = _scalar(node)
+    if not isinstance(value, str | int | float | None):  # a date, or bytes: JSON has no such keys, nor has any document
+        raise _not_plain(node)
+    return value
+
+
 def _scalar(node: yaml.Node) -> Any:  # noqa: ANN401 - plain data
     if node.tag in _NUMBERS and ":" in node.value:
         return node.value  # 22:30 is a time of day; YAML 1.1 reads 1350 from it, which nobody has written
+    if node.tag in _NUMBERS and len(node.value) > _MAX_DIGITS:
+        raise _not_plain(node)
     try:
         value = _constructor.construct_object(node)
         hash(value)
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        problem = Problem("", "only plain values are allowed here", node.start_mark.line + 1)
-        raise InputError(Code.CFG_DOCUMENT, "The document cannot be read.", problems=[problem]) from error
+    except (yaml.YAMLError, TypeError, ValueError, LookupError, AttributeError) as error:
+        # The last two are what the library says of a tag that does not fit its text, as `!!bool perhaps`.
+        raise _not_plain(node) from error
     return value
+
+
+def _not_plain(node: yaml.Node) -> InputError:
+    problem = Problem("", "only plain values are allowed here", node.start_mark.line + 1)
+    return InputError(Code.CFG_DOCUMENT, "The document cannot be read.", problems=[problem])
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

@@ -31,6 +31,8 @@ def shared(values: M) -> M:
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 Resources = Annotated[Mapping[str, Amount], AfterValidator(shared)]
 """Countable resources by name: `pcpu`, `mem_mib`, `vf`, or any other."""
+Duration = Annotated[float, Field(ge=0, le=30 * 86400)]
+"""Seconds; as long at most as what a VNF may declare."""
 Role = Literal["compute", "control", "network", "storage"]
 MigrationKind = Literal["live", "cold", "none"]
 
@@ -72,7 +74,7 @@ class Seen(Model):
     """For how long a migration interrupted an instance, or a member of its groups, in an earlier campaign."""
 
     kind: Literal["live", "cold"]
-    longest_s: Annotated[float, Field(ge=0)]
+    longest_s: Annotated[float, Field(ge=0, le=1e9)]
     """The longest that was seen, seconds."""
     at_least: bool = False
     """Whether it may have been more: another instance of its VNF may have taken over."""
@@ -100,7 +102,7 @@ class Instance(Model):
     migration_reason: str | None = None
     vacate: Literal["move", "in-place"] = "move"
     requires: Requires = Requires()
-    lead_s: Annotated[float, Field(ge=0)] = 0.0
+    lead_s: Duration = 0.0
     """Time that it wants between the notice and what impacts it, seconds."""
     mitigation: bool = False
     """Whether it has to have a replacement before it is impacted."""
@@ -108,7 +110,7 @@ class Instance(Model):
     """Whether a VNF manager, an NFVO, an EMS or Escalator itself runs in it."""
     allowed: tuple[MigrationKind, ...] | None = None
     """What its VNF declares to be allowed: `none` for staying where it is; null when it declares nothing."""
-    max_interruption_s: Annotated[float, Field(ge=0)] | None = None
+    max_interruption_s: Duration | None = None
     """Longest interruption that its VNF does not notice, seconds; null = not known."""
     seen: tuple[Seen, ...] = ()
     """What its migrations took before, or those of its groups' other members; of those that say what they do not notice."""
@@ -158,8 +160,8 @@ class Group(Model):
     """Most members on one node, at every instant; those that are there already are left. Null: as many as the policy says."""
     max_impacted: Annotated[int, Field(ge=0)] | None = None
     min_preserved: Annotated[int, Field(ge=0)] | None = None
-    recovery_s: Annotated[float, Field(ge=0)] = 0.0
-    lead_s: Annotated[float, Field(ge=0)] = 0.0
+    recovery_s: Duration = 0.0
+    lead_s: Duration = 0.0
 
     @property
     def limits(self) -> bool:

@@ -105,7 +105,7 @@ class ReleaseSpec(Model):
     units_gone: UnitNames = ()
     """Service units, and agents of the cloud, that it takes away on purpose: names, or patterns of them."""
     daemon: Daemon | None = None
-    expected_s: Mapping[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    expected_s: Mapping[str, Annotated[float, Field(ge=0, le=30 * 86400)]] = Field(default_factory=dict)
     point_of_no_return: Literal["upgrade", "reboot"] | None = None
     created: str | None = None
     expires: str | None = None

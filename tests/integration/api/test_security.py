@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from integration.api.running import TOKEN
@@ -121,3 +123,12 @@ async def test_an_error_inside_is_told_to_nobody(api, services, monkeypatch):
     assert reply.status_code == 500
     assert reply.json()["code"] == "ESC-API-008"
     assert "hunter2" not in reply.text
+
+
+@pytest.mark.parametrize("name", ["\N{SNOWMAN}", "a\r\nSet-Cookie: b=c", "\0", "..", "x" * 5000])
+@pytest.mark.parametrize("path", ["/v1/campaigns/{}/actions/start", "/v1/backups/{}/actions/restore"])
+async def test_a_name_that_nothing_has_is_not_found_whatever_is_in_it(api, path, name):
+    answer = await api.post(path.format(quote(name, safe="")), json={})
+    assert answer.status_code in (404, 405)  # two dots are a step up, and there is something else
+    assert "location" not in answer.headers
+    assert "set-cookie" not in answer.headers

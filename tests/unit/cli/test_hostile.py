@@ -57,6 +57,9 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (changed("kind", "Campaign"), "kind"),
         (changed("groups", [{"id": "g", "policy": "friendship"}]), "policy"),
         (changed("groups", [{"id": "g", "policy": "affinity", "recovery_s": -1}]), "recovery_s"),
+        (changed("groups", [{"id": "g", "policy": "affinity", "recovery_s": math.inf}]), "recovery_s"),
+        (changed("groups", [{"id": "g", "policy": "affinity", "lead_s": 1e300}]), "lead_s"),
+        (changed("instances.0.max_interruption_s", 1e10), "max_interruption_s"),
         (changed("groups", [{"id": "g", "policy": "affinity", "max_impacted": -1}]), "max_impacted"),
     ],
 )  # fmt: skip
@@ -81,6 +84,8 @@ def test_what_is_wrong_with_an_inventory_is_said_with_its_place(tmp_path, docume
         pytest.param("nodes: !!python/object/apply:os.system [id]", id="a tag that calls"),
         pytest.param("\x00\x01", id="control characters"),
         pytest.param("9" * 1_000_000, id="a number of a million digits"),
+        pytest.param("a: 0x" + "f" * 1_000_000, id="a number of a million hexadecimal digits"),
+        pytest.param("2026-01-01: a", id="a date as a key"),
     ],
 )
 def test_documents_that_are_meant_to_hurt_are_refused_quickly(tmp_path, text: str) -> None:

@@ -32,6 +32,16 @@ def test_a_stored_one_can_be_read() -> None:
     assert Campaign.model_validate(parse(TEXT).data).spec.not_after is not None
 
 
+@pytest.mark.parametrize("given", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "-99999999999"])
+@pytest.mark.parametrize("key", ["not_before", "not_after"])
+def test_a_date_at_an_end_of_the_calendar_is_refused_with_its_line(key: str, given: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_campaign(parse(TEXT[: TEXT.index("  not_before")] + f"  {key}: {given}\n"))
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.line) == (f"spec.{key}", 8)
+    assert "a time from 1970 to 9000 is expected" in problem.message
+
+
 def test_one_that_begins_first_is_taken() -> None:
     assert load_campaign(parse(TEXT.replace("2026-", "2028-"))).spec.not_after is not None
 

@@ -130,6 +130,18 @@ def test_merge_keys_and_tags_do_nothing_special() -> None:
     assert refused("? [1, 2]\n: 3\n").code is Code.CFG_DOCUMENT
 
 
+@pytest.mark.parametrize("key", ["2026-01-01", "!!binary aGk=", "!!timestamp soon", "!!bool perhaps", "[a]"])
+def test_a_key_that_json_does_not_have_is_refused_with_its_line(key: str) -> None:
+    assert lines(refused(f"a: 1\n? {key}\n: 3\n")) == ["line 2: document: only plain values are allowed here"]
+
+
+@pytest.mark.parametrize(
+    "value", ["!!int ''", "!!int '-'", "!!float ''", "!!bool perhaps", "!!timestamp soon", "0x" + "f" * 9999, "0b" + "1" * 99999]
+)
+def test_a_value_that_its_tag_or_length_forbids_is_refused_with_its_line(value: str) -> None:
+    assert lines(refused(f"a: 1\nb: {value}\n")) == ["line 2: document: only plain values are allowed here"]
+
+
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 200])
 @pytest.mark.parametrize("form", ["[{}]", '{{"a": {}}}'])
 def test_what_is_nested_too_deep_is_refused(form: str, depth: int) -> None:

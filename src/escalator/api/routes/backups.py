@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
@@ -44,8 +45,8 @@ async def verify_backup(services: Here, backup: str) -> VerifiedView:
 async def restore_backup(services: Here, backup: str, request: Request, response: Response) -> BackupView:
     """Begin to put its node back on it. Refused while a campaign is active, for instances on the node, and for its clusters."""
     action = await read_optional(request, RestoreAction)
-    response.headers["Location"] = f"/v1/backups/{backup}"
     begun = await services.backups.restore(backup, accept_impact=action.accept_impact, accept_cluster=action.accept_cluster)
+    response.headers["Location"] = f"/v1/backups/{quote(backup)}"  # not before it is known that there is one
     return await _view(services, begun)
 
 

@@ -124,11 +124,11 @@ async def plan_campaign(services: Here, name: str) -> Response:
 async def start_campaign(services: Here, name: str, request: Request, response: Response) -> CampaignSummary:
     """Start. Refused when the plan is not smooth, when the cloud changed beyond it, or when another campaign runs."""
     action = await read_optional(request, StartAction)
-    response.headers["Location"] = f"/v1/campaigns/{name}"
     who = action.by if action.accept_point_of_no_return else ""
     started = await services.campaigns.start(
         name, action.plan, accept_drift=action.accept_drift, accept_outage=action.accept_outage, past_no_return=who
     )
+    response.headers["Location"] = f"/v1/campaigns/{started.name}"
     return shapes.campaign_summary(started)
 
 
