@@ -9,9 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil, floor
 from typing import Any
 
 NEAR = 1e-6
+DAY_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,16 @@ class Judge:
         stays = [i for i in self.plan["impacts"] if i["kind"] != "offline"]
         return [*found, *((i["instance"], Span(i["start_s"], i["end_s"], "stay", i["instance"])) for i in stays)]
 
+    def _clock(self, at: float, *, ends: bool) -> float:
+        """Working time on the clock, from when the first of windows opens that are those of each Saturday and Sunday."""
+        if not self.spec["windows"]:
+            return at
+        (window,) = self.spec["windows"]
+        assert window["days"] == ["sat", "sun"]
+        share = at / window["length_s"]
+        number = max(0, ceil(share - NEAR) - 1 if ends else floor(share + NEAR))
+        return at + number * (DAY_S - window["length_s"]) + number // 2 * 5 * DAY_S
+
     def _group_limits(self) -> Iterator[str]:
         lead = self.spec["workloads"]["notify"]["lead_time_s"]
         for instance, span in self._impacts():
@@ -276,7 +288,7 @@ class Judge:
                 if len(at_once) + down > limit:
                     yield f"{len(at_once)} members of {group_id} impacted at {span.start}, {down} down, the limit is {limit}"
                 for other in spans:
-                    apart = other.start - span.end
+                    apart = self._clock(other.start, ends=False) - self._clock(span.end, ends=True)
                     if not span.meets(other) and -NEAR <= apart < group["recovery_s"] - NEAR:
                         yield f"{other.about} is impacted {apart} s after {span.about} of {group_id}"
 

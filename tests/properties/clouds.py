@@ -20,7 +20,7 @@ def groups(draw: st.DrawFn) -> list[dict[str, Any]]:
             "max_per_node": draw(st.sampled_from([None, None, None, 1, 2, 3])),
             "max_impacted": draw(st.sampled_from([None, None, 0, 1, 2])),
             "min_preserved": draw(st.sampled_from([None, None, 1, 2])),
-            "recovery_s": draw(st.sampled_from([0.0, 30.0, 900.0])),
+            "recovery_s": draw(st.sampled_from([0.0, 30.0, 900.0, 7200.0])),
             "lead_s": draw(st.sampled_from([0.0, 0.0, 60.0])),
         }
         for number in range(draw(st.integers(0, 3)))

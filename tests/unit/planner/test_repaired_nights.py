@@ -24,7 +24,8 @@ CELL = {"pcpu": 16.0, "mem_mib": 65536.0}
 FRIDAY_S = datetime(2026, 12, 4, tzinfo=UTC).timestamp()
 NIGHT_S = 14400.0
 NODES = 110
-GROUP = Group(id="g", max_impacted=1, recovery_s=600.0)
+DAY_BETWEEN_S = 20 * 3600.0
+GROUP = Group(id="g", max_impacted=1, recovery_s=DAY_BETWEEN_S + 600.0)
 MISSED = "n003"
 
 
@@ -33,7 +34,7 @@ def _wish(**spec: Any) -> Campaign:
     return campaign(windows=windows, waves={"max_unavailable": 2}, **spec)
 
 
-def _cloud(number: int = NODES, *, grouped: tuple[int, ...] = (3, 50), **labels: str) -> Inventory:
+def _cloud(number: int = NODES, *, grouped: tuple[int, ...] = (3,), **labels: str) -> Inventory:
     """One instance on each node but the first two."""
     nodes = tuple(Node(id=f"n{n:03}", numa=(CELL,), labels={} if n % 2 else labels) for n in range(number))
     demand = {"pcpu": 4.0, "mem_mib": 8192.0}
@@ -66,6 +67,9 @@ def test_a_turn_missed_last_night_shifts_nobody_when_its_group_recovers() -> Non
     plan = make_plan(wish, there, (), FRIDAY_S)
     assert plan.upgrade_of[MISSED].window == 0
     now, progress = _left_over(there, plan, "old")
+    last = max((u for u in plan.upgrades if u.window == 1), key=lambda u: u.start_s)
+    instances = tuple(i.model_copy(update={"groups": (GROUP.id,)}) if i.node == last.node else i for i in now.instances)
+    now = Inventory(nodes=now.nodes, instances=instances, groups=now.groups)
     progress = replace(progress, ended={GROUP.id: NIGHT_S - 100.0})
     child = repaired(wish, now, (), FRIDAY_S, progress)
     assert child is not None
@@ -86,19 +90,31 @@ def test_a_turn_that_goes_on_since_last_night_shifts_nobody() -> None:
     assert "later" not in _said(child)
 
 
-def test_a_turn_of_the_next_night_waits_until_its_group_has_recovered() -> None:
-    there, wish = _cloud(grouped=(3,)), _wish()
+def _next_night(recovery_s: float) -> tuple[float, float]:
+    """When the first turn of the next night begins, in the plan so far and in its repair: its group was hit just now."""
+    there, wish = _cloud(), _wish()
     plan = make_plan(wish, there, (), FRIDAY_S)
     first = min((u for u in plan.upgrades if u.window == 1), key=lambda u: u.start_s)
     move = plan.moves_from[first.node][0]
     now, progress = state_at(there, plan, NIGHT_S - 10.0)
     instances = tuple(i.model_copy(update={"groups": (GROUP.id,)}) if i.id == move.instance else i for i in now.instances)
-    now = Inventory(nodes=now.nodes, instances=instances, groups=now.groups)
+    group = GROUP.model_copy(update={"recovery_s": recovery_s})
+    now = Inventory(nodes=now.nodes, instances=instances, groups=(group,))
     child = repaired(wish, now, (), FRIDAY_S, replace(progress, ended={GROUP.id: NIGHT_S - 20.0}))
     assert child is not None
     assert verify(wish, now, child, (), FRIDAY_S) == []
     assert "later" not in _said(child)
-    assert child.moves_from[first.node][0].start_s >= NIGHT_S + 580.0
+    return move.start_s, child.moves_from[first.node][0].start_s
+
+
+def test_a_turn_of_the_next_night_waits_until_its_group_has_recovered() -> None:
+    _, begins_s = _next_night(DAY_BETWEEN_S + 600.0)
+    assert begins_s >= NIGHT_S + 580.0
+
+
+def test_a_turn_of_the_next_night_stays_where_its_group_recovers_on_the_day_between() -> None:
+    planned_s, begins_s = _next_night(DAY_BETWEEN_S - 600.0)
+    assert begins_s == planned_s
 
 
 @pytest.mark.parametrize("late_s", [60.0, 900.0, 1500.0, 2400.0])

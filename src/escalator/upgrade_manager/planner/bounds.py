@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import ceil, floor, inf
 
-from escalator.upgrade_manager.planner.cloud import SLACK, Cloud
+from escalator.upgrade_manager.planner.cloud import SLACK, Cloud, Limit
 from escalator.upgrade_manager.planner.growth import growth
 from escalator.upgrade_manager.planner.sorts import Counts, counted, takes_of
 from escalator.upgrade_manager.planner.turns import Midway, Rules
@@ -38,7 +38,7 @@ def makespan(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> dict[str, floa
         # Nodes are away for their departures and their upgrade, and at most `width` of them at once.
         "parallel": sum(aways.values()) / max(1, rules.width),
         "bandwidth": _bandwidth(cloud, nodes, there, rules),
-        "group": _group(cloud, nodes),
+        "group": _group(cloud, nodes, rules.windows),
         "area": _area(cloud, nodes, there),
         "growth": growth(cloud, nodes, rules, there),
         "window": _window(aways, rules),
@@ -62,6 +62,8 @@ def remaining(cloud: Cloud, nodes: Sequence[int], rules: Rules, midway: Midway) 
     eased = replace(cloud, done=done, used=_without_leaving(cloud, under_way), limits=limits)
     rest = [node for node in nodes if node not in under_way]
     found = makespan(eased, rest, replace(rules, windows=Windows()))
+    if rest and "group" in found and not rules.windows.open:
+        found["group"] = _group(eased, rest, rules.windows.rest(rules.at_s))  # between windows groups recover all the same
     return {name: round(rules.at_s + seconds, 6) for name, seconds in found.items()}
 
 
@@ -96,7 +98,7 @@ def _bandwidth(cloud: Cloud, nodes: Sequence[int], there: Sequence[Counts], rule
     return whole / rules.total + min(cloud.upgrade_s[node] for node in leaving)
 
 
-def _group(cloud: Cloud, nodes: Sequence[int]) -> float:
+def _group(cloud: Cloud, nodes: Sequence[int], windows: Windows) -> float:
     """The longest chain of impacts that a group's limit and recovery force."""
     impacts: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
     for node in nodes:
@@ -111,19 +113,42 @@ def _group(cloud: Cloud, nodes: Sequence[int]) -> float:
                 elif group not in together:
                     together.add(group)
                     impacts[group].append((upgrade_s, 0.0))
-    return max((_chain(cloud, group, found) for group, found in impacts.items()), default=0.0)
+    return max((_chain(cloud, group, found, windows) for group, found in impacts.items()), default=0.0)
 
 
-def _chain(cloud: Cloud, group: int, impacts: Sequence[tuple[float, float]]) -> float:
+def _chain(cloud: Cloud, group: int, impacts: Sequence[tuple[float, float]], windows: Windows) -> float:
     """With a limit of one all of them follow one another; else every k-th in order of start follows the one k before."""
     limit = cloud.limits[group]
     most = max(1, limit.most)
     after = min([upgrade for _, upgrade in impacts])
-    if most == 1:
-        return limit.lead_s + sum([lasts for lasts, _ in impacts]) + (len(impacts) - 1) * limit.recovery_s + after
-    rounds = ceil(len(impacts) / most)
     shortest = min([lasts for lasts, _ in impacts])
-    return limit.lead_s + rounds * shortest + (rounds - 1) * limit.recovery_s + after
+    rounds = len(impacts) if most == 1 else ceil(len(impacts) / most)
+    impacted_s = sum([lasts for lasts, _ in impacts]) if most == 1 else rounds * shortest
+    in_a_row_s = limit.lead_s + impacted_s + (rounds - 1) * limit.recovery_s
+    if windows.open or not limit.recovery_s:
+        return in_a_row_s + after
+    return max(_with_nights(windows, in_a_row_s, limit.recovery_s), _apart(windows, limit, rounds, shortest)) + after
+
+
+def _with_nights(windows: Windows, in_a_row_s: float, recovery_s: float) -> float:
+    """The same where between two windows, whatever lies between them, one recovery may pass that is not waited for."""
+    last = len(windows.starts) - 1
+    return next(
+        (
+            max(start, in_a_row_s - number * recovery_s)
+            for number, start in enumerate(windows.starts)
+            if number == last or in_a_row_s - number * recovery_s <= windows.starts[number + 1]
+        ),
+        0.0,
+    )
+
+
+def _apart(windows: Windows, limit: Limit, rounds: int, shortest_s: float) -> float:
+    """So many of the shortest impacts, each as soon after the one ahead as the group has recovered by the clock."""
+    at = limit.lead_s + shortest_s
+    for _ in range(rounds - 1):
+        at = windows.recovers(at, limit.recovery_s) + shortest_s
+    return at
 
 
 def _area(cloud: Cloud, nodes: Sequence[int], there: Sequence[Counts]) -> float:

@@ -8,14 +8,21 @@ from dataclasses import dataclass, field
 from math import inf
 
 from escalator.upgrade_manager.planner.cloud import SLACK, Limit
+from escalator.upgrade_manager.planner.windows import Windows
 
 
 @dataclass(slots=True)
 class Door:
-    """One group: impacts under way by their end, the last end, and places kept for nodes that are being emptied."""
+    """One group: impacts under way by their end, when it has recovered, and places kept for nodes that are being emptied.
+
+    `ended_s` is when its last impact ended before. Without `windows` time is open.
+    """
 
     limit: Limit
-    last_s: float = -inf
+    ended_s: float = -inf
+    windows: Windows | None = None
+    recovered_s: float = field(init=False)
+    """When it has recovered from all that has ended."""
     most: int = field(init=False)
     recovery_s: float = field(init=False)
     lead_s: float = field(init=False)
@@ -32,6 +39,7 @@ class Door:
     def __post_init__(self) -> None:
         # Asked for at every instant: one step nearer than in `limit`.
         self.most, self.recovery_s, self.lead_s = self.limit.most, self.limit.recovery_s, self.limit.lead_s
+        self.recovered_s = self.recovers(self.ended_s) if self.ended_s > -inf else -inf
 
     @property
     def keeps(self) -> bool:
@@ -44,10 +52,12 @@ class Door:
         Any two impacts of a group overlap or are at least its recovery apart, so nothing begins within it.
         """
         ends, soon = self.ends, now + SLACK
-        while ends and ends[0] <= soon:
-            self.last_s = heapq.heappop(ends)
-        at = self.last_s + self.recovery_s
-        at = max(at, self.lead_s)
+        if ends and ends[0] <= soon:
+            last_s = heapq.heappop(ends)
+            while ends and ends[0] <= soon:
+                last_s = heapq.heappop(ends)
+            self.recovered_s = self.recovers(last_s)
+        at = max(self.recovered_s, self.lead_s)
         over = len(ends) + count - self.most
         if self.keeping:
             over += self.keeping - self.kept.get(node, 0)
@@ -56,12 +66,21 @@ class Door:
         if over > len(ends):
             return inf
         freed = ends[0] if over == 1 else heapq.nsmallest(over, ends)[-1]
-        return max(now, at, freed + self.recovery_s)
+        return max(now, at, self.recovers(freed))
+
+    def recovers(self, end: float) -> float:
+        """When the group has recovered from an impact that ends then. It does so by the clock, between windows too."""
+        return end + self.recovery_s if self.windows is None else self.windows.recovers(end, self.recovery_s)
 
     def reaches(self, now: float, node: int, lasts_s: float) -> float:
         """About when one more member of that node may be impacted, after all that are owed; each impact so long as its own."""
         rounds = self.owed // max(1, self.most) if self.owed else 0
-        return self.opens(now, node) + rounds * (lasts_s + self.recovery_s)
+        at = self.opens(now, node)
+        if self.windows is None:
+            return at + rounds * (lasts_s + self.recovery_s)
+        for _ in range(rounds):
+            at = self.recovers(at + lasts_s)
+        return at
 
     def keep(self, node: int, number: int) -> None:
         """So many members stay on that node, which is being emptied; with 0 it is none of those any more."""

@@ -50,7 +50,8 @@ class Flow:
 
     def __init__(self, cloud: Cloud, rules: Rules, midway: Midway, arriving: Arrivals, policy: Policy) -> None:
         self._cloud, self._rules, self._pressed_first = cloud, rules, policy.order == "timed"
-        self.doors = [Door(limit, last_s=midway.ended.get(group, -inf)) for group, limit in enumerate(cloud.limits)]
+        windows = None if rules.windows.open else rules.windows
+        self.doors = [Door(limit, midway.ended.get(group, -inf), windows) for group, limit in enumerate(cloud.limits)]
         self.turns: list[Turn] = []
         self.away = len(midway.begun)
         """Nodes that are out of service."""
@@ -343,7 +344,7 @@ class Flow:
             door = self.doors[group]
             if door.waiting:
                 for node in door.waiting:
-                    self._wake(node, at + door.recovery_s)
+                    self._wake(node, door.recovers(at))
                 door.waiting.clear()
 
     def _ask_again(self, node: int, groups: Sequence[int], opens: float) -> None:

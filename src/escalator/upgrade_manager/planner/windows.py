@@ -18,6 +18,7 @@ class Windows:
             self.starts.append(self.starts[-1] + length)
         self.open = not lengths
         self._opens = opens or self.starts[:-1]
+        self._closes = [opens + length for opens, length in zip(self._opens, lengths, strict=True)]
 
     def after(self, at: float, wait_s: float) -> float:
         """When `wait_s` have passed by the clock on the wall since that time, which ends something; infinite behind the last."""
@@ -26,11 +27,23 @@ class Windows:
         # What ends as its window closes ended then, not as the next one opens.
         number = min(max(0, bisect_left(self.starts, at - SLACK) - 1), len(self._opens) - 1)
         until = self._opens[number] + at - self.starts[number] + wait_s
-        for number, opens in enumerate(self._opens):
-            start = self.starts[number] + max(0.0, until - opens)
-            if start < self.starts[number + 1] - SLACK:
-                return max(at, start)
-        return inf
+        number = bisect_right(self._closes, until + SLACK)
+        if number == len(self._closes):
+            return inf
+        return max(at, self.starts[number] + max(0.0, until - self._opens[number]))
+
+    def recovers(self, end: float, recovery_s: float) -> float:
+        """When a group has recovered from an impact that ends then. It does so by the clock, between windows too."""
+        worked = end + recovery_s
+        return worked if self.open else min(worked, self.after(end, recovery_s))
+
+    def rest(self, at: float) -> Windows:
+        """What is left of them at that time, with working time counted from then on."""
+        number = min(self.index(at), len(self._opens) - 1)
+        left = range(number, len(self._opens))
+        gone = [at - self.starts[n] if n == number else 0.0 for n in left]
+        opens = [self._opens[n] + begun for n, begun in zip(left, gone, strict=True)]
+        return Windows([self._closes[n] - begins for n, begins in zip(left, opens, strict=True)], opens)
 
     def index(self, at: float) -> int:
         """Number of the window at that time."""

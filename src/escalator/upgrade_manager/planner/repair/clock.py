@@ -26,6 +26,8 @@ def shift_s(given: Given, rest: Rest) -> float:
     """The least shift that lets everything begin from now on, after what runs, and after groups that recover."""
     late_s = max(0.0, rest.late_s, given.at_s - rest.first_s)
     for name, opens in recovering(given):
+        if opens >= given.windows.end(given.at_s):
+            continue  # its turns of tonight are put off
         late_s = max(late_s, opens - min(_starts(given, rest, name), default=inf))
     return late_s if late_s > NEAR_S else 0.0
 
@@ -33,8 +35,10 @@ def shift_s(given: Given, rest: Rest) -> float:
 def recovering(given: Given) -> Iterator[tuple[str, float]]:
     """Groups that have not recovered yet from what is over, and when they will have."""
     for name, at in given.progress.ended.items():
-        if name in given.inventory.members and at + given.inventory.group_by_id[name].recovery_s > given.at_s:
-            yield name, at + given.inventory.group_by_id[name].recovery_s
+        if name in given.inventory.members:
+            opens = given.windows.recovers(at, given.inventory.group_by_id[name].recovery_s)
+            if opens > given.at_s:
+                yield name, opens
 
 
 def _starts(given: Given, rest: Rest, group: str) -> Iterator[float]:
@@ -123,11 +127,17 @@ class Clock:
         spans = sorted([*self._spans(name), *taken])
         over = [(s, e) for s, e in spans if s < start + lasts_s - SLACK and e > start + SLACK]
         if len(over) + number > most:
-            return min(e for _, e in over) + recovery_s
+            return self._recovers(min(e for _, e in over), recovery_s)
         end = start + lasts_s
-        near = [e for _, e in spans if start - recovery_s + SLACK < e <= start + SLACK]
-        near += [e for s, e in spans if end - SLACK <= s < end + recovery_s - SLACK]
-        return min(near) + recovery_s if near else start
+        if not recovery_s:
+            return start
+        opens = self._recovers(end, recovery_s)
+        near = [e for _, e in spans if e <= start + SLACK < self._recovers(e, recovery_s)]
+        near += [e for s, e in spans if end - SLACK <= s < opens - SLACK]
+        return self._recovers(min(near), recovery_s) if near else start
+
+    def _recovers(self, end: float, recovery_s: float) -> float:
+        return self._given.windows.recovers(end + self.late_s, recovery_s) - self.late_s
 
     def most(self, name: str) -> int:
         """How many members of the group may be impacted at once beside those that are down."""

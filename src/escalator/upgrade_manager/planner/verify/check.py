@@ -77,7 +77,7 @@ def _all(replay: Replay, now_s: float | None) -> Iterator[Violation]:
     yield from moves.check_extra(replay)
     yield from moves.check_bounds(replay, seen)
     yield from moves.check_room(replay, seen)
-    yield from groups.check_limits(replay, seen)
+    yield from groups.check_limits(replay, seen, calendar)
     yield from groups.check_noticed(replay)
     yield from groups.check_apart(replay)
     yield from groups.check_together(replay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from escalator.model.codes import Code
@@ -14,8 +14,11 @@ from escalator.upgrade_manager.planner.verify.replay import NEAR_S, Replay, Viol
 from escalator.upgrade_manager.planner.verify.sound import Look, Span
 
 
-def check_limits(replay: Replay, seen: Look) -> Iterator[Violation]:
-    """At most so many members of a group are impacted at once; any two impacts overlap or are its recovery apart."""
+def check_limits(replay: Replay, seen: Look, windows: Sequence[tuple[float, float]]) -> Iterator[Violation]:
+    """At most so many members of a group are impacted at once; any two impacts overlap or are its recovery apart, by the clock.
+
+    `windows`: when each maintenance window opens and closes on the clock; none when time is open.
+    """
     known = replay.inventory.instance_by_id
     stays = [(row.start_s, row.end_s, known[row.instance]) for row in replay.impacts if row.kind != "offline"]
     yield from _leads(replay, stays)
@@ -31,7 +34,7 @@ def check_limits(replay: Replay, seen: Look) -> Iterator[Violation]:
         lost = sum(member.node in down for member in members) if down else 0
         rows.sort()
         if not _one_by_one(replay, group, rows, lost):
-            yield from _limit(replay, group, rows, lost)
+            yield from _limit(replay, group, rows, lost, windows)
 
 
 def _leads(replay: Replay, impacts: Iterable[tuple[float, float, Instance]]) -> Iterator[Violation]:
@@ -79,7 +82,9 @@ def check_noticed(replay: Replay) -> Iterator[Violation]:
             yield Violation(code=Code.VIM_V_NOTICED, instance=instance.id, node=move.origin, time_s=move.start_s, message=message)
 
 
-def _limit(replay: Replay, group: Group, rows: list[Span], down: int) -> Iterator[Violation]:
+def _limit(
+    replay: Replay, group: Group, rows: list[Span], down: int, windows: Sequence[tuple[float, float]]
+) -> Iterator[Violation]:
     limit, at_s = group.limit(len(replay.inventory.members[group.id])), replay.plan.at_s
     recovery_s, lead_s = group.recovery_s, group.lead_s
     active: list[float] = []
@@ -94,8 +99,9 @@ def _limit(replay: Replay, group: Group, rows: list[Span], down: int) -> Iterato
         if start < lead_s - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before the lead time of {group.id}"
             yield wrong(code=Code.PLN_V_LEAD, message=message)
-        if start - last < recovery_s - NEAR_S:
-            apart = f"{start - last:g} s after another member of {group.id}"
+        # By the clock no less passes than in working time.
+        if start - last < recovery_s - NEAR_S and (passed_s := _passed_s(windows, last, start)) < recovery_s - NEAR_S:
+            apart = f"{passed_s:g} s after another member of {group.id}"
             message = f"{name} is impacted {apart}, which recovers in {recovery_s:g} s"
             yield wrong(code=Code.PLN_V_GROUP, message=message)
         heapq.heappush(active, end)
@@ -103,6 +109,19 @@ def _limit(replay: Replay, group: Group, rows: list[Span], down: int) -> Iterato
             are = counted(len(active), f"member of {group.id} is", f"members of {group.id} are")
             message = f"{are} impacted and {down} down; the limit is {limit}"
             yield wrong(code=Code.PLN_V_GROUP, message=message)
+
+
+def _passed_s(windows: Sequence[tuple[float, float]], end_s: float, start_s: float) -> float:
+    """Seconds on the clock from the end of something to the start of something else: what is between their windows counts."""
+    worked, idle, closed = 0.0, 0.0, None
+    for opens, closes in windows:
+        if worked > start_s + NEAR_S:
+            break
+        # What ends as a window closes ends in it; what starts then does so as the next one opens.
+        if closed is not None and end_s <= worked + NEAR_S and start_s >= worked - NEAR_S:
+            idle += opens - closed
+        worked, closed = worked + closes - opens, closes
+    return start_s - end_s + idle
 
 
 def check_apart(replay: Replay) -> Iterator[Violation]:
