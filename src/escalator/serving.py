@@ -19,6 +19,7 @@ from escalator.api.fenix_sessions import sessions_router
 from escalator.api.listener import MAX_CONNECTIONS, listener_config
 from escalator.api.listener_tls import listener_context
 from escalator.api.repository import repository_app
+from escalator.api.signposts import Listening, Signposts
 from escalator.api.vnfm import vnfm_app
 from escalator.api.vnfm_throttle import Throttled
 from escalator.model.codes import Code
@@ -118,17 +119,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _apps(services: Services, closing: asyncio.Event) -> Mapping[str, FastAPI]:
+def _apps(services: Services, closing: asyncio.Event) -> Mapping[Listening, FastAPI]:
     vim, clock = services.vim, services.ctx.clock
     outside = vnfm_app(vim.inbox, clock, services.fenix, services.tacker, services.subscribing, vim.orchestrators)
     if services.fenix is not None and services.sessions is not None:
         outside.include_router(sessions_router(services.sessions, services.fenix.access))
     outside.add_middleware(Throttled, throttle=Throttle(clock, services.settings.vim.max_wrong_credentials))
-    return {
+    apps: Mapping[Listening, FastAPI] = {
         "server": operators_app(services, closing),
         "repository": repository_app(services.repository),
         "vnfm": outside,
     }
+    for name, app in apps.items():
+        app.add_middleware(Signposts, here=name)  # the outermost: before anybody is asked for a token
+    return apps
 
 
 def _listeners(settings: Settings) -> Mapping[str, Listener]:

@@ -125,7 +125,8 @@ class Client:
             raise TemporaryError(Code.API_UNREACHABLE, message, remedy=remedy) from error
         except httpx.TransportError as error:
             message = f"The connection to {self._http.base_url} broke."
-            raise TemporaryError(Code.API_UNREACHABLE, message, remedy="See whether the server still runs.") from error
+            remedy = "See whether the server still runs, and whether this is its operators' listener (server.host, server.port)."
+            raise TemporaryError(Code.API_UNREACHABLE, message, remedy=remedy) from error
 
     def _failure(self, response: httpx.Response) -> ServerError | NotAllowedError | TemporaryError:
         try:

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from beds.vnfm.authority import Authority
 from integration.api.test_serving import configuration, serving, start
+from unit.cli.terminal import run
 
 
 def shown(port: int, authority: Authority) -> tuple[int, str]:
@@ -64,6 +65,8 @@ def test_plain_http_and_old_tls_are_not_answered(tmp_path: Path) -> None:
         plain.request("GET", "/vi-vnfm/v1/subscriptions")
         with pytest.raises((ConnectionError, HTTPException)):
             plain.getresponse()
+        seen = run("campaign", "list", environment={"ESCALATOR_URL": urls["vnfm"], "ESCALATOR_STATE_DIR": str(tmp_path)})
+        assert (seen.code, "operators' listener (server.host, server.port)" in seen.err) == (1, True)
         assert [agreed(port, version) for version in ("-tls1_1", "-tls1_2", "-tls1_3")] == [False, True, True]
 
 

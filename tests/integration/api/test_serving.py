@@ -78,6 +78,23 @@ def test_a_server_serves_and_ends_cleanly_with_a_stream_open(tmp_path, number):
     assert "Traceback" not in err
 
 
+def test_who_calls_the_wrong_listener_is_told_where_the_right_one_is(tmp_path):
+    with serving(configuration(tmp_path)) as (_, urls):
+        for name in ("vnfm", "repository"):
+            environment = {"ESCALATOR_URL": urls[name], "ESCALATOR_TOKEN_FILE": str(tmp_path / "state" / "token")}
+            for words in (("campaign", "list"), ("campaign", "pause", "night"), ("event", "list", "--follow")):
+                seen = run(*words, environment=environment)
+                assert (seen.code, seen.out) == (2, "")
+                assert "server.port of the settings, 8470 unless set: ESCALATOR_URL" in seen.err
+        for path in ("/vi-vnfm/v1/subscriptions", "/fenix/v1/maintenance", "/or-vi/v1/subscriptions/x", "/tacker/v2/t/alarms"):
+            problem = httpx.post(f"{urls['server']}{path}").json()
+            assert (problem["status"], problem["code"]) == (404, "ESC-API-005")
+            assert "operators' listener" in problem["detail"]
+            assert "vnfm.port" in problem["remedy"]
+        assert httpx.get(f"{urls['server']}/v1/campaigns").status_code == 401
+        assert httpx.get(f"{urls['vnfm']}/vi-vnfm/v1/subscriptions").status_code == 401
+
+
 def test_the_history_tells_when_the_server_began_and_ended_and_where_it_was_killed(tmp_path):
     file = configuration(tmp_path)
     for started, number in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL), 1):
