@@ -18,7 +18,7 @@ from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from requests import Response
 
-from escalator.cloud_manager.openstack.refusals import FOREIGN, is_own, refusal, said, translate, unreachable
+from escalator.cloud_manager.openstack.refusals import FOREIGN, is_own, refusal, said, shorten, translate, unreachable
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.settings import Cloud
@@ -68,6 +68,8 @@ class Rest:
         except ValueError as error:
             # A proxy in front of the API has answered in its place.
             raise TemporaryError(Code.CLD_UNREACHABLE, f"Could not {doing}: the answer is no JSON.") from error
+        if not isinstance(found, dict):
+            raise TemporaryError(Code.CLD_UNREACHABLE, f"Could not {doing}: the answer is no JSON object.")
         return found
 
     def find(self, path: str, doing: str) -> Json | None:
@@ -130,6 +132,18 @@ class Api:
     """Nova at the microversion that tells most about servers."""
 
 
+def understood(work: Callable[[], T]) -> T:
+    """What came of it; raises TemporaryError where an answer lacks what the cloud's API says that it has.
+
+    A proxy answers in a service's place while that is restarted, and a step that would be repeated for it must not fail for good.
+    """
+    try:
+        return work()
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        why = f"an answer has not the form of its API ({type(error).__name__}: {shorten(str(error))})"
+        raise TemporaryError(Code.CLD_UNREACHABLE, f"The cloud cannot be understood: {why}.") from error
+
+
 class Client:
     """Runs blocking jobs against the cloud in its threads. The connection is made by the first one."""
 
@@ -150,7 +164,7 @@ class Client:
 
     def _guarded(self, job: Callable[[Api], T]) -> T:
         try:
-            return job(self._connected())
+            return understood(lambda: job(self._connected()))
         except PermanentError as error:
             if error.code is Code.CLD_CREDENTIALS:
                 self._forget()  # clouds.yaml may have a new password by the next time

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from escalator.cloud_manager.agents import Agents
 from escalator.cloud_manager.openstack import inventory as meaning
 from escalator.cloud_manager.openstack import moves, power, probe_vms, reading, services
 from escalator.cloud_manager.openstack.agents import OpenStackAgents
-from escalator.cloud_manager.openstack.client import Api, Client, Json
+from escalator.cloud_manager.openstack.client import Api, Client, Json, understood
 from escalator.cloud_manager.openstack.probe_vms import OpenStackProbeVms
 from escalator.cloud_manager.openstack.quotas import OpenStackQuotas
 from escalator.cloud_manager.port import CloudIdentity, MoveOrder, MoveStatus, Quotas, ServiceState
@@ -49,8 +49,7 @@ class OpenStackCloud:
             run(reading.groups),
             run(reading.bound_ports),
         )
-        roots = {row["id"] for row in hypervisors}
-        wanted = [row["uuid"] for row in providers if row["root_provider_uuid"] in roots]
+        wanted = understood(lambda: _of_hypervisors(providers, hypervisors))
         offers = await asyncio.gather(*(run(partial(reading.offer, provider=uuid)) for uuid in wanted))
         seen = meaning.Seen(
             services=seen_services,
@@ -62,7 +61,7 @@ class OpenStackCloud:
             groups=groups,
             ports=ports,
         )
-        return meaning.inventory(seen, policy)
+        return understood(lambda: meaning.inventory(seen, policy))
 
     async def instances_on(self, node: str, policy: Migration) -> tuple[Instance, ...]:
         """Instances on the node now, in order of their ids."""
@@ -123,6 +122,12 @@ class OpenStackCloud:
     def by_hand(self, kind: str, node: str, object_id: str, found: Mapping[str, object]) -> tuple[str, ...]:
         """The commands with which a person puts back `kind` without Escalator."""
         return services.by_hand(kind, node, object_id, found)
+
+
+def _of_hypervisors(providers: Sequence[Json], hypervisors: Sequence[Json]) -> list[str]:
+    """Ids of the providers that are hypervisors, or stand in the tree of one."""
+    roots = {row["id"] for row in hypervisors}
+    return [row["uuid"] for row in providers if row["root_provider_uuid"] in roots]
 
 
 def _instances_on(api: Api, node: str, policy: Migration) -> tuple[Instance, ...]:

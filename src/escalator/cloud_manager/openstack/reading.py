@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from escalator.cloud_manager.openstack.client import Api, Json
+from escalator.cloud_manager.openstack.client import MAX_PAGES, Api, Json
 from escalator.cloud_manager.openstack.inventory import Offer
 from escalator.cloud_manager.openstack.migration_kind import BOUND_VNIC_TYPES
 from escalator.cloud_manager.openstack.refusals import unreachable
@@ -81,12 +81,14 @@ def servers(api: Api, node: str | None = None) -> list[Json]:
 def groups(api: Api) -> list[Json]:
     """Every project's server groups."""
     found: list[Json] = []
-    while True:
+    doing = "list the server groups"
+    for _ in range(MAX_PAGES):
         query = {"all_projects": "True", "limit": "1000", "offset": str(len(found))}
-        page = api.compute.get("/os-server-groups", "list the server groups", query)["server_groups"]
+        page = api.compute.get("/os-server-groups", doing, query)["server_groups"]
         found += page
         if len(page) < LEAST_PAGE:
             return found
+    raise PermanentError(Code.CLD_REFUSED, f"Cannot {doing}: the list does not end.")
 
 
 def bound_ports(api: Api, server_ids: Sequence[str] | None = None) -> list[Json]:
