@@ -19,8 +19,8 @@ from urllib.request import Request, urlopen
 HEARTBEAT_S = 60.0
 """How often to say that the work still goes on; each time asks for twice that, in case the next one is lost."""
 
-SEEN: set[str] = set()
-"""Ids of the notices that came."""
+SEEN: dict[str, str | None] = {}
+"""Ids of the notices that came, with where their reply goes."""
 
 
 TOKEN: list[str] = []
@@ -94,12 +94,12 @@ class Notices(BaseHTTPRequestHandler):
         self.confirm()
 
     def do_POST(self) -> None:
-        """A notice. Confirm at once, work afterwards; the same id may come twice."""
+        """A notice. Confirm at once, work afterwards; an id may come twice, and with another `replyUri` it asks anew."""
         notice = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.confirm()
-        if notice["id"] in SEEN:
+        if notice["id"] in SEEN and SEEN[notice["id"]] == notice.get("replyUri"):
             return
-        SEEN.add(notice["id"])
+        SEEN[notice["id"]] = notice.get("replyUri")
         say(f"{notice['notificationType']} {notice['campaignId']} {notice.get('hostId', '')}")
         if "replyUri" in notice:
             Thread(target=answer, args=(notice,)).start()

@@ -8,6 +8,7 @@ from escalator.model.progress import CampaignState, Restoration, TaskState
 from escalator.upgrade_manager.engine import owed
 from escalator.upgrade_manager.engine.marked import note_marked
 from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.upgrade_manager.engine.sheet import from_top_to_bottom
 from scenarios.stage import Stage, staged
 
 BEGUN = "world nodes=4 seed=1\ncampaign agent\nplan agent\n"
@@ -16,6 +17,11 @@ MINE = "Escalator campaign agent: upgrade"
 
 async def _open(stage: Stage) -> list[Restoration]:
     return [row for row in await stage.sim.store.restorations.open() if row.kind == "cordon"]
+
+
+async def _stop(stage: Stage, instance: str) -> None:
+    await stage.sim.ctx.cloud.stop(instance)
+    await stage.clock.sleep(120.0)
 
 
 def test_it_is_put_on_the_sheet_once_with_the_command_that_puts_it_back() -> None:
@@ -74,3 +80,26 @@ def test_a_campaign_that_ends_names_it() -> None:
     state, reason, node = virtual_time.run(play())
     assert state is CampaignState.COMPLETED
     assert f"not put back: cordon of {node}" in reason
+
+
+def test_what_is_stopped_on_it_is_on_the_sheet_and_started_again_in_its_turn() -> None:
+    async def play() -> tuple[list[tuple[str, str]], list[str], list[str], list[str]]:
+        async with staged() as stage:
+            # The second of the two runs no more when the plan is made: whoever stopped it does not want it to run.
+            await stage.play("world nodes=6 seed=1\ncampaign agent waves.max_unavailable=2")
+            there = [i.id for i in stage.sim.world.inventory().instances if i.node == "cn-0002" and i.running]
+            await _stop(stage, there[1])
+            await stage.play("plan agent\nstart agent\nuntil agent node.cordon")
+            await stage.sim.ctx.cloud.cordon("cn-0002", MINE)
+            await _stop(stage, there[0])
+            await note_marked(stage.sim.ctx)
+            rows = await stage.sim.store.restorations.open("agent", "cn-0002")
+            sheet = [(row.kind, row.object_id) for row in from_top_to_bottom(rows)]
+            await stage.play("run agent")
+            state = {i.id: i.state for i in stage.sim.world.inventory().instances}
+            left = [row.id for row in await stage.sim.store.restorations.open()]
+            return sheet, there[:2], [state[i] for i in there[:2]], left
+
+    sheet, there, states, left = virtual_time.run(play())
+    assert sheet == [("instance-stopped", there[0]), ("cordon", "cn-0002")]
+    assert (states, left) == (["active", "stopped"], [])

@@ -266,6 +266,14 @@ def test_the_example_vnf_manager_confirms_once_and_replies_to_the_address_it_was
     assert came.empty()
 
 
+def test_the_example_vnf_manager_replies_anew_where_the_same_notice_has_another_address_to_reply_to():
+    with example_vnfm() as (_, _, tell, came):
+        for address in ("unguessable", "another"):
+            assert tell(address) == 204
+            assert came.get(timeout=10)[0] == f"/vi-vnfm/v1/replies/{address}"
+    assert came.empty()
+
+
 def test_the_example_vnf_manager_sends_heartbeats_as_long_as_it_works():
     ready = threading.Event()
     with example_vnfm() as (program, _, tell, came):
@@ -284,8 +292,8 @@ def test_the_example_vnf_manager_sends_heartbeats_as_long_as_it_works():
 
 
 @contextmanager
-def example_vnfm() -> Iterator[tuple[dict[str, Any], str, Callable[[], int], queue.Queue[tuple[str, Reply]]]]:
-    """The program with its address, what gives it a notice and returns the status, and the replies that come."""
+def example_vnfm() -> Iterator[tuple[dict[str, Any], str, Callable[..., int], queue.Queue[tuple[str, Reply]]]]:
+    """The program with its address, what gives it a notice with an address to reply to and returns the status, the replies."""
     program = runpy.run_path(str(DOCS / "examples/vnfm.py"))
     notice = next(value for value in map(json.loads, blocks(DOCS / "tutorial/answer-notices.md", "json")) if "replyUri" in value)
     came: queue.Queue[tuple[str, Reply]] = queue.Queue()
@@ -300,8 +308,12 @@ def example_vnfm() -> Iterator[tuple[dict[str, Any], str, Callable[[], int], que
             pass
 
     with serving(Replies) as replies, serving(program["Notices"]) as vnfm:
-        body = json.dumps(notice | {"replyUri": f"{replies}/vi-vnfm/v1/replies/unguessable"}).encode()
-        yield program, f"{vnfm}/notices", lambda: httpx.post(f"{vnfm}/notices", content=body).status_code, came
+
+        def tell(address: str = "unguessable") -> int:
+            body = json.dumps(notice | {"replyUri": f"{replies}/vi-vnfm/v1/replies/{address}"}).encode()
+            return httpx.post(f"{vnfm}/notices", content=body).status_code
+
+        yield program, f"{vnfm}/notices", tell, came
 
 
 @contextmanager

@@ -268,6 +268,8 @@ class Heard:
     action_at: float | None = None
     times: int = 1
     details: Mapping[str, str] = field(default_factory=dict)
+    token: str | None = None
+    """Where the reply goes; null where none is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,10 @@ class Vnfms:
     def _hear(self, now: float, row: VnfmRow, notice: Notice) -> None:
         known = self._state.heard.rows.get(notice.id)
         if known is not None:
-            self._state.heard.put(notice.id, replace(known, times=known.times + 1))
+            self._state.heard.put(notice.id, replace(known, times=known.times + 1, token=notice.reply_token))
+            if known.token not in (None, notice.reply_token):
+                # Another address to reply to: whoever asks forgot that it did, as after the restore of an older database.
+                self._promise_all(now, row, notice)
             return
         heard = Heard(
             notice=notice.id,
@@ -156,6 +159,7 @@ class Vnfms:
             reply_by=notice.reply_by,
             action_at=notice.action_at,
             details=notice.details,
+            token=notice.reply_token,
         )
         self._state.heard.put(notice.id, heard)
         self._audit.note(now, "notice", node=notice.node, detail=f"{notice.type.value} to {row.name}")
@@ -166,6 +170,9 @@ class Vnfms:
         if notice.type is NoticeType.SCALE_IN_REQUESTED and row.behaviour not in _UNWILLING:
             # Some time after its answer, as real ones do: what counts is the cloud.
             self._state.schedule(now + self._timings.real(2 * row.delay_s, "scale-in", notice.id), "scale-in", notice.id)
+        self._promise_all(now, row, notice)
+
+    def _promise_all(self, now: float, row: VnfmRow, notice: Notice) -> None:
         if notice.reply_token is not None:
             for number, (due_at, reply) in enumerate(self._answers(now, row, notice)):
                 self._promise(row, notice, number, due_at, reply)

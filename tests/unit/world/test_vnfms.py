@@ -120,6 +120,18 @@ def test_the_same_notice_twice_is_answered_once(world: World, clock: TurnedClock
     assert [(h.notice, h.times) for h in world.vnfms.heard()] == [("notice-1", 2)]
 
 
+def test_the_same_notice_with_another_address_to_reply_to_is_answered_anew(world: World, clock: TurnedClock) -> None:
+    told(world, "moves")
+    clock.time += 20
+    world.vnfms.replied("notice-1", 0)
+    world.vnfms.deliver("v", a_notice())
+    assert world.vnfms.next_reply_at() is None
+    world.vnfms.deliver("v", replace(a_notice(), reply_token="another"))
+    clock.time += 20
+    (pending,) = world.vnfms.due_replies()
+    assert (pending.token, pending.reply.result) == ("another", "ACK")
+
+
 def test_a_delivery_whose_answer_is_lost_was_heard(world: World) -> None:
     world.vnfms.put(VnfmRow(name="v"))
     world.faults.add(

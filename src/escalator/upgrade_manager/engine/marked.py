@@ -2,14 +2,19 @@
 
 A change is on the break-glass sheet before it is made, so a node that is disabled in our name is on it, too. It is not where a
 backup of an earlier moment was put back. Such a node is put on the sheet as it is found: its software may be half changed, so
-that a person decides about it, and no campaign ends without naming it.
+that a person decides about it, and no campaign ends without naming it. What ran on it when the plan was made and is stopped now
+was stopped for its turn, as far as anybody can tell: that is on the sheet, too, and the node's next turn starts it again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from escalator.cloud_manager.port import ServiceState
+from escalator.model.campaign import Migration
 from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.planner.scope import campaign_in
 
@@ -40,22 +45,45 @@ def _whose(state: ServiceState) -> str:
 
 
 async def _note(ctx: Context, name: str, node: str) -> None:
+    changed = [(CORDON, node, ServiceState(node=node, enabled=True, up=True).to_json())]
+    changed += [(STOPPED, instance, {"state": "active"}) for instance in await _stopped(ctx, name, node)]
+    for kind, object_id, was in changed:
+        await _put(ctx, name, node, kind, object_id, was)
+
+
+async def _stopped(ctx: Context, name: str, node: str) -> list[str]:
+    """Instances on the node that ran when the campaign's plan was made, and are stopped."""
+    row = await ctx.store.campaigns.get(name)
+    if row is None or row.plan is None:
+        return []
+    _, inventory = await ctx.book.plan(row.plan)
+    ran = {instance.id for instance in inventory.instances if instance.running}
+    return sorted(i.id for i in await ctx.cloud.instances_on(node, Migration()) if i.state == "stopped" and i.id in ran)
+
+
+async def _put(ctx: Context, name: str, node: str, kind: str, object_id: str, was: Mapping[str, object]) -> None:
     task, now = await ctx.store.tasks.get(name, node), ctx.clock.now()
-    was = ServiceState(node=node, enabled=True, up=True).to_json()
     row = Restoration(
-        id=f"{name}/{node}/{task.attempt if task is not None else 1}/{CORDON}/{node}",
+        id=f"{name}/{node}/{task.attempt if task is not None else 1}/{kind}/{object_id}",
         campaign=name,
-        kind=CORDON,
-        object_id=node,
+        kind=kind,
+        object_id=object_id,
         node=node,
         found=was,
-        commands=ctx.cloud.by_hand(CORDON, node, node, was),
+        commands=ctx.cloud.by_hand(kind, node, object_id, was),
         created_at=now,
     )
     await ctx.store.restorations.add(row)
-    message = (
-        f"{node} is disabled in this campaign's name and was on no sheet: the database is older than the cloud;"
-        " see what runs on the node, then put it back as the sheet says"
+    message = _SAID[kind].format(object_id)
+    event = Event(
+        at=now, action="restoration.found", campaign=name, node=node, object_id=object_id, outcome="open", message=message
     )
-    event = Event(at=now, action="restoration.found", campaign=name, node=node, object_id=node, outcome="open", message=message)
     await ctx.store.events.append((event,))
+
+
+_SAID = {
+    CORDON: "{} is disabled in this campaign's name and was on no sheet: the database is older than the cloud;"
+    " see what runs on the node, then put it back as the sheet says",
+    STOPPED: "{} ran when the plan was made, and is stopped on a node that is disabled in this campaign's name: it was"
+    " stopped for the node's turn unless its owner did it; the node's next turn starts it again, else start it as the sheet says",
+}
