@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "campaign create": "campaign:Create",
     "campaign edit": "campaign_draft:Edit",
     "campaign list": "campaign:ListCampaigns",
+    "campaign nights": "campaign_nights:Nights",
     "campaign pause": "campaign:Pause",
     "campaign plan": "campaign_plan:MakePlan",
     "campaign remove": "campaign_draft:Remove",

@@ -20,9 +20,25 @@ class Times:
         rows = [row for row in plan.get("windows", ()) if row.get("starts_s") is not None]
         self._starts = [row["starts_s"] for row in rows]
         self._opens = [datetime.fromisoformat(row["opens"]) for row in rows]
+        self._numbers = [row.get("window", number) for number, row in enumerate(rows)]
         windows = any(upgrade["window"] for upgrade in plan["upgrades"])
         self.said = "" if rows else ", in working time from the start" if windows else ", in time from the start"
         """What the times of a table are, for its title; nothing where they speak for themselves."""
+
+    @property
+    def dated(self) -> bool:
+        """Whether the plan's times have a date."""
+        return bool(self._starts)
+
+    def number(self, start_s: float) -> int | None:
+        """The number of the window in which something begins; None where a plan has no clock."""
+        found = self._window(start_s)
+        return None if found < 0 else self._numbers[found]
+
+    def told(self, at_s: float | None, of_s: float | None) -> str | float | None:
+        """A time for programs: RFC 3339, by the window in which it is `of_s`; working time as it is where a plan has no clock."""
+        number = -1 if at_s is None or of_s is None else self._window(of_s)
+        return at_s if at_s is None or number < 0 else self._moment(number, at_s).isoformat(timespec="seconds")
 
     def interval(self, start_s: float, end_s: float) -> str:
         """`Tue 12-01 01:02:16 - 01:22:16`; in working time `2:02:16 - 2:22:16`."""

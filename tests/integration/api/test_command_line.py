@@ -140,6 +140,17 @@ def test_waiting_that_takes_too_long_ends_with_5_and_the_campaign_goes_on(esc, c
     assert data(seen)["state"] == "running"
 
 
+def test_the_nights_of_the_plan_that_a_campaign_has_are_listed_and_nothing_is_planned_for_it(esc, campaign):
+    none = esc("campaign", "nights", "agent-2")
+    assert (none.code, "escalator campaign plan agent-2" in none.err) == (6, True)
+    plan = data(esc("campaign", "plan", "agent-2", "-f", "json"))
+    nights = data(esc("campaign", "nights", "agent-2", "-f", "json"))
+    assert {row["node"] for row in nights} == {upgrade["node"] for upgrade in plan["upgrades"]}
+    hit = data(esc("campaign", "nights", "agent-2", "--by", "vnf", "-f", "json"))
+    assert [row["vnf"] for row in hit] == sorted(row["vnf"] for row in plan["hits"])
+    assert data(esc("campaign", "show", "agent-2", "-f", "json"))["plan"] == plan["id"]
+
+
 def test_a_plan_that_is_not_smooth_ends_with_3_and_cannot_be_started(esc, server, campaign):
     world = server.services.simulation.world
     for node in ("cn-0002", "cn-0003"):
