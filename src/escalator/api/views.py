@@ -262,6 +262,13 @@ class CampaignSummary(View):
     progress: ProgressView | None = None
 
 
+class StartedView(CampaignSummary):
+    """A campaign that has been started."""
+
+    short_of_time: str = ""
+    """What of its plan has no time left in the windows as they are now, in a sentence; empty where all has."""
+
+
 class FreezeView(View):
     """Whether everything is frozen: no campaign begins anything until people end it."""
 

@@ -106,6 +106,8 @@ class Start(Watched):
         self.whole = parsed_args.wait
         with self.server() as client:
             found = client.post(f"{path}/actions/start", action, timeout_s=LONG_S)
+            if found.get("short_of_time"):
+                self.app.stderr.write(f"ESC-PLN-009: {found['short_of_time']}\n")
             if parsed_args.wait:
                 return fields(self.watch(client, parsed_args.name, parsed_args.timeout))
         self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
-from integration.api.running import CAMPAIGN, RELEASE
+from escalator.api.app import operators_app
+from integration.api.running import CAMPAIGN, RELEASE, TOKEN
 
 YAML = {"Content-Type": "application/yaml"}
 
@@ -211,3 +215,30 @@ async def test_a_node_is_held_and_let_go(api, created):
     assert (await api.get("/v1/nodes/cn-0002")).json()["hold"] is None
     assert (await api.post("/v1/nodes/none/actions/hold")).status_code == 404
     assert (await api.post("/v1/nodes/cn-0002/actions/hold", json={"reason": "x" * 501})).status_code == 422
+
+
+class Later:
+    """The server's clock as far ahead as somebody is late."""
+
+    def __init__(self, clock, late_s: float) -> None:
+        self._clock, self._late_s = clock, late_s
+
+    def now(self) -> float:
+        return self._clock.now() + self._late_s
+
+
+@pytest.mark.parametrize(("late_s", "short"), [(0.0, False), (23 * 3600.0, True)])
+async def test_who_starts_too_late_for_the_window_of_the_plan_is_told(services, late_s, short):
+    tomorrow = datetime.fromtimestamp(services.ctx.clock.now(), UTC) + timedelta(days=1)
+    document = f"{CAMPAIGN}  not_after: '{tomorrow.isoformat()}'\n"
+    late = replace(services, ctx=replace(services.ctx, clock=Later(services.ctx.clock, late_s)))
+    transport = httpx.ASGITransport(operators_app(late))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8470", headers=headers) as api:
+        files = [("document", ("release.yaml", RELEASE, "application/yaml"))]
+        assert (await api.post("/v1/releases", files=files)).status_code == 201
+        assert (await api.post("/v1/campaigns", content=document, headers=YAML)).status_code == 201
+        assert (await api.post("/v1/campaigns/agent-2/actions/plan")).json()["smooth"] is True
+        started = await api.post("/v1/campaigns/agent-2/actions/start")
+    assert started.status_code == 202
+    assert bool(started.json()["short_of_time"]) is short

@@ -75,6 +75,27 @@ def test_a_problem_keeps_its_code_its_problems_and_its_exit_code(tmp_path):
     assert seen.err == "ESC-NEW-999: No.\n  - line 7: spec.x: bad\n  - document: worse\nWhat to do: Wait.\n"
 
 
+def test_a_start_that_is_late_says_so_in_one_line(tmp_path):
+    campaign = {
+        "name": "c",
+        "state": "running",
+        "code": "",
+        "reason": "",
+        "release": "a/1",
+        "plan": "p",
+        "created_at": "2026-01-01",
+    }
+    campaign |= {"started_at": "2026-01-01", "ended_at": None, "progress": None, "short_of_time": "It is late."}
+
+    class Handler(Quiet):
+        def do_POST(self):  # noqa: N802 - the handler's name for it
+            self.say(202, json.dumps(campaign).encode())
+
+    with listening(Handler) as url:
+        seen = run("campaign", "start", "c", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert (seen.code, seen.err.splitlines()[0]) == (0, "ESC-PLN-009: It is late.")
+
+
 def test_the_token_is_read_from_its_file_and_proxies_are_left_aside(tmp_path, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     (tmp_path / "elsewhere").write_text("s3cret\n")

@@ -24,6 +24,7 @@ from escalator.api.views import (
     PlanRef,
     ReplanView,
     StagingView,
+    StartedView,
     VerificationView,
 )
 from escalator.model.codes import Code
@@ -34,6 +35,7 @@ from escalator.upgrade_manager.engine.budget import spent
 from escalator.upgrade_manager.engine.ledger import By, impacts_of, interruptions, outages
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.states import ACTIVE
+from escalator.upgrade_manager.engine.windows import short_of_time
 from escalator.upgrade_manager.moment import at_one_moment
 
 router = APIRouter(tags=["campaigns"])
@@ -121,7 +123,7 @@ async def plan_campaign(services: Here, name: str) -> Response:
     responses=documented(404, 409, 413, 415, 422, 502, 503),
     openapi_extra=dict(body("StartAction", required=False)),
 )
-async def start_campaign(services: Here, name: str, request: Request, response: Response) -> CampaignSummary:
+async def start_campaign(services: Here, name: str, request: Request, response: Response) -> StartedView:
     """Start. Refused when the plan is not smooth, when the cloud changed beyond it, or when another campaign runs."""
     action = await read_optional(request, StartAction)
     who = action.by if action.accept_point_of_no_return else ""
@@ -129,7 +131,10 @@ async def start_campaign(services: Here, name: str, request: Request, response: 
         name, action.plan, accept_drift=action.accept_drift, accept_outage=action.accept_outage, past_no_return=who
     )
     response.headers["Location"] = f"/v1/campaigns/{started.name}"
-    return shapes.campaign_summary(started)
+    plan, inventory = await services.ctx.book.plan(str(started.plan))
+    spec = (await services.ctx.book.campaign(name)).spec
+    short = short_of_time(plan, spec, inventory, services.ctx.clock.now())
+    return StartedView(**shapes.campaign_summary(started).model_dump(), short_of_time=short)
 
 
 @router.post(

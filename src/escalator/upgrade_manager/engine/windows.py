@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.errors import ConditionsError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
@@ -13,6 +14,10 @@ from escalator.upgrade_manager.planner import nights
 from escalator.upgrade_manager.planner.lead import waits_s
 
 ALWAYS = (float("-inf"), float("inf"))
+SHOWN = 5
+"""So many nodes that have no time left are named."""
+TINY_S = 0.001
+"""What ends with its window ends in it."""
 
 
 def opening(spec: CampaignSpec, now_s: float) -> tuple[float, float] | None:
@@ -41,14 +46,57 @@ def needs_s(plan: Plan, spec: CampaignSpec, inventory: Inventory) -> Mapping[str
     """
     if not spec.windows and spec.not_after is None:
         return {}
-    first: dict[str, float] = {}
-    for move in plan.moves:
-        first[move.origin] = min(first.get(move.origin, move.start_s), move.start_s)
+    begins = _begins_s(plan)
     # What had begun when this plan was made has real times in it, which may hold a rest of the campaign.
     slowest = max((u.end_s - u.start_s for u in plan.upgrades if u.start_s >= plan.at_s), default=0.0)
     rollback_s = slowest if spec.estimates.rollback_s is None else spec.estimates.rollback_s
-    away = {u.node: u.end_s - min(u.start_s, first.get(u.node, u.start_s)) for u in plan.upgrades}
+    away = {u.node: u.end_s - begins[u.node] for u in plan.upgrades}
     there = inventory.instances_by_node
     return {
         node: spec.estimates.p90 * seconds + rollback_s + waits_s(spec, there.get(node, ())) for node, seconds in away.items()
     }
+
+
+def short_of_time(plan: Plan, spec: CampaignSpec, inventory: Inventory, now_s: float) -> str:
+    """What of a plan that is started now has no time left for it, in a sentence; nothing where all has.
+
+    The plan counts on its first window from its begin, or from when it was made. Who starts later has less of that, and what does
+    not fit any more is done in later ones: another night than the plan says, or none. `inventory` is as for `needs_s`.
+    """
+    window = opening(spec, now_s)
+    if window is None or window == ALWAYS or not plan.upgrades:
+        return ""
+    begin, closes = max(now_s, window[0]), window[1]
+    if nights.until_worked_s(spec, now_s, plan.totals.makespan_s) is None:
+        return _no_end(plan, spec, now_s)
+    needs, begins = needs_s(plan, spec, inventory), _begins_s(plan)
+    first = min(upgrade.window for upgrade in plan.upgrades)
+    tonight = [upgrade.node for upgrade in plan.upgrades if upgrade.window == first]
+    zero = min(begins[node] for node in tonight)
+    late = [node for node in tonight if begin + begins[node] - zero + needs[node] > closes + TINY_S]
+    if not late:
+        return ""
+    following = nights.opening(spec, closes)
+    then = "no other one comes" if following is None else f"the next one opens {nights.local_text(spec, following[0])}"
+    many = f"{len(late)} of the {len(tonight)} nodes" if len(late) < len(tonight) else counted(len(tonight), "node")
+    return (
+        f"The window that is open until {nights.local_text(spec, closes)} is too short by now for {many} that the plan has in its"
+        f" first one ({', '.join(late[:SHOWN])}{', …' if len(late) > SHOWN else ''}); {then}."
+    )
+
+
+def _no_end(plan: Plan, spec: CampaignSpec, now_s: float) -> str:
+    left_s = sum(closes - opens for opens, closes in nights.openings(spec, now_s)) if spec.not_after is not None else 0.0
+    until = f" until {nights.local_text(spec, spec.not_after.timestamp())}" if spec.not_after is not None else ""
+    return (
+        f"The windows{until} hold {left_s / 60:.0f} min, and the plan takes {plan.totals.makespan_s / 60:.0f} min of them:"
+        " not every node will have its turn."
+    )
+
+
+def _begins_s(plan: Plan) -> Mapping[str, float]:
+    """When each node's turn begins by the plan: with its first departure, else with its upgrade."""
+    first: dict[str, float] = {}
+    for move in plan.moves:
+        first[move.origin] = min(first.get(move.origin, move.start_s), move.start_s)
+    return {u.node: min(u.start_s, first.get(u.node, u.start_s)) for u in plan.upgrades}
