@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from escalator.api.bodies import read_body
 from escalator.api.problems import documented
-from escalator.model.document import parse
+from escalator.model.document import parse_json
 from escalator.vim_interface.fenix.constraints import GroupBody, InstanceBody
 from escalator.vim_interface.fenix.events import PATH
 from escalator.vim_interface.fenix.face import Face
@@ -112,7 +112,7 @@ def _of_constraints(router: APIRouter, face: Face) -> None:
 
 def _echo(body: bytes) -> dict[str, Any]:
     """What Fenix answers to a reply that it took: the reply, with all that clients add to it."""
-    return dict(parse(body.strip()).data)
+    return dict(parse_json(body).data)
 
 
 def _body(model: type[BaseModel]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from escalator.model.campaign import load_campaign
 from escalator.model.codes import Code
-from escalator.model.document import Model, load, parse
+from escalator.model.document import Model, load, parse, parse_json
 from escalator.model.errors import (
     ConditionsError,
     ConflictError,
@@ -104,7 +104,7 @@ class Sessions:
         Raises BusyError while another campaign runs, InputError with all problems, ConditionsError when it cannot be done
         smoothly, and what planning and starting raise.
         """
-        given = load(SessionBody, parse(body.strip() or b"{}"), code=Code.API_BODY)
+        given = load(SessionBody, parse_json(body.strip() or b"{}"), code=Code.API_BODY)
         document, said = self._document(given)
         if any(row.state in ACTIVE for row in await self._ctx.store.campaigns.list()):
             raise BusyError

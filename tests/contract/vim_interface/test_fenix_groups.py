@@ -54,3 +54,12 @@ async def test_what_is_no_number_of_instances_is_refused(bed: Bed, number: objec
         answer = await http.put("/instance_group/g1", json={**GROUP, "max_instances_per_host": number})
     assert (answer.status_code, answer.json()["problems"][0]["path"]) == (422, "max_instances_per_host")
     assert await bed.store.constraints.list() == []
+
+
+@pytest.mark.parametrize("path", ["/instance_group/g1", "/instance/vm-1"])
+async def test_yaml_is_not_read_from_a_project_of_the_cloud(bed: Bed, path: str) -> None:
+    """A megabyte of it would keep the whole server busy for ten seconds."""
+    async with client(bed) as http:
+        refused = await http.put(path, content=b"project_id: p1\n")
+        assert (refused.status_code, refused.json()["code"]) == (422, "ESC-CFG-002")
+    assert not await bed.store.constraints.list()

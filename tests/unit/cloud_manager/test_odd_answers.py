@@ -26,7 +26,7 @@ class Always:
     def request(self, *_: object, **__: object) -> Response:
         self.asked += 1
         answer = Response()
-        answer.status_code, answer._content = 200, self._content  # noqa: SLF001 - the library has no other way to make one
+        answer.status_code, answer._content = 200, self._content
         return answer
 
 

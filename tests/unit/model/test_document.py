@@ -8,7 +8,7 @@ import pytest
 
 from escalator.model.campaign import Campaign, load_campaign
 from escalator.model.codes import Code
-from escalator.model.document import MAX_DEPTH, MAX_PROBLEMS, Source, dotted, load, parse
+from escalator.model.document import MAX_DEPTH, MAX_PROBLEMS, Source, dotted, load, parse, parse_json
 from escalator.model.errors import InputError
 from escalator.model.notice import Reply
 
@@ -158,6 +158,13 @@ def test_what_is_nested_deeper_than_the_stack_is_refused(opening: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(opening * 100_000)
     assert opening == "[" or caught.value.message == f"The document is nested deeper than {MAX_DEPTH} levels."
+
+
+@pytest.mark.parametrize("text", [b"a: 1", b"[]", b"- a", b"", b"'{'", b"\xef\xbb\xbf{}"])
+def test_where_programs_speak_nothing_but_a_json_object_is_read(text: bytes) -> None:
+    assert parse_json(b' {"a": 1} ').data == {"a": 1}
+    with pytest.raises(InputError, match="an object is expected"):
+        parse_json(text)
 
 
 def test_what_is_too_large_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:

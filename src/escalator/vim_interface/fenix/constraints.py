@@ -27,7 +27,7 @@ from pydantic import ConfigDict, Field
 
 from escalator.model.codes import Code
 from escalator.model.constraint import Constraint, Identifier, owned
-from escalator.model.document import Model, Source, load, parse
+from escalator.model.document import Model, Source, load, parse_json
 
 Seconds = Annotated[int, Field(ge=0, le=30 * 86400)]
 _TYPES = {
@@ -74,7 +74,7 @@ class GroupBody(_Body):
 
 def instance_constraint(instance: str, body: bytes) -> Constraint:
     """Return what is declared for an instance; raises InputError with all problems."""
-    given = load(InstanceBody, parse(body.strip()), code=Code.API_BODY)
+    given = load(InstanceBody, parse_json(body), code=Code.API_BODY)
     spec = {
         "impact_notification_lead_time": given.lead_time,
         "is_impact_mitigation_requested": given.resource_mitigation,
@@ -88,7 +88,7 @@ def instance_constraint(instance: str, body: bytes) -> Constraint:
 
 def group_constraint(group: str, body: bytes) -> Constraint:
     """Return what is declared for a group; raises InputError with all problems. No member that may go (0) means no limit."""
-    given = load(GroupBody, parse(body.strip()), code=Code.API_BODY)
+    given = load(GroupBody, parse_json(body), code=Code.API_BODY)
     most = given.max_impacted_members
     spec = {
         "is_impact_mitigation_requested": given.resource_mitigation,
