@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+import structlog
 import yaml
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
@@ -42,6 +43,8 @@ NOVA_LEAST = (2, 79)
 """OpenStack Train: cold moves to a named host, reasons of locks, policies of groups."""
 PLACEMENT = "1.14"
 """Providers tell the root of their tree."""
+
+_log = structlog.get_logger()
 
 
 class Rest:
@@ -140,6 +143,8 @@ def understood(work: Callable[[], T]) -> T:
     try:
         return work()
     except (LookupError, TypeError, AttributeError, ValueError) as error:
+        # Where it was looked for tells an odd answer from a mistake of ours, and only the log has room for that.
+        _log.warning("openstack.not_understood", exc_info=error)
         why = f"an answer has not the form of its API ({type(error).__name__}: {shorten(str(error))})"
         raise TemporaryError(Code.CLD_UNREACHABLE, f"The cloud cannot be understood: {why}.") from error
 
