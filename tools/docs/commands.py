@@ -24,6 +24,7 @@ def page() -> str:
         "Commands with a result take `-f table|json|yaml|value` (lists also `csv`) and `-c COLUMN`, any number of times. With",
         "`-f json` standard output holds one JSON document and nothing else. [Exit codes](exit-codes.md) are the same",
         "everywhere.\n",
+        "In `csv` a text that begins as a formula does (`=`, `+`, `-`, `@`) has an apostrophe before it.\n",
         table(
             ("Command", "What it does"), ((f"[`{name}`](#{name.replace(' ', '-')})", _about(app, name)[0]) for name in COMMANDS)
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from cliff.formatters.value import ValueFormatter
 from cliff.formatters.yaml_format import YAMLFormatter
 
 from escalator.cli.failures import UsageError
+from escalator.cli.printable import printable
 from escalator.cli.widths import READ, fit, least, screen_width
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
     from escalator.cli.client import Client
 
+_FORMULA = ("=", "+", "-", "@", "\t")
+_NUMBER = re.compile(r"[-+]?[\d .,:()/-]*%?", re.ASCII)
+"""Numbers, times and telephone numbers."""
 LONG_S = 900.0
 """Longest wait for a plan or a start: both read the whole cloud."""
 PIPE_WIDTH = 160
@@ -89,11 +94,17 @@ class Csv(CSVLister):
 
     def emit_list(self, column_names: Sequence[str], data: Iterable[Sequence[Any]], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print the rows."""
-        super().emit_list(column_names, [[bare(value) for value in row] for row in data], stdout, parsed_args)
+        super().emit_list(column_names, [[_no_formula(bare(value)) for value in row] for row in data], stdout, parsed_args)
 
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any], stdout: Any, parsed_args: Any) -> None:  # noqa: ANN401 - cliff's
         """Print one object."""
         self.emit_list(column_names, [data], stdout, parsed_args)
+
+
+def _no_formula(value: object) -> object:
+    """A cell that no spreadsheet calculates: what names begin with is for others to choose, and change requests have them."""
+    formula = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if formula else value
 
 
 def _heading(name: str, cells: Sequence[object]) -> str:
@@ -105,7 +116,7 @@ def _heading(name: str, cells: Sequence[object]) -> str:
 
 def bare(value: object) -> object:
     """A value in one cell of a script's: what JSON has no number or text for is written as JSON, nothing as nothing."""
-    plain = value.machine_readable() if isinstance(value, Shown) else value
+    plain = printable(value.machine_readable() if isinstance(value, Shown) else value)
     if plain is None:
         return ""
     return json.dumps(plain, ensure_ascii=False) if isinstance(plain, (bool, Mapping, list, tuple)) else plain
@@ -118,6 +129,7 @@ def title(name: str) -> str:
 
 def human(value: object) -> object:
     """Plain data as people read it in a cell."""
+    value = printable(value)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -262,7 +274,7 @@ class Shower(_Plain, show.ShowOne):
         _check_columns(parsed_args, column_names)
         values = list(data)
         if parsed_args.formatter == "table" and not parsed_args.columns:
-            drawing = self.draw(parsed_args, dict(zip(column_names, values, strict=True)))
+            drawing = self.draw(parsed_args, printable(dict(zip(column_names, values, strict=True))))
             if drawing is not None:
                 from rich.console import Console  # noqa: PLC0415 - most commands draw nothing
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from escalator.cli.printable import printable
 from escalator.model.errors import EscalatorError, InputError
 from escalator.model.explanations import EXPLANATIONS
 
@@ -47,8 +48,8 @@ def report(
         code, exit_code = error.code.value, int(error.exit_code)
     else:
         code, exit_code, problems = error.code, error.exit_code, error.problems
-    stream.write(f"{code}: {error.message}\n")
-    stream.writelines(f"  - {problem}\n" for problem in problems)
+    stream.write(f"{code}: {printable(error.message)}\n")
+    stream.writelines(f"  - {problem}\n" for problem in printable(problems))
     # What is wrong with an input its message and its problems say.
     what_to_do = error.remedy or (usual(code) if exit_code != INPUT else "")
     if what_to_do:

@@ -14,6 +14,7 @@ from escalator.cli.base import Shower, Shown, fields
 from escalator.cli.chart_file import add_chart, write_chart
 from escalator.cli.documents import add_start, all_told, campaign_in, loaded, of_file, read_file, reads
 from escalator.cli.failures import report
+from escalator.cli.printable import printable
 from escalator.cli.spans import duration
 from escalator.model.codes import Code
 from escalator.model.errors import InputError
@@ -132,7 +133,7 @@ class OfflinePlan(Shower):
         plan = with_presumed(made, inventory).sealed(OFFLINE_ID, parent.id if parent is not None else None)
         if parent is not None:
             over = [node.id for node in inventory.nodes if node.progress in ("done", "failed")]
-            self._changes = differences(parent, plan, over)
+            self._changes = printable(list(differences(parent, plan, over)))
         self._campaign = campaign.metadata.name
         self.exit_code = 0 if plan.smooth else NOT_SMOOTH
         document = json.loads(plan.model_dump_json(by_alias=True))

@@ -96,6 +96,25 @@ def test_documents_that_are_meant_to_hurt_are_refused_quickly(tmp_path, text: st
     assert seen.err.startswith("ESC-CFG-")
 
 
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "csv", "value"])
+def test_no_name_of_a_file_steers_the_terminal_of_who_reads_its_plan(tmp_path, form: str) -> None:
+    document = inventory()
+    steering = "\x1b]0;title\x07\x1b[8m\u202e"
+    for row in (*document["nodes"], *document["instances"]):
+        row["id"] += steering
+    for row in document["instances"]:
+        row["node"], row["project"] = row["node"] + steering, f"p{steering}"
+    (tmp_path / "inventory.yaml").write_text(yaml.safe_dump(document))
+    (tmp_path / "campaign.yaml").write_text(CAMPAIGN)
+    files = ("--inventory", str(tmp_path / "inventory.yaml"), "--campaign", str(tmp_path / "campaign.yaml"))
+    seen = run("plan", *files, "-f", form)
+    assert seen.code in (0, 3)
+    assert not {"\x1b", "\x07", "\u202e"} & set(seen.out + seen.err)
+    document["instances"][0]["node"] = f"nowhere{steering}"
+    (tmp_path / "inventory.yaml").write_text(yaml.safe_dump(document))
+    assert not {"\x1b", "\x07", "\u202e"} & set(run("plan", *files).err)
+
+
 @pytest.mark.parametrize(
     "document",
     [

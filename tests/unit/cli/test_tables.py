@@ -98,3 +98,12 @@ def test_a_rung_that_was_left_again_and_a_notice_withdrawn_after_its_answer_say_
     assert notice.state_line({"state": "delivered", "result": "DEFER"}) == "deferred"
     assert notice.state_line({"state": "undeliverable", "result": None}) == "not delivered"
     assert "reply_by" not in notice.ListNotices.spare
+
+
+def test_no_cell_of_csv_is_a_formula_whatever_a_name_begins_with() -> None:
+    given = ["=HYPERLINK(1)", "+cmd", "-x", "@SUM(1)", "\tx", "a=b", "-5", "+358 40 123", "-1.5%", -5, None, "'=1"]
+    out = io.StringIO()
+    Csv().emit_list([str(n) for n in range(len(given))], [given], out, SimpleNamespace(quote_mode="minimal"))
+    cells = next(csv.reader([out.getvalue().splitlines()[1]]))
+    assert cells[:5] == ["'=HYPERLINK(1)", "'+cmd", "'-x", "'@SUM(1)", "'\tx"]
+    assert cells[5:] == ["a=b", "-5", "+358 40 123", "-1.5%", "-5", "", "'=1"]
