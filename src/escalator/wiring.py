@@ -188,7 +188,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         importer = ReleaseStore(settings.state, store.releases, clock, trust_of(settings.releases.trust))
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)
-        named = NamedCommands(settings.commands, os.environ)
+        named = NamedCommands(settings.commands, os.environ, settings.state / "commands")
         clusters = clusters_opened(settings, world, named)
         subscribed = Subscribed(store.subscriptions, open_vault(settings.state / KEY_FILE), settings.vim.callback_hosts)
         accounts = Accounts(Credentials(settings.credentials), clock, settings.vim.client_certificate, subscribed)

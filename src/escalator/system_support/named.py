@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.node_settings import NamedCommand
 from escalator.processes import filled, found_program, passed_on, running
+from escalator.system_support.left_behind import LeftBehind
 from escalator.system_support.port import Call, Ran, SystemSupport
 
 PLACEHOLDER = "{"
@@ -24,10 +26,11 @@ LINE = 300
 
 
 class NamedCommands:
-    """The entries of the setting `commands`."""
+    """The entries of the setting `commands`. In `folder` it is kept what runs here, for the manager after this one."""
 
-    def __init__(self, entries: Mapping[str, NamedCommand], environment: Mapping[str, str]) -> None:
+    def __init__(self, entries: Mapping[str, NamedCommand], environment: Mapping[str, str], folder: Path | None = None) -> None:
         self._entries = dict(entries)
+        self._left_behind = LeftBehind(folder)
         self._environment = passed_on(environment)
 
     @property
@@ -75,15 +78,19 @@ class NamedCommands:
         if program is None:
             raise _not_there(call.command, argv[0])
         environment = {**self._environment, **call.environment}
+        await self._left_behind.ended(call.operation, timeout_s)
+        started = self._left_behind.noting(call.operation, (program, *argv[1:]))
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                running((program, *argv[1:]), b"", environment, Code.SYS_NO_COMMAND) as process,
+                running(started, b"", environment, Code.SYS_NO_COMMAND) as process,
             ):
                 ended = await process
         except TimeoutError as error:
             message = f"The command {call.command} did not end within {timeout_s:g} s."
             raise TemporaryError(Code.SYS_COMMAND, message) from error
+        finally:
+            self._left_behind.forget(call.operation)
         return Ran(ended.code, last_lines(f"{ended.last}\n{ended.said}"), ended.output)
 
 

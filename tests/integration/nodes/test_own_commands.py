@@ -45,6 +45,17 @@ async def test_a_command_that_takes_too_long_is_ended_on_the_node(manager: Manag
     assert (await NamedCommands({"check": look}, {}).run(call(node), manager.driver())).code == 1
 
 
+async def test_a_command_that_is_left_running_on_the_node_is_waited_for(manager: Manager, node: str) -> None:
+    """As when the manager is killed, or the connection is cut: the command on the node goes on."""
+    script = "mkdir /run/held || exit 3; [ -e /run/again ] || { touch /run/again; sleep 2; }; rmdir /run/held"
+    entry = NamedCommand(argv=("sh", "-c", script), where="node")
+    first = asyncio.create_task(NamedCommands({"check": entry}, {}).run(call(node), manager.driver()))
+    while (await manager.over().run(node, ["test", "-e", "/run/again"])).exit_code != 0:
+        assert not first.done()
+    first.cancel()
+    assert (await NamedCommands({"check": entry}, {}).run(call(node), manager.driver())).code == 0
+
+
 async def test_files_are_staged_by_two_at_once_within_the_bandwidth_and_nothing_changes(manager: Manager, node: str) -> None:
     settings = System(ssh=manager.ssh(), staging=Staging(kib_per_s=2048))
     source = Source(manager._url, manager.store.repository.public_key)

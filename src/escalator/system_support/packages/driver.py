@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.node_settings import System
 from escalator.model.release import Release
+from escalator.processes import TEMPORARY
 from escalator.system_support.call import Output
 from escalator.system_support.named import last_lines
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
@@ -28,6 +30,8 @@ from escalator.system_support.ssh import Ssh
 SETTLE_POLL_S = 1.0
 EXIT_NO_SPACE = 28
 """What `backup.py` ends with when the backup does not fit on the node's disk."""
+LOCK = "/run/escalator-command.lock"
+"""On a node: held while a command of the operator's runs there."""
 KILL_AFTER_S = 10
 """Between the polite and the hard end of a command that runs too long on the node."""
 TIMED_OUT = 124
@@ -193,10 +197,16 @@ class PackagesSystem:
         return await self._settled(node, release, target)
 
     async def run(self, node: str, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Ran:
-        """Run a command of the operator's on the node; it is ended there when it takes too long."""
+        """Run a command of the operator's on the node; it is ended there when it takes too long.
+
+        One after the other: what a cut connection, or a killed manager, left running there has its time to end first.
+        """
         values = [f"{key}={value}" for key, value in environment.items()]
+        longest_s = timeout_s + KILL_AFTER_S
+        # The lock is not handed on to the command: what that starts and leaves holds up nobody.
+        alone = ["flock", "-o", "-w", str(ceil(longest_s)), "-E", str(TEMPORARY), LOCK]
         limited = ["timeout", "-k", str(KILL_AFTER_S), f"{timeout_s:g}", *argv]
-        output = await self._ssh.run(node, ["env", "LC_ALL=C", *values, *limited], timeout_s=timeout_s + KILL_AFTER_S + QUICK_S)
+        output = await self._ssh.run(node, ["env", "LC_ALL=C", *values, *alone, *limited], timeout_s=2 * longest_s + QUICK_S)
         if output.exit_code == TIMED_OUT:
             raise TemporaryError(Code.SYS_COMMAND, f"The command {argv[0]} did not end within {timeout_s:g} s on {node}.")
         return Ran(output.exit_code, last_lines(output.stdout.decode(errors="replace") + "\n" + output.stderr))
