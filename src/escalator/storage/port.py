@@ -14,11 +14,12 @@ from escalator.model.alarm import Alarm
 from escalator.model.constraint import Constraint, ConstraintKind
 from escalator.model.hold import Hold
 from escalator.model.notice import Notice, NoticeState, Reply, Vnfm
-from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind
+from escalator.model.progress import CampaignState, Event, NodeTask
 from escalator.model.subscription import Subscription
 from escalator.storage.backup_rows import Backups
 from escalator.storage.changes import Restorations
 from escalator.storage.history import Events
+from escalator.storage.turns import Tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,39 +228,22 @@ class Campaigns(Protocol):
         ...
 
 
-class Tasks(Protocol):
-    """Node tasks, and the memo of each: what its steps have to remember (found state, backup, boot id, ...)."""
-
-    async def put(self, task: NodeTask, events: Sequence[Event] = ()) -> None:
-        """Store the task as it is now and append the events, in one transaction."""
-        ...
-
-    async def get(self, campaign: str, node: str) -> NodeTask | None:
-        """The latest attempt."""
-        ...
-
-    async def list(self, campaign: str, *, ladders: bool = True) -> Sequence[NodeTask]:
-        """The latest attempt of each node, in order of wave and node; without their ladders there is much less to read."""
-        ...
-
-    async def firsts(self, campaign: str, kind: TaskKind) -> Mapping[str, int]:
-        """The attempt with which each node's turns of that kind began, by node; nodes without any are left out."""
-        ...
-
-    async def memo(self, task_id: str) -> Mapping[str, Any]:
-        """What the steps of the task have written down so far."""
-        ...
-
-    async def remember(self, task_id: str, key: str, value: object, *, once: bool = False) -> Any:  # noqa: ANN401 - JSON
-        """Write down a JSON value and return what stands there; with `once` the first value stays."""
-        ...
-
-
 class Admission(Protocol):
     """The two doors. `decide` sees the rows as they are inside the transaction and returns a reason to refuse, or None."""
 
     async def enter_node(self, slot: NodeSlot, decide: Callable[[Sequence[NodeSlot]], str | None]) -> str | None:
-        """Take a node slot. None when taken (or held already by the same task), else the reason."""
+        """Take a node slot. None when taken (or held already by the same task), else the reason.
+
+        It is refused, too, to a task that is stored and does not wait for its turn any more: a person was quicker.
+        """
+        ...
+
+    async def put_instead(self, seen: NodeTask, task: NodeTask, events: Sequence[Event] = (), *, leave: bool = False) -> None:
+        """Store the task where `seen` stands, append the events, and with `leave` give the node's slot back: one transaction.
+
+        Raises ConflictError (`UPG_STATE`) when attempt or state of the node is another by now, and when it waits no more but
+        has gone through the door.
+        """
         ...
 
     async def leave_node(self, campaign: str, node: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, NotFoundError
 from escalator.model.notice import Notice, NoticeState, Reply
-from escalator.model.progress import CampaignState
+from escalator.model.progress import CampaignState, NodeTask, TaskState
 
 OCCUPYING = (
     CampaignState.RUNNING,
@@ -124,6 +124,22 @@ def edited_meanwhile(name: str) -> ConflictError:
     """The refusal of a start by a plan that was made of another document."""
     remedy = f"escalator campaign plan {name}"
     return ConflictError(Code.UPG_STATE, f"Campaign {name} was edited while it was started.", remedy=remedy)
+
+
+def require_as_seen(seen: NodeTask, attempt: int | None, state: str | None, *, begins: bool) -> None:
+    """Raise ConflictError when the node's latest turn is another by now, or no longer waits as it is about to begin."""
+    if (attempt, state) != (seen.attempt, seen.state.value):
+        message = f"Node {seen.node} is {state or 'gone'} by now, and no longer {seen.state.value}."
+        raise ConflictError(Code.UPG_STATE, message, remedy=f"escalator campaign show {seen.campaign}")
+    if begins and seen.state is TaskState.PENDING:
+        raise ConflictError(Code.UPG_STATE, f"Node {seen.node} is just beginning.", remedy="Abort, or let it end.")
+
+
+def not_waiting(task: str, latest: str, state: TaskState) -> str | None:
+    """Why the task may not go through the door, in words; None when it waits for its turn."""
+    if latest == task and state is TaskState.PENDING:
+        return None
+    return f"{latest} is {state.value} by now"
 
 
 def cloud_taken(cloud: str, by: str = "") -> ConflictError:

@@ -97,9 +97,8 @@ class RollbackService:
             raise ConflictError(Code.UPG_NOTHING_BACK, f"No node of campaign {name} is left to restore.")
         for task in left:
             if task.state in (TaskState.FAILED, TaskState.SKIPPED):
-                await put(
-                    self._ctx, _again(task, TaskKind.RESTORE, self._ctx.clock.now()), "node.restore", "a restore was asked for"
-                )
+                again = _again(task, TaskKind.RESTORE, self._ctx.clock.now())
+                await put(self._ctx, task, again, "node.restore", "a restore was asked for")
         why = reason or "a restore was asked for"
         await keep_why_back(self._ctx, name, why)
         await self._go_on(name, CampaignState.RESTORING, why)
@@ -141,7 +140,7 @@ class RollbackService:
         again = task
         if task.state is not TaskState.PENDING:
             again = _again(task, TaskKind.ROLLBACK, self._ctx.clock.now())
-            await put(self._ctx, again, "node.retry", "another attempt was asked for")
+            await put(self._ctx, task, again, "node.retry", "another attempt was asked for")
         known = await self._given_up(row.name)
         await self._ctx.store.tasks.remember(row.name, GIVEN_UP, sorted(known - {task.node}))
         await self._ctx.store.tasks.remember(row.name, FOLLOWED, None)
@@ -151,20 +150,21 @@ class RollbackService:
     async def skip(self, row: CampaignRow, task: NodeTask, reason: str = "") -> NodeTask:
         """Leave a node as it is; a failed rollback goes on without it."""
         _of_the_way_back(row, task)
-        waits = task.state is TaskState.PENDING
-        taken = any(slot.task == task.id for slot in await self._ctx.store.admission.node_slots())
-        if (waits and taken) or task.state not in (TaskState.PENDING, TaskState.FAILED, TaskState.SKIPPED):
+        if task.state not in (TaskState.PENDING, TaskState.FAILED, TaskState.SKIPPED):
             remedy = "Only a node that waits, or was not rolled back, can be left."
             raise ConflictError(Code.UPG_STATE, f"Node {task.node} is {task.state.value}.", remedy=remedy)
-        if not await take_off(self._ctx, row.name, task.node):
-            await self._ctx.store.admission.leave_node(row.name, task.node)
+        put_back = not await take_off(self._ctx, row.name, task.node)
         known = await self._given_up(row.name)
         await self._ctx.store.tasks.remember(row.name, GIVEN_UP, sorted(known | {task.node}))
         said = by_a_person("left as it is", reason)
         message = said if task.code == Code.UPG_SKIPPED.value or not task.message else f"{said}; {task.message}"
         code, now = Code.UPG_SKIPPED.value, self._ctx.clock.now()
         skipped = replace(task, state=TaskState.SKIPPED, code=code, message=message, updated_at=now)
-        await put(self._ctx, skipped, "node.skip", said)
+        try:
+            await put(self._ctx, task, skipped, "node.skip", said, leave=put_back)
+        except ConflictError:
+            await self._ctx.store.tasks.remember(row.name, GIVEN_UP, sorted(known))
+            raise
         await self._if_failed(row)
         return skipped
 

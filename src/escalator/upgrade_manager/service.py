@@ -33,7 +33,7 @@ from escalator.upgrade_manager.engine.launching import drive_if_not, drive_on, l
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners, unreached_verbs
-from escalator.upgrade_manager.engine.people import accept, by_a_person, known, put, row_of, wake_held
+from escalator.upgrade_manager.engine.people import accept, by_a_person, known, leave_out, put, row_of, wake_held
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
@@ -241,7 +241,7 @@ class CampaignService:
         task = await self._ended_task(campaign, node)
         again = NodeTask(campaign=campaign, node=node, attempt=task.attempt + 1, wave=task.wave, updated_at=self._ctx.clock.now())
         await self._keep_in(campaign, node)
-        await self._put(again, "node.retry", "another attempt was asked for")
+        await put(self._ctx, task, again, "node.retry", "another attempt was asked for")
         await self._go_on(campaign)
         return again
 
@@ -255,9 +255,7 @@ class CampaignService:
             raise ConflictError(
                 Code.UPG_STATE, f"Node {node} is {task.state.value}.", remedy="Only a pending or failed node can be skipped."
             )
-        await self._not_beginning(task)
-        if not await take_off(self._ctx, campaign, node):
-            await self._ctx.store.admission.leave_node(campaign, node)
+        put_back = not await take_off(self._ctx, campaign, node)
         # Of a node that only waited, it is the person's word that counts from now on, not what it waited for.
         code = task.code if task.state in FAILURES else ""
         said = by_a_person("left out", reason)
@@ -265,7 +263,7 @@ class CampaignService:
         code = code or Code.UPG_SKIPPED.value
         now = self._ctx.clock.now()
         skipped = replace(task, state=TaskState.SKIPPED, code=code, message=said + failed, updated_at=now)
-        await self._put(skipped, "node.skip", said)
+        await leave_out(self._ctx, task, skipped, said, leave=put_back)
         await self._go_on(campaign)
         return skipped
 
@@ -282,12 +280,6 @@ class CampaignService:
                 Code.UPG_NOT_FOUND, f"Campaign {campaign} has no node {node!r}.", remedy=f"escalator campaign show {campaign}"
             )
         return task
-
-    async def _not_beginning(self, task: NodeTask) -> None:
-        """A pending node that went through the door is about to be worked on: its slot is not ours to give back."""
-        slots = await self._ctx.store.admission.node_slots()
-        if task.state is TaskState.PENDING and any(slot.task == task.id for slot in slots):
-            raise ConflictError(Code.UPG_STATE, f"Node {task.node} is just beginning.", remedy="Abort, or let it end.")
 
     async def _ended_task(self, campaign: str, node: str) -> NodeTask:
         row, task = await self._row(campaign), await self._task(campaign, node)
@@ -411,9 +403,6 @@ class CampaignService:
 
     async def _wake_held(self, name: str) -> None:
         await wake_held(self._ctx, name)
-
-    async def _put(self, task: NodeTask, action: str, message: str) -> None:
-        await put(self._ctx, task, action, message)
 
     def _event(self, name: str, action: str, outcome: str, message: str = "") -> Event:
         now = self._ctx.clock.now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from escalator.model.progress import NodeTask, TaskKind
-from escalator.storage.port import Tasks
+from escalator.storage.turns import Tasks
 
 
 async def tries_of(stored: Tasks, campaign: str, tasks: Iterable[NodeTask]) -> Mapping[str, int]:

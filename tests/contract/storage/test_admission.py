@@ -9,7 +9,10 @@ from itertools import cycle
 
 import pytest
 
-from contract.storage.samples import impact, slot
+from contract.storage.samples import event, impact, slot, task
+from escalator.model.codes import Code
+from escalator.model.errors import ConflictError
+from escalator.model.progress import NodeTask, TaskState
 from escalator.storage.port import ImpactRow, NodeSlot, Store
 
 LIMIT = 3
@@ -62,6 +65,80 @@ async def test_a_slot_that_is_given_back_is_free(store: Store) -> None:
     await store.admission.leave_node("c1", "n1")
     assert await store.admission.node_slots() == []
     assert await store.admission.enter_node(slot("n2"), at_most(1)) is None
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [task(state=TaskState.SKIPPED), task(state=TaskState.RUNNING), task(attempt=2)],
+    ids=["skipped", "running", "another attempt"],
+)
+async def test_who_does_not_wait_for_a_turn_any_more_does_not_get_in(store: Store, stored: NodeTask) -> None:
+    await store.tasks.put(stored)
+    assert f"{stored.id} is {stored.state.value}" in str(await store.admission.enter_node(slot("n1"), never))
+    assert await store.admission.node_slots() == []
+
+
+async def test_who_waits_gets_in_and_is_not_asked_again_when_it_has_begun(store: Store) -> None:
+    await store.tasks.put(task())
+    assert await store.admission.enter_node(slot("n1"), at_most(1)) is None
+    await store.tasks.put(task(state=TaskState.RUNNING))
+    assert await store.admission.enter_node(slot("n1"), never) is None
+
+
+async def test_what_stands_as_it_was_seen_is_replaced_and_its_slot_given_back(store: Store) -> None:
+    seen = task(state=TaskState.FAILED)
+    await store.tasks.put(task())
+    await store.admission.enter_node(slot("n1"), at_most(1))
+    await store.tasks.put(seen)
+    await store.admission.put_instead(seen, task(attempt=2), [event("node.retry")])
+    assert (await store.tasks.get("c1", "n1"), len(await store.admission.node_slots())) == (task(attempt=2), 1)
+    skipped = task(attempt=2, state=TaskState.SKIPPED)
+    await store.admission.put_instead(task(attempt=2), skipped, leave=True)
+    assert (await store.tasks.get("c1", "n1"), await store.admission.node_slots()) == (skipped, [])
+    assert [line.action for line in await store.events.read()] == ["node.retry"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "seen"),
+    [
+        (None, task()),
+        (task(state=TaskState.RUNNING), task()),
+        (task(attempt=2), task(state=TaskState.FAILED)),
+        (task(attempt=2), task()),
+    ],
+    ids=["nothing", "begun", "tried again", "tried again and waiting"],
+)
+async def test_what_stands_otherwise_is_left_alone(store: Store, stored: NodeTask | None, seen: NodeTask) -> None:
+    if stored is not None:
+        await store.tasks.put(stored)
+    with pytest.raises(ConflictError) as caught:
+        await store.admission.put_instead(seen, replace(seen, state=TaskState.SKIPPED), [event("node.skip")], leave=True)
+    assert (caught.value.code, await store.tasks.get("c1", "n1")) == (Code.UPG_STATE, stored)
+    assert await store.events.read() == []
+
+
+async def test_what_waits_is_left_alone_once_it_is_through_the_door(store: Store) -> None:
+    await store.tasks.put(task())
+    await store.admission.enter_node(slot("n1"), at_most(1))
+    with pytest.raises(ConflictError, match="just beginning"):
+        await store.admission.put_instead(task(), task(state=TaskState.SKIPPED), leave=True)
+    assert (await store.tasks.get("c1", "n1"), len(await store.admission.node_slots())) == (task(), 1)
+
+
+async def test_either_a_node_goes_through_the_door_or_it_is_left_out(stores: tuple[Store, Store]) -> None:
+    async def left_out(number: int) -> bool:
+        seen = task(f"n{number}")
+        try:
+            await stores[1].admission.put_instead(seen, replace(seen, state=TaskState.SKIPPED))
+        except ConflictError:
+            return False
+        return True
+
+    for number in range(20):
+        await stores[0].tasks.put(task(f"n{number}"))
+    entered = (stores[0].admission.enter_node(slot(f"n{n}", task=f"c1/n{n}/1"), at_most(99)) for n in range(20))
+    refused, skipped = await asyncio.gather(asyncio.gather(*entered), asyncio.gather(*map(left_out, range(20))))
+    assert [(reason is None) != left for reason, left in zip(refused, skipped, strict=True)] == [True] * 20
 
 
 async def test_slots_of_all_campaigns_are_listed_oldest_first(store: Store) -> None:

@@ -38,7 +38,7 @@ def memory_store() -> Store:
         alarms=MemoryAlarms(),
         campaigns=campaigns,
         tasks=tasks,
-        admission=MemoryAdmission(),
+        admission=MemoryAdmission(tasks),
         restorations=MemoryRestorations(),
         notices=MemoryNotices(events),
         events=events,

@@ -6,13 +6,17 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from escalator.model.progress import Event, NodeTask
+from escalator.storage import rules
+from escalator.storage.memory.tasks import MemoryTasks
 from escalator.storage.port import ImpactRow, NodeSlot
 
 
 class MemoryAdmission:
     """Node slots, open impacts, and ended impacts in order of their end."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: MemoryTasks) -> None:
+        self._tasks = tasks
         self._slots: dict[tuple[str, str], NodeSlot] = {}
         self._impacts: dict[str, ImpactRow] = {}
         self._open: dict[str, ImpactRow] = {}
@@ -24,10 +28,22 @@ class MemoryAdmission:
         held = self._slots.get(key)
         if held is not None and held.task == slot.task:
             return None
-        reason = decide([*self._slots.values()])
+        task = self._tasks.latest(slot.campaign, slot.node)
+        gone = None if task is None else rules.not_waiting(slot.task, task.id, task.state)
+        reason = gone or decide([*self._slots.values()])
         if reason is None:
             self._slots[key] = slot
         return reason
+
+    async def put_instead(self, seen: NodeTask, task: NodeTask, events: Sequence[Event] = (), *, leave: bool = False) -> None:
+        """Store the task where `seen` stands and append the events; raises ConflictError when another stands there."""
+        now, slot = self._tasks.latest(seen.campaign, seen.node), self._slots.get((seen.campaign, seen.node))
+        state = None if now is None else now.state.value
+        begins = slot is not None and slot.task == seen.id
+        rules.require_as_seen(seen, None if now is None else now.attempt, state, begins=begins)
+        self._tasks.store(task, events)
+        if leave:
+            self._slots.pop((seen.campaign, seen.node), None)
 
     async def leave_node(self, campaign: str, node: str) -> None:
         """Give the slot back; nothing happens when it is not taken."""

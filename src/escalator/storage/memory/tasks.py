@@ -23,6 +23,10 @@ class MemoryTasks:
 
     async def put(self, task: NodeTask, events: Sequence[Event] = ()) -> None:
         """Store the task as it is now and append the events."""
+        self.store(task, events)
+
+    def store(self, task: NodeTask, events: Sequence[Event]) -> None:
+        """The same, for those who may not wait."""
         nodes = self._attempts.setdefault(task.campaign, {})
         nodes.setdefault(task.node, {})[task.attempt] = task
         self._bare.get(task.campaign, {}).pop(task.node, None)
@@ -30,6 +34,10 @@ class MemoryTasks:
 
     async def get(self, campaign: str, node: str) -> NodeTask | None:
         """Return the latest attempt, or None."""
+        return self.latest(campaign, node)
+
+    def latest(self, campaign: str, node: str) -> NodeTask | None:
+        """The same, for those who may not wait."""
         attempts = self._attempts.get(campaign, {}).get(node)
         return attempts[max(attempts)] if attempts else None
 

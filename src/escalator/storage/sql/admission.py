@@ -8,9 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from escalator.model.progress import Event, NodeTask, TaskState
 from escalator.storage import rules
 from escalator.storage.engine import Database, Lock
 from escalator.storage.port import ImpactRow, NodeSlot
+from escalator.storage.sql.events import insert_events
+from escalator.storage.sql.tasks import LATEST, PUT, values_of
 from escalator.storage.sql.upsert import insert_or_replace
 from escalator.storage.tables import impacts, node_slots
 
@@ -42,12 +45,28 @@ class SqlAdmission:
             slots = _slots(connection)
             if any((held.campaign, held.node, held.task) == (slot.campaign, slot.node, slot.task) for held in slots):
                 return None
-            reason = decide(slots)
+            reason = _gone(connection, slot) or decide(slots)
             if reason is None:
                 connection.execute(_TAKE.on(connection), values)
             return reason
 
         return await self._database.write(work, Lock.NODES)
+
+    async def put_instead(self, seen: NodeTask, task: NodeTask, events: Sequence[Event] = (), *, leave: bool = False) -> None:
+        """Store the task where `seen` stands and append the events; raises ConflictError when another stands there."""
+        where, values = {"campaign": seen.campaign, "node": seen.node}, values_of(task)
+
+        def work(connection: sa.Connection) -> None:
+            attempt, state = connection.execute(LATEST, where).one_or_none() or (None, None)
+            begins = any(slot.task == seen.id for slot in _slots(connection))
+            rules.require_as_seen(seen, attempt, state, begins=begins)
+            connection.execute(PUT.on(connection), values)
+            if leave:
+                connection.execute(_LEAVE, where)
+            insert_events(connection, events)
+
+        # Under the lock of the door: what is seen to wait does not begin before the commit.
+        await self._database.write(work, Lock.NODES)
 
     async def leave_node(self, campaign: str, node: str) -> None:
         """Give the slot back; nothing happens when it is not taken."""
@@ -88,6 +107,13 @@ class SqlAdmission:
             lambda connection: connection.execute(_OF_CAMPAIGN, {"campaign": campaign}).all(), long=True
         )
         return [_impact(row) for row in rows]
+
+
+def _gone(connection: sa.Connection, slot: NodeSlot) -> str | None:
+    latest = connection.execute(LATEST, {"campaign": slot.campaign, "node": slot.node}).one_or_none()
+    if latest is None:
+        return None
+    return rules.not_waiting(slot.task, f"{slot.campaign}/{slot.node}/{latest.attempt}", TaskState(latest.state))
 
 
 def _slots(connection: sa.Connection) -> list[NodeSlot]:

@@ -16,13 +16,16 @@ from escalator.storage.sql.events import insert_events
 from escalator.storage.sql.upsert import insert_or_keep, insert_or_replace
 from escalator.storage.tables import memos, tasks
 
-_PUT = insert_or_replace(tasks)
+PUT = insert_or_replace(tasks)
+"""Store the task of `values_of`."""
 _GET = (
     sa.select(tasks)
     .where(tasks.c.campaign == sa.bindparam("campaign"), tasks.c.node == sa.bindparam("node"))
     .order_by(tasks.c.attempt.desc())
     .limit(1)
 )
+LATEST = _GET.with_only_columns(tasks.c.attempt, tasks.c.state)
+"""Attempt and state of the latest turn of `node` in `campaign`."""
 _attempts = tasks.alias("attempts")
 _LATEST = (
     sa.select(sa.func.max(_attempts.c.attempt))
@@ -57,7 +60,7 @@ class SqlTasks:
         values = values_of(task)
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(_PUT.on(connection), values)
+            connection.execute(PUT.on(connection), values)
             insert_events(connection, events)
 
         await self._database.write(work)

@@ -52,6 +52,8 @@ async def complete(ctx: Context, campaign: Campaign, board: Board) -> None:
         await pins.release_ended(ctx, campaign, (await ctx.book.plan(board.plan))[1])
     reason = "; ".join([*reasons, *([not_in_service_said(out)] if out else []), *([not_put_back] if not_put_back else [])])
     await prove_and_tell(ctx, name)
+    if await tried_again(ctx, name):
+        return
     if aborted:
         await change(ctx, name, (CampaignState.RUNNING,), CampaignState.ABORTING, None, reason)
         await change(ctx, name, (CampaignState.ABORTING,), CampaignState.ABORTED, None, reason)
@@ -110,6 +112,11 @@ async def unwind(ctx: Context, name: str, board: Board) -> bool:
     await around.leave_out(ctx, await ctx.book.campaign(name), "the campaign is rolled back")
     await quotas.unlock(ctx, name)
     return True
+
+
+async def tried_again(ctx: Context, name: str) -> bool:
+    """Whether a person has given a node another try while the campaign was about to end: hooks and the cloud take their time."""
+    return any(task.state not in ENDED for task in await ctx.store.tasks.list(name, ladders=False))
 
 
 def not_in_service_said(nodes: Sequence[str]) -> str:

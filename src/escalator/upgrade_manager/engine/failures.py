@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Campaign
@@ -14,15 +14,16 @@ from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.changes import change, keep_shown, write
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.people import by_a_person
+from escalator.upgrade_manager.engine.people import left_out_by_hand
 
 FOR_HOST = "for a host that failed:"
 SHOWN = 10
 
 
 async def accepted_failures(ctx: Context, name: str) -> set[str]:
-    """Failed tasks that a person has accepted by resuming, retrying or skipping."""
-    return set((await ctx.store.tasks.memo(name)).get("accepted") or ())
+    """Tasks whose failure a person has accepted by resuming, retrying or skipping."""
+    memo = await ctx.store.tasks.memo(name)
+    return {*(memo.get("accepted") or ()), *left_out_by_hand(memo)}
 
 
 async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board) -> bool:
@@ -39,7 +40,8 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
     policy = campaign.spec.failure
     code, count = next(iter(Counter(task.code for task in failures).most_common(1)), ("", 0))
     if len(failures) <= policy.max_failed and count < policy.same_error:
-        if await _left_out_alike(ctx, name, [*failures, *_spared(board, accepted)], policy.same_error):
+        spared = [task for task in board.spared.values() if task.id not in accepted]
+        if await _left_out_alike(ctx, name, [*failures, *spared], policy.same_error):
             return True
         return board.ended and await _held_at_the_end(ctx, name, failures)
     last = max(failures, key=lambda task: task.updated_at)
@@ -49,12 +51,6 @@ async def over_budget(ctx: Context, name: str, campaign: Campaign, board: Board)
     target = await then(ctx, campaign)
     await change(ctx, name, (CampaignState.RUNNING,), target, Code.UPG_FAILURES, reason)
     return True
-
-
-def _spared(board: Board, accepted: Collection[str]) -> list[NodeTask]:
-    """Nodes that were left out for an error, and not by a person."""
-    by_hand = by_a_person("left out", "")
-    return [task for task in board.spared.values() if task.id not in accepted and not task.message.startswith(by_hand)]
 
 
 async def _left_out_alike(ctx: Context, name: str, tasks: Sequence[NodeTask], same_error: int) -> bool:

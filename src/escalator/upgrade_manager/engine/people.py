@@ -5,13 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from escalator.model.codes import Code
-from escalator.model.errors import NotFoundError
+from escalator.model.errors import ConflictError, NotFoundError
 from escalator.model.progress import Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.states import GOING, UNDER_WAY
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
+
+_BY_HAND = "left_out/"
+"""Before the ids of turns, in a campaign's memo: a person has left the node out then. Each has a key of its own, so that two
+people at once do not undo one another's."""
+
+
+async def leave_out(ctx: Context, seen: NodeTask, skipped: NodeTask, said: str, *, leave: bool) -> None:
+    """A person leaves the node out, as `put`; that it was a person is known from then on. Raises as `put`."""
+    key = f"{_BY_HAND}{seen.id}"
+    # Before it is stored: the campaign may look at it at once.
+    await ctx.store.tasks.remember(seen.campaign, key, value=True)
+    try:
+        await put(ctx, seen, skipped, "node.skip", said, leave=leave)
+    except ConflictError:
+        await ctx.store.tasks.remember(seen.campaign, key, value=False)
+        raise
+
+
+def left_out_by_hand(memo: Mapping[str, object]) -> Iterable[str]:
+    """Turns after which a person has left the node out, by the campaign's memo."""
+    return (key.removeprefix(_BY_HAND) for key, by_hand in memo.items() if by_hand and key.startswith(_BY_HAND))
 
 
 def by_a_person(what: str, reason: str) -> str:
@@ -52,8 +73,12 @@ async def wake_held(ctx: Context, name: str) -> None:
     ctx.signals.wake(name)
 
 
-async def put(ctx: Context, task: NodeTask, action: str, message: str) -> None:
-    """Store a node's turn as a person wants it, with its line in the history."""
+async def put(ctx: Context, seen: NodeTask, task: NodeTask, action: str, message: str, *, leave: bool = False) -> None:
+    """Store a node's turn as a person wants it who has seen it as it was, with its line in the history.
+
+    With `leave` it gives its slot back. Raises ConflictError when it is not so any more: its turn begins, or another person was
+    quicker.
+    """
     event = Event(
         at=task.updated_at,
         action=action,
@@ -63,5 +88,5 @@ async def put(ctx: Context, task: NodeTask, action: str, message: str) -> None:
         outcome=task.state.value,
         message=message,
     )
-    await ctx.store.tasks.put(task, (event,))
+    await ctx.store.admission.put_instead(seen, task, (event,), leave=leave)
     ctx.signals.wake(task.campaign)

@@ -6,13 +6,14 @@ What is under way goes on by the plan that it began with; only nodes that wait a
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import floor
 from typing import Self
 
 from escalator.model.codes import Code
 from escalator.model.counting import counted
-from escalator.model.errors import EscalatorError, NotFoundError, TemporaryError
+from escalator.model.errors import ConflictError, EscalatorError, NotFoundError, TemporaryError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
@@ -205,7 +206,8 @@ async def _settle(ctx: Context, task: NodeTask, plan: Plan, reasons: dict[str, s
         again = replace(task, code="", message="") if task.code == Code.UPG_NO_TURN.value else task
         after = replace(again, wave=upgrade.wave)
     if after != task:
-        await ctx.store.tasks.put(replace(after, updated_at=ctx.clock.now()))
+        with suppress(ConflictError):  # a person has left it out since it was read
+            await ctx.store.admission.put_instead(task, replace(after, updated_at=ctx.clock.now()))
 
 
 def _event(ctx: Context, name: str, plan: Plan, why: str, lines: Sequence[str]) -> Event:

@@ -21,7 +21,13 @@ from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
 from escalator.upgrade_manager.engine.changes import FOR_PEOPLE, FOR_ROOM, change, keep_shown, show_wait, write
 from escalator.upgrade_manager.engine.context import Context
-from escalator.upgrade_manager.engine.endings import give_slots_back, not_in_service_said, not_put_back_said, prove_and_tell
+from escalator.upgrade_manager.engine.endings import (
+    give_slots_back,
+    not_in_service_said,
+    not_put_back_said,
+    prove_and_tell,
+    tried_again,
+)
 from escalator.upgrade_manager.engine.failures import accepted_failures, host_failure
 from escalator.upgrade_manager.engine.in_service import tell_owed
 from escalator.upgrade_manager.engine.job import TaskRef
@@ -331,5 +337,7 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     reasons = [f"{task.node} {task.message}" for task in left[:SHOWN]]
     reasons += [not_in_service_said(out)] if out else []
     said = not_put_back_said(await pins.with_pins(ctx, name, rows))
+    if await tried_again(ctx, name):
+        return
     await exclusive.give_back(ctx, name)
     await change(ctx, name, (state,), ENDS[state], None, "; ".join([*reasons, *([said] if said else [])]))

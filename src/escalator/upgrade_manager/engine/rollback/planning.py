@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
 from escalator.model.counting import counted
-from escalator.model.errors import NotFoundError
+from escalator.model.errors import ConflictError, NotFoundError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Condition, NotUpgraded, Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind, TaskState
@@ -186,7 +187,8 @@ async def follow(ctx: Context, name: str, made: WayBack, kind: TaskKind) -> None
             turn = _turn(ctx, task, kind)
             for key, value in made.memos.get(node, {}).items():
                 await ctx.store.tasks.remember(turn.id, key, value)
-            await _lay_out(ctx, turn, plan, reasons)
+            with suppress(ConflictError):  # it begins, or a person has decided about it, since it was read
+                await _lay_out(ctx, task, turn, plan, reasons)
     now = ctx.clock.now()
     nodes, moves = counted(plan.totals.nodes, "node"), counted(plan.totals.moves, "move")
     message = f"plan {plan.id} for the way back: {nodes}, {moves}"
@@ -212,11 +214,11 @@ def _turn(ctx: Context, task: NodeTask, kind: TaskKind) -> NodeTask:
     return NodeTask(campaign=task.campaign, node=task.node, attempt=attempt, kind=kind, updated_at=ctx.clock.now())
 
 
-async def _lay_out(ctx: Context, turn: NodeTask, plan: Plan, reasons: Mapping[str, str]) -> None:
+async def _lay_out(ctx: Context, seen: NodeTask, turn: NodeTask, plan: Plan, reasons: Mapping[str, str]) -> None:
     """Give the turn its place in the plan; one without a place is over at once."""
     upgrade = plan.upgrade_of.get(turn.node)
     if upgrade is not None:
-        await ctx.store.tasks.put(replace(turn, wave=upgrade.wave))
+        await ctx.store.admission.put_instead(seen, replace(turn, wave=upgrade.wave))
         return
     reason = reasons.get(turn.node, OUT_OF_SCOPE)
     event = Event(
@@ -230,7 +232,7 @@ async def _lay_out(ctx: Context, turn: NodeTask, plan: Plan, reasons: Mapping[st
         message=f"not rolled back: {reason}",
     )
     skipped = replace(turn, state=TaskState.SKIPPED, code=Code.UPG_NO_WAY_BACK.value, message=event.message)
-    await ctx.store.tasks.put(skipped, (event,))
+    await ctx.store.admission.put_instead(seen, skipped, (event,))
 
 
 def _row(ctx: Context, name: str, made: WayBack) -> PlanRow:
