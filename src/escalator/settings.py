@@ -30,6 +30,7 @@ from escalator.model.probe_vm_settings import ProbeVmSettings
 from escalator.settings_together import impossible
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+TokenDigest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class Listener(Model):
@@ -50,6 +51,15 @@ class Server(Listener):
     """Operators' listener: REST API and events. Until accounts exist it binds to loopback only."""
 
     port: Port = 8470
+    tokens: Annotated[Mapping[DnsLabel, TokenDigest], Field(max_length=1000)] = Field(default_factory=dict)
+    """Tokens that have a name, beside the one in the state directory: each name with `sha256:` and the SHA-256 of its token in
+    hexadecimal digits. What is asked for with one is done in that name; it stands in the history."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Server:
+        if len(set(self.tokens.values())) != len(self.tokens):
+            raise ValueError("two names have the same token")
+        return self
 
 
 class Repository(Listener):

@@ -24,7 +24,7 @@ class StartAction(Model):
     accept_point_of_no_return: bool = False
     """Whether nodes may pass the release's point of no return without a person being asked when the first one reaches it."""
     by: Who = UNNAMED
-    """Who starts it; it stands in the history where a point of no return is accepted."""
+    """Who starts it, where the token has no name; it stands in the history where a point of no return is accepted."""
 
 
 class RollbackAction(Model):
@@ -42,7 +42,7 @@ class ResumeAction(Model):
     accept_point_of_no_return: bool = False
     """Whether nodes may pass the release's point of no return from now on."""
     by: Who = UNNAMED
-    """Who says so; it stands in the history."""
+    """Who says so, where the token has no name; it stands in the history."""
 
 
 class RestoreAction(Model):

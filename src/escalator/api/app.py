@@ -23,7 +23,7 @@ from escalator.api.routes import (
     server,
     vnfms,
 )
-from escalator.api.security import Guard, hosts_of
+from escalator.api.security import Guard, Tokens, hosts_of
 from escalator.api.services import Running, Services
 
 
@@ -31,7 +31,8 @@ def operators_app(services: Services, closing: asyncio.Event | None = None) -> F
     """Return the app of the operators' listener. Streams end when `closing` is set."""
     app = bare_app()
     app.state.running = Running(services, closing or asyncio.Event())
-    app.add_middleware(Guard, token=services.token, hosts=hosts_of(services.settings.server))
+    tokens = Tokens(services.token, services.settings.server.tokens)
+    app.add_middleware(Guard, tokens=tokens, hosts=hosts_of(services.settings.server))
     return app
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from escalator.api.services import Services
 from escalator.model.progress import Event
 from escalator.storage.holder import holder
@@ -16,4 +18,5 @@ async def write_down(services: Services, action: str, object_id: str, message: s
     campaign = await holder(store.campaigns) if action.startswith(CONCERNING) else None
     now = services.ctx.clock.now()
     event = Event(at=now, action=action, campaign=campaign, object_id=object_id, outcome="done", message=message)
+    event = replace(event, by=services.ctx.by)
     await store.events.append((event,))

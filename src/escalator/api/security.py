@@ -1,13 +1,14 @@
 """Who may talk to the operators' listener: checked before anything of a request is read, and refused by default.
 
 Host and Origin are compared with the names under which the listener is meant to be reached, so that no web page of
-another site can use a browser on this machine; everything but health and the OpenAPI document needs the bearer token.
+another site can use a browser on this machine; everything but health and the OpenAPI document needs a bearer token.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +20,8 @@ from escalator.settings import Listener
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json"})
 """Paths that need no token."""
+OPERATOR = "operator"
+"""Where the request's state has the name that its token says; null where it says none."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -31,12 +34,31 @@ def hosts_of(listener: Listener) -> frozenset[str]:
     return _LOOPBACK | {listener.host.lower()} | ({public} if public else set())
 
 
-class Guard:
-    """ASGI middleware: refuses foreign hosts and origins and requests without the token."""
+class Tokens:
+    """The tokens of operators: the one of the server, which says no name, and those that do."""
 
-    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
+    def __init__(self, token: str, named: Mapping[str, str]) -> None:
+        """`named`: digests, as the settings have them."""
+        self._known = [("", _digest(token.encode())), *named.items()]
+
+    def whose(self, given: str) -> str | None:
+        """The name that the token says, empty for the one that says none; None where it is nobody's."""
+        digest = _digest(given.encode("latin-1", "replace"))
+        # Each is compared, and takes as long for a wrong token as for a right one, however much of it is right.
+        found = [name for name, known in self._known if hmac.compare_digest(digest, known)]
+        return found[0] if found else None
+
+
+def _digest(token: bytes) -> str:
+    return f"sha256:{hashlib.sha256(token).hexdigest()}"
+
+
+class Guard:
+    """ASGI middleware: refuses foreign hosts and origins and requests without a token; says who has one that has a name."""
+
+    def __init__(self, app: ASGIApp, tokens: Tokens, hosts: Iterable[str]) -> None:
         self._app = app
-        self._token = token.encode()
+        self._tokens = tokens
         self._hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +76,9 @@ class Guard:
             return _forbidden("The Host header does not name this server.")
         if not all(self._is_ours(origin, names[0]) for origin in headers.getlist("origin")):
             return _forbidden("The Origin header names another site.")
-        if scope["path"] in PUBLIC or self._has_token(headers):
+        whose = self._whose(headers)
+        scope.setdefault("state", {})[OPERATOR] = whose or None
+        if scope["path"] in PUBLIC or whose is not None:
             return None
         return problem(
             401,
@@ -72,13 +96,12 @@ class Guard:
             return False
         return parts.netloc.lower() == host.lower() or (parts.hostname in self._hosts - _LOOPBACK)
 
-    def _has_token(self, headers: Headers) -> bool:
+    def _whose(self, headers: Headers) -> str | None:
         given = headers.getlist("authorization")
         if len(given) != 1:
-            return False
+            return None
         scheme, _, token = given[0].partition(" ")
-        # compare_digest takes as long for a wrong token as for a right one, however much of it is right.
-        return hmac.compare_digest(token.strip().encode("latin-1", "replace"), self._token) and scheme.lower() == "bearer"
+        return self._tokens.whose(token.strip()) if scheme.lower() == "bearer" else None
 
 
 def _hostname(host: str) -> str | None:

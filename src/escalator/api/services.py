@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Request
 
+from escalator.api.security import OPERATOR
 from escalator.settings import Settings
 from escalator.storage.port import ReleaseRow
 from escalator.upgrade_manager.backups import BackupService
@@ -109,9 +110,39 @@ def running_of(request: Request) -> Running:
     return cast("Running", request.app.state.running)
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The services as an operator uses them whose token has a name: what is done is done in that name."""
+
+    settings: Settings
+    ctx: Context
+    campaigns: CampaignService
+    releases: ReleaseService
+    backups: BackupService
+    vim: Vim
+    importer: Importer
+    token: str
+
+
+def on_behalf(services: Services, name: str) -> Services:
+    """The services for what is done in that name."""
+    ctx = replace(services.ctx, by=name)
+    return Named(
+        settings=services.settings,
+        ctx=ctx,
+        campaigns=CampaignService(ctx),
+        releases=services.releases,
+        backups=services.backups.on_behalf(ctx),
+        vim=services.vim,
+        importer=services.importer,
+        token=services.token,
+    )
+
+
 def services_of(request: Request) -> Services:
-    """The services behind a request."""
-    return running_of(request).services
+    """The services behind a request, for whoever its token names."""
+    services, name = running_of(request).services, getattr(request.state, OPERATOR, None)
+    return services if name is None else on_behalf(services, name)
 
 
 Here = Annotated[Services, Depends(services_of)]

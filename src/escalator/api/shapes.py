@@ -172,6 +172,7 @@ def event_view(event: Event) -> v.EventView:
         code=event.code,
         message=event.message,
         duration_s=event.duration_s,
+        by=event.by,
         data=event.data,
     )
 

@@ -455,6 +455,8 @@ class EventView(View):
     code: str | None
     message: str
     duration_s: float | None
+    by: str | None
+    """The operator who asked for it, by the name of the token; null where it has none, and for what nobody asked for."""
     data: Mapping[str, Any]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from escalator.cli.client import Client
 
 COLUMNS = ("seq", "at", "action", "campaign", "node", "object_id", "outcome", "code", "message")
-MORE = ("step", "duration_s", "data")
+MORE = ("step", "duration_s", "by", "data")
 """What programs get as well, and people who ask for it with `-c`: no line of a table has room for it."""
 
 
@@ -113,6 +113,8 @@ def _cell(key: str) -> Any:  # noqa: ANN401 - a column
         return lambda event: Shown(event["at"], date_time(event["at"]))
     if key == "object_id":
         return lambda event: Shown(event["object_id"], _object(event))
+    if key == "by":
+        return lambda event: Shown(event.get("by"), event.get("by") or "")
     if key == "data":
         return lambda event: Shown(event["data"], json.dumps(event["data"]))
     return optional(key)
@@ -123,7 +125,7 @@ def _hidden(key: str) -> Any:  # noqa: ANN401 - a column
 
 
 def _told(event: Mapping[str, Any]) -> Shown:
-    words = (_object(event), event["code"], event["message"])
+    words = (_object(event), event["code"], event["message"], _by(event))
     return Shown(event["message"], " ".join(word for word in words if word))
 
 
@@ -139,11 +141,17 @@ def _object(event: Mapping[str, Any]) -> str:
     return "" if found in (None, event["campaign"], event["node"]) else str(found)
 
 
+def _by(event: Mapping[str, Any]) -> str:
+    """Who asked for it, where that is known; servers of an earlier version do not say."""
+    return f"(by {event['by']})" if event.get("by") else ""
+
+
 def _line(event: Mapping[str, Any]) -> str:
     place = [word for word in (event["campaign"], event["node"], _object(event)) if word]
     duration = f" ({event['duration_s']:g} s)" if event["duration_s"] else ""
     said = f": {event['message']}" if event["message"] else ""
     code = f" {event['code']}" if event["code"] else ""
+    said += f" {_by(event)}" if event.get("by") else ""
     return f"{date_time(event['at'])} {' '.join(place)} {event['action']} {event['outcome'] or ''}{duration}{code}{said}".replace(
         "  ", " "
     )

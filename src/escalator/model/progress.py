@@ -191,6 +191,8 @@ class Event:
     message: str = ""
     duration_s: float | None = None
     data: Mapping[str, object] = field(default_factory=dict)
+    by: str | None = None
+    """Name of the operator who asked for it; null where the token says no name, and for what nobody asked for."""
     seq: int = 0
 
 

@@ -34,6 +34,10 @@ class BackupService:
         self._ctx = ctx
         self._retention = retention
 
+    def on_behalf(self, ctx: Context) -> BackupService:
+        """The same use cases, in the name of the operator of that context."""
+        return BackupService(ctx, self._retention)
+
     async def list(self, campaign: str | None = None, node: str | None = None) -> Sequence[NodeBackup]:
         """All, those of a campaign, of a node, or of both; newest first."""
         return await self._ctx.store.backups.list(campaign, node)
@@ -133,6 +137,7 @@ class BackupService:
             outcome=outcome,
             code=None if code is None else code.value,
             message=message,
+            by=self._ctx.by,
         )
         await self._ctx.store.events.append((event,))
 

@@ -62,4 +62,4 @@ async def _withdraw(ctx: Context, name: str, event: Event, instead: CampaignRow 
 
 
 def _event(ctx: Context, name: str, action: str, outcome: str) -> Event:
-    return Event(at=ctx.clock.now(), action=action, campaign=name, object_id=name, outcome=outcome)
+    return Event(at=ctx.clock.now(), action=action, campaign=name, object_id=name, outcome=outcome, by=ctx.by)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from escalator.model.progress import Event
 from escalator.storage.holder import holder
 from escalator.upgrade_manager.engine.context import Context
@@ -47,4 +49,4 @@ async def _wake(ctx: Context, name: str, made: Freeze) -> None:
 async def _tell(ctx: Context, action: str, message: str) -> None:
     campaign = await holder(ctx.store.campaigns)
     event = Event(at=ctx.clock.now(), action=action, campaign=campaign, object_id="freeze", outcome="done", message=message)
-    await ctx.store.events.append((event,))
+    await ctx.store.events.append((replace(event, by=ctx.by),))

@@ -47,6 +47,7 @@ def log_events(page: Sequence[Event]) -> None:
             "duration_s": event.duration_s,
             "outcome": event.outcome,
             "message": event.message or None,
+            "by": event.by,
             "seq": event.seq,
         }
         level(event.action, **{key: value for key, value in said.items() if value is not None})

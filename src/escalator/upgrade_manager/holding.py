@@ -84,4 +84,4 @@ async def _tell(ctx: Context, campaign: str | None, node: str, action: str, mess
     event = Event(
         at=ctx.clock.now(), action=action, campaign=campaign, node=node, object_id=node, outcome="done", message=message
     )
-    await ctx.store.events.append((event,))
+    await ctx.store.events.append((replace(event, by=ctx.by),))

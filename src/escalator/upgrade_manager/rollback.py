@@ -81,7 +81,9 @@ class RollbackService:
         now = self._ctx.clock.now()
         said = reason or "committed by a person"
         event = Event(at=now, action="campaign.committed", campaign=name, object_id=name, outcome="committed", message=said)
-        row = await self._ctx.store.campaigns.change(name, OVER, (event,), state=CampaignState.COMMITTED, code="", reason=said)
+        row = await self._ctx.store.campaigns.change(
+            name, OVER, (replace(event, by=self._ctx.by),), state=CampaignState.COMMITTED, code="", reason=said
+        )
         await begin_freeing(self._ctx, name)
         return row
 

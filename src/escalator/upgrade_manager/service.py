@@ -355,7 +355,7 @@ class CampaignService:
         memo: dict[str, object] = {APPROVED: plan.id, **known((), await self._ctx.cloud.unavailable())}
         if past_no_return:
             memo[no_return.ACCEPTED], said = no_return.acceptance(name, past_no_return, now)
-            events.insert(0, said)
+            events.insert(0, replace(said, by=self._ctx.by))
         changes = {"state": CampaignState.RUNNING, "cloud": identity.id, "plan": plan.id, "started_at": now}
         row = await self._ctx.store.campaigns.start(name, tasks, events, memo, **changes)
         await launch(self._ctx, name)
@@ -406,7 +406,7 @@ class CampaignService:
 
     def _event(self, name: str, action: str, outcome: str, message: str = "") -> Event:
         now = self._ctx.clock.now()
-        return Event(at=now, action=action, campaign=name, object_id=name, outcome=outcome, message=message)
+        return Event(at=now, action=action, campaign=name, object_id=name, outcome=outcome, message=message, by=self._ctx.by)
 
     async def _tell(self, name: str, action: str, outcome: str, message: str = "") -> None:
         await self._ctx.store.events.append((self._event(name, action, outcome, message),))

@@ -174,10 +174,10 @@ class Vim:
             if await self._store.notices.update(notice.id, _WITHDRAWN, state=NoticeState.CANCELLED):
                 self._outbox.forget(notice)
 
-    async def reply(self, notice_id: str, reply: Reply) -> Verdict:
+    async def reply(self, notice_id: str, reply: Reply, by: str | None = None) -> Verdict:
         """Take an answer that a person gives at Escalator: for themselves, or for a VNF manager that cannot.
 
-        It counts, and is refused, by the rules for every reply; the history says that it came this way. Raises
+        It counts, and is refused, by the rules for every reply; the history says that it came this way, and `by` whom. Raises
         NotFoundError without such a notice, ConflictError when it takes no answer or this one is late or differs,
         InputError with all problems when it does not fit the notice.
         """
@@ -187,8 +187,8 @@ class Vim:
         if notice.reply_token is None:
             raise ConflictError(Code.VIM_SUPERSEDED, f"The notice {notice_id} only tells something; it takes no answer.")
         now = self._clock.now()
-        said = f"a person answered {reply.result} for {notice.vnfm}"
-        event = Event(at=now, action="notice.reply", campaign=notice.campaign, node=notice.node, object_id=notice.id)
+        said = f"{by or 'a person'} answered {reply.result} for {notice.vnfm}"
+        event = Event(at=now, action="notice.reply", campaign=notice.campaign, node=notice.node, object_id=notice.id, by=by)
         try:
             verdict = await self.inbox.receive(notice.reply_token, reply, now)
         except (ConflictError, InputError) as error:

@@ -73,6 +73,7 @@ FULL_EVENT = event(
     message=AWKWARD,
     duration_s=0.125,
     data=JSON,
+    by="anna",
 )
 
 

@@ -67,13 +67,13 @@ async def test_the_command_gets_the_notice_and_the_person_answers_with_the_cli(b
     assert message["refuseWith"] == f"{reply} NACK"
     assert [resource["resourceId"] for resource in message["affectedResources"]] == ["vm-1"]
     await bed.until_state("core", "delivered")
-    assert await bed.vim.reply(notice, Reply(result="ACK", instances={"vm-1": "MOVED"})) is Verdict.ACCEPTED
+    assert await bed.vim.reply(notice, Reply(result="ACK", instances={"vm-1": "MOVED"}), "anna") is Verdict.ACCEPTED
     await bed.until_woken()
     answer = await bed.answer("core")
     assert (answer.state, answer.result, dict(answer.dispositions)) == ("answered", "ACK", {"vm-1": "MOVED"})
     (event,) = [e for e in await bed.store.events.read(0, limit=100) if e.action == "notice.reply"]
-    assert (event.object_id, event.node, event.outcome) == (notice, "cn-1", "ACK")
-    assert event.message == "a person answered ACK for core"
+    assert (event.object_id, event.node, event.outcome, event.by) == (notice, "cn-1", "ACK", "anna")
+    assert event.message == "anna answered ACK for core"
 
 
 async def test_each_placeholder_is_one_argument_whatever_is_in_it(bed: Bed) -> None:

@@ -149,6 +149,15 @@ def test_words_of_others_cannot_steer_the_terminal(tmp_path, word):
     assert not set(map(chr, (0x1B, 0x9B, 7, 0x7F))) & set(seen.out)
 
 
+@pytest.mark.parametrize(("words", "shown"), [((), "later (by anna)"), (("-f", "csv", "-c", "By"), '"anna"')])
+def test_the_history_says_who_asked_for_it_where_a_name_is_known(tmp_path, words, shown):
+    event = {"seq": 1, "at": "2027-01-01T00:00:00Z", "action": "node.hold", "campaign": None, "node": "a", "object_id": "a"}
+    event |= {"outcome": "done", "code": None, "step": None, "duration_s": None, "data": {}, "message": "later", "by": "anna"}
+    with answering(200, json.dumps([event]).encode()) as url:
+        seen = run("event", "list", *words, environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert shown in seen.out
+
+
 def test_words_of_others_in_a_failure_cannot_steer_the_terminal(tmp_path):
     problem = {"code": "ESC-UPG-002", "detail": "\x1b]0;gone\x07", "remedy": "\x1b[1m", "problems": [], "exit_code": 6}
     with answering(409, json.dumps(problem).encode()) as url:

@@ -126,7 +126,7 @@ async def plan_campaign(services: Here, name: str) -> Response:
 async def start_campaign(services: Here, name: str, request: Request, response: Response) -> StartedView:
     """Start. Refused when the plan is not smooth, when the cloud changed beyond it, or when another campaign runs."""
     action = await read_optional(request, StartAction)
-    who = action.by if action.accept_point_of_no_return else ""
+    who = (services.ctx.by or action.by) if action.accept_point_of_no_return else ""
     started = await services.campaigns.start(
         name, action.plan, accept_drift=action.accept_drift, accept_outage=action.accept_outage, past_no_return=who
     )
@@ -214,7 +214,7 @@ async def pause_campaign(services: Here, name: str, request: Request) -> Campaig
 async def resume_campaign(services: Here, name: str, request: Request) -> CampaignSummary:
     """Go on; what failed so far is accepted by this. A point of no return is accepted by its own word only."""
     action = await read_optional(request, ResumeAction)
-    who = action.by if action.accept_point_of_no_return else ""
+    who = (services.ctx.by or action.by) if action.accept_point_of_no_return else ""
     return shapes.campaign_summary(await services.campaigns.resume(name, past_no_return=who))
 
 

@@ -71,7 +71,7 @@ async def _by_people(services: Services, notice: Notice, replies: Sequence[Mappi
 )
 async def reply_to_notice(services: Here, notice_id: str, request: Request) -> NoticeView:
     """Answer a notice as a person: for yourself, or for a VNF manager that cannot. The same answer again changes nothing."""
-    await services.vim.reply(notice_id, await read(request, Reply))
+    await services.vim.reply(notice_id, await read(request, Reply), services.ctx.by)
     notice = await services.ctx.store.notices.get(notice_id)
     if notice is None:
         raise NotFoundError(Code.VIM_NOT_FOUND, f"There is no notice {notice_id!r}.")

@@ -41,6 +41,8 @@ def _read(asked: tuple[str, ...]) -> sa.Select[Any]:
 
 
 _NO_DATA = "{}"
+_BY = "_by"
+"""Who asked for it is kept among the data: few lines have anybody, and none is looked for by it."""
 
 
 def insert_events(connection: sa.Connection, events: Sequence[Event]) -> None:
@@ -86,11 +88,16 @@ def _values(event: Event) -> Mapping[str, Any]:
         "code": event.code,
         "message": event.message,
         "duration_s": event.duration_s,
-        "data_json": rules.to_text(dict(event.data)) if event.data else _NO_DATA,
+        "data_json": _data(event),
     }
+
+
+def _data(event: Event) -> str:
+    said = event.data if event.by is None else {**event.data, _BY: event.by}
+    return rules.to_text(dict(said)) if said else _NO_DATA
 
 
 def _event(row: sa.Row[Any]) -> Event:
     values = row._asdict()
     data = json.loads(values.pop("data_json"))
-    return Event(**values, data=data)
+    return Event(**values, by=data.pop(_BY, None), data=data)

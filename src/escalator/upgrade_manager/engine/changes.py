@@ -45,6 +45,7 @@ def _line(ctx: Context, name: str, target: CampaignState, code: str, message: st
         outcome=target.value,
         code=code or None,
         message=message,
+        by=ctx.by,
     )
 
 

@@ -304,5 +304,7 @@ class Context:
     """What campaigns that are over have cost each group, by name and end: it does not change any more."""
     seen_before: dict[tuple[str, float | None], Mapping[tuple[Key, str], Seen]] = field(default_factory=dict)
     """For how long migrations interrupted whom in campaigns that are over, likewise; by the kind of migration, too."""
+    by: str | None = None
+    """The operator in whose name something is done now; None where no name is known, and for all that courses and steps do."""
     tasks: dict[str, NodeTask] = field(default_factory=dict)
     """Node tasks under way in this process: each has one writer, its workflow."""

@@ -204,7 +204,7 @@ async def approve(ctx: Context, name: str, gate: str, reason: str = "") -> None:
         raise ConflictError(Code.UPG_NOT_ASKED, message, remedy=f"escalator campaign show {name}")
     await ctx.store.tasks.remember(name, APPROVED, [*approved, [gate, key]][-KEPT:])
     event = Event(at=ctx.clock.now(), action="campaign.approve", campaign=name, object_id=gate, outcome="done", message=reason)
-    await ctx.store.events.append((replace(event, data={"about": key}),))
+    await ctx.store.events.append((replace(event, data={"about": key}, by=ctx.by),))
     if stopped:
         await change(ctx, name, (CampaignState.SUSPENDED,), CampaignState.RUNNING, None, "")
 
@@ -219,7 +219,7 @@ async def take_back(ctx: Context, name: str, why: str) -> None:
         event = Event(
             at=ctx.clock.now(), action="campaign.approve", campaign=name, object_id=gate, outcome="withdrawn", message=why
         )
-        await ctx.store.events.append((replace(event, data={"about": key}),))
+        await ctx.store.events.append((replace(event, data={"about": key}, by=ctx.by),))
 
 
 _OPEN = (CampaignState.DRAFT, CampaignState.PLANNED, CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from escalator.model.backup import BackupState as State
@@ -111,5 +111,5 @@ async def remove(
         marked = await ctx.store.backups.mark(row.id, state=State.PRUNED, pruned_at=now)
         gone.append(marked or row)
         event = Event(at=now, action="backup.prune", campaign=row.campaign, node=node, object_id=row.id, outcome="done")
-        await ctx.store.events.append((event,))
+        await ctx.store.events.append((replace(event, by=ctx.by),))
     return gone, found.freed_bytes, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from escalator.model.codes import Code
@@ -48,7 +49,7 @@ async def accept(ctx: Context, campaign: str, who: str) -> None:
     memo, event = acceptance(campaign, who, ctx.clock.now())
     first = await ctx.store.tasks.remember(campaign, ACCEPTED, memo, once=True)
     if first == memo:
-        await ctx.store.events.append((event,))
+        await ctx.store.events.append((replace(event, by=ctx.by),))
 
 
 def acceptance(campaign: str, who: str, now: float) -> tuple[dict[str, object], Event]:

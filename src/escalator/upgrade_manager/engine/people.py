@@ -87,6 +87,7 @@ async def put(ctx: Context, seen: NodeTask, task: NodeTask, action: str, message
         object_id=task.node,
         outcome=task.state.value,
         message=message,
+        by=ctx.by,
     )
     await ctx.store.admission.put_instead(seen, task, (event,), leave=leave)
     ctx.signals.wake(task.campaign)

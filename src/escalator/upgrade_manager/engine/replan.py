@@ -219,6 +219,7 @@ def _event(ctx: Context, name: str, plan: Plan, why: str, lines: Sequence[str]) 
         object_id=name,
         outcome="adopted",
         message=message,
+        by=ctx.by,
         data={"plan": plan.id, "parent": plan.parent, "changes": list(lines[:KEPT])},
     )
 

@@ -166,5 +166,6 @@ async def _tell(  # noqa: PLR0913, PLR0917 - the fields of an event
         outcome=outcome,
         code=code,
         message=message,
+        by=ctx.by,
     )
     await ctx.store.events.append((event,))
