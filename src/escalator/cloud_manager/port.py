@@ -81,6 +81,16 @@ class MoveStatus:
     message: str = ""
     progress: float | None = None
 
+    @property
+    def why(self) -> str:
+        """Why it is not where it was to go, never empty: of a target that is full a cloud may have no word of its own."""
+        if self.message:
+            return self.message
+        if self.state is MoveState.NONE:
+            where = f"the instance is on {self.at} and no migration is on record" if self.at else "no migration is on record"
+            return f"{where}: the cloud's scheduler may have refused the target, as for want of room"
+        return f"the migration ended {self.state.value}, and the cloud does not say why"
+
 
 UNLIMITED = -1
 

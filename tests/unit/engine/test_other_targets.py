@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
+from escalator.cloud_manager.port import MoveOrder
+from escalator.cloud_manager.simulated import SimulatedCloud
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.model.plan import Move, Plan
 from escalator.model.progress import NodeTask, TaskState
@@ -14,6 +17,7 @@ from escalator.simulation.setup import RELEASE, import_release, simulate
 from escalator.upgrade_manager.engine.board import STRAYED
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
 from escalator.upgrade_manager.engine.moves import move_away
+from escalator.upgrade_manager.engine.outcome import Outcome
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.targets import Others, local_targets
 from escalator.world.world import World
@@ -85,3 +89,28 @@ def test_what_has_come_is_counted_once() -> None:
 def test_it_goes_there_and_the_rest_is_planned_anew() -> None:
     assert at(moves, on_t2=8.0, on_t3=2.0) == ("t3", True)
     assert at(moves, on_t2=8.0, on_t3=10.0) == ("t2", True)
+
+
+class Silent(SimulatedCloud):
+    """A cloud that takes an order and leaves no word of what became of it, as where its scheduler found the target full."""
+
+    async def start_move(self, order: MoveOrder) -> None:
+        pass
+
+
+async def refused(job: Job, instance: Instance) -> tuple[Outcome, list[str]]:
+    """What became of the move in such a cloud, and what the history says of each try."""
+    assert isinstance(job.ctx.cloud, SimulatedCloud)
+    silent = replace(job, ctx=replace(job.ctx, cloud=Silent(job.ctx.cloud._there)))
+    async with asyncio.timeout(None) as limit:
+        silent.deadline.over(limit)
+        outcome = await move_away(silent, instance, "live", PLAN.moves[0], None)
+    told = [e for e in await job.ctx.store.events.read(0, limit=100) if e.action == "instance.move" and e.outcome == "failed"]
+    return outcome, [event.message for event in told]
+
+
+def test_a_refusal_that_the_cloud_has_no_word_for_has_one_all_the_same() -> None:
+    outcome, told = at(refused, on_t2=8.0, on_t3=2.0)
+    assert outcome.message.endswith("the cloud's scheduler may have refused the target, as for want of room")
+    assert told
+    assert all("is on a and no migration is on record" in message for message in told)

@@ -66,13 +66,13 @@ async def _tries(job: Job, instance: Instance, kind: str, planned: Move | None, 
                 await job.ctx.store.tasks.remember(job.ref.campaign, STRAYED, job.ctx.clock.now())
             return done(f"{instance.id} is on {status.at}")
         if status.state in (MoveState.DONE, MoveState.FAILED) and not status.healthy:
-            await tell_move(job, order, "failed", status.message)
+            await tell_move(job, order, "failed", status.why)
             return failed(Code.UPG_STUCK_INSTANCE, _broken(instance.id, status))
         # A target that the cloud finds unfit cost the instance nothing: only a move that began counts as a failure.
         failures += status.state is not MoveState.NONE
         refused |= {target} if status.state is MoveState.NONE else set()
-        reason = f"instance {instance.id} did not move to {target}: {status.message or status.state.value}"
-        await tell_move(job, order, "failed", status.message)
+        reason = f"instance {instance.id} did not move to {target}: {status.why}"
+        await tell_move(job, order, "failed", status.why)
     return failed(Code.UPG_MOVE_FAILED if tries else Code.UPG_NO_TARGET, reason)
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from escalator.model.codes import Code
+from escalator.model.explanations import EXPLANATIONS
 
 
 class Status(StrEnum):
@@ -53,15 +54,20 @@ def done(message: str = "", **data: object) -> Outcome:
 
 
 def failed(code: Code | str, message: str) -> Outcome:
-    """The step has failed for good."""
-    return Outcome(status=Status.FAILED, code=code.value if isinstance(code, Code) else code, message=message)
+    """The step has failed for good. Where nothing is said of why, what its code means is: people are never shown nothing."""
+    word = code.value if isinstance(code, Code) else code
+    return Outcome(status=Status.FAILED, code=word, message=message or _meaning(word))
 
 
 def skip(code: Code, message: str) -> Outcome:
-    """The node is to be left out."""
-    return Outcome(status=Status.SKIP, code=code.value, message=message)
+    """The node is to be left out; as for `failed`, something is said of it in any case."""
+    return Outcome(status=Status.SKIP, code=code.value, message=message or _meaning(code.value))
 
 
 def wait(wait_s: float, message: str, topic: str = "control") -> Outcome:
     """Not yet."""
     return Outcome(status=Status.WAIT, message=message, wait_s=wait_s, topic=topic)
+
+
+def _meaning(code: str) -> str:
+    return next((found.meaning for known, found in EXPLANATIONS.items() if known.value == code), "no reason was given")

@@ -197,7 +197,7 @@ async def _arrived(job: Job, rules: ProbeRules, order: MoveOrder) -> str:
 def _trouble(status: MoveStatus) -> str:
     if status.state is MoveState.DONE and status.healthy:
         return ""
-    return status.message or f"the migration ended {status.state.value}"
+    return status.why
 
 
 async def _shut(job: Job) -> None:
