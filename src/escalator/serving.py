@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from escalator.api.accepting import Accepting
 from escalator.api.app import operators_app
 from escalator.api.fenix_sessions import sessions_router
 from escalator.api.listener import MAX_CONNECTIONS, listener_config
@@ -34,8 +35,9 @@ from escalator.wiring import Services, open_services
 BACKLOG = 512
 FILES = 8192
 """Open files that the server asks the system for. Many systems begin with 1,024, which a few hundred callers could use up."""
-FILES_PER_CONNECTION = 8
-"""Of so many open files one may be a connection of one listener, and one waits to be: the rest is for all else."""
+FILES_PER_CONNECTION = 10
+"""Of so many open files one may be a connection of one listener; each has three at most: one that speaks, one that begins to
+speak, and one that was just taken. Three listeners leave a tenth of all files to databases, nodes and VNF managers, at worst."""
 PLAIN = "Credentials of VNF managers come in here in the clear: name a certificate in vnfm.tls, or put a proxy before it."
 
 _log = structlog.get_logger()
@@ -50,13 +52,16 @@ async def serve(settings: Settings, closing: asyncio.Event | None = None) -> Non
     check_startable(settings)
     closing = closing or asyncio.Event()
     with ExitStack() as stack:
-        sockets = {name: stack.enter_context(bind(name, listener)) for name, listener in _listeners(settings).items()}
+        most = min(MAX_CONNECTIONS, allow_files() // FILES_PER_CONNECTION)
+        sockets = {name: stack.enter_context(Accepting(bind(name, one), most)) for name, one in _listeners(settings).items()}
         contexts = {"vnfm": listener_context("vnfm", settings.vnfm.tls)} if settings.vnfm.tls is not None else {}
         _stop_on_signals(closing)
         async with open_services(settings) as services:
             apps = _apps(services, closing)
-            most = min(MAX_CONNECTIONS, allow_files() // FILES_PER_CONNECTION)
-            servers = {name: _Server(listener_config(app, contexts.get(name), most=most)) for name, app in apps.items()}
+            servers = {
+                name: _Server(listener_config(app, contexts.get(name), most=most, arrived=sockets[name].arrived))
+                for name, app in apps.items()
+            }
             async with asyncio.TaskGroup() as group:
                 for name, server in servers.items():
                     group.create_task(server.serve([sockets[name]]), name=name)

@@ -7,6 +7,7 @@ connections, and each is an open file of a process that needs files for its data
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -32,9 +33,10 @@ class Connection(HttpToolsProtocol):
     its caller to take what it asked for. Who comes to the point is not hindered by however many others who do not.
     """
 
-    def __init__(self, *arguments: Any, most: int, **more: Any) -> None:  # noqa: ANN401 - the library's own
+    def __init__(self, *arguments: Any, most: int, arrived: Callable[[int], None], **more: Any) -> None:  # noqa: ANN401 - the library's own
         super().__init__(*arguments, **more)
         self._most = most
+        self._arrived = arrived
         self._waited_since = self.loop.time()
         self._stuck_since: float | None = None
         self._part = _Part.BETWEEN
@@ -44,6 +46,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request from now on; make room for it where there is none."""
         super().connection_made(transport)
+        self._arrived(transport.get_extra_info("socket").fileno())
         self._wait()
         if len(self.connections) > self._most:
             others = [one for one in self.connections if isinstance(one, Connection) and one is not self and one.is_waited_for]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from functools import partial
 
 import uvicorn
@@ -19,9 +20,17 @@ MAX_CONNECTIONS = 1024
 
 
 def listener_config(
-    app: FastAPI, tls: ssl.SSLContext | None = None, *, idle_s: float = IDLE_S, most: int = MAX_CONNECTIONS
+    app: FastAPI,
+    tls: ssl.SSLContext | None = None,
+    *,
+    idle_s: float = IDLE_S,
+    most: int = MAX_CONNECTIONS,
+    arrived: Callable[[int], None] = lambda _: None,
 ) -> uvicorn.Config:
-    """What each of them is configured with: without `tls` it speaks plain HTTP; it keeps `most` connections at once."""
+    """What each of them is configured with: without `tls` it speaks plain HTTP; it keeps `most` connections at once.
+
+    `arrived` is called with the file number of each, once it speaks HTTP.
+    """
     return uvicorn.Config(
         app,
         ssl_context_factory=None if tls is None else lambda *_: tls,
@@ -34,5 +43,5 @@ def listener_config(
         proxy_headers=False,
         timeout_keep_alive=idle_s,  # type: ignore[arg-type]  # it is given to the loop as it is
         timeout_graceful_shutdown=GRACE_S,
-        http=partial(Connection, most=most),  # type: ignore[arg-type]  # it is only called, with what a protocol takes
+        http=partial(Connection, most=most, arrived=arrived),  # type: ignore[arg-type]  # it is only called, with what a protocol takes
     )

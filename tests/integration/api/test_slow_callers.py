@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
+from beds.vnfm.authority import Authority
+from escalator.api.accepting import Accepting
 from escalator.api.bodies import read_body
 from escalator.api.connections import MAX_HEAD_BYTES
 from escalator.api.listener import listener_config
+from escalator.api.listener_tls import listener_context
+from escalator.settings import ListenerTls
 
 IDLE_S = 0.2
 PATIENCE_S = 10.0
@@ -33,7 +39,7 @@ async def _connected(idle_s: float = IDLE_S) -> AsyncIterator[tuple[asyncio.Stre
 
 
 @asynccontextmanager
-async def _listening(idle_s: float, most: int = 100) -> AsyncIterator[tuple[str, int]]:
+async def _listening(idle_s: float, most: int = 100, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, int]]:
     app = FastAPI()
 
     @app.put("/")
@@ -49,8 +55,8 @@ async def _listening(idle_s: float, most: int = 100) -> AsyncIterator[tuple[str,
     async def large() -> Response:
         return Response(bytes(LARGE_BYTES))
 
-    server = uvicorn.Server(listener_config(app, idle_s=idle_s, most=most))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with Accepting(socket.create_server(("127.0.0.1", 0)), most) as listener:
+        server = uvicorn.Server(listener_config(app, tls, idle_s=idle_s, most=most, arrived=listener.arrived))
         task = asyncio.create_task(server.serve([listener]))
         try:
             yield listener.getsockname()
@@ -135,9 +141,9 @@ def _is_closed(caller: socket.socket) -> bool:
     return True
 
 
-async def _answer(address: tuple[str, int], sent: bytes) -> bytes:
+async def _answer(address: tuple[str, int], sent: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     """What is answered; nothing where the connection is closed without an answer."""
-    reader, writer = await asyncio.open_connection(*address)
+    reader, writer = await asyncio.open_connection(*address, ssl=tls)
     try:
         writer.write(sent)
         return (await _rest(reader)).rpartition(b"\r\n\r\n")[2]
@@ -168,3 +174,14 @@ async def test_who_takes_nothing_of_its_answer_makes_room_for_others() -> None:
         with _callers(address, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", 1):
             await asyncio.sleep(IDLE_S * 3)
             assert await _answer(address, WHOLE) == b"2"
+
+
+async def test_however_many_begin_no_tls_others_are_heard(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = listener_context("vnfm", ListenerTls(certificate=str(authority.issue("listener"))))
+    asking = ssl.create_default_context(cafile=str(authority.file))
+    async with _listening(PATIENCE_S, 20, tls) as address:
+        with _callers(address, b"\x16\x03\x01", 60) as callers:
+            for _ in range(30):
+                assert await _answer(address, WHOLE, asking) == b"2"
+            assert sum(map(_is_closed, callers)) >= 40
