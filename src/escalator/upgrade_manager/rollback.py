@@ -24,7 +24,7 @@ from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
 from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
 from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, NO_OUTAGE, back, planned_back
 from escalator.upgrade_manager.engine.states import BACK, VERBS, check
-from escalator.upgrade_manager.node_verbs import node_verbs
+from escalator.upgrade_manager.node_verbs import any_changed, node_verbs
 from escalator.upgrade_manager.planner.outage import outage_of
 
 OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
@@ -229,7 +229,8 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
     name = row.name
     match row.state:
         case CampaignState.COMPLETED | CampaignState.ABORTED:
-            return [f"escalator campaign rollback {name}", f"escalator campaign commit {name}"]
+            verbs = (*(("rollback",) if any_changed(tasks) else ()), "commit")
+            return [f"escalator campaign {verb} {name}" for verb in verbs]
         case CampaignState.ROLLING_BACK:
             verbs = (*(("resume",) if held_by_host(row) else ()), "pause")
             return [*thaw_verbs(row), *(f"escalator campaign {verb} {name}" for verb in verbs)]

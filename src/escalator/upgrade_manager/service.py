@@ -424,7 +424,8 @@ def next_verbs(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             verbs = (*(("resume",) if held_by_host(row) else ()), "pause", "abort")
             return [*thaw_verbs(row), *(f"escalator campaign {verb} {name}" for verb in verbs)]
         case CampaignState.PAUSED:
-            return [f"escalator campaign {verb} {name}" for verb in ("resume", "abort", "rollback")]
+            verbs = ("resume", "abort", *(("rollback",) if any_changed(tasks) else ()))
+            return [f"escalator campaign {verb} {name}" for verb in verbs]
         case CampaignState.SUSPENDED:
             held_first = sorted(tasks, key=lambda task: task.state is not TaskState.FAILED)
             nodes = node_verbs(name, [task.node for task in held_first if task.state in FAILURES], 3)
