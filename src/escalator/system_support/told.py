@@ -30,7 +30,7 @@ def facts_of(node: str, said: str, remedy: str) -> NodeFacts:
             units=tuple(str(unit) for unit in found.get("units", ())),
             passing=tuple(str(unit) for unit in found.get("passing", ())),
         )
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         message = f"The facts of {node} are no JSON object of the agreed form: {said.strip()[:200]}"
         raise PermanentError(Code.SYS_CONFIG, message, remedy=remedy) from error
 

@@ -9,8 +9,11 @@ import pytest
 
 from escalator.model.codes import Code
 from escalator.model.document import Metadata
+from escalator.model.errors import TemporaryError
 from escalator.model.release import Daemon, Health, Package, Release, ReleaseSpec
-from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
+from escalator.system_support.call import Output
+from escalator.system_support.packages.checks import Wanted, checks, facts, understood, wanted, wants_reboot
+from escalator.system_support.packages.shelf import PackagesShelf
 
 URL, HEALTH = "http://127.0.0.1:1/version", "http://127.0.0.1:1/"
 RELEASE = Release(
@@ -89,3 +92,41 @@ def test_facts_are_the_nodes_own() -> None:
     assert (found.node, found.boot_id, found.daemon, dict(found.offers)) == ("cn-1", "b", "1.9.9", {"cpus": 4.0})
     assert dict(found.packages) == {"agent": "2.0.0", "libs": "2.0.1"}
     assert found.units == ("ssh.service",)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [], "", 7, None, {}, {"packages": []}, probe(packages=7), probe(packages={"agent": []}), probe(offers={"cpus": "many"}),
+        probe(offers=[1]), probe(units=None),
+    ],
+)  # fmt: skip
+def test_an_answer_of_any_other_form_is_the_nodes_own_trouble(odd: Any) -> None:
+    with pytest.raises(TemporaryError, match="n1 cannot be inspected") as caught:
+        understood("n1", lambda: facts("n1", RELEASE, odd))
+    assert caught.value.code is Code.SYS_UNREACHABLE
+
+
+@pytest.mark.parametrize("odd", [[], None, {}, probe(packages={"agent": 7}), probe(audit=None, kernel_gone=1), probe(urls={})])
+def test_so_it_is_in_its_checks_and_when_it_is_asked_for_a_reboot(odd: Any) -> None:
+    with pytest.raises(TemporaryError):
+        understood("n1", lambda: (checks(RELEASE, wanted(RELEASE), odd), wants_reboot(odd)))
+
+
+def test_a_daemon_that_answers_brackets_without_end_says_no_version() -> None:
+    said = {URL: {"status": 200, "body": DEEP}, HEALTH: {"status": 200, "body": ""}}
+    assert facts("n1", RELEASE, probe(urls=said)).daemon is None
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "7", DEEP, '{"backups": 7, "wrong": 7}', '{"backups": [{}], "wrong": [1]}'])
+async def test_so_it_is_where_its_backups_are_looked_after(text: str) -> None:
+    async def answers(*_: object) -> Output:
+        return Output(0, text.encode(), "")
+
+    shelf = PackagesShelf(answers)
+    for ask in (shelf.list("n1"), shelf.verify("n1", {"id": "b"}), shelf.prune("n1", [], None)):
+        with pytest.raises(TemporaryError):
+            await ask

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.model.release import Release
 from escalator.system_support.port import Check, NodeFacts
+
+T = TypeVar("T")
+
+
+def understood(node: str, meaning: Callable[[], T]) -> T:
+    """What a node's answer means; raises TemporaryError (`SYS_UNREACHABLE`) where it has not the form that was agreed.
+
+    Nodes are other machines: one that answers anything at all must not hinder what is planned for the others.
+    """
+    try:
+        return meaning()
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        message = f"{node} cannot be inspected: what it answers has not the form that was agreed."
+        raise TemporaryError(Code.SYS_UNREACHABLE, message, remedy=f"Look at python3 and at who can log in on {node}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,17 @@ def checks(release: Release, target: Wanted, probe: Mapping[str, Any]) -> tuple[
     return tuple(found)
 
 
+def wants_reboot(probe: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether the node itself asks for a reboot, and why."""
+    if probe["reboot_required"]:
+        return True, f"asked for by {', '.join(probe['reboot_packages']) or 'an installed package'}"
+    if probe["newer_kernel"]:
+        return True, f"kernel {probe['newer_kernel']} is installed, {probe['kernel']} runs"
+    if probe["needs_restarting"]:
+        return True, f"needs-restarting asks for it: {probe['needs_restarting']}"
+    return False, "no package asks for it and the newest kernel runs"
+
+
 def _packages(target: Wanted, probe: Mapping[str, Any]) -> Check:
     wrong = []
     for name, version in target.packages.items():
@@ -96,6 +122,6 @@ def _running(release: Release, probe: Mapping[str, Any]) -> str | None:
         return None
     try:
         value = json.loads(probe["urls"][daemon.url]["body"])[daemon.version_key]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return str(value)[:100]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from math import ceil
 from pathlib import Path
@@ -21,7 +22,7 @@ from escalator.processes import TEMPORARY
 from escalator.system_support.call import Output
 from escalator.system_support.named import last_lines
 from escalator.system_support.operations import MAX_CHUNK_BYTES, folder_name, installer, outcome, progress
-from escalator.system_support.packages.checks import Wanted, checks, facts, wanted
+from escalator.system_support.packages.checks import Wanted, checks, facts, understood, wanted, wants_reboot
 from escalator.system_support.packages.shelf import LONG_S, QUICK_S, PackagesShelf, backup_name, keeps_versions
 from escalator.system_support.port import Check, NodeFacts, OperationState, Progress, Ran, Shelf, everything
 from escalator.system_support.releases.repository import COMPONENT, SUITE
@@ -32,6 +33,10 @@ EXIT_NO_SPACE = 28
 """What `backup.py` ends with when the backup does not fit on the node's disk."""
 LOCK = "/run/escalator-command.lock"
 """On a node: held while a command of the operator's runs there."""
+EXIT_DIGITS = 3
+"""Of an exit code."""
+BOOT_ID_BYTES = 100
+"""The kernel's has 36 characters."""
 KILL_AFTER_S = 10
 """Between the polite and the hard end of a command that runs too long on the node."""
 TIMED_OUT = 124
@@ -70,7 +75,8 @@ class PackagesSystem:
 
     async def inspect(self, node: str, release: Release) -> NodeFacts:
         """What the node is and offers now. Raises TemporaryError when it does not answer."""
-        return facts(node, release, await self._probe(node, release))
+        probe = await self._probe(node, release)
+        return understood(node, lambda: facts(node, release, probe))
 
     async def stage(self, node: str, release: Release) -> None:
         """Fetch the release's packages onto the node by apt, which checks them against the signed index."""
@@ -103,7 +109,8 @@ class PackagesSystem:
             raise PermanentError(Code.SYS_BACKUP_SPACE, f"The backup of {node} does not fit on its disk: {said}.", remedy=remedy)
         if output.exit_code != 0:
             raise TemporaryError(Code.SYS_BACKUP, f"The backup of {node} failed: {said}")
-        return {"id": name, "node": node, "kernel": now.kernel, **json.loads(output.stdout)}
+        manifest: Mapping[str, object] = understood(node, lambda: dict(json.loads(output.stdout)))
+        return {**manifest, "id": name, "node": node, "kernel": now.kernel}
 
     async def start(self, node: str, release: Release, operation: str) -> None:
         """Start the upgrade, detached. When this operation was started before, nothing happens."""
@@ -122,7 +129,7 @@ class PackagesSystem:
                 raise
             raise TemporaryError(error.code, error.message, remedy=error.remedy, facts=error.facts) from error
         word, _, log = output.stdout.partition(b"\n")
-        if word.isdigit():
+        if word.isdigit() and len(word) <= EXIT_DIGITS:
             return progress(outcome(int(word)), int(word), log, cursor)
         try:
             return progress(OperationState(word.decode()), None, log, cursor)
@@ -139,13 +146,7 @@ class PackagesSystem:
         if release.spec.reboot != "auto":
             return release.spec.reboot == "always", f"the release says {release.spec.reboot}"
         probe = await self._probe(node, release)
-        if probe["reboot_required"]:
-            return True, f"asked for by {', '.join(probe['reboot_packages']) or 'an installed package'}"
-        if probe["newer_kernel"]:
-            return True, f"kernel {probe['newer_kernel']} is installed, {probe['kernel']} runs"
-        if probe["needs_restarting"]:
-            return True, f"needs-restarting asks for it: {probe['needs_restarting']}"
-        return False, "no package asks for it and the newest kernel runs"
+        return understood(node, lambda: wants_reboot(probe))
 
     async def reboot(self, node: str, boot_id: str) -> None:
         """Ask the node to reboot, unless its boot id is another one already."""
@@ -164,7 +165,7 @@ class PackagesSystem:
             if not self._may_boot(error):
                 raise
             return None
-        return output.stdout.decode().strip() if output.exit_code == 0 else None
+        return output.stdout[:BOOT_ID_BYTES].decode(errors="replace").strip() if output.exit_code == 0 else None
 
     def _may_boot(self, error: PermanentError) -> bool:
         """Whether the node may only be booting: it turns others than root away then, as if their key were wrong.
@@ -215,7 +216,8 @@ class PackagesSystem:
         """The checks, repeated for a bounded time while packages are right and the daemon is not yet."""
         end = self._clock.now() + self._settle_s
         while True:
-            found = checks(release, target, await self._probe(node, release))
+            probe = await self._probe(node, release)
+            found = understood(node, partial(checks, release, target, probe))
             coming_up = found[0].ok and not all(check.ok for check in found)
             if not coming_up or self._clock.now() >= end:
                 return found
@@ -234,7 +236,7 @@ class PackagesSystem:
         output = await self._python(node, "probe.py", asked, QUICK_S)
         try:
             answer: Mapping[str, Any] = json.loads(output.stdout)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             said = output.stderr.strip()[-300:]
             raise TemporaryError(
                 Code.SYS_UNREACHABLE, f"{node} cannot be inspected: {said}", remedy="It needs python3."

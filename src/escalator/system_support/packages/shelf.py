@@ -9,6 +9,7 @@ from typing import Any
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 from escalator.system_support.call import Output
+from escalator.system_support.packages.checks import understood
 from escalator.system_support.port import Check, Held, Pruned
 
 QUICK_S = 60.0
@@ -26,31 +27,38 @@ class PackagesShelf:
     async def list(self, node: str) -> tuple[Held, ...]:
         """Every backup that lies on the node."""
         found = await self._ask(node, {"do": "list"}, QUICK_S)
-        return tuple(Held(str(row["name"]), int(row["size_bytes"]), float(row["taken_at"])) for row in found["backups"])
+        return understood(
+            node,
+            lambda: tuple(Held(str(row["name"]), int(row["size_bytes"]), float(row["taken_at"])) for row in found["backups"]),
+        )
 
     async def verify(self, node: str, backup: Mapping[str, object]) -> Check:
         """Read everything that the backup holds and compare it with the digest that the manager has."""
         asked = {"do": "verify", "name": backup_name(node, backup), "digest": str(backup.get("digest") or "")}
         found = await self._ask(node, asked, LONG_S)
-        if not found["wrong"]:
-            return Check("backup", ok=True)
-        code = Code.SYS_BACKUP_DAMAGED if found["there"] else Code.SYS_BACKUP_NOT_FOUND
-        return Check("backup", ok=False, code=code, message=f"not as it was kept: {', '.join(map(str, found['wrong']))}"[:500])
+        return understood(node, lambda: _verified(found))
 
     async def prune(self, node: str, backups: Sequence[Mapping[str, object]], operations_older_s: float | None) -> Pruned:
         """Remove these backups, contents that no other one uses, and operations that ended long ago."""
         asked = {"do": "prune", "names": [backup_name(node, backup) for backup in backups], "older_s": operations_older_s}
         found = await self._ask(node, asked, LONG_S)
-        return Pruned(tuple(found["backups"]), found["operations"], found["freed_bytes"], found["busy"])
+        return understood(node, lambda: Pruned(tuple(found["backups"]), found["operations"], found["freed_bytes"], found["busy"]))
 
     async def _ask(self, node: str, asked: Mapping[str, object], timeout_s: float) -> Mapping[str, Any]:
         output = await self._run(node, "backups.py", asked, timeout_s)
         try:
             answer: Mapping[str, Any] = json.loads(output.stdout)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             said = output.stderr.strip()[-300:]
             raise TemporaryError(Code.SYS_BACKUP, f"The backups of {node} cannot be looked after: {said}") from error
         return answer
+
+
+def _verified(found: Mapping[str, Any]) -> Check:
+    if not found["wrong"]:
+        return Check("backup", ok=True)
+    code = Code.SYS_BACKUP_DAMAGED if found["there"] else Code.SYS_BACKUP_NOT_FOUND
+    return Check("backup", ok=False, code=code, message=f"not as it was kept: {', '.join(map(str, found['wrong']))}"[:500])
 
 
 def backup_name(node: str, backup: Mapping[str, object]) -> str:
