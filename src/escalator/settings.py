@@ -105,6 +105,9 @@ class SimulatedWorld(Model):
 
     file: AbsolutePath | None = None
     """File of the world; null = `world.sqlite` in the state directory. It outlives the manager."""
+    inventory: AbsolutePath | None = None
+    """File of an inventory, YAML or JSON, of which a new world is a copy; null = one is made up from the
+    keys below. Whatever driver campaigns name, the nodes of a copy are simulated: none of its names reaches a real node."""
     nodes: Annotated[int, Field(ge=1, le=20_000)] = 8
     others: Mapping[Literal["control", "network", "storage"], Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
     """How many nodes of each other role a new world has."""
@@ -362,6 +365,11 @@ class Settings(Model):
     def state(self) -> Path:
         """The state directory."""
         return Path(self.state_dir)
+
+    @property
+    def world(self) -> Path:
+        """The file of the simulated cloud."""
+        return Path(self.cloud.simulated.file) if self.cloud.simulated.file else self.state / "world.sqlite"
 
     @property
     def credentials(self) -> Path:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from escalator.api.listener_tls import listener_context
 from escalator.model.codes import Code
 from escalator.model.errors import EscalatorError, InputError, Problem
 from escalator.settings import Settings
 from escalator.system_support.releases.trust import trust_of
+from escalator.upgrade_manager.copies import read_copy
 from escalator.vim_interface.credentials import Credentials
 from escalator.vim_interface.dialects.broker import broker_address
 
@@ -48,4 +50,7 @@ def _looks(settings: Settings) -> dict[str, Callable[[], object]]:
         looks["vnfm.tls"] = lambda: listener_context("vnfm", tls)
     if bus.on:
         looks["vim.fenix.notifications"] = broker_address(bus, Credentials(settings.credentials), os.environ)
+    copied = settings.cloud.simulated.inventory if settings.cloud.driver == "simulated" else None
+    if copied is not None and not settings.world.exists():
+        looks["cloud.simulated.inventory"] = lambda: read_copy(Path(copied))
     return looks

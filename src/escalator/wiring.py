@@ -10,13 +10,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 from escalator.clocks import SystemClock
 from escalator.cloud_manager.port import CloudManager
 from escalator.cloud_manager.simulated import SimulatedCloud
-from escalator.model.campaign import Migration
+from escalator.model.campaign import DriverName, Migration
 from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
@@ -36,6 +36,7 @@ from escalator.system_support.releases.store import ReleaseStore
 from escalator.system_support.releases.trust import trust_of
 from escalator.system_support.simulated import SimulatedSystem
 from escalator.upgrade_manager.backups import BackupService
+from escalator.upgrade_manager.copies import fill_copy
 from escalator.upgrade_manager.engine import owed
 from escalator.upgrade_manager.engine.campaign import run_campaign
 from escalator.upgrade_manager.engine.context import (
@@ -319,12 +320,15 @@ def _drivers(
 ) -> tuple[CloudManager, dict[str, SystemSupport], World | None]:
     if settings.cloud.driver == "simulated":
         simulated = settings.cloud.simulated
-        file = Path(simulated.file) if simulated.file else settings.state / "world.sqlite"
-        world = World.open(file, clock, Timings(speed=simulated.speed, seed=simulated.seed), history=WORLD_HISTORY)
+        world = World.open(settings.world, clock, Timings(speed=simulated.speed, seed=simulated.seed), history=WORLD_HISTORY)
         stack.callback(world.close)
+        cloud, systems = simulated_drivers(world)
+        if simulated.inventory is not None:
+            fill_copy(world, Path(simulated.inventory))
+            # Its nodes bear the names of real ones: no campaign reaches those by mistake.
+            return cloud, dict.fromkeys(get_args(DriverName), systems["simulated"]), world
         if world.empty:
             world.seed(nodes=simulated.nodes, seed=simulated.seed, others=simulated.others.items())
-        cloud, systems = simulated_drivers(world)
         return cloud, systems | real_systems(settings, importer, clock, stack), world
     # openstacksdk takes a second to import: only who uses it pays for it.
     from escalator.cloud_manager.openstack.driver import OpenStackCloud  # noqa: PLC0415

@@ -222,10 +222,13 @@ class Pins(Model):
     release: Names = ()
 
 
+DriverName = Literal["packages", "ansible", "command", "simulated"]
+
+
 class NodeProcedure(Model):
     """How the software of a node is replaced."""
 
-    driver: Literal["packages", "ansible", "command", "simulated"] = "packages"
+    driver: DriverName = "packages"
     timeouts: Timeouts = Timeouts()
     hooks: Hooks = Hooks()
     tests: Names = ()

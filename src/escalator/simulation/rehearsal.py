@@ -24,13 +24,14 @@ from escalator.model.inventory import Inventory
 from escalator.model.progress import CampaignState, TaskKind, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.memory import memory_store
+from escalator.upgrade_manager.copies import presumed_vnfms
 from escalator.upgrade_manager.engine.context import Pace, ProbeRules
 from escalator.upgrade_manager.engine.proof import prove
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.memory import Journal
 from escalator.upgrade_manager.planner.make import BEGINNING
 from escalator.upgrade_manager.planner.nights import assumed_start_s, openings
-from escalator.upgrade_manager.planner.presumed import presumed_projects, unconsented
+from escalator.upgrade_manager.planner.presumed import unconsented
 from escalator.upgrade_manager.service import CampaignView
 from escalator.world.records import VnfmRow
 from escalator.world.rules import FaultsSpec
@@ -240,13 +241,14 @@ def _timings(campaign: Campaign, faults: FaultsSpec, seed: int) -> Timings:
 def _vnfms(inventory: Inventory, faults: FaultsSpec, seed: int) -> list[VnfmRow]:
     """A VNF manager for each project that is presumed to have one, in the plan of the same files, too."""
     rows = []
-    for project in presumed_projects(inventory):
-        row = VnfmRow(name=f"vnfm-{project}", projects=(project,))
+    for row in presumed_vnfms(inventory):
+        (project,) = row.projects
         for number, character in enumerate(faults.vnfms):
             if fnmatchcase(project, character.project) and draw(seed, "vnfm", project, number) < character.probability:
-                row = replace(row, behaviour=character.behaviour)
+                rows.append(replace(row, behaviour=character.behaviour))
                 break
-        rows.append(row)
+        else:
+            rows.append(row)
     return rows
 
 
