@@ -246,8 +246,8 @@ class Admission(Protocol):
         """
         ...
 
-    async def leave_node(self, campaign: str, node: str) -> None:
-        """Give the slot back; nothing happens when it is not taken."""
+    async def leave_node(self, campaign: str, node: str, task: str | None = None) -> None:
+        """Give the slot back; nothing happens when it is not taken, or by another task than the one named."""
         ...
 
     async def node_slots(self) -> Sequence[NodeSlot]:

@@ -67,6 +67,14 @@ async def test_a_slot_that_is_given_back_is_free(store: Store) -> None:
     assert await store.admission.enter_node(slot("n2"), at_most(1)) is None
 
 
+async def test_a_slot_is_given_back_for_the_task_that_holds_it_alone(store: Store) -> None:
+    await store.admission.enter_node(slot("n1", task="c1/n1/2"), at_most(1))
+    await store.admission.leave_node("c1", "n1", "c1/n1/1")
+    assert await store.admission.node_slots() == [slot("n1", task="c1/n1/2")]
+    await store.admission.leave_node("c1", "n1", "c1/n1/2")
+    assert await store.admission.node_slots() == []
+
+
 @pytest.mark.parametrize(
     "stored",
     [task(state=TaskState.SKIPPED), task(state=TaskState.RUNNING), task(attempt=2)],

@@ -9,25 +9,33 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from escalator.cloud_manager.port import CloudManager
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
 from escalator.model.progress import CampaignState, NodeTask, Restoration, TaskState
 from escalator.simulation.setup import RELEASE, Simulation, import_release, simulate
 from escalator.storage.changes import Restorations
-from escalator.storage.port import NodeSlot
+from escalator.storage.port import CampaignRow, Campaigns, NodeSlot
 from escalator.storage.turns import Tasks
+from escalator.upgrade_manager.engine import owed
+from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
+from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.doorway import Doorway
 from escalator.upgrade_manager.engine.drive import _board
 from escalator.upgrade_manager.engine.endings import complete
 from escalator.upgrade_manager.engine.failures import accepted_failures
+from escalator.upgrade_manager.engine.job import TaskRef, job_of
+from escalator.upgrade_manager.engine.outcome import Status
 from escalator.upgrade_manager.engine.replan import keep, replanned, take_up
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.runtimes.virtual_time import VirtualClock
+from escalator.upgrade_manager.engine.steps.cordon import CORDON
 from escalator.upgrade_manager.service import CampaignService
 from escalator.world.world import World
 
 NODE = "cn-0002"
 Then = Callable[[], Awaitable[object]]
+Look = Callable[[Context], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -57,9 +65,9 @@ async def _task(sim: Simulation) -> NodeTask:
 
 @dataclass
 class _Meanwhile:
-    """Lets something happen once, right after the sheet, or the tasks, have been read."""
+    """Lets something happen once, right after the sheet, the tasks, or a campaign have been read."""
 
-    rows: Restorations | Tasks
+    rows: Restorations | Tasks | Campaigns
     then: list[Then]
 
     async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
@@ -69,6 +77,11 @@ class _Meanwhile:
 
     async def list(self, campaign: str, *, ladders: bool = True) -> Sequence[NodeTask]:
         found = await self.rows.list(campaign, ladders=ladders)  # type: ignore[union-attr,call-arg]
+        await self._happen()
+        return found  # type: ignore[return-value]
+
+    async def get(self, name: str) -> CampaignRow | None:
+        found = await self.rows.get(name)  # type: ignore[union-attr,call-arg]
         await self._happen()
         return found  # type: ignore[return-value]
 
@@ -100,17 +113,111 @@ def test_a_node_whose_turn_begins_while_it_is_skipped_is_not_skipped_and_keeps_i
     assert virtual_time.run(play()) == (TaskState.RUNNING, [NODE])
 
 
+async def _cordon(sim: Simulation, task: NodeTask) -> Restoration:
+    found = (await sim.ctx.cloud.service(NODE)).to_json()
+    return Restoration(
+        id=f"{task.id}/cordon/{NODE}",
+        campaign="c",
+        kind="cordon",
+        object_id=NODE,
+        node=NODE,
+        found=found,
+        commands=(),
+        created_at=1.0,
+    )
+
+
+async def _nothing() -> None:
+    """Happen later."""
+
+
+def test_a_node_that_is_taken_out_of_service_again_while_it_is_taken_off_stays_on_the_sheet() -> None:
+    async def play() -> list[str]:
+        async with _begun() as sim:
+            task = replace(await _task(sim), state=TaskState.FAILED)
+            await sim.store.tasks.put(task)
+            row = await _cordon(sim, task)
+            await sim.store.restorations.add(row)
+
+            async def again() -> None:
+                # Its next turn finds the row, and so adds none.
+                await sim.ctx.cloud.cordon(NODE, "Escalator campaign c: upgrade")
+
+            meanwhile = _Meanwhile(sim.store.campaigns, [again])
+            ctx = replace(sim.ctx, store=replace(sim.store, campaigns=meanwhile))  # type: ignore[arg-type]
+            left = await take_off(ctx, "c", NODE)
+            assert [*left] == [*await sim.store.restorations.open()]
+            return [one.id for one in left]
+
+    assert virtual_time.run(play()) == [f"c/{NODE}/1/cordon/{NODE}"]
+
+
+@dataclass
+class _Before:
+    """A cloud in which something happens right before a node is cordoned."""
+
+    cloud: CloudManager
+    then: Then
+
+    async def cordon(self, node: str, reason: str) -> None:
+        await self.then()
+        await self.cloud.cordon(node, reason)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.cloud, name)
+
+
+def test_a_node_that_is_taken_off_while_its_next_turn_takes_it_out_of_service_is_on_the_sheet_again() -> None:
+    async def play() -> list[str]:
+        async with _begun() as sim:
+            row = await _cordon(sim, await _task(sim))
+            await sim.store.restorations.add(row)
+            cloud = _Before(sim.ctx.cloud, lambda: sim.store.restorations.done(row.id, 2.0))
+            plan = (await sim.campaigns.show("c")).row.plan
+            job = await job_of(replace(sim.ctx, cloud=cloud), TaskRef("c", NODE, 2, 1, str(plan)))  # type: ignore[arg-type]
+            assert (await CORDON.do(job)).status is Status.DONE
+            return [one.id for one in await sim.store.restorations.open()]
+
+    assert virtual_time.run(play()) == [f"c/{NODE}/2/cordon/{NODE}"]
+
+
+@pytest.mark.parametrize("look", [take_off_ended, owed.look])
+def test_a_node_that_begins_another_turn_while_the_last_one_is_looked_at_keeps_its_slot(look: Look) -> None:
+    async def play() -> list[str]:
+        async with _begun() as sim:
+            task = replace(await _task(sim), state=TaskState.FAILED)
+            await sim.store.admission.enter_node(NodeSlot(campaign="c", node=NODE, task=task.id, since=1.0), lambda _: None)
+            await sim.store.tasks.put(task)
+            await sim.store.restorations.add(await _cordon(sim, task))
+            if look is owed.look:
+                await sim.store.campaigns.change("c", (CampaignState.RUNNING,), (), state=CampaignState.COMPLETED)
+
+            async def again() -> None:
+                following = replace(task, attempt=2, state=TaskState.PENDING)
+                await sim.store.tasks.put(following)
+                slot = NodeSlot(campaign="c", node=NODE, task=following.id, since=2.0)
+                assert await sim.store.admission.enter_node(slot, lambda _: None) is None
+
+            meanwhile = _Meanwhile(sim.store.restorations, [again, _nothing])
+            await look(replace(sim.ctx, store=replace(sim.store, restorations=meanwhile)))  # type: ignore[arg-type]
+            return [slot.task for slot in await sim.store.admission.node_slots()]
+
+    assert virtual_time.run(play()) == [f"c/{NODE}/2"]
+
+
 def test_a_node_that_was_skipped_since_its_campaign_looked_does_not_begin() -> None:
-    async def play() -> tuple[bool, int]:
+    async def play() -> tuple[bool, str | None, int]:
         async with _begun() as sim:
             campaign = await sim.ctx.book.campaign("c")
             board = await _board(sim.ctx, "c", campaign)
             doorway = Doorway(sim.ctx, "c", campaign, board)
             assert await doorway.look()
             await sim.campaigns.skip("c", NODE)
-            return await doorway.admits(board.tasks[NODE]), len(await sim.store.admission.node_slots())
+            admitted = await doorway.admits(board.tasks[NODE])
+            return admitted, doorway.refusal, len(await sim.store.admission.node_slots())
 
-    assert virtual_time.run(play()) == (False, 0)
+    # Nobody is called about it: that is no want of room.
+    assert virtual_time.run(play()) == (False, None, 0)
 
 
 def test_a_node_that_is_skipped_while_another_plan_is_taken_up_stays_skipped() -> None:

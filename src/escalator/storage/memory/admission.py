@@ -45,9 +45,11 @@ class MemoryAdmission:
         if leave:
             self._slots.pop((seen.campaign, seen.node), None)
 
-    async def leave_node(self, campaign: str, node: str) -> None:
-        """Give the slot back; nothing happens when it is not taken."""
-        self._slots.pop((campaign, node), None)
+    async def leave_node(self, campaign: str, node: str, task: str | None = None) -> None:
+        """Give the slot back; nothing happens when it is not taken, or by another task than the one named."""
+        held = self._slots.get((campaign, node))
+        if held is not None and task in (None, held.task):
+            del self._slots[campaign, node]
 
     async def node_slots(self) -> Sequence[NodeSlot]:
         """Return the slots taken, oldest first."""

@@ -20,6 +20,7 @@ from escalator.storage.tables import impacts, node_slots
 _TAKE = insert_or_replace(node_slots)
 _SLOTS = sa.select(node_slots).order_by(node_slots.c.since, node_slots.c.campaign, node_slots.c.node)
 _LEAVE = node_slots.delete().where(node_slots.c.campaign == sa.bindparam("campaign"), node_slots.c.node == sa.bindparam("node"))
+_LEAVE_OF = _LEAVE.where(node_slots.c.task == sa.bindparam("task"))
 
 _START = impacts.insert()
 _STARTED = sa.select(impacts.c.id).where(impacts.c.id == sa.bindparam("id"))
@@ -68,10 +69,11 @@ class SqlAdmission:
         # Under the lock of the door: what is seen to wait does not begin before the commit.
         await self._database.write(work, Lock.NODES)
 
-    async def leave_node(self, campaign: str, node: str) -> None:
-        """Give the slot back; nothing happens when it is not taken."""
-        values = {"campaign": campaign, "node": node}
-        await self._database.write(lambda connection: connection.execute(_LEAVE, values).close())
+    async def leave_node(self, campaign: str, node: str, task: str | None = None) -> None:
+        """Give the slot back; nothing happens when it is not taken, or by another task than the one named."""
+        values = {"campaign": campaign, "node": node} | ({} if task is None else {"task": task})
+        statement = _LEAVE if task is None else _LEAVE_OF
+        await self._database.write(lambda connection: connection.execute(statement, values).close())
 
     async def node_slots(self) -> Sequence[NodeSlot]:
         """Return the slots taken, oldest first."""

@@ -48,7 +48,7 @@ class SpreadLimit:
 class NodeDoor:
     """Admit a node while fewer than `limit` nodes of the scope are out of service for any reason, and no spread rule forbids it.
 
-    After a refusal `full` says whether it would have been the same for every node.
+    After a refusal of its own `refusal` is why, and `full` says whether it would have been the same for every node.
     """
 
     def __init__(self, limit: int, unavailable: Collection[str], node: str, spread: Sequence[SpreadLimit] = ()) -> None:
@@ -57,9 +57,14 @@ class NodeDoor:
         self._node = node
         self._spread = spread
         self.full = False
+        self.refusal: str | None = None
 
     def __call__(self, slots: Sequence[NodeSlot]) -> str | None:
         """The reason to refuse, or None."""
+        self.refusal = self._refused(slots)
+        return self.refusal
+
+    def _refused(self, slots: Sequence[NodeSlot]) -> str | None:
         out = {slot.node for slot in slots} | set(self._unavailable)
         out.discard(self._node)
         if len(out) >= self._limit:

@@ -43,9 +43,7 @@ async def take_off(ctx: Context, campaign: str, node: str | None = None) -> Sequ
             free = row.object_id not in deaf and await _may_be_told(ctx, row)
             back = free and await left(ctx, row, tries=1)
             deaf |= {row.object_id} if free and not back else set()
-        if back:
-            await _done(ctx, row)
-        else:
+        if not (back and await _done(ctx, row)):
             waiting.append(row)
     if len(waiting) < len(rows):
         await ctx.sheet.rewrite(ctx.store.restorations)
@@ -59,11 +57,12 @@ async def take_off_ended(ctx: Context) -> None:
     """
     # Quotas and pins are not a node's: the campaign puts them back by itself, and may be setting them just now.
     rows = {(row.campaign, row.node) for row in await ctx.store.restorations.open() if row.kind not in (quotas.KIND, pins.KIND)}
-    slots = {(slot.campaign, slot.node) for slot in await ctx.store.admission.node_slots()}
-    for campaign, node in sorted(rows | slots):
-        task = await ctx.store.tasks.get(campaign, node)
-        if (task is None or task.state in ENDED) and not await take_off(ctx, campaign, node):
-            await ctx.store.admission.leave_node(campaign, node)
+    slots = {(slot.campaign, slot.node): slot.task for slot in await ctx.store.admission.node_slots()}
+    for key in sorted(rows | slots.keys()):
+        task = await ctx.store.tasks.get(*key)
+        if (task is None or task.state in ENDED) and not await take_off(ctx, *key) and key in slots:
+            # By its name: the node may be in another turn by now.
+            await ctx.store.admission.leave_node(*key, slots[key])
 
 
 def needs_person(ctx: Context, row: Restoration) -> bool:
@@ -112,7 +111,8 @@ async def _of_a_step_is_back(ctx: Context, row: Restoration) -> bool:
         return False
 
 
-async def _done(ctx: Context, row: Restoration) -> None:
+async def _done(ctx: Context, row: Restoration) -> bool:
+    """Take the row off; whether it is. Telling of it takes its time, in which another turn may have taken the node again."""
     now = ctx.clock.now()
     event = Event(
         at=now,
@@ -127,8 +127,11 @@ async def _done(ctx: Context, row: Restoration) -> None:
         await tell_by_hand(ctx, row)
     if row.kind in (CORDON, STOPPED):
         await tell_back_by_hand(ctx, row, instance=row.kind == STOPPED)
+    if row.kind in (CORDON, STOPPED) and not await _is_back(ctx, row):
+        return False
     await ctx.store.restorations.done(row.id, now)
     if row.kind == STOPPED:
         await ctx.store.admission.end_impact(stay_of(row), now)
     if row.kind != MAINTENANCE:  # that was told by us, and said so
         await ctx.store.events.append((event,))
+    return True

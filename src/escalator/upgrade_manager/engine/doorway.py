@@ -78,6 +78,6 @@ class Doorway:
         slot = NodeSlot(campaign=self._name, node=task.node, task=task.id, since=self._ctx.clock.now())
         door = NodeDoor(self._board.limits.most, self._out, task.node, self._board.limits.spread)
         refused = await self._ctx.store.admission.enter_node(slot, door)
-        self.refusal = self.refusal or refused
+        self.refusal = self.refusal or door.refusal
         self.closed = self.closed or door.full
         return refused is None

@@ -61,12 +61,14 @@ async def look(ctx: Context) -> None:
 async def _put_back(ctx: Context) -> None:
     """Take from the sheet the nodes that campaigns left out of service and a person has enabled since."""
     rows = {(row.campaign, row.node) for row in await ctx.store.restorations.open() if row.kind == CORDON}
+    slots = {(slot.campaign, slot.node): slot.task for slot in await ctx.store.admission.node_slots()} if rows else {}
     for name, node in sorted(rows):
         row = await ctx.store.campaigns.get(name)
         if row is None or row.state in ACTIVE:
             continue
-        if not await take_off(ctx, name, node):
-            await ctx.store.admission.leave_node(name, node)
+        if not await take_off(ctx, name, node) and (name, node) in slots:
+            # By its name: the campaign may be on its way back by now.
+            await ctx.store.admission.leave_node(name, node, slots[name, node])
         if node in await owed_nodes(ctx, name):
             await _remember(ctx, name)
 

@@ -269,7 +269,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
         if refused is None:
             board.put(replace(task, state=TaskState.RUNNING))
             await _start(ctx, task, board.plan)
-        refusal = refusal or refused
+        refusal = refusal or door.refusal
         if door.full:
             break
     stuck = refusal or "" if not board.under_way else ""

@@ -47,6 +47,9 @@ async def _do(job: Job) -> Outcome:
         await job.remember(OUT_SINCE, since)
     # A node that an earlier turn left out of service keeps the reason that stands there.
     await job.ctx.cloud.cordon(job.node, str(found.reason) if ours and not found.enabled else reason_of(job.ref))
+    if not await job.changes(KIND):
+        # In this moment it was taken off as put back by a person: it is not any more.
+        held = [await job.will_change(KIND, job.node, held[0].found)]
     await tell_taken(job, held)
     await enter_all(job)
     return done("no new instance lands on the node")
