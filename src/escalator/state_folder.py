@@ -5,21 +5,33 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import structlog
 
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
 
 TOKEN_BYTES = 24
+OPEN = "Everybody on this machine may write to the state directory, and so decide what is done: run chmod o-w on it."
+
+_log = structlog.get_logger()
 
 
 @contextmanager
 def sole_server(state: Path) -> Iterator[None]:
-    """Hold the state directory: two servers on one SQLite file would both take up the same work."""
+    """Hold the state directory: two servers on one SQLite file would both take up the same work.
+
+    Raises ConflictError while another one has it. That everybody may write to it is told: volumes of containers are often so.
+    """
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (state / "lock").open("w") as file:
+    if state.stat().st_mode & stat.S_IWOTH:
+        _log.warning("server.state_open", state_dir=str(state), message=OPEN)
+    # Who may read it could hold it, and keep the server from starting.
+    with os.fdopen(os.open(state / "lock", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -30,8 +42,8 @@ def sole_server(state: Path) -> Iterator[None]:
 
 
 def write_token(file: Path) -> str:
-    """The operators' bearer token, kept over restarts; readable by the server's user only."""
-    if file.exists() and file.stat().st_mode & 0o077 == 0 and len(known := file.read_text().strip()) >= TOKEN_BYTES:
+    """The operators' bearer token, kept over restarts; readable by the server's user only, and written by nobody else."""
+    if _is_ours(file) and len(known := file.read_text().strip()) >= TOKEN_BYTES:
         return known
     token = secrets.token_urlsafe(TOKEN_BYTES)
     file.unlink(missing_ok=True)
@@ -39,3 +51,11 @@ def write_token(file: Path) -> str:
     with os.fdopen(handle, "w") as opened:
         opened.write(token + "\n")
     return token
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_mode & 0o077 == 0 and found.st_uid == os.geteuid()
