@@ -21,14 +21,18 @@ from escalator.upgrade_manager.engine.steps import between
 from escalator.upgrade_manager.engine.steps.cordon import CORDON, UNCORDON
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDONED
 from escalator.upgrade_manager.engine.steps.earlier import made_good_first
-from escalator.upgrade_manager.engine.steps.hooks import NOT_RUN, PRE_MAINTENANCE, prepared
-from escalator.upgrade_manager.engine.steps.members import EVACUATE, REJOIN
+from escalator.upgrade_manager.engine.steps.hooks import NOT_RUN, PRE_MAINTENANCE, PREFLIGHT, prepared
+from escalator.upgrade_manager.engine.steps.members import ASK, EVACUATE, REJOIN
 from escalator.upgrade_manager.engine.steps.notify import NOTIFY
 from escalator.upgrade_manager.engine.steps.stage import STAGE
 from escalator.upgrade_manager.engine.steps.upgrade import UPGRADE
 from escalator.upgrade_manager.engine.steps.vacate import RESUME, stay_of
 
 COURSE = (STAGE, *AFTER_STAGE)
+LOOKING = (STAGE, PREFLIGHT, ASK)
+"""Steps that change nothing of what runs on a node."""
+UNTOUCHED = "untouched"
+"""Key in the data of why a turn ended: whether it had changed nothing yet."""
 
 
 async def upgrade_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +50,7 @@ async def upgrade_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) 
 
 async def _put_back(rt: Runtime, ctx: Context, ref: TaskRef, begun: Sequence[Step], why: Outcome) -> dict[str, Any]:
     """Undo in reverse. What cannot be undone keeps the node out of service, and it is reported."""
+    why = replace(why, data={**why.data, UNTOUCHED: all(step in LOOKING for step in begun)})
     campaign = await ctx.book.campaign(ref.campaign)
     # Software that an abort left untouched is no failed upgrade, whatever policy says about those.
     touched = UPGRADE in begun and why.status is Status.FAILED
@@ -101,7 +106,10 @@ async def _end(ctx: Context, ref: TaskRef, why: Outcome, troubles: Sequence[str]
     state = _state(why, troubles, left=left)
     kept = [*([between.LEFT] if changed else []), *(["held: the node stays cordoned"] if out else [])] if left else []
     kept += [NOT_RUN] if left and out and not changed and await prepared(ctx, ref) else []
-    message = "; ".join([why.message, *troubles, *kept])
+    if state is TaskState.ROLLED_BACK and why.data.get(UNTOUCHED):
+        # It is called rolled back as any node that failed and is in service as before.
+        kept.append("its turn had changed nothing yet")
+    message = "; ".join([why.message.rstrip(".") if kept else why.message, *troubles, *kept])
     if await overtaken(ctx, ref):
         return {"state": state.value, "code": why.code, "message": message, "undo_failed": False}
     task = await current(ctx, ref)
