@@ -49,19 +49,10 @@ class WorldFile:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._lock = None if read_only else _lock(path)
         self._read_only = read_only
-        mode = "ro" if read_only else "rwc"
         try:
-            self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-            )
-            if not read_only:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=OFF")
-                self._db.execute(_TABLE)
-            else:
-                # What an onlooker loads is of one moment, until it says that it has all.
-                self._db.execute("BEGIN")
+            self._db = _database(path, read_only=read_only)
         except sqlite3.Error as error:
+            self._unlock()
             raise PermanentError(Code.STO_UNAVAILABLE, f"The file of the simulated world cannot be opened: {path}.") from error
         self._open = read_only
 
@@ -100,6 +91,9 @@ class WorldFile:
     def close(self) -> None:
         """Close the file and let others write to it."""
         self._db.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock is not None:
             # Unlocked first: a child that another thread is just starting may hold a copy of the handle for a moment.
             fcntl.flock(self._lock, fcntl.LOCK_UN)
@@ -114,6 +108,23 @@ class WorldFile:
             self._db.execute("BEGIN IMMEDIATE")
             self._open = True
         return True
+
+
+def _database(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    found = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        if read_only:
+            # What an onlooker loads is of one moment, until it says that it has all.
+            found.execute("BEGIN")
+        else:
+            found.execute("PRAGMA journal_mode=WAL")
+            found.execute("PRAGMA synchronous=OFF")
+            found.execute(_TABLE)
+    except sqlite3.Error:
+        found.close()
+        raise
+    return found
 
 
 def _lock(path: Path) -> int:

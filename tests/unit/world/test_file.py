@@ -120,6 +120,8 @@ def test_a_file_that_is_no_world_is_refused(tmp_path: Path, clock: TurnedClock) 
         opened(tmp_path / "w.sqlite", clock)
     assert caught.value.code is Code.STO_UNAVAILABLE
     with pytest.raises(PermanentError):
+        opened(tmp_path / "w.sqlite", clock)  # it is not locked by the one that did not open it
+    with pytest.raises(PermanentError):
         opened(tmp_path / "missing" / "w.sqlite", clock, read_only=True)
 
 
