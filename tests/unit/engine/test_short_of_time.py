@@ -50,5 +50,7 @@ def test_where_the_windows_that_are_left_do_not_hold_it_that_is_said(until: str,
 
 
 def test_without_windows_there_is_nothing_to_say() -> None:
-    wanted, there = campaign(), cloud(node("a"))
-    assert short_of_time(make_plan(wanted, there), wanted.spec, there, NOON_S) == ""
+    for dates in ({}, {"not_before": "2026-12-05T01:00:00+02:00"}):
+        wanted, there = campaign(**dates), cloud(node("a"))
+        for now_s in (NOON_S, OPENS_S + 60.0):
+            assert short_of_time(make_plan(wanted, there), wanted.spec, there, now_s) == ""

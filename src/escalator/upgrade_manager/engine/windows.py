@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
 from escalator.model.campaign import CampaignSpec
 from escalator.model.codes import Code
@@ -64,11 +65,16 @@ def short_of_time(plan: Plan, spec: CampaignSpec, inventory: Inventory, now_s: f
     not fit any more is done in later ones: another night than the plan says, or none. `inventory` is as for `needs_s`.
     """
     window = opening(spec, now_s)
-    if window is None or window == ALWAYS or not plan.upgrades:
+    if window is None or not isfinite(window[1]) or not plan.upgrades:
         return ""
     begin, closes = max(now_s, window[0]), window[1]
-    if nights.until_worked_s(spec, now_s, plan.totals.makespan_s) is None:
-        return _no_end(plan, spec, now_s)
+    ends = spec.not_after
+    if ends is not None and nights.until_worked_s(spec, now_s, plan.totals.makespan_s) is None:
+        left_s = sum(closes - opens for opens, closes in nights.openings(spec, now_s))
+        return (
+            f"The windows until {nights.local_text(spec, ends.timestamp())} hold {left_s / 60:.0f} min, and the plan takes"
+            f" {plan.totals.makespan_s / 60:.0f} min of them: not every node will have its turn."
+        )
     needs, begins = needs_s(plan, spec, inventory), _begins_s(plan)
     first = min(upgrade.window for upgrade in plan.upgrades)
     tonight = [upgrade.node for upgrade in plan.upgrades if upgrade.window == first]
@@ -82,15 +88,6 @@ def short_of_time(plan: Plan, spec: CampaignSpec, inventory: Inventory, now_s: f
     return (
         f"The window that is open until {nights.local_text(spec, closes)} is too short by now for {many} that the plan has in its"
         f" first one ({', '.join(late[:SHOWN])}{', …' if len(late) > SHOWN else ''}); {then}."
-    )
-
-
-def _no_end(plan: Plan, spec: CampaignSpec, now_s: float) -> str:
-    left_s = sum(closes - opens for opens, closes in nights.openings(spec, now_s)) if spec.not_after is not None else 0.0
-    until = f" until {nights.local_text(spec, spec.not_after.timestamp())}" if spec.not_after is not None else ""
-    return (
-        f"The windows{until} hold {left_s / 60:.0f} min, and the plan takes {plan.totals.makespan_s / 60:.0f} min of them:"
-        " not every node will have its turn."
     )
 
 
