@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from escalator.cli.app import EscalatorApp
+from escalator.cli.interrupts import INTERRUPTED, interrupted_afterwards
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from escalator.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    try:
+        with interrupted_afterwards():
+            from escalator.cli.app import EscalatorApp  # noqa: PLC0415 - an interrupt may be lost in what is imported before
+    except KeyboardInterrupt:
+        return INTERRUPTED
     arguments = list(sys.argv[1:] if argv is None else argv)
     return EscalatorApp(os.environ, run_server, check_settings=check_settings).run(arguments)
 

@@ -17,6 +17,7 @@ from escalator.cli.base import Help
 from escalator.cli.commands import command_manager
 from escalator.cli.failures import ServerError, UsageError, report
 from escalator.cli.filling import filled
+from escalator.cli.interrupts import INTERRUPTED, interrupted_afterwards
 from escalator.installed import installed_version
 from escalator.model.errors import EscalatorError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from escalator.settings import Settings
 
 ABOUT = "Upgrade the software of an NFV infrastructure node by node while the services on it keep running."
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
@@ -85,7 +85,8 @@ class EscalatorApp(App):
 
     def _command(self, words: list[str]) -> int:
         try:
-            factory, name, arguments = self.command_manager.find_command(words)
+            with interrupted_afterwards():  # this imports the command's module
+                factory, name, arguments = self.command_manager.find_command(words)
         except ValueError as error:
             raise UsageError(self._unknown(words)) from error
         command = factory(self, self.options, cmd_name=name)

@@ -21,6 +21,7 @@ from cliff.formatters.value import ValueFormatter
 from cliff.formatters.yaml_format import YAMLFormatter
 
 from escalator.cli.failures import UsageError
+from escalator.cli.interrupts import interrupted_afterwards
 from escalator.cli.printable import printable
 from escalator.cli.widths import READ, fit, least, screen_width
 
@@ -182,7 +183,8 @@ class _Plain:
 
     def server(self) -> AbstractContextManager[Client]:
         """The client of the server; its module is loaded here, as httpx is slow to import."""
-        from escalator.cli.client import connect  # noqa: PLC0415 - see above
+        with interrupted_afterwards():
+            from escalator.cli.client import connect  # noqa: PLC0415 - see above
 
         return connect(self.environment)
 

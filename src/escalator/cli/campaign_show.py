@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from escalator.cli.base import LONG_S, Shower, fields
 from escalator.cli.campaign import add_no_return, brief, no_return, quoted
 from escalator.cli.failures import no_timeout_without
+from escalator.cli.interrupts import interrupted_afterwards
 from escalator.cli.spans import duration
 
 if TYPE_CHECKING:
@@ -39,7 +40,14 @@ class Watched(Shower):
 
     def watch(self, client: Client, name: str, timeout_s: float | None, begin: frozenset[str] = frozenset()) -> Mapping[str, Any]:
         """Follow the campaign; its last state. The exit code tells how it ended."""
-        from escalator.cli.watch import TIMED_OUT, WAITS, Watching, waiting_for, watch  # noqa: PLC0415 - rich is for people's eyes only
+        with interrupted_afterwards():
+            from escalator.cli.watch import (  # noqa: PLC0415 - rich is for people's eyes only
+                TIMED_OUT,
+                WAITS,
+                Watching,
+                waiting_for,
+                watch,
+            )
 
         how = Watching(self.app.stderr, timeout_s, begin=begin)
         try:

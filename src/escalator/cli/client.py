@@ -13,6 +13,7 @@ import httpx
 
 from escalator.cli.base import LONG_S
 from escalator.cli.failures import ServerError
+from escalator.cli.interrupts import interrupted_afterwards
 from escalator.cli.printable import printable
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, NotAllowedError, TemporaryError
@@ -168,7 +169,9 @@ def connect(environment: Mapping[str, str]) -> Iterator[Client]:
     url, token_file = _where(environment)
     # No proxy of the environment stands between this machine and itself.
     headers = {"Accept": "application/json", **_authorization(token_file)}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+    with interrupted_afterwards():  # half of httpx is imported by its first client
+        http = httpx.Client(base_url=url, headers=headers, trust_env=False)
+    with http:
         yield Client(http, token_file)
 
 
