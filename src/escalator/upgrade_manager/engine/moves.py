@@ -203,12 +203,13 @@ async def _one_try(job: Job, instance: Instance, order: MoveOrder, number: int, 
         await _last_look(job, row)
     try:
         await job.ctx.cloud.start_move(order)
-        await tell_move(job, order, "started", "")
-        status = await _follow(job, order)
     except PermanentError as error:
         status = await _refused(job, order, error)
-    # Cut off by a time-out, a temporary error or a crash, the move may be under way: its slots stay taken until the
-    # step's repetition, or its undo, has seen the end of it.
+    else:
+        await tell_move(job, order, "started", "")
+        status = await _follow(job, order)
+    # Cut off by a time-out, any error or a crash, the move may be under way: its slots stay taken until the step's
+    # repetition, or its undo, has seen the end of it.
     await tell_moved(job, order, number, status)
     await _tell_owner(job, order, status)
     # What the cloud refused before it began cost the instance nothing, and its groups have nothing to recover from.
