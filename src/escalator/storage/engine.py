@@ -15,6 +15,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -31,6 +32,11 @@ IDLE_TRANSACTION_S = 60
 """After this time the server takes locks away from a replica that stopped in the middle of a transaction."""
 _PASSING_STATES = {"40001", "40P01"}
 """SQLSTATE of a failed serialisation and of a deadlock."""
+
+
+UNREADABLE = (
+    "Run the version of Escalator that wrote it, or put the backup in its place: docs/howto/operate-the-server.md#restore"
+)
 
 
 class Lock(Enum):
@@ -164,12 +170,30 @@ def committed(connection: sa.Connection) -> None:
 def locked(connection: sa.Connection, work: Callable[[sa.Connection], T], lock: Lock | None) -> T:
     """Do the work with the lock, if one is named, from its first statement to its commit."""
     if lock is None:
-        return work(connection)
+        return _read(connection, work)
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # its one lock: the right to write
     else:
         take(connection, lock)
-    return work(connection)
+    return _read(connection, work)
+
+
+def _read(connection: sa.Connection, work: Callable[[sa.Connection], T]) -> T:
+    """Do the work. Raises PermanentError where a row cannot be read: it was changed by hand, or by another version."""
+    try:
+        return work(connection)
+    except UnicodeError:
+        raise  # of what was given
+    except ValueError as error:
+        why = _of_a_model(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
+        message = f"A row of the database cannot be read ({why}): it was changed by hand, or written by another version."
+        raise PermanentError(Code.STO_FILE, message, remedy=UNREADABLE) from error
+
+
+def _of_a_model(error: ValidationError) -> str:
+    """Its first problem without the value, which may be a secret."""
+    first = error.errors(include_input=False)[0]
+    return f"{error.title} {'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def take(connection: sa.Connection, lock: Lock) -> None:

@@ -72,6 +72,36 @@ async def test_a_change_that_is_cancelled_leaves_the_database_free(sql_store: St
         assert await sql_store.tasks.get("c1", "n1") == task()
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("insert into vnfms (name, spec_json) values ('v', '{\"dialect\": \"klingon\"}')", "VnfmSpec dialect: Input should be"),
+        ("insert into vnfms (name, spec_json) values ('v', '{\"dialect\": ')", "VnfmSpec : Invalid JSON"),
+        ("insert into vnfms (name, spec_json) values ('v', '{\"password\": \"KLINGON\"}')", "VnfmSpec password: Extra inputs"),
+    ],
+)
+async def test_a_row_that_cannot_be_read_is_told_without_what_stands_there(tmp_path: Path, change: str, why: str) -> None:
+    async with open_sqlite(tmp_path / "e.sqlite") as store:
+        with sqlite3.connect(tmp_path / "e.sqlite") as connection:
+            connection.execute(change)
+        connection.close()
+        with pytest.raises(PermanentError) as caught:
+            await store.vnfms.list()
+    assert caught.value.code is Code.STO_FILE
+    assert why in caught.value.message
+    assert "KLINGON" not in caught.value.message
+
+
+async def test_a_document_that_cannot_be_read_is_told_as_well(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "e.sqlite") as store:
+        await store.campaigns.add(campaign())
+        with sqlite3.connect(tmp_path / "e.sqlite") as connection:
+            connection.execute("update campaigns set document_json = '{'")
+        connection.close()
+        with pytest.raises(PermanentError, match="A row of the database cannot be read"):
+            await store.campaigns.list()
+
+
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "escalator.sqlite"
     file.write_text("this is no database " * 100)

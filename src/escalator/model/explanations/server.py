@@ -23,7 +23,7 @@ SERVER = {
     ),
     Code.STO_FILE: Explanation(
         meaning="the database's file cannot be used",
-        causes="No right to write, a full disk, or a file that is no database.",
+        causes="No right to write, a full disk, a file that is no database, or a row that another version wrote.",
         then="ls -l and df -h of the state directory; where the file is damaged, the backup; meanwhile the break-glass sheet",
     ),
     Code.API_BODY: Explanation(
