@@ -77,7 +77,7 @@ def test_members_that_are_owed_go_before_one_more() -> None:
     assert door.reaches(0.0, 0, 10.0) == 0.0
     door.owed = 2
     assert door.reaches(0.0, 0, 10.0) == 2 * 610.0
-    door.enter(50.0)
+    door.enter(0.0, 50.0)
     assert door.reaches(0.0, 0, 10.0) == 50.0 + 600.0 + 2 * 610.0
 
 

@@ -202,7 +202,7 @@ def _window(aways: Mapping[int, float], rules: Rules) -> float:
         return 0.0
     shortest = min(aways.values())
     spare = windows.longest_s - rules.needs_s(0.0, shortest)
-    if spare < -SLACK:
+    if spare < -SLACK or shortest <= 0:
         return 0.0
     a_night = max(1, rules.width) * (1 + floor((spare + SLACK) / shortest))
     nights = ceil(len(aways) / a_night)

@@ -56,7 +56,7 @@ class Door:
             last_s = heapq.heappop(ends)
             while ends and ends[0] <= soon:
                 last_s = heapq.heappop(ends)
-            self.recovered_s = self.recovers(last_s)
+            self.recovered_s = max(self.recovered_s, self.recovers(last_s))
         at = max(self.recovered_s, self.lead_s)
         over = len(ends) + count - self.most
         if self.keeping:
@@ -88,8 +88,11 @@ class Door:
         if number:
             self.kept[node] = number
 
-    def enter(self, end: float, count: int = 1) -> None:
-        """So many members are impacted until then."""
+    def enter(self, start: float, end: float, count: int = 1) -> None:
+        """So many members are impacted from then until then."""
+        if end <= start and self.windows is not None:
+            # Of no time at all: as a window opens it ends in that one, and not in the one before.
+            self.recovered_s = max(self.recovered_s, self.windows.recovers(end, self.recovery_s, began=start))
         for _ in range(count):
             heapq.heappush(self.ends, end)
 

@@ -279,9 +279,12 @@ class Flow:
             self._wake(node, now)
 
     def _move_runs(self, drain: Drain, move: Timed) -> None:
-        one, _, end_s = move
+        one, start_s, end_s = move
         for group in one[0].groups:
-            heapq.heappush(self.doors[group].ends, end_s)
+            if end_s > start_s:
+                heapq.heappush(self.doors[group].ends, end_s)
+            else:
+                self.doors[group].enter(start_s, end_s)
         drain.active += 1
         drain.moves.append(move)
         self._moves += 1
@@ -302,7 +305,7 @@ class Flow:
         drain.upgrading = True
         for group, number in drain.counts.items():
             self.doors[group].keep(drain.node, 0)
-            self.doors[group].enter(end, number)
+            self.doors[group].enter(start, end, number)
         self.turns.append(Turn(drain.node, tuple(drain.moves), drain.stays, away, start, end, drain.wave))
         self._event(end, UPGRADE_ENDS, drain.node, None)
 

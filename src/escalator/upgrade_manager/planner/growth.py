@@ -118,9 +118,9 @@ def generations(there: Nodes, extra_moves: int) -> int:
 
 
 def grown(there: Nodes, rules: Rules, upgrade_s: float) -> float:
-    """Seconds until all nodes can be empty, and one upgrade more; 0 where moves take no time."""
+    """Seconds until all nodes can be empty, and one upgrade more; 0 where moves or upgrades take no time."""
     works = [row.work_s for row in there.rows if row.work_s > 0]
-    if there.pace in (0.0, inf):
+    if there.pace in (0.0, inf) or not upgrade_s:
         return 0.0
     step = upgrade_s / STEPS
     mean = sum(works) / len(works) / rules.per_node

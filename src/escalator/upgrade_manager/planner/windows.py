@@ -20,22 +20,26 @@ class Windows:
         self._opens = opens or self.starts[:-1]
         self._closes = [opens + length for opens, length in zip(self._opens, lengths, strict=True)]
 
-    def after(self, at: float, wait_s: float) -> float:
-        """When `wait_s` have passed by the clock on the wall since that time, which ends something; infinite behind the last."""
+    def after(self, at: float, wait_s: float, began: float = -inf) -> float:
+        """When `wait_s` have passed by the clock on the wall since that time, which ends something; infinite behind the last.
+
+        `began`: when that did, if it may be as a window opens and of no time at all.
+        """
         if self.open:
             return at + wait_s
         # What ends as its window closes ended then, not as the next one opens.
-        number = min(max(0, bisect_left(self.starts, at - SLACK) - 1), len(self._opens) - 1)
+        number = max(0, bisect_left(self.starts, at - SLACK) - 1, bisect_right(self.starts, began + SLACK) - 1)
+        number = min(number, len(self._opens) - 1)
         until = self._opens[number] + at - self.starts[number] + wait_s
         number = bisect_right(self._closes, until + SLACK)
         if number == len(self._closes):
             return inf
         return max(at, self.starts[number] + max(0.0, until - self._opens[number]))
 
-    def recovers(self, end: float, recovery_s: float) -> float:
+    def recovers(self, end: float, recovery_s: float, began: float = -inf) -> float:
         """When a group has recovered from an impact that ends then. It does so by the clock, between windows too."""
         worked = end + recovery_s
-        return worked if self.open else min(worked, self.after(end, recovery_s))
+        return worked if self.open else min(worked, self.after(end, recovery_s, began))
 
     def rest(self, at: float) -> Windows:
         """What is left of them at that time, with working time counted from then on."""

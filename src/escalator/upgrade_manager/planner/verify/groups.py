@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -87,38 +86,41 @@ def _limit(
 ) -> Iterator[Violation]:
     limit, at_s = group.limit(len(replay.inventory.members[group.id])), replay.plan.at_s
     recovery_s, lead_s = group.recovery_s, group.lead_s
-    active: list[float] = []
-    last = float("-inf")
+    active: list[tuple[float, float]] = []
+    """Start and end of what is under way."""
+    last, began = float("-inf"), float("-inf")
     for start, end, name in rows:
         wrong = partial(Violation, group=group.id, instance=name, time_s=start)
-        while active and active[0] <= start + NEAR_S:
-            last = max(last, heapq.heappop(active))
+        # What begins at one moment overlaps, however short it is; without recovery it may as well follow one another.
+        over = {one for one in active if one[1] <= start + NEAR_S and (not recovery_s or one[0] < start - NEAR_S)}
+        if over:
+            last, began = max((last, began), *((until, since) for since, until in over))
+            active = [one for one in active if one not in over]
+        active.append((start, end))
         if start < at_s - NEAR_S:
-            heapq.heappush(active, end)  # under way when the plan was made
-            continue
+            continue  # under way when the plan was made
         if start < lead_s - NEAR_S:
             message = f"{name} is impacted at {start:g} s, before the lead time of {group.id}"
             yield wrong(code=Code.PLN_V_LEAD, message=message)
         # By the clock no less passes than in working time.
-        if start - last < recovery_s - NEAR_S and (passed_s := _passed_s(windows, last, start)) < recovery_s - NEAR_S:
+        if start - last < recovery_s - NEAR_S and (passed_s := _passed_s(windows, (began, last), start)) < recovery_s - NEAR_S:
             apart = f"{passed_s:g} s after another member of {group.id}"
             message = f"{name} is impacted {apart}, which recovers in {recovery_s:g} s"
             yield wrong(code=Code.PLN_V_GROUP, message=message)
-        heapq.heappush(active, end)
         if len(active) + down > limit:
             are = counted(len(active), f"member of {group.id} is", f"members of {group.id} are")
             message = f"{are} impacted and {down} down; the limit is {limit}"
             yield wrong(code=Code.PLN_V_GROUP, message=message)
 
 
-def _passed_s(windows: Sequence[tuple[float, float]], end_s: float, start_s: float) -> float:
+def _passed_s(windows: Sequence[tuple[float, float]], span: tuple[float, float], start_s: float) -> float:
     """Seconds on the clock from the end of something to the start of something else: what is between their windows counts."""
-    worked, idle, closed = 0.0, 0.0, None
+    (began_s, end_s), worked, idle, closed = span, 0.0, 0.0, None
     for opens, closes in windows:
         if worked > start_s + NEAR_S:
             break
         # What ends as a window closes ends in it; what starts then does so as the next one opens.
-        if closed is not None and end_s <= worked + NEAR_S and start_s >= worked - NEAR_S:
+        if closed is not None and began_s < worked - NEAR_S and end_s <= worked + NEAR_S and start_s >= worked - NEAR_S:
             idle += opens - closed
         worked, closed = worked + closes - opens, closes
     return start_s - end_s + idle
