@@ -10,6 +10,7 @@ from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind, TaskState
 from escalator.storage.port import CampaignRow
+from escalator.upgrade_manager.engine.at_hand import with_lacks
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change, go_on, keep_why_back
 from escalator.upgrade_manager.engine.context import Context
@@ -22,7 +23,7 @@ from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
 from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
 from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
-from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, NO_OUTAGE, back, planned_back
+from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, NO_OUTAGE, back, campaign_back, planned_back
 from escalator.upgrade_manager.engine.states import BACK, VERBS, check
 from escalator.upgrade_manager.node_verbs import any_changed, node_verbs
 from escalator.upgrade_manager.planner.outage import outage_of
@@ -68,7 +69,8 @@ class RollbackService:
     async def preview(self, name: str) -> Plan:
         """The plan that a rollback would go by now; nothing is stored. Raises as `rollback`."""
         await self._may(name)
-        return (await planned_back(self._ctx, name, TaskKind.ROLLBACK)).plan
+        made = await planned_back(self._ctx, name, TaskKind.ROLLBACK)
+        return with_lacks(self._ctx, await campaign_back(self._ctx, name), made.inventory, made.plan)
 
     async def commit(self, name: str, reason: str = "") -> CampaignRow:
         """Make the campaign final: its backups are removed, and there is no way back any more.

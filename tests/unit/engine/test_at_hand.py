@@ -144,3 +144,33 @@ def test_programs_of_the_command_driver_and_of_clusters_are_looked_for(tmp_path:
     clusters = CommandClusters(names, commands, NamedCommands(commands, {}))
     assert said(clusters.lacks("storage")) == [(Code.SYS_NO_COMMAND.value, f"The command ask is not there: {gone}.")]
     assert clusters.lacks("control") == []
+
+
+def test_the_way_back_waits_for_what_is_not_there_too_and_no_node_fails_for_it(tmp_path: Path) -> None:
+    program = script(tmp_path / "pf.sh")
+
+    async def story(sim: Simulation) -> None:
+        clock, store = sim.ctx.clock, sim.store
+        await sim.campaigns.plan("c")
+        await sim.campaigns.start("c")
+        while await store.campaigns.state("c") is CampaignState.RUNNING:
+            await clock.sleep(30.0)
+        program.unlink()
+        (failing,) = [condition for condition in (await sim.campaigns.back.preview("c")).conditions if not condition.ok]
+        assert failing.code == Code.SYS_NO_COMMAND.value
+        await sim.campaigns.back.rollback("c")
+        while await store.campaigns.state("c") is CampaignState.ROLLING_BACK:
+            await clock.sleep(30.0)
+        row = await store.campaigns.get("c")
+        assert row is not None
+        assert (row.state, row.code) == (CampaignState.ROLLBACK_PAUSED, Code.SYS_NO_COMMAND.value)
+        assert str(program) in row.reason
+        assert {task.state for task in await store.tasks.list("c")} == {TaskState.PENDING}
+        script(program)
+        await sim.campaigns.resume("c")
+        while await store.campaigns.state("c") is CampaignState.ROLLING_BACK:
+            await clock.sleep(30.0)
+        assert await store.campaigns.state("c") is CampaignState.ROLLED_BACK
+        assert {task.state for task in await store.tasks.list("c")} == {TaskState.DONE}
+
+    virtual_time.run(_with(program, story))

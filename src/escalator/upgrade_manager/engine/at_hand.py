@@ -1,5 +1,6 @@
 """What a campaign needs on the manager's own host: seen in its plan, at its start, and before each node begins.
 
+On the way back it is looked for before each node, too; a restore, the last resort, waits for nothing.
 No node is to blame for a program or a key that is not there: none begins its turn, and none is left out for it.
 """
 
@@ -48,8 +49,17 @@ def require_at_hand(ctx: Context, campaign: Campaign, inventory: Inventory, plan
         raise ConditionsError(Code(found[0].code), f"{'; '.join(c.message for c in found)}.", remedy=remedy)
 
 
-async def stopped(ctx: Context, campaign: Campaign, plan_id: str, ready: Sequence[NodeTask]) -> bool:
-    """Whether the campaign is suspended, before these nodes begin, as something is not there any more."""
+async def stopped(
+    ctx: Context,
+    campaign: Campaign,
+    plan_id: str,
+    ready: Sequence[NodeTask],
+    change_of: tuple[CampaignState, CampaignState] = (CampaignState.RUNNING, CampaignState.SUSPENDED),
+) -> bool:
+    """Whether the campaign is stopped, before these nodes begin, as something is not there any more.
+
+    `change_of`: the state in which it goes on, and the one in which it waits for a person.
+    """
     plan, inventory = await ctx.book.plan(plan_id)
     known = inventory.node_by_id
     roles = {role for task in ready if task.node in known for role in known[task.node].roles}
@@ -58,7 +68,7 @@ async def stopped(ctx: Context, campaign: Campaign, plan_id: str, ready: Sequenc
         return False
     reason = "; ".join(f"{condition.message}: {condition.remedy}" for condition in found)
     name = campaign.metadata.name
-    await change(ctx, name, (CampaignState.RUNNING,), CampaignState.SUSPENDED, Code(found[0].code), reason)
+    await change(ctx, name, (change_of[0],), change_of[1], Code(found[0].code), reason)
     return True
 
 

@@ -15,7 +15,7 @@ from escalator.model.counting import counted
 from escalator.model.errors import EscalatorError, PermanentError, TemporaryError
 from escalator.model.progress import CampaignState, NodeTask, TaskKind, TaskState
 from escalator.storage.port import NodeSlot
-from escalator.upgrade_manager.engine import differing, exclusive, holds, kinds, pins, quotas, stages
+from escalator.upgrade_manager.engine import at_hand, differing, exclusive, holds, kinds, pins, quotas, stages
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
@@ -53,6 +53,7 @@ from escalator.upgrade_manager.planner.outage import outage_of
 
 DRIVEN = (CampaignState.ROLLING_BACK, CampaignState.RESTORING)
 ENDS = {CampaignState.ROLLING_BACK: CampaignState.ROLLED_BACK, CampaignState.RESTORING: CampaignState.RESTORED}
+PAUSES = (CampaignState.ROLLING_BACK, CampaignState.ROLLBACK_PAUSED)
 KINDS = {CampaignState.ROLLING_BACK: TaskKind.ROLLBACK, CampaignState.RESTORING: TaskKind.RESTORE}
 SHOWN = 10
 
@@ -257,7 +258,7 @@ async def _begin(ctx: Context, name: str, campaign: Campaign, board: Board) -> N
     if await ctx.store.campaigns.state(name) is CampaignState.RESTORING:
         # The last resort waits for no host that may never be back: a dead one takes no room from those that can be restored.
         unavailable = {node: service for node, service in unavailable.items() if service.up}
-    elif await host_failure(ctx, name, board, unavailable):
+    elif await host_failure(ctx, name, board, unavailable) or await at_hand.stopped(ctx, campaign, board.plan, ready, PAUSES):
         return
     if not await _pinned(ctx, campaign, board):
         return
