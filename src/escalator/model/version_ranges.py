@@ -30,6 +30,8 @@ _CONDITION = re.compile(r"(>=|<=|!=|==|=|>|<)?\s*(\S+)")
 _COMPARE = {"=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<=": operator.le}
 MAX_RANGE = 200
 """Characters of a range; nobody needs more to say from where to where."""
+MAX_VERSION = 255
+"""Characters of a version. Nodes and clouds say theirs, and a number of thousands of digits cannot even be read."""
 MAX_CONDITIONS = 20
 Jump = Literal["same", "patch", "minor", "major", "downgrade"]
 
@@ -42,7 +44,7 @@ class Version:
     text: str
 
     def __post_init__(self) -> None:
-        if _VERSION.fullmatch(self.text) is None:
+        if len(self.text) > MAX_VERSION or _VERSION.fullmatch(self.text) is None:
             raise ValueError(f"{self.text[:60]!r} is no version")
 
     @cached_property

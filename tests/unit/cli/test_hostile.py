@@ -125,6 +125,8 @@ def test_no_name_of_a_file_steers_the_terminal_of_who_reads_its_plan(tmp_path, f
         pytest.param(changed("groups", [{"id": "g", "policy": "none"}]), id="a group without members"),
         pytest.param(changed("nodes.0.numa", []), id="a node of which nothing is known"),
         pytest.param(changed("instances", []), id="no instances"),
+        pytest.param(changed("nodes.0.versions", {"hypervisor": "9" * 5000}), id="a version of five thousand digits"),
+        pytest.param(changed("nodes.1.versions", {"hypervisor": f"7.{'9' * 5000}"}), id="a part of one"),
         pytest.param({**inventory(), "nodes": [], "instances": []}, id="nothing at all"),
     ],
 )

@@ -103,3 +103,8 @@ def test_a_range_and_its_opposite_share_nothing(version: str, bound: str) -> Non
     assert (version in Range(f">={bound}")) != (Version(version) < Version(bound))
     assert (version in Range(f"={bound}")) != (version in Range(f"!={bound}"))
     assert not (version in Range(f"<{bound}") and version in Range(f">={bound}"))
+
+
+def test_what_is_longer_than_any_version_is_none() -> None:
+    assert version_or_none("1.0-" + "9" * 250) is not None
+    assert version_or_none("1.0-" + "9" * 5000) is None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+DIGITS = 18
+"""Of a number in a version: what has thousands cannot even be read."""
+
 
 def older(version: str | None, than: str | None) -> bool:
     """Whether `version` comes before `than`; what is not told is not older."""
@@ -9,4 +12,5 @@ def older(version: str | None, than: str | None) -> bool:
 
 
 def _parts(version: str) -> tuple[tuple[int, str], ...]:
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in version.replace("-", ".").split("."))
+    parts = version.replace("-", ".").split(".")
+    return tuple((int(part), "") if part.isdecimal() and len(part) <= DIGITS else (-1, part) for part in parts)

@@ -22,6 +22,9 @@ from escalator.upgrade_manager.planner.verify.replay import (
 )
 from escalator.upgrade_manager.planner.verify.sound import RESOURCES, Look, all_left
 
+MAX_DIGITS = 18
+"""Of a number in a version: clouds and files may say what has thousands, and it cannot even be read."""
+
 
 def check_moves(replay: Replay, seen: Look) -> Iterator[Violation]:
     """Each move begins where the instance is, lasts as estimated, and is one that the instance can make."""
@@ -153,7 +156,8 @@ def _older(replay: Replay) -> Iterator[Violation]:
 
 
 def _version(text: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in text.replace("-", ".").split(".")]
+    parts = text.replace("-", ".").split(".")
+    return [(int(part), "") if part.isdecimal() and len(part) <= MAX_DIGITS else (-1, part) for part in parts]
 
 
 def check_extra(replay: Replay) -> Iterator[Violation]:
