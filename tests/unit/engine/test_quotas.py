@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 
 import pytest
 
-from escalator.cloud_manager.port import UNLIMITED, Quota
+from escalator.cloud_manager.port import UNLIMITED, Quota, QuotaState
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.simulation.setup import Simulation, simulate
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
@@ -134,3 +137,42 @@ def test_a_second_window_does_not_take_our_own_lock_for_what_was_found() -> None
             assert await limits(sim, "p") == Quota(100, 100_000, 10)
 
     virtual_time.run(run())
+
+
+@dataclass
+class _Refusing:
+    """Quotas of a cloud that answers every question with a refusal."""
+
+    code: Code
+
+    async def state(self, project: str) -> QuotaState:
+        raise PermanentError(self.code, f"Cannot read the quota of project {project}.")
+
+
+@pytest.mark.parametrize(
+    ("code", "left"),
+    [
+        (Code.CLD_FORBIDDEN, ["p", "q"]),
+        (Code.CLD_CREDENTIALS, ["p", "q"]),
+        (Code.CLD_CONFIG, ["p", "q"]),
+        (Code.CLD_NOT_FOUND, []),
+        (Code.CLD_REFUSED, []),
+    ],
+)
+def test_a_quota_that_may_not_be_seen_stays_on_the_sheet_and_one_of_a_project_that_is_gone_does_not(
+    code: Code, left: list[str]
+) -> None:
+    async def run() -> list[str]:
+        async with site() as sim:
+            await lock(sim.ctx, "c", VMS)
+            cloud = copy(sim.ctx.cloud)
+            cloud.quotas = _Refusing(code)  # type: ignore[assignment]
+            for _ in range(2):
+                await unlock(replace(sim.ctx, cloud=cloud), "c")
+            told = [event.object_id for event in await sim.store.events.read() if event.action == "quota.unlocked"]
+            assert told == ["p", "q"]
+            rows = await locked(sim.ctx, "c")
+            assert await take_off(replace(sim.ctx, cloud=cloud), "c") == rows
+            return [row.object_id for row in rows]
+
+    assert virtual_time.run(run()) == left

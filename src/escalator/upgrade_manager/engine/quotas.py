@@ -17,6 +17,8 @@ from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine.context import Context
 
 KIND = "quota"
+UNSEEN = (Code.CLD_CREDENTIALS, Code.CLD_FORBIDDEN, Code.CLD_CONFIG)
+"""Refusals by which nothing is known of a quota: others say that its project is gone."""
 _REFUSED = "quota_refused/"
 """Before the row of a quota that the cloud refuses to put back, in the campaign's memory."""
 _OURS = "locked_"
@@ -74,7 +76,8 @@ async def lock(ctx: Context, campaign: str, instances: Iterable[Instance]) -> No
 async def unlock(ctx: Context, campaign: str) -> None:
     """Put back what is not put back yet. A quota that somebody else has changed since is theirs.
 
-    One that the cloud refuses to change stays on the sheet, which is told once. Raises TemporaryError when it does not answer.
+    One that the cloud refuses to show or to change stays on the sheet, which is told once. Raises TemporaryError when it does
+    not answer.
     """
     for row in await locked(ctx, campaign):
         now = None
@@ -82,6 +85,9 @@ async def unlock(ctx: Context, campaign: str) -> None:
             now = (await ctx.cloud.quotas.state(row.object_id)).limits
             said = _said(row, now)
         except PermanentError as error:
+            if error.code in UNSEEN:
+                await _refused(ctx, row, error)
+                continue
             said = f"left: {error.message}"
         if now == _ours(row):
             try:
@@ -100,8 +106,11 @@ async def locked(ctx: Context, campaign: str) -> Sequence[Restoration]:
 
 
 async def is_back(ctx: Context, row: Restoration) -> bool:
-    """Whether the quota is as it was found, by whoever's hand."""
-    return (await ctx.cloud.quotas.state(row.object_id)).limits == _found(row)
+    """Whether the quota is seen to be as it was found, by whoever's hand."""
+    try:
+        return (await ctx.cloud.quotas.state(row.object_id)).limits == _found(row)
+    except PermanentError:
+        return False
 
 
 def _size(instance: Instance) -> Quota:
