@@ -45,6 +45,10 @@ def page(status: int, text: bytes = b"", **headers: str) -> Iterator[tuple[str, 
             self.end_headers()
             self.wfile.write(text)
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
@@ -105,6 +109,21 @@ async def test_a_page_that_cannot_be_asked_says_no(tmp_path: Path) -> None:
 def of_figures(url: str, folder: Path, **rules: Any) -> PrometheusGate:
     entry = {"kind": "prometheus", "url": url, "query": QUERY, **rules}
     return PrometheusGate(GateEntry.model_validate(entry), Credentials(folder))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"[]", b"{}", b"7", b"[" * 100_000, b'{"status": "success"}', b'{"status": "success", "data": []}',
+        b'{"status": "success", "data": {"resultType": "scalar", "result": [1]}}',
+        b'{"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": []}]}}',
+        b'{"status": "success", "data": {"resultType": "vector", "result": [{"metric": [], "value": [1, "2"]}]}}',
+    ],
+)  # fmt: skip
+async def test_what_answers_and_is_no_prometheus_says_no(text: bytes, tmp_path: Path) -> None:
+    with page(200, text) as (url, _):
+        answer = await of_figures(url, tmp_path, no_new=True).ask(ASKED)
+    assert (answer.verdict, "what answered 200 is not Prometheus" in answer.said) == (Verdict.NO, True)
 
 
 async def baseline(gate: PrometheusGate) -> Question:

@@ -12,6 +12,7 @@ from requests import Response
 
 from escalator.cloud_manager.openstack import reading
 from escalator.cloud_manager.openstack.client import MAX_PAGES, Api, Rest, understood
+from escalator.cloud_manager.openstack.refusals import is_own, said
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
 
@@ -43,6 +44,12 @@ def test_an_answer_without_what_its_api_says_is_asked_for_again(answer: object) 
     with pytest.raises(TemporaryError) as caught:
         understood(lambda: reading.services(cloud(Always(answer))))
     assert caught.value.code is Code.CLD_UNREACHABLE
+
+
+def test_an_error_that_is_brackets_without_end_is_an_error_all_the_same() -> None:
+    deep = "[" * 100_000
+    assert said(deep).startswith("[[[")
+    assert not is_own(deep, "itemNotFound")
 
 
 def test_server_groups_without_end_are_given_up() -> None:

@@ -80,7 +80,7 @@ def is_own(body: str, key: str | None) -> bool:
         return True
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(data, Mapping) and key in data
 
@@ -89,7 +89,7 @@ def said(body: str) -> str:
     """The sentence inside an error answer of Nova, Placement or Neutron, one line and bounded."""
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return shorten(body)
     return shorten(_sentence(data) or body)
 

@@ -72,7 +72,7 @@ class PrometheusGate:
             if answer["status"] != "success":
                 raise UnaskedError(f"Prometheus answered {status}: {str(answer.get('error'))[:200]}")
             return _read(answer["data"]["resultType"], answer["data"]["result"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise UnaskedError(f"what answered {status} is not Prometheus") from error
 
 

@@ -94,7 +94,7 @@ class Alertmanager:
             raise PermanentError(Code.VIM_NEIGHBOUR, f"Alertmanager answered {status}: {said}")
         try:
             return json.loads(answer) if answer else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PermanentError(Code.VIM_NEIGHBOUR, "What answers at the address of Alertmanager is something else.") from error
 
 
