@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -166,3 +167,32 @@ def test_an_open_window_that_is_too_short_for_every_node_is_told(ends: str | Non
     assert view.row.reason.startswith(said)
     assert " is too short by now: the shortest turn needs " in view.row.reason
     assert len(events) == 1
+
+
+async def _first_turns() -> list[tuple[float, float]]:
+    """Of each window, how long after it opened its first node was taken out of service, and its first instance was moved."""
+    clock = VirtualClock()
+    world = World.in_memory(clock)
+    world.seed(nodes=8, seed=1)
+    nights = {"windows": [{"days": ["thu", "fri"], "start": "03:00", "length_s": 7200, "time_zone": "Europe/Helsinki"}]}
+    async with simulate(world, clock) as sim:
+        await import_release(sim.store, RELEASE, clock.now())
+        spec = {"release": RELEASE.id, "mode": "smooth", "scope": {"select": {}}, "node": {"driver": "simulated"}, **nights}
+        document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
+        await sim.campaigns.create(json.dumps(document))
+        plan = await sim.campaigns.plan("c")
+        await sim.campaigns.start("c")
+        await clock.sleep(2 * 86400.0)
+        events = await sim.store.events.read(0, limit=5000)
+    found = []
+    for window in plan.windows:
+        opens = datetime.fromisoformat(window.opens).timestamp()
+        begun = [event for event in events if event.at >= opens and event.outcome == "started"]
+        found.append(tuple(next(e.at for e in begun if e.action == what) - opens for what in ("node.cordon", "instance.move")))
+    return found
+
+
+def test_the_first_node_of_a_night_is_taken_out_of_service_as_its_window_opens() -> None:
+    first, second = virtual_time.run(_first_turns())
+    assert (first[0], second[0]) == (0.0, 0.0)
+    assert second[1] == 45.0  # so long its VNF managers take to answer: that is in no plan
