@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from escalator.model.clock import Clock
+from escalator.model.errors import EscalatorError
 from escalator.model.progress import Event
 from escalator.storage.history import Events
 
@@ -24,11 +25,20 @@ _log = structlog.get_logger()
 
 async def log_history(events: Events, clock: Clock, look_s: float = LOOK_S) -> None:
     """Write what comes from now on into the log, until it is cancelled. What came while the server was away stays out of it."""
-    after = await events.last()
+    after: int | None = None
+    unread = False
     while True:
-        while page := await events.read(after, limit=PAGE):
-            log_events(page)
-            after = page[-1].seq
+        try:
+            after = await events.last() if after is None else after
+            while page := await events.read(after, limit=PAGE):
+                log_events(page)
+                after = page[-1].seq
+            unread = False
+        except EscalatorError as error:
+            # Storage does not answer: what comes meanwhile is logged when it does. Once for each time that it is away.
+            if not unread:
+                _log.warning("history.unread", code=error.code.value, message=error.message)
+            unread = True
         await clock.sleep(look_s)
 
 

@@ -11,6 +11,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.model.progress import Event
 from escalator.storage.history import Events
 from escalator.storage.memory import memory_store
@@ -62,3 +63,33 @@ async def test_campaigns_and_codes_are_logged_and_nothing_of_before() -> None:
         ("node.notify", "warning", "cn-1", "no", "ESC-UPG-011"),
         ("campaign.pause", "info", None, "CHG-1", None),
     ]
+
+
+class Away:
+    """Events of a storage that does not answer when it is asked for the first time, and for the third and fourth."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._asked = 0
+
+    async def last(self) -> int:
+        self._ask()
+        return await self._events.last()
+
+    async def read(self, after: int = 0, *, limit: int = 1000) -> Sequence[Event]:
+        self._ask()
+        return await self._events.read(after, limit=limit)
+
+    def _ask(self) -> None:
+        self._asked += 1
+        if self._asked in (1, 4, 5):
+            raise TemporaryError(Code.STO_UNAVAILABLE, "The database does not answer.")
+
+
+@pytest.mark.usefixtures("all_levels")
+async def test_a_storage_that_does_not_answer_for_a_while_ends_nothing_and_what_came_is_logged_afterwards() -> None:
+    events = memory_store().events
+    clock = Meanwhile(events, [], [SKIPPED], [], [])
+    with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
+        await log_history(Away(events), clock)  # type: ignore[arg-type]
+    assert [line["event"] for line in lines] == ["history.unread", "history.unread", "node.notify"]
