@@ -64,13 +64,29 @@ async def test_what_each_asked_for_stands_in_the_history_with_the_name(api: http
 async def test_what_the_engine_does_then_is_done_in_nobodys_name(api: httpx.AsyncClient) -> None:
     await api.post("/v1/campaigns", content=CAMPAIGN, headers=of(ANNA) | YAML)
     await api.post("/v1/campaigns/agent-2/actions/plan", headers=of(ANNA))
-    assert (await api.post("/v1/campaigns/agent-2/actions/start", headers=of(BEN))).status_code == 202
+    for verb, token in (("start", BEN), ("pause", ANNA), ("resume", TOKEN)):
+        assert (await api.post(f"/v1/campaigns/agent-2/actions/{verb}", headers=of(token))).status_code == 202
     api.headers.update(of(TOKEN))
     await state_of(api, "completed")
+    (first, *_) = (await api.get("/v1/backups")).json()
+    assert (await api.post(f"/v1/backups/{first['id']}/actions/verify", headers=of(BEN))).status_code == 200
+    assert (await api.post("/v1/campaigns/agent-2/actions/rollback", headers=of(ANNA))).status_code == 202
+    await state_of(api, "rolled_back")
     found = await said(api)
-    assert ("campaign.start", "ben") in found
-    assert ("campaign.completed", None) in found
-    assert {by for action, by in found if action.startswith(("node.", "instance.", "notice."))} == {None}
+    about = [line for line in found if line[0].startswith("campaign.") and line[0] not in {"campaign.verify", "campaign.replan"}]
+    assert about == [
+        ("campaign.create", "anna"),
+        ("campaign.plan", "anna"),
+        ("campaign.start", "ben"),
+        ("campaign.paused", "anna"),
+        ("campaign.running", None),
+        ("campaign.completed", None),
+        ("campaign.rolling_back", "anna"),
+        ("campaign.plan", None),
+        ("campaign.rolled_back", None),
+    ]
+    assert ("backup.verify", "ben") in found
+    assert {by for action, by in found if action.startswith(("node.", "instance.", "notice.", "impact."))} == {None}
 
 
 @pytest.mark.parametrize("token", [ANNA + "x", ANNA[:-1], "", digest(ANNA), "anna"])
