@@ -181,6 +181,7 @@ async def _first_turns() -> list[tuple[float, float]]:
         document = {"apiVersion": "escalator/v1", "kind": "Campaign", "metadata": {"name": "c"}, "spec": spec}
         await sim.campaigns.create(json.dumps(document))
         plan = await sim.campaigns.plan("c")
+        await clock.sleep(137.0)  # no look that comes round by itself falls upon the opening of a window
         await sim.campaigns.start("c")
         await clock.sleep(2 * 86400.0)
         events = await sim.store.events.read(0, limit=5000)
