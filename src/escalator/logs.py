@@ -17,6 +17,8 @@ from typing import Any, Protocol, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from escalator.model.printable import printable
+
 FIRST_FIELDS = ("timestamp", "level", "event", "campaign", "node", "object_id", "action", "step", "code", "duration_s")
 REDACTED = "[redacted]"
 MAX_DEPTH = 8
@@ -77,7 +79,11 @@ def _renderer(log_format: str, stream: TextIO) -> list[Processor]:
     # A traceback is one text that is searched for secrets like any other, without local variables.
     shared: list[Processor] = [structlog.processors.format_exc_info, redact]
     if log_format == "console":
-        return [*shared, structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        return [
+            *shared,
+            plain,
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback),
+        ]
     return [*shared, in_order, structlog.processors.JSONRenderer()]
 
 
@@ -114,6 +120,12 @@ class _Foreign(logging.Filter):
 def redact(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
     """Replace secrets in all values, nested ones too; a processor of structlog."""
     return {key: _clean(key, value, MAX_DEPTH) for key, value in event_dict.items()}
+
+
+def plain(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:
+    """Let nothing that others said steer a terminal, or look like a line of its own; a processor of structlog."""
+    found = printable(dict(event_dict))
+    return {key: " ".join(v.split("\n")) if isinstance(v, str) and key != "exception" else v for key, v in found.items()}
 
 
 def in_order(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:

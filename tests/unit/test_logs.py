@@ -206,6 +206,18 @@ def test_the_console_form_is_for_people(stream: io.StringIO) -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+def test_no_word_of_others_steers_the_terminal_or_makes_a_line_of_its_own(stream: io.StringIO) -> None:
+    configure_logs(Log(format="console"), stream)
+    steering = "a\x1b]0;title\x07\x9b31m\u202e\n2026-01-01 forged"
+    structlog.get_logger().warning(steering, message="b\x1b[2J", said={steering: [steering]})
+    logging.getLogger("asyncssh").warning("link %s", steering)
+    structlog.get_logger().error("event", exc_info=ValueError(steering))
+    seen = stream.getvalue()
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(seen)
+    assert [line for line in seen.splitlines()[:2] if "forged" not in line] == []
+    assert "ValueError" in seen
+
+
 def test_logs_go_to_standard_error(stream: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(Log())
     structlog.get_logger().info("event")

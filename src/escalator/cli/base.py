@@ -22,8 +22,8 @@ from cliff.formatters.yaml_format import YAMLFormatter
 
 from escalator.cli.failures import UsageError
 from escalator.cli.interrupts import interrupted_afterwards
-from escalator.cli.printable import printable
 from escalator.cli.widths import READ, fit, least, screen_width
+from escalator.model.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

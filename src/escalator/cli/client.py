@@ -14,9 +14,9 @@ import httpx
 from escalator.cli.base import LONG_S
 from escalator.cli.failures import ServerError
 from escalator.cli.interrupts import interrupted_afterwards
-from escalator.cli.printable import printable
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, NotAllowedError, TemporaryError
+from escalator.model.printable import printable
 from escalator.model.progress import NOTHING_OPEN, SHEET_FILE
 from escalator.settings import read_settings
 

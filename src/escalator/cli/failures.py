@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from escalator.cli.printable import printable
 from escalator.model.errors import EscalatorError, InputError
 from escalator.model.explanations import EXPLANATIONS
+from escalator.model.printable import printable
 
 INPUT = 2
 """Exit code of what is wrong with an input."""

@@ -14,10 +14,10 @@ from escalator.cli.base import Shower, Shown, fields
 from escalator.cli.chart_file import add_chart, write_chart
 from escalator.cli.documents import add_start, all_told, campaign_in, loaded, of_file, read_file, reads
 from escalator.cli.failures import report
-from escalator.cli.printable import printable
 from escalator.cli.spans import duration
 from escalator.model.codes import Code
 from escalator.model.errors import InputError
+from escalator.model.printable import printable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
