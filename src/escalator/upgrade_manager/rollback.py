@@ -58,7 +58,7 @@ class RollbackService:
         await accept(self._ctx, name)
         if row.state not in OVER:
             await drive_if_not(self._ctx, row)  # which hands over to the way back
-        why = reason or "rolled back by a person"
+        why = reason or by_a_person(self._ctx, "rolled back")
         await keep_why_back(self._ctx, name, why)
         await change(self._ctx, name, (row.state,), CampaignState.ROLLING_BACK, None, why)
         if row.state in OVER:
@@ -81,7 +81,7 @@ class RollbackService:
         check(name, row.state, CampaignState.COMMITTED)
         await refuse_while_restoring(self._ctx, name)
         now = self._ctx.clock.now()
-        said = reason or "committed by a person"
+        said = reason or by_a_person(self._ctx, "committed")
         event = Event(at=now, action="campaign.committed", campaign=name, object_id=name, outcome="committed", message=said)
         row = await self._ctx.store.campaigns.change(
             name, OVER, (replace(event, by=self._ctx.by),), state=CampaignState.COMMITTED, code="", reason=said
@@ -111,7 +111,7 @@ class RollbackService:
     async def pause(self, row: CampaignRow, reason: str) -> CampaignRow:
         """No step of the way back begins any more; those under way end."""
         check(row.name, row.state, CampaignState.ROLLBACK_PAUSED)
-        why = reason or "paused by a person"
+        why = reason or by_a_person(self._ctx, "paused")
         await change(self._ctx, row.name, (CampaignState.ROLLING_BACK,), CampaignState.ROLLBACK_PAUSED, None, why)
         return await row_of(self._ctx, row.name)
 
@@ -160,7 +160,7 @@ class RollbackService:
         put_back = not await take_off(self._ctx, row.name, task.node)
         known = await self._given_up(row.name)
         await self._ctx.store.tasks.remember(row.name, GIVEN_UP, sorted(known | {task.node}))
-        said = by_a_person("left as it is", reason)
+        said = by_a_person(self._ctx, "left as it is", reason)
         message = said if task.code == Code.UPG_SKIPPED.value or not task.message else f"{said}; {task.message}"
         code, now = Code.UPG_SKIPPED.value, self._ctx.clock.now()
         skipped = replace(task, state=TaskState.SKIPPED, code=code, message=message, updated_at=now)

@@ -153,7 +153,9 @@ class CampaignService:
         if row.state in BACK:
             return await self.back.pause(row, reason)
         check(name, row.state, CampaignState.PAUSED)
-        await change(self._ctx, name, (CampaignState.RUNNING,), CampaignState.PAUSED, None, reason or "paused by a person")
+        await change(
+            self._ctx, name, (CampaignState.RUNNING,), CampaignState.PAUSED, None, reason or by_a_person(self._ctx, "paused")
+        )
         return await self._row(name)
 
     async def resume(self, name: str, *, past_no_return: str = "") -> CampaignRow:
@@ -190,7 +192,7 @@ class CampaignService:
         check(name, row.state, CampaignState.ABORTING)
         await drive_if_not(self._ctx, row)
         expected = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)
-        await change(self._ctx, name, expected, CampaignState.ABORTING, None, by_a_person("aborted", reason))
+        await change(self._ctx, name, expected, CampaignState.ABORTING, None, by_a_person(self._ctx, "aborted", reason))
         await self._wake_held(name)
         return await self._row(name)
 
@@ -258,7 +260,7 @@ class CampaignService:
         put_back = not await take_off(self._ctx, campaign, node)
         # Of a node that only waited, it is the person's word that counts from now on, not what it waited for.
         code = task.code if task.state in FAILURES else ""
-        said = by_a_person("left out", reason)
+        said = by_a_person(self._ctx, "left out", reason)
         failed = f"; {task.message}" if code and task.message else ""
         code = code or Code.UPG_SKIPPED.value
         now = self._ctx.clock.now()

@@ -65,7 +65,9 @@ async def test_what_the_engine_does_then_is_done_in_nobodys_name(api: httpx.Asyn
     await api.post("/v1/campaigns", content=CAMPAIGN, headers=of(ANNA) | YAML)
     await api.post("/v1/campaigns/agent-2/actions/plan", headers=of(ANNA))
     for verb, token in (("start", BEN), ("pause", ANNA), ("resume", TOKEN)):
-        assert (await api.post(f"/v1/campaigns/agent-2/actions/{verb}", headers=of(token))).status_code == 202
+        reply = await api.post(f"/v1/campaigns/agent-2/actions/{verb}", headers=of(token))
+        assert reply.status_code == 202
+        assert reply.json()["reason"] == ("paused by anna" if verb == "pause" else "")
     api.headers.update(of(TOKEN))
     await state_of(api, "completed")
     (first, *_) = (await api.get("/v1/backups")).json()

@@ -35,9 +35,9 @@ def left_out_by_hand(memo: Mapping[str, object]) -> Iterable[str]:
     return (key.removeprefix(_BY_HAND) for key, by_hand in memo.items() if by_hand and key.startswith(_BY_HAND))
 
 
-def by_a_person(what: str, reason: str) -> str:
-    """`left out by a person: ticket 4711`; without the colon where no reason was given."""
-    return f"{what} by a person" + (f": {reason}" if reason else "")
+def by_a_person(ctx: Context, what: str, reason: str = "") -> str:
+    """`left out by anna: ticket 4711`, by `a person` where no name is known; without the colon where no reason was given."""
+    return f"{what} by {ctx.by or 'a person'}" + (f": {reason}" if reason else "")
 
 
 async def row_of(ctx: Context, name: str) -> CampaignRow:
