@@ -39,7 +39,8 @@ VERSION = "1.0"
 ABOUT = """\
 Operators' interface of Escalator. Every request but health, readiness and this document carries the bearer token.
 Failures are `application/problem+json` with a stable `code`, what to do (`remedy`), every problem of an input
-(`problems`), and what a command line ends with (`exit_code`). Times are RFC 3339 in UTC; durations end in `_s`.
+(`problems`), and what a command line ends with (`exit_code`). Query parameters that a call does not have are
+refused. Times are RFC 3339 in UTC; durations end in `_s`.
 """
 _WRITTEN = (Campaign, Inventory, Plan, Release, Vnfm, MaintenanceInfo, Reply)
 _ACTIONS = (
