@@ -155,20 +155,24 @@ def test_what_runs_late_in_its_night_leaves_the_other_nights_as_they_were() -> N
     assert count["later nights"] > 0
 
 
-def test_most_campaigns_with_a_reserve_are_repaired_too() -> None:
+@pytest.mark.parametrize(("reserve", "a_rack"), [(1, None), (0, 1), (0, 2), (1, 1)])
+def test_most_campaigns_with_a_reserve_or_a_bound_for_each_rack_are_repaired_too(reserve: int, a_rack: int | None) -> None:
     count = {"repaired": 0, "searched": 0, "refused": 0}
 
     @given(rolling_clouds(), rolling_campaigns(), SHARES, st.integers(0, 10**6), st.sampled_from([0.0, 5.0]))
     @settings(PROPERTIES, derandomize=True, database=None)
     def many(cloud: dict[str, Any], wish: dict[str, Any], share: float, seed: int, late_s: float) -> None:
-        wish["spec"]["waves"]["reserve_hosts"] = 1
+        wish["spec"]["waves"]["reserve_hosts"] = reserve
+        wish["spec"]["waves"]["spread"] = [{"by": "rack", "max": a_rack}] if a_rack else []
         campaign, _, now, progress = _cut(cloud, wish, share, moving=seed % 2 == 0)
-        now, _ = happens(now, random.Random(seed))
+        now, what = happens(now, random.Random(seed))
+        assume(what != "a group allows less")
         child = repaired(campaign, now, (), None, late(progress, late_s))
         wrong = child is not None and verify(campaign, now, child)
         count["searched" if child is None else "refused" if wrong else "repaired"] += 1
-        if child is not None and not wrong:
+        if reserve and child is not None and not wrong:
             assert any(condition.code == Code.PLN_RESERVE.value and condition.ok for condition in child.conditions)
 
     many()
-    assert count["repaired"] > count["searched"] + count["refused"]
+    assert count["refused"] == 0
+    assert count["repaired"] > count["searched"]

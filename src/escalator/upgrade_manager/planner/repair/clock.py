@@ -64,7 +64,7 @@ class Clock:
         self.now_s = given.at_s - late_s
         self._moves: AtOnce | None = None
         """All moves, once somebody asks."""
-        self.away = Away(rest, late_s)
+        self.away = Away(given, rest, late_s)
         self._more: dict[str, Span] = {}
         """Moves that have got other times."""
         self.aside: Row | None = None

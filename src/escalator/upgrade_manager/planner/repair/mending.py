@@ -24,6 +24,7 @@ from escalator.upgrade_manager.planner.repair.away import Span
 from escalator.upgrade_manager.planner.repair.clock import Clock, recovering
 from escalator.upgrade_manager.planner.repair.given import CannotRepairError, Given
 from escalator.upgrade_manager.planner.repair.nights import Nights
+from escalator.upgrade_manager.planner.repair.reserve import Reserve
 from escalator.upgrade_manager.planner.repair.room import Place, Room
 from escalator.upgrade_manager.planner.repair.rows import Rest, Row, entries
 
@@ -54,7 +55,8 @@ class Mending:
         self._given, self._rest, self._nights = given, rest, nights
         self._known = given.inventory.instance_by_id
         self._clock = Clock(given, rest, nights.late_s)
-        self._room = Room(given, rest, self._clock)
+        self._reserve = Reserve(given, rest, self._clock)
+        self._room = Room(given, rest, self._clock, self._reserve)
         self._arrivals = rest.arrivals
         self._ends = Ends(given.inventory, rest.goes)
         self._lost: list[tuple[float, int, Row, Move]] = []
@@ -70,7 +72,7 @@ class Mending:
         for row in chain(self._nights.overrun(), self._early()):
             if row.node.id not in self._put_off:
                 self._postpone(row)
-        for row in self._clock.away.too_many(self._given.width):
+        for row in self._clock.away.too_many():
             self._postpone(row)
         for row in list(self._rest.rows.values()):
             if row.added and row.node.id not in self._put_off:
@@ -85,7 +87,7 @@ class Mending:
         for row in [*rows, *self._rest.new]:
             self._insert(row)
         self._clock.away.refresh()
-        if self._clock.away.too_many(self._given.width):
+        if self._clock.away.too_many() or not self._reserve.holds():
             raise CannotRepairError
         self._ends.again(self._mended.goes)
         return self._mended, self._ends
@@ -158,7 +160,7 @@ class Mending:
             span = (start, start + lasts_s)
             opens = self._clock.opens([instance], start, lasts_s, {})
             fits = start >= self._clock.now_s and opens == start and not self._busy(span) and self._given.windows.open
-            fits = fits and not self._clock.away.reach(self._given.width, start, row.away_s)
+            fits = fits and not self._clock.away.reach(row, start, row.away_s)
             place = self._room.find(instance, row.node, span) if fits else None
             if place is None:
                 self._postpone(row)
@@ -166,8 +168,9 @@ class Mending:
             row.added.pop(0)
             self._goes(row, instance, place, span)
             self._clock.moved(instance, *span)
-            self._clock.away.goes(start, row.away_s)
+            self._clock.away.goes(row, start, row.away_s)
             row.away_s = start
+            self._reserve.changed()
 
     # -- what does not
 
@@ -177,6 +180,7 @@ class Mending:
         ):
             raise CannotRepairError  # those that have to stay together go on together
         row.changed, row.moves = True, [other for other in row.moves if other is not move]
+        self._reserve.changed()
         heapq.heappush(self._lost, (move.start_s, next(self._numbers), row, move))
 
     def _withdraw(self, move: Move) -> None:
@@ -219,6 +223,7 @@ class Mending:
             raise CannotRepairError
         self._mended.put_off += 1
         self._clock.away.refresh()
+        self._reserve.changed()
         self._room.ready(row.node.id, row.end_s)
         for move in self._arrivals.get(row.node.id, ()):
             other = self._rest.rows[move.origin]
@@ -238,6 +243,7 @@ class Mending:
             self._withdraw(move)
             row.added.append(self._known[move.instance])
         row.changed, row.moves = True, []
+        self._reserve.changed()
         self._room.ready(name, inf)
         for move in self._arrivals.pop(name, ()):
             other = self._rest.rows[move.origin]
@@ -277,7 +283,7 @@ class Mending:
             upgrade = self._upgrade(row, placed[0][2][0] if placed else None, cursor, taken)
         for instance, place, span in placed:
             self._room.withdraw(instance, place, span)
-        if upgrade is None:
+        if upgrade is None or not self._reserve.allows(row, upgrade[1], placed):
             return False
         for instance, place, span in placed:
             self._goes(row, instance, place, span)
@@ -288,17 +294,18 @@ class Mending:
         row.added = []
         self._rest.rows[row.node.id] = row
         self._clock.away.takes(row)
+        self._reserve.changed()
         self._room.ready(row.node.id, row.end_s)
         return True
 
     def _upgrade(self, row: Row, away_s: float | None, from_s: float, taken: dict[str, list[Span]]) -> Span | None:
         """When the node is upgraded that is empty then, if that is within the campaign's bounds."""
-        given, lasts_s = self._given, self._given.campaign.spec.estimates.upgrade_of(row.node)
+        lasts_s = self._given.campaign.spec.estimates.upgrade_of(row.node)
         start = self._opens(row, from_s, lasts_s, taken)
         if start == inf:
             return None
         away_s, end_s = start if away_s is None else away_s, start + lasts_s
-        if self._clock.away.reach(given.width, away_s, end_s):
+        if self._clock.away.reach(row, away_s, end_s):
             return None
         return (start, end_s) if self._nights.holds(row, away_s, end_s) else None
 
@@ -329,6 +336,7 @@ class Mending:
         self._arrivals[place[0]] = [*self._arrivals.get(place[0], ()), move]
         self._mended.elsewhere += 1
         self._mended.goes[instance.id] = place[0]
+        self._reserve.changed()
 
     def _span(self, row: Row, instance: Instance, from_s: float, lasts_s: float, taken: dict[str, list[Span]]) -> Span | None:
         """When it may leave, at `from_s` at the earliest; None: not soon."""

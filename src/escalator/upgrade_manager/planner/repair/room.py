@@ -13,6 +13,7 @@ from escalator.upgrade_manager.planner.cloud import SLACK, Kind, Shape, may_go
 from escalator.upgrade_manager.planner.repair.away import Span
 from escalator.upgrade_manager.planner.repair.clock import Clock
 from escalator.upgrade_manager.planner.repair.given import Given
+from escalator.upgrade_manager.planner.repair.reserve import Reserve
 from escalator.upgrade_manager.planner.repair.rows import Rest, entries
 from escalator.upgrade_manager.planner.watching import place_of
 
@@ -31,8 +32,8 @@ Place = tuple[str, tuple[int, ...]]
 class Room:
     """Targets with what is free in the end. `ready_s`: when each takes instances, in the times of the plan so far."""
 
-    def __init__(self, given: Given, rest: Rest, clock: Clock) -> None:
-        self._given = given
+    def __init__(self, given: Given, rest: Rest, clock: Clock, reserve: Reserve) -> None:
+        self._given, self._reserve = given, reserve
         self._per_node = given.campaign.spec.migration.per_node
         self._rest, self._sums = rest, given.sums
         self.ready_s: dict[str, float] = dict.fromkeys(given.done - given.stuck.keys() - given.blocked.keys(), -inf)
@@ -141,6 +142,8 @@ class Room:
         if sum(start < span[1] - SLACK and span[0] < end - SLACK for start, end in self._spans(name)) >= self._per_node:
             return False
         if any(group in self._hard and self._in(group)[name] >= self._hard[group] for group in instance.groups):
+            return False
+        if not self._reserve.spares(name, span[0]):
             return False
         shape = Shape((), instance.numa_span, origin.nova_cell, origin.versions.get("hypervisor"), instance.requires)
         kind = self._kinds.get(name)
