@@ -31,7 +31,7 @@ def page() -> str:
             "## Operators\n",
             "`server.host` and `server.port`. Every call but health, readiness and the OpenAPI document needs",
             "`Authorization: Bearer <token>`; the token stands in the file `token` of the state directory. Full document:",
-            "[openapi.json](openapi.json). Query parameters that a call does not have are refused, and those that it has are named.\n",
+            "[openapi.json](openapi.json). Query parameters that a call does not have are refused.\n",
             table(titles, _rows("openapi.json")),
             "## VNF managers\n",
             "`vnfm.host` and `vnfm.port`. Full document: [openapi-vnfm.json](openapi-vnfm.json); see also",
