@@ -51,6 +51,8 @@ def vnfm_app(
     async def put_reply(token: str, request: Request) -> Response:
         """Answer a notice. The same answer again is confirmed again."""
         check_headers(request)
+        # Nobody else's megabytes are taken into memory, or waited for.
+        await inbox.expect(token, replying(subscribing, request))
         given = await read_body(request, MAX_REPLY_BYTES)
         await inbox.receive(token, given, clock.now(), replying(subscribing, request))
         return Response(status_code=204, headers=HEADERS)

@@ -54,6 +54,10 @@ class Inbox:
         """Return the notice as it stands now; raises NotFoundError when nobody was given that address."""
         return occurrence(await self._find(token, allow), self._base_url)
 
+    async def expect(self, token: str, allow: Allow | None = None) -> None:
+        """Look whether a reply may come at that address, before any of it is read; raises as `show`."""
+        await self._find(token, allow)
+
     async def receive(self, token: str, body: bytes | Reply | Part, now: float, allow: Allow | None = None) -> Verdict:
         """Take a reply; returns ACCEPTED or DUPLICATE, or PARTIAL for a part that leaves others to be awaited.
 

@@ -273,6 +273,9 @@ def _listener(bed: Bed) -> AbstractAsyncContextManager[str]:
     """The VNF managers' listener; it serves whatever inbox the bed has now."""
 
     class Current:
+        async def expect(self, *arguments: object) -> None:
+            await bed.vim.inbox.expect(*arguments)  # type: ignore[arg-type]
+
         async def receive(self, *arguments: object) -> object:
             return await bed.vim.inbox.receive(*arguments)  # type: ignore[arg-type]
 

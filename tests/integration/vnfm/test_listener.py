@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -82,6 +84,16 @@ async def test_what_was_never_given_out_looks_the_same_whatever_is_asked(client:
     check_problem(put, 404, "ESC-VIM-001")
     assert put.content == garbage.content == get.content
     assert token not in put.text or len(token) == 1
+
+
+async def test_nothing_is_waited_for_at_an_address_that_nobody_was_given(bed: Bed):
+    to = urlsplit(bed.base_url)
+    reader, writer = await asyncio.open_connection(to.hostname, to.port)
+    head = f"PUT {REPLIES}/{'t' * 43} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+    writer.write(head.encode())
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 404 ")
+    writer.close()
 
 
 async def test_a_missed_notice_can_be_read(client: httpx.AsyncClient, address: str, bed: Bed):
