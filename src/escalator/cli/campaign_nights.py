@@ -16,6 +16,7 @@ from escalator.cli.documents import loaded
 from escalator.cli.failures import UsageError
 from escalator.cli.gantt import turns
 from escalator.cli.plan_times import Times
+from escalator.cli.printable import printable
 from escalator.cli.spans import offset, span, zoned
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
@@ -68,7 +69,7 @@ class Nights(Lister):
         if parsed_args.file is not None:
             from escalator.model.plan import Plan as Document  # noqa: PLC0415 - pydantic is slow to import
 
-            document: Plan = json.loads(loaded(Document, parsed_args.file).model_dump_json(by_alias=True))
+            document: Plan = printable(json.loads(loaded(Document, parsed_args.file).model_dump_json(by_alias=True)))
             return document
         with self.server() as client:
             plan = client.get(f"/v1/campaigns/{quoted(parsed_args.name)}")["plan"]

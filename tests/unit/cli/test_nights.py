@@ -75,3 +75,14 @@ def test_csv_has_a_line_for_each_row(tmp_path) -> None:
 def test_a_campaign_or_a_file_is_named(tmp_path) -> None:
     assert run("campaign", "nights").code == 2
     assert run("campaign", "nights", "c", "--file", tmp_path / "plan.json").code == 2
+
+
+def test_no_name_in_a_file_steers_the_terminal_or_begins_a_formula(tmp_path) -> None:
+    plan = planned(FRIDAY_S, windows=NIGHTS)
+    plan["hits"][0]["vnf"] = "=cmd()\x1b[31m"
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(plan))
+    for form in ("table", "json", "csv"):
+        seen = run("campaign", "nights", "--file", file, "--by", "vnf", "-f", form)
+        assert (seen.code, "\x1b" in seen.out, "\\u001b" in seen.out) == (0, False, False)
+    assert "\"'=cmd()" in seen.out
