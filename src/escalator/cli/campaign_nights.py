@@ -16,10 +16,10 @@ from escalator.cli.documents import loaded
 from escalator.cli.failures import UsageError
 from escalator.cli.gantt import turns
 from escalator.cli.plan_times import Times
-from escalator.cli.printable import printable
 from escalator.cli.spans import offset, span, zoned
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
+from escalator.model.printable import printable
 
 Plan = Mapping[str, Any]
 Row = Mapping[str, Any]
