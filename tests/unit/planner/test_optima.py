@@ -53,6 +53,14 @@ def test_a_group_of_sixteen_with_limit_one_takes_its_chain() -> None:
     assert (plan.bounds.binding, plan.bounds.makespan_s) == ("group", plan.totals.makespan_s)
 
 
+def test_a_chain_of_moves_begins_behind_the_first_upgrade() -> None:
+    group = Group(id="g", policy="anti-affinity", max_impacted=1, recovery_s=600)
+    things = [*(node(f"e{n}") for n in range(6)), *(thing for n in range(6) for thing in full(f"n{n}", f"v{n}", groups=("g",)))]
+    plan = plan_of(*things, group, waves={**FREE, "max_extra_moves": 0.0})
+    check(plan, 6, UPGRADE_S + 6 * MOVE_S + 5 * 600 + UPGRADE_S)
+    assert (plan.bounds.binding, plan.bounds.makespan_s) == ("group", pytest.approx(plan.totals.makespan_s))
+
+
 def test_a_full_site_of_three_whose_instances_switch_over_needs_no_room() -> None:
     things = [thing for n in range(3) for thing in full(f"n{n}", f"a{n}", f"b{n}", vacate="in-place", groups=("g",))]
     plan = plan_of(*things, Group(id="g", max_impacted=2, recovery_s=60), waves={"max_unavailable": 1})

@@ -38,7 +38,7 @@ def makespan(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> dict[str, floa
         # Nodes are away for their departures and their upgrade, and at most `width` of them at once.
         "parallel": sum(aways.values()) / max(1, rules.width),
         "bandwidth": _bandwidth(cloud, nodes, there, rules),
-        "group": _group(cloud, nodes, rules.windows),
+        "group": _group(cloud, nodes, rules, rules.windows),
         "area": _area(cloud, nodes, there),
         "growth": growth(cloud, nodes, rules, there),
         "window": _window(aways, rules),
@@ -63,7 +63,7 @@ def remaining(cloud: Cloud, nodes: Sequence[int], rules: Rules, midway: Midway) 
     rest = [node for node in nodes if node not in under_way]
     found = makespan(eased, rest, replace(rules, windows=Windows()))
     if rest and "group" in found and not rules.windows.open:
-        found["group"] = _group(eased, rest, rules.windows.rest(rules.at_s))  # between windows groups recover all the same
+        found["group"] = _group(eased, rest, rules, rules.windows.rest(rules.at_s))  # between windows groups recover all the same
     return {name: round(rules.at_s + seconds, 6) for name, seconds in found.items()}
 
 
@@ -98,9 +98,17 @@ def _bandwidth(cloud: Cloud, nodes: Sequence[int], there: Sequence[Counts], rule
     return whole / rules.total + min(cloud.upgrade_s[node] for node in leaving)
 
 
-def _group(cloud: Cloud, nodes: Sequence[int], windows: Windows) -> float:
-    """The longest chain of impacts that a group's limit and recovery force."""
+def _first_s(cloud: Cloud, nodes: Sequence[int], rules: Rules) -> float:
+    """Before that no instance moves: where no node is upgraded and none else takes any, one has to be upgraded first."""
+    if any(cloud.done) or rules.extra_moves:
+        return 0.0
+    return min((cloud.upgrade_s[node] for node in nodes if not any(guest.leaves for guest in cloud.guests[node])), default=0.0)
+
+
+def _group(cloud: Cloud, nodes: Sequence[int], rules: Rules, windows: Windows) -> float:
+    """The longest chain of impacts that a group's limit and recovery force; of the moves among them, behind the first upgrade."""
     impacts: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
+    moves: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
     for node in nodes:
         together: set[int] = set()  # members that stay on one node are impacted as one
         upgrade_s = cloud.upgrade_s[node]
@@ -110,24 +118,31 @@ def _group(cloud: Cloud, nodes: Sequence[int], windows: Windows) -> float:
             for group in guest.groups:
                 if guest.leaves:
                     impacts[group].append((guest.lasts_s, upgrade_s))
+                    moves[group].append((guest.lasts_s, upgrade_s))
                 elif group not in together:
                     together.add(group)
                     impacts[group].append((upgrade_s, 0.0))
-    return max((_chain(cloud, group, found, windows) for group, found in impacts.items()), default=0.0)
+    first_s = _first_s(cloud, nodes, rules)
+    longest = max((_chain(cloud.limits[group], found, windows, 0.0) for group, found in impacts.items()), default=0.0)
+    if not first_s:
+        return longest
+    return max([longest, *(_chain(cloud.limits[group], found, windows, first_s) for group, found in moves.items())])
 
 
-def _chain(cloud: Cloud, group: int, impacts: Sequence[tuple[float, float]], windows: Windows) -> float:
+def _chain(limit: Limit, impacts: Sequence[tuple[float, float]], windows: Windows, first_s: float) -> float:
     """With a limit of one all of them follow one another; else every k-th in order of start follows the one k before."""
-    limit = cloud.limits[group]
-    most = max(1, limit.most)
+    most, begins_s = max(1, limit.most), max(limit.lead_s, first_s)
     after = min([upgrade for _, upgrade in impacts])
     shortest = min([lasts for lasts, _ in impacts])
     rounds = len(impacts) if most == 1 else ceil(len(impacts) / most)
     impacted_s = sum([lasts for lasts, _ in impacts]) if most == 1 else rounds * shortest
-    in_a_row_s = limit.lead_s + impacted_s + (rounds - 1) * limit.recovery_s
+    in_a_row_s = begins_s + impacted_s + (rounds - 1) * limit.recovery_s
     if windows.open or not limit.recovery_s:
         return in_a_row_s + after
-    return max(_with_nights(windows, in_a_row_s, limit.recovery_s), _apart(windows, limit, rounds, shortest)) + after
+    return (
+        max(_with_nights(windows, in_a_row_s, limit.recovery_s), _apart(windows, limit, rounds, begins_s + shortest, shortest))
+        + after
+    )
 
 
 def _with_nights(windows: Windows, in_a_row_s: float, recovery_s: float) -> float:
@@ -143,9 +158,9 @@ def _with_nights(windows: Windows, in_a_row_s: float, recovery_s: float) -> floa
     )
 
 
-def _apart(windows: Windows, limit: Limit, rounds: int, shortest_s: float) -> float:
+def _apart(windows: Windows, limit: Limit, rounds: int, first_ends_s: float, shortest_s: float) -> float:
     """So many of the shortest impacts, each as soon after the one ahead as the group has recovered by the clock."""
-    at = limit.lead_s + shortest_s
+    at = first_ends_s
     for _ in range(rounds - 1):
         at = windows.recovers(at, limit.recovery_s) + shortest_s
     return at

@@ -132,7 +132,7 @@ class Clock:
         if not recovery_s:
             return start
         opens = self._recovers(end, recovery_s)
-        near = [e for _, e in spans if e <= start + SLACK < self._recovers(e, recovery_s)]
+        near = [e for _, e in spans if start - recovery_s + SLACK < e <= start + SLACK < self._recovers(e, recovery_s)]
         near += [e for s, e in spans if end - SLACK <= s < opens - SLACK]
         return self._recovers(min(near), recovery_s) if near else start
 
