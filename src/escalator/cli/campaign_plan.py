@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import LONG_S, Shower, fields
 from escalator.cli.campaign import quoted
-from escalator.cli.chart_file import add_chart, write_chart
+from escalator.cli.chart_file import add_chart, require_chart, write_chart
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,6 +34,7 @@ class MakePlan(Shower):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for a plan."""
+        require_chart(parsed_args)
         with self.server() as client:
             plan = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/plan", timeout_s=LONG_S)
         self.exit_code = 0 if plan["smooth"] else NOT_SMOOTH

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, Shown, fields
-from escalator.cli.chart_file import add_chart, write_chart
+from escalator.cli.chart_file import add_chart, require_chart, write_chart
 from escalator.cli.documents import add_start, all_told, campaign_in, loaded, of_file, read_file, reads
 from escalator.cli.failures import report
 from escalator.cli.spans import duration
@@ -96,10 +96,12 @@ class OfflinePlan(Shower):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Plan."""
+        require_chart(parsed_args)
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.model.release import Release  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.difference import differences  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.fitting_files import with_fit  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.impact import NOTHING, Brings  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.kinds import ordered  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.make import make_plan  # noqa: PLC0415 - as above
@@ -119,6 +121,9 @@ class OfflinePlan(Shower):
             inventory = loaded(Inventory, parsed_args.inventory)
             parent = loaded(Plan, parsed_args.parent) if parsed_args.parent else None
             release = loaded(Release, parsed_args.release) if parsed_args.release else None
+        if release is not None and campaign.spec.release not in (None, release.id):
+            message = f"The campaign brings {campaign.spec.release}, and {parsed_args.release} is {release.id}."
+            raise InputError(Code.CFG_USAGE, message, remedy="Name the same release in both.")
         if parent is None and parsed_args.at is not None:
             raise InputError(Code.CFG_USAGE, "--at tells how far a campaign is; it needs --parent, the plan that it follows.")
         at_s = parsed_args.at if parsed_args.at is not None else parent.at_s if parent is not None else 0.0
@@ -130,6 +135,8 @@ class OfflinePlan(Shower):
             made = with_stops(with_returns(made, campaign, inventory, managed, brings.layers), campaign, inventory, managed)
         else:  # as a server does: repaired where that is sound
             made = verified_plan(campaign, inventory, managed, parsed_args.start, progress, brings)
+        if release is not None:
+            made = with_fit(made, campaign, inventory, release)
         plan = with_presumed(made, inventory).sealed(OFFLINE_ID, parent.id if parent is not None else None)
         if parent is not None:
             over = [node.id for node in inventory.nodes if node.progress in ("done", "failed")]

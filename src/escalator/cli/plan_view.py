@@ -103,7 +103,8 @@ def _word(plan: Mapping[str, Any], nodes: int) -> Text:
 
 def _at_own_risk(plan: Mapping[str, Any]) -> list[Text]:
     """What stands beside the verdict, as a board reads no further: a downgrade that nobody vouches for, what policy stops."""
-    noted = [item for item in plan.get("conditions", ()) if item["code"] in AT_OWN_RISK and item["ok"] and item.get("remedy")]
+    held = [item for item in plan.get("conditions", ()) if item["ok"] and not item["message"].startswith(NOT_LOOKED_AT)]
+    noted = [item for item in held if item["code"] in AT_OWN_RISK and item.get("remedy")]
     return [Text(f"{AT_OWN_RISK[item['code']]}: {item['message']}", style="bold yellow") for item in noted]
 
 

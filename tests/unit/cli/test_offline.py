@@ -319,6 +319,59 @@ def test_a_release_tells_what_a_rollback_cannot_bring_back(files, tmp_path):
     assert "What cannot come back by live migration" in run("plan", *words).out
 
 
+DEMANDING = RELEASE.replace(
+    "version: 8.2.0, type", 'version: 8.2.0, upgrades_from: [">=8"], requires: {os: "debian >=12", hypervisor: ">=7"}, type'
+)
+
+
+def test_a_release_is_held_against_what_the_inventory_says_of_the_nodes(files, tmp_path):
+    there = inventory()
+    for host in there["nodes"]:
+        host["versions"] = {"hypervisor": "7.2.18"}
+    (tmp_path / "release.yaml").write_text(DEMANDING)
+    seen = run("plan", *files(there), "--release", str(tmp_path / "release.yaml"), "-f", "json")
+    assert seen.code == 3
+    plan = json.loads(seen.out)
+    found = {one["code"]: one for one in plan["conditions"]}
+    assert not plan["smooth"]
+    assert "run 7.2.18" in found["ESC-PLN-023"]["message"]
+    assert not found["ESC-PLN-023"]["ok"]
+    assert {row["runs"] for row in plan["versions"]} == {"7.2.18"}
+    required = [one["message"] for one in plan["conditions"] if one["code"] == "ESC-PLN-024"]
+    assert required == [
+        "every node fits: hypervisor >=7",
+        "not looked at, as only a server can: whether nodes have what is required: os debian >=12",
+    ]
+
+
+def test_what_no_inventory_tells_of_a_release_is_no_ok(files, tmp_path):
+    (tmp_path / "release.yaml").write_text(DEMANDING)
+    words = [*files(inventory()), "--release", str(tmp_path / "release.yaml")]
+    plan = json.loads(run("plan", *words, "-f", "json").out)
+    found = {one["code"]: one for one in plan["conditions"]}
+    assert plan["smooth"]
+    for code in ("ESC-PLN-011", "ESC-PLN-023", "ESC-PLN-024"):
+        assert found[code]["remedy"], code
+    assert "is not known" in found["ESC-PLN-011"]["message"]
+    assert "which version of hv" in found["ESC-PLN-023"]["message"]
+    assert "DOWNGRADE" not in run("plan", *words).out
+
+
+def test_a_release_that_the_campaign_does_not_bring_is_refused(files, tmp_path):
+    (tmp_path / "release.yaml").write_text(RELEASE)
+    words = files(inventory(), CAMPAIGN.replace("spec:", "spec:\n  release: hw/8.2.0", 1))
+    seen = run("plan", *words, "--release", str(tmp_path / "release.yaml"))
+    assert seen.code == 2
+    assert "The campaign brings hw/8.2.0" in seen.err
+
+
+def test_a_chart_that_could_not_be_written_is_refused_before_anything_is_planned(files, tmp_path):
+    seen = run("plan", *files({"nodes": [{"id": "no inventory"}]}), "--chart", str(tmp_path / "none" / "c.svg"))
+    assert seen.code == 2
+    assert "there is no folder" in seen.err
+    assert run("plan", *files(inventory()), "--chart", str(tmp_path)).code == 2
+
+
 def test_a_plan_that_was_changed_by_hand_is_told_by_its_digest(files, tmp_path):
     words, file = files(inventory()), tmp_path / "plan.json"
     plan = json.loads(run("plan", *words, "-f", "json").out)

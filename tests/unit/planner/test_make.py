@@ -260,6 +260,21 @@ def test_each_node_says_what_kept_it_from_an_earlier_turn() -> None:
     }
 
 
+def test_a_node_whose_lead_time_was_over_long_before_its_turn_waited_for_others() -> None:
+    plan = plan_of(
+        node("a"), node("b"), vm("v", "b", migration="none", vacate="in-place", lead_s=60), estimates={"upgrade_s": 1500},
+        waves={"max_unavailable": 1},
+    )  # fmt: skip
+    assert [(u.node, u.start_s, u.waits) for u in plan.upgrades] == [("a", 0.0, ""), ("b", 1500.0, "max_unavailable")]
+
+
+def test_nodes_that_are_left_out_for_their_state_are_a_note() -> None:
+    plan = plan_of(node("a"), node("b"), node("c", state="down"), waves={"max_unavailable": 2})
+    found = next(one for one in plan.conditions if one.code == "ESC-PLN-002")
+    assert found.ok
+    assert found.remedy.startswith("bring them back")
+
+
 def test_a_lead_time_that_binds_is_no_group() -> None:
     numbers = build(campaign(), cloud(node("a"), vm("v", "a", lead_s=60)), {}, (), ())
     numbers.limits.append(Limit("lead time of 60 s", 1, 0.0, 60.0, 1))

@@ -41,7 +41,10 @@ def availability_condition(scope: ScopedNodes, limit: int) -> Condition:
             remedy = f"let {ours} end, and put back what escalator restoration list shows; then plan again"
         out = f"{counted(scope.unavailable, 'node in scope is', 'nodes in scope are')} out of service"
         return _fails(Code.PLN_NODE_STATE, f"{out}, max_unavailable is {limit}; {names}", remedy)
-    return _holds(Code.PLN_NODE_STATE, f"left out: {names}" if names else "every node in scope is in service")
+    if not names:
+        return _holds(Code.PLN_NODE_STATE, "every node in scope is in service")
+    remedy = "bring them back before the start, or upgrade them by another campaign later: this one leaves them as they are"
+    return Condition(code=Code.PLN_NODE_STATE.value, ok=True, message=f"left out: {names}", remedy=remedy)
 
 
 def pinned_condition(stuck: Sequence[tuple[Instance, Stuck]], movable: int = 0) -> Condition:

@@ -42,9 +42,10 @@ def with_returns(
         for move in plan.moves
         if move.kind == "live" and not move.extra and _renewed(inventory, move.origin, brings)
     ]
-    said = Condition(
-        code=Code.PLN_RETURN.value, ok=True, message=_message(rows) if plan.moves else NOTHING_MOVES, remedy=_remedy(rows)
-    )
+    live = [move.origin for move in plan.moves if move.kind == "live" and not move.extra]
+    unknown = sum(inventory.node_by_id[node].versions.get(LAYER) is None for node in live)
+    message = _message(rows, unknown) if plan.moves else NOTHING_MOVES
+    said = Condition(code=Code.PLN_RETURN.value, ok=True, message=message, remedy=_remedy(rows, unknown))
     return plan.model_copy(update={"no_return": tuple(rows), "conditions": (*plan.conditions, said)})
 
 
@@ -69,8 +70,10 @@ def way_back(campaign: Campaign, *, managed: bool) -> str:
             return "none by policy: workloads.default.action allows no cold migration and no stop"
 
 
-def _remedy(rows: list[NoReturn]) -> str:
+def _remedy(rows: list[NoReturn], unknown: int) -> str:
     """What to do before the start, while there is still time to; it makes a note of a condition that holds."""
+    if unknown:
+        return "give the nodes of the inventory their versions of the hypervisor before it is approved"
     if not rows:
         return ""
     if any(row.way_back.startswith("none") for row in rows):
@@ -81,13 +84,16 @@ def _remedy(rows: list[NoReturn]) -> str:
     return "tell their owners before the start: a rollback interrupts them"
 
 
-def _message(rows: list[NoReturn]) -> str:
+def _message(rows: list[NoReturn], unknown: int) -> str:
+    """Who cannot come back; `unknown` is of how many nobody can tell."""
+    open_ = f"whether {counted(unknown, 'instance')} can come back is not known: nobody tells the hypervisor of their nodes"
     if not rows:
-        return "every instance that moves can come back the same way in a rollback"
+        return open_ if unknown else "every instance that moves can come back the same way in a rollback"
     owners = Counter(row.vnf for row in rows)
     named = ", ".join(f"{count} of {owner}" for owner, count in sorted(owners.items())[:SHOWN])
     more = f", and of {len(owners) - SHOWN} more" if len(owners) > SHOWN else ""
     stuck = sum(row.way_back.startswith("none") for row in rows)
     policy = f"; for {stuck} of them policy allows no other way" if stuck else ""
     many = counted(len(rows), "instance")
-    return f"{many} cannot come back by live migration in a rollback: {named}{more}{policy}"
+    rest = f"; {open_}" if unknown else ""
+    return f"{many} cannot come back by live migration in a rollback: {named}{more}{policy}{rest}"

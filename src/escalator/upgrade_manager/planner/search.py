@@ -392,9 +392,7 @@ class Search:
         self._guests[node] = [guest for guest in self._guests[node] if not guest.leaves]
         self._departures.changed(node)
         del self._waiting[node]
-        at, why = self._tried.pop(node, (-inf, None))
-        if now > self._full_s > at:
-            why = FULL
+        why = self._kept(node, now)
         if why is not None:
             self._waited[node] = why
         self._wave[node] = self._level + 1
@@ -402,6 +400,14 @@ class Search:
         self._flow.begin(node, placed, tuple(self._guests[node]), self._level + 1, now)
         for domain, out in zip(self._rules.domains, self._out, strict=True):
             out.update(domain.counted(node))
+
+    def _kept(self, node: int, now: float) -> NotYet | None:
+        """What kept the node last, which begins now."""
+        at, why = self._tried.pop(node, (-inf, None))
+        # What it waited for was over before, and nobody looked since, as no more nodes might go.
+        over = why is not None and at < why.ready_s < now - SLACK
+        full = now > self._full_s and (self._full_s > at or (over and self._full_s == at))
+        return FULL if full else why
 
     def _vacant(self, node: int) -> bool:
         """Whether the node could be one of the reserve."""
