@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from escalator.cli.base import Shower, fields
 from escalator.cli.documents import add_start, all_told, campaign_in, loaded, reads
@@ -53,7 +54,8 @@ class Rehearse(Shower):
             self.app.stderr.write(f"Warning: {strange}\n")
         configure_logs(Log(level="error"))
         seeds = range(parsed_args.seed, parsed_args.seed + parsed_args.runs)
-        outcomes = rehearse_all(Rehearsal(inventory, campaign, faults, parsed_args.start), seeds)
+        with _progress(self.app.stderr, len(seeds)) as tell:
+            outcomes = rehearse_all(Rehearsal(inventory, campaign, faults, parsed_args.start), seeds, tell=tell)
         dated = parsed_args.start is not None or campaign.spec.not_before is not None
         begins = local(campaign.spec, beginning(campaign.spec, parsed_args.start)).isoformat() if dated else None
         found = {**summary(outcomes), "begins": begins}
@@ -65,6 +67,18 @@ class Rehearse(Shower):
         from escalator.cli.rehearsal_view import rehearsal_view  # noqa: PLC0415 - rich is for people's eyes only
 
         return rehearsal_view(document)
+
+
+@contextmanager
+def _progress(stream: TextIO, runs: int) -> Iterator[Callable[[int], None]]:
+    """How many runs are over, for somebody who waits for them at a terminal; gone when they all are."""
+    from rich.console import Console  # noqa: PLC0415 - rich is for people's eyes only
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
+
+    columns = (TextColumn("rehearsing"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=stream), transient=True, disable=not stream.isatty()) as bar:
+        task = bar.add_task("", total=runs)
+        yield lambda over: bar.update(task, completed=over)
 
 
 def _runs(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass, field
 
@@ -40,23 +40,41 @@ class Rehearsal:
         return rehearse(self.inventory, self.campaign, self.faults, seed, self.planners, self.start_s)
 
 
-def rehearse_all(rehearsal: Rehearsal, seeds: Sequence[int], processes: int | None = None) -> list[Outcome]:
+def rehearse_all(
+    rehearsal: Rehearsal, seeds: Sequence[int], processes: int | None = None, tell: Callable[[int], None] | None = None
+) -> list[Outcome]:
     """A run for each seed, in their order: the same ones whatever the number of `processes`.
 
-    Without one there are as many as processors, where there is enough to do. Raises TemporaryError (`PLN_WORKER`) when one of
-    them ends before its run is over.
+    Without one there are as many as processors, where there is enough to do. `tell` is called with how many are over, each time
+    that another one is. Raises TemporaryError (`PLN_WORKER`) when a process ends before its run is over.
     """
     wanted = _processes(len(seeds), len(rehearsal.inventory.nodes)) if processes is None else processes
-    if wanted == 1:
-        return [rehearsal.run(seed) for seed in seeds]
-    context = multiprocessing.get_context("spawn")
+    found: list[Outcome] = []
+    for outcome in _each(rehearsal, seeds, wanted):
+        found.append(outcome)
+        if tell is not None:
+            tell(len(found))
+    return found
+
+
+def _each(rehearsal: Rehearsal, seeds: Sequence[int], processes: int) -> Iterator[Outcome]:
+    if processes == 1:
+        yield from map(rehearsal.run, seeds)
+        return
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (rehearsal,))
+    over = False
     try:
-        with ProcessPoolExecutor(wanted, context, _begin, (rehearsal,)) as pool:
-            return list(pool.map(_run, seeds))
+        yield from pool.map(_run, seeds)
+        over = True
     except BrokenExecutor as error:
         message = "A process that played runs ended before they were over."
         remedy = "See whether this host has memory left; fewer processors use less of it (taskset)."
         raise TemporaryError(Code.PLN_WORKER, message, remedy=remedy) from error
+    finally:
+        pool.shutdown(wait=over, cancel_futures=True)
+        # Who stops a rehearsal does not wait for the runs that are under way.
+        for child in () if over else multiprocessing.active_children():
+            child.terminate()
 
 
 def _processes(runs: int, nodes: int) -> int:

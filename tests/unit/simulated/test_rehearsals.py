@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from typing import Any
 
@@ -52,3 +53,21 @@ def test_a_process_that_dies_ends_the_rehearsal_with_a_reason() -> None:
     with pytest.raises(TemporaryError) as raised:
         rehearse_all(Rehearsal(deadly, CAMPAIGN, FAULTS), range(2), processes=2)
     assert raised.value.code is Code.PLN_WORKER
+
+
+def test_whoever_waits_hears_of_each_run_that_is_over() -> None:
+    for processes in (1, 2):
+        told: list[int] = []
+        rehearse_all(Rehearsal(SITE, CAMPAIGN, FAULTS), range(4), processes, told.append)
+        assert told == [1, 2, 3, 4]
+
+
+def test_who_stops_a_rehearsal_does_not_wait_for_the_rest_of_it() -> None:
+    def stop(over: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rehearse_all(Rehearsal(SITE, CAMPAIGN, FAULTS), range(2_000), 2, stop)
+    for child in multiprocessing.active_children():
+        child.join(10)
+        assert child.exitcode is not None, "it goes on with runs that nobody waits for"
