@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from escalator.api.bodies import read_body
 from escalator.model.codes import Code
 from escalator.model.document import Source, load, parse
+from escalator.model.reading import beside
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
 """Campaigns and registrations have a few kilobytes; a registration with ten thousand instances has 400 kB."""
@@ -31,7 +32,7 @@ async def read_text(request: Request) -> bytes:
 
 async def read(request: Request, kind: type[M]) -> M:
     """Return the body as a model; raises InputError with every problem."""
-    return load(kind, parse(await read_text(request)), code=Code.API_BODY)
+    return await beside(await read_text(request), lambda text: load(kind, parse(text), code=Code.API_BODY))
 
 
 async def read_optional(request: Request, kind: type[M]) -> M:

@@ -7,6 +7,7 @@ from escalator.model.codes import Code
 from escalator.model.document import parse
 from escalator.model.errors import ConflictError, InputError, Problem
 from escalator.model.progress import CampaignState, Event
+from escalator.model.reading import beside
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.drivers import require_driver
@@ -19,7 +20,7 @@ NOT_STARTED = (CampaignState.DRAFT, CampaignState.PLANNED)
 
 async def checked(ctx: Context, document: str | bytes) -> CampaignRow:
     """The row of a new campaign. Raises InputError with all problems, NotFoundError when its release is not there."""
-    campaign = load_campaign(parse(document))
+    campaign = await beside(document, lambda text: load_campaign(parse(text)))
     require_driver(ctx, campaign)
     require_commands(ctx, campaign)
     require_gates(ctx, campaign)
