@@ -67,4 +67,8 @@ async def test_files_are_staged_by_two_at_once_within_the_bandwidth_and_nothing_
     await driver.stage(node, release)
     conf = await driver.run(node, ("grep", "Dl-Limit", "/var/lib/escalator/apt/apt.conf"), {}, 20.0)
     assert conf.lines == ('Acquire::http::Dl-Limit "2048";',)
+    modes = await driver.run(
+        node, ("stat", "-c", "%a", "/var/lib/escalator/stage.lock", "/var/lib/escalator/apt/apt.conf"), {}, 20.0
+    )
+    assert modes.lines == ("600", "644"), "a user of the node could hold the lock"
     assert (await manager.upgrade(driver, node, "1.0.0", "own/1")).state is OperationState.DONE
