@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from escalator.model.inventory import Group
+from escalator.model.release import Impact
 from escalator.upgrade_manager.planner.cloud import Limit, build
 from escalator.upgrade_manager.planner.conditions import kept_by, reason
+from escalator.upgrade_manager.planner.make import make_plan
 from escalator.upgrade_manager.planner.turns import NotYet
 from escalator.upgrade_manager.planner.verify.check import verify
 from unit.planner.clouds import campaign, cloud, failing, left_out, moves, node, order, plan_of, vm
@@ -314,3 +316,14 @@ def test_nothing_waits_for_its_turn_beside_a_member_of_its_hard_affinity_group_t
     plan = plan_of(*things)
     assert verify(campaign(), cloud(*things), plan) == []
     assert order(plan)[:2] == ["b", "a"]
+
+
+@pytest.mark.parametrize(("impact", "noted"), [(None, True), ("reboot", True), ("dataplane", False), ("none", False)])
+def test_a_reboot_within_seconds_is_noted_in_case_minutes_were_meant(impact: Impact | None, noted: bool) -> None:
+    there = cloud(node("a"), node("b"))
+    plan = make_plan(campaign(estimates={"upgrade_s": 25, "hooks_s": 600}), there, impact=impact)
+    found = [one for one in plan.conditions if one.code == "ESC-PLN-015"]
+    assert [one.message for one in found] == ["2 nodes are estimated to be upgraded within 25 s, with a reboot"] * noted
+    assert all(one.ok and "minutes" in one.remedy for one in found)
+    longer = make_plan(campaign(estimates={"upgrade_s": 600}), there, impact=impact)
+    assert not [one for one in longer.conditions if one.code == "ESC-PLN-015"]

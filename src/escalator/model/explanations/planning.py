@@ -86,10 +86,11 @@ PLANNING = {
         then="Weigh it: `closer` of the plan names each group. An empty host in each rack or zone leaves a choice",
     ),
     Code.PLN_ESTIMATES: Explanation(
-        meaning="estimates for hardware that no node of the campaign has",
+        meaning="estimates for hardware that no node of the campaign has, or of a reboot within seconds",
         causes=(
             "The labels under `estimates.hardware` fit no node: mostly a name or a value is written otherwise than the cloud "
-            "has it. Nodes they were meant for count with the general estimate, so that a night may be too short."
+            "has it. Nodes they were meant for count with the general estimate, so that a night may be too short. "
+            "Or an `upgrade_s` was written in minutes: it is in seconds, the reboot included."
         ),
         then="Compare the labels with those of `escalator node show NODE` or of the inventory; take out what is meant for others",
     ),

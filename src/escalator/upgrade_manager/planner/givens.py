@@ -7,12 +7,17 @@ from operator import itemgetter
 
 from escalator.model.campaign import Campaign
 from escalator.model.codes import Code
+from escalator.model.counting import counted
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Condition
+from escalator.model.release import Impact
 from escalator.upgrade_manager.planner import conditions as c
 from escalator.upgrade_manager.planner.actions import Action, Leaves, Stays, Stuck, action_for, any_of
 from escalator.upgrade_manager.planner.interruption import expected_s, unborne
 from escalator.upgrade_manager.planner.scope import ScopedNodes
+
+LEAST_REBOOT_S = 60.0
+"""No host that runs instances is upgraded and back from a reboot sooner."""
 
 
 def actions_of(campaign: Campaign, inventory: Inventory, scope: ScopedNodes, managed: Collection[str]) -> dict[str, Action]:
@@ -50,9 +55,17 @@ def stuck_on(inventory: Inventory, actions: Mapping[str, Action]) -> dict[str, s
 
 
 def first_conditions(
-    campaign: Campaign, inventory: Inventory, scope: ScopedNodes, actions: Mapping[str, Action], managed: Collection[str]
+    campaign: Campaign,
+    inventory: Inventory,
+    scope: ScopedNodes,
+    actions: Mapping[str, Action],
+    managed: Collection[str],
+    impact: Impact | None = None,
 ) -> tuple[Condition, ...]:
-    """The conditions that need no search: scope, states of nodes and instances, who declares what of its own impacts."""
+    """The conditions that need no search: scope, states of nodes and instances, who declares what of its own impacts.
+
+    `impact` is that of the release; null where nothing is known of it.
+    """
     stuck = []
     if any_of(actions, Stuck):
         stuck = [(inventory.instance_by_id[i], a) for i, a in actions.items() if isinstance(a, Stuck)]
@@ -61,6 +74,7 @@ def first_conditions(
     return (
         c.scope_condition(scope),
         *_estimates(campaign, scope),
+        *(_too_quick(campaign, scope) if impact in (None, "reboot") else ()),
         c.availability_condition(scope, campaign.spec.waves.limit(scope.count)),
         c.pinned_condition(stuck, _movable(inventory, actions, managed) if stuck else 0),
         c.state_condition(stuck),
@@ -87,6 +101,18 @@ def _estimates(campaign: Campaign, scope: ScopedNodes) -> tuple[Condition, ...]:
         return ()
     message = f"no node has the labels of these estimates: {'; '.join(strange)}"
     remedy = "compare the labels in estimates.hardware with those of the nodes"
+    return (Condition(code=Code.PLN_ESTIMATES.value, ok=True, message=message, remedy=remedy),)
+
+
+def _too_quick(campaign: Campaign, scope: ScopedNodes) -> tuple[Condition, ...]:
+    """That nodes are said to reboot sooner than a host can, in case minutes were meant; it never fails."""
+    estimates = campaign.spec.estimates
+    quick = [node for node in scope.eligible if estimates.upgrade_of(node) - estimates.hooks_s < LEAST_REBOOT_S]
+    if not quick:
+        return ()
+    shortest = min(estimates.upgrade_of(node) - estimates.hooks_s for node in quick)
+    message = f"{counted(len(quick), 'node is', 'nodes are')} estimated to be upgraded within {shortest:g} s, with a reboot"
+    remedy = "see whether minutes were meant: upgrade_s of estimates is in seconds, and windows and nights follow from it"
     return (Condition(code=Code.PLN_ESTIMATES.value, ok=True, message=message, remedy=remedy),)
 
 

@@ -99,7 +99,7 @@ def _made(
     roomless = [(node, guest) for node, guest in unplaced if node not in held_by(impossible)]
     checks = (
         *outage_conditions(campaign, outage, found.turns),
-        *first_conditions(campaign, inventory, scope, actions, managed),
+        *first_conditions(campaign, inventory, scope, actions, managed, impact),
         c.group_condition(blocked),
         *groups_condition(rules.staging.groups if campaign.spec.scope.groups else ()),
         *demand_conditions(impossible),

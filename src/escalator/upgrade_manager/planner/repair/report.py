@@ -137,7 +137,8 @@ def _several(given: Given) -> bool:
 def _checks(given: Given, groups: Sequence[PlanGroup], ends: Ends, found: Found, *, several: bool) -> Iterator[Condition]:
     campaign, inventory, scope = given.campaign, given.inventory, given.scope
     cloud = Cloud(nodes=list(given.nodes))
-    yield from first_conditions(campaign, inventory, scope, given.noted, given.managed)
+    # Whether its estimates are for reboots was told with the plan that is repaired.
+    yield from first_conditions(campaign, inventory, scope, given.noted, given.managed, impact="none")
     yield c.group_condition(given.blocked)
     yield from groups_condition(groups if campaign.spec.scope.groups else ())
     yield c.capacity_condition((), "")
