@@ -25,7 +25,6 @@ from escalator.model.notice import Vnfm, VnfmSpec
 from escalator.model.progress import CampaignState
 from escalator.settings import Settings
 from escalator.state_folder import sole_server, write_token
-from escalator.storage.opening import open_store
 from escalator.storage.port import Store
 from escalator.system_support.clusters.opening import opened as clusters_opened
 from escalator.system_support.named import NamedCommands
@@ -49,6 +48,7 @@ from escalator.upgrade_manager.engine.context import (
     Signals,
     StagingPolicy,
 )
+from escalator.upgrade_manager.engine.earlier_sheet import open_known
 from escalator.upgrade_manager.engine.leases import Leases
 from escalator.upgrade_manager.engine.means import Means
 from escalator.upgrade_manager.engine.node import upgrade_node
@@ -185,7 +185,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_server(settings.state))
-        store = await stack.enter_async_context(open_store(settings))
+        store = await stack.enter_async_context(open_known(settings, clock))
         importer = ReleaseStore(settings.state, store.releases, clock, trust_of(settings.releases.trust))
         await importer.refresh()
         cloud, systems, world = _drivers(settings, clock, importer, stack)

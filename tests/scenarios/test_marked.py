@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from escalator.cloud_manager.port import ServiceState
 from escalator.model.progress import CampaignState, Restoration, TaskState
 from escalator.upgrade_manager.engine import owed
 from escalator.upgrade_manager.engine.marked import note_marked
+from escalator.upgrade_manager.engine.restore import BY_HAND
 from escalator.upgrade_manager.engine.runtimes import virtual_time
 from escalator.upgrade_manager.engine.sheet import from_top_to_bottom
 from scenarios.stage import Stage, staged
@@ -30,7 +32,6 @@ def test_it_is_put_on_the_sheet_once_with_the_command_that_puts_it_back() -> Non
             await stage.play(BEGUN)
             await stage.sim.ctx.cloud.cordon("cn-0002", MINE)
             await stage.sim.ctx.cloud.cordon("cn-0003", "disk is being replaced")
-            await stage.sim.ctx.cloud.cordon("cn-0001", "Escalator campaign another: upgrade")
             assert await note_marked(stage.sim.ctx) == ["cn-0002"]
             assert await note_marked(stage.sim.ctx) == []
             (row,) = await _open(stage)
@@ -40,6 +41,47 @@ def test_it_is_put_on_the_sheet_once_with_the_command_that_puts_it_back() -> Non
             assert [event.node for event in events if event.action == "restoration.found"] == ["cn-0002"]
 
     virtual_time.run(play())
+
+
+def test_one_of_a_campaign_that_the_database_does_not_have_is_found_and_taken_off_once_a_person_has_enabled_it() -> None:
+    """The database was lost, or another Escalator works on the node: nobody is to run the command before that is known."""
+
+    async def play() -> tuple[list[Restoration], list[str], list[Restoration]]:
+        async with staged() as stage:
+            await stage.play("world nodes=4 seed=1")
+            ctx = stage.sim.ctx
+            await ctx.cloud.cordon("cn-0001", "Escalator campaign lost: rollback")
+            assert await note_marked(ctx, "agent") == []
+            assert await note_marked(ctx) == ["cn-0001"]
+            rows = await _open(stage)
+            await owed.look(ctx)
+            assert await _open(stage) == rows
+            await ctx.cloud.restore_service("cn-0001", ServiceState(node="cn-0001", enabled=True, up=True))
+            await owed.look(ctx)
+            events = await ctx.store.events.read(0, limit=1000)
+            said = [event.action for event in events if event.campaign == "lost"]
+            return rows, said, await _open(stage)
+
+    (row,), said, left = virtual_time.run(play())
+    assert (row.campaign, row.node) == ("lost", "cn-0001")
+    assert row.commands[0].startswith("# WARNING: it is disabled in the name of campaign lost, which this database does not have")
+    assert all(command.startswith("# only then: ") for command in row.commands[1:])
+    assert (said, left) == (["restoration.found", "restoration.by-hand"], [])
+
+
+def test_a_restore_outside_of_campaigns_takes_its_node_off_the_sheet_itself() -> None:
+    async def play() -> list[str]:
+        async with staged() as stage:
+            await stage.play("world nodes=4 seed=1")
+            held = {"node": "cn-0001", "kind": "cordon", "object_id": "cn-0001"}
+            found = (await stage.sim.ctx.cloud.service("cn-0001")).to_json()
+            await stage.sim.store.restorations.add(
+                Restoration(id="r", campaign=BY_HAND, found=found, commands=(), created_at=0.0, **held)
+            )
+            await owed.look(stage.sim.ctx)  # between its row and the cordon itself
+            return [row.node for row in await _open(stage)]
+
+    assert virtual_time.run(play()) == ["cn-0001"]
 
 
 def test_a_server_looks_for_them_as_it_starts() -> None:

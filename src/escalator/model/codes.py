@@ -200,6 +200,7 @@ class Code(Enum):
     STO_SCHEMA = "ESC-STO-002"
     STO_LOCKED = "ESC-STO-003"
     STO_FILE = "ESC-STO-004"
+    STO_LOST = "ESC-STO-005"
 
     # API
     API_BODY = "ESC-API-001"

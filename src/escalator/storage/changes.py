@@ -29,3 +29,7 @@ class Restorations(Protocol):
     async def open(self, campaign: str | None = None, node: str | None = None) -> Sequence[Restoration]:
         """What is not put back yet, oldest first: of everything, of a campaign, of a node, or of a campaign's node."""
         ...
+
+    async def written(self, campaign: str) -> Sequence[Restoration]:
+        """All that was ever written down of a campaign, put back or not, oldest first."""
+        ...

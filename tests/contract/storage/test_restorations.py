@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from contract.storage.samples import JSON, restoration
 from escalator.storage.port import Store
 
@@ -64,3 +66,12 @@ async def test_what_is_to_be_done_by_hand_may_change_as_long_as_it_is_open(store
     await store.restorations.done("r1", 5.0)
     await store.restorations.say("r1", ("later",))
     assert await store.restorations.open() == [restoration("r2")]
+
+
+async def test_all_that_was_written_of_a_campaign_is_known_after_it_is_put_back(store: Store) -> None:
+    rows = [restoration("r1", created_at=1.0), restoration("r2", created_at=2.0), restoration("r3", campaign="c2")]
+    for row in rows:
+        await store.restorations.add(row)
+    await store.restorations.done("r1", 5.0)
+    assert await store.restorations.written(rows[1].campaign) == [replace(rows[0], restored_at=5.0), rows[1]]
+    assert await store.restorations.written("c3") == []

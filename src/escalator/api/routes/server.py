@@ -14,6 +14,7 @@ from escalator.api.views import RestorationView
 from escalator.model.campaign import Migration
 from escalator.model.redaction import redacted
 from escalator.upgrade_manager.engine import observed
+from escalator.upgrade_manager.engine.earlier_sheet import rows_of_earlier
 from escalator.upgrade_manager.engine.sheet import from_top_to_bottom
 
 router = APIRouter(tags=["server"])
@@ -39,4 +40,5 @@ async def get_config(services: Here) -> Mapping[str, Any]:
 @router.get("/restorations")
 async def list_restorations(services: Here) -> Sequence[RestorationView]:
     """The break-glass sheet: what Escalator changed and has not put back yet, with the commands to do it by hand."""
-    return [shapes.restoration_view(row) for row in from_top_to_bottom(await services.ctx.store.restorations.open())]
+    rows = from_top_to_bottom(await services.ctx.store.restorations.open())
+    return [shapes.restoration_view(row) for row in (*rows, *rows_of_earlier(services.settings.state))]

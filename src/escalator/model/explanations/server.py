@@ -22,9 +22,20 @@ SERVER = {
         then="Stop it, or set another state_dir",
     ),
     Code.STO_FILE: Explanation(
-        meaning="the database's file cannot be used",
-        causes="No right to write, a full disk, a file that is no database, or a row that another version wrote.",
+        meaning="the state directory or the database's file cannot be used",
+        causes=(
+            "No right to write, a full disk, a file where a folder is meant, a file that is no database, or a row that another"
+            " version wrote."
+        ),
         then="ls -l and df -h of the state directory; where the file is damaged, the backup; meanwhile the break-glass sheet",
+    ),
+    Code.STO_LOST: Explanation(
+        meaning="the database is not the one that the state directory's break-glass sheet belongs to",
+        causes="The database's file is gone, its disk is not mounted, database.url names an empty database, or it was lost.",
+        then=(
+            "Put the database back. Where it is lost for good: move the sheet aside, as the message says, start again,"
+            " and put back by hand what it names (docs/howto/break-glass.md)"
+        ),
     ),
     Code.API_BODY: Explanation(
         meaning="the request's body is not valid",

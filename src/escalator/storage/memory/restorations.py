@@ -40,3 +40,8 @@ class MemoryRestorations:
         """Return what is not put back yet, oldest first: of everything, of a campaign, of a node, or of a campaign's node."""
         rows = [row for row in self._open.values() if campaign in (None, row.campaign) and node in (None, row.node)]
         return sorted(rows, key=lambda row: (row.created_at, row.id))
+
+    async def written(self, campaign: str) -> Sequence[Restoration]:
+        """All that was ever written down of a campaign, put back or not, oldest first."""
+        rows = [row for row in (*self._open.values(), *self._done.values()) if row.campaign == campaign]
+        return sorted(rows, key=lambda row: (row.created_at, row.id))

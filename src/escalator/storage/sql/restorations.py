@@ -41,6 +41,7 @@ _READ = {
     (True, True): _OPEN.where(_OF_CAMPAIGN, _OF_NODE),
 }
 """By whether a campaign and a node are asked for."""
+_WRITTEN = sa.select(table).where(_OF_CAMPAIGN).order_by(table.c.created_at, table.c.id)
 
 
 class SqlRestorations:
@@ -74,6 +75,12 @@ class SqlRestorations:
         query = _READ[campaign is not None, node is not None]
         values = {"campaign": campaign, "node": node}
         rows = await self._database.read(lambda connection: connection.execute(query, values).all())
+        return [_restoration(row) for row in rows]
+
+    async def written(self, campaign: str) -> Sequence[Restoration]:
+        """Return all that was ever written down of a campaign, put back or not, oldest first."""
+        values = {"campaign": campaign}
+        rows = await self._database.read(lambda connection: connection.execute(_WRITTEN, values).all(), long=True)
         return [_restoration(row) for row in rows]
 
 

@@ -9,12 +9,14 @@ was stopped for its turn, as far as anybody can tell: that is on the sheet, too,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from escalator.cloud_manager.port import ServiceState
 from escalator.model.campaign import Migration
 from escalator.model.progress import Event, Restoration
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.standing import STOPPED
+from escalator.upgrade_manager.engine.steps.between import guarded
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 from escalator.upgrade_manager.planner.scope import campaign_in
 
@@ -29,7 +31,7 @@ async def note_marked(ctx: Context, campaign: str | None = None) -> list[str]:
     known = {row.node for row in await ctx.store.restorations.open() if row.kind == CORDON} if marked else set()
     found = []
     for node, name in sorted(marked.items()):
-        wanted = campaign in (None, name) and node not in known and await ctx.store.campaigns.get(name) is not None
+        wanted = campaign in (None, name) and node not in known
         # It may have been put back between the two looks.
         if wanted and _whose(await ctx.cloud.service(node)) == name:
             await _note(ctx, name, node)
@@ -45,10 +47,15 @@ def _whose(state: ServiceState) -> str:
 
 
 async def _note(ctx: Context, name: str, node: str) -> None:
+    warning = "" if await ctx.store.campaigns.get(name) is not None else _STRANGE.format(name)
     changed = [(CORDON, node, ServiceState(node=node, enabled=True, up=True).to_json())]
     changed += [(STOPPED, instance, {"state": "active"}) for instance in await _stopped(ctx, name, node)]
     for kind, object_id, was in changed:
-        await _put(ctx, name, node, kind, object_id, was)
+        commands = guarded(ctx.cloud.by_hand(kind, node, object_id, was), warning)
+        message = f"{object_id} is out of service and was on no sheet: {warning}" if warning else _SAID[kind].format(object_id)
+        await _put(ctx, name, (kind, node, object_id), was, commands)
+        event = Event(at=ctx.clock.now(), action="restoration.found", campaign=name, node=node, object_id=object_id)
+        await ctx.store.events.append((replace(event, outcome="open", message=message),))
 
 
 async def _stopped(ctx: Context, name: str, node: str) -> list[str]:
@@ -61,8 +68,9 @@ async def _stopped(ctx: Context, name: str, node: str) -> list[str]:
     return sorted(i.id for i in await ctx.cloud.instances_on(node, Migration()) if i.state == "stopped" and i.id in ran)
 
 
-async def _put(ctx: Context, name: str, node: str, kind: str, object_id: str, was: Mapping[str, object]) -> None:
-    task, now = await ctx.store.tasks.get(name, node), ctx.clock.now()
+async def _put(ctx: Context, name: str, what: tuple[str, str, str], was: Mapping[str, object], commands: tuple[str, ...]) -> None:
+    kind, node, object_id = what
+    task = await ctx.store.tasks.get(name, node)
     row = Restoration(
         id=f"{name}/{node}/{task.attempt if task is not None else 1}/{kind}/{object_id}",
         campaign=name,
@@ -70,17 +78,17 @@ async def _put(ctx: Context, name: str, node: str, kind: str, object_id: str, wa
         object_id=object_id,
         node=node,
         found=was,
-        commands=ctx.cloud.by_hand(kind, node, object_id, was),
-        created_at=now,
+        commands=commands,
+        created_at=ctx.clock.now(),
     )
     await ctx.store.restorations.add(row)
-    message = _SAID[kind].format(object_id)
-    event = Event(
-        at=now, action="restoration.found", campaign=name, node=node, object_id=object_id, outcome="open", message=message
-    )
-    await ctx.store.events.append((event,))
 
 
+_STRANGE = (
+    "it is disabled in the name of campaign {}, which this database does not have: the database was lost, or another Escalator"
+    " works on the node. Its software may be neither the old nor the new one. First see that nothing works on it, that its"
+    " packages are whole and of one release, and which instances on it are stopped; an earlier sheet may name those, and more"
+)
 _SAID = {
     CORDON: "{} is disabled in this campaign's name and was on no sheet: the database is older than the cloud;"
     " see what runs on the node, then put it back as the sheet says",

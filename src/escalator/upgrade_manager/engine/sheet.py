@@ -20,6 +20,11 @@ HEAD = """\
 # an administrator's OpenStack credentials; each is safe to repeat. Lines that start with '#' explain. Read each WARNING: what
 # stands below it as "only then" is not to be run before that is done.
 """
+EARLIER = (
+    "{} beside this file is an earlier sheet: it names what the database of this one knows nothing of. Put back what it names"
+    " and is not put back, too, then remove it."
+)
+NOTHING_BUT_EARLIER = "# Nothing else that the database knows of."
 
 
 About = Callable[[str], Awaitable[Mapping[str, str]]]
@@ -71,14 +76,23 @@ class FileSheet:
         with self._replacing:
             if shows <= self._replaced:
                 return
-            _write(self.path, self._head, "".join(_lines(from_top_to_bottom(rows), self._notes)))
+            entries = "".join(_lines(from_top_to_bottom(rows), self._notes))
+            _write(self.path, self._head, entries, [kept.name for kept in earlier_sheets(self.path.parent)])
             self._replaced = shows
 
 
-def _write(path: Path, head: str, entries: str) -> None:
+def earlier_sheets(state: Path) -> list[Path]:
+    """Sheets of the state directory that name what the database knows nothing of, oldest first; a person removes them."""
+    sheet = Path(SHEET_FILE)
+    return sorted(state.glob(f"{sheet.stem}-*{sheet.suffix}"))
+
+
+def _write(path: Path, head: str, entries: str, earlier: Sequence[str]) -> None:
+    nothing = NOTHING_BUT_EARLIER if earlier else NOTHING_OPEN
+    warnings = "".join(f"# WARNING: {_plain(EARLIER.format(name))}\n" for name in earlier)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".break-glass")
     with os.fdopen(handle, "w") as file:
-        file.write(head + (entries or f"{NOTHING_OPEN}\n"))
+        file.write(head + warnings + (entries or f"{nothing}\n"))
         file.flush()
         os.fsync(file.fileno())
     Path(temporary).replace(path)
@@ -133,9 +147,15 @@ def _plain(text: str) -> str:
     return " ".join(plain.split())
 
 
-def _entry(row: Restoration) -> str:
+def heading(row: Restoration) -> tuple[str, str]:
+    """What an entry says was changed, by whom, and since when: by that a sheet is compared with the database."""
     since = datetime.fromtimestamp(row.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    found = ", ".join(f"{key}={value}" for key, value in sorted(row.found.items()))
     where = f" on {row.node}" if row.node else ""
-    head = f"{row.kind} of {row.object_id}{where} by campaign {row.campaign} since {since}; found: {found}"
+    return _plain(f"{row.kind} of {row.object_id}{where} by campaign {row.campaign}"), since
+
+
+def _entry(row: Restoration) -> str:
+    what, since = heading(row)
+    found = ", ".join(f"{key}={value}" for key, value in sorted(row.found.items()))
+    head = f"{what} since {since}; found: {found}"
     return f"\n# {_plain(head)}\n" + "".join(f"{' '.join(command.split())}\n" for command in row.commands)

@@ -92,6 +92,12 @@ async def _rows(ctx: Context, node: str, campaign: str | None = None) -> list[Re
     return [row for row in rows if row.kind in (CORDON, STOPPED)]
 
 
+def guarded(commands: Sequence[str], warning: str) -> tuple[str, ...]:
+    """Commands below a warning that has to be heeded first, or without one where it is empty."""
+    plain = tuple(line.removeprefix(DO_NOT) for line in commands if not line.startswith(WARNING))
+    return (f"{WARNING}{warning}", *(f"{DO_NOT}{command}" for command in plain)) if warning else plain
+
+
 async def _say(ctx: Context, rows: Sequence[Restoration], warning: str) -> None:
     """Put a warning above commands that are not to be run before it is heeded, or take it off where it is empty.
 
@@ -99,8 +105,7 @@ async def _say(ctx: Context, rows: Sequence[Restoration], warning: str) -> None:
     """
     changed = False
     for row in rows:
-        plain = tuple(line.removeprefix(DO_NOT) for line in row.commands if not line.startswith(WARNING))
-        shown = (f"{WARNING}{warning}", *(f"{DO_NOT}{command}" for command in plain)) if warning else plain
+        shown = guarded(row.commands, warning)
         if shown != row.commands:
             await ctx.store.restorations.say(row.id, shown)
             changed = True
