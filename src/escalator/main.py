@@ -33,12 +33,14 @@ def run_server(config: Path | None) -> None:
     from escalator.allocation import look_less_for_cycles, share_one_heap  # noqa: PLC0415 - as above
     from escalator.logs import configure_logs  # noqa: PLC0415 - as above
     from escalator.serving import serve  # noqa: PLC0415 - as above
-    from escalator.settings import read_settings  # noqa: PLC0415 - as above
+    from escalator.settings import read_settings, state_given  # noqa: PLC0415 - as above
+    from escalator.state_folder import tell_state  # noqa: PLC0415 - as above
 
     share_one_heap()
     look_less_for_cycles()
     settings = read_settings(config, os.environ)
     configure_logs(settings.log)
+    tell_state(settings.state, state_given(config, os.environ))
     asyncio.run(serve(settings))
 
 

@@ -7,7 +7,7 @@ module reads settings or the environment on its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -379,7 +379,7 @@ class Settings(Model):
 
 def read_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read, merge and validate; raises InputError that lists all problems of all sources."""
-    origins = [Origin(str(path), _read(path)) for path in _files(file)] + _from_environment(environment)
+    origins = _origins(file, environment)
     merged: dict[str, Any] = {}
     for origin in origins:
         merged = _merge(merged, origin.source.data or {})
@@ -390,6 +390,19 @@ def read_settings(file: Path | None, environment: Mapping[str, str]) -> Settings
     if problems := [*impossible(settings)]:
         raise InputError(Code.CFG_SETTINGS, "The settings are not valid.", problems=located(problems, origins))
     return settings
+
+
+def state_given(file: Path | None, environment: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Who names a state directory, and which: file or variable, the one that holds first; nobody, where it is the default.
+
+    Raises InputError as reading does.
+    """
+    said = [(origin.name, (origin.source.data or {}).get("state_dir")) for origin in _origins(file, environment)]
+    return [(name, str(value)) for name, value in reversed(said) if value is not None]
+
+
+def _origins(file: Path | None, environment: Mapping[str, str]) -> list[Origin]:
+    return [Origin(str(path), _read(path)) for path in _files(file)] + _from_environment(environment)
 
 
 def _files(file: Path | None) -> list[Path]:

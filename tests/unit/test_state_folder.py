@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from escalator.state_folder import sole_server, write_token
+from escalator.model.codes import Code
+from escalator.model.errors import PermanentError
+from escalator.state_folder import sole_server, tell_state, write_token
 
 TOKEN = "a-token-of-somebody-else-entirely"
 
@@ -33,6 +36,35 @@ def test_nobody_else_can_hold_it(tmp_path: Path) -> None:
         os.umask(before)
 
 
+def _is_a_file(folder: Path) -> Path:
+    (folder / "state").write_text("")
+    return folder / "state"
+
+
+def _is_below_a_file(folder: Path) -> Path:
+    (folder / "file").write_text("")
+    return folder / "file" / "state"
+
+
+def _has_a_lock_that_is_a_folder(folder: Path) -> Path:
+    (folder / "state" / "lock").mkdir(parents=True)
+    return folder / "state"
+
+
+def _cannot_be_made(_: Path) -> Path:
+    return Path("/proc/escalator-state")  # for root neither
+
+
+@pytest.mark.parametrize("made", [_is_a_file, _is_below_a_file, _has_a_lock_that_is_a_folder, _cannot_be_made])
+def test_one_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path, made: Callable[[Path], Path]) -> None:
+    state = made(tmp_path)
+    with pytest.raises(PermanentError) as caught, sole_server(state):
+        pass
+    assert caught.value.code is Code.STO_FILE
+    assert f"The state directory {state} cannot be used: " in caught.value.message
+    assert "et another state_dir" in caught.value.remedy
+
+
 def test_a_token_is_kept(tmp_path: Path) -> None:
     first = write_token(tmp_path / "token")
     assert write_token(tmp_path / "token") == first
@@ -51,3 +83,19 @@ def test_one_of_another_user_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "token").chmod(0o600)
     os.chown(tmp_path / "token", 65534, -1)
     assert write_token(tmp_path / "token") != TOKEN
+
+
+@pytest.mark.parametrize(
+    ("given", "by", "events"),
+    [
+        ([], "default", ["server.state"]),
+        ([("a.yaml", "/s")], "a.yaml", ["server.state"]),
+        ([("variable X", "/s"), ("a.yaml", "/s/")], "variable X", ["server.state"]),
+        ([("variable X", "/s"), ("a.yaml", "/t")], "variable X", ["server.state", "server.state_differs"]),
+    ],
+)
+def test_who_names_it_is_told(given: list[tuple[str, str]], by: str, events: list[str]) -> None:
+    with capture_logs() as lines:
+        tell_state(Path("/s"), given)
+    assert [line["event"] for line in lines] == events
+    assert lines[0]["given_by"] == by

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 ABOUT = "Upgrade the software of an NFV infrastructure node by node while the services on it keep running."
 BROKEN_PIPE = 141
+FEW = 4
+"""How many commands are named to whom misspelt one."""
 
 
 class EscalatorApp(App):
@@ -113,11 +116,17 @@ class EscalatorApp(App):
         known = sorted(name for name, _ in self.command_manager)
         same_noun = [name for name in known if name.split()[0] == words[0]]
         same_verb = [name for name in known if name.split()[1:] == words[1:2]]
-        near = (same_verb if same_noun else []) or same_noun or sorted(set(self.get_fuzzy_matches(words[0])))
+        near = (same_verb if same_noun else []) or same_noun or self._like(words)
         hint = "".join(f"\n  {self.NAME} {name}" for name in near)
         if same_noun and typed == words[0]:
             return f"{self.NAME}: {typed} needs to be told what to do:" + "".join(f"\n  {self.NAME} {name}" for name in same_noun)
         return f"{self.NAME}: there is no command '{typed}'." + (f" Did you mean:{hint}" if near else f" See {self.NAME} --help.")
+
+    def _like(self, words: list[str]) -> list[str]:
+        """Commands of the noun that was misspelt; of those the one with the verb, where there is one, else a few."""
+        like = sorted(set(self.get_fuzzy_matches(words[0])))
+        with_verb = [name for name in like if name.split()[1:] == words[1:2]]
+        return with_verb or get_close_matches(" ".join(words[:2]), like, n=FEW, cutoff=0.0)
 
     def _overview(self, stream: TextIO) -> None:
         stream.write(f"{self.parser.format_usage()}\n{ABOUT}\n\nCommands:\n")

@@ -34,11 +34,14 @@ class Explain(Shower):
 
 
 def code_of(text: str) -> Code:
-    """The code that somebody wrote. Raises InputError with the nearest one."""
+    """The code that somebody wrote; `ESC-` and zeros of its number may be left out. Raises InputError with the nearest one."""
     name = text.strip().upper()
     name = name if name.startswith("ESC-") else f"ESC-{name}"
     if name in _BY_NAME:
         return _BY_NAME[name]
+    block, _, number = name.rpartition("-")
+    if number.isdecimal() and (padded := f"{block}-{number.zfill(3)}") in _BY_NAME:
+        return _BY_NAME[padded]
     near = get_close_matches(name, _BY_NAME, n=1)
     remedy = f"Did you mean {near[0]}?" if near else "Codes look like ESC-UPG-013."
     raise InputError(Code.CFG_USAGE, f"There is no error code {text!r}.", remedy=remedy)

@@ -10,7 +10,7 @@ from typing import Any
 from escalator.cli.base import Lister, Shower, Shown, fields, optional, rows
 from escalator.cli.campaign import quoted
 from escalator.cli.failures import UsageError
-from escalator.cli.spans import clock_time, how_many, stated
+from escalator.cli.spans import date_time, how_many, stated
 from escalator.model.notice import word_of
 
 OPEN = ("pending", "delivered")
@@ -48,8 +48,8 @@ class ListNotices(Lister):
         columns |= {"node": optional("node"), "state": lambda n: Shown(n["state"], state_line(n))}
         # People find the result beside the state, and a deadline only while it matters.
         columns |= {"result": lambda n: Shown(n["result"], ""), "instances": "instances"}
-        columns["created_at"] = lambda n: Shown(n["created_at"], clock_time(n["created_at"]))
-        columns["reply_by"] = lambda n: Shown(n["reply_by"], clock_time(n["reply_by"]) if n["state"] in OPEN else "")
+        columns["created_at"] = lambda n: Shown(n["created_at"], date_time(n["created_at"]))
+        columns["reply_by"] = lambda n: Shown(n["reply_by"], date_time(n["reply_by"]) if n["state"] in OPEN else "")
         columns |= {"answered_at": lambda n: Shown(n["answered_at"], ""), "message": optional("message")}
         return rows(found, columns)
 

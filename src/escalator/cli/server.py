@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Lister, Shower, Shown, fields, rows
 from escalator.cli.spans import date_time
+from escalator.cli.widths import screen_width
+from escalator.model.printable import printable
+from escalator.model.progress import SHEET_WARNING
 from escalator.model.redaction import redacted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+BELOW = 120
+"""Width of what stands below a table that nobody's screen bounds."""
 
 
 class ShowConfig(Shower):
@@ -49,11 +56,15 @@ class ShowConfig(Shower):
 
 
 class ListRestorations(Lister):
-    """List what Escalator changed and has not put back yet, with the commands to do it by hand."""
+    """List what Escalator changed and has not put back yet, with the commands to do it by hand.
+
+    What has to be heeded before commands are run stands below the table, once for all rows that it is about.
+    """
 
     nothing = "Nothing: all is as it was found."
     spare = ("found", "since", "campaign", "kind")
     read, room = "commands", 60
+    _warnings: Sequence[str] = ()
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401, ARG002 - cliff's
         """Get the list."""
@@ -64,5 +75,22 @@ class ListRestorations(Lister):
         columns["object_id"] = lambda r: Shown(r["object_id"], "" if r["object_id"] == r["node"] else r["object_id"])
         columns["since"] = lambda r: Shown(r["created_at"], date_time(r["created_at"]))
         columns["found"] = lambda r: Shown(r["found"], ", ".join(f"{k}={v}" for k, v in sorted(r["found"].items())))
-        columns["commands"] = lambda r: Shown(r["commands"], "\n".join(r["commands"]))
+        self._warnings = list(dict.fromkeys(line for r in found for line in r["commands"] if line.startswith(SHEET_WARNING)))
+        columns["commands"] = lambda r: Shown(r["commands"], "\n".join(map(self._short, r["commands"])))
         return rows(found, columns)
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Any) -> int:  # noqa: ANN401 - cliff's
+        """Print the list, and below a table what its rows warn of."""
+        code = super().produce_output(parsed_args, column_names, data)
+        if parsed_args.formatter == "table":
+            width = parsed_args.max_width if parsed_args.max_width > 0 else screen_width(fit=parsed_args.fit_width)
+            for line in self._warnings:
+                said = f"{self._short(line).removeprefix('# ')}: {line.removeprefix(SHEET_WARNING)}"
+                self.app.stdout.write(
+                    f"{fill(printable(said), width or BELOW, break_on_hyphens=False, break_long_words=False)}\n"
+                )
+        return code
+
+    def _short(self, line: str) -> str:
+        """A command; of a warning the number under which it stands below the table."""
+        return f"# WARNING {self._warnings.index(line) + 1}" if line in self._warnings else line

@@ -75,12 +75,6 @@ def offset(seconds: float) -> str:
     return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
 
 
-def clock_time(value: str | float | None) -> str:
-    """`15:04:55` in UTC."""
-    seconds = seconds_of(value)
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
-
-
 def date_time(value: str | float | None) -> str:
     """`2026-01-31 15:04:55Z`."""
     seconds = seconds_of(value)

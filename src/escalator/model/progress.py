@@ -200,6 +200,8 @@ SHEET_FILE = "break-glass.txt"
 """File in the state directory with everything that is not put back yet, for who has no server."""
 NOTHING_OPEN = "# Nothing: all is as it was found."
 """Its line where there is nothing."""
+SHEET_WARNING = "# WARNING: "
+"""How a line begins, among the commands of an entry, that has to be heeded before they are run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,9 +32,9 @@ def configuration(folder: Path, **over) -> Path:
     return file
 
 
-def start(file: Path) -> subprocess.Popen[str]:
+def start(file: Path, **variables: str) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "escalator.main", "serve", "--config", str(file)]
-    environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "HOME": str(file.parent)}
+    environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "HOME": str(file.parent), **variables}
     return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -174,6 +174,30 @@ def test_a_second_server_on_the_same_state_directory_is_refused(tmp_path):
         out, err = second.communicate(timeout=START_S)
     assert (second.returncode, out) == (6, "")
     assert "ESC-STO-003" in err
+
+
+def test_a_state_directory_that_cannot_be_used_is_a_clear_error(tmp_path):
+    (tmp_path / "state").write_text("a file")
+    out, err = start(configuration(tmp_path)).communicate(timeout=START_S)
+    assert "Traceback" not in err
+    assert f"ESC-STO-004: The state directory {tmp_path / 'state'} cannot be used" in err
+    assert out == ""
+
+
+def test_which_state_directory_is_used_is_told_and_where_two_are_named(tmp_path):
+    file = configuration(tmp_path)
+    (tmp_path / "other").write_text("a file, so that the server ends")
+    told = {}
+    for name, variables in (("file", {}), ("both", {"ESCALATOR_STATE_DIR": str(tmp_path / "other")})):
+        (tmp_path / "state").touch()
+        _, err = start(file, **variables).communicate(timeout=START_S)
+        told[name] = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    (by_file,) = told["file"]
+    assert (by_file["event"], by_file["state_dir"], by_file["given_by"]) == ("server.state", str(tmp_path / "state"), str(file))
+    by_variable, warning = told["both"]
+    assert (by_variable["state_dir"], by_variable["given_by"]) == (str(tmp_path / "other"), "variable ESCALATOR_STATE_DIR")
+    assert (warning["level"], warning["event"]) == ("warning", "server.state_differs")
+    assert f"{file} says {tmp_path / 'state'}, which is not used" in warning["message"]
 
 
 def test_an_address_in_use_is_a_clear_error_and_nothing_is_opened(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,22 @@ def test_a_noun_alone_is_told_what_it_can_do_and_a_verb_of_another_noun_where_it
     wrong = run("campaign", "retry", "x")
     assert "Did you mean:\n  escalator node retry" in wrong.err
     assert "escalator campaign" not in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["campagin", "list"], ["campaign list"]),
+        (["campagin", "lst"], ["campaign list"]),
+        (["campagin", "stat"], ["campaign start"]),
+        (["campagin"], ["campaign"]),
+    ],
+)
+def test_a_misspelt_noun_is_answered_with_a_few_commands_and_the_one_that_was_meant(words, said):
+    seen = run(*words)
+    hints = re.findall(r"^  escalator (.+)$", seen.err, re.MULTILINE)
+    assert (seen.code, len(hints) <= 4) == (2, True), hints
+    assert hints[0].startswith(said[0])
 
 
 def test_a_document_may_come_on_standard_input(monkeypatch):

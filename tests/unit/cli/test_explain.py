@@ -29,7 +29,7 @@ def test_no_two_codes_mean_the_same() -> None:
     assert len(set(meanings)) == len(meanings)
 
 
-@pytest.mark.parametrize("text", ["ESC-UPG-013", "upg-013", " esc-upg-013 "])
+@pytest.mark.parametrize("text", ["ESC-UPG-013", "upg-013", " esc-upg-013 ", "upg-13"])
 def test_a_code_is_known_however_it_is_written(text: str) -> None:
     assert code_of(text) is Code.UPG_UNDELIVERABLE
 

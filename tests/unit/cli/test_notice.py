@@ -71,3 +71,18 @@ def test_the_notices_of_a_campaign_that_is_not_there_are_not_none(tmp_path):
         every = run("notice", "list", environment=environment)
     assert (seen.code, seen.err.partition("\n")[0]) == (2, "ESC-UPG-001: There is no campaign 'nope'.")
     assert (every.code, every.err) == (0, "No notices were sent.\n")
+
+
+def test_the_list_of_several_nights_has_dates(tmp_path):
+    times = {"created_at": "2026-11-30T10:12:28.500Z", "reply_by": "2026-12-01T10:17:28Z", "answered_at": None}
+    row = {**NOTICE, **times, "type": "maintenance", "vnfm": "v", "state": "delivered", "instances": 1, "message": ""}
+
+    class Listing(Quiet):
+        def do_GET(self):  # noqa: N802 - the handler's name for it
+            self.say(200, json.dumps([row]).encode())
+
+    with listening(Listing) as url:
+        seen = run("notice", "list", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
+    assert seen.code == 0, seen.err
+    assert "2026-11-30 10:12:28Z" in seen.out
+    assert "2026-12-01 10:17:28Z" in seen.out

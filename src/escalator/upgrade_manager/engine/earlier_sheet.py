@@ -21,7 +21,7 @@ from escalator.model.clock import Clock
 from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.errors import PermanentError
-from escalator.model.progress import SHEET_FILE, Event, Restoration
+from escalator.model.progress import SHEET_FILE, SHEET_WARNING, Event, Restoration
 from escalator.settings import Settings
 from escalator.storage.opening import FILE, open_store
 from escalator.storage.port import Store
@@ -81,7 +81,7 @@ def rows_of_earlier(state: Path) -> list[Restoration]:
             object_id=kept.name,
             node="",
             found={},
-            commands=(f"# {_what_of(kept)}",),
+            commands=(f"{SHEET_WARNING}{_what_of(kept)}",),
             created_at=kept.stat().st_mtime,
         )
         for kept in earlier_sheets(state)

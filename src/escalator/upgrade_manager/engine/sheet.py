@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from escalator.cloud_manager.probe_vms import DOOR_KIND
-from escalator.model.progress import NOTHING_OPEN, SHEET_FILE, Restoration
+from escalator.model.progress import NOTHING_OPEN, SHEET_FILE, SHEET_WARNING, Restoration
 from escalator.storage.changes import Restorations
 
 HEAD = """\
@@ -89,7 +89,7 @@ def earlier_sheets(state: Path) -> list[Path]:
 
 def _write(path: Path, head: str, entries: str, earlier: Sequence[str]) -> None:
     nothing = NOTHING_BUT_EARLIER if earlier else NOTHING_OPEN
-    warnings = "".join(f"# WARNING: {_plain(EARLIER.format(name))}\n" for name in earlier)
+    warnings = "".join(f"{SHEET_WARNING}{_plain(EARLIER.format(name))}\n" for name in earlier)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".break-glass")
     with os.fdopen(handle, "w") as file:
         file.write(head + warnings + (entries or f"{nothing}\n"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from escalator.model.codes import Code
-from escalator.model.progress import Restoration
+from escalator.model.progress import SHEET_WARNING, Restoration
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, failed
@@ -15,7 +15,6 @@ from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps.cordon import KIND as CORDON
 
-WARNING = "# WARNING: "
 DO_NOT = "# only then: "
 """Before a command that may be run only when the warning above it is heeded."""
 PUT_BACK = "put_back"
@@ -94,8 +93,8 @@ async def _rows(ctx: Context, node: str, campaign: str | None = None) -> list[Re
 
 def guarded(commands: Sequence[str], warning: str) -> tuple[str, ...]:
     """Commands below a warning that has to be heeded first, or without one where it is empty."""
-    plain = tuple(line.removeprefix(DO_NOT) for line in commands if not line.startswith(WARNING))
-    return (f"{WARNING}{warning}", *(f"{DO_NOT}{command}" for command in plain)) if warning else plain
+    plain = tuple(line.removeprefix(DO_NOT) for line in commands if not line.startswith(SHEET_WARNING))
+    return (f"{SHEET_WARNING}{warning}", *(f"{DO_NOT}{command}" for command in plain)) if warning else plain
 
 
 async def _say(ctx: Context, rows: Sequence[Restoration], warning: str) -> None:
