@@ -36,7 +36,10 @@ def test_it_is_put_on_the_sheet_once_with_the_command_that_puts_it_back() -> Non
             assert await note_marked(stage.sim.ctx) == []
             (row,) = await _open(stage)
             assert (row.campaign, row.node) == ("agent", "cn-0002")
-            assert any("cn-0002" in command for command in row.commands)
+            assert row.commands[0].startswith(
+                "# WARNING: it was found disabled in the name of campaign agent and was on no sheet"
+            )
+            assert [command.startswith("# only then: ") and "cn-0002" in command for command in row.commands[1:]] == [True]
             events = await stage.sim.store.events.read(0, campaign="agent", limit=1000)
             assert [event.node for event in events if event.action == "restoration.found"] == ["cn-0002"]
 

@@ -1,9 +1,11 @@
 """Nodes that bear the mark of a campaign of ours while no sheet knows of them: the database is older than the cloud.
 
 A change is on the break-glass sheet before it is made, so a node that is disabled in our name is on it, too. It is not where a
-backup of an earlier moment was put back. Such a node is put on the sheet as it is found: its software may be half changed, so
-that a person decides about it, and no campaign ends without naming it. What ran on it when the plan was made and is stopped now
-was stopped for its turn, as far as anybody can tell: that is on the sheet, too, and the node's next turn starts it again.
+backup of an earlier moment was put back, or the database was lost. Such a node is put on the sheet as it is found, below a
+warning: its software may be half changed, so that a person decides about it, and no campaign ends without naming it. Where the
+database does not even have the campaign, another Escalator may work on the node as well. What ran on it when the plan was made and
+is stopped now was stopped for its turn, as far as anybody can tell: that is on the sheet, too, and the node's next turn starts it
+again.
 """
 
 from __future__ import annotations
@@ -47,12 +49,13 @@ def _whose(state: ServiceState) -> str:
 
 
 async def _note(ctx: Context, name: str, node: str) -> None:
-    warning = "" if await ctx.store.campaigns.get(name) is not None else _STRANGE.format(name)
+    known = await ctx.store.campaigns.get(name) is not None
+    warning = (_OLDER if known else _STRANGE).format(name) + _LOOK
     changed = [(CORDON, node, ServiceState(node=node, enabled=True, up=True).to_json())]
     changed += [(STOPPED, instance, {"state": "active"}) for instance in await _stopped(ctx, name, node)]
     for kind, object_id, was in changed:
         commands = guarded(ctx.cloud.by_hand(kind, node, object_id, was), warning)
-        message = f"{object_id} is out of service and was on no sheet: {warning}" if warning else _SAID[kind].format(object_id)
+        message = _SAID[kind].format(object_id) if known else f"{object_id} is out of service and was on no sheet: {warning}"
         await _put(ctx, name, (kind, node, object_id), was, commands)
         event = Event(at=ctx.clock.now(), action="restoration.found", campaign=name, node=node, object_id=object_id)
         await ctx.store.events.append((replace(event, outcome="open", message=message),))
@@ -86,8 +89,12 @@ async def _put(ctx: Context, name: str, what: tuple[str, str, str], was: Mapping
 
 _STRANGE = (
     "it is disabled in the name of campaign {}, which this database does not have: the database was lost, or another Escalator"
-    " works on the node. Its software may be neither the old nor the new one. First see that nothing works on it, that its"
-    " packages are whole and of one release, and which instances on it are stopped; an earlier sheet may name those, and more"
+    " works on the node."
+)
+_OLDER = "it was found disabled in the name of campaign {} and was on no sheet: the database is older than the cloud."
+_LOOK = (
+    " Its software may be neither the old nor the new one. First see that nothing works on it, that its packages are whole and of"
+    " one release, and which instances on it are stopped; an earlier sheet may name those, and more."
 )
 _SAID = {
     CORDON: "{} is disabled in this campaign's name and was on no sheet: the database is older than the cloud;"
