@@ -3,9 +3,9 @@
 A change is on the break-glass sheet before it is made, so a node that is disabled in our name is on it, too. It is not where a
 backup of an earlier moment was put back, or the database was lost. Such a node is put on the sheet as it is found, below a
 warning: its software may be half changed, so that a person decides about it, and no campaign ends without naming it. Where the
-database does not even have the campaign, another Escalator may work on the node as well. What ran on it when the plan was made and
-is stopped now was stopped for its turn, as far as anybody can tell: that is on the sheet, too, and the node's next turn starts it
-again.
+database does not even have the campaign, another Escalator may work on the node as well. What ran on it when the plan was made
+and is stopped now was stopped for its turn, as far as anybody can tell: that is on the sheet, too, and the node's next turn
+starts it again.
 """
 
 from __future__ import annotations
