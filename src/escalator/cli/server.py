@@ -74,7 +74,7 @@ class ListRestorations(Lister):
         # What is changed is most often the node itself.
         columns["object_id"] = lambda r: Shown(r["object_id"], "" if r["object_id"] == r["node"] else r["object_id"])
         columns["since"] = lambda r: Shown(r["created_at"], date_time(r["created_at"]))
-        columns["found"] = lambda r: Shown(r["found"], ", ".join(f"{k}={v}" for k, v in sorted(r["found"].items())))
+        columns["found"] = lambda r: Shown(r["found"], _found(r))
         self._warnings = list(dict.fromkeys(line for r in found for line in r["commands"] if line.startswith(SHEET_WARNING)))
         columns["commands"] = lambda r: Shown(r["commands"], "\n".join(map(self._short, r["commands"])))
         return rows(found, columns)
@@ -94,3 +94,8 @@ class ListRestorations(Lister):
     def _short(self, line: str) -> str:
         """A command; of a warning the number under which it stands below the table."""
         return f"# WARNING {self._warnings.index(line) + 1}" if line in self._warnings else line
+
+
+def _found(entry: Mapping[str, Any]) -> str:
+    """What was there before, without what is not set and without the node, which has a column of its own."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(entry["found"].items()) if value not in (None, entry["node"]))

@@ -184,6 +184,29 @@ def test_a_state_directory_that_cannot_be_used_is_a_clear_error(tmp_path):
     assert out == ""
 
 
+def test_a_server_starts_on_no_other_database_than_the_sheets_and_without_it_once_that_is_moved_aside(tmp_path):
+    file, state = configuration(tmp_path), tmp_path / "state"
+    state.mkdir()
+    sheet, aside = state / "break-glass.txt", state / "break-glass-lost.txt"
+    named = "cordon of cn-0001 on cn-0001 by campaign night"
+    sheet.write_text(f"# {named} since 2026-11-30T10:00:00Z; found: enabled=True\ntrue\n")
+    process = start(file)
+    out, err = process.communicate(timeout=START_S)
+    assert (process.returncode, out) == (1, "")
+    assert f"ESC-STO-005: The database {state / 'escalator.sqlite'} is not there, but {sheet} names 1 change" in err
+    assert f"mv {sheet} {aside}" in err
+    assert named in sheet.read_text()
+    assert not (state / "escalator.sqlite").exists()
+    sheet.rename(aside)
+    with serving(file) as (_, urls):
+        environment = {"ESCALATOR_URL": urls["server"], "ESCALATOR_TOKEN_FILE": str(state / "token")}
+        (shown,) = json.loads(run("restoration", "list", "-f", "json", environment=environment).out)
+        events = run("event", "list", "-f", "value", "-c", "action", environment=environment).out.split()
+    assert (shown["kind"], shown["object_id"], named in shown["commands"][0]) == ("earlier-sheet", aside.name, True)
+    assert "sheet.kept" in events
+    assert f"# WARNING: {aside.name} beside this file is an earlier sheet" in sheet.read_text()
+
+
 def test_which_state_directory_is_used_is_told_and_where_two_are_named(tmp_path):
     file = configuration(tmp_path)
     (tmp_path / "other").write_text("a file, so that the server ends")

@@ -14,7 +14,7 @@ ENABLE = "# only then: openstack compute service set --enable cn-0001 nova-compu
 
 
 def entry(node, kind, *commands):
-    found = {"enabled": True, "node": node}
+    found = {"enabled": True, "forced_down": False, "node": node, "reason": None, "up": True}
     about = {"id": f"c/{node}/{kind}", "campaign": "c", "kind": kind, "object_id": node, "node": node, "found": found}
     return {**about, "commands": commands, "created_at": "2026-11-30T11:00:00Z"}
 
@@ -43,7 +43,8 @@ def test_a_warning_stands_once_below_the_rows_that_it_is_about(listed):
     table, _, below = seen.out.rpartition("+\n")
     assert [table.count(f"# WARNING {number} ") for number in (1, 2)] == [2, 1]
     assert "neither the old nor the new" not in table
-    assert max(map(len, seen.out.splitlines())) < 190
+    assert "| enabled=True, forced_down=False, up=True |" in table
+    assert max(map(len, seen.out.splitlines())) < 180
     assert " ".join(below.split()).startswith("WARNING 1: the software of this node may be neither the old nor the new one: look")
     assert below.splitlines()[-1] == "WARNING 2: another"
 

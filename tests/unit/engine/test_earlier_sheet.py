@@ -174,6 +174,14 @@ async def test_a_restore_outside_of_campaigns_is_no_campaign_that_is_missing(tmp
         assert await started(tmp_path) == ["sheet.kept restore"]
 
 
+async def test_a_sheet_aside_that_cannot_be_read_keeps_no_server_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "break-glass-lost.txt").mkdir()  # for root, too, it cannot be read
+    with capture_logs() as lines:
+        assert await started(tmp_path) == ["sheet.kept None"]
+    assert "break-glass-lost.txt cannot be read" in lines[0]["message"]
+    assert "cannot be read" in rows_of_earlier(tmp_path)[0].commands[0]
+
+
 async def test_a_sheet_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / SHEET_FILE).mkdir()
     with pytest.raises(PermanentError) as caught:

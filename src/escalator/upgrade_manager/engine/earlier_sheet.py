@@ -81,8 +81,8 @@ def rows_of_earlier(state: Path) -> list[Restoration]:
             object_id=kept.name,
             node="",
             found={},
-            commands=(f"{SHEET_WARNING}{_what_of(kept)}",),
-            created_at=kept.stat().st_mtime,
+            commands=(f"{SHEET_WARNING}{_named_by(kept)[1]}",),
+            created_at=_changed_at(kept),
         )
         for kept in earlier_sheets(state)
     ]
@@ -166,17 +166,29 @@ def _keep(sheet: Path, now: float) -> None:
 
 
 async def _tell(store: Store, kept: Path, now: float) -> None:
-    message = _what_of(kept)
+    campaigns, message = _named_by(kept)
     _log.warning("sheet.kept", file=str(kept), message=message)
-    names = {entry.campaign for entry in entries(_read(kept))}
-    campaign = names.pop() if len(names) == 1 else None
+    campaign = next(iter(campaigns)) if len(campaigns) == 1 else None
     event = Event(at=now, action="sheet.kept", campaign=campaign, object_id=kept.name, outcome="open", message=message)
     await store.events.append((event,))
 
 
-def _what_of(kept: Path) -> str:
-    named = entries(_read(kept))
-    return (
+def _named_by(kept: Path) -> tuple[set[str], str]:
+    """Campaigns that a kept sheet names, and what is to be said of it. It may not be readable for us: a person put it there."""
+    try:
+        named = entries(_read(kept))
+    except PermanentError as error:
+        return set(), error.message
+    said = (
         f"{kept} names {counted(len(named), 'change')} that the database knows nothing of: {_some(named)}."
         f" Put back what is not, as that file says, then remove it"
     )
+    return {entry.campaign for entry in named}, said
+
+
+def _changed_at(kept: Path) -> float:
+    """When it was written; 0 where a person has removed it by now."""
+    try:
+        return kept.stat().st_mtime
+    except OSError:
+        return 0.0
