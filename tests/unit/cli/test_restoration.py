@@ -44,7 +44,7 @@ def test_a_warning_stands_once_below_the_rows_that_it_is_about(listed):
     assert [table.count(f"# WARNING {number} ") for number in (1, 2)] == [2, 1]
     assert "neither the old nor the new" not in table
     assert "| enabled=True, forced_down=False, up=True |" in table
-    assert max(map(len, seen.out.splitlines())) < 180
+    assert max(map(len, seen.out.splitlines())) < 190
     assert " ".join(below.split()).startswith("WARNING 1: the software of this node may be neither the old nor the new one: look")
     assert below.splitlines()[-1] == "WARNING 2: another"
 
