@@ -55,7 +55,7 @@ from escalator.upgrade_manager.engine.node import upgrade_node
 from escalator.upgrade_manager.engine.planning import Planning
 from escalator.upgrade_manager.engine.restore import COURSE as RESTORE
 from escalator.upgrade_manager.engine.restore import restore_node
-from escalator.upgrade_manager.engine.rollback.campaign import run_rollback
+from escalator.upgrade_manager.engine.rollback.campaign import begin_back, run_rollback
 from escalator.upgrade_manager.engine.rollback.freeing import run_commit
 from escalator.upgrade_manager.engine.rollback.node import roll_node_back
 from escalator.upgrade_manager.engine.runtime import Course, Json, Launcher
@@ -240,7 +240,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await ctx.sheet.rewrite(store.restorations)
         launcher.engine = await stack.enter_async_context(open_engine(_engine_settings(settings), courses_of(ctx)))
         await _tend(settings, ctx, vim, stack)
-        await _begin_what_runs(store, launcher)
+        await _begin_what_runs(ctx)
         backups = await _tend_backups(settings, ctx, stack)
         cases, token = (CampaignService(ctx), ReleaseService(ctx, _retention(settings))), write_token(settings.state / TOKEN_FILE)
         faces = _fenix_face(settings, ctx, vim, stack), _tacker_face(settings, ctx, heals, stack)
@@ -292,15 +292,15 @@ async def _running(store: Store) -> str | None:
     return next((row.name for row in await store.campaigns.list() if row.state in ACTIVE), None)
 
 
-async def _begin_what_runs(store: Store, launcher: Launcher) -> None:
+async def _begin_what_runs(ctx: Context) -> None:
     """A server may have died between the record that a campaign runs and the start of its workflow."""
-    for row in await store.campaigns.list():
+    for row in await ctx.store.campaigns.list():
         if row.state in ACTIVE:
-            await launcher.start("campaign", f"campaign/{row.name}", {"campaign": row.name})
+            await ctx.launcher.start("campaign", f"campaign/{row.name}", {"campaign": row.name})
         if row.state in BACK:
-            await launcher.start("rollback", f"rollback/{row.name}", {"campaign": row.name})
+            await begin_back(ctx, row.name)
         if row.state is CampaignState.COMMITTED:
-            await launcher.start("commit", f"commit/{row.name}", {"campaign": row.name})
+            await ctx.launcher.start("commit", f"commit/{row.name}", {"campaign": row.name})
 
 
 class _LateLauncher:

@@ -34,6 +34,8 @@ class RollbackAction(Model):
     """Why; it stands in the history."""
     accept_outage: bool = False
     """Whether instances may be stopped once more that find no place: for campaigns of the mode `non-smooth`."""
+    outside_windows: bool = False
+    """Whether it waits for no maintenance window; that this was accepted stands in the history."""
 
 
 class ResumeAction(Model):

@@ -269,6 +269,13 @@ class StartedView(CampaignSummary):
     """What of its plan has no time left in the windows as they are now, in a sentence; empty where all has."""
 
 
+class RolledBackView(CampaignSummary):
+    """A campaign that a person has sent back."""
+
+    waits: str = ""
+    """When its maintenance window opens before which no node goes back, in a sentence; empty where it does not wait for one."""
+
+
 class FreezeView(View):
     """Whether everything is frozen: no campaign begins anything until people end it."""
 

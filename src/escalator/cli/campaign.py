@@ -91,8 +91,12 @@ class Verb(Shower):
         body = self.body(parsed_args)
         with self.server() as client:
             found = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/{self.verb}", body, timeout_s=LONG_S)
-        self.app.stderr.write(f"{self.said.replace('NAME', found['name'])}\n")
+        self.app.stderr.write(f"{self.tell(found)}\n")
         return brief(found)
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        """What is told when it is done."""
+        return self.said.replace("NAME", found["name"])
 
 
 class Pause(Verb):
@@ -125,9 +129,18 @@ class Resume(Verb):
 
 
 class Abort(Verb):
-    """Start nothing more and put the nodes that are not changed yet back in service."""
+    """Start nothing more and put the nodes that are not changed yet back in service; or call off a way back.
+
+    A way back is called off as long as none of its nodes has begun: the campaign is then what it was before. Exit code 6 when
+    one has.
+    """
 
     verb, said = "abort", "Nodes that are not changed yet are put back in service; those being upgraded end."
+    said_back = "The way back is called off: within moments the campaign is what it was before. Nodes stay as they are."
+
+    def tell(self, found: Mapping[str, Any]) -> str:
+        """What is told when it is done."""
+        return super().tell(found) if found["state"] == "aborting" else self.said_back
 
 
 def add_no_return(parser: argparse.ArgumentParser) -> None:

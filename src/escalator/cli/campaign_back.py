@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import LONG_S, fields
 from escalator.cli.campaign import Verb, brief, quoted
+from escalator.cli.campaign_plan import NOT_SMOOTH
 from escalator.cli.campaign_show import Watched
 from escalator.cli.failures import no_timeout_without
 from escalator.cli.spans import duration
+from escalator.model.codes import Code
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+
+NOT_BACK = 1
 
 
 class _Followed(Watched):
@@ -38,8 +43,13 @@ class _Followed(Watched):
         with self.server() as client:
             asked = {"reason": parsed_args.reason, **self.beyond(parsed_args)}
             found = client.post(f"{path}/actions/{self.verb}", asked, timeout_s=LONG_S)
+            if found.get("waits"):
+                self.app.stderr.write(f"{Code.PLN_WINDOW.value}: {found['waits']}\n")
             if parsed_args.wait:
-                return fields(self.watch(client, parsed_args.name, parsed_args.timeout))
+                view = self.watch(client, parsed_args.name, parsed_args.timeout)
+                # It is what it was before: no node was taken back.
+                self.exit_code = NOT_BACK if view["state"] == "completed" else self.exit_code
+                return fields(view)
         self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
         return brief(found)
 
@@ -51,8 +61,9 @@ class _Followed(Watched):
 class Rollback(_Followed):
     """Put every node that a campaign changed back on what it ran before, the latest first.
 
-    A campaign that runs has to be paused first. Exit code 6 when its state, a later campaign or another one that has the cloud
-    does not allow it. With --wait: 0 rolled back, 4 waits for a person, 5 timed out.
+    A campaign that runs has to be paused first. It waits for the campaign's maintenance windows, unless --outside-windows is
+    given. Exit code 6 when its state, a later campaign or another one that has the cloud does not allow it. With --wait: 0 rolled
+    back, 1 ended with nodes left as they are, 4 waits for a person, 5 timed out. With --dry-run: 3 when the plan is not smooth.
     """
 
     verb = "rollback"
@@ -63,20 +74,25 @@ class Rollback(_Followed):
         parser = super().get_parser(prog_name)
         parser.add_argument("--dry-run", action="store_true", help="only show the plan that it would go by now")
         text = "let instances be stopped once more that find no place (mode: non-smooth)"
+        anytime = "do not wait for a maintenance window; that this was accepted stands in the history"
+        parser.add_argument("--outside-windows", action="store_true", help=anytime)
         parser.add_argument("--accept-outage", action="store_true", help=text)
         return parser
 
     def beyond(self, parsed_args: argparse.Namespace) -> dict[str, bool]:
-        """Whether an outage is accepted."""
-        return {"accept_outage": parsed_args.accept_outage}
+        """What is accepted."""
+        return {"accept_outage": parsed_args.accept_outage, "outside_windows": parsed_args.outside_windows}
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Show the plan, or begin."""
         self._previewed = parsed_args.dry_run
         if not parsed_args.dry_run:
             return super().take_action(parsed_args)
+        asked = "?outside_windows=true" if parsed_args.outside_windows else ""
         with self.server() as client:
-            return fields(client.get(f"/v1/campaigns/{quoted(parsed_args.name)}/rollback", timeout_s=LONG_S))
+            found = client.get(f"/v1/campaigns/{quoted(parsed_args.name)}/rollback{asked}", timeout_s=LONG_S)
+        self.exit_code = 0 if found["smooth"] else NOT_SMOOTH
+        return fields(found)
 
     def draw(self, parsed_args: argparse.Namespace, document: Mapping[str, Any]) -> RenderableType | None:
         """The plan, or the campaign, for people."""

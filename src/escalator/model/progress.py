@@ -151,6 +151,12 @@ _WAY_BACK = frozenset(
 )
 
 
+def _counts_as(state: CampaignState, task: NodeTask) -> TaskState:
+    """A node that was taken back by a way back that ended early is not upgraded."""
+    taken_back = state not in _WAY_BACK and task.kind is not TaskKind.UPGRADE and task.state is TaskState.DONE
+    return TaskState.SKIPPED if taken_back else task.state
+
+
 def counts_of(state: CampaignState, tasks: Collection[NodeTask]) -> Counts:
     """Count the nodes of a campaign that is in that state."""
     turns_back = [task for task in tasks if task.kind is not TaskKind.UPGRADE]
@@ -161,7 +167,7 @@ def counts_of(state: CampaignState, tasks: Collection[NodeTask]) -> Counts:
         return Counts(back=True, total=(total := sum(task.state in _BEGUN for task in tasks)), pending=total)
     else:
         counted = turns_back
-    count = Counter(task.state for task in counted)
+    count = Counter(_counts_as(state, task) for task in counted)
     return Counts(
         back=state in _WAY_BACK,
         total=len(counted),

@@ -145,5 +145,5 @@ def not_waiting(task: str, latest: str, state: TaskState) -> str | None:
 def cloud_taken(cloud: str, by: str = "") -> ConflictError:
     """The refusal of a second campaign on one cloud; `by` is the other's name where it is known."""
     message = f"{f'Campaign {by}' if by else 'Another campaign'} has cloud {cloud}; one campaign at a time runs on a cloud."
-    remedy = f"escalator campaign show {by}; let it end, or escalator campaign abort {by}" if by else ""
+    remedy = f"escalator campaign show {by}; let it end, or end it by a command that this names" if by else ""
     return ConflictError(Code.UPG_ONE_RUNNING, message, remedy=remedy, facts={"cloud": cloud, "campaign": by or None})

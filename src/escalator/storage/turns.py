@@ -23,6 +23,10 @@ class Tasks(Protocol):
         """The latest attempt of each node, in order of wave and node; without their ladders there is much less to read."""
         ...
 
+    async def last_of(self, campaign: str, node: str, kind: TaskKind) -> NodeTask | None:
+        """The latest attempt of that kind, whatever came after it."""
+        ...
+
     async def firsts(self, campaign: str, kind: TaskKind) -> Mapping[str, int]:
         """The attempt with which each node's turns of that kind began, by node; nodes without any are left out."""
         ...

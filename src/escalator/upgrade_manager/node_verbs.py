@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.errors import ConflictError
-from escalator.model.progress import CampaignState, NodeTask, Rung, TaskState
+from escalator.model.progress import CampaignState, NodeTask, Rung, TaskKind, TaskState
 from escalator.storage.port import CampaignRow
 
 
@@ -33,6 +33,8 @@ def any_changed(tasks: Sequence[NodeTask]) -> bool:
 
 
 def _changed(task: NodeTask) -> bool:
+    if task.kind is not TaskKind.UPGRADE:
+        return task.state is not TaskState.DONE  # else it is back already
     if task.state is TaskState.PENDING or (task.state is TaskState.SKIPPED and task.attempt > 1):
         # Rungs are of the last attempt alone: what an earlier one did is not known from them.
         return task.attempt > 1

@@ -10,7 +10,6 @@ from escalator.model.errors import ConditionsError, ConflictError, NotFoundError
 from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind, TaskState
 from escalator.storage.port import CampaignRow
-from escalator.upgrade_manager.engine.at_hand import with_lacks
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
 from escalator.upgrade_manager.engine.changes import change, go_on, keep_why_back
 from escalator.upgrade_manager.engine.context import Context
@@ -23,14 +22,29 @@ from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
 from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
 from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
-from escalator.upgrade_manager.engine.rollback.planning import FOLLOWED, GIVEN_UP, NO_OUTAGE, back, campaign_back, planned_back
+from escalator.upgrade_manager.engine.rollback.leaving import BEGUN_IN, CALLED_OFF, CALLED_OFF_IN, FROM, as_upgraded, begun
+from escalator.upgrade_manager.engine.rollback.numbers import another
+from escalator.upgrade_manager.engine.rollback.planning import (
+    FOLLOWED,
+    GIVEN_UP,
+    NO_OUTAGE,
+    OUTSIDE_WINDOWS,
+    back,
+    campaign_back,
+    planned_back,
+)
+from escalator.upgrade_manager.engine.rollback.previewed import noted
 from escalator.upgrade_manager.engine.states import BACK, VERBS, check
+from escalator.upgrade_manager.engine.windows import waits_for_window
 from escalator.upgrade_manager.node_verbs import any_changed, node_verbs
 from escalator.upgrade_manager.planner.outage import outage_of
 
 OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
 ASKED_IN = (CampaignState.PAUSED, CampaignState.SUSPENDED, *OVER)
 """States in which a person may ask for a rollback. One that runs has to be paused first."""
+PREVIEWED_IN = (CampaignState.RUNNING, *ASKED_IN)
+BACKUPS_GO_IN = (CampaignState.ROLLED_BACK, CampaignState.RESTORED)
+"""States in which nothing asks for a campaign's backups any more."""
 NODES_IN = (CampaignState.ROLLING_BACK, CampaignState.ROLLBACK_PAUSED, CampaignState.ROLLBACK_FAILED)
 SHOWN = 5
 
@@ -41,8 +55,10 @@ class RollbackService:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    async def rollback(self, name: str, reason: str = "", *, accept_outage: bool = False) -> CampaignRow:
-        """Begin the way back of everything that the campaign changed.
+    async def rollback(
+        self, name: str, reason: str = "", *, accept_outage: bool = False, outside_windows: bool = False
+    ) -> CampaignRow:
+        """Begin the way back of everything that the campaign changed, in maintenance windows unless it does not wait for them.
 
         Raises ConflictError when its state does not allow that, nothing was changed, a later campaign has changed the same
         nodes, another campaign has the cloud, or a node is being restored; ConditionsError when its driver cannot put old
@@ -50,27 +66,44 @@ class RollbackService:
         """
         row = await self._may(name)
         if not accept_outage:
-            await self._refuse_outage(name)
+            await self._refuse_outage(name, outside_windows=outside_windows)
         await take_off_ended(self._ctx)
-        await self._ctx.store.tasks.remember(name, FOLLOWED, None)
-        await self._ctx.store.tasks.remember(name, GIVEN_UP, [])
-        await self._ctx.store.tasks.remember(name, NO_OUTAGE, not accept_outage)
+        if row.state in OVER:
+            await as_upgraded(self._ctx, name)  # what an earlier way back left
+            await another(self._ctx, name)
+        asked: dict[str, object] = {FOLLOWED: None, GIVEN_UP: [], CALLED_OFF: None, FROM: row.state.value}
+        asked |= {NO_OUTAGE: not accept_outage, OUTSIDE_WINDOWS: outside_windows}
+        for key, value in asked.items():
+            await self._ctx.store.tasks.remember(name, key, value)
         await accept(self._ctx, name)
         if row.state not in OVER:
             await drive_if_not(self._ctx, row)  # which hands over to the way back
         why = reason or by_a_person(self._ctx, "rolled back")
+        if outside_windows and (await self._ctx.book.campaign(name)).spec.windows:
+            why += by_a_person(self._ctx, "; accepted outside of its maintenance windows")
         await keep_why_back(self._ctx, name, why)
         await change(self._ctx, name, (row.state,), CampaignState.ROLLING_BACK, None, why)
         if row.state in OVER:
+            await self._once_more(name)
             await launch_back(self._ctx, name)
         await wake_held(self._ctx, name)
         return await row_of(self._ctx, name)
 
-    async def preview(self, name: str) -> Plan:
-        """The plan that a rollback would go by now; nothing is stored. Raises as `rollback`."""
-        await self._may(name)
-        made = await planned_back(self._ctx, name, TaskKind.ROLLBACK)
-        return with_lacks(self._ctx, await campaign_back(self._ctx, name), made.inventory, made.plan)
+    async def preview(self, name: str, *, outside_windows: bool = False) -> Plan:
+        """The plan that a rollback would go by now; nothing is stored. Raises as `rollback`, but not for a campaign that runs.
+
+        That one has to be paused before it is rolled back; what it has under way then is planned as if it stood still.
+        """
+        await self._may(name, PREVIEWED_IN)
+        made = await planned_back(self._ctx, name, TaskKind.ROLLBACK, outside_windows=outside_windows)
+        campaign = await campaign_back(self._ctx, name, outside_windows=outside_windows)
+        return await noted(self._ctx, campaign, made)
+
+    async def waits(self, name: str) -> str:
+        """Until when a way back waits for its window, in a sentence with what does not wait; empty where it does not wait."""
+        opens = waits_for_window((await campaign_back(self._ctx, name)).spec, self._ctx.clock.now())
+        then = f"escalator campaign abort {name}, then escalator campaign rollback {name} --outside-windows"
+        return f"No node goes back before its window opens: {opens}. Without waiting: {then}" if opens else ""
 
     async def commit(self, name: str, reason: str = "") -> CampaignRow:
         """Make the campaign final: its backups are removed, and there is no way back any more.
@@ -78,6 +111,11 @@ class RollbackService:
         Raises ConflictError when its state does not allow that, or a node is being put back on one of its backups.
         """
         row = await row_of(self._ctx, name)
+        if row.state in BACKUPS_GO_IN:
+            release = (await self._ctx.book.campaign(name)).spec.release
+            message = f"Campaign {name} is {row.state.value}: nothing of it is left to commit."
+            remedy = f"Its backups go by the settings' retention, and at once with escalator backup prune --release {release}"
+            raise ConflictError(Code.UPG_STATE, message, remedy=remedy, facts={"state": row.state.value})
         check(name, row.state, CampaignState.COMMITTED)
         await refuse_while_restoring(self._ctx, name)
         now = self._ctx.clock.now()
@@ -88,6 +126,22 @@ class RollbackService:
         )
         await begin_freeing(self._ctx, name)
         return row
+
+    async def call_off(self, row: CampaignRow, reason: str = "") -> CampaignRow:
+        """Let the campaign be what it was before its way back, of which nothing has begun; that is so within moments.
+
+        Raises ConflictError when a node has begun to go back: what is half-way back is no state that anybody asked for.
+        """
+        check(row.name, row.state, CampaignState.ABORTED)
+        nodes = await begun(self._ctx, row.name)
+        if nodes or row.state not in CALLED_OFF_IN:
+            raise _under_way(row, nodes)
+        why = by_a_person(self._ctx, "the way back was called off", reason)
+        await self._ctx.store.tasks.remember(row.name, CALLED_OFF, why)
+        if row.code == Code.UPG_NOT_DRIVEN.value:
+            await begin_back(self._ctx, row.name)
+        self._ctx.signals.wake(row.name)
+        return await row_of(self._ctx, row.name)
 
     async def restore(self, name: str, reason: str = "") -> CampaignRow:
         """Put the nodes that are not back on the oldest backup of this campaign, by force."""
@@ -172,9 +226,9 @@ class RollbackService:
         await self._if_failed(row)
         return skipped
 
-    async def _may(self, name: str) -> CampaignRow:
+    async def _may(self, name: str, states: Sequence[CampaignState] = ASKED_IN) -> CampaignRow:
         row = await row_of(self._ctx, name)
-        if row.state not in ASKED_IN:
+        if row.state not in states:
             raise _not_now(row)
         campaign = await self._ctx.book.campaign(name)
         driver = campaign.spec.node.driver
@@ -196,14 +250,22 @@ class RollbackService:
         await refuse_while_restoring(self._ctx)
         return row
 
-    async def _refuse_outage(self, name: str) -> None:
+    async def _refuse_outage(self, name: str, *, outside_windows: bool) -> None:
         """What was accepted for the way there was for one stop of each instance: the way back is another."""
         if (await self._ctx.book.campaign(name)).spec.mode == "smooth":
             return
-        said = outage_of((await planned_back(self._ctx, name, TaskKind.ROLLBACK)).plan)
+        made = await planned_back(self._ctx, name, TaskKind.ROLLBACK, outside_windows=outside_windows)
+        said = outage_of(made.plan)
         if said is not None:
             remedy = f"escalator campaign rollback {name} --accept-outage, or make room first"
             raise ConditionsError(Code.PLN_OUTAGE, said, remedy=remedy)
+
+    async def _once_more(self, name: str) -> None:
+        """Nodes that an earlier way back left in doubt have a turn in this one."""
+        for task in back(await self._ctx.store.tasks.list(name, ladders=False)):
+            if task.state in (TaskState.FAILED, TaskState.SKIPPED):
+                again = _again(task, TaskKind.ROLLBACK, self._ctx.clock.now())
+                await put(self._ctx, task, again, "node.retry", "the campaign is rolled back again")
 
     async def _given_up(self, name: str) -> set[str]:
         return set((await self._ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())
@@ -234,12 +296,12 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             verbs = (*(("rollback",) if any_changed(tasks) else ()), "commit")
             return [f"escalator campaign {verb} {name}" for verb in verbs]
         case CampaignState.ROLLING_BACK:
-            verbs = (*(("resume",) if held_by_host(row) else ()), "pause")
+            verbs = (*(("resume",) if held_by_host(row) else ()), "pause", *_call_off(tasks))
             return [*thaw_verbs(row), *(f"escalator campaign {verb} {name}" for verb in verbs)]
         case CampaignState.RESTORING:
             return thaw_verbs(row)
         case CampaignState.ROLLBACK_PAUSED:
-            return [f"escalator campaign resume {name}"]
+            return [f"escalator campaign {verb} {name}" for verb in ("resume", *_call_off(tasks))]
         case CampaignState.ROLLBACK_FAILED:
             turns = back(tasks)
             left = [
@@ -250,9 +312,15 @@ def next_back(row: CampaignRow, tasks: Sequence[NodeTask]) -> list[str]:
             # Where no turn has failed, it could not be planned or begun: one retry is enough for all nodes that wait.
             waiting = [task.node for task in turns if task.state is TaskState.PENDING] if turns else [t.node for t in tasks]
             again = [] if left else [f"escalator node retry {name} {node}" for node in waiting[:1]]
-            return [*node_verbs(name, left, SHOWN), *again, f"escalator campaign restore {name}"]
+            off = [f"escalator campaign {verb} {name}" for verb in _call_off(tasks)]
+            return [*node_verbs(name, left, SHOWN), *again, f"escalator campaign restore {name}", *off]
         case _:
             return []
+
+
+def _call_off(tasks: Sequence[NodeTask]) -> tuple[str, ...]:
+    """What calls the way back off, as long as no node has begun to go back."""
+    return () if any(task.state in BEGUN_IN for task in back(tasks)) else ("abort",)
 
 
 def thaw_verbs(row: CampaignRow) -> list[str]:
@@ -277,6 +345,16 @@ def _not_now(row: CampaignRow) -> ConflictError:
     verbs = ", ".join(VERBS.get(row.state, ())) or "nothing more"
     message = f"Campaign {row.name} is {row.state.value}."
     return ConflictError(Code.UPG_STATE, message, remedy=f"Possible now: {verbs}.", facts={"state": row.state.value})
+
+
+def _under_way(row: CampaignRow, nodes: Sequence[str]) -> ConflictError:
+    """The refusal to call off what has begun."""
+    said = ", ".join(nodes[:SHOWN]) + (f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")
+    message = f"Campaign {row.name} is {row.state.value}, and has begun to take nodes back: {said}."
+    remedy = (
+        f"escalator campaign pause {row.name} holds it; escalator node skip {row.name} NODE leaves a node that waits as it is"
+    )
+    return ConflictError(Code.UPG_STATE, message, remedy=remedy, facts={"state": row.state.value, "nodes": [*nodes]})
 
 
 def _changed_since(name: str, found: Sequence[tuple[CampaignRow, Sequence[str]]]) -> ConflictError:

@@ -187,8 +187,13 @@ class CampaignService:
         return await self._row(name)
 
     async def abort(self, name: str, reason: str = "") -> CampaignRow:
-        """Start nothing more, put back the nodes that are not changed yet, let the others end."""
+        """Start nothing more, put back the nodes that are not changed yet, let the others end; or call a way back off.
+
+        Raises ConflictError when its state does not allow that, and when a node has begun to go back.
+        """
         row = await self._row(name)
+        if row.state in BACK:
+            return await self.back.call_off(row, reason)
         check(name, row.state, CampaignState.ABORTING)
         await drive_if_not(self._ctx, row)
         expected = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.SUSPENDED)

@@ -111,7 +111,7 @@ async def test_a_cloud_has_one_campaign_at_a_time(store: Store, state: CampaignS
         await store.campaigns.change("second", [CampaignState.DRAFT], [event()], state=CampaignState.RUNNING, cloud="cloud-1")
     assert caught.value.code is Code.UPG_ONE_RUNNING
     assert "first" in str(caught.value)
-    assert caught.value.remedy == "escalator campaign show first; let it end, or escalator campaign abort first"
+    assert caught.value.remedy == "escalator campaign show first; let it end, or end it by a command that this names"
     assert await store.campaigns.get("second") == campaign("second")
     assert await store.events.read() == []
 

@@ -102,6 +102,15 @@ async def test_of_many_values_at_once_all_see_the_first(stores: tuple[Store, Sto
     assert await stores[0].tasks.memo("c1/n1/1") == {"key": values[0]}
 
 
+async def test_the_last_turn_of_a_kind_is_found_whatever_came_after_it(store: Store) -> None:
+    turns = {1: TaskKind.UPGRADE, 2: TaskKind.UPGRADE, 3: TaskKind.ROLLBACK}
+    for attempt, kind in turns.items():
+        await store.tasks.put(task("n1", attempt=attempt, kind=kind))
+    assert await store.tasks.last_of("c1", "n1", TaskKind.UPGRADE) == task("n1", attempt=2)
+    assert await store.tasks.last_of("c1", "n1", TaskKind.RESTORE) is None
+    assert await store.tasks.last_of("c2", "n1", TaskKind.UPGRADE) is None
+
+
 async def test_the_first_turn_of_each_kind_is_told_by_node(store: Store) -> None:
     assert await store.tasks.firsts("c1", TaskKind.ROLLBACK) == {}
     await store.tasks.put(task("n1"))

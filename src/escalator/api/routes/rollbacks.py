@@ -11,7 +11,7 @@ from escalator.api.actions import RollbackAction, StateAction
 from escalator.api.documents import body, read_optional
 from escalator.api.problems import documented
 from escalator.api.services import Here
-from escalator.api.views import CampaignSummary
+from escalator.api.views import CampaignSummary, RolledBackView
 
 router = APIRouter(tags=["campaigns"])
 _PLAN: dict[int | str, dict[str, Any]] = {
@@ -20,9 +20,9 @@ _PLAN: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/campaigns/{name}/rollback", response_class=Response, responses={**documented(404, 409, 422, 502, 503), **_PLAN})
-async def preview_rollback(services: Here, name: str) -> Response:
-    """The plan that a rollback would go by now. Nothing is stored, and nothing begins."""
-    plan = await services.campaigns.back.preview(name)
+async def preview_rollback(services: Here, name: str, *, outside_windows: bool = False) -> Response:
+    """The plan that a rollback would go by now, or outside of maintenance windows. Nothing is stored, and nothing begins."""
+    plan = await services.campaigns.back.preview(name, outside_windows=outside_windows)
     return Response(plan.model_dump_json(by_alias=True), media_type="application/json")
 
 
@@ -32,15 +32,17 @@ async def preview_rollback(services: Here, name: str) -> Response:
     responses=documented(404, 409, 413, 415, 422, 502, 503),
     openapi_extra=dict(body("RollbackAction", required=False)),
 )
-async def roll_campaign_back(services: Here, name: str, request: Request) -> CampaignSummary:
+async def roll_campaign_back(services: Here, name: str, request: Request) -> RolledBackView:
     """Put every node that the campaign changed back on what it ran before, the latest first, by a plan of its own.
 
     Refused when it runs (pause it first), when it is committed, when a later campaign has changed the same nodes, and when
-    another campaign has the cloud.
+    another campaign has the cloud. It waits for the campaign's maintenance windows unless `outside_windows` is given.
     """
     action = await read_optional(request, RollbackAction)
-    row = await services.campaigns.back.rollback(name, action.reason, accept_outage=action.accept_outage)
-    return shapes.campaign_summary(row)
+    back = services.campaigns.back
+    accepted = {"accept_outage": action.accept_outage, "outside_windows": action.outside_windows}
+    row = await back.rollback(name, action.reason, **accepted)
+    return RolledBackView(**shapes.campaign_summary(row).model_dump(), waits=await back.waits(name))
 
 
 @router.post(

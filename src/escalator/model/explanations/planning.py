@@ -31,8 +31,11 @@ PLANNING = {
     ),
     Code.PLN_INSTANCE_STATE: Explanation(
         meaning="an instance's state blocks its move",
-        causes="An instance is in error, rescued, suspended, half-resized, or busy with a task of its tenant.",
-        then="The remedy names the instance and what ends the state",
+        causes=(
+            "An instance is in error, rescued, suspended, half-resized, or busy with a task of its tenant; on the way back:"
+            " it runs on a newer hypervisor, and nobody may let it come back cold."
+        ),
+        then="The remedy names the instance and what ends the state, or who has to be asked",
     ),
     Code.PLN_GROUP: Explanation(
         meaning="a group's limits cannot hold",
@@ -65,7 +68,10 @@ PLANNING = {
     Code.PLN_RETURN: Explanation(
         meaning="instances that a rollback could not bring back by live migration",
         causes="Guests of a newer hypervisor do not live-migrate to an older one, and policy allows none of the other ways.",
-        then="Set workloads.default.action so that they may be moved cold or stopped, or accept that a rollback leaves them",
+        then=(
+            "Set workloads.default.action so that they may be moved cold or stopped, or accept that a rollback leaves them; on"
+            " the way back: escalator vnfm register NAME --dialect manual --project PROJECT lets a person answer for them"
+        ),
     ),
     Code.PLN_MITIGATION: Explanation(
         meaning="an instance that has to have a replacement first would stay on its node",

@@ -18,8 +18,11 @@ UPGRADING = {
     ),
     Code.UPG_ONE_RUNNING: Explanation(
         meaning="another campaign is running on this cloud",
-        causes="A campaign is running, paused, suspended or being aborted. Two at once would count on the same spare capacity.",
-        then="escalator campaign list; let that one end, or escalator campaign abort NAME",
+        causes=(
+            "A campaign is running, paused, suspended, being aborted or on its way back. Two at once would count on the same"
+            " spare capacity."
+        ),
+        then="escalator campaign list; let that one end, or end it by what escalator campaign show NAME lists under Next",
     ),
     Code.UPG_DRIFT: Explanation(
         meaning="the cloud changed since the plan, beyond what was approved",

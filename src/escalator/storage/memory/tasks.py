@@ -52,6 +52,11 @@ class MemoryTasks:
             latest = list(bare.values())
         return sorted(latest, key=lambda task: (task.wave, task.node))
 
+    async def last_of(self, campaign: str, node: str, kind: TaskKind) -> NodeTask | None:
+        """Return the latest attempt of that kind, or None."""
+        attempts = self._attempts.get(campaign, {}).get(node, {})
+        return max((task for task in attempts.values() if task.kind is kind), key=lambda task: task.attempt, default=None)
+
     async def firsts(self, campaign: str, kind: TaskKind) -> Mapping[str, int]:
         """Return the attempt with which each node's turns of that kind began."""
         turns = ((node, task) for node, there in self._attempts.get(campaign, {}).items() for task in there.values())

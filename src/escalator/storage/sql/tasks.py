@@ -24,6 +24,7 @@ _GET = (
     .order_by(tasks.c.attempt.desc())
     .limit(1)
 )
+_LAST_OF = _GET.where(tasks.c.kind == sa.bindparam("kind"))
 LATEST = _GET.with_only_columns(tasks.c.attempt, tasks.c.state)
 """Attempt and state of the latest turn of `node` in `campaign`."""
 _attempts = tasks.alias("attempts")
@@ -77,6 +78,12 @@ class SqlTasks:
         values = {"campaign": campaign}
         # Row by row: of thousands of nodes the texts of all ladders would be more than the tasks themselves.
         return await self._database.read(lambda connection: [_task(row) for row in connection.execute(query, values)], long=True)
+
+    async def last_of(self, campaign: str, node: str, kind: TaskKind) -> NodeTask | None:
+        """Return the latest attempt of that kind, or None."""
+        values = {"campaign": campaign, "node": node, "kind": kind.value}
+        row = await self._database.read(lambda connection: connection.execute(_LAST_OF, values).one_or_none())
+        return None if row is None else _task(row)
 
     async def firsts(self, campaign: str, kind: TaskKind) -> Mapping[str, int]:
         """Return the attempt with which each node's turns of that kind began."""

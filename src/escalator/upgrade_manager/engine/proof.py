@@ -17,6 +17,7 @@ from escalator.model.release import spares_instances
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.rollback.planning import OUTSIDE_WINDOWS
 from escalator.upgrade_manager.planner.nights import MOST, openings
 from escalator.upgrade_manager.planner.verify.replay import Violation
 from escalator.upgrade_manager.planner.verify.run import Impacted, Made, Record, Span, verify_run
@@ -75,7 +76,7 @@ async def prove(ctx: Context, name: str) -> Proof:
         # What was under way when a rollback was asked for belongs to the way there; the way back begins with its plan.
         turning = turning or event.action == TURN
         if turning and back is None and event.action == PLANNED:
-            back = _History(event.at)
+            back = _History(event.at, anytime=bool((await ctx.store.tasks.memo(name)).get(OUTSIDE_WINDOWS)))
             back.gone = dict.fromkeys(history.gone, 0.0)
         (history if back is None else back).take(event)
     until = row.ended_at or ctx.clock.now()
@@ -113,8 +114,9 @@ async def _proved(
         if start <= impact.started_at <= until
     ]
     spec = campaign.spec
+    timed = (spec.windows or spec.not_after) and not history.anytime
     spans = ((opens - start, closes - start) for opens, closes in islice(openings(spec, start), MOST))
-    windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if spec.windows or spec.not_after else ()
+    windows = tuple(takewhile(lambda span: span[0] <= end, spans)) if timed else ()
     spared = spares_instances((await ctx.book.brings(campaign)).impact)
     record = history.record(impacts, windows, end)
     record = replace(record, spared=spared, groups=groups, deleted=await _deleted(ctx, row, inventory))
@@ -201,6 +203,8 @@ class _History:
     """Events in, spans out."""
 
     start: float
+    anytime: bool = False
+    """Whether a person has said that no maintenance window is waited for."""
     away: list[Span] = field(default_factory=list)
     installed: list[Span] = field(default_factory=list)
     upgraded: dict[str, float] = field(default_factory=dict)

@@ -10,6 +10,8 @@ from escalator.model.progress import CampaignState as C
 from escalator.model.progress import TaskKind
 from escalator.model.progress import TaskState as T
 
+_CALLED_OFF: Mapping[C, str] = {C.ABORTED: "abort", C.COMPLETED: "abort"}
+"""Where a way back goes of which nothing has begun: to where it came from."""
 CAMPAIGN_MOVES: Mapping[C, Mapping[C, str]] = {
     C.DRAFT: {C.PLANNED: "plan"},
     C.PLANNED: {C.RUNNING: "start", C.DRAFT: "edit", C.PLANNED: "plan"},
@@ -25,10 +27,16 @@ CAMPAIGN_MOVES: Mapping[C, Mapping[C, str]] = {
     C.ABORTING: {C.ABORTED: "last node put back", C.SUSPENDED: "an undo failed"},
     C.ABORTED: {C.ROLLING_BACK: "rollback", C.COMMITTED: "commit"},
     C.COMPLETED: {C.ROLLING_BACK: "rollback", C.COMMITTED: "commit"},
-    C.ROLLING_BACK: {C.ROLLED_BACK: "last node", C.ROLLBACK_PAUSED: "pause", C.ROLLBACK_FAILED: "error"},
-    C.ROLLBACK_PAUSED: {C.ROLLING_BACK: "resume"},
-    C.ROLLBACK_FAILED: {C.ROLLING_BACK: "retry", C.RESTORING: "restore"},
-    C.RESTORING: {C.RESTORED: "last node", C.ROLLBACK_FAILED: "error"},
+    C.ROLLING_BACK: {
+        C.ROLLED_BACK: "last node",
+        C.ROLLBACK_PAUSED: "pause",
+        C.ROLLBACK_FAILED: "error",
+        C.ABORTED: "last node, others left as they are",
+        C.COMPLETED: "no node taken back",
+    },
+    C.ROLLBACK_PAUSED: {C.ROLLING_BACK: "resume", **_CALLED_OFF},
+    C.ROLLBACK_FAILED: {C.ROLLING_BACK: "retry, skip", C.RESTORING: "restore", **_CALLED_OFF},
+    C.RESTORING: {C.RESTORED: "last node", C.ROLLBACK_FAILED: "error", C.ABORTED: "last node, others left as they are"},
     C.COMMITTED: {},
     C.ROLLED_BACK: {},
     C.RESTORED: {},
@@ -73,9 +81,9 @@ VERBS: Mapping[C, tuple[str, ...]] = {
     C.SUSPENDED: ("retry", "skip", "resume", "abort", "rollback"),
     C.ABORTED: ("rollback", "commit"),
     C.COMPLETED: ("rollback", "commit"),
-    C.ROLLING_BACK: ("pause",),
-    C.ROLLBACK_PAUSED: ("resume",),
-    C.ROLLBACK_FAILED: ("retry", "skip", "restore"),
+    C.ROLLING_BACK: ("pause", "abort"),
+    C.ROLLBACK_PAUSED: ("resume", "abort"),
+    C.ROLLBACK_FAILED: ("retry", "skip", "restore", "abort"),
 }
 """What a person can do next in each state, as the CLI names it."""
 

@@ -36,8 +36,11 @@ TOLD = "told"
 """Memo of a campaign: the state that orchestrators were told last, and how many they were told before."""
 
 
-async def tell_windows(ctx: Context, name: str, plan_id: str | None = None) -> None:
-    """Tell when which node's turn is planned, by the campaign's plan or another one that is about to be followed."""
+async def tell_windows(ctx: Context, name: str, plan_id: str | None = None, spec: CampaignSpec | None = None) -> None:
+    """Tell when which node's turn is planned, by the campaign's plan or another one that is about to be followed.
+
+    `spec`: what holds in place of the campaign's own.
+    """
     if not await ctx.vim.orchestrators.names():
         return
     row = await ctx.store.campaigns.get(name)
@@ -45,11 +48,11 @@ async def tell_windows(ctx: Context, name: str, plan_id: str | None = None) -> N
     if row is None or plan_id is None:
         return
     plan, _ = await ctx.book.plan(plan_id)
-    campaign = await ctx.book.campaign(name)
+    spec = spec or (await ctx.book.campaign(name)).spec
     # The way back is planned from the moment of its planning on.
     there = plan.purpose == "upgrade" and row.started_at is not None
     start = row.started_at if there and row.started_at is not None else ctx.clock.now()
-    await ctx.vim.orchestrators.tell(Windows(campaign=name, plan=plan.id, windows=tuple(windows(plan, campaign.spec, start))))
+    await ctx.vim.orchestrators.tell(Windows(campaign=name, plan=plan.id, windows=tuple(windows(plan, spec, start))))
 
 
 def windows(plan: Plan, spec: CampaignSpec, start: float) -> Iterator[PlannedWindow]:

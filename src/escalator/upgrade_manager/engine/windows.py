@@ -40,6 +40,12 @@ def require_window(spec: CampaignSpec, now_s: float) -> None:
     raise ConditionsError(Code.PLN_WINDOW, message, remedy=remedy)
 
 
+def waits_for_window(spec: CampaignSpec, now_s: float) -> str:
+    """When the next maintenance window opens, for people; empty while one is open, and where time is."""
+    window = opening(spec, now_s)
+    return "" if window is None or window[0] <= now_s else nights.local_text(spec, window[0])
+
+
 def needs_s(plan: Plan, spec: CampaignSpec, inventory: Inventory) -> Mapping[str, float]:
     """Seconds that each node's turn needs of its window: in nine of ten cases, its lead time and its rollback included.
 

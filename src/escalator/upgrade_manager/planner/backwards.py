@@ -150,7 +150,7 @@ def reported(plan: Plan, campaign: Campaign, inventory: Inventory, managed: Coll
     leaving = {move.instance: move.origin for move in plan.moves if not move.extra}
     leaving |= {impact.instance: impact.node for impact in plan.impacts if impact.kind == "stop-start"}
     windows = {upgrade.node: upgrade.window for upgrade in plan.upgrades}
-    rows = []
+    rows, stuck = [], set()
     for instance in inventory.instances:
         node = inventory.node_by_id.get(instance.node)
         why = _newer(node, what) if node is not None and instance.node in what.nodes else ""
@@ -159,8 +159,27 @@ def reported(plan: Plan, campaign: Campaign, inventory: Inventory, managed: Coll
             owner = instance.vnf or f"project {instance.project}"
             window = windows.get(leaving.get(instance.id, instance.node), 0)
             rows.append(NoReturn(instance=instance.id, vnf=owner, window=window, reason=f"no live migration {why}", way_back=way))
-    said = Condition(code=Code.PLN_RETURN.value, ok=True, message=_message(rows))
-    return plan.model_copy(update={"no_return": tuple(rows), "conditions": (*plan.conditions, said)})
+            if way.startswith("none") and instance.node not in windows:
+                stuck.add(instance.project)
+    remedy = _ask(sorted(stuck)) if stuck else ""
+    found = tuple(_mended(one, remedy) for one in plan.conditions)
+    said = Condition(code=Code.PLN_RETURN.value, ok=not stuck, message=_message(rows), remedy=remedy)
+    return plan.model_copy(update={"no_return": tuple(rows), "conditions": (*found, said), "smooth": plan.smooth and not stuck})
+
+
+def _ask(projects: Sequence[str]) -> str:
+    """What lets instances come back for which nobody may be asked so far."""
+    project = projects[0] if len(projects) == 1 else "PROJECT"
+    each = "" if len(projects) == 1 else f", for each of {', '.join(projects[:SHOWN])}{', …' if len(projects) > SHOWN else ''}"
+    command = f"escalator vnfm register NAME --dialect manual --project {project}"
+    return f"let a person be asked for them, who may agree to a cold migration or a stop: {command}{each}; then look again"
+
+
+def _mended(found: Condition, remedy: str) -> Condition:
+    """What keeps an instance where it is may be the older hypervisor, and nothing about its own state."""
+    if found.code != Code.PLN_INSTANCE_STATE.value or found.ok or not remedy:
+        return found
+    return found.model_copy(update={"remedy": remedy})
 
 
 def _message(rows: Sequence[NoReturn]) -> str:

@@ -34,6 +34,8 @@ from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.marked import note_marked
 from escalator.upgrade_manager.engine.owed import tell_at_the_end
+from escalator.upgrade_manager.engine.rollback.leaving import CALLED_OFF, CALLED_OFF_IN, as_upgraded, begun, end_of, left_said
+from escalator.upgrade_manager.engine.rollback.numbers import number_of
 from escalator.upgrade_manager.engine.rollback.planning import (
     FOLLOWED,
     GIVEN_UP,
@@ -51,6 +53,8 @@ from escalator.upgrade_manager.engine.worker import seen_to_its_end
 from escalator.upgrade_manager.planner.order import predecessors
 from escalator.upgrade_manager.planner.outage import outage_of
 
+OVER = (CampaignState.COMPLETED, CampaignState.ABORTED)
+"""What a campaign is when its way back ended early, or was called off."""
 DRIVEN = (CampaignState.ROLLING_BACK, CampaignState.RESTORING)
 ENDS = {CampaignState.ROLLING_BACK: CampaignState.ROLLED_BACK, CampaignState.RESTORING: CampaignState.RESTORED}
 PAUSES = (CampaignState.ROLLING_BACK, CampaignState.ROLLBACK_PAUSED)
@@ -58,8 +62,8 @@ KINDS = {CampaignState.ROLLING_BACK: TaskKind.ROLLBACK, CampaignState.RESTORING:
 SHOWN = 10
 
 
-async def drive_back(ctx: Context, name: str) -> str:
-    """Bring the way back to an end; the end state's name."""
+async def drive_back(ctx: Context, name: str, number: int = 0) -> str:
+    """Bring the way back to an end; the end state's name. `number`: how many ways back the campaign had before this one."""
     board: Board | None = None
     told = ""
 
@@ -67,7 +71,9 @@ async def drive_back(ctx: Context, name: str) -> str:
         nonlocal board, told
         state = await ctx.store.campaigns.state(name)
         told = await tell_state(ctx, name, state, told)
-        if state is not None and state in ENDS.values():
+        if state is not None and (state in (*ENDS.values(), *OVER) or await number_of(ctx, name) != number):
+            if state in OVER:
+                await as_upgraded(ctx, name)
             return state.value
         board = await _advance(ctx, name, state, board) if state is not None else None
         look_s = ctx.pace.recheck_s if board is None else min(board.look_s or ctx.pace.sweep_s, ctx.pace.sweep_s)
@@ -92,6 +98,9 @@ async def _advance(ctx: Context, name: str, state: CampaignState, board: Board |
         return None  # the way there has not ended
     if board is None:
         await _take_up(ctx, name, tasks)
+    memo = await ctx.store.tasks.memo(name)
+    if memo.get(CALLED_OFF) is not None and await _called_off(ctx, name, state, str(memo[CALLED_OFF])):
+        return None
     keys = (await ctx.book.campaign(name)).spec.exclusive
     if keys and not await exclusive.kept_back(ctx, name, await campaign_back(ctx, name), state, back(tasks)):
         return None
@@ -100,7 +109,7 @@ async def _advance(ctx: Context, name: str, state: CampaignState, board: Board |
         return None
     if board is not None:
         await holds.look(ctx, board)
-    if board is None or board.disturbed or (await ctx.store.tasks.memo(name)).get(FOLLOWED) is None:
+    if board is None or board.disturbed or memo.get(FOLLOWED) is None:
         board = await _renewed(ctx, name, state, tasks)
     return None if board is None else await _go_on(ctx, name, state, board)
 
@@ -316,8 +325,20 @@ async def _start(ctx: Context, task: NodeTask, plan: str) -> None:
     await ctx.launcher.start("node-back", ref.id, ref.to_json())
 
 
-async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask]) -> None:
-    """Every node has had its turn: take off what is put back, prove the run, and end, unless a node is left."""
+async def _called_off(ctx: Context, name: str, state: CampaignState, why: str) -> bool:
+    """Whether the way back has ended as a person called it off. What has begun in the meantime is not left half-way."""
+    if state not in CALLED_OFF_IN or await begun(ctx, name):
+        await ctx.store.tasks.remember(name, CALLED_OFF, None)
+        await write(ctx, name, "campaign.trouble", f"not called off ({why}): it has begun", code=Code.UPG_STATE, node=None)
+        return False
+    turns = back(await ctx.store.tasks.list(name, ladders=False))
+    await ctx.store.tasks.remember(name, GIVEN_UP, sorted(task.node for task in turns))
+    await _end(ctx, name, state, turns, why)
+    return True
+
+
+async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask], why: str = "") -> None:
+    """Every node has had its turn, or it is called off: take off what is put back, prove the run, end, unless a node is left."""
     await quotas.unlock(ctx, name)
     given_up = set((await ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())
     left = [task for task in back(tasks) if task.state is not TaskState.DONE]
@@ -325,8 +346,8 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     await note_marked(ctx, name)
     rows = await take_off(ctx, name)
     if waiting:
-        why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:SHOWN])
-        reason = f"{counted(len(waiting), 'node is', 'nodes are')} not rolled back: {why}"
+        left_why = "; ".join(f"{task.node}: {task.message}" for task in waiting[:SHOWN])
+        reason = f"{counted(len(waiting), 'node is', 'nodes are')} not rolled back: {left_why}"
         await change(ctx, name, (state,), CampaignState.ROLLBACK_FAILED, Code.UPG_NOT_BACK, reason)
         return
     differ = await differing.on_the_way_back(ctx, name, tasks) if await pins.pinned(ctx, name) else ""
@@ -335,10 +356,10 @@ async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[No
     await give_slots_back(ctx, name)
     out = await tell_at_the_end(ctx, name)
     await prove_and_tell(ctx, name)
-    reasons = [f"{task.node} {task.message}" for task in left[:SHOWN]]
-    reasons += [not_in_service_said(out)] if out else []
     said = not_put_back_said(await pins.with_pins(ctx, name, rows))
-    if await tried_again(ctx, name):
+    if not why and await tried_again(ctx, name):
         return
+    end = await end_of(ctx, name, ENDS.get(state, CampaignState.ABORTED))
+    reasons = [why or left_said(back(tasks), SHOWN), not_in_service_said(out) if out else "", said]
     await exclusive.give_back(ctx, name)
-    await change(ctx, name, (state,), ENDS[state], None, "; ".join([*reasons, *([said] if said else [])]))
+    await change(ctx, name, (state,), end, None, "; ".join(reason for reason in reasons if reason))

@@ -33,6 +33,8 @@ GIVEN_UP = "left_back"
 """Memo of a campaign: nodes that a person has decided to leave as they are."""
 NO_OUTAGE = "no_outage_back"
 """Memo of a campaign: whether a person has asked for the way back without accepting that instances are stopped on it."""
+OUTSIDE_WINDOWS = "outside_windows_back"
+"""Memo of a campaign: whether a person has said that its way back does not wait for maintenance windows."""
 OUT_OF_SCOPE = "it is not in the campaign's scope any more"
 
 
@@ -66,12 +68,15 @@ async def before(ctx: Context, row: CampaignRow) -> Mapping[str, Mapping[str, st
     return {node.id: node.versions for node in inventory.nodes}
 
 
-async def planned_back(ctx: Context, name: str, kind: TaskKind) -> WayBack:
-    """Plan the way back of what is left of it. Raises TemporaryError when the cloud does not answer."""
+async def planned_back(ctx: Context, name: str, kind: TaskKind, *, outside_windows: bool | None = None) -> WayBack:
+    """Plan the way back of what is left of it. Raises TemporaryError when the cloud does not answer.
+
+    `outside_windows`: whether it waits for no maintenance window; None = as it was asked for.
+    """
     row = await ctx.store.campaigns.get(name)
     if row is None:
         raise NotFoundError(Code.UPG_NOT_FOUND, f"There is no campaign {name!r}.", remedy="escalator campaign list")
-    campaign = await campaign_back(ctx, name)
+    campaign = await campaign_back(ctx, name, outside_windows=outside_windows)
     changed = await changed_by(ctx, name)
     brings, ran = await ctx.book.brings(campaign), await before(ctx, row)
     seen = await observed.inventory(ctx, campaign.spec.migration)
@@ -121,14 +126,17 @@ def _scope_back(found: Condition, campaign: Campaign, now: Inventory, changed: i
     return found.model_copy(update={"message": f"{counted(scope, 'node')} in scope, {changed} of them changed by the campaign"})
 
 
-async def campaign_back(ctx: Context, name: str) -> Campaign:
-    """The campaign as it goes back: its windows hold as before.
+async def campaign_back(ctx: Context, name: str, *, outside_windows: bool | None = None) -> Campaign:
+    """The campaign as it goes back: its windows hold as before, unless a person has said that it does not wait for them.
 
     The dates between which it was to go there do not, nor do canaries, soak times and gates: what is left behind needs no trial.
     """
     campaign = await ctx.book.campaign(name)
+    if outside_windows is None:
+        outside_windows = bool((await ctx.store.tasks.memo(name)).get(OUTSIDE_WINDOWS))
     spec = campaign.spec.model_copy(
         update={
+            "windows": () if outside_windows else campaign.spec.windows,
             "not_before": None,
             "not_after": None,
             "scope": campaign.spec.scope.model_copy(update={"groups": ()}),
@@ -197,7 +205,7 @@ async def follow(ctx: Context, name: str, made: WayBack, kind: TaskKind) -> None
     event = Event(at=now, action="campaign.plan", campaign=name, object_id=name, outcome="planned", message=message)
     states = (CampaignState.ROLLING_BACK, CampaignState.RESTORING, CampaignState.ROLLBACK_PAUSED)
     await ctx.store.campaigns.change(name, states, (event,), plan=plan.id)
-    await tell_windows(ctx, name, plan.id)
+    await tell_windows(ctx, name, plan.id, (await campaign_back(ctx, name)).spec)
     await ctx.store.tasks.remember(name, FOLLOWED, plan.id)
 
 
