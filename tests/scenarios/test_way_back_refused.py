@@ -50,6 +50,6 @@ async def _afterwards(verb: str) -> tuple[CampaignState, Sequence[str], Sequence
 def test_a_way_back_that_could_not_be_planned_is_tried_again(verb: str, end: CampaignState) -> None:
     state, verbs, runs, broken = virtual_time.run(_afterwards(verb))
     assert state is end
-    assert verbs == ["escalator node retry agent cn-0002", "escalator campaign restore agent"]
+    assert verbs == ["escalator node retry agent cn-0002", "escalator campaign restore agent", "escalator campaign abort agent"]
     assert all("'nfvi-agent': '1.0.0'" in line for line in runs)
     assert broken == []
