@@ -23,6 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS_OF: Mapping[Code, int] = {
     Code.API_TOKEN: 401,
     Code.API_TOO_LARGE: 413,
+    Code.API_ROOM: 507,
     Code.API_METHOD: 405,
     Code.VIM_CHANGED: 412,
 }

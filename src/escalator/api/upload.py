@@ -7,9 +7,11 @@ Names are plain paths and nothing is overwritten, so whatever is sent stays insi
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
@@ -21,7 +23,7 @@ from starlette.requests import ClientDisconnect
 
 from escalator.api.services import Incoming
 from escalator.model.codes import Code
-from escalator.model.errors import InputError, Problem
+from escalator.model.errors import InputError, Problem, TemporaryError
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 MAX_FILES = 4096
 """As many as a release may have."""
 MAX_UPLOAD_BYTES = 32 * 2**30
-"""An image and the packages of a whole platform; a disk that is smaller refuses earlier."""
+"""An image and the packages of a whole platform; a disk with less room refuses earlier."""
 MAX_DOCUMENT_BYTES = 4 * 2**20
 MAX_SILENCE_S = 60.0
 """A sender that is silent for so long has gone."""
@@ -51,12 +53,15 @@ def is_bundle(request: Request) -> bool:
 
 
 async def receive_bundle(request: Request, incoming: Incoming, folder: Path) -> None:
-    """Hand on the body as it comes, within the room on the folder's disk. Raises what `incoming` does, and `API_TOO_LARGE`."""
+    """Hand on the body as it comes, within the room on the folder's disk.
+
+    Raises what `incoming` does, `API_TOO_LARGE` and `API_ROOM`.
+    """
     block = bytearray()
     work: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     work.set_result(None)
     try:
-        async for chunk in _chunks(request, _room(folder)):
+        async for chunk in _chunks(request, folder):
             block += chunk
             if len(block) >= BLOCK_BYTES:
                 await work
@@ -69,7 +74,10 @@ async def receive_bundle(request: Request, incoming: Incoming, folder: Path) -> 
 
 
 async def receive_folder(request: Request, folder: Path) -> None:
-    """Write the parts into the folder. Raises InputError (`API_TOO_LARGE`, `API_BODY`); other types are answered 415."""
+    """Write the parts into the folder. Raises InputError (`API_TOO_LARGE`, `API_BODY`), TemporaryError (`API_ROOM`).
+
+    Other types are answered 415.
+    """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
@@ -77,7 +85,7 @@ async def receive_folder(request: Request, folder: Path) -> None:
     receiver = _Receiver(folder)
     try:
         parser = MultipartParser(boundary, receiver.callbacks())
-        async for chunk in _chunks(request, _room(folder)):
+        async for chunk in _chunks(request, folder):
             parser.write(chunk)
         parser.finalize()
     except FormParserError as error:
@@ -87,11 +95,12 @@ async def receive_folder(request: Request, folder: Path) -> None:
     receiver.check()
 
 
-async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The body as it comes, bounded in bytes and in silence."""
+async def _chunks(request: Request, folder: Path) -> AsyncIterator[bytes]:
+    """The body as it comes, bounded in bytes, by the room on the folder's disk, and in silence."""
+    free = shutil.disk_usage(folder).free
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise _too_large(limit)
+    if announced.isdecimal():
+        _check(int(announced), free)
     received = 0
     stream = aiter(request.stream())
     while True:
@@ -105,18 +114,38 @@ async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
         if chunk is None:
             return
         received += len(chunk)
-        if received > limit:
-            raise _too_large(limit)
+        _check(received, free)
         yield chunk
 
 
-def _room(folder: Path) -> int:
-    return min(MAX_UPLOAD_BYTES, max(0, shutil.disk_usage(folder).free - SPARE_BYTES))
+def _check(size: int, free: int) -> None:
+    """Whether a body of that size may come. Raises InputError (`API_TOO_LARGE`), TemporaryError (`API_ROOM`)."""
+    if size > MAX_UPLOAD_BYTES:
+        raise InputError(Code.API_TOO_LARGE, f"The upload is larger than {MAX_UPLOAD_BYTES // 2**30} GiB.")
+    if size > free - SPARE_BYTES:
+        needed, spare = _mib(size + SPARE_BYTES), _mib(SPARE_BYTES)
+        raise no_room(free, f"; {needed} are needed: {_mib(size)} of the upload, and {spare} that stay free for the databases")
 
 
-def _too_large(limit: int) -> InputError:
-    message = f"The upload is larger than {limit // 2**20} MiB."
-    return InputError(Code.API_TOO_LARGE, message, remedy="Make room on the disk of the state directory.")
+def no_room(free: int, needed: str = "") -> TemporaryError:
+    """The refusal of what does not fit on the disk, of which `free` bytes are free, with what is said of what it needs."""
+    message = f"The disk of the state directory has only {free // 2**20} MiB free{needed}."
+    return TemporaryError(Code.API_ROOM, message, remedy="Make room on it, then send it again: escalator release list")
+
+
+def _mib(size: int) -> str:
+    return f"{-(-size // 2**20)} MiB"
+
+
+@contextmanager
+def within_room(folder: Path) -> Iterator[None]:
+    """What is kept there: raises TemporaryError (`API_ROOM`) where the disk is full in the middle of it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise no_room(shutil.disk_usage(folder).free, ", which is not enough") from error
 
 
 class _Receiver:
@@ -183,7 +212,7 @@ class _Receiver:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = path.open("xb")
-        except OSError as error:
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise _invalid(given, "this file is sent twice, or another one has its folder's name") from error
 
     def _write(self, data: bytes, start: int, end: int) -> None:

@@ -214,6 +214,7 @@ class Code(Enum):
     API_METHOD = "ESC-API-009"
     API_PORT = "ESC-API-010"
     API_TLS = "ESC-API-011"
+    API_ROOM = "ESC-API-012"
 
     # Configuration and documents
     CFG_SETTINGS = "ESC-CFG-001"

@@ -12,7 +12,7 @@ from escalator.api import shapes
 from escalator.api.history import write_down
 from escalator.api.problems import documented
 from escalator.api.services import Here
-from escalator.api.upload import BUNDLE, is_bundle, receive_bundle, receive_folder
+from escalator.api.upload import BUNDLE, is_bundle, receive_bundle, receive_folder, within_room
 from escalator.api.views import ReleaseView
 from escalator.storage.port import ReleaseRow
 
@@ -41,10 +41,11 @@ _UPLOAD = {
 }
 
 
-@router.post("/releases", status_code=201, responses=documented(409, 413, 415, 422), openapi_extra=_UPLOAD)
+@router.post("/releases", status_code=201, responses=documented(409, 413, 415, 422, 507), openapi_extra=_UPLOAD)
 async def import_release(services: Here, request: Request, response: Response) -> ReleaseView:
     """Take in a release: a bundle, or its document with its files. Everything is checked before anything is kept."""
-    row = await (_bundle if is_bundle(request) else _folder)(services, request)
+    with within_room(services.settings.state):
+        row = await (_bundle if is_bundle(request) else _folder)(services, request)
     view = _view(services, row)
     await write_down(services, "release.import", row.id, f"{shapes.signed_by(view)}; {row.digest}")
     response.headers["Location"] = f"/v1/releases/{row.id}"

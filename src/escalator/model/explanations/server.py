@@ -8,8 +8,11 @@ from escalator.model.explanation import Explanation
 SERVER = {
     Code.STO_UNAVAILABLE: Explanation(
         meaning="the database does not answer",
-        causes="PostgreSQL is down, a disk is full, or the SQLite file is on a share that forgets locks.",
-        then="Bring it back: what was under way goes on by itself",
+        causes=(
+            "PostgreSQL is down, the disk of the state directory is full, with the SQLite files and the break-glass sheet on it,"
+            " or it is a share that forgets locks."
+        ),
+        then="df -h of the state directory. With room again, or the database back, what was under way goes on by itself",
     ),
     Code.STO_SCHEMA: Explanation(
         meaning="the database's schema is newer than this Escalator",
@@ -97,6 +100,11 @@ SERVER = {
         meaning="a listener's certificate or key cannot be used",
         causes="A file is missing or unreadable for the server, is no PEM, is encrypted, or key and certificate do not match.",
         then="openssl x509 -noout -subject -enddate -in CERTIFICATE; set tls of the listener that is named",
+    ),
+    Code.API_ROOM: Explanation(
+        meaning="the disk of the state directory has no room for what is sent",
+        causes="Little is free: a release has to fit beside what stays free for the databases. The message names both amounts.",
+        then="df -h of the state directory; escalator release list shows what can be removed",
     ),
     Code.CFG_SETTINGS: Explanation(
         meaning="the settings are not valid",
