@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
 
@@ -16,6 +16,7 @@ from escalator.settings import Settings
 from escalator.storage.port import ReleaseRow
 from escalator.upgrade_manager.backups import BackupService
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.readiness import Readiness
 from escalator.upgrade_manager.releases import ReleaseService
 from escalator.upgrade_manager.service import CampaignService
 from escalator.vim_interface.vim import Vim
@@ -103,6 +104,7 @@ class Running:
 
     services: Services
     closing: asyncio.Event
+    readiness: Readiness = field(default_factory=Readiness)
 
 
 def running_of(request: Request) -> Running:

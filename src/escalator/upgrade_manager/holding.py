@@ -13,6 +13,7 @@ from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.upgrade_manager.engine import observed
 from escalator.upgrade_manager.engine.changes import go_on
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.nudge import nudge
 from escalator.upgrade_manager.engine.states import ACTIVE, UNDER_WAY
 
 SHOWN = 10
@@ -59,7 +60,7 @@ async def unhold(ctx: Context, node: str) -> None:
         await go_on(ctx, campaign, row.state, onward)
     task = await ctx.store.tasks.get(campaign, node)
     if task is not None and task.state in UNDER_WAY:
-        await ctx.launcher.send(task.id, "control", {"unheld": True}, key=f"{task.id}/unhold/{ctx.clock.now()}")
+        await nudge(ctx, task.id, "control", {"unheld": True}, key=f"{task.id}/unhold/{ctx.clock.now()}")
     ctx.signals.wake(campaign)
 
 

@@ -10,6 +10,7 @@ from escalator.model.progress import Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.context import Context
+from escalator.upgrade_manager.engine.nudge import nudge
 from escalator.upgrade_manager.engine.states import GOING, UNDER_WAY
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
 
@@ -67,9 +68,9 @@ async def wake_held(ctx: Context, name: str) -> None:
     for task in await ctx.store.tasks.list(name, ladders=False):
         if task.state in UNDER_WAY:
             key = f"{task.id}/control/{row.revision}"
-            await ctx.launcher.send(task.id, "control", {"state": row.state.value}, key=key)
+            await nudge(ctx, task.id, "control", {"state": row.state.value}, key=key)
             if row.state not in GOING[task.kind]:
-                await ctx.launcher.send(task.id, ANSWERS, {"state": row.state.value}, key=f"{key}/answers")
+                await nudge(ctx, task.id, ANSWERS, {"state": row.state.value}, key=f"{key}/answers")
     ctx.signals.wake(name)
 
 
