@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from escalator.cloud_manager.simulated import SimulatedCloud
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.model.progress import SHEET_FILE, Restoration
 from escalator.settings import Settings
 from escalator.storage.changes import Restorations
@@ -211,3 +213,69 @@ def test_the_versions_of_nodes_are_those_of_the_campaigns_plan() -> None:
     found = virtual_time.run(noted())
     assert found.keys() == {"cn-0001", "cn-0002", "cn-0003"}
     assert found["cn-0001"] == "campaign a brings nfvi-agent/2.0.0: from 1.0.0 to 2.0.0"
+
+
+async def test_a_sheet_that_cannot_be_written_is_written_later(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    sheet, restorations = FileSheet(folder), memory_store().restorations
+    await restorations.add(row())
+    with pytest.raises(TemporaryError) as caught:
+        await sheet.rewrite(restorations)
+    assert caught.value.code is Code.STO_UNAVAILABLE
+    folder.mkdir()
+    await sheet.catch_up(restorations)
+    assert row().commands[0] in (folder / SHEET_FILE).read_text()
+    (folder / SHEET_FILE).unlink()
+    await sheet.catch_up(restorations)  # nothing is behind any more
+    assert not (folder / SHEET_FILE).exists()
+
+
+AWAY_S = 7200.0
+"""Longer than the time-out of any step before the upgrade."""
+
+
+class OnAFullDisk:
+    """A sheet, in virtual time, that cannot be written for a while; what it shows is ids."""
+
+    def __init__(self) -> None:
+        self.full, self.shows, self._behind = True, set[str](), False
+
+    async def rewrite(self, restorations: Restorations) -> None:
+        self._behind = self.full
+        if self.full:
+            raise TemporaryError(Code.STO_UNAVAILABLE, "The break-glass sheet cannot be written: No space left on device.")
+        self.shows = {row.object_id for row in await restorations.open()}
+
+    async def catch_up(self, restorations: Restorations) -> None:
+        if self._behind:
+            await self.rewrite(restorations)
+
+
+async def _while_the_sheet_cannot_be_written(during: str) -> tuple[str, list[str], set[str], list[str]]:
+    """A campaign that begins while the sheet cannot be written.
+
+    Its state, nodes that were changed until the sheet could be written, what that shows then, and what does not hold.
+    """
+    async with staged() as stage:
+        await stage.play("world nodes=3 seed=1\ncampaign a\nplan a")
+        ctx, sheet = stage.sim.ctx, OnAFullDisk()
+        ctx.sheet.rewrite, ctx.sheet.catch_up = sheet.rewrite, sheet.catch_up  # type: ignore[method-assign]
+        await stage.play(f"start a\nwait {AWAY_S:.0f}\n{during}")
+        changed = [node.id for node in stage.world.inventory().nodes if not (await ctx.cloud.service(node.id)).enabled]
+        sheet.full = False
+        await stage.play("wait 60")
+        shown = sheet.shows
+        await stage.play("run a")
+        return (await ctx.store.campaigns.state("a")).value, changed, shown, list(await stage.invariants())
+
+
+@pytest.mark.parametrize(
+    ("during", "state", "shown"),
+    [
+        ("wait 1", "completed", {"cn-0002"}),
+        ("pause a\nwait 60\nresume a", "completed", {"cn-0002"}),
+        ("abort a\nwait 1", "aborted", set[str]()),
+    ],
+)
+def test_no_node_is_changed_or_fails_while_the_sheet_cannot_be_written(during: str, state: str, shown: set[str]) -> None:
+    assert virtual_time.run(_while_the_sheet_cannot_be_written(during)) == (state, [], shown, [])

@@ -47,6 +47,10 @@ class Sheet(Protocol):
         """Replace the sheet, atomically, by all that is open now; when this returns, it shows what was open before."""
         ...
 
+    async def catch_up(self, restorations: Restorations) -> None:
+        """Replace it when that failed the last time."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -67,6 +67,7 @@ async def drive(ctx: Context, name: str) -> str:
 
 async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) -> CampaignState | None:
     """Do what can be done now; the end state once it is reached."""
+    await ctx.sheet.catch_up(ctx.store.restorations)
     state = await ctx.store.campaigns.state(name)
     board.told = await tell_state(ctx, name, state, board.told)
     if state in ACTIVE and state not in BACK and not await _scale_up(ctx, name, campaign, board, state):

@@ -181,6 +181,7 @@ class _Met:
 
     times: int = 0
     last: str = ""
+    error: TemporaryError | None = None
 
 
 async def _guarded(
@@ -200,6 +201,8 @@ async def _guarded(
             return await _tried(ctx, job, work, met, patient=patient)
 
     outcome = await outcome_of(whole)
+    if outcome.code == Code.UPG_TIMEOUT.value and met.error is not None and _of_storage(met.error):
+        raise met.error
     if outcome.code == Code.UPG_TIMEOUT.value and met.times:
         # A person has to know what was waited for: a cloud that is away, a full quota.
         return replace(outcome, message=f"{outcome.message}; it met {counted(met.times, 'error')}, last: {met.last}")
@@ -210,7 +213,11 @@ async def _guarded(
 
 
 async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
-    """What came of the work, whatever fails in it."""
+    """What came of the work, whatever fails in it.
+
+    Raises TemporaryError (`STO_UNAVAILABLE`) when it is our own storage that fails: no fault of the node. The runtime
+    repeats the whole step then, gates and all.
+    """
     try:
         return await work()
     except Held as held:
@@ -218,6 +225,8 @@ async def outcome_of(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
     except TimeoutError:
         return failed(Code.UPG_TIMEOUT, "the step did not end within its time-out")
     except EscalatorError as error:
+        if _of_storage(error):
+            raise
         return _ended_by(error)
     except Exception as error:  # noqa: BLE001 - the step boundary: whatever fails, the node is put back
         return failed(Code.UPG_STEP_FAILED, _chain(error))
@@ -239,13 +248,24 @@ async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome
     """
     for attempt in count(1):
         try:
+            await ctx.sheet.catch_up(ctx.store.restorations)
             return await work(job)
         except TemporaryError as error:
-            met.times, met.last = attempt, _chain(error)
-            if attempt >= ATTEMPTS and not patient and not (error.code is Code.CLD_UNREACHABLE and await expects_silence(job)):
+            met.times, met.last, met.error = attempt, _chain(error), error
+            if attempt >= ATTEMPTS and not await _goes_on(job, error, patient=patient):
                 raise
             await ctx.clock.sleep(min(ctx.pace.poll_s * 2 ** min(attempt - 1, 6), ctx.pace.slowest_poll_s))
     raise AssertionError("count never ends")
+
+
+async def _goes_on(job: Job, error: TemporaryError, *, patient: bool) -> bool:
+    """Whether a step tries again within its time-out although it has met an error a few times."""
+    return patient or _of_storage(error) or (error.code is Code.CLD_UNREACHABLE and await expects_silence(job))
+
+
+def _of_storage(error: BaseException | None) -> bool:
+    """Whether it is our own storage that does not answer, or takes nothing: a full disk, mostly."""
+    return isinstance(error, TemporaryError) and error.code is Code.STO_UNAVAILABLE
 
 
 def _chain(error: BaseException) -> str:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from escalator.cloud_manager.probe_vms import DOOR_KIND
+from escalator.model.codes import Code
+from escalator.model.errors import EscalatorError, TemporaryError
 from escalator.model.progress import NOTHING_OPEN, SHEET_FILE, SHEET_WARNING, Restoration
 from escalator.storage.changes import Restorations
 
@@ -44,6 +46,7 @@ class FileSheet:
         self._head = HEAD + "".join(f"# {_plain(place)}\n" for place in places)
         self._about = about
         self._notes: dict[str, Mapping[str, str]] = {}
+        self._behind = False
         self._asked = 0
         self._written = 0
         self._turn = asyncio.Lock()
@@ -51,17 +54,29 @@ class FileSheet:
         self._replacing = threading.Lock()
 
     async def rewrite(self, restorations: Restorations) -> None:
-        """Replace the sheet by all that is open now; when this returns, it shows what was open before."""
+        """Replace the sheet by all that is open now; when this returns, it shows what was open before.
+
+        Raises TemporaryError (`STO_UNAVAILABLE`) when it cannot be written: a full disk, a folder that is not ours any more.
+        """
         self._asked += 1
         mine = self._asked
         async with self._turn:
             if self._written >= mine:
                 return
             shows = self._asked
-            rows = await restorations.open()
-            await self._note({row.campaign for row in rows})
-            await asyncio.to_thread(self._replace, shows, rows)
-            self._written = shows
+            try:
+                rows = await restorations.open()
+                await self._note({row.campaign for row in rows})
+                await asyncio.to_thread(self._replace, shows, rows)
+            except (EscalatorError, asyncio.CancelledError):
+                self._behind = True
+                raise
+            self._written, self._behind = shows, False
+
+    async def catch_up(self, restorations: Restorations) -> None:
+        """Replace it when that failed the last time; raises as `rewrite`. What is repeated finds its change stored already."""
+        if self._behind:
+            await self.rewrite(restorations)
 
     async def _note(self, campaigns: Collection[str]) -> None:
         """Of the campaigns that are on the sheet now, what is to be known of their nodes."""
@@ -90,12 +105,19 @@ def earlier_sheets(state: Path) -> list[Path]:
 def _write(path: Path, head: str, entries: str, earlier: Sequence[str]) -> None:
     nothing = NOTHING_BUT_EARLIER if earlier else NOTHING_OPEN
     warnings = "".join(f"{SHEET_WARNING}{_plain(EARLIER.format(name))}\n" for name in earlier)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".break-glass")
-    with os.fdopen(handle, "w") as file:
-        file.write(head + warnings + (entries or f"{nothing}\n"))
-        file.flush()
-        os.fsync(file.fileno())
-    Path(temporary).replace(path)
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".break-glass")
+        with os.fdopen(handle, "w") as file:
+            file.write(head + warnings + (entries or f"{nothing}\n"))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        message = f"The break-glass sheet {path} cannot be written: {error.strerror or error}."
+        raise TemporaryError(Code.STO_UNAVAILABLE, message, remedy=f"See df -h {path.parent} and ls -ld {path.parent}") from error
 
 
 def from_top_to_bottom(rows: Iterable[Restoration]) -> list[Restoration]:
@@ -123,6 +145,9 @@ class NoSheet:
     """For worlds that end with the process: demo and rehearsal."""
 
     async def rewrite(self, restorations: Restorations) -> None:
+        """Keep nothing."""
+
+    async def catch_up(self, restorations: Restorations) -> None:
         """Keep nothing."""
 
 

@@ -93,6 +93,7 @@ async def drive_back(ctx: Context, name: str, number: int = 0) -> str:
 
 async def _advance(ctx: Context, name: str, state: CampaignState, board: Board | None) -> Board | None:
     """Do what can be done now. Without a board nothing can be begun yet; one that rests is made anew afterwards."""
+    await ctx.sheet.catch_up(ctx.store.restorations)
     tasks = await ctx.store.tasks.list(name, ladders=False) if board is None else [*board.tasks.values()]
     if any(task.kind is TaskKind.UPGRADE and task.state not in ENDED for task in tasks):
         return None  # the way there has not ended

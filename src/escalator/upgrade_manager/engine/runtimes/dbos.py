@@ -6,24 +6,28 @@ What DBOS needs to be told, and why, stands at each setting. One engine per proc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as dbos_error
 from sqlalchemy.exc import SQLAlchemyError
 
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
-from escalator.storage.sqlite import CACHE_KIB
+from escalator.storage.engine import unavailable
 from escalator.upgrade_manager.engine.runtime import Course, Json
+from escalator.upgrade_manager.engine.runtimes.rest import Connection, Rest, writable
 
 WORKFLOW_VERSION = "escalator-wf-1"
 """Constant, so that an upgrade of the manager takes up what is under way. A change of a course needs a patch, or a new one."""
@@ -33,9 +37,11 @@ THREADS = 8
 """DBOS asks its tables in threads, by default in as many as there are questions: more than these only wait for a connection.
 Every course is a coroutine, so none of them is held for longer than a question takes."""
 STORAGE_RETRY_S = 5.0
-"""How long to wait before a step is tried again whose record could not be written."""
+"""How long to wait before what our storage, or the engine's own, did not take is tried again."""
 FILE = "engine.sqlite"
 """DBOS's own SQLite file in the state directory; our tables are in another one, so that each migrates alone."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +72,10 @@ class DbosRuntime:
             while True:
                 try:
                     return await work()
-                except TemporaryError:
+                except TemporaryError as error:
                     # Our storage did not answer: an error that left the step would end the workflow for ever.
+                    about = {"object_id": self.workflow_id, "step": name, "code": error.code.value, "message": error.message}
+                    _log.warning("step.again", **about)
                     await asyncio.sleep(STORAGE_RETRY_S)
 
         return await DBOS.run_step_async({"name": name}, named)
@@ -102,13 +110,18 @@ class DbosEngine:
             raise TemporaryError(Code.UPG_NOT_DRIVEN, message) from error
 
     async def send(self, workflow_id: str, topic: str, message: Json, *, key: str) -> None:
-        """Send a message; the same key twice arrives once. Nothing happens when there is no such workflow."""
+        """Send a message; the same key twice arrives once. Nothing happens when there is no such workflow.
+
+        Raises TemporaryError (`STO_UNAVAILABLE`) when the database of workflows does not take it.
+        """
 
         async def deliver() -> None:
             try:
                 await DBOS.send_async(workflow_id, message, topic, idempotency_key=f"{workflow_id}/{topic}/{key}")
             except dbos_error.DBOSNonExistentWorkflowError:
                 return
+            except SQLAlchemyError as error:
+                raise unavailable(error) from error
 
         await _outside(deliver())
 
@@ -130,37 +143,98 @@ async def open_engine(settings: DbosSettings, courses: Mapping[str, Course]) -> 
     Launched inside the loop it runs on it; otherwise it would run one of its own in a thread, and clients shared
     between the two would break.
     """
-    DBOS(config=_config(settings))
-    running: set[asyncio.Task[Any]] = set()
-    engine = DbosEngine({name: _workflow(name, course, running) for name, course in courses.items()})
+    lives = _Lives(settings.folder / FILE if settings.url is None else None)
+    DBOS(config=_config(settings, lives.rest))
+    engine = DbosEngine({name: _workflow(name, course, lives) for name, course in courses.items()})
     try:
         DBOS.launch()
+        care = asyncio.get_running_loop().create_task(lives.care())
         yield engine
     finally:
         # Workflows under way stay as they are in the database, and go on at the next launch: a cancelled task is no
         # outcome that DBOS records.
-        for task in running:
+        ending = [*lives.running.values(), care]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         # DBOS made its thread pool the loop's default one and has just shut it down.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
 
-def _workflow(name: str, course: Course, running: set[asyncio.Task[Any]]) -> Callable[..., Coroutine[Any, Any, Json]]:
+@dataclass(slots=True)
+class _Lives:
+    """The workflows that run here, and those that ended before their end, which are taken up again as after a crash."""
+
+    file: Path | None
+    """The engine's SQLite file; none on PostgreSQL, whose failures DBOS waits for by itself."""
+    rest: Rest = field(default_factory=Rest)
+    running: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+
+    def begun(self, workflow_id: str, task: asyncio.Task[Any]) -> None:
+        self.running[workflow_id] = task
+        task.add_done_callback(partial(self._over, workflow_id))
+
+    def _over(self, workflow_id: str, task: asyncio.Task[Any]) -> None:
+        if self.running.get(workflow_id) is task:
+            del self.running[workflow_id]
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or isinstance(error, SQLAlchemyError):
+            self.ended.add(workflow_id)
+        elif error is not None:
+            _log.error("workflow.failed", object_id=workflow_id, message=f"{type(error).__name__}: {error}")
+
+    async def care(self) -> None:
+        """Take up again what ended because it could not be recorded, once it can; until cancelled."""
+        while True:
+            await asyncio.sleep(STORAGE_RETRY_S)
+            try:
+                await self._take_up()
+            except (SQLAlchemyError, dbos_error.DBOSException) as error:
+                _log.error("workflows.rest", message=f"They are not taken up yet: {(str(error).splitlines() or [''])[0]}")
+
+    async def _take_up(self) -> None:
+        if self.rest.on and not await self._rested():
+            _log.error(
+                "workflows.rest", message=f"{self.file} cannot be written: nothing goes on before there is room on its disk."
+            )
+            return
+        for workflow_id in sorted(self.ended):
+            with contextlib.suppress(dbos_error.DBOSNonExistentWorkflowError):
+                await DBOS.resume_workflow_async(workflow_id)
+            self.ended.discard(workflow_id)
+            _log.info("workflow.resumed", object_id=workflow_id)
+
+    async def _rested(self) -> bool:
+        """End the rest when the file can be written; whether it has ended."""
+        if self.file is None or not self.rest.quiet or not await asyncio.to_thread(writable, self.file):
+            return False
+        # Nothing can have begun in the rest: what is not running here although it should, ended without anybody seeing it.
+        rows = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
+        self.ended |= {row.workflow_id for row in rows} - set(self.running)
+        self.rest.end()
+        return True
+
+
+def _workflow(name: str, course: Course, lives: _Lives) -> Callable[..., Coroutine[Any, Any, Json]]:
     # Unlimited recovery: a campaign lives for weeks and over many restarts, and none of these is its fault.
     @DBOS.workflow(name=name, max_recovery_attempts=None)
     async def workflow(arguments: dict[str, Json]) -> Json:
+        workflow_id = DBOS.workflow_id or ""
         task = asyncio.current_task()
         if task is not None:
-            running.add(task)
-            task.add_done_callback(running.discard)
-        return await course(DbosRuntime(DBOS.workflow_id or ""), arguments)
+            lives.begun(workflow_id, task)
+        try:
+            return await course(DbosRuntime(workflow_id), arguments)
+        except SQLAlchemyError as error:
+            # As an outcome it would stand for ever. A task that is cancelled has none, and is taken up again.
+            raise asyncio.CancelledError from error
 
     return workflow
 
 
-def _config(settings: DbosSettings) -> DBOSConfig:
+def _config(settings: DbosSettings, rest: Rest) -> DBOSConfig:
     config = DBOSConfig(
         name="escalator",
         system_database_url=settings.url or f"sqlite:///{_wal(settings.folder / FILE)}",
@@ -178,16 +252,8 @@ def _config(settings: DbosSettings) -> DBOSConfig:
     if settings.url is not None:
         config["dbos_system_schema"] = settings.schema
     else:
-        config["db_engine_kwargs"] = {"connect_args": {"factory": _Connection}}
+        config["db_engine_kwargs"] = {"connect_args": {"factory": partial(Connection, rest)}}
     return config
-
-
-class _Connection(sqlite3.Connection):
-    """A connection of DBOS with a small cache of its own: the system's holds the file, once for all of them."""
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:  # noqa: ANN401 - the driver's own
-        super().__init__(*arguments, **settings)
-        self.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 
 
 def _wal(file: Path) -> Path:
