@@ -44,8 +44,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def fill(disk: Path) -> None:
-    """Take all room that is left."""
+def fill(disk: Path, room: int = 0) -> None:
+    """Take all room that is left, but for some bytes."""
     with (disk / "fill").open("wb", buffering=0) as out:
         for size in (BLOCK, 4096, 1):
             try:
@@ -53,6 +53,7 @@ def fill(disk: Path) -> None:
                     out.write(os.urandom(size))
             except OSError:
                 continue
+        out.truncate(out.tell() - room)
 
 
 def free(disk: Path) -> None:
@@ -110,19 +111,21 @@ def fill_twice(disk: Path, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(2):
         time.sleep(chance.uniform(0.1, 1.0))
-        fill(disk)
+        fill(disk, chance.randrange(100_000))
         time.sleep(chance.uniform(2.0, 4.0))
         free(disk)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_a_campaign_goes_on_by_itself_when_the_full_disk_has_room_again(disk: Path, tmp_path: Path, seed: int) -> None:
-    make_world(tmp_path / "cloud", NODES)
-    state = disk / "state"
-    state.mkdir(mode=0o700)
-    # Neither the cloud nor the campaign's record is on that disk: what meets it are the engine's record and the sheet.
-    for name in ("world.sqlite", "escalator.sqlite"):
-        (state / name).symlink_to(tmp_path / "cloud" / name)
+@pytest.mark.parametrize(("seed", "elsewhere"), [(1, ("world.sqlite", "escalator.sqlite")), (2, ())])
+async def test_a_campaign_goes_on_by_itself_when_the_full_disk_has_room_again(
+    disk: Path, tmp_path: Path, seed: int, elsewhere: tuple[str, ...]
+) -> None:
+    """What is `elsewhere` is on another disk: with the campaign's own record there, only the engine's and the sheet are hit."""
+    state, cloud = disk / "state", tmp_path / "cloud"
+    make_world(cloud if elsewhere else state, NODES)
+    state.mkdir(mode=0o700, exist_ok=True)
+    for name in elsewhere:
+        (state / name).symlink_to(cloud / name)
     server = Server(str(state), str(NODES), "400", str(MAX_UNAVAILABLE))
     try:
         assert server.says() == "up running"
@@ -130,7 +133,7 @@ async def test_a_campaign_goes_on_by_itself_when_the_full_disk_has_room_again(di
     finally:
         output, errors = server.end()
     assert output.splitlines()[-1:] == ["over completed"], errors[-3000:]
-    assert await judge(open_sqlite(tmp_path / "cloud" / "escalator.sqlite"), tmp_path / "cloud", MAX_UNAVAILABLE) == []
+    assert await judge(open_sqlite((state / "escalator.sqlite").resolve()), cloud if elsewhere else state, MAX_UNAVAILABLE) == []
 
 
 def asking(services: Services) -> httpx.AsyncClient:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError, PermanentError
+from escalator.model.errors import ConflictError, PermanentError, TemporaryError
 
 _TABLE = "CREATE TABLE IF NOT EXISTS row (kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, UNIQUE (kind, key))"
+_PUT = "INSERT INTO row (kind, key, body) VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body"
 
 
 class Sink(Protocol):
@@ -55,6 +56,10 @@ class WorldFile:
             self._unlock()
             raise PermanentError(Code.STO_UNAVAILABLE, f"The file of the simulated world cannot be opened: {path}.") from error
         self._open = read_only
+        self._path = path
+        self._changes: list[tuple[str, str, bytes | None]] = []
+        """What came since the last commit; without a body the row is forgotten."""
+        self._written = 0
 
     @property
     def lasting(self) -> bool:
@@ -63,30 +68,53 @@ class WorldFile:
 
     def rows(self, without: str) -> Iterator[tuple[str, str, bytes]]:
         """All rows but those of one kind as kind, key and body, in the order in which they first came."""
+        self._write()
         yield from self._db.execute("SELECT kind, key, body FROM row WHERE kind <> ? ORDER BY rowid", (without,))
 
     def rows_of(self, kind: str) -> Iterator[tuple[str, bytes]]:
         """All rows of a kind as key and body, in the order in which they first came."""
+        self._write()
         yield from self._db.execute("SELECT key, body FROM row WHERE kind = ? ORDER BY rowid", (kind,))
 
     def put(self, kind: str, key: str, body: bytes) -> None:
         """Keep a row, in place of the one with that kind and key."""
-        if self._begin():
-            self._db.execute(
-                "INSERT INTO row (kind, key, body) VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
-                (kind, key, body),
-            )
+        self._changes.append((kind, key, body))
 
     def delete(self, kind: str, key: str) -> None:
         """Forget a row."""
-        if self._begin():
-            self._db.execute("DELETE FROM row WHERE kind = ? AND key = ?", (kind, key))
+        self._changes.append((kind, key, None))
 
     def commit(self) -> None:
-        """Make everything since the last commit last; what an onlooker reads is of another moment from now on."""
-        if self._open:
-            self._db.execute("COMMIT")
-            self._open = False
+        """Make everything since the last commit last; what an onlooker reads is of another moment from now on.
+
+        Raises TemporaryError (`STO_UNAVAILABLE`) when the file cannot be written: the next commit makes all of it last.
+        """
+        try:
+            self._write()
+            if self._open:
+                self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._open, self._written = False, 0
+            message = f"The file of the simulated world cannot be written: {error}: {self._path}."
+            raise TemporaryError(Code.STO_UNAVAILABLE, message) from error
+        self._open, self._written = False, 0
+        self._changes.clear()
+
+    def _write(self) -> None:
+        """Write what is not in the transaction yet. An onlooker writes nothing: its view lives in memory only."""
+        if self._read_only:
+            self._changes.clear()
+        elif len(self._changes) > self._written and not self._open:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._open = True
+        for kind, key, body in self._changes[self._written :]:
+            if body is None:
+                self._db.execute("DELETE FROM row WHERE kind = ? AND key = ?", (kind, key))
+            else:
+                self._db.execute(_PUT, (kind, key, body))
+        self._written = len(self._changes)
 
     def close(self) -> None:
         """Close the file and let others write to it."""
@@ -99,15 +127,6 @@ class WorldFile:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
             os.close(self._lock)
             self._lock = None
-
-    def _begin(self) -> bool:
-        """Open a transaction; False where nothing may be written (an onlooker's view lives in memory only)."""
-        if self._read_only:
-            return False
-        if not self._open:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._open = True
-        return True
 
 
 def _database(path: Path, *, read_only: bool) -> sqlite3.Connection:

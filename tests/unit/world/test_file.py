@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from escalator.model.codes import Code
-from escalator.model.errors import ConflictError, PermanentError
+from escalator.model.errors import ConflictError, PermanentError, TemporaryError
 from escalator.world.file import WorldFile
 from escalator.world.history import KIND
 from escalator.world.records import VnfmRow
@@ -180,3 +180,25 @@ def test_the_history_goes_on_where_it_was_and_an_onlooker_has_lines_of_his_own(t
     assert [line.what for line in again.audit.history()].count("move-done") == 0
     again.close()
     world.close()
+
+
+def test_what_a_full_disk_did_not_take_is_in_the_file_after_the_next_change(tmp_path: Path) -> None:
+    file = WorldFile(tmp_path / "w.sqlite")
+    file.put("thing", "gone", b"1")
+    file.put("thing", "old", b"1")
+    file.commit()
+    [(pages,)] = file._db.execute("PRAGMA page_count")
+    file._db.execute(f"PRAGMA max_page_count = {pages}")
+    file.put("thing", "large", b"x" * 100_000)
+    file.delete("thing", "gone")
+    for _ in range(2):
+        with pytest.raises(TemporaryError) as caught:
+            file.commit()
+        assert caught.value.code is Code.STO_UNAVAILABLE
+    file._db.execute("PRAGMA max_page_count = 1000000")
+    file.put("thing", "small", b"2")
+    file.commit()
+    file.close()
+    file = WorldFile(tmp_path / "w.sqlite", read_only=True)
+    assert [(key, len(body)) for key, body in file.rows_of("thing")] == [("old", 1), ("large", 100_000), ("small", 1)]
+    file.close()
