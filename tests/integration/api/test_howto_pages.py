@@ -27,8 +27,19 @@ PAGES: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
     "packages-and-commands.md": ("agent-2-0", "planned", {}),
     "plan-nights.md": ("agent-2-0-site7", "planned", {}),
     "real-openstack.md": ("agent-2", "planned", {}),
-    # The way back ends well here: what is for one that does not is refused.
-    "roll-back.md": ("night-7", "over", {"node retry": 6, "node skip": 6, "campaign restore": 6, "campaign commit": 6}),
+    # The way back ends well here, and at once: what is for one that does not, or that waits, is refused.
+    "roll-back.md": (
+        "night-7",
+        "over",
+        {
+            "campaign rollback night-7 --outside-windows": 6,
+            "campaign abort": 6,
+            "node retry": 6,
+            "node skip": 6,
+            "campaign restore": 6,
+            "campaign commit": 6,
+        },
+    ),
     "sign-releases.md": ("", "", {}),
 }
 """By page the campaign that it is about and how far that is, and which commands do not end with exit code 0."""

@@ -60,6 +60,9 @@ class Late:
 
     inbox: Inbox
 
+    async def expect(self, *arguments: object) -> None:
+        await self.inbox.expect(*arguments)  # type: ignore[arg-type]
+
     async def receive(self, *arguments: object) -> object:
         return await self.inbox.receive(*arguments)  # type: ignore[arg-type]
 
