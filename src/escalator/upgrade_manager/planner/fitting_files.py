@@ -24,12 +24,15 @@ def with_fit(plan: Plan, campaign: Campaign, inventory: Inventory, release: Rele
     a note that says so, and how many nodes it is about: it is for the change board to weigh.
     """
     nodes = [Runs(node=node.id, layers=dict(node.versions)) for node in select(campaign, inventory).eligible]
-    known = [runs for runs in nodes if present(release.metadata.name, runs, [release]).known]
+    known: list[Runs] = []
+    unknown: list[Runs] = []
+    for runs in nodes:
+        (known if present(release.metadata.name, runs, [release]).known else unknown).append(runs)
     judged = [key for key in release.spec.requires if key != "arch" and known and all(key in runs.layers for runs in known)]
     reduced = _requiring(release, judged)
     found = fit(reduced, known, [reduced], campaign.spec.backup.scope, plan.upgrade_of.keys())
     conditions = [one for one in found.conditions if known or one.code == Code.PLN_NO_RETURN.value]
-    conditions += _unknown(release, [runs.node for runs in nodes if runs not in known])
+    conditions += _unknown(release, [runs.node for runs in unknown])
     conditions += _unjudged([f"{key} {release.spec.requires[key]}" for key in release.spec.requires if key not in judged])
     more = {
         "conditions": (*plan.conditions, *conditions),
