@@ -114,7 +114,8 @@ class RollbackService:
         if row.state in BACKUPS_GO_IN:
             release = (await self._ctx.book.campaign(name)).spec.release
             message = f"Campaign {name} is {row.state.value}: nothing of it is left to commit."
-            remedy = f"Its backups go by the settings' retention, and at once with escalator backup prune --release {release}"
+            at_once = f", and at once with escalator backup prune --release {release}" if release else ""
+            remedy = f"Its backups go by the settings' retention{at_once}"
             raise ConflictError(Code.UPG_STATE, message, remedy=remedy, facts={"state": row.state.value})
         check(name, row.state, CampaignState.COMMITTED)
         await refuse_while_restoring(self._ctx, name)
