@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+import structlog
 from hypothesis import settings
 
 from beds.alertmanager.fixtures import *  # noqa: F403 - as below
@@ -14,6 +18,7 @@ from beds.prepared import prepare
 from beds.prometheus.fixtures import *  # noqa: F403 - as below
 from beds.published.fixtures import *  # noqa: F403 - as above
 from beds.rabbitmq.fixtures import *  # noqa: F403 - as above
+from beds.workers import grouped, long_ones_first
 
 __all__ = ["fresh_openstack", "lasting_manager", "manager", "nodes_bed", "openstack_bed", "release_folders"]
 
@@ -22,6 +27,25 @@ __all__ = ["fresh_openstack", "lasting_manager", "manager", "nodes_bed", "openst
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("new", deadline=None, print_blob=True)
 settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Whatever a command that ran within a test has set: a level that hides lines would decide over tests that come after it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Groups are marked before anybody names them, and put in order after everybody has shuffled."""
+    side_by_side = hasattr(config, "workerinput")
+    if side_by_side:
+        grouped(items)
+    yield
+    if side_by_side:
+        long_ones_first(items, Path(__file__).parent)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

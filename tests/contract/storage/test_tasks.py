@@ -62,7 +62,7 @@ async def test_what_is_remembered_comes_back_as_json_has_it(store: Store) -> Non
     assert await store.tasks.memo("c1/n1/1") == {"found": {"pair": [1, 2]}}
 
 
-@pytest.mark.parametrize("value", [object(), {"nan": float("nan")}, b"bytes"], ids=repr)
+@pytest.mark.parametrize("value", [object(), {"nan": float("nan")}, b"bytes"], ids=lambda value: type(value).__name__)
 async def test_what_is_no_json_is_not_remembered(store: Store, value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         await store.tasks.remember("c1/n1/1", "found", value)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from escalator.model.codes import Code
@@ -38,16 +36,6 @@ class Meanwhile:
         await self._events.append(self._pages.pop(0))
 
 
-@pytest.fixture
-def all_levels() -> Iterator[None]:
-    """Whatever level another test has left behind."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    yield
-    structlog.configure(**before)
-
-
-@pytest.mark.usefixtures("all_levels")
 async def test_campaigns_and_codes_are_logged_and_nothing_of_before() -> None:
     events = memory_store().events
     await events.append([Event(at=1.0, action="campaign.start", campaign="earlier")])
@@ -86,7 +74,6 @@ class Away:
             raise TemporaryError(Code.STO_UNAVAILABLE, "The database does not answer.")
 
 
-@pytest.mark.usefixtures("all_levels")
 async def test_a_storage_that_does_not_answer_for_a_while_ends_nothing_and_what_came_is_logged_afterwards() -> None:
     events = memory_store().events
     clock = Meanwhile(events, [], [SKIPPED], [], [])
