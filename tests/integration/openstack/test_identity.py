@@ -39,7 +39,7 @@ async def test_the_service_user_is_known_by_name_and_roles(bed: OpenStackBed, dr
 @pytest.mark.parametrize(
     ("entry", "kind", "code"),
     [
-        ("wrong-password", PermanentError, Code.CLD_CREDENTIALS),
+        ("wrong-password", TemporaryError, Code.CLD_CREDENTIALS),
         ("reader", PermanentError, Code.CLD_FORBIDDEN),
         ("unreachable", TemporaryError, Code.CLD_UNREACHABLE),
         ("no-such-entry", PermanentError, Code.CLD_CONFIG),

@@ -14,7 +14,7 @@ from beds.openstack.bed import OpenStackBed
 from beds.vnfm.clocks import SteppedClock
 from escalator.cloud_manager.openstack.tokens import KEPT_S, KeystoneTokens
 from escalator.model.codes import Code
-from escalator.model.errors import PermanentError
+from escalator.model.errors import TemporaryError
 from escalator.settings import Cloud
 
 pytestmark = pytest.mark.openstack
@@ -65,7 +65,7 @@ async def test_a_token_that_is_revoked_is_good_for_a_minute_at_most(
 
 async def test_our_own_credentials_may_be_wrong(bed: OpenStackBed, clock: SteppedClock) -> None:
     made = KeystoneTokens(Cloud(os_cloud="wrong-password", config_file=str(bed.clouds_yaml)), clock)
-    with pytest.raises(PermanentError) as caught:
+    with pytest.raises(TemporaryError) as caught:
         await made.project_of("gAAAAABinvented")
     made.close()
     assert caught.value.code is Code.CLD_CREDENTIALS

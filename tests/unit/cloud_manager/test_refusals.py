@@ -27,7 +27,7 @@ from escalator.settings import Cloud
     ("status", "kind", "code"),
     [
         (400, PermanentError, Code.CLD_REFUSED),
-        (401, PermanentError, Code.CLD_CREDENTIALS),
+        (401, TemporaryError, Code.CLD_CREDENTIALS),
         (403, PermanentError, Code.CLD_FORBIDDEN),
         (404, PermanentError, Code.CLD_NOT_FOUND),
         (409, TemporaryError, Code.CLD_BUSY),
@@ -77,7 +77,7 @@ def test_an_answer_of_any_form_makes_a_bounded_message(body: str) -> None:
 @pytest.mark.parametrize(
     ("error", "kind", "code"),
     [
-        (ks.Unauthorized("no"), PermanentError, Code.CLD_CREDENTIALS),
+        (ks.Unauthorized("no"), TemporaryError, Code.CLD_CREDENTIALS),
         (ks.Forbidden("no"), PermanentError, Code.CLD_FORBIDDEN),
         (ks.EndpointNotFound("no"), PermanentError, Code.CLD_CONFIG),
         (ks.EmptyCatalog("no"), PermanentError, Code.CLD_CONFIG),

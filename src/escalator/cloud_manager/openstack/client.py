@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from requests import Response
 
+from escalator.cloud_manager.openstack.credentials import RefusedCredentials
 from escalator.cloud_manager.openstack.refusals import FOREIGN, is_own, refusal, said, shorten, translate, unreachable
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError, TemporaryError
@@ -152,8 +154,9 @@ def understood(work: Callable[[], T]) -> T:
 class Client:
     """Runs blocking jobs against the cloud in its threads. The connection is made by the first one."""
 
-    def __init__(self, settings: Cloud) -> None:
+    def __init__(self, settings: Cloud, now: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
+        self._refused = RefusedCredentials(now)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="openstack")
         self._lock = threading.Lock()
         self._api: Api | None = None
@@ -168,11 +171,13 @@ class Client:
         self._forget()
 
     def _guarded(self, job: Callable[[Api], T]) -> T:
+        api = understood(self._connected)
         try:
-            return understood(lambda: job(self._connected()))
-        except PermanentError as error:
+            return understood(lambda: job(api))
+        except TemporaryError as error:
             if error.code is Code.CLD_CREDENTIALS:
                 self._forget()  # clouds.yaml may have a new password by the next time
+                self._refused.note(api.region.config, error)
             raise
 
     def _forget(self) -> None:
@@ -184,15 +189,27 @@ class Client:
     def _connected(self) -> Api:
         with self._lock:
             if self._api is None:
-                self._api = connect(self._settings)
+                region = self._entry()
+                self._refused.check(region.config)
+                try:
+                    self._api = connect(region)
+                except TemporaryError as error:
+                    if error.code is Code.CLD_CREDENTIALS:
+                        self._refused.note(region.config, error)
+                    raise
             return self._api
 
+    def _entry(self) -> CloudRegion:
+        try:
+            return _region(self._settings)
+        except FOREIGN as error:
+            raise translate(error, "authenticate") from error
 
-def connect(settings: Cloud) -> Api:
-    """Read the configuration, authenticate and find the services. Raises PermanentError or TemporaryError."""
+
+def connect(region: CloudRegion) -> Api:
+    """Authenticate and find the services. Raises PermanentError or TemporaryError."""
     doing = "authenticate"
     try:
-        region = _region(settings)
         session = region.get_session()
         session.get_token()
         doing = "find the services"

@@ -34,7 +34,7 @@ def translate(error: Exception, doing: str) -> EscalatorError:  # noqa: PLR0911 
     text = shorten(str(error))
     match error:
         case ks.Unauthorized() | ks.AuthorizationFailure():
-            return PermanentError(Code.CLD_CREDENTIALS, f"The cloud refused our credentials: {text}", remedy=_CREDENTIALS)
+            return no_entry(text)
         case ks.Forbidden():
             return PermanentError(Code.CLD_FORBIDDEN, f"Our user may not {doing}: {text}", remedy=_ROLE)
         case ks.EndpointNotFound() | ks.EmptyCatalog() | ks.SSLError():
@@ -55,7 +55,7 @@ def refusal(status: int, body: str, doing: str) -> EscalatorError:  # noqa: PLR0
     text = said(body)
     match status:
         case 401:
-            return PermanentError(Code.CLD_CREDENTIALS, f"The cloud refused our credentials: {text}", remedy=_CREDENTIALS)
+            return no_entry(text)
         case 403 if "quota" in text.lower():
             # Nova's word for a full quota, which is no matter of roles: others' instances may go, as other probes do.
             return TemporaryError(Code.CLD_BUSY, f"Cannot {doing} now: {text}")
@@ -107,6 +107,11 @@ def _sentence(data: object) -> str:
         if isinstance(inner, Mapping):
             return str(inner.get("message") or inner.get("detail") or "")
     return ""
+
+
+def no_entry(text: str) -> TemporaryError:
+    """The error for refused credentials. A password is changed in two places, one after the other: nothing is decided by it."""
+    return TemporaryError(Code.CLD_CREDENTIALS, f"The cloud refused our credentials: {text}", remedy=_CREDENTIALS)
 
 
 def unreachable(doing: str, text: str) -> TemporaryError:

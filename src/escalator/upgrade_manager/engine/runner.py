@@ -254,13 +254,30 @@ async def _tried(ctx: Context, job: Job, work: Callable[[Job], Awaitable[Outcome
             met.times, met.last, met.error = attempt, _chain(error), error
             if attempt >= ATTEMPTS and not await _goes_on(job, error, patient=patient):
                 raise
+            if attempt == ATTEMPTS and not _of_storage(error):
+                await _still_tried(ctx, job.ref, error)
             await ctx.clock.sleep(min(ctx.pace.poll_s * 2 ** min(attempt - 1, 6), ctx.pace.slowest_poll_s))
     raise AssertionError("count never ends")
 
 
+async def _still_tried(ctx: Context, ref: TaskRef, error: TemporaryError) -> None:
+    """A step that goes on for its whole time-out is not to look like one that works."""
+    now = ctx.clock.now()
+    task = await current(ctx, ref)
+    message = f"tried again: {_chain(error)}"
+    said = replace(task, code=error.code.value, message=message, updated_at=now)
+    await record(ctx, said, Event(at=now, action="node.waits", step=task.step, outcome="again", code=said.code, message=message))
+
+
 async def _goes_on(job: Job, error: TemporaryError, *, patient: bool) -> bool:
-    """Whether a step tries again within its time-out although it has met an error a few times."""
-    return patient or _of_storage(error) or (error.code is Code.CLD_UNREACHABLE and await expects_silence(job))
+    """Whether a step tries again within its time-out although it has met an error a few times.
+
+    Refused credentials are a password that a person has changed and not told us yet: no node is at fault, and with them none
+    could be put back either.
+    """
+    if patient or _of_storage(error) or error.code is Code.CLD_CREDENTIALS:
+        return True
+    return error.code is Code.CLD_UNREACHABLE and await expects_silence(job)
 
 
 def _of_storage(error: BaseException | None) -> bool:
