@@ -212,6 +212,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 base_url=settings.vnfm.url,
                 operations=_operations(settings, world, commands, accounts, stack),
                 commands=settings.vim.commands.keys(),
+                people_told=bool(settings.vim.manual.argv),
             )
         )
         commands.on_reply, heals.on_reply = partial(vim.look, COMMAND), partial(vim.look, TACKER)

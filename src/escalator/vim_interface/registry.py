@@ -67,8 +67,11 @@ class Registry:
         credentials: Credentials,
         subscriptions: Subscriptions | None = None,
         commands: Collection[str] | None = None,
+        *,
+        people_told: bool = True,
     ) -> None:
         self._commands = commands
+        self._people_told = people_told
         self._vnfms = vnfms
         self._credentials = credentials
         self._subscriptions = subscriptions
@@ -182,7 +185,11 @@ class Registry:
 
     async def _check(self, vnfm: Vnfm) -> None:
         others = [other for other in await self._vnfms.list() if other.name != vnfm.name]
-        problems = (*registration_problems(vnfm, others, self._credentials), *_unknown_commands(vnfm.spec, self._commands))
+        problems = (
+            *registration_problems(vnfm, others, self._credentials),
+            *_unknown_commands(vnfm.spec, self._commands),
+            *(() if self._people_told else _untold(vnfm.spec)),
+        )
         if problems:
             raise InputError(Code.VIM_REGISTRATION, f"The registration of {vnfm.name} is not valid.", problems=problems)
 
@@ -285,6 +292,14 @@ def _unknown_commands(spec: VnfmSpec, known: Collection[str] | None) -> Iterator
             near = get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             yield Problem(f"spec.commands.{verb}", f"vim.commands of the settings has no {name!r}{hint}")
+
+
+def _untold(spec: VnfmSpec) -> Iterator[Problem]:
+    """People whom nothing tells would be asked in vain, which a campaign shows by stopping in its night."""
+    if spec.dialect == "manual":
+        yield Problem(
+            "spec.dialect", "nothing tells people here: set vim.manual.argv to the command that does, and restart the server"
+        )
 
 
 def _contact_problems(spec: VnfmSpec) -> Iterator[Problem]:

@@ -58,6 +58,8 @@ class Parts:
     """Ways to see what VNF managers are at work on."""
     commands: Collection[str] | None = None
     """Names of the commands that registrations may name; null where that is not known."""
+    people_told: bool = True
+    """Whether the settings have a command that tells people."""
 
 
 HANDED_OVER = "a test that asks for nothing was handed over"
@@ -75,7 +77,9 @@ class Vim:
         agenda = Agenda(parts.clock)
         self._outbox = Outbox(parts.store, parts.dialects, agenda, parts.clock, parts.limits, parts.wake)
         self._operations = Operations(parts.store.vnfms, parts.operations, parts.clock)
-        self.registry = Registry(parts.store.vnfms, parts.credentials, parts.store.subscriptions, parts.commands)
+        self.registry = Registry(
+            parts.store.vnfms, parts.credentials, parts.store.subscriptions, parts.commands, people_told=parts.people_told
+        )
         self.orchestrators = Orchestrators(self.registry, parts.store, self._outbox, parts.clock, parts.base_url)
         self.finished = Finished(self.registry, parts.store, parts.clock, self._add)
         self.announced = Announced(self.registry, parts.clock, self._add)

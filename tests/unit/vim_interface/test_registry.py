@@ -289,6 +289,14 @@ async def test_of_changes_decided_on_one_version_the_first_counts(tmp_path: Path
         assert sorted(type(one).__name__ for one in found) == ["ConflictError", "Vnfm"]
 
 
+async def test_people_whom_nothing_tells_are_no_vnf_manager(tmp_path: Path):
+    registry = Registry(memory_store().vnfms, Credentials(tmp_path), people_told=False)
+    assert await problems(registry, VnfmSpec(dialect="manual", contact="duty", projects=("p1",))) == [
+        "spec.dialect: nothing tells people here: set vim.manual.argv to the command that does, and restart the server"
+    ]
+    await registry.add(Vnfm(name="other", spec=spec()))
+
+
 async def test_a_command_that_the_settings_do_not_have_is_refused_with_the_nearest_one(tmp_path: Path):
     registry = Registry(memory_store().vnfms, Credentials(tmp_path), commands=["prepare-amf", "look"])
     commands = {"prepare": "prepare-afm", "health": "look"}
