@@ -14,9 +14,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from escalator.model.codes import Code
-from escalator.model.document import MAX_PROBLEMS, dotted
+from escalator.model.document import MAX_PROBLEMS, dotted, plainly
 from escalator.model.errors import EscalatorError, InputError, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -44,6 +45,7 @@ _WORDS: Mapping[int, str] = {
     415: "The body is of a type that is not taken here.",
 }
 """What is said where the status's own words would tell less."""
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -125,11 +127,13 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str] | None = None)
             headers=always | _extra(status),
         )
 
-    async def routing(_: Request, error: Exception) -> JSONResponse:
+    async def routing(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             raise error
         code = _CODE_OF.get(error.status_code, Code.API_BODY if error.status_code < 500 else Code.API_INTERNAL)
         given = {**(error.headers or {}), **always}
+        if error.status_code == 405:
+            given["Allow"] = ", ".join(_allowed(request))
         meaning = HTTPStatus(error.status_code)
         # What is said beside the status's own words is what helps.
         remedy = "" if error.detail == meaning.phrase else str(error.detail)
@@ -140,8 +144,9 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str] | None = None)
     async def validation(_: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, RequestValidationError):
             raise error
-        problems = [Problem(dotted(tuple(item["loc"])), str(item["msg"])) for item in error.errors()]
-        return problem(422, Code.API_BODY, "The request is not valid.", problems=problems, headers=always)
+        problems = [Problem(dotted(tuple(item["loc"])), plainly(item)) for item in error.errors()]
+        ends = InputError.exit_code
+        return problem(422, Code.API_BODY, "The request is not valid.", problems=problems, exit_code=ends, headers=always)
 
     async def unexpected(_: Request, __: Exception) -> JSONResponse:
         # The server logs the error itself; the caller learns nothing of what is inside.
@@ -151,6 +156,12 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str] | None = None)
     app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _allowed(request: Request) -> Sequence[str]:
+    """The methods that some route takes at this path: the router names those of the first one that it finds."""
+    asked = [(method, {**request.scope, "method": method}) for method in _METHODS]
+    return [method for method, scope in asked if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)]
 
 
 def _extra(status: int) -> dict[str, str]:

@@ -358,13 +358,21 @@ def _explain(kind: type[BaseModel], item: Any) -> str:  # noqa: ANN401 - pydanti
             return str(item["ctx"]["error"])
         case "literal_error":
             return f"{item['input']!r} is not one of {item['ctx']['expected']}"
-        case str(mistake) if said := _form_of(mistake, item):
-            return f"{str(item['input'])[:80]!r} {said}"
         case _:
-            given = item.get("input")
-            shown = "" if isinstance(given, (dict, list)) else f" (given: {str(given)[:80]!r})"
-            said = str(item["msg"])
-            return said[0].lower() + said[1:] + shown
+            return plainly(item)
+
+
+def plainly(item: Any) -> str:  # noqa: ANN401 - pydantic's error details
+    """What is wrong with a value, for a person who does not know what reads it."""
+    mistake, given = item["type"], item.get("input")
+    if said := _form_of(mistake, item):
+        return f"{str(given)[:80]!r} {said}"
+    if mistake in ("too_short", "too_long"):
+        bound = "at least {min_length}" if mistake == "too_short" else "at most {max_length}"
+        return f"{bound} expected, and there are {{actual_length}}".format(**item["ctx"])
+    shown = "" if isinstance(given, (dict, list)) else f" (given: {str(given)[:80]!r})"
+    said = str(item["msg"])
+    return said[0].lower() + said[1:] + shown
 
 
 def _form_of(mistake: str, item: Any) -> str:  # noqa: ANN401 - as above

@@ -176,6 +176,7 @@ async def test_what_is_not_there_is_named_by_its_code(api, method, path, code):
 async def test_a_method_that_is_not_known_is_answered_405(api):
     reply = await api.delete("/v1/campaigns")
     assert (reply.status_code, reply.json()["code"]) == (405, "ESC-API-009")
+    assert reply.headers["allow"].split(", ") == ["GET", "POST"]
 
 
 async def test_a_campaign_of_a_taken_name_or_without_its_release_is_refused(api, created):

@@ -43,3 +43,15 @@ async def test_documented_parameters_are_taken(api):
 
 async def test_health_answers_whatever_a_supervisor_adds(stranger):
     assert (await stranger.get("/readyz?verbose=1")).status_code == 200
+
+
+async def test_a_value_that_has_not_its_form_is_told_as_in_documents(api):
+    refused = await api.get("/v1/events?since=yesterday")
+    (said,) = refused.json()["problems"]
+    assert (refused.status_code, refused.json()["exit_code"], said["path"]) == (422, 2, "query.since")
+    assert said["message"].startswith("'yesterday' is no moment: a date, a time and the offset from UTC are expected")
+
+
+async def test_events_of_a_campaign_that_never_was_are_not_just_none(api):
+    refused = await api.get("/v1/events?campaign=nope")
+    assert (refused.status_code, refused.json()["detail"]) == (404, "There is no campaign named nope.")

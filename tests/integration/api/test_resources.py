@@ -252,7 +252,7 @@ async def test_the_history_is_read_by_time_and_by_code(api, services):
     assert await actions(since="1970-01-01T00:00:04Z") == ["test.4", "test.5"]
     assert await actions(until="1970-01-01T01:00:03+01:00") == ["test.1", "test.2"]
     assert await actions(since="1970-01-01T00:00:02Z", until="1970-01-01T00:00:05Z", tail=2) == ["test.4", "test.3"]
-    assert await actions(since="1970-01-01T00:00:02Z", code="ESC-VIM-003", campaign="b") == []
+    assert await actions(since="1970-01-01T00:00:02Z", code="ESC-VIM-003", node="b") == []
 
 
 TIMES = ["since=yesterday", "until=2026-01-01T00:00:00", "code=VIM-3", "follow=true&until=2026-01-01T00:00:00Z"]

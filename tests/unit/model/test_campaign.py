@@ -93,7 +93,7 @@ def test_a_wrong_day_is_one_mistake() -> None:
     said = problems_of("  windows: [{days: [fr], start: '01:00', length_s: 3600}]\n")
     assert len(said) == 1
     assert "'fr' is not one of" in said[0]
-    assert "at least 1 item" in problems_of("  windows: [{days: [], start: '01:00', length_s: 3600}]\n")[0]
+    assert "at least 1 expected, and there are 0" in problems_of("  windows: [{days: [], start: '01:00', length_s: 3600}]\n")[0]
 
 
 def test_what_is_not_built_yet_is_told_beside_other_mistakes() -> None:

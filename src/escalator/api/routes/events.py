@@ -13,12 +13,13 @@ from pydantic import AwareDatetime
 
 from escalator.api import shapes
 from escalator.api.problems import documented
-from escalator.api.services import Here, Running, running_of
+from escalator.api.services import Here, Running, Services, running_of
 from escalator.api.views import EventView
 from escalator.model.codes import Code
 from escalator.model.errors import InputError, Problem
 from escalator.model.progress import Event
 from escalator.storage.history import Only
+from escalator.storage.rules import no_campaign
 
 router = APIRouter(tags=["events"])
 PAGE = 1000
@@ -32,7 +33,7 @@ LAST = 2**63 - 1
 _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
 
-@router.get("/events", response_model=list[EventView], responses={**documented(422), **_STREAM})
+@router.get("/events", response_model=list[EventView], responses={**documented(404, 422), **_STREAM})
 async def read_events(  # noqa: PLR0913 - the query's parameters
     services: Here,
     request: Request,
@@ -60,7 +61,16 @@ async def read_events(  # noqa: PLR0913 - the query's parameters
         return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     if tail is None:
         first = await services.ctx.store.events.read(after, limit=limit, **wanted)
+    if campaign is not None and not first:
+        await _require_known(services, campaign)
     return [shapes.event_view(event) for event in first]
+
+
+async def _require_known(services: Services, campaign: str) -> None:
+    """Raise NotFoundError where nothing ever happened in a campaign of that name and none is there: a name that is misspelt."""
+    store = services.ctx.store
+    if await store.campaigns.get(campaign) is None and not await store.events.read(0, limit=1, campaign=campaign):
+        raise no_campaign(campaign)
 
 
 def _seconds(moment: datetime | None) -> float | None:
