@@ -9,6 +9,7 @@ from typing import Any
 
 from escalator.cli.base import LONG_S, Lister, Shower, Shown, fields, human, rows
 from escalator.cli.documents import read_file
+from escalator.cli.freeze import still_frozen
 from escalator.cli.spans import date_time
 from escalator.model.codes import Code
 from escalator.model.errors import NotFoundError
@@ -73,6 +74,8 @@ class Verb(Shower):
     said = ""
     """What is told when it is done; `NAME` stands for the campaign."""
     takes_reason = True
+    lets_go_on = False
+    """Whether nodes have turns after it, unless everything is frozen."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -91,7 +94,8 @@ class Verb(Shower):
         body = self.body(parsed_args)
         with self.server() as client:
             found = client.post(f"/v1/campaigns/{quoted(parsed_args.name)}/actions/{self.verb}", body, timeout_s=LONG_S)
-        self.app.stderr.write(f"{self.tell(found)}\n")
+            frozen = still_frozen(client) if self.lets_go_on else ""
+        self.app.stderr.write(f"{self.tell(found)}\n{frozen}")
         return brief(found)
 
     def tell(self, found: Mapping[str, Any]) -> str:
@@ -116,6 +120,7 @@ class Resume(Verb):
         "It goes on, unless it still waits for somebody; what has failed is accepted.",
         False,
     )
+    lets_go_on = True
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""

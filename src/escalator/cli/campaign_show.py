@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from escalator.cli.base import LONG_S, Shower, fields
 from escalator.cli.campaign import add_no_return, brief, no_return, quoted
 from escalator.cli.failures import no_timeout_without
+from escalator.cli.freeze import still_frozen
 from escalator.cli.interrupts import interrupted_afterwards
 from escalator.cli.spans import duration
 
@@ -114,6 +115,7 @@ class Start(Watched):
         self.whole = parsed_args.wait
         with self.server() as client:
             found = client.post(f"{path}/actions/start", action, timeout_s=LONG_S)
+            self.app.stderr.write(still_frozen(client))
             if found.get("short_of_time"):
                 self.app.stderr.write(f"ESC-PLN-009: {found['short_of_time']}\n")
             if parsed_args.wait:

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, fields
+from escalator.cli.spans import date_time
+
+if TYPE_CHECKING:
+    from escalator.cli.client import Client
+
+
+def still_frozen(client: Client) -> str:
+    """What stands against beginning anything, for whoever lets a campaign go on; nothing where nothing does."""
+    found: Mapping[str, Any] = client.get("/v1/freeze")
+    if not found["frozen"]:
+        return ""
+    return f"Nothing begins yet: everything is frozen, {_said(found)}. It ends with: escalator freeze end\n"
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    reason = f": {found['reason']}" if found["reason"] else ""
+    return f"since {date_time(found['since'])}{reason}"
 
 
 class ShowFreeze(Shower):
@@ -34,7 +51,10 @@ class BeginFreeze(Shower):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for it."""
         with self.server() as client:
+            before: Mapping[str, Any] = client.get("/v1/freeze")
             found: Mapping[str, Any] = client.post("/v1/freeze/actions/begin", {"reason": parsed_args.reason})
+        if before["frozen"]:
+            self.app.stderr.write(f"Everything was frozen already, {_said(found)}.\n")
         self.app.stderr.write("Let campaigns go on with: escalator freeze end\n")
         return fields(found)
 

@@ -35,10 +35,14 @@ def test_nothing_begins_until_the_freeze_ends(esc, tmp_path):
     assert data(esc("freeze", "show", "-f", "json")) == {"frozen": False, "since": None, "reason": ""}
     begun = esc("freeze", "begin", "--reason", "storm", "-f", "json")
     assert (begun.code, data(begun)["reason"]) == (0, "storm")
-    again = data(esc("freeze", "begin", "--reason", "storm and flood", "-f", "json"))
+    assert "already" not in begun.err
+    repeated = esc("freeze", "begin", "--reason", "storm and flood", "-f", "json")
+    again = data(repeated)
+    assert "Everything was frozen already, since " in repeated.err
     assert again == {"frozen": True, "since": data(begun)["since"], "reason": "storm and flood"}
     waits = esc("campaign", "start", NAME, "--wait", "--timeout", "2")
     assert waits.code == 5
+    assert "storm and flood. It ends with: escalator freeze end" in waits.err
     shown = data(esc("campaign", "show", NAME, "-f", "json"))
     assert shown["reason"] == "everything is frozen: storm and flood; it ends with escalator freeze end"
     assert {task["state"] for task in shown["tasks"]} == {"pending"}

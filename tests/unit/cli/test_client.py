@@ -91,6 +91,9 @@ def test_a_start_that_is_late_says_so_in_one_line(tmp_path):
         def do_POST(self):  # noqa: N802 - the handler's name for it
             self.say(202, json.dumps(campaign).encode())
 
+        def do_GET(self):  # noqa: N802 - as above
+            self.say(200, b'{"frozen": false, "since": null, "reason": ""}')
+
     with listening(Handler) as url:
         seen = run("campaign", "start", "c", environment={"ESCALATOR_URL": url, "ESCALATOR_STATE_DIR": str(tmp_path)})
     assert (seen.code, seen.err.splitlines()[0]) == (0, "ESC-PLN-009: It is late.")
