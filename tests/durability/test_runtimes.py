@@ -11,7 +11,10 @@ from typing import Any, Protocol
 import pytest
 
 from escalator.clocks import SystemClock
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.upgrade_manager.engine.runtime import Course, Launcher, Runtime
+from escalator.upgrade_manager.engine.runtimes import dbos, memory
 from escalator.upgrade_manager.engine.runtimes.dbos import DbosSettings, open_engine
 from escalator.upgrade_manager.engine.runtimes.memory import Journal, JournalMismatchError, MemoryEngine
 
@@ -233,6 +236,30 @@ async def test_a_step_may_start_other_workflows_and_send_to_them(machine: Machin
         await engine.start("parent", "w/parent", {})
         assert await asyncio.wait_for(engine.result("w/parent"), WAIT_S) == "launched"
         assert await asyncio.wait_for(engine.result("w/child"), WAIT_S) == ["hello", None]
+
+
+async def test_a_course_that_our_storage_does_not_answer_between_two_steps_goes_on(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Courses read what is stored between their steps, too: a database that is restarted then is nothing to end them for ever."""
+    for module in (dbos, memory):
+        monkeypatch.setattr(module, "STORAGE_RETRY_S", 0.2)
+    work, away = Work(), 2
+
+    async def course(rt: Runtime, arguments: Mapping[str, Any]) -> Any:
+        nonlocal away
+        first = await rt.step("first", lambda: work.step("first"))
+        if away:
+            away -= 1
+            raise TemporaryError(Code.STO_UNAVAILABLE, "The database does not answer.")
+        return [first, await rt.receive("answers", 5.0), await rt.step("second", lambda: work.step("second"))]
+
+    async with machine.running({"course": course}) as engine:
+        await engine.start("course", "w/1", {})
+        await engine.send("w/1", "answers", "yes", key="k")
+        result = await asyncio.wait_for(engine.result("w/1"), WAIT_S)
+    assert result == [{"name": "first", "times": 1}, "yes", {"name": "second", "times": 1}]
+    assert work.ran == ["first", "second"]
 
 
 async def test_the_journal_tells_a_course_that_took_another_way() -> None:

@@ -227,8 +227,10 @@ def _workflow(name: str, course: Course, lives: _Lives) -> Callable[..., Corouti
             lives.begun(workflow_id, task)
         try:
             return await course(DbosRuntime(workflow_id), arguments)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, TemporaryError) as error:
             # As an outcome it would stand for ever. A task that is cancelled has none, and is taken up again.
+            if isinstance(error, TemporaryError):  # read between two steps: in one it is waited for there
+                _log.warning("workflow.again", object_id=workflow_id, code=error.code.value, message=error.message)
             raise asyncio.CancelledError from error
 
     return workflow

@@ -120,7 +120,7 @@ class MemoryEngine:
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     async def patiently(self, work: Callable[[], Awaitable[Json]]) -> Json:
-        """Do the work, again after a pause when storage did not answer: as the durable runtime does."""
+        """Do the work, again after a pause when storage did not answer: as the durable runtime does with steps and courses."""
         while True:
             try:
                 return await work()
@@ -160,7 +160,7 @@ class MemoryEngine:
 
     async def _course(self, workflow_id: str) -> Json:
         name, arguments = self.journal.arguments[workflow_id]
-        result = await self._courses[name](MemoryRuntime(workflow_id, self), arguments)
+        result = await self.patiently(lambda: self._courses[name](MemoryRuntime(workflow_id, self), arguments))
         self.journal.results[workflow_id] = result = self._plain(result)
         self._tasks.pop(workflow_id, None)
         return result
