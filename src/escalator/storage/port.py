@@ -191,9 +191,16 @@ class Campaigns(Protocol):
         ...
 
     async def change(
-        self, name: str, expected: Sequence[CampaignState], events: Sequence[Event] = (), **changes: object
+        self,
+        name: str,
+        expected: Sequence[CampaignState],
+        events: Sequence[Event] = (),
+        memo: Mapping[str, object] | None = None,
+        **changes: object,
     ) -> CampaignRow:
         """Change fields of a campaign that is in one of the expected states, append the events, return the new row.
+
+        `memo` is remembered of it in the same transaction: a change that is refused leaves nothing behind.
 
         A change of `state` to running sets `cloud` too; raises ConflictError (`UPG_ONE_RUNNING`) when another campaign
         occupies that cloud, and (`UPG_STATE`) when the state is another; NotFoundError without one. `revision` grows by one.

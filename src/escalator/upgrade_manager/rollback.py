@@ -11,19 +11,19 @@ from escalator.model.plan import Plan
 from escalator.model.progress import CampaignState, Event, NodeTask, TaskKind, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.by_hand import take_off, take_off_ended
-from escalator.upgrade_manager.engine.changes import change, go_on, keep_why_back
+from escalator.upgrade_manager.engine.changes import change, go_on, keep_why_back, turn_back
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.exclusive import require
 from escalator.upgrade_manager.engine.failures import held_by_host
 from escalator.upgrade_manager.engine.freeze import FROZEN
 from escalator.upgrade_manager.engine.launching import drive_if_not, launch_back
-from escalator.upgrade_manager.engine.people import accept, by_a_person, put, row_of, wake_held
+from escalator.upgrade_manager.engine.people import accept, accepted, by_a_person, put, row_of, wake_held
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.rollback.campaign import begin_back
 from escalator.upgrade_manager.engine.rollback.changed import changed_by, later
 from escalator.upgrade_manager.engine.rollback.freeing import begin_freeing
 from escalator.upgrade_manager.engine.rollback.leaving import BEGUN_IN, CALLED_OFF, CALLED_OFF_IN, FROM, as_upgraded, begun
-from escalator.upgrade_manager.engine.rollback.numbers import another
+from escalator.upgrade_manager.engine.rollback.numbers import NUMBER, next_number
 from escalator.upgrade_manager.engine.rollback.planning import (
     FOLLOWED,
     GIVEN_UP,
@@ -68,22 +68,19 @@ class RollbackService:
         if not accept_outage:
             await self._refuse_outage(name, outside_windows=outside_windows)
         await take_off_ended(self._ctx)
-        if row.state in OVER:
-            await as_upgraded(self._ctx, name)  # what an earlier way back left
-            await another(self._ctx, name)
         asked: dict[str, object] = {FOLLOWED: None, GIVEN_UP: [], CALLED_OFF: None, FROM: row.state.value}
-        asked |= {NO_OUTAGE: not accept_outage, OUTSIDE_WINDOWS: outside_windows}
-        for key, value in asked.items():
-            await self._ctx.store.tasks.remember(name, key, value)
-        await accept(self._ctx, name)
-        if row.state not in OVER:
+        asked |= {NO_OUTAGE: not accept_outage, OUTSIDE_WINDOWS: outside_windows, **await accepted(self._ctx, name)}
+        if row.state in OVER:
+            asked[NUMBER] = await next_number(self._ctx, name)
+        else:
             await drive_if_not(self._ctx, row)  # which hands over to the way back
         why = reason or by_a_person(self._ctx, "rolled back")
         if outside_windows and (await self._ctx.book.campaign(name)).spec.windows:
             why += by_a_person(self._ctx, "; accepted outside of its maintenance windows")
-        await keep_why_back(self._ctx, name, why)
-        await change(self._ctx, name, (row.state,), CampaignState.ROLLING_BACK, None, why)
+        # Another person may have asked at the same time, whose way back goes on by now: of who is second nothing stays.
+        await turn_back(self._ctx, name, row.state, why, asked)
         if row.state in OVER:
+            await as_upgraded(self._ctx, name)  # what an earlier way back left
             await self._once_more(name)
             await launch_back(self._ctx, name)
         await wake_held(self._ctx, name)

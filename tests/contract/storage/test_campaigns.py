@@ -85,6 +85,18 @@ async def test_the_events_of_a_change_stand_in_the_history(store: Store) -> None
     assert [found.action for found in await store.events.read()] == ["campaign.plan", "campaign.note"]
 
 
+async def test_what_a_change_remembers_stands_with_it_or_not_at_all(store: Store) -> None:
+    await store.campaigns.add(campaign(state=CampaignState.COMPLETED))
+    await store.tasks.remember("c1", "kept", 1)
+    await store.tasks.remember("c1", "number", 0)
+    asked = {"number": 1, "why": AWKWARD}
+    await store.campaigns.change("c1", [CampaignState.COMPLETED], memo=asked, state=CampaignState.ROLLING_BACK)
+    assert await store.tasks.memo("c1") == {"kept": 1, **asked}
+    with pytest.raises(ConflictError):
+        await store.campaigns.change("c1", [CampaignState.COMPLETED], memo={"number": 2}, state=CampaignState.ROLLING_BACK)
+    assert await store.tasks.memo("c1") == {"kept": 1, **asked}
+
+
 async def test_a_change_from_a_state_that_was_not_expected_changes_nothing(store: Store) -> None:
     await store.campaigns.add(campaign())
     with pytest.raises(ConflictError) as caught:

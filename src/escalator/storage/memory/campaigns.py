@@ -43,7 +43,12 @@ class MemoryCampaigns:
         return sorted(self._rows.values(), key=lambda row: (row.created_at, row.name))
 
     async def change(
-        self, name: str, expected: Sequence[CampaignState], events: Sequence[Event] = (), **changes: object
+        self,
+        name: str,
+        expected: Sequence[CampaignState],
+        events: Sequence[Event] = (),
+        memo: Mapping[str, object] | None = None,
+        **changes: object,
     ) -> CampaignRow:
         """Change fields and append the events; raises NotFoundError, or ConflictError when the state is another."""
         row = self._rows.get(name)
@@ -57,6 +62,7 @@ class MemoryCampaigns:
         changed = replace(row, **fields)
         self._one_running(changed)
         self._rows[name] = changed
+        self._tasks.note(name, memo or {})
         self._events.extend(events)
         return changed
 
@@ -67,7 +73,7 @@ class MemoryCampaigns:
         row, plan = self._rows.get(name), self._plans.get(str(changes["plan"]))
         if row is not None and row.state is CampaignState.PLANNED and (plan is None or plan.campaign != name):
             raise rules.edited_meanwhile(name)
-        changed = await self.change(name, (CampaignState.PLANNED,), events, **changes)
+        changed = await self.change(name, (CampaignState.PLANNED,), events, None, **changes)
         self._tasks.begin(name, tasks, memo)
         return changed
 

@@ -68,9 +68,13 @@ class MemoryTasks:
 
     def begin(self, campaign: str, tasks: Sequence[NodeTask], memo: Mapping[str, object]) -> None:
         """Put these in the place of all that the campaign has, and remember the rest."""
-        self._memos.setdefault(campaign, {}).update(rules.plain(memo))
+        self.note(campaign, memo)
         self._attempts[campaign] = {task.node: {task.attempt: task} for task in tasks}
         self._bare.pop(campaign, None)
+
+    def note(self, campaign: str, memo: Mapping[str, object]) -> None:
+        """Remember all of this of the campaign."""
+        self._memos.setdefault(campaign, {}).update(rules.plain(memo))
 
     def forget(self, campaign: str) -> None:
         """Forget the campaign's tasks and its memo."""

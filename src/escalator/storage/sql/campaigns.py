@@ -83,13 +83,21 @@ class SqlCampaigns:
         return await self._database.read(lambda connection: [_campaign(row) for row in connection.execute(_LIST)], long=True)
 
     async def change(
-        self, name: str, expected: Sequence[CampaignState], events: Sequence[Event] = (), **changes: object
+        self,
+        name: str,
+        expected: Sequence[CampaignState],
+        events: Sequence[Event] = (),
+        memo: Mapping[str, object] | None = None,
+        **changes: object,
     ) -> CampaignRow:
         """Change fields and append the events; raises NotFoundError, or ConflictError when the state is another."""
+        remembered = _remembered(name, memo or {})
 
         def work(connection: sa.Connection) -> CampaignRow:
             fields: dict[str, Any] = changes
             changed = replace(_touched(connection, name, expected), **fields)
+            if remembered:
+                connection.execute(_REMEMBER.on(connection), remembered)
             _store(connection, changed)
             insert_events(connection, events)
             return changed
@@ -102,7 +110,7 @@ class SqlCampaigns:
     ) -> CampaignRow:
         """Change a planned one, with these node tasks and no others; raises as `change`, and ConflictError without its plan."""
         values = [values_of(task) for task in tasks]
-        remembered = [{"task": name, "key": key, "value_json": rules.to_text(value)} for key, value in memo.items()]
+        remembered = _remembered(name, memo)
 
         def work(connection: sa.Connection) -> CampaignRow:
             fields: dict[str, Any] = changes
@@ -169,6 +177,11 @@ class SqlCampaigns:
         """Return the campaign's plans, oldest first, without their texts."""
         rows = await self._database.read(lambda connection: connection.execute(_PLANS, {"campaign": campaign}).all(), long=True)
         return [PlanRow(**row._asdict(), document="", inventory="") for row in rows]
+
+
+def _remembered(name: str, memo: Mapping[str, object]) -> list[Mapping[str, str]]:
+    """Rows of what is remembered of the campaign."""
+    return [{"task": name, "key": key, "value_json": rules.to_text(value)} for key, value in memo.items()]
 
 
 def _touched(connection: sa.Connection, name: str, expected: Sequence[CampaignState]) -> CampaignRow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from escalator.model.codes import Code
 from escalator.model.progress import CampaignState, Event
 from escalator.upgrade_manager.engine.context import Context
@@ -49,12 +51,25 @@ def _line(ctx: Context, name: str, target: CampaignState, code: str, message: st
     )
 
 
-async def _move(ctx: Context, expected: tuple[CampaignState, ...], line: Event, target: CampaignState, reason: str) -> None:
+async def _move(
+    ctx: Context,
+    expected: tuple[CampaignState, ...],
+    line: Event,
+    target: CampaignState,
+    reason: str,
+    memo: Mapping[str, object] | None = None,
+) -> None:
     name, code = str(line.campaign), line.code or ""
     ended = line.at if target in ENDS else None
-    await ctx.store.campaigns.change(name, expected, (line,), state=target, code=code, reason=reason, ended_at=ended)
+    await ctx.store.campaigns.change(name, expected, (line,), memo, state=target, code=code, reason=reason, ended_at=ended)
     ctx.signals.wake(name)
     ctx.signals.wake_doors(name)
+
+
+async def turn_back(ctx: Context, name: str, expected: CampaignState, why: str, memo: Mapping[str, object]) -> None:
+    """Begin the way back as a person asks for it, with what is remembered of that: a request that is refused leaves nothing."""
+    back = CampaignState.ROLLING_BACK
+    await _move(ctx, (expected,), _line(ctx, name, back, "", why), back, why, {**memo, _WHY_BACK: why})
 
 
 async def keep_why_back(ctx: Context, name: str, why: str) -> None:

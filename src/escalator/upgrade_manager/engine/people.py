@@ -51,9 +51,14 @@ async def row_of(ctx: Context, name: str) -> CampaignRow:
 
 async def accept(ctx: Context, name: str) -> None:
     """What failed so far, and hosts that are down for no reason of ours, are known to a person from now on."""
-    tasks = await ctx.store.tasks.list(name, ladders=False)
-    for key, value in known(tasks, await ctx.cloud.unavailable()).items():
+    for key, value in (await accepted(ctx, name)).items():
         await ctx.store.tasks.remember(name, key, value)
+
+
+async def accepted(ctx: Context, name: str) -> Mapping[str, Sequence[str]]:
+    """What is remembered when a person accepts what failed so far, and hosts that are down now."""
+    tasks = await ctx.store.tasks.list(name, ladders=False)
+    return known(tasks, await ctx.cloud.unavailable())
 
 
 def known(tasks: Iterable[NodeTask], down: Iterable[str]) -> Mapping[str, Sequence[str]]:
