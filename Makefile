@@ -19,7 +19,7 @@ demo: $(RUN) ## upgrade a simulated cloud, live in this terminal
 	@$(BIN)/escalator demo
 
 test: $(DEV) ## all tests but the long proofs
-	@$(BIN)/pytest -m "not long" --numprocesses logical --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest -m "not long" --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 test-long: $(DEV) ## the long proofs, and the properties with examples that are new each time
 	@$(BIN)/pytest -m long

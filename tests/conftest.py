@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -18,7 +18,10 @@ from beds.prepared import prepare
 from beds.prometheus.fixtures import *  # noqa: F403 - as below
 from beds.published.fixtures import *  # noqa: F403 - as above
 from beds.rabbitmq.fixtures import *  # noqa: F403 - as above
-from beds.workers import grouped, long_ones_first
+from beds.workers import Scheduling, long_ones_first
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 __all__ = ["fresh_openstack", "lasting_manager", "manager", "nodes_bed", "openstack_bed", "release_folders"]
 
@@ -37,15 +40,17 @@ def logs_as_before() -> Iterator[None]:
     structlog.configure(**before)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
-    """Groups are marked before anybody names them, and put in order after everybody has shuffled."""
-    side_by_side = hasattr(config, "workerinput")
-    if side_by_side:
-        grouped(items)
+    """In the order in which they are given out, after everybody has shuffled."""
     yield
-    if side_by_side:
-        long_ones_first(items, Path(__file__).parent)
+    if hasattr(config, "workerinput"):
+        long_ones_first(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
