@@ -11,6 +11,8 @@ from escalator.cli.base import LONG_S, Lister, Shower, Shown, fields, rows
 from escalator.cli.campaign import quoted
 from escalator.cli.failures import no_timeout_without
 from escalator.cli.spans import date_time, duration
+from escalator.model.backup import BackupState
+from escalator.model.counting import counted
 from escalator.model.errors import TemporaryError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ TIMED_OUT = 5
 
 
 class ListBackups(Lister):
-    """List backups of nodes, newest first."""
+    """List backups of nodes, newest first, without those that retention has let go."""
 
     nothing = "There are no backups yet: a campaign takes one of each node before it changes it."
     spare = ("scope", "verified_at", "size", "release", "campaign", "kept_by")
@@ -34,13 +36,18 @@ class ListBackups(Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--campaign", metavar="NAME", help="only those of this campaign")
         parser.add_argument("--node", metavar="NODE", help="only those of this node")
+        parser.add_argument("--all", action="store_true", help="also the pruned ones, of which nothing is left on their nodes")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Get the list."""
         with self.server() as client:
             found = client.get("/v1/backups", campaign=parsed_args.campaign, node=parsed_args.node)
-        if parsed_args.campaign or parsed_args.node:
+        kept = found if parsed_args.all else [one for one in found if one["state"] != BackupState.PRUNED]
+        pruned = len(found) - len(kept)
+        if pruned:
+            self.nothing = f"No backup is left: {counted(pruned, 'is', 'are')} pruned, which --all shows."
+        elif parsed_args.campaign or parsed_args.node:
             self.nothing = "There are no such backups: escalator backup list shows all."
         columns: dict[str, Any] = {"id": "id", "node": "node", "campaign": "campaign", "release": "release"}
         columns["taken_at"] = lambda b: Shown(b["taken_at"], date_time(b["taken_at"]))
@@ -50,7 +57,7 @@ class ListBackups(Lister):
         columns["verified_at"] = lambda b: Shown(b["verified_at"], date_time(b["verified_at"]))
         columns["restore"] = "restore"
         columns["kept_by"] = lambda b: Shown(b["kept_by"], _kept(b))
-        return rows(found, columns)
+        return rows(kept, columns)
 
 
 class _OfOne(Shower):

@@ -129,7 +129,11 @@ def test_what_keeps_a_backup_and_a_release_is_told_with_the_command_that_lets_it
     assert (refused.code, shown["let_go"] in refused.err) == (6, True)
     assert data(esc("backup", "prune", "-f", "json"))["pruned"] == []
     assert len(data(esc(*shown["let_go"].split()[1:], "-f", "json"))["pruned"]) == 4
-    assert {one["kept_by"] for one in data(esc("backup", "list", "-f", "json"))} == {""}
+    gone = data(esc("backup", "list", "--all", "-f", "json"))
+    assert {(one["state"], one["kept_by"]) for one in gone} == {("pruned", "")}
+    left = esc("backup", "list", "--node", gone[0]["node"])
+    assert (left.code, left.out) == (0, "")
+    assert left.err == "No backup is left: 1 is pruned, which --all shows.\n"
     assert esc("release", "remove", "nfvi-agent/2.0.0").code == 0
 
 
