@@ -177,7 +177,6 @@ class Client:
         except TemporaryError as error:
             if error.code is Code.CLD_CREDENTIALS:
                 self._forget()  # clouds.yaml may have a new password by the next time
-                self._refused.note(api.region.config, error)
             raise
 
     def _forget(self) -> None:
@@ -189,14 +188,7 @@ class Client:
     def _connected(self) -> Api:
         with self._lock:
             if self._api is None:
-                region = self._entry()
-                self._refused.check(region.config)
-                try:
-                    self._api = connect(region)
-                except TemporaryError as error:
-                    if error.code is Code.CLD_CREDENTIALS:
-                        self._refused.note(region.config, error)
-                    raise
+                self._api = connect(self._entry(), self._refused)
             return self._api
 
     def _entry(self) -> CloudRegion:
@@ -206,11 +198,12 @@ class Client:
             raise translate(error, "authenticate") from error
 
 
-def connect(region: CloudRegion) -> Api:
+def connect(region: CloudRegion, refused: RefusedCredentials) -> Api:
     """Authenticate and find the services. Raises PermanentError or TemporaryError."""
     doing = "authenticate"
     try:
         session = region.get_session()
+        refused.heeded_by(session, region.config)
         session.get_token()
         doing = "find the services"
         compute = _adapter(region, session, "compute", least="2.1")
