@@ -35,6 +35,10 @@ def facts_of(node: str, said: str, remedy: str) -> NodeFacts:
         raise PermanentError(Code.SYS_CONFIG, message, remedy=remedy) from error
 
 
+PACKAGES = "packages"
+"""The check of the versions that are installed."""
+
+
 def versions(release: Release, facts: NodeFacts) -> tuple[Check, ...]:
     """Whether what was told is the release, one check for packages and one for the daemon; nothing of what was not told."""
     found = []
@@ -45,7 +49,7 @@ def versions(release: Release, facts: NodeFacts) -> tuple[Check, ...]:
             for name, version in pins.items()
             if facts.packages.get(name) != version
         ]
-        found.append(Check("packages", ok=not wrong, code=Code.SYS_PACKAGES if wrong else None, message="; ".join(wrong)))
+        found.append(Check(PACKAGES, ok=not wrong, code=Code.SYS_PACKAGES if wrong else None, message="; ".join(wrong)))
     daemon = release.spec.daemon
     wanted = None if daemon is None else daemon.expect or next(iter(pins.values()), None)
     if facts.daemon is not None and wanted is not None:

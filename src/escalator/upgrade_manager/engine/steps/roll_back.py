@@ -20,6 +20,7 @@ from escalator.upgrade_manager.engine.rollback.changed import Changed, before, c
 from escalator.upgrade_manager.engine.rollback.compared import expected, note_found
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import between, reboots
+from escalator.upgrade_manager.engine.steps.as_before import not_as_before
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.services import AGENTS
 from escalator.upgrade_manager.engine.steps.upgrade import (
@@ -113,6 +114,9 @@ async def _unproved(job: Job, changed: Changed) -> Outcome | None:
         bad = first_bad(checks)
         if bad is not None:
             return failed(Code.SYS_ROLLBACK, bad.message)
+        other = await not_as_before(job, checks, await job.ctx.store.tasks.memo(changed.first)) if changed.touched else ""
+        if other:
+            return failed(Code.SYS_ROLLBACK, other)
     await until_reported(job, (await job.memo()).get(REPORTED))
     return await _missing(job, changed)
 

@@ -25,6 +25,7 @@ from escalator.upgrade_manager.engine.rollback.compared import PROVED
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step
 from escalator.upgrade_manager.engine.steps import between, out_of_band, reboots, silence
+from escalator.upgrade_manager.engine.steps.as_before import not_as_before
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.steps.keep import keep
 from escalator.upgrade_manager.engine.steps.services import AGENTS, note_agents, services_gone
@@ -50,6 +51,10 @@ async def _back_up(job: Job) -> Outcome:
         await job.remember(reboots.PENDING, why if needed else "", once=True)
     if "backup" not in job.system.capabilities(job.release):
         return done(f"driver {job.system.name} keeps no backup")
+    changed = await changed_node(job.ctx, job.ref.campaign, job.node)
+    if changed is not None and changed.touched and changed.backup is not None:
+        # A tool that keeps one backup of a node would lose it for what a turn that was not undone has left there.
+        return done("what ran before an earlier try, which is not undone, is kept already")
     return done(await keep(job, node, facts))
 
 
@@ -259,9 +264,11 @@ async def _put_back(job: Job, backup: Mapping[str, Any], known: Mapping[str, Any
     still = await _reboot_after_rollback(job, known.get(reboots.PENDING))
     if still is not None:
         return failed(Code.SYS_ROLLBACK, still.message)
-    bad = first_bad(await job.system.verify_rollback(job.node, job.release, backup))
-    if bad is not None:
-        return failed(Code.SYS_ROLLBACK, bad.message)
+    checks = await job.system.verify_rollback(job.node, job.release, backup)
+    bad = first_bad(checks)
+    wrong = bad.message if bad is not None else await not_as_before(job, checks, known)
+    if wrong:
+        return failed(Code.SYS_ROLLBACK, wrong)
     # What others disabled meanwhile is not for the way back to enable: they have left their reason.
     return await missing_after(job, known, disabled=False)
 
