@@ -13,6 +13,7 @@ from escalator.upgrade_manager.engine.changes import change
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done
+from escalator.upgrade_manager.engine.states import BACK, LEAVING
 from escalator.upgrade_manager.engine.way_back import PASSED
 
 ACCEPTED = "no_return_accepted"
@@ -33,8 +34,9 @@ async def _pass(step: str, job: Job) -> Outcome:
         await job.remember(PASSED, value=True, once=True)
         return done()
     state = await job.ctx.store.campaigns.state(job.ref.campaign)
-    if state is CampaignState.ABORTING:
-        return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message="the campaign was aborted")
+    if state in LEAVING[job.ref.kind]:
+        what = "is rolled back" if state in BACK else "was aborted"
+        return Outcome(status=Status.ABORT, code=Code.UPG_ABORTED.value, message=f"the campaign {what}")
     why = f"{job.node} is about to pass the point of no return of {job.release.id}, its step {step}: a person has to accept it"
     if state is CampaignState.RUNNING:
         try:
