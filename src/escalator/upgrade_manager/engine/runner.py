@@ -41,6 +41,8 @@ class Step:
     """Whether an abort of the campaign stops the node before this step. Once its software changes, a node goes on."""
     gate: Callable[[Job], Awaitable[Outcome]] | None = None
     """What may hold the node before this step beside the campaign's own gate; open when it is done."""
+    gate_for: str = ""
+    """Memo of a task without which that gate is open; empty when it is always asked."""
     begun: str = ""
     """Memo of a task that is set once the step has begun something on the node: that is followed to its end, whatever a gate
     would say to a repetition of the step. Holds and aborts take effect before the next one."""
@@ -112,7 +114,7 @@ async def _hold(ctx: Context, ref: TaskRef, step: Step, why: str) -> Outcome:
 
 
 async def _own_gate(ctx: Context, ref: TaskRef, step: Step) -> Outcome | None:
-    if step.gate is None:
+    if step.gate is None or (step.gate_for and not (await ctx.store.tasks.memo(ref.id)).get(step.gate_for)):
         return None
     outcome = await _guarded(ctx, ref, step.gate, lambda _: DEFAULT_TIMEOUT_S, patient=True)
     if outcome.status is Status.HELD:

@@ -16,7 +16,7 @@ from escalator.model.codes import Code
 from escalator.model.counting import counted
 from escalator.model.errors import ConflictError
 from escalator.model.inventory import Instance
-from escalator.model.progress import Event, TaskKind
+from escalator.model.progress import CampaignState, Event, TaskKind
 from escalator.upgrade_manager.engine.job import Job
 from escalator.upgrade_manager.engine.outcome import Outcome, Status, done, skip, wait
 from escalator.upgrade_manager.engine.rollback.guests import instances_here
@@ -31,6 +31,9 @@ from escalator.vim_interface.port import Answer
 
 _UNREACHED = "unreached "
 """With a VNF manager's name: memo of the campaign, when it last paused because that one could not be told."""
+UNSEEN = "unseen"
+"""Memo of a task: why its campaign would have been paused, had it not waited for a person already; null once it is over."""
+_WAIT_FOR_A_PERSON = (CampaignState.SUSPENDED, CampaignState.ROLLBACK_FAILED)
 SHOWN = 5
 """How many instances a message names before it counts the rest."""
 HARMLESS = ("live", "offline")
@@ -210,8 +213,13 @@ async def _resumed_since(job: Job, answers: Sequence[Answer]) -> bool:
 
 
 async def pause(job: Job, code: Code, message: str) -> None:
-    """Pause the campaign for a reason of this node. When it is paused or on its way out already, nothing happens."""
+    """Pause the campaign for a reason of this node. When it is paused or on its way out already, nothing happens.
+
+    Where it waits for a person already, the node waits with it: `until_seen` is its gate.
+    """
     state = await job.ctx.store.campaigns.state(job.ref.campaign)
+    if state in _WAIT_FOR_A_PERSON:
+        await job.remember(UNSEEN, message)
     if state is None or state not in PAUSES:
         return
     reason = f"{job.node}: {message}"
@@ -232,6 +240,14 @@ async def pause(job: Job, code: Code, message: str) -> None:
         )
     job.ctx.signals.wake(job.ref.campaign)
     job.ctx.signals.wake_doors(job.ref.campaign)
+
+
+async def until_seen(job: Job) -> Outcome:
+    """Closed while a campaign waits for a person that would have been paused else; then what asked for that is tried again."""
+    if await job.ctx.store.campaigns.state(job.ref.campaign) in _WAIT_FOR_A_PERSON:
+        return Outcome(status=Status.HELD, message=str((await job.memo()).get(UNSEEN)))
+    await job.remember(UNSEEN, None)
+    return done()
 
 
 def _said(answer: Answer) -> str:
@@ -301,4 +317,4 @@ def _about(answer: Answer) -> str:
     return f" about {', '.join(without[:SHOWN])}{more} of {counted(len(answer.instances), 'instance')}"
 
 
-CONSULT = Step(name="consult", do=_do)
+CONSULT = Step(name="consult", do=_do, gate=until_seen, gate_for=UNSEEN)

@@ -28,7 +28,7 @@ from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step, current
 from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps import silence
-from escalator.upgrade_manager.engine.steps.consult import pause
+from escalator.upgrade_manager.engine.steps.consult import UNSEEN, pause, until_seen
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.told import tell_switched
 
@@ -285,5 +285,13 @@ async def tell(job: Job, action: str, instance_id: str, message: str = "") -> No
     await job.ctx.store.events.append((event,))
 
 
-VACATE = Step(name="vacate", do=_do, undo=_undo, rung=Rung.VACATED, timeout_s=lambda spec: spec.node.timeouts.vacate_s)
+VACATE = Step(
+    name="vacate",
+    do=_do,
+    undo=_undo,
+    rung=Rung.VACATED,
+    timeout_s=lambda spec: spec.node.timeouts.vacate_s,
+    gate=until_seen,
+    gate_for=UNSEEN,
+)
 RESUME = Step(name="resume", do=start_all, timeout_s=lambda spec: spec.node.timeouts.verify_s, abortable=False)
