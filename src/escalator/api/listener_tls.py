@@ -42,7 +42,7 @@ class _Renewing:
             try:
                 self._current = _read(self._name, self._files)
             except InputError as error:
-                _log.error("server.certificate_kept", listener=self._name, code=error.code, why=error.message)
+                _log.error("server.certificate_kept", listener=self._name, code=error.code.value, why=error.message)
             else:
                 _log.info("server.certificate_renewed", listener=self._name)
         connection.context = self._current

@@ -11,12 +11,13 @@ import structlog
 
 from escalator.model.codes import Code
 from escalator.model.document import Source, load, parse
-from escalator.model.errors import ConflictError, InputError, NotFoundError, Problem
+from escalator.model.errors import ConflictError, InputError, NotFoundError, Problem, TemporaryError
 from escalator.model.notice import Notice, NoticeState, Reply
 from escalator.model.progress import Event
 from escalator.settings import Vim as Limits
 from escalator.storage.port import Store
 from escalator.vim_interface.collected import Collected
+from escalator.vim_interface.grace import Grace
 from escalator.vim_interface.messages import occurrence
 from escalator.vim_interface.negotiation import OPEN, Judgement, Verdict, is_deferred, judge
 from escalator.vim_interface.outbox import Outbox
@@ -41,12 +42,13 @@ _log = structlog.get_logger()
 class Inbox:
     """The one way in for replies. `base_url` is where VNF managers reach Escalator."""
 
-    def __init__(self, store: Store, outbox: Outbox, limits: Limits, base_url: str) -> None:
+    def __init__(self, store: Store, outbox: Outbox, limits: Limits, base_url: str, grace: Grace) -> None:
         self._store = store
         self._notices = store.notices
         self._outbox = outbox
         self._limits = limits
         self._base_url = base_url
+        self._grace = grace
         self._collected = Collected(store.notices)
         self._refusals: Counter[str] = Counter()
 
@@ -64,6 +66,14 @@ class Inbox:
         Raises NotFoundError when nobody was given that address, InputError with all problems when the reply is not
         valid, ConflictError when it is late or differs from the one that counts; and what `allow` raises.
         """
+        try:
+            await self._grace.judge()
+            return await self._receive(token, body, now, allow)
+        except TemporaryError:
+            self._grace.miss()
+            raise
+
+    async def _receive(self, token: str, body: bytes | Reply | Part, now: float, allow: Allow | None) -> Verdict:
         notice = await self._find(token, allow)
         if isinstance(body, Part):
             whole = await self._collected.hear(notice, body, len(notice.resources), now)

@@ -95,8 +95,11 @@ class Outbox:
         """Wake the task soon if all its notices are settled."""
         self._agenda.put(self._clock.now(), Entry("wake", task))
 
-    async def run(self, receive: Receive, sweep_s: float | None = None) -> None:
-        """Work until cancelled. `sweep_s`: how often to look for notices that another replica left in storage."""
+    async def run(self, receive: Receive, judge: Callable[[], Awaitable[None]], sweep_s: float | None = None) -> None:
+        """Work until cancelled. `sweep_s`: how often to look for notices that another replica left in storage.
+
+        `judge` is called before a deadline counts as passed.
+        """
         self._agenda.put(self._clock.now(), Entry("sweep", "start"))
         try:
             async with asyncio.TaskGroup() as deliveries:
@@ -107,14 +110,17 @@ class Outbox:
                         elif entry.kind == "in-order":
                             deliveries.create_task(self._move(entry, at))
                         else:
-                            await self._look(entry, at, receive, sweep_s)
+                            await self._look(entry, at, receive, judge, sweep_s)
         finally:
             self._agenda.close()
 
-    async def _look(self, entry: Entry, at: float, receive: Receive, sweep_s: float | None) -> None:
+    async def _look(
+        self, entry: Entry, at: float, receive: Receive, judge: Callable[[], Awaitable[None]], sweep_s: float | None
+    ) -> None:
         try:
             match entry.kind:
                 case "deadline":
+                    await judge()
                     await self._close(entry.key, at)
                 case "wake":
                     await self._report(entry.key)

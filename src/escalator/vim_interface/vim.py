@@ -75,6 +75,8 @@ class Vim:
         self._wake = parts.wake
         self._new_token = parts.new_token
         agenda = Agenda(parts.clock)
+        self._grace_s = parts.limits.restart_grace_s
+        self.grace = Grace(parts.store, parts.clock, parts.limits.restart_grace_s)
         self._outbox = Outbox(parts.store, parts.dialects, agenda, parts.clock, parts.limits, parts.wake)
         self._operations = Operations(parts.store.vnfms, parts.operations, parts.clock)
         self.registry = Registry(
@@ -84,15 +86,16 @@ class Vim:
         self.finished = Finished(self.registry, parts.store, parts.clock, self._add)
         self.announced = Announced(self.registry, parts.clock, self._add)
         self.unregistered = Unregistered(self.registry, parts.store, self._outbox, parts.clock)
-        self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url)
-        self._grace_s = parts.limits.restart_grace_s
-        self.grace = Grace(parts.store, parts.clock, parts.limits.restart_grace_s)
+        self.inbox = Inbox(parts.store, self._outbox, parts.limits, parts.base_url, self.grace)
 
     async def run(self, sweep_s: float | None = None) -> None:
         """Work until cancelled. `sweep_s`: how often to look for notices that another replica left in storage."""
         await self.unregistered.withdraw_left()
         await self.grace.give()
-        await self._outbox.run(self.inbox.receive, sweep_s)
+        async with asyncio.TaskGroup() as beside:
+            if sweep_s is not None:
+                beside.create_task(self.grace.watch())
+            await self._outbox.run(self.inbox.receive, self.grace.judge, sweep_s)
 
     def look(self, dialect: str) -> None:
         """Fetch soon the replies that a dialect has: for one that hears of them by itself."""

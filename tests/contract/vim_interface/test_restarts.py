@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from beds.vnfm.bed import REPLY_TIMEOUT_S, TASK, Bed
+from escalator.model.codes import Code
+from escalator.model.errors import TemporaryError
 from escalator.model.notice import Notice, NoticeType, Vnfm
 from escalator.model.progress import CampaignState, NodeTask, TaskState
 from escalator.settings import Vim as Limits
@@ -237,3 +239,49 @@ async def test_a_deferral_beyond_the_deadline_that_nobody_redeems_ends_in_silenc
 
 def _in(bed: Bed, seconds: float) -> bytes:
     return to_rfc3339(bed.clock.now() + seconds).encode()
+
+
+async def _away(bed: Bed, seconds: float) -> None:
+    """Storage does not answer for so long."""
+    events = bed.store.events
+    last = events.last
+
+    async def nothing() -> int:
+        raise TemporaryError(Code.STO_UNAVAILABLE, "The database does not answer.")
+
+    events.last = nothing  # type: ignore[method-assign]
+    await bed.clock.advance(seconds)
+    events.last = last  # type: ignore[method-assign]
+
+
+async def test_an_answer_that_storage_did_not_take_counts_when_it_comes_again_after_its_time(bed: Bed):
+    await bed.vnfm("vnfm-1", "silent", "p1")
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    notice = await bed.notice("vnfm-1")
+    watching = asyncio.create_task(bed.vim.grace.watch())
+    try:
+        await bed.clock.advance(REPLY_TIMEOUT_S - 4)
+        await _away(bed, 3.5)
+        await bed.clock.advance(1)
+        received = await bed.vim.inbox.receive(notice.reply_token or "", b'{"result": "NACK"}', bed.clock.now())
+        assert received is Verdict.ACCEPTED
+        (extended,) = [event for event in await bed.store.events.read(0, limit=100) if event.action == "notice.extended"]
+        assert "the database did not answer meanwhile" in extended.message
+    finally:
+        watching.cancel()
+
+
+async def test_a_server_that_stood_still_takes_nobody_for_silent_at_once(bed: Bed):
+    await bed.vnfm("vnfm-1", "silent", "p1")
+    await bed.ask()
+    await bed.until_state("vnfm-1", "delivered")
+    watching = asyncio.create_task(bed.vim.grace.watch())
+    await bed.clock.advance(1)
+    watching.cancel()  # as little as anything else goes on then
+    await bed.clock.advance(2 * REPLY_TIMEOUT_S)
+    assert (await bed.answer("vnfm-1")).state == "open"
+    again = asyncio.create_task(bed.vim.grace.watch())
+    await bed.until_woken(passing=True)
+    again.cancel()
+    assert (await bed.answer("vnfm-1")).state == "silent"

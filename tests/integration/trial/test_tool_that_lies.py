@@ -29,7 +29,7 @@ cd {folder}
 case "$1" in
   facts) echo "{{\\"packages\\": {{\\"nfvi-agent\\": \\"$(cat version)\\"}}}}" ;;
   backup) cp version kept ;;
-  up) case "$(cat orders)" in *broken-up*) echo broken > version; echo "no space" >&2; exit 9 ;; *) echo 2.0.0 > version ;; esac ;;
+  up) case "$(cat orders)" in *broken-up*) echo broken > version; exit 9 ;; *) echo 2.0.0 > version ;; esac ;;
   down) case "$(cat orders)" in *idle-down*) ;; *broken-down*) exit 9 ;; *) cp kept version ;; esac ;;
 esac
 """

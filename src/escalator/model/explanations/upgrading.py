@@ -289,7 +289,7 @@ UPGRADING = {
         ),
     ),
     Code.UPG_OVERDUE: Explanation(
-        meaning="the node gave its turn back: its maintenance window was over, and nothing of it was touched yet",
+        meaning="the node gave its turn back: its window was over, or too short for the rest, and nothing of it was touched yet",
         causes="A VNF manager answered late, or limits of groups let nobody through for long.",
         then="Nothing: it has its turn in the next window, and VNF managers are told then. Longer windows, or fewer nodes in one",
     ),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
-from escalator.upgrade_manager.engine.overdue import left_s
+from escalator.upgrade_manager.engine.overdue import spare_s
 from escalator.upgrade_manager.engine.runner import Step, perform
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.steps.consult import CONSULT
@@ -43,7 +43,7 @@ async def walk(
         probes = outcome.data.get("probes", probes)
         if step is NOTIFY and asked:
             # Woken when the last answer is in or the deadline has passed; the time-out is a net under a lost wake-up.
-            await rt.receive(ANSWERS, min(await _patience_s(ctx, ref), await left_s(ctx, ref) + ctx.pace.poll_s))
+            await rt.receive(ANSWERS, min(await _patience_s(ctx, ref), max(0.0, await spare_s(ctx, ref)) + ctx.pace.poll_s))
     return begun, None
 
 

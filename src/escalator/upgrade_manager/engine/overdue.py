@@ -1,10 +1,12 @@
-"""Turns that are given back: their maintenance window is over, or people froze everything, and the node has only waited.
+"""Turns that are given back: their maintenance window is over, or too short for what is left of them, or people froze everything.
 
-Nothing of the node is touched by then. It is put back, its VNF managers are told that nothing happens, and it waits for
-another turn in the next window.
+The node has only waited, and nothing of it is touched by then. It is put back, its VNF managers are told that nothing happens,
+and it waits for another turn in the next window.
 """
 
 from __future__ import annotations
+
+from math import ceil, isfinite
 
 from escalator.model.codes import Code
 from escalator.model.progress import NodeTask, Rung, TaskState
@@ -12,13 +14,17 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.freeze import current_freeze
 from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
-from escalator.upgrade_manager.engine.windows import opening
+from escalator.upgrade_manager.engine.windows import opening, rest_s
 
 WAITING = frozenset({"preflight", "ask-cluster", "cordon", "notify", "consult", "vacate"})
 """Steps before which a turn can be given back."""
 UNTOUCHED = frozenset({"hand-over", "evacuate", "back-up", "flag-storage", "pre-maintenance", "upgrade"})
 """Steps before which it can, too, when the node was held there: a person's hold or a pause may outlast any window. From the
 first change of the node's software on, its turn is finished."""
+_NEEDS = "needs_s"
+"""Memo of a turn: seconds that its rest needs of its window."""
+_VACATES = "vacates"
+"""Memo of a turn: it may empty the node."""
 CODES = frozenset({Code.UPG_OVERDUE, Code.UPG_FROZEN})
 
 
@@ -31,9 +37,15 @@ async def overdue(ctx: Context, ref: TaskRef, step: str, task: NodeTask | None =
         return _later(Code.UPG_FROZEN, found.said)
     if not (step in WAITING or _waited(step, task)):
         return None
-    if await left_s(ctx, ref) > 0.0:
-        return None
-    return _later(Code.UPG_OVERDUE, "its maintenance window is over, and nothing was touched yet")
+    left, needs = await left_s(ctx, ref), await _needs_s(ctx, ref) if step in WAITING else 0.0
+    if left <= 0.0:
+        return _later(Code.UPG_OVERDUE, "its maintenance window is over, and nothing was touched yet")
+    if left < needs:
+        why = f"of its maintenance window {left // 60:.0f} min are left, and the rest of its turn needs {ceil(needs / 60)} min"
+        return _later(Code.UPG_OVERDUE, f"{why} with its rollback; nothing was touched yet")
+    if step == "vacate":
+        await _vacates(ctx, ref)
+    return None
 
 
 def _waited(step: str, task: NodeTask | None) -> bool:
@@ -55,6 +67,38 @@ async def left_s(ctx: Context, ref: TaskRef) -> float:
     now = ctx.clock.now()
     window = opening((await ctx.book.campaign(ref.campaign)).spec, now)
     return window[1] - now if window is not None and window[0] <= now else 0.0
+
+
+async def spare_s(ctx: Context, ref: TaskRef) -> float:
+    """Seconds that the turn can wait for answers: what is left of the window, less what comes afterwards."""
+    left = await left_s(ctx, ref)
+    return left - await _needs_s(ctx, ref) if isfinite(left) else left
+
+
+async def _needs_s(ctx: Context, ref: TaskRef) -> float:
+    """Seconds that the rest of the turn needs as it is planned: by the plan that it began by, whatever is planned anew since."""
+    known = (await ctx.store.tasks.memo(ref.id)).get(_NEEDS)
+    if known is None:
+        known = await _remembered(ctx, ref, 0)
+    return float(known)
+
+
+async def _vacates(ctx: Context, ref: TaskRef) -> None:
+    """What has left the node is not counted once more."""
+    if (await ctx.store.tasks.memo(ref.id)).get(_VACATES) is None:
+        await ctx.store.tasks.remember(ref.id, _VACATES, value=True)
+        await _remembered(ctx, ref, 1)
+
+
+async def _remembered(ctx: Context, ref: TaskRef, part: int) -> float:
+    campaign = await ctx.book.campaign(ref.campaign)
+    row = await ctx.store.campaigns.get(ref.campaign)
+    needs = 0.0
+    if row is not None and row.plan and (campaign.spec.windows or campaign.spec.not_after is not None):
+        plan, _ = await ctx.book.plan(row.plan)
+        needs = rest_s(plan, campaign.spec, ref.node)[part]
+    await ctx.store.tasks.remember(ref.id, _NEEDS, needs)
+    return needs
 
 
 def _later(code: Code, message: str) -> Outcome:

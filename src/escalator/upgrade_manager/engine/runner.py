@@ -17,7 +17,7 @@ from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.job import Job, TaskRef, job_of
 from escalator.upgrade_manager.engine.kinds import expects_silence
 from escalator.upgrade_manager.engine.outcome import Held, Outcome, Status, failed
-from escalator.upgrade_manager.engine.overdue import CODES, WAITING, frozen_back, left_s, overdue
+from escalator.upgrade_manager.engine.overdue import CODES, WAITING, frozen_back, overdue, spare_s
 from escalator.upgrade_manager.engine.runtime import Runtime
 from escalator.upgrade_manager.engine.standing import standing
 from escalator.upgrade_manager.engine.states import BACK, GOING, HOLDING
@@ -74,7 +74,7 @@ async def _attempt(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
     outcome = await _guarded(ctx, ref, step.do, step.timeout_s, patient=not step.abortable)
     if outcome.status is Status.WAIT and step.name in WAITING and not ref.back:
         # At the end of its window it looks again, whoever has not answered by then.
-        outcome = replace(outcome, wait_s=min(outcome.wait_s, await left_s(ctx, ref) + ctx.pace.poll_s))
+        outcome = replace(outcome, wait_s=min(outcome.wait_s, max(0.0, await spare_s(ctx, ref)) + ctx.pace.poll_s))
     await _conclude(ctx, ref, step, outcome, ctx.clock.now() - began)
     return outcome.to_json()
 

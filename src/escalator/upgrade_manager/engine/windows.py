@@ -53,15 +53,31 @@ def needs_s(plan: Plan, spec: CampaignSpec, inventory: Inventory) -> Mapping[str
     """
     if not spec.windows and spec.not_after is None:
         return {}
+    there, away_s, back_s = inventory.instances_by_node, _away_s(plan), _rollback_s(plan, spec)
+    return {node: spec.estimates.p90 * s + back_s + waits_s(spec, there.get(node, ())) for node, s in away_s.items()}
+
+
+def rest_s(plan: Plan, spec: CampaignSpec, node: str) -> tuple[float, float]:
+    """Seconds of its window that the node's turn needs by its plan once all VNF managers have answered, and once it is vacated.
+
+    Its rollback is in both. Nothing is known of a turn that had begun when the plan was made: that has real times in it.
+    """
+    upgrade = next((u for u in plan.upgrades if u.node == node and u.start_s >= plan.at_s), None)
+    if upgrade is None:
+        return 0.0, 0.0
+    back_s = _rollback_s(plan, spec)
+    return _away_s(plan)[node] + back_s, upgrade.end_s - upgrade.start_s + back_s
+
+
+def _away_s(plan: Plan) -> Mapping[str, float]:
     begins = _begins_s(plan)
+    return {u.node: u.end_s - begins[u.node] for u in plan.upgrades}
+
+
+def _rollback_s(plan: Plan, spec: CampaignSpec) -> float:
     # What had begun when this plan was made has real times in it, which may hold a rest of the campaign.
     slowest = max((u.end_s - u.start_s for u in plan.upgrades if u.start_s >= plan.at_s), default=0.0)
-    rollback_s = slowest if spec.estimates.rollback_s is None else spec.estimates.rollback_s
-    away = {u.node: u.end_s - begins[u.node] for u in plan.upgrades}
-    there = inventory.instances_by_node
-    return {
-        node: spec.estimates.p90 * seconds + rollback_s + waits_s(spec, there.get(node, ())) for node, seconds in away.items()
-    }
+    return slowest if spec.estimates.rollback_s is None else spec.estimates.rollback_s
 
 
 def short_of_time(plan: Plan, spec: CampaignSpec, inventory: Inventory, now_s: float) -> str:
