@@ -184,7 +184,7 @@ async def _refused(job: Job, answers: Sequence[Answer], round_number: int) -> Ou
             if _trouble(answer) is not code or policy == "proceed":
                 continue
             message = _said(answer)
-            if policy == "skip-node" or job.ref.kind is TaskKind.RESTORE:  # a restore is asked for once more, not paused
+            if policy == "skip-node" or await restoring(job):
                 return skip(code, message)
             await job.remember("paused_round", round_number)
             await _note_unreached(job, answers)
@@ -210,6 +210,13 @@ async def _resumed_since(job: Job, answers: Sequence[Answer]) -> bool:
     paused_at = [known.get(_UNREACHED + answer.vnfm) for answer in bad]
     later = all(isinstance(at, (int, float)) and a.asked_at <= at for a, at in zip(bad, paused_at, strict=True))
     return later and state in PAUSES
+
+
+async def restoring(job: Job) -> bool:
+    """Whether nodes are restored, by this turn or beside it: a restore is asked for once more, and cannot be paused."""
+    if job.ref.kind is TaskKind.RESTORE:
+        return True
+    return job.ref.back and await job.ctx.store.campaigns.state(job.ref.campaign) is CampaignState.RESTORING
 
 
 async def pause(job: Job, code: Code, message: str) -> None:

@@ -28,7 +28,7 @@ from escalator.upgrade_manager.engine.rollback.guests import instances_here
 from escalator.upgrade_manager.engine.runner import Step, current
 from escalator.upgrade_manager.engine.standing import STOPPED
 from escalator.upgrade_manager.engine.steps import silence
-from escalator.upgrade_manager.engine.steps.consult import UNSEEN, pause, until_seen
+from escalator.upgrade_manager.engine.steps.consult import UNSEEN, pause, restoring, until_seen
 from escalator.upgrade_manager.engine.steps.cordon import given_back
 from escalator.upgrade_manager.engine.told import tell_switched
 
@@ -88,7 +88,7 @@ async def _move_all(
         return worst
     default = job.spec.workloads.default
     what = default.then if default.on_failure == "retry" else default.on_failure
-    if what == "pause":
+    if what == "pause" and not await restoring(job):
         await pause(job, Code(worst.code), worst.message)
         return Outcome(status=Status.HELD, code=worst.code, message=worst.message, wait_s=job.ctx.pace.recheck_s)
     return skip(Code(worst.code), worst.message)
