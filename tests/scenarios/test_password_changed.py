@@ -53,3 +53,31 @@ def test_no_node_fails_for_it_and_the_work_goes_on_when_it_is_known(moment: str)
     assert failed == []
     assert broken == []
     assert took_s > MEANWHILE_S
+
+
+async def _after_a_node_was_lost() -> tuple[float, str]:
+    async with staged() as stage:
+        await stage.play(LOST)
+        await stage.clock.sleep(860.0)
+        refused_for(stage, MEANWHILE_S)
+        began = stage.clock.now()
+        await stage.play("run agent")
+        task = await stage.sim.store.tasks.get("agent", "cn-0001")
+        assert task is not None
+        return task.updated_at - began, task.message
+
+
+LOST = """
+world nodes=6 seed=1 fill=45
+campaign agent waves.max_unavailable=1
+fault kind=reboot node=cn-0001 effect=lost
+plan agent
+start agent
+until agent node.lost cn-0001
+"""
+
+
+def test_a_node_that_is_lost_stays_lost_while_the_cloud_lets_nobody_in() -> None:
+    took_s, message = virtual_time.run(_after_a_node_was_lost())
+    assert "1 instance cannot be started, the node does not answer" in message
+    assert took_s < MEANWHILE_S + 300.0

@@ -267,8 +267,11 @@ async def _still_tried(ctx: Context, ref: TaskRef, error: TemporaryError) -> Non
     now = ctx.clock.now()
     task = await current(ctx, ref)
     message = f"tried again: {_chain(error)}"
-    said = replace(task, code=error.code.value, message=message, updated_at=now)
-    await record(ctx, said, Event(at=now, action="node.waits", step=task.step, outcome="again", code=said.code, message=message))
+    # A node that is not counted on any more stays so: nobody counts on it, or starts instances on it, because a cloud is away.
+    code = error.code.value if task.code != Code.UPG_LOST.value else task.code
+    said = replace(task, code=code, message=message, updated_at=now)
+    event = Event(at=now, action="node.waits", step=task.step, outcome="again", code=error.code.value, message=message)
+    await record(ctx, said, event)
 
 
 async def _goes_on(job: Job, error: TemporaryError, *, patient: bool) -> bool:
