@@ -205,3 +205,19 @@ async def test_no_server_starts_on_an_empty_postgresql_database_with_a_sheet_of_
         async with open_known(settings, Fixed()) as store:
             assert [event.action for event in await store.events.read(0, limit=10)] == ["sheet.kept"]
     assert [line["event"] for line in lines] == ["sheet.kept"]
+
+
+async def test_a_server_that_ends_before_it_has_written_its_own_sheet_keeps_the_earlier_one_once(tmp_path: Path) -> None:
+    await changed(tmp_path, row("cordon", "n1"))
+    database = (tmp_path / FILE).read_bytes()
+    await changed(tmp_path, row("cordon", "n2", at=T0 + 60))
+    before = (tmp_path / SHEET_FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(database)
+    (tmp_path / "break-glass-unreadable.txt").mkdir()
+    for _ in range(3):
+        async with open_known(Settings(state_dir=str(tmp_path)), Fixed()):
+            pass  # its settings are wrong, for one
+    (tmp_path / "break-glass-unreadable.txt").rmdir()
+    kept = sheets(tmp_path)
+    assert kept.pop(SHEET_FILE) == before
+    assert list(kept.values()) == [before]

@@ -152,10 +152,15 @@ async def _unknown(store: Store, named: Sequence[Entry]) -> list[Entry]:
 
 
 def _keep(sheet: Path, now: float) -> None:
-    """A copy under a name of its own: the sheet itself stays until the new one takes its place."""
+    """A copy under a name of its own: the sheet itself stays until the new one takes its place.
+
+    A server that ends before that, and is started again and again, keeps it once.
+    """
     kept = sheet.with_name(f"{sheet.stem}-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}{sheet.suffix}")
     try:
         text = sheet.read_bytes()
+        if any(_holds(earlier, text) for earlier in earlier_sheets(sheet.parent)):
+            return
         with os.fdopen(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(text)
             file.flush()
@@ -163,6 +168,14 @@ def _keep(sheet: Path, now: float) -> None:
     except OSError as error:
         message = f"{sheet} names what the database knows nothing of, and cannot be kept as {kept.name}: {error.strerror}."
         raise PermanentError(Code.STO_FILE, message, remedy="See ls -l and df -h of the state directory.") from error
+
+
+def _holds(kept: Path, text: bytes) -> bool:
+    """Whether that is what is kept. It may not be readable for us: a person put it there."""
+    try:
+        return kept.read_bytes() == text
+    except OSError:
+        return False
 
 
 async def _tell(store: Store, kept: Path, now: float) -> None:
