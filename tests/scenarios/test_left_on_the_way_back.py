@@ -9,7 +9,9 @@ import pytest
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError
 from escalator.model.progress import CampaignState, TaskKind, TaskState, counts_of
+from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.runtimes import virtual_time
+from escalator.upgrade_manager.rollback import RollbackService
 from scenarios.stage import Stage, staged
 
 NODES = ("cn-0001", "cn-0002", "cn-0003", "cn-0004")
@@ -139,3 +141,25 @@ def test_what_a_rollback_would_do_is_shown_while_the_campaign_runs() -> None:
     assert done
     assert set(done) <= set(shown)
     assert end is CampaignState.COMPLETED
+
+
+async def _last_word_too_late(monkeypatch: pytest.MonkeyPatch) -> tuple[CampaignState, list[str]]:
+    """A person leaves the last node while the way back is about to wait for people: it does not see that before."""
+    async with staged() as stage:
+        await stage.play(UPGRADED.format(""))
+        await stage.play("fault kind=rollback node=cn-0002\nrollback agent\nrun agent")
+        assert (await stage.sim.campaigns.show("agent")).row.state is CampaignState.ROLLBACK_FAILED
+
+        async def seen_under_way(back: RollbackService, row: CampaignRow) -> None:
+            back._ctx.signals.wake(row.name)
+
+        monkeypatch.setattr(RollbackService, "_if_failed", seen_under_way)
+        await stage.play("skip agent cn-0002 it is sound\nwait 600\nrun agent")
+        await stage.play("skip agent cn-0003\nskip agent cn-0004\nwait 600\nrun agent\nheld cn-0002")
+        return (await stage.sim.campaigns.show("agent")).row.state, list(await stage.invariants())
+
+
+def test_the_last_word_of_a_person_counts_whenever_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, broken = virtual_time.run(_last_word_too_late(monkeypatch))
+    assert state is CampaignState.ABORTED
+    assert broken == []

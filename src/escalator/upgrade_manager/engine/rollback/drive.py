@@ -19,7 +19,7 @@ from escalator.upgrade_manager.engine import at_hand, differing, exclusive, hold
 from escalator.upgrade_manager.engine.admission import NodeDoor
 from escalator.upgrade_manager.engine.board import Board
 from escalator.upgrade_manager.engine.by_hand import take_off
-from escalator.upgrade_manager.engine.changes import FOR_PEOPLE, FOR_ROOM, change, keep_shown, show_wait, write
+from escalator.upgrade_manager.engine.changes import FOR_PEOPLE, FOR_ROOM, change, go_on, keep_shown, show_wait, write
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.endings import (
     give_slots_back,
@@ -34,6 +34,7 @@ from escalator.upgrade_manager.engine.job import TaskRef
 from escalator.upgrade_manager.engine.limits import limits_of
 from escalator.upgrade_manager.engine.marked import note_marked
 from escalator.upgrade_manager.engine.owed import tell_at_the_end
+from escalator.upgrade_manager.engine.rollback.decided import decided, given_up_in
 from escalator.upgrade_manager.engine.rollback.leaving import CALLED_OFF, CALLED_OFF_IN, as_upgraded, begun, end_of, left_said
 from escalator.upgrade_manager.engine.rollback.numbers import number_of
 from escalator.upgrade_manager.engine.rollback.planning import (
@@ -104,6 +105,9 @@ async def _advance(ctx: Context, name: str, state: CampaignState, board: Board |
         return None
     keys = (await ctx.book.campaign(name)).spec.exclusive
     if keys and not await exclusive.kept_back(ctx, name, await campaign_back(ctx, name), state, back(tasks)):
+        return None
+    if state is CampaignState.ROLLBACK_FAILED and await decided(ctx, name):
+        await go_on(ctx, name, state, CampaignState.ROLLING_BACK)
         return None
     if state not in DRIVEN or await _failed(ctx, name, state, tasks):
         await _scale_up(ctx, name, state, tasks, None)
@@ -341,7 +345,7 @@ async def _called_off(ctx: Context, name: str, state: CampaignState, why: str) -
 async def _end(ctx: Context, name: str, state: CampaignState, tasks: Sequence[NodeTask], why: str = "") -> None:
     """Every node has had its turn, or it is called off: take off what is put back, prove the run, end, unless a node is left."""
     await quotas.unlock(ctx, name)
-    given_up = set((await ctx.store.tasks.memo(name)).get(GIVEN_UP) or ())
+    given_up = await given_up_in(ctx, name)
     left = [task for task in back(tasks) if task.state is not TaskState.DONE]
     waiting = [task for task in left if task.node not in given_up]
     await note_marked(ctx, name)
