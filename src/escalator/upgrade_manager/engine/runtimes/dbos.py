@@ -6,7 +6,6 @@ What DBOS needs to be told, and why, stands at each setting. One engine per proc
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import os
 import sqlite3
@@ -174,6 +173,7 @@ class _Lives:
 
     def begun(self, workflow_id: str, task: asyncio.Task[Any]) -> None:
         self.running[workflow_id] = task
+        self.ended.discard(workflow_id)
         task.add_done_callback(partial(self._over, workflow_id))
 
     def _over(self, workflow_id: str, task: asyncio.Task[Any]) -> None:
@@ -201,9 +201,16 @@ class _Lives:
             )
             return
         for workflow_id in sorted(self.ended):
-            with contextlib.suppress(dbos_error.DBOSNonExistentWorkflowError):
-                await DBOS.resume_workflow_async(workflow_id)
+            # Not afterwards: while a database comes and goes, it may have begun and ended anew before the answer is here.
             self.ended.discard(workflow_id)
+            try:
+                await DBOS.resume_workflow_async(workflow_id)
+            except dbos_error.DBOSNonExistentWorkflowError:
+                continue
+            except (SQLAlchemyError, dbos_error.DBOSException):
+                if workflow_id not in self.running:
+                    self.ended.add(workflow_id)
+                raise
             _log.info("workflow.resumed", object_id=workflow_id)
 
     async def _rested(self) -> bool:
