@@ -41,6 +41,7 @@ async def upgrade_node(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]) 
     What the release does not touch is left out, and so are hooks that the campaign does not name: staging says which.
     """
     ref = TaskRef.from_json(arguments)
+    read_anew(ctx, ref)
     begun, stopped = await walk(rt, ctx, ref, COURSE, PLAIN)
     if stopped is not None:
         return await _put_back(rt, ctx, ref, begun, stopped)
@@ -160,6 +161,11 @@ def _state(why: Outcome, troubles: Sequence[str], *, left: bool) -> TaskState:
     if left:
         return TaskState.FAILED
     return TaskState.ROLLED_BACK if why.status is Status.FAILED else TaskState.SKIPPED
+
+
+def read_anew(ctx: Context, ref: TaskRef) -> None:
+    """A turn that is taken up stands in storage: since it ran here last, another replica may have gone on with it."""
+    ctx.tasks.pop(ref.id, None)
 
 
 def forget(ctx: Context, ref: TaskRef) -> None:

@@ -12,7 +12,7 @@ from escalator.model.progress import Event, TaskKind, TaskState
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.course import walk
 from escalator.upgrade_manager.engine.job import TaskRef
-from escalator.upgrade_manager.engine.node import and_not_back, end_impacts, forget, overtaken
+from escalator.upgrade_manager.engine.node import and_not_back, end_impacts, forget, overtaken, read_anew
 from escalator.upgrade_manager.engine.outcome import Outcome, Status
 from escalator.upgrade_manager.engine.procedure import leaves_out
 from escalator.upgrade_manager.engine.rollback.changed import changed_node
@@ -66,6 +66,7 @@ async def roll_node_back(ctx: Context, rt: Runtime, arguments: Mapping[str, Any]
     what is to be restored by force asks none of them beforehand.
     """
     ref = TaskRef.from_json(arguments)
+    read_anew(ctx, ref)
     campaign = await ctx.book.campaign(ref.campaign)
     _, inventory = await ctx.book.plan(ref.plan)
     impact = (await ctx.book.release(campaign.spec.release or "")).spec.impact
