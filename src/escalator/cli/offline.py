@@ -97,6 +97,7 @@ class OfflinePlan(Shower):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Plan."""
         require_chart(parsed_args)
+        from escalator.model.instance_state import with_reasons  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.model.release import Release  # noqa: PLC0415 - as above
@@ -105,6 +106,7 @@ class OfflinePlan(Shower):
         from escalator.upgrade_manager.planner.impact import NOTHING, Brings  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.kinds import ordered  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.make import make_plan  # noqa: PLC0415 - as above
+        from escalator.upgrade_manager.planner.nights import require_window  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.presumed import presumed_managed, with_presumed  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.progress import Progress, assumed  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.returning import with_returns  # noqa: PLC0415 - as above
@@ -118,7 +120,7 @@ class OfflinePlan(Shower):
         }
         with all_told(reads(parsed_args.campaign, kinds)):
             campaign = campaign_in(parsed_args.campaign)
-            inventory = loaded(Inventory, parsed_args.inventory)
+            inventory = with_reasons(loaded(Inventory, parsed_args.inventory))
             parent = loaded(Plan, parsed_args.parent) if parsed_args.parent else None
             release = loaded(Release, parsed_args.release) if parsed_args.release else None
         if release is not None and campaign.spec.release not in (None, release.id):
@@ -126,6 +128,8 @@ class OfflinePlan(Shower):
             raise InputError(Code.CFG_USAGE, message, remedy="Name the same release in both.")
         if parent is None and parsed_args.at is not None:
             raise InputError(Code.CFG_USAGE, "--at tells how far a campaign is; it needs --parent, the plan that it follows.")
+        if parsed_args.start is not None:
+            require_window(campaign.spec, parsed_args.start)
         at_s = parsed_args.at if parsed_args.at is not None else parent.at_s if parent is not None else 0.0
         progress = Progress() if parent is None else assumed(parent, inventory, at_s)
         brings = NOTHING if release is None else Brings(release.brings, release.spec.impact, release.spec.order)
@@ -180,7 +184,7 @@ class Verify(Shower):
 
         with all_told(reads(parsed_args.campaign, {parsed_args.inventory: Inventory, parsed_args.plan: Plan})):
             campaign = campaign_in(parsed_args.campaign)
-            inventory = loaded(Inventory, parsed_args.inventory)
+            inventory = with_reasons(loaded(Inventory, parsed_args.inventory))
             with of_file(parsed_args.plan) as text:
                 came = parse(text)
                 plan = load(Plan, came)

@@ -21,6 +21,7 @@ from escalator.cloud_manager.simulated_probe_vms import SimulatedProbeVms
 from escalator.model.campaign import Migration
 from escalator.model.codes import Code
 from escalator.model.errors import PermanentError
+from escalator.model.instance_state import with_reason
 from escalator.model.inventory import Instance, Inventory, Node
 from escalator.world.records import Move
 from escalator.world.world import World
@@ -85,17 +86,19 @@ class SimulatedCloud:
     async def inventory(self, policy: Migration) -> Inventory:  # noqa: ARG002 - the world has no ports to judge by a policy
         """Nodes, instances and groups now."""
         seen = self._world.inventory()
-        return seen.with_instances([_seen(instance) for instance in seen.instances if instance.id not in self._world.probes])
+        return seen.with_instances(
+            [with_reason(instance) for instance in seen.instances if instance.id not in self._world.probes]
+        )
 
     async def instances_on(self, node: str, policy: Migration) -> tuple[Instance, ...]:  # noqa: ARG002 - as above
         """Instances on the node now, in order of their ids."""
         here = self._world.instances_on(node)
-        return tuple(_seen(instance) for instance in here if instance.id not in self._world.probes)
+        return tuple(with_reason(instance) for instance in here if instance.id not in self._world.probes)
 
     async def instance(self, instance_id: str) -> Instance | None:
         """The instance now; None when it is gone."""
         instance = self._world.instance(instance_id)
-        return None if instance is None else _seen(instance)
+        return None if instance is None else with_reason(instance)
 
     async def node(self, node: str) -> Node:
         """The node now. Raises PermanentError (`CLD_NOT_FOUND`) when there is none."""
@@ -204,16 +207,3 @@ def _progress(move: Move, now: float) -> float | None:
 
 def _same(move: Move, order: MoveOrder) -> bool:
     return (move.origin, move.target, move.kind) == (order.origin, order.target, order.kind)
-
-
-def _seen(instance: Instance) -> Instance:
-    """The instance with what blocks it, as the cloud's API would tell."""
-    if instance.task_state is not None:
-        why = f"it is busy ({instance.task_state}); wait until that has ended"
-    elif instance.state == "error":
-        why = "it is in state error; repair or delete it"
-    elif instance.state == "resized":
-        why = "a cold move of it waits; confirm or revert it"
-    else:
-        return instance
-    return instance.model_copy(update={"blocked": why})

@@ -37,10 +37,10 @@ from escalator.upgrade_manager.engine.people import accept, by_a_person, known, 
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
-from escalator.upgrade_manager.engine.windows import require_window
 from escalator.upgrade_manager.holding import as_shown, unhold_verbs
 from escalator.upgrade_manager.moment import at_one_moment
 from escalator.upgrade_manager.node_verbs import any_changed, left_by, no_further_turn, node_verbs
+from escalator.upgrade_manager.planner.nights import require_window
 from escalator.upgrade_manager.releases import require_usable
 from escalator.upgrade_manager.remaining import eta_s
 from escalator.upgrade_manager.rollback import RollbackService, next_back, thaw_verbs

@@ -155,7 +155,8 @@ class World:
             for group in sown.inventory.groups:
                 self.state.groups.put(group.id, group)
             for node in sown.inventory.nodes:
-                self.state.add_node(node)
+                # Who is master changes with every hand-over: it is kept where that is, and nowhere else.
+                self.state.add_node(node.model_copy(update={"master": False}) if node.master else node)
                 self.state.software.put(
                     node.id, Software(node=node.id, packages=dict(PACKAGES), daemon=DAEMON, offers=_offers(node.numa))
                 )
@@ -163,6 +164,9 @@ class World:
                 self.state.place(instance)
             for vnfm in sown.vnfms:
                 self.state.vnfms.put(vnfm.name, vnfm)
+            for node in sown.inventory.nodes:
+                if node.master and "control" in node.roles:
+                    self.clusters.elect(node.id)
             sow_routers(self.state)
 
 

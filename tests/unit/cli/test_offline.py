@@ -240,6 +240,24 @@ def test_a_start_that_is_given_dates_plan_and_rehearsal(files):
     assert run("plan", *words[:-1], "2026-12-01T12:00:00").code == 2  # in which zone?
 
 
+def test_a_start_after_the_campaigns_dates_is_refused_as_a_server_does(files):
+    words = files(inventory(), CAMPAIGN + "  not_after: 2026-11-01T00:00:00+02:00\n")
+    seen = run("plan", *words, "--start", "2026-12-01T12:00:00+02:00", "-f", "json")
+    assert (seen.code, seen.out) == (3, "")
+    assert seen.err.startswith("ESC-PLN-009: not_after (2026-11-01T00:00:00+02:00) has passed.")
+
+
+@pytest.mark.parametrize("standing", [{"state": "error"}, {"task_state": "migrating"}, {"state": "resized"}])
+def test_an_instance_whose_state_lets_nothing_be_done_is_told_and_not_moved(files, standing):
+    document = inventory()
+    document["instances"][0] |= standing
+    seen = run("plan", *files(document), "-f", "json")
+    plan = json.loads(seen.out)
+    assert seen.code == 3
+    assert [c["code"] for c in plan["conditions"] if not c["ok"]] == ["ESC-PLN-005"]
+    assert "vm1" not in {move["instance"] for move in plan["moves"]}
+
+
 def test_a_rehearsal_that_fails_ends_with_1(files, tmp_path):
     file = tmp_path / "faults.yaml"
     file.write_text("apiVersion: escalator/v1\nkind: Faults\nspec: {faults: [{kind: upgrade, node: n1}]}\n")

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from escalator.model.campaign import CampaignSpec
-from escalator.model.codes import Code
 from escalator.model.counting import counted
-from escalator.model.errors import ConditionsError
 from escalator.model.inventory import Inventory
 from escalator.model.plan import Plan
 from escalator.upgrade_manager.planner import nights
@@ -26,18 +24,6 @@ def opening(spec: CampaignSpec, now_s: float) -> tuple[float, float] | None:
     if not spec.windows and spec.not_before is None and spec.not_after is None:
         return ALWAYS
     return nights.opening(spec, now_s)
-
-
-def require_window(spec: CampaignSpec, now_s: float) -> None:
-    """Raise ConditionsError (`PLN_WINDOW`) when the campaign's time is over before it begins."""
-    if opening(spec, now_s) is not None:
-        return
-    remedy = "Give later dates: escalator campaign edit, then plan again."
-    if spec.not_after is not None and spec.not_after.timestamp() <= now_s:
-        message = f"not_after ({spec.not_after.isoformat()}) has passed."
-    else:
-        message = "No maintenance window opens before not_after."
-    raise ConditionsError(Code.PLN_WINDOW, message, remedy=remedy)
 
 
 def waits_for_window(spec: CampaignSpec, now_s: float) -> str:

@@ -10,6 +10,8 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from escalator.model.campaign import DAYS, CampaignSpec, Window
+from escalator.model.codes import Code
+from escalator.model.errors import ConditionsError
 
 MOST = 400
 """Windows that a plan looks ahead: more than a year of nights."""
@@ -52,6 +54,18 @@ def opening(spec: CampaignSpec, now_s: float) -> Span | None:
     opens, closes = next(span for span in _of_the_day(spec.windows, int(begin // DAY_S)) if span[1] > begin)
     opens = max(opens, begin)
     return (opens, min(closes, end)) if opens < end else None
+
+
+def require_window(spec: CampaignSpec, now_s: float) -> None:
+    """Raise ConditionsError (`PLN_WINDOW`) when the campaign's time is over before it begins."""
+    if opening(spec, now_s) is not None:
+        return
+    remedy = "Give later dates: escalator campaign edit, then plan again."
+    if spec.not_after is not None and spec.not_after.timestamp() <= now_s:
+        message = f"not_after ({spec.not_after.isoformat()}) has passed."
+    else:
+        message = "No maintenance window opens before not_after."
+    raise ConditionsError(Code.PLN_WINDOW, message, remedy=remedy)
 
 
 @lru_cache(maxsize=128)
