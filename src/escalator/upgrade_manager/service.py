@@ -33,7 +33,16 @@ from escalator.upgrade_manager.engine.launching import drive_if_not, drive_on, l
 from escalator.upgrade_manager.engine.leases import require_locks
 from escalator.upgrade_manager.engine.named import require_commands
 from escalator.upgrade_manager.engine.owners import require_owners, unreached_verbs
-from escalator.upgrade_manager.engine.people import accept, by_a_person, known, leave_out, put, row_of, wake_held
+from escalator.upgrade_manager.engine.people import (
+    accept,
+    by_a_person,
+    known,
+    leave_out,
+    put,
+    refuse_late,
+    row_of,
+    wake_held,
+)
 from escalator.upgrade_manager.engine.replan import APPROVED, LEFT_OUT, STATES, Replan, keep, replanned
 from escalator.upgrade_manager.engine.restore import refuse_while_restoring
 from escalator.upgrade_manager.engine.states import BACK, ENDED, check
@@ -249,6 +258,7 @@ class CampaignService:
         again = NodeTask(campaign=campaign, node=node, attempt=task.attempt + 1, wave=task.wave, updated_at=self._ctx.clock.now())
         await self._keep_in(campaign, node)
         await put(self._ctx, task, again, "node.retry", "another attempt was asked for")
+        await refuse_late(self._ctx, campaign, task, again)
         await self._go_on(campaign)
         return again
 

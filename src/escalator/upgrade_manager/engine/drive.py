@@ -21,7 +21,7 @@ from escalator.upgrade_manager.engine.changes import ENDS, FOR_ROOM, change, kee
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.declared import declared_since
 from escalator.upgrade_manager.engine.doorway import Doorway
-from escalator.upgrade_manager.engine.endings import abort, complete, unwind
+from escalator.upgrade_manager.engine.endings import abort, complete, leave_late, unwind
 from escalator.upgrade_manager.engine.failures import over_budget
 from escalator.upgrade_manager.engine.freeze import frozen
 from escalator.upgrade_manager.engine.job import TaskRef
@@ -91,6 +91,7 @@ async def _advance(ctx: Context, name: str, campaign: Campaign, board: Board) ->
         return state if await unwind(ctx, name, board) else None
     state = await ctx.store.campaigns.state(name)
     if state in ENDS:
+        await leave_late(ctx, name, board)
         await exclusive.give_back(ctx, name)
         await tell_state(ctx, name, state, board.told)
     return state if state in ENDS else None

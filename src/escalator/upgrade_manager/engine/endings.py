@@ -114,6 +114,13 @@ async def unwind(ctx: Context, name: str, board: Board) -> bool:
     return True
 
 
+async def leave_late(ctx: Context, name: str, board: Board) -> None:
+    """A campaign that is over has no node that waits: one that was given another try in that moment is left as it is."""
+    tasks = await ctx.store.tasks.list(name, ladders=False)
+    late = [task for task in tasks if (task.kind, task.state) == (TaskKind.UPGRADE, TaskState.PENDING)]
+    await _skip_pending(ctx, name, board, late, "the campaign was over when its next turn was asked for")
+
+
 async def tried_again(ctx: Context, name: str) -> bool:
     """Whether a person has given a node another try while the campaign was about to end: hooks and the cloud take their time."""
     return any(task.state not in ENDED for task in await ctx.store.tasks.list(name, ladders=False))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from escalator.model.codes import Code
 from escalator.model.errors import ConflictError, NotFoundError
-from escalator.model.progress import Event, NodeTask, TaskState
+from escalator.model.progress import CampaignState, Event, NodeTask, TaskState
 from escalator.storage.port import CampaignRow
 from escalator.upgrade_manager.engine.board import FAILURES
 from escalator.upgrade_manager.engine.context import Context
 from escalator.upgrade_manager.engine.nudge import nudge
 from escalator.upgrade_manager.engine.states import GOING, UNDER_WAY
 from escalator.upgrade_manager.engine.steps.notify import ANSWERS
+from escalator.upgrade_manager.node_verbs import no_further_turn
 
 _BY_HAND = "left_out/"
 """Before the ids of turns, in a campaign's memo: a person has left the node out then. Each has a key of its own, so that two
@@ -77,6 +80,16 @@ async def wake_held(ctx: Context, name: str) -> None:
             if row.state not in GOING[task.kind]:
                 await nudge(ctx, task.id, ANSWERS, {"state": row.state.value}, key=f"{key}/answers")
     ctx.signals.wake(name)
+
+
+async def refuse_late(ctx: Context, name: str, before: NodeTask, again: NodeTask) -> None:
+    """Raise ConflictError, and put the node's turn back as it was, when the campaign has ended before it was given another."""
+    row = await row_of(ctx, name)
+    if row.state not in (CampaignState.COMPLETED, CampaignState.ABORTED):
+        return
+    with suppress(ConflictError):  # the campaign has left it itself
+        await ctx.store.admission.put_instead(again, replace(before, attempt=again.attempt))
+    raise no_further_turn(row)
 
 
 async def put(ctx: Context, seen: NodeTask, task: NodeTask, action: str, message: str, *, leave: bool = False) -> None:
