@@ -177,6 +177,7 @@ class Verify(Shower):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Verify."""
         from escalator.model.document import load, parse  # noqa: PLC0415 - as above
+        from escalator.model.instance_state import with_reasons  # noqa: PLC0415 - as above
         from escalator.model.inventory import Inventory  # noqa: PLC0415 - as above
         from escalator.model.plan import Plan  # noqa: PLC0415 - as above
         from escalator.upgrade_manager.planner.presumed import presumed_managed  # noqa: PLC0415 - as above
