@@ -145,9 +145,9 @@ async def open_engine(settings: DbosSettings, courses: Mapping[str, Course]) -> 
     lives = _Lives(settings.folder / FILE if settings.url is None else None)
     DBOS(config=_config(settings, lives.rest))
     engine = DbosEngine({name: _workflow(name, course, lives) for name, course in courses.items()})
+    care = asyncio.get_running_loop().create_task(lives.care())
     try:
         DBOS.launch()
-        care = asyncio.get_running_loop().create_task(lives.care())
         yield engine
     finally:
         # Workflows under way stay as they are in the database, and go on at the next launch: a cancelled task is no
