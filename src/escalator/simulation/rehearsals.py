@@ -61,20 +61,25 @@ def _each(rehearsal: Rehearsal, seeds: Sequence[int], processes: int) -> Iterato
     if processes == 1:
         yield from map(rehearsal.run, seeds)
         return
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (rehearsal,))
+    runs = [pool.submit(_run, seed) for seed in seeds]
+    ours = [child for child in multiprocessing.active_children() if child not in others]
     over = False
     try:
-        yield from pool.map(_run, seeds)
+        for run in runs:
+            yield run.result()
         over = True
     except BrokenExecutor as error:
         message = "A process that played runs ended before they were over."
         remedy = "See whether this host has memory left; fewer processors use less of it (taskset)."
         raise TemporaryError(Code.PLN_WORKER, message, remedy=remedy) from error
     finally:
-        pool.shutdown(wait=over, cancel_futures=True)
-        # Who stops a rehearsal does not wait for the runs that are under way.
-        for child in () if over else multiprocessing.active_children():
+        # Who stops a rehearsal does not wait for the runs that are under way. No run is called off before: the pool's own
+        # thread, which finds its processes gone, would fail by one that is.
+        for child in () if over else ours:
             child.terminate()
+        pool.shutdown()
 
 
 def _processes(runs: int, nodes: int) -> int:
