@@ -50,7 +50,9 @@ class _Followed(Watched):
                 # It is what it was before: no node was taken back.
                 self.exit_code = NOT_BACK if view["state"] == "completed" else self.exit_code
                 return fields(view)
-        self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch\n")
+        told = "which nodes cannot go back stands there as soon as it is planned" if self.verb == "rollback" else ""
+        follow = f"escalator campaign show {parsed_args.name} --watch"
+        self.app.stderr.write(f"Follow it with: {follow}{f' ({told})' if told else ''}\n")
         return brief(found)
 
     def beyond(self, parsed_args: argparse.Namespace) -> dict[str, bool]:  # noqa: ARG002 - for those who accept something

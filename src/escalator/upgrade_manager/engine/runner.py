@@ -37,6 +37,8 @@ class Step:
     undo: Callable[[Job], Awaitable[Outcome]] | None = None
     rung: Rung | None = None
     timeout_s: Callable[[CampaignSpec], float] = lambda _: DEFAULT_TIMEOUT_S
+    undo_timeout_s: Callable[[CampaignSpec], float] | None = None
+    """The same for its undo, where that takes more than what it undoes."""
     abortable: bool = True
     """Whether an abort of the campaign stops the node before this step. Once its software changes, a node goes on."""
     gate: Callable[[Job], Awaitable[Outcome]] | None = None
@@ -158,7 +160,7 @@ async def _undo(ctx: Context, ref: TaskRef, step: Step) -> dict[str, object]:
     if step.undo is None:
         return Outcome(status=Status.DONE).to_json()
     began = ctx.clock.now()
-    outcome = await _guarded(ctx, ref, step.undo, step.timeout_s, patient=True)
+    outcome = await _guarded(ctx, ref, step.undo, step.undo_timeout_s or step.timeout_s, patient=True)
     now = ctx.clock.now()
     task = replace(await current(ctx, ref), updated_at=now)
     if step.rung is not None and outcome.status is Status.DONE:

@@ -333,6 +333,8 @@ UPGRADE = Step(
     undo=_roll_back,
     rung=Rung.UPGRADED,
     timeout_s=lambda spec: spec.node.timeouts.upgrade_s,
+    # It waits until the installer is ended, puts back, reboots and proves.
+    undo_timeout_s=lambda spec: sum((spec.node.timeouts.upgrade_s, spec.node.timeouts.reboot_s, spec.node.timeouts.verify_s)),
     gate=no_return.before("upgrade"),
     begun=OPERATION,
 )
