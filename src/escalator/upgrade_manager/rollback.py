@@ -349,9 +349,8 @@ def _under_way(row: CampaignRow, nodes: Sequence[str]) -> ConflictError:
     """The refusal to call off what has begun."""
     said = ", ".join(nodes[:SHOWN]) + (f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")
     message = f"Campaign {row.name} is {row.state.value}, and has begun to take nodes back: {said}."
-    remedy = (
-        f"escalator campaign pause {row.name} holds it; escalator node skip {row.name} NODE leaves a node that waits as it is"
-    )
+    hold = f"escalator campaign pause {row.name} holds it; " if row.state is CampaignState.ROLLING_BACK else ""
+    remedy = f"{hold}escalator node skip {row.name} NODE leaves a node that waits, or was not rolled back, as it is"
     return ConflictError(Code.UPG_STATE, message, remedy=remedy, facts={"state": row.state.value, "nodes": [*nodes]})
 
 
