@@ -22,7 +22,7 @@ UNTOUCHED = frozenset({"hand-over", "evacuate", "back-up", "flag-storage", "pre-
 """Steps before which it can, too, when the node was held there: a person's hold or a pause may outlast any window. From the
 first change of the node's software on, its turn is finished."""
 _NEEDS = "needs_s"
-"""Memo of a turn: seconds that its rest needs of its window."""
+"""Memo of a turn: seconds that its rest needs of its window, before the node is emptied and once it is."""
 _VACATES = "vacates"
 """Memo of a turn: it may empty the node."""
 CODES = frozenset({Code.UPG_OVERDUE, Code.UPG_FROZEN})
@@ -43,8 +43,9 @@ async def overdue(ctx: Context, ref: TaskRef, step: str, task: NodeTask | None =
     if left < needs:
         why = f"of its maintenance window {left // 60:.0f} min are left, and the rest of its turn needs {ceil(needs / 60)} min"
         return _later(Code.UPG_OVERDUE, f"{why} with its rollback; nothing was touched yet")
-    if step == "vacate":
-        await _vacates(ctx, ref)
+    if step == "vacate" and not (await ctx.store.tasks.memo(ref.id)).get(_VACATES):
+        # What has left the node by the next look is not counted once more.
+        await ctx.store.tasks.remember(ref.id, _VACATES, value=True)
     return None
 
 
@@ -77,28 +78,20 @@ async def spare_s(ctx: Context, ref: TaskRef) -> float:
 
 async def _needs_s(ctx: Context, ref: TaskRef) -> float:
     """Seconds that the rest of the turn needs as it is planned: by the plan that it began by, whatever is planned anew since."""
-    known = (await ctx.store.tasks.memo(ref.id)).get(_NEEDS)
+    memo = await ctx.store.tasks.memo(ref.id)
+    known = memo.get(_NEEDS)
     if known is None:
-        known = await _remembered(ctx, ref, 0)
-    return float(known)
+        known = await ctx.store.tasks.remember(ref.id, _NEEDS, await _planned_s(ctx, ref), once=True)
+    return float(known[1 if memo.get(_VACATES) else 0])
 
 
-async def _vacates(ctx: Context, ref: TaskRef) -> None:
-    """What has left the node is not counted once more."""
-    if (await ctx.store.tasks.memo(ref.id)).get(_VACATES) is None:
-        await ctx.store.tasks.remember(ref.id, _VACATES, value=True)
-        await _remembered(ctx, ref, 1)
-
-
-async def _remembered(ctx: Context, ref: TaskRef, part: int) -> float:
-    campaign = await ctx.book.campaign(ref.campaign)
+async def _planned_s(ctx: Context, ref: TaskRef) -> tuple[float, float]:
+    spec = (await ctx.book.campaign(ref.campaign)).spec
     row = await ctx.store.campaigns.get(ref.campaign)
-    needs = 0.0
-    if row is not None and row.plan and (campaign.spec.windows or campaign.spec.not_after is not None):
-        plan, _ = await ctx.book.plan(row.plan)
-        needs = rest_s(plan, campaign.spec, ref.node)[part]
-    await ctx.store.tasks.remember(ref.id, _NEEDS, needs)
-    return needs
+    if row is None or row.plan is None or not (spec.windows or spec.not_after is not None):
+        return 0.0, 0.0
+    plan, _ = await ctx.book.plan(row.plan)
+    return rest_s(plan, spec, ref.node)
 
 
 def _later(code: Code, message: str) -> Outcome:
