@@ -63,11 +63,9 @@ def _each(rehearsal: Rehearsal, seeds: Sequence[int], processes: int) -> Iterato
         return
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (rehearsal,))
-    runs = [pool.submit(_run, seed) for seed in seeds]
-    ours = [child for child in multiprocessing.active_children() if child not in others]
     over = False
     try:
-        for run in runs:
+        for run in [pool.submit(_run, seed) for seed in seeds]:
             yield run.result()
         over = True
     except BrokenExecutor as error:
@@ -77,8 +75,9 @@ def _each(rehearsal: Rehearsal, seeds: Sequence[int], processes: int) -> Iterato
     finally:
         # Who stops a rehearsal does not wait for the runs that are under way. No run is called off before: the pool's own
         # thread, which finds its processes gone, would fail by one that is.
-        for child in () if over else ours:
-            child.terminate()
+        for child in () if over else multiprocessing.active_children():
+            if child not in others:
+                child.terminate()
         pool.shutdown()
 
 
