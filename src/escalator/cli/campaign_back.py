@@ -25,6 +25,8 @@ class _Followed(Watched):
     """Something that goes on for long, and can be waited for."""
 
     verb = ""
+    hint = ""
+    """What is to be seen where it is followed."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Arguments."""
@@ -50,9 +52,7 @@ class _Followed(Watched):
                 # It is what it was before: no node was taken back.
                 self.exit_code = NOT_BACK if view["state"] == "completed" else self.exit_code
                 return fields(view)
-        told = "which nodes cannot go back stands there as soon as it is planned" if self.verb == "rollback" else ""
-        follow = f"escalator campaign show {parsed_args.name} --watch"
-        self.app.stderr.write(f"Follow it with: {follow}{f' ({told})' if told else ''}\n")
+        self.app.stderr.write(f"Follow it with: escalator campaign show {parsed_args.name} --watch{self.hint}\n")
         return brief(found)
 
     def beyond(self, parsed_args: argparse.Namespace) -> dict[str, bool]:  # noqa: ARG002 - for those who accept something
@@ -69,6 +69,7 @@ class Rollback(_Followed):
     """
 
     verb = "rollback"
+    hint = " (which nodes cannot go back stands there as soon as it is planned)"
     _previewed = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

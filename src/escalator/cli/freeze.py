@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from escalator.cli.base import Shower, fields
 from escalator.cli.spans import date_time
+from escalator.model.errors import EscalatorError
 
 if TYPE_CHECKING:
     from escalator.cli.client import Client
@@ -15,10 +16,19 @@ if TYPE_CHECKING:
 
 def still_frozen(client: Client) -> str:
     """What stands against beginning anything, for whoever lets a campaign go on; nothing where nothing does."""
-    found: Mapping[str, Any] = client.get("/v1/freeze")
+    found = _seen(client)
     if not found["frozen"]:
         return ""
     return f"Nothing begins yet: everything is frozen, {_said(found)}. It ends with: escalator freeze end\n"
+
+
+def _seen(client: Client) -> Mapping[str, Any]:
+    """The freeze as it stands. A look that fails is no failure of what it is beside: an order that is given, or was taken."""
+    try:
+        found: Mapping[str, Any] = client.get("/v1/freeze")
+    except EscalatorError:
+        return {"frozen": False}
+    return found
 
 
 def _said(found: Mapping[str, Any]) -> str:
@@ -51,7 +61,7 @@ class BeginFreeze(Shower):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:  # noqa: ANN401 - cliff's
         """Ask the server for it."""
         with self.server() as client:
-            before: Mapping[str, Any] = client.get("/v1/freeze")
+            before = _seen(client)
             found: Mapping[str, Any] = client.post("/v1/freeze/actions/begin", {"reason": parsed_args.reason})
         if before["frozen"]:
             self.app.stderr.write(f"Everything was frozen already, {_said(found)}.\n")
